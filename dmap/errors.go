@@ -1,0 +1,177 @@
+package dmap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// What callers branch on, with errors.Is.
+var (
+	ErrTolerance = errors.New("tolerance for failed items exceeded")     // see ToleranceError
+	ErrCanceled  = errors.New("run canceled")                            // Run.Cancel without a cause
+	ErrGoexit    = errors.New("the function ended its goroutine")        // runtime.Goexit in a call; not retried
+	ErrStuck     = errors.New("the call ran on after its context ended") // abandoned: Options.AbandonAfter
+	ErrInternal  = errors.New("internal error")                          // a bug in dmap: the counts do not add up
+)
+
+// ToleranceError says that more items failed than Tolerance allows. It matches ErrTolerance.
+type ToleranceError struct {
+	Tolerance Tolerance
+	Failed    int64        // when it was exceeded
+	Of        int64        // the settled items, or all items once the source had ended
+	First     []*ItemError // the first failures, at most 10
+}
+
+func (e *ToleranceError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "dmap: %v: %d of %d items failed, allowed: %v", ErrTolerance, e.Failed, e.Of, e.Tolerance)
+	for _, f := range e.First {
+		fmt.Fprintf(&b, "\n\t%v", f)
+	}
+	return b.String()
+}
+
+// Is reports whether target is ErrTolerance.
+func (e *ToleranceError) Is(target error) bool { return target == ErrTolerance }
+
+// Unwrap returns the first failures.
+func (e *ToleranceError) Unwrap() []error {
+	errs := make([]error, len(e.First))
+	for i, f := range e.First {
+		errs[i] = f
+	}
+	return errs
+}
+
+// ItemError is the failure of one item.
+type ItemError struct {
+	Info
+	Err error
+}
+
+func (e *ItemError) Error() string { return fmt.Sprintf("%s: %v", e.ID(), e.Err) }
+
+// Unwrap returns the cause.
+func (e *ItemError) Unwrap() error { return e.Err }
+
+// SourceError says that the source could not be read on. What was read before it has been processed.
+type SourceError struct {
+	Source string // its String, if it has one
+	Split  Split  // where reading stood; zero while planning
+	Err    error
+}
+
+func (e *SourceError) Error() string {
+	at := e.Source
+	if e.Split.ID != "" {
+		at = fmt.Sprintf("%s split %q", at, e.Split.ID)
+	}
+	return fmt.Sprintf("dmap: source %s: %v", at, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *SourceError) Unwrap() error { return e.Err }
+
+// SinkError says that a sink failed. Results that it had not made durable are lost; Err names them where the sink knows.
+type SinkError struct {
+	Op  string // "begin", "write", "flush" or "end"
+	Err error
+}
+
+func (e *SinkError) Error() string { return fmt.Sprintf("dmap: sink %s: %v", e.Op, e.Err) }
+
+// Unwrap returns the cause.
+func (e *SinkError) Unwrap() error { return e.Err }
+
+// PanicError is a panic of a user's function. It costs its item and is not retried.
+type PanicError struct {
+	Value any
+	Stack []byte // at most 16 KiB
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
+
+// Unwrap returns the panic's value if it is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+// Recovered makes a PanicError from what recover returned, with the stack of the calling goroutine.
+func Recovered(value any) *PanicError {
+	stack := make([]byte, 16<<10)
+	return &PanicError{Value: value, Stack: stack[:runtime.Stack(stack, false)]}
+}
+
+// Permanent marks err as not worth a retry. Permanent(nil) is nil.
+func Permanent(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &permanentError{err}
+}
+
+type permanentError struct{ error }
+
+func (e *permanentError) Unwrap() error { return e.error }
+
+// RetryAfter asks that err be retried no sooner than after d, as a server that throttles does. Any error in the chain
+// with a method RetryAfter() time.Duration has the same effect. RetryAfter(nil, d) is nil.
+func RetryAfter(err error, d time.Duration) error {
+	if err == nil {
+		return nil
+	}
+	return &retryAfterError{err, d}
+}
+
+type retryAfterError struct {
+	error
+	after time.Duration
+}
+
+func (e *retryAfterError) Unwrap() error             { return e.error }
+func (e *retryAfterError) RetryAfter() time.Duration { return e.after }
+
+// Class sorts errors into few kinds for counts and reports: "timeout", "panic", "goexit", "stuck", "read" (the item could
+// not be read), what a method Class() string in the chain says, else "error".
+func Class(err error) string {
+	var panicked *PanicError
+	var own interface{ Class() string }
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &own):
+		return own.Class()
+	case errors.As(err, &panicked):
+		return "panic"
+	case errors.Is(err, ErrGoexit):
+		return "goexit"
+	case errors.Is(err, ErrStuck):
+		return "stuck"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "timeout"
+	default:
+		return "error"
+	}
+}
+
+// ReadError is what an item that could not be read fails with. The engine wraps Item.Err in it.
+type ReadError struct{ Err error }
+
+func (e *ReadError) Error() string { return fmt.Sprintf("read: %v", e.Err) }
+
+// Unwrap returns the cause.
+func (e *ReadError) Unwrap() error { return e.Err }
+
+// Class returns "read" unless the cause has a class of its own.
+func (e *ReadError) Class() string {
+	var own interface{ Class() string }
+	if errors.As(e.Err, &own) {
+		return own.Class()
+	}
+	return "read"
+}

@@ -1,0 +1,48 @@
+package dmap
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
+)
+
+// Info identifies the item of a call.
+type Info struct {
+	RunID   string // of the run
+	Split   string // Split.ID
+	Key     string // Item.Key
+	Offset  int64  // Item.Offset
+	Index   int64  // Item.Index
+	Attempt int    // of this call, from 1; 0 if no call was made
+}
+
+// ID names the item in its source: "data/a.json" for an object, "orders.csv@1024" for a record.
+func (i Info) ID() string { return itemID(i.Key, i.Offset) }
+
+// IdempotencyKey is the same for every attempt at the item in this run, through crashes and resumes, and differs between
+// items and runs: 32 hexadecimal digits.
+func (i Info) IdempotencyKey() string { return IdempotencyKey(i.RunID, i.ID()) }
+
+// IdempotencyKey derives the key of an item from the run's ID and [Item.ID]: what a batch function needs per item.
+// It is the first half of SHA-256 over both, separated by a zero byte.
+func IdempotencyKey(runID, itemID string) string {
+	sum := sha256.Sum256([]byte(runID + "\x00" + itemID))
+	return hex.EncodeToString(sum[:16])
+}
+
+func itemID(key string, offset int64) string {
+	if offset == WholeObject {
+		return key
+	}
+	return key + "@" + strconv.FormatInt(offset, 10)
+}
+
+// infoKey is the context key under which a call finds its Info.
+type infoKey struct{}
+
+// InfoFrom returns the Info of the call that ctx belongs to; for a batch that of its first item. It is false outside a call.
+func InfoFrom(ctx context.Context) (Info, bool) {
+	info, ok := ctx.Value(infoKey{}).(Info)
+	return info, ok
+}

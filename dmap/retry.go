@@ -1,0 +1,95 @@
+package dmap
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+)
+
+// Defaults of Retry, as in Step Functions but for the jitter, which it has off.
+const (
+	DefaultRetryInitial = time.Second
+	DefaultRetryFactor  = 2.0
+	DefaultRetryMax     = time.Minute
+)
+
+// Retry says how often and when a failed item is called again. A retry that waits holds no place.
+//
+// The wait after attempt n is Initial * Factor^(n-1), at most Max, and with full jitter a random duration between zero
+// and that. An error that asks for more by RetryAfter gets it. Errors marked by Permanent, panics and Goexit are
+// final; so is what Retryable rejects.
+type Retry struct {
+	MaxAttempts int           `json:"maxAttempts,omitempty"` // calls per item in all; 0 and 1: no retry
+	Initial     time.Duration `json:"initial,omitempty"`     // 0: DefaultRetryInitial
+	Factor      float64       `json:"factor,omitempty"`      // at least 1; 0: DefaultRetryFactor
+	Max         time.Duration `json:"max,omitempty"`         // 0: DefaultRetryMax
+	Jitter      Jitter        `json:"jitter,omitempty"`      // zero: JitterFull
+
+	// Retryable may reject errors; nil accepts all that are not final anyway. Called from many goroutines.
+	Retryable func(error) bool `json:"-"`
+}
+
+// Jitter spreads retries in time.
+type Jitter string
+
+// The strategies of Step Functions' JitterStrategy.
+const (
+	JitterFull Jitter = ""     // between 0 and the computed wait
+	JitterNone Jitter = "NONE" // exactly the computed wait
+)
+
+func (r Retry) validate() error {
+	var errs []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf("dmap: Options.Retry."+format, args...))
+		}
+	}
+	check(r.MaxAttempts >= 0, "MaxAttempts %d is negative", r.MaxAttempts)
+	check(r.Initial >= 0, "Initial %v is negative", r.Initial)
+	check(r.Factor == 0 || r.Factor >= 1 && !math.IsInf(r.Factor, 0), "Factor %v: want at least 1, or 0 for %v", r.Factor, DefaultRetryFactor)
+	check(r.Max >= 0, "Max %v is negative", r.Max)
+	check(r.Jitter == JitterFull || r.Jitter == JitterNone, "Jitter %q is unknown", r.Jitter)
+	return errors.Join(errs...)
+}
+
+// again says whether an item that failed its n-th attempt (from 1) with err is called once more, and after which wait.
+// chance is a random number in [0, 1).
+func (r Retry) again(n int, err error, chance float64) (wait time.Duration, ok bool) {
+	if n >= r.MaxAttempts || final(err) || r.Retryable != nil && !r.Retryable(err) {
+		return 0, false
+	}
+	wait = r.backoff(n)
+	if r.Jitter == JitterFull {
+		wait = time.Duration(chance * float64(wait))
+	}
+	var asks interface{ RetryAfter() time.Duration }
+	if errors.As(err, &asks) {
+		wait = max(wait, asks.RetryAfter())
+	}
+	return wait, true
+}
+
+// backoff is the wait after attempt n before jitter.
+func (r Retry) backoff(n int) time.Duration {
+	initial, factor, most := r.Initial, r.Factor, r.Max
+	if initial == 0 {
+		initial = DefaultRetryInitial
+	}
+	if factor == 0 {
+		factor = DefaultRetryFactor
+	}
+	if most == 0 {
+		most = DefaultRetryMax
+	}
+	wait := float64(initial) * math.Pow(factor, float64(n-1))
+	return time.Duration(min(wait, float64(most))) // min also catches +Inf
+}
+
+// final reports whether no retry can help.
+func final(err error) bool {
+	var permanent *permanentError
+	var panicked *PanicError
+	return errors.As(err, &permanent) || errors.As(err, &panicked) || errors.Is(err, ErrGoexit) || errors.Is(err, ErrStuck)
+}

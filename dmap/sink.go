@@ -1,0 +1,69 @@
+package dmap
+
+import (
+	"context"
+	"time"
+
+	"github.com/go-dmap/dmap/batch"
+)
+
+// Result is the final outcome of one item.
+type Result[R any] struct {
+	Info
+	Value   R             // what the function returned; zero if Err is set
+	Err     error         // nil: succeeded. Else the item failed, after Info.Attempt calls (0: it could not be read)
+	Input   any           // a pointer to the item's value, *T
+	Elapsed time.Duration // of the last call; for a batch that of the whole call
+}
+
+// Sink receives the results of a run.
+//
+// Write gets the results of one or more calls, in source order within one Write, and may keep the slice.
+// Calls of Write are serial unless the Sink is a [ConcurrentSink]. A non-nil error ends the run.
+// Flush makes all that was written durable; it is called once, after the last Write. ctx outlives the run's own context
+// by Options.DrainTimeout, so that a cancelled run can still save its results.
+type Sink[R any] interface {
+	Write(ctx context.Context, results []Result[R]) error
+	Flush(ctx context.Context) error
+}
+
+// ConcurrentSink is a Sink whose Write is safe for concurrent use: the workers call it directly.
+type ConcurrentSink interface{ ConcurrentWrites() }
+
+// Recorder is a Sink that keeps a record of the run itself. Begin is called before the first item is read: an error keeps
+// the run from starting. End is called once, after Flush, for every run that began, however it ended.
+type Recorder interface {
+	Begin(ctx context.Context, b Beginning) error
+	End(ctx context.Context, e Ending) error
+}
+
+// Beginning describes a run that starts.
+type Beginning struct {
+	RunID   string       `json:"runId"`
+	Source  string       `json:"source,omitempty"` // the source's String, if it has one
+	Started time.Time    `json:"started"`
+	Options Options      `json:"options"`
+	Batch   batch.Limits `json:"batch,omitzero"`
+}
+
+// Ending describes a run that has ended.
+type Ending struct {
+	Stats   Stats
+	Err     error     // what the run returns; nil: it succeeded
+	Pending []Pending // items that were read and never settled: bounded by concurrency and chunks, not by the source
+	Unread  Unread    // what was not read
+}
+
+// Pending is an item that was read but has no outcome: interrupted, waiting for a retry, or never started.
+type Pending struct {
+	Info
+	Input any   // a pointer to the item's value, *T
+	Err   error // of the last attempt, if there was one
+}
+
+// Unread names the part of a source that a run left unread. The zero Unread says that all was read.
+type Unread struct {
+	Splits []Split `json:"splits,omitempty"` // planned, and not read from their From on
+	After  *Split  `json:"after,omitempty"`  // the splits that follow this one in source order were never planned
+	All    bool    `json:"all,omitempty"`    // nothing was planned at all
+}

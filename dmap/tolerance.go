@@ -1,0 +1,70 @@
+package dmap
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+)
+
+// DefaultMinItems is the sample that S3 Batch Operations waits for before it judges a percentage.
+const DefaultMinItems = 1000
+
+// Tolerance says how many items may fail before the run does. The zero Tolerance tolerates none; otherwise a zero field
+// does not limit, and exceeding either limit (strictly) fails the run.
+//
+// A percentage is judged over the settled items, from MinItems of them on, while the source is still being read, and
+// over all items once it has ended. (Step Functions lists first, so it always knows the total.)
+type Tolerance struct {
+	Count      int64   `json:"count,omitempty"`
+	Percentage float64 `json:"percentage,omitempty"` // 0 to 100; 100 tolerates every failure
+	MinItems   int64   `json:"minItems,omitempty"`   // 0: DefaultMinItems
+}
+
+func (t Tolerance) validate() error {
+	var errs []error
+	if t.Count < 0 {
+		errs = append(errs, fmt.Errorf("dmap: Options.Tolerance.Count %d is negative", t.Count))
+	}
+	if !(t.Percentage >= 0 && t.Percentage <= 100) { // also catches NaN
+		errs = append(errs, fmt.Errorf("dmap: Options.Tolerance.Percentage %v: want 0 to 100", t.Percentage))
+	}
+	if t.MinItems < 0 {
+		errs = append(errs, fmt.Errorf("dmap: Options.Tolerance.MinItems %d is negative", t.MinItems))
+	}
+	return errors.Join(errs...)
+}
+
+// exceeded judges failed failures among of items: those settled while the source is read, all of them when it has ended.
+func (t Tolerance) exceeded(failed, of int64, ended bool) bool {
+	if t.Count == 0 && t.Percentage == 0 {
+		return failed > 0
+	}
+	if t.Count > 0 && failed > t.Count {
+		return true
+	}
+	enough := ended || of >= t.minItems()
+	return t.Percentage > 0 && enough && float64(failed)*100 > t.Percentage*float64(of)
+}
+
+func (t Tolerance) minItems() int64 {
+	if t.MinItems == 0 {
+		return DefaultMinItems
+	}
+	return t.MinItems
+}
+
+// String says what is allowed: "10 items or 5 %".
+func (t Tolerance) String() string {
+	var limits []string
+	if t.Count > 0 {
+		limits = append(limits, fmt.Sprintf("%d items", t.Count))
+	}
+	if t.Percentage > 0 {
+		limits = append(limits, fmt.Sprintf("%v %%", math.Round(t.Percentage*1e6)/1e6))
+	}
+	if len(limits) == 0 {
+		return "none"
+	}
+	return strings.Join(limits, " or ")
+}
