@@ -1,0 +1,76 @@
+# Every target loops over all modules of go.work. `make help` lists them.
+
+MODULES  := $(shell go list -m -f '{{.Dir}}')
+FUZZTIME ?= 20s
+TESTFLAGS ?=
+COVER    := .cache/cover.out
+# goroutine leaks, races and shuffled order are part of every test run
+RACE     := -race -shuffle=on -timeout 10m
+
+each = @set -e; for dir in $(MODULES); do echo "--- $${dir\#\#$(CURDIR)/}: $(1)"; (cd $$dir && $(1)); done
+
+.PHONY: help build test short lint fmt vet tidy tidy-check deps house fuzz cover bench bench-job vuln tools clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+build: ## compile everything
+	$(call each,go build ./...)
+
+test: ## all tests of all modules under the race detector
+	$(call each,go test $(RACE) $(TESTFLAGS) ./...)
+
+short: ## the same without the race detector and without what takes long
+	$(call each,go test -short $(TESTFLAGS) ./...)
+
+lint: .bin/golangci-lint ## the layer rules and the style, by golangci-lint
+	$(call each,$(CURDIR)/.bin/golangci-lint run ./...)
+
+fmt: ## format the code
+	gofmt -s -w $$(git ls-files '*.go')
+
+vet: ## go vet
+	$(call each,go vet ./...)
+
+tidy: ## go mod tidy in every module, the tools' too
+	$(call each,go mod tidy)
+	cd internal/tools && GOWORK=off go mod tidy
+
+tidy-check: ## fail where go mod tidy would change something
+	$(call each,go mod tidy -diff)
+	cd internal/tools && GOWORK=off go mod tidy -diff
+
+deps: ## print and check what a user's binary links
+	@.ci/deps
+
+house: ## what the linter does not see: formatting, sleeping tests
+	@.ci/house
+
+fuzz: ## every fuzz test for FUZZTIME (20s)
+	@.ci/fuzz $(FUZZTIME) $(MODULES)
+
+cover: ## coverage of the library by its own tests, in .cache/cover.out
+	@mkdir -p .cache
+	go test -coverprofile $(COVER) -coverpkg ./... ./...
+	go tool cover -func $(COVER) | tail -1
+
+bench: ## Go benchmarks of all modules
+	$(call each,go test -run '^$$' -bench . -benchmem $(TESTFLAGS) ./...)
+
+bench-job: ## the demo's job beside a hand-written errgroup program: CPU per item, peak memory
+	go run ./internal/bench -job
+
+vuln: .bin/govulncheck ## known vulnerabilities in what we call; needs the network
+	$(call each,$(CURDIR)/.bin/govulncheck ./...)
+
+tools: .bin/golangci-lint .bin/govulncheck .bin/benchstat ## build the pinned tools into .bin
+
+.bin/golangci-lint: internal/tools/go.sum
+	cd internal/tools && GOWORK=off go build -o ../../.bin/ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+.bin/govulncheck: internal/tools/go.sum
+	cd internal/tools && GOWORK=off go build -o ../../.bin/ golang.org/x/vuln/cmd/govulncheck
+.bin/benchstat: internal/tools/go.sum
+	cd internal/tools && GOWORK=off go build -o ../../.bin/ golang.org/x/perf/cmd/benchstat
+
+clean: ## remove what make made
+	rm -rf .bin .cache
