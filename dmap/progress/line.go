@@ -1,0 +1,72 @@
+package progress
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-dmap/dmap/dmap"
+)
+
+// line says in ASCII how a running run stands, the most important first: a narrow terminal cuts the end.
+func line(s dmap.Stats, total int64, perSecond float64) string {
+	var fields []string
+	add := func(format string, args ...any) { fields = append(fields, fmt.Sprintf(format, args...)) }
+	done := settled(s)
+	if total > 0 {
+		add("%s/%s items (%d %%)", group(done), group(total), min(100, done*100/total))
+	} else {
+		add("%s items", group(done))
+	}
+	add("%s/s", perSecondText(perSecond))
+	if left := total - done; left > 0 && perSecond > 0 {
+		add("%v left", time.Duration(float64(left)/perSecond*float64(time.Second)).Round(time.Second))
+	}
+	if s.Failed > 0 {
+		add("%s failed", group(s.Failed))
+	}
+	add("%d/%d calls", s.InFlight, s.Limit)
+	if s.Waiting > 0 {
+		add("%d waiting", s.Waiting)
+	}
+	if s.Stuck > 0 {
+		add("%d stuck", s.Stuck)
+	}
+	if s.Paused {
+		add("paused")
+	}
+	return strings.Join(fields, "  ")
+}
+
+// last says how a run has ended.
+func last(s dmap.Stats) string {
+	fields := []string{fmt.Sprintf("%s items in %v", group(settled(s)), s.Elapsed.Round(10*time.Millisecond))}
+	for _, count := range []struct {
+		n    int64
+		what string
+	}{{s.Succeeded, "succeeded"}, {s.Failed, "failed"}, {s.Skipped, "skipped"}, {s.Pending, "pending"}} {
+		if count.n > 0 {
+			fields = append(fields, group(count.n)+" "+count.what)
+		}
+	}
+	return strings.Join(fields, "  ")
+}
+
+func settled(s dmap.Stats) int64 { return s.Succeeded + s.Failed + s.Skipped }
+
+func perSecondText(r float64) string {
+	if r < 10 {
+		return strconv.FormatFloat(r, 'f', 1, 64)
+	}
+	return group(int64(r))
+}
+
+// group writes n with a comma between groups of three digits.
+func group(n int64) string {
+	digits := strconv.FormatInt(n, 10)
+	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}
