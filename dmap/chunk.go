@@ -1,0 +1,104 @@
+package dmap
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// chunk is a few contiguous items of one split that travel through the engine together; in MapBatch it is one batch.
+// It is the unit of delivery: when its last item is settled, its results go to the sinks in source order.
+//
+// Items are handed out as tasks. A task belongs to one worker at a time and only its owner touches the slots of its items,
+// so slots need no lock; left orders the slots of the other owners before the last one's delivery.
+type chunk[T, R any] struct {
+	runID   string
+	split   *Split
+	items   []Item[T]
+	bytes   int64
+	states  []state
+	results []Result[R] // nil if nobody reads results
+	left    atomic.Int32
+
+	prev, next *chunk[T, R] // neighbours among the open chunks; guarded by ledger.mu
+}
+
+// state is where an item stands.
+type state uint8
+
+const (
+	unsettled state = iota
+	succeeded
+	failed
+	skipped
+)
+
+// task is some items of a chunk that a worker works on: [lo, hi), or those that picks names (a retry of part of a batch).
+type task[T, R any] struct {
+	chunk   *chunk[T, R]
+	lo, hi  int
+	picks   []int
+	attempt int
+}
+
+// seal readies a filled chunk for the workers.
+func (c *chunk[T, R]) seal(withResults bool) {
+	n := len(c.items)
+	c.states = make([]state, n)
+	if withResults {
+		c.results = make([]Result[R], n)
+	}
+	c.left.Store(int32(n))
+}
+
+func (c *chunk[T, R]) info(i, attempt int) Info {
+	item := &c.items[i]
+	return Info{RunID: c.runID, Split: c.split.ID, Key: item.Key, Offset: item.Offset, Index: item.Index, Attempt: attempt}
+}
+
+// note keeps the outcome of the latest call for item i.
+func (c *chunk[T, R]) note(i, attempt int, value R, err error, elapsed time.Duration) {
+	if c.results == nil {
+		return
+	}
+	r := &c.results[i]
+	r.Info = c.info(i, attempt)
+	r.Value, r.Err, r.Elapsed = value, err, elapsed
+	r.Input = &c.items[i].Value
+}
+
+// outcomes returns the results of the settled items in source order, without the skipped ones.
+func (c *chunk[T, R]) outcomes() []Result[R] {
+	if c.results == nil {
+		return nil
+	}
+	clean := true
+	for _, s := range c.states {
+		clean = clean && (s == succeeded || s == failed)
+	}
+	if clean {
+		return c.results
+	}
+	var out []Result[R]
+	for i, s := range c.states {
+		if s == succeeded || s == failed {
+			out = append(out, c.results[i])
+		}
+	}
+	return out
+}
+
+// pending returns the items that have no outcome.
+func (c *chunk[T, R]) pending() []Pending {
+	var out []Pending
+	for i, s := range c.states {
+		if s != unsettled {
+			continue
+		}
+		p := Pending{Info: c.info(i, 0), Input: &c.items[i].Value}
+		if c.results != nil {
+			p.Attempt, p.Err = c.results[i].Attempt, c.results[i].Err
+		}
+		out = append(out, p)
+	}
+	return out
+}

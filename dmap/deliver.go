@@ -1,0 +1,97 @@
+package dmap
+
+import (
+	"context"
+	"sync"
+)
+
+// outlet is one sink of a run. Writes to a sink that is not for concurrent use are serial.
+type outlet[R any] struct {
+	sink       Sink[R]
+	concurrent bool
+	mu         sync.Mutex // held around Write unless concurrent
+	began      bool
+}
+
+func newOutlet[R any](s Sink[R]) *outlet[R] {
+	_, concurrent := s.(ConcurrentSink)
+	return &outlet[R]{sink: s, concurrent: concurrent}
+}
+
+func (o *outlet[R]) write(ctx context.Context, results []Result[R]) (err error) {
+	if !o.concurrent {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+	}
+	return recovering(func() error { return o.sink.Write(ctx, results) })
+}
+
+// recovering turns a panic of a sink into an error.
+func recovering(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = Recovered(p)
+		}
+	}()
+	return f()
+}
+
+// deliver sends the results of a settled chunk to the sinks and closes the chunk.
+func (e *engine[T, R]) deliver(c *chunk[T, R]) {
+	e.write(c.outcomes())
+	e.ledger.remove(c)
+	e.gate.settle()
+}
+
+// write sends results to every sink. One that fails stops the run.
+func (e *engine[T, R]) write(results []Result[R]) {
+	if len(results) == 0 {
+		return
+	}
+	for _, o := range e.sinks {
+		if err := o.write(e.sinkCtx, results); err != nil {
+			e.sinkBroke("write", err)
+		}
+	}
+}
+
+// sinkBroke notes the failure of a sink, which ends the run.
+func (e *engine[T, R]) sinkBroke(op string, err error) {
+	broken := &SinkError{Op: op, Err: err}
+	e.stop(broken)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.sinkErrs) < firstFailures {
+		e.sinkErrs = append(e.sinkErrs, broken)
+	}
+}
+
+// begin tells the recorders among the sinks that the run starts. After an error those that began are told its end.
+func (e *engine[T, R]) begin() error {
+	b := Beginning{RunID: e.opts.RunID, Source: e.sourceName, Started: e.started, Options: e.opts, Batch: e.limits}
+	for _, o := range e.sinks {
+		r, ok := o.sink.(Recorder)
+		if !ok {
+			continue
+		}
+		if err := recovering(func() error { return r.Begin(e.runCtx, b) }); err != nil {
+			broken := &SinkError{Op: "begin", Err: err}
+			e.record(Ending{Stats: e.running(), Err: broken, Unread: Unread{All: true}})
+			return broken
+		}
+		o.began = true
+	}
+	return nil
+}
+
+// record tells the recorders that began how the run ended.
+func (e *engine[T, R]) record(end Ending) {
+	for _, o := range e.sinks {
+		if !o.began {
+			continue
+		}
+		if err := recovering(func() error { return o.sink.(Recorder).End(e.sinkCtx, end) }); err != nil {
+			e.sinkBroke("end", err)
+		}
+	}
+}

@@ -1,0 +1,309 @@
+package dmap
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-dmap/dmap/batch"
+)
+
+// engine is one run: a reading, a gate, workers, and the sinks.
+type engine[T, R any] struct {
+	src        Splitter[T]
+	sourceName string
+	fn         func(context.Context, T) (R, error)
+	batchFn    func(context.Context, []Item[T]) ([]R, error)
+	inBatches  bool
+	limits     batch.Limits
+	opts       Options
+	sinks      []*outlet[R]
+
+	started     time.Time
+	runCtx      context.Context // the caller's, until the run is cancelled
+	cancelRun   context.CancelCauseFunc
+	readCtx     context.Context // ends when nothing more is read
+	cancelRead  context.CancelCauseFunc
+	callsCtx    context.Context // ends when calls are interrupted
+	cancelCalls context.CancelCauseFunc
+	sinkCtx     context.Context // outlives runCtx by DrainTimeout
+	cancelSink  context.CancelCauseFunc
+
+	gate     *gate[task[T, R]]
+	ledger   ledger[T, R]
+	crew     crew[T, R]
+	reading  *reading[T, R]
+	working  sync.WaitGroup // the workers
+	watching sync.WaitGroup // the watch, and timers that end contexts
+	over     chan struct{}  // closed when no call runs any more
+	done     chan struct{}  // closed when the run has ended
+
+	counts    counts
+	tolerance atomic.Pointer[Tolerance]
+	callTime  atomic.Int64 // mean ns of a call, lately; 0: none has returned
+	truncated atomic.Bool
+	readAll   atomic.Bool // the source has ended, or MaxItems has
+	stopping  atomic.Bool
+
+	mu       sync.Mutex
+	cause    error        // why the run stops; the first wins
+	first    []*ItemError // the first failures
+	sinkErrs []error      // of sinks; the first
+	final    Stats        // once done
+	err      error        // once done
+}
+
+const firstFailures = 10
+
+func (e *engine[T, R]) sinceStart() time.Duration { return time.Since(e.started) }
+
+// inOrder says that the source is read by one reader: for an exact MaxItems, and to keep order with a single call at once.
+func (e *engine[T, R]) inOrder() bool { return e.opts.MaxItems > 0 || e.opts.MaxConcurrency == 1 }
+
+// start opens the run: contexts, then the sinks' records. After an error nothing runs.
+func (e *engine[T, R]) start(ctx context.Context) error {
+	e.started = time.Now()
+	e.over, e.done = make(chan struct{}), make(chan struct{})
+	tolerance := e.opts.Tolerance
+	e.tolerance.Store(&tolerance)
+	e.runCtx, e.cancelRun = context.WithCancelCause(ctx)
+	e.readCtx, e.cancelRead = context.WithCancelCause(e.runCtx)
+	e.callsCtx, e.cancelCalls = context.WithCancelCause(e.runCtx)
+	e.sinkCtx, e.cancelSink = context.WithCancelCause(context.WithoutCancel(ctx))
+	e.gate = newGate[task[T, R]](e.opts.MaxConcurrency, e.room, e.hire)
+	if err := e.begin(); err != nil {
+		e.cancelRun(err)
+		e.cancelSink(err)
+		close(e.done)
+		return err
+	}
+	e.watching.Go(e.watch)
+	go e.run()
+	return nil
+}
+
+// room is how many items, or batches, may wait for a worker.
+func (e *engine[T, R]) room(limit int) int {
+	if e.inBatches {
+		return min(max(2, limit), 16)
+	}
+	return max(2*maxChunk, limit)
+}
+
+// hire starts a worker.
+func (e *engine[T, R]) hire() {
+	e.working.Add(1)
+	go e.crew.hire(e).run()
+}
+
+// run carries the run from the first item to the closed books. It owns every goroutine of the run.
+func (e *engine[T, R]) run() {
+	defer close(e.done)
+	watched := e.watchCancel()
+	e.reading = &reading[T, R]{e: e, src: e.src}
+	readErr := e.reading.run(e.readCtx)
+	if readErr == nil && !e.stopping.Load() {
+		e.readAll.Store(true)
+		e.judge()
+	}
+	e.gate.close()
+	<-e.gate.finished
+	e.working.Wait()
+	watched()
+	close(e.over)
+	e.end(readErr)
+	e.cancelRun(nil)
+	e.cancelSink(nil)
+	e.watching.Wait()
+}
+
+// watchCancel stops the run when its context ends. The function it returns ends that, and waits if it is under way.
+func (e *engine[T, R]) watchCancel() (end func()) {
+	stopped := make(chan struct{})
+	disarm := context.AfterFunc(e.runCtx, func() {
+		defer close(stopped)
+		e.stop(context.Cause(e.runCtx))
+	})
+	return func() {
+		if !disarm() {
+			<-stopped
+		}
+	}
+}
+
+// stop ends the run early: no reading, no new calls. Calls in flight have DrainTimeout to come back, none if the run was
+// cancelled. The first cause wins.
+func (e *engine[T, R]) stop(cause error) {
+	e.mu.Lock()
+	if e.stopping.Load() {
+		e.mu.Unlock()
+		return
+	}
+	e.cause = cause
+	e.stopping.Store(true)
+	e.mu.Unlock()
+	e.opts.Logger.Warn("dmap: the run stops", "run", e.opts.RunID, "cause", cause)
+	e.cancelRead(cause)
+	e.gate.stop()
+	e.watching.Go(func() { e.drain(cause) })
+}
+
+// drain bounds the time that calls, and after a cancellation sinks, have left.
+func (e *engine[T, R]) drain(cause error) {
+	timer := time.NewTimer(e.opts.DrainTimeout)
+	defer timer.Stop()
+	for {
+		select {
+		case <-e.runCtx.Done(): // calls end with it; the sinks have the rest of the time
+			select {
+			case <-timer.C:
+				e.cancelSink(context.Cause(e.runCtx))
+			case <-e.sinkCtx.Done():
+			}
+			return
+		case <-timer.C:
+			e.cancelCalls(cause)
+			timer.Reset(e.opts.DrainTimeout)
+		}
+	}
+}
+
+// hand passes a filled chunk to the workers. Without wait it is false if there is no space; else if the run stops.
+func (e *engine[T, R]) hand(c *chunk[T, R], wait bool) bool {
+	c.runID = e.opts.RunID
+	c.seal(len(e.sinks) > 0)
+	n, units := len(c.items), len(c.items)
+	if e.inBatches {
+		units = 1
+	}
+	e.ledger.add(c)
+	e.counts.read.Add(int64(n))
+	t := task[T, R]{chunk: c, hi: n, attempt: 1}
+	if wait {
+		return e.gate.offer(t, units, c.bytes) // refused: the chunk stays in the ledger, pending
+	}
+	if e.gate.tryOffer(t, units, c.bytes) {
+		return true
+	}
+	e.ledger.remove(c)
+	e.counts.read.Add(int64(-n))
+	return false
+}
+
+// chunkLimits is how large the next chunk should be: the batch, or as many items as a worker does in chunkTime.
+func (e *engine[T, R]) chunkLimits() batch.Limits {
+	if e.inBatches {
+		return e.limits
+	}
+	mean := time.Duration(e.callTime.Load())
+	if mean == 0 || mean > chunkTime/2 {
+		return batch.Limits{Items: 1}
+	}
+	return batch.Limits{Items: int(min(maxChunk, chunkTime/mean)), Bytes: maxChunkBytes, Wait: chunkTime}
+}
+
+// noteCalls counts calls that took elapsed together.
+func (e *engine[T, R]) noteCalls(n, attempt int, elapsed time.Duration) {
+	if n == 0 {
+		return
+	}
+	e.counts.calls.Add(int64(n))
+	if attempt > 1 {
+		e.counts.retries.Add(int64(n))
+	}
+	each := max(1, int64(elapsed)/int64(n))
+	old := e.callTime.Load()
+	if old == 0 {
+		old = each
+	}
+	e.callTime.Store(max(1, old+(each-old)/4)) // a lost update does no harm
+}
+
+// failed counts a failed item and stops the run if that is one too many.
+func (e *engine[T, R]) failed(err *ItemError) {
+	e.counts.failed.Add(1)
+	e.mu.Lock()
+	if len(e.first) < firstFailures {
+		e.first = append(e.first, err)
+	}
+	e.mu.Unlock()
+	e.judge()
+}
+
+// judge stops the run if more items failed than the tolerance allows.
+func (e *engine[T, R]) judge() {
+	if err := e.intolerable(); err != nil {
+		e.stop(err)
+	}
+}
+
+// intolerable returns a ToleranceError if more items failed than the tolerance allows.
+func (e *engine[T, R]) intolerable() error {
+	bad, of := e.counts.settled()
+	ended := e.readAll.Load()
+	if ended {
+		of = e.counts.read.Load() - e.counts.skipped.Load()
+	}
+	tolerance := *e.tolerance.Load()
+	if bad == 0 || !tolerance.exceeded(bad, of, ended) {
+		return nil
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return &ToleranceError{Tolerance: tolerance, Failed: bad, Of: of, First: append([]*ItemError(nil), e.first...)}
+}
+
+func (e *engine[T, R]) stats() Stats {
+	select {
+	case <-e.done:
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		s := e.final
+		return s
+	default:
+		return e.running()
+	}
+}
+
+// running is the state of a run that goes on. Settled items are counted before read ones, so that Pending is never negative.
+func (e *engine[T, R]) running() Stats {
+	s := Stats{RunID: e.opts.RunID, Started: e.started, Elapsed: e.sinceStart(), Truncated: e.truncated.Load()}
+	s.Skipped = e.counts.skipped.Load()
+	s.Failed = e.counts.failed.Load()
+	s.Succeeded = e.counts.successes()
+	s.Calls, s.Retries = e.counts.calls.Load(), e.counts.retries.Load()
+	s.Read = e.counts.read.Load()
+	s.Pending = s.Read - s.Succeeded - s.Failed - s.Skipped
+	s.Stuck = e.crew.stuckCalls() + int(e.counts.abandoned.Load())
+	e.gate.fill(&s)
+	return s
+}
+
+// What Run offers, without T and R.
+
+func (e *engine[T, R]) id() string             { return e.opts.RunID }
+func (e *engine[T, R]) cancel(cause error)     { e.cancelRun(cause) }
+func (e *engine[T, R]) setLimit(n int)         { e.gate.setLimit(n) }
+func (e *engine[T, R]) setPaused(paused bool)  { e.gate.setPaused(paused) }
+func (e *engine[T, R]) ended() <-chan struct{} { return e.done }
+
+func (e *engine[T, R]) setTolerance(t Tolerance) {
+	e.tolerance.Store(&t)
+	select {
+	case <-e.over:
+	default:
+		e.judge()
+	}
+}
+
+func (e *engine[T, R]) outcome() (Stats, error) {
+	<-e.done
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.err != nil {
+		return e.final, fmt.Errorf("dmap: run %s: %w", e.opts.RunID, e.err)
+	}
+	return e.final, nil
+}

@@ -1,0 +1,62 @@
+package dmap
+
+import (
+	"errors"
+	"fmt"
+)
+
+// end closes the books when no call runs any more: what has no outcome is pending, what has one reaches the sinks, the
+// counts are checked, and the recorders are told.
+func (e *engine[T, R]) end(readErr error) {
+	pending := e.collect()
+	for _, o := range e.sinks {
+		if err := recovering(func() error { return o.sink.Flush(e.sinkCtx) }); err != nil {
+			e.sinkBroke("flush", err)
+		}
+	}
+	stats := e.running()
+	stats.Pending = int64(len(pending))
+	ending := Ending{Stats: stats, Pending: pending, Err: e.verdict(readErr, stats)}
+	if ending.Err != nil && !e.readAll.Load() {
+		ending.Unread = e.reading.unread()
+	}
+	e.record(ending)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.final, e.err = stats, ending.Err
+	if ending.Err == nil && len(e.sinkErrs) > 0 { // the last word of a recorder
+		e.err = errors.Join(e.sinkErrs...)
+	}
+}
+
+// collect delivers what open chunks have settled and returns the rest.
+func (e *engine[T, R]) collect() []Pending {
+	var pending []Pending
+	for _, c := range e.ledger.open() {
+		e.write(c.outcomes())
+		pending = append(pending, c.pending()...)
+	}
+	return pending
+}
+
+// verdict is the error of the run: why it stopped, what was wrong with its source, or that too many items failed.
+func (e *engine[T, R]) verdict(readErr error, s Stats) error {
+	e.mu.Lock()
+	cause, sinkErrs := e.cause, e.sinkErrs
+	e.mu.Unlock()
+	errs := []error{cause}
+	for _, err := range sinkErrs {
+		if err != cause {
+			errs = append(errs, err)
+		}
+	}
+	errs = append(errs, readErr)
+	if cause == nil {
+		errs = append(errs, e.intolerable())
+	}
+	if sum := s.Succeeded + s.Failed + s.Skipped + s.Pending; sum != s.Read {
+		errs = append(errs, fmt.Errorf("%w: read %d items, but %d succeeded, %d failed, %d skipped, %d are pending", ErrInternal,
+			s.Read, s.Succeeded, s.Failed, s.Skipped, s.Pending))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,84 @@
+package dmap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+
+	"github.com/go-dmap/dmap/batch"
+)
+
+// Map calls fn once per item of src and returns when the run has ended and nothing of it runs any more.
+//
+// fn is called from many goroutines, at most Options.MaxConcurrency at once. Its error, panic or Goexit fails its item;
+// the run fails when more items failed than Options.Tolerance allows. Stats are filled whenever the run started.
+// The error is nil or matches what ended the run: ErrTolerance (*ToleranceError), *SourceError, *SinkError, or the cause
+// of ctx. Wrong options are reported all at once, before anything is read or written.
+func Map[T, R any](ctx context.Context, src Source[T], fn func(context.Context, T) (R, error), opts Options, sinks ...Sink[R]) (Stats, error) {
+	run, err := Start(ctx, src, fn, opts, sinks...)
+	if err != nil {
+		return Stats{}, err
+	}
+	return run.Wait()
+}
+
+// MapBatch is Map for functions that take many items in one call.
+//
+// fn returns one value per item, in order. A [batch.Errors] fails only the items it names; any other error fails all of
+// them. A retry sends only the failed items again. fn may keep the slice but not change it. Data that all calls share is
+// captured by fn. MaxConcurrency counts batches, everything else counts items. A batch never spans two splits.
+func MapBatch[T, R any](ctx context.Context, src Source[T], limits batch.Limits, fn func(context.Context, []Item[T]) ([]R, error), opts Options, sinks ...Sink[R]) (Stats, error) {
+	run, err := StartBatch(ctx, src, limits, fn, opts, sinks...)
+	if err != nil {
+		return Stats{}, err
+	}
+	return run.Wait()
+}
+
+// Start is Map that does not wait: the Run can be watched and controlled.
+func Start[T, R any](ctx context.Context, src Source[T], fn func(context.Context, T) (R, error), opts Options, sinks ...Sink[R]) (*Run, error) {
+	e := &engine[T, R]{fn: fn}
+	return launch(ctx, e, src, opts, sinks, fn == nil, nil)
+}
+
+// StartBatch is MapBatch that does not wait.
+func StartBatch[T, R any](ctx context.Context, src Source[T], limits batch.Limits, fn func(context.Context, []Item[T]) ([]R, error), opts Options, sinks ...Sink[R]) (*Run, error) {
+	e := &engine[T, R]{batchFn: fn, inBatches: true, limits: limits}
+	return launch(ctx, e, src, opts, sinks, fn == nil, limits.Validate())
+}
+
+// launch checks everything, then starts the engine.
+func launch[T, R any](ctx context.Context, e *engine[T, R], src Source[T], opts Options, sinks []Sink[R], noFn bool, limitsErr error) (*Run, error) {
+	errs := []error{opts.validate(), limitsErr, checked("source", src)}
+	if noFn {
+		errs = append(errs, errors.New("dmap: the function is nil"))
+	}
+	for i, s := range sinks {
+		errs = append(errs, checked(fmt.Sprintf("sink %d", i), s))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	e.src, e.sourceName, e.opts = Pieces(src), sourceName(src), opts.withDefaults()
+	for _, s := range sinks {
+		e.sinks = append(e.sinks, newOutlet(s))
+	}
+	if err := e.start(ctx); err != nil {
+		return nil, err
+	}
+	return &Run{e}, nil
+}
+
+// checked returns what is wrong with a source or sink before it is used: it is nil, or its own Validate says so.
+func checked(what string, v any) error {
+	if v == nil || reflect.ValueOf(v).Kind() == reflect.Pointer && reflect.ValueOf(v).IsNil() {
+		return fmt.Errorf("dmap: the %s is nil", what)
+	}
+	if own, ok := v.(interface{ Validate() error }); ok {
+		if err := own.Validate(); err != nil {
+			return fmt.Errorf("dmap: %s: %w", what, err)
+		}
+	}
+	return nil
+}

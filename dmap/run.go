@@ -1,0 +1,66 @@
+package dmap
+
+import (
+	"fmt"
+)
+
+// Run is a run in progress. Its methods are safe for concurrent use, also after the end.
+type Run struct {
+	control control
+}
+
+// control is an engine without its type parameters.
+type control interface {
+	id() string
+	stats() Stats
+	setLimit(n int)
+	setTolerance(t Tolerance)
+	setPaused(p bool)
+	cancel(cause error)
+	ended() <-chan struct{}
+	outcome() (Stats, error)
+}
+
+// ID returns the run's ID.
+func (r *Run) ID() string { return r.control.id() }
+
+// Stats returns the counts so far, or the final ones.
+func (r *Run) Stats() Stats { return r.control.stats() }
+
+// SetMaxConcurrency changes the limit, 1 to 10,000. A lower one takes effect as calls return: none is interrupted.
+func (r *Run) SetMaxConcurrency(n int) error {
+	if n < 1 || n > MaxMaxConcurrency {
+		return fmt.Errorf("dmap: concurrency %d: want 1 to %d", n, MaxMaxConcurrency)
+	}
+	r.control.setLimit(n)
+	return nil
+}
+
+// SetTolerance changes the tolerance and judges the failures so far by it at once.
+func (r *Run) SetTolerance(t Tolerance) error {
+	if err := t.validate(); err != nil {
+		return err
+	}
+	r.control.setTolerance(t)
+	return nil
+}
+
+// Pause starts no more calls, first or repeated, until Resume. Calls in flight go on.
+func (r *Run) Pause() { r.control.setPaused(true) }
+
+// Resume ends a Pause.
+func (r *Run) Resume() { r.control.setPaused(false) }
+
+// Cancel ends the run as if the context given to Start had been cancelled with cause; nil: ErrCanceled. It does not wait.
+func (r *Run) Cancel(cause error) {
+	if cause == nil {
+		cause = ErrCanceled
+	}
+	r.control.cancel(cause)
+}
+
+// Done is closed when the run has ended and nothing of it runs any more.
+func (r *Run) Done() <-chan struct{} { return r.control.ended() }
+
+// Wait returns what Map returns, when the run has ended.
+func (r *Run) Wait() (Stats, error) { return r.control.outcome() }

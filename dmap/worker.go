@@ -1,0 +1,286 @@
+package dmap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+)
+
+// worker runs calls on one goroutine, a task at a time.
+type worker[T, R any] struct {
+	e       *engine[T, R]
+	number  int
+	t       task[T, R]
+	settled int  // items of t settled so far
+	exiting bool // the function called runtime.Goexit
+
+	// current is the call that runs. Who takes it out of here owns it and what follows: the worker when the function
+	// returns, or the watch when it abandons the call and leaves &gone. Without Options.AbandonAfter it may be stale
+	// between the calls of one task.
+	current atomic.Pointer[callContext[T, R]]
+	gone    callContext[T, R]
+	began   atomic.Int64       // of the current call, ns since the run started; kept if calls have a timeout
+	warned  *callContext[T, R] // the call that was reported as stuck; the watch's own
+}
+
+// run works until the gate sends the worker home. A worker that replaces another starts with the rest of its task.
+func (w *worker[T, R]) run() {
+	defer w.leave()
+	held := w.t.chunk != nil
+	for {
+		if held && !w.process() {
+			return
+		}
+		var ok bool
+		if w.t, ok = w.e.gate.next(held); !ok {
+			return
+		}
+		held = true
+	}
+}
+
+// leave ends the goroutine. After a Goexit in the function a new goroutine goes on where this one stopped.
+func (w *worker[T, R]) leave() {
+	switch {
+	case w.exiting:
+		w.exiting = false
+		w.afterExit(ErrGoexit)
+		go w.run()
+	case w.lost():
+		// abandoned: another worker has taken over
+	default:
+		w.e.crew.remove(w)
+		w.e.working.Done()
+	}
+}
+
+// lost reports whether the watch took the current call away.
+func (w *worker[T, R]) lost() bool { return w.current.Load() == &w.gone }
+
+// process works on the task until it is done or the gate wants the worker back. It is false if the worker was replaced.
+func (w *worker[T, R]) process() bool {
+	work := w.processItems
+	if w.e.inBatches {
+		work = w.processBatch
+	}
+	if !work() {
+		return false
+	}
+	w.current.Store(nil)
+	if w.settled > 0 && w.t.chunk.left.Add(int32(-w.settled)) == 0 {
+		w.e.deliver(w.t.chunk)
+	}
+	w.settled = 0
+	w.t = task[T, R]{}
+	return true
+}
+
+func (w *worker[T, R]) processItems() bool {
+	e := w.e
+	contexts := make([]callContext[T, R], w.t.hi-w.t.lo)
+	began := e.sinceStart()
+	last, calls := began, 0
+	for ; w.t.lo < w.t.hi; w.t.lo++ {
+		if e.gate.yield.Load() {
+			e.gate.giveBack(w.t)
+			break
+		}
+		i := w.t.lo
+		item := &w.t.chunk.items[i]
+		if item.Err != nil {
+			w.unreadable(i)
+			continue
+		}
+		ctx := &contexts[len(contexts)-(w.t.hi-i)]
+		*ctx = callContext[T, R]{e.callsCtx, w.t.chunk, i, w.t.attempt}
+		value, err := w.callItem(ctx, item.Value)
+		if w.lost() {
+			return false
+		}
+		now := e.sinceStart()
+		if wait, again := w.finish(i, value, err, now-last); again {
+			e.gate.later(task[T, R]{chunk: w.t.chunk, lo: i, hi: i + 1, attempt: w.t.attempt + 1}, 1, wait)
+		}
+		last = now
+		calls++
+	}
+	e.noteCalls(calls, w.t.attempt, last-began)
+	return true
+}
+
+func (w *worker[T, R]) processBatch() bool {
+	e, c := w.e, w.t.chunk
+	if e.gate.yield.Load() {
+		e.gate.giveBack(w.t)
+		return true
+	}
+	if w.t.picks == nil {
+		for i := range c.items {
+			if c.items[i].Err != nil {
+				w.unreadable(i)
+				continue
+			}
+			w.t.picks = append(w.t.picks, i)
+		}
+	}
+	if len(w.t.picks) == 0 {
+		return true
+	}
+	items := c.items[:len(c.items):len(c.items)]
+	if len(w.t.picks) < len(items) {
+		items = make([]Item[T], len(w.t.picks))
+		for k, i := range w.t.picks {
+			items[k] = c.items[i]
+		}
+	}
+	began := e.sinceStart()
+	values, err := w.callBatch(&callContext[T, R]{e.callsCtx, c, w.t.picks[0], w.t.attempt}, items)
+	if w.lost() {
+		return false
+	}
+	elapsed := e.sinceStart() - began
+	e.noteCalls(1, w.t.attempt, elapsed)
+	w.finishBatch(values, err, elapsed)
+	return true
+}
+
+// finishBatch settles the items of a batch call and has the failed ones called again together.
+func (w *worker[T, R]) finishBatch(values []R, err error, elapsed time.Duration) {
+	var retry []int
+	var longest time.Duration
+	for k, err := range spread(len(w.t.picks), len(values), err) {
+		var value R
+		if k < len(values) {
+			value = values[k]
+		}
+		if wait, again := w.finish(w.t.picks[k], value, err, elapsed); again {
+			retry = append(retry, w.t.picks[k])
+			longest = max(longest, wait)
+		}
+	}
+	if len(retry) > 0 {
+		w.e.gate.later(task[T, R]{chunk: w.t.chunk, picks: retry, attempt: w.t.attempt + 1}, 1, longest)
+	}
+}
+
+// afterExit settles the current call, which never returned, with err; the rest of the task is still to be done.
+func (w *worker[T, R]) afterExit(err error) {
+	w.e.noteCalls(1, w.t.attempt, 0)
+	if w.e.inBatches {
+		w.finishBatch(nil, err, 0)
+		w.t.picks = []int{}
+		return
+	}
+	var zero R
+	w.finish(w.t.lo, zero, err, 0)
+	w.t.lo++
+}
+
+// unreadable fails an item that came without a value.
+func (w *worker[T, R]) unreadable(i int) {
+	var zero R
+	c := w.t.chunk
+	c.note(i, 0, zero, &ReadError{c.items[i].Err}, 0)
+	w.fail(i, 0, &ReadError{c.items[i].Err})
+}
+
+// finish settles item i after a call, or leaves it pending, or says when it is to be called again.
+func (w *worker[T, R]) finish(i int, value R, err error, elapsed time.Duration) (wait time.Duration, again bool) {
+	c, attempt := w.t.chunk, w.t.attempt
+	switch {
+	case err == nil:
+		c.note(i, attempt, value, nil, elapsed)
+		c.states[i] = succeeded
+		w.e.counts.shard(w.number).Add(1)
+	case errors.Is(err, ErrSkip):
+		c.states[i] = skipped
+		w.e.counts.skipped.Add(1)
+	default:
+		var zero R
+		c.note(i, attempt, zero, err, elapsed)
+		if w.e.callsCtx.Err() != nil && interrupted(err) {
+			return 0, false // pending, not failed
+		}
+		if wait, again = w.e.opts.Retry.again(attempt, err, rand.Float64()); again {
+			return wait, !w.e.stopping.Load()
+		}
+		w.fail(i, attempt, err)
+		return 0, false
+	}
+	w.settled++
+	return 0, false
+}
+
+// interrupted says whether an error that came when the calls were cancelled may come from that.
+func interrupted(err error) bool {
+	return !final(err) || errors.Is(err, context.Canceled) || errors.Is(err, ErrStuck)
+}
+
+func (w *worker[T, R]) fail(i, attempt int, err error) {
+	w.t.chunk.states[i] = failed
+	w.settled++
+	w.e.failed(&ItemError{Info: w.t.chunk.info(i, attempt), Err: err})
+}
+
+func (w *worker[T, R]) callItem(ctx *callContext[T, R], value T) (out R, err error) {
+	returned := false
+	defer func() { w.end(ctx, returned, recover(), &err) }()
+	w.begin(ctx)
+	if w.e.opts.Timeout == 0 {
+		out, err = w.e.fn(ctx, value)
+	} else {
+		limited, cancel := context.WithTimeout(ctx, w.e.opts.Timeout)
+		defer cancel()
+		out, err = w.e.fn(limited, value)
+		err = timedOut(limited, ctx, err)
+	}
+	returned = true
+	return out, err
+}
+
+func (w *worker[T, R]) callBatch(ctx *callContext[T, R], items []Item[T]) (out []R, err error) {
+	returned := false
+	defer func() { w.end(ctx, returned, recover(), &err) }()
+	w.begin(ctx)
+	if w.e.opts.Timeout == 0 {
+		out, err = w.e.batchFn(ctx, items)
+	} else {
+		limited, cancel := context.WithTimeout(ctx, w.e.opts.Timeout)
+		defer cancel()
+		out, err = w.e.batchFn(limited, items)
+		err = timedOut(limited, ctx, err)
+	}
+	returned = true
+	return out, err
+}
+
+func (w *worker[T, R]) begin(ctx *callContext[T, R]) {
+	if w.e.opts.Timeout > 0 {
+		w.began.Store(int64(w.e.sinceStart()))
+	}
+	w.current.Store(ctx)
+}
+
+// end closes a call that returned, panicked, or called Goexit: then nothing else was recovered, and the goroutine ends.
+func (w *worker[T, R]) end(ctx *callContext[T, R], returned bool, panicked any, err *error) {
+	if w.e.opts.AbandonAfter > 0 && !w.current.CompareAndSwap(ctx, nil) {
+		return
+	}
+	switch {
+	case panicked != nil:
+		*err = Recovered(panicked)
+	case !returned:
+		w.exiting = true
+	}
+}
+
+// timedOut makes sure that an error after the end of a call's own time says so, whatever the function made of it.
+func timedOut(limited, parent context.Context, err error) error {
+	if err == nil || parent.Err() != nil || limited.Err() == nil || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
+}
