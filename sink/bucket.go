@@ -1,0 +1,212 @@
+package sink
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gocloud.dev/blob"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/publish"
+)
+
+// What callers branch on, with errors.Is.
+var (
+	ErrRunExists  = errors.New("the results folder already holds a run")
+	ErrNoManifest = errors.New("no manifest: the run has not ended, or there is none")
+)
+
+// Folder is a sink that writes results, and the record of the run, into the run's folder in a bucket. [Bucket] makes one.
+// It serves one run at a time.
+type Folder[R any] struct {
+	bucket *blob.Bucket
+	prefix string
+	opts   BucketOptions
+	wrong  error
+	run    atomic.Pointer[run] // nil outside a run
+}
+
+// run is what a Folder holds between Begin and End.
+type run struct {
+	beginning dmap.Beginning
+	folder    string
+	writer    string
+	parts     *parts
+	unencoded atomic.Int64
+	encoders  sync.Pool // of *encoder
+}
+
+// Bucket returns a sink that writes into prefix/<run ID>/ of bucket: the results as JSON lines in parts SUCCEEDED_*,
+// FAILED_* and PENDING_*, and at the end manifest.json, which lists them. Readers trust the manifest alone: see [LoadManifest].
+// A folder without one is unfinished. At most one BucketOptions may be given.
+func Bucket[R any](bucket *blob.Bucket, prefix string, opts ...BucketOptions) *Folder[R] {
+	f := &Folder[R]{bucket: bucket, prefix: prefix}
+	var errs []error
+	if bucket == nil {
+		errs = append(errs, errors.New("sink: bucket is nil"))
+	}
+	if len(opts) > 1 {
+		errs = append(errs, fmt.Errorf("sink: %d BucketOptions: want at most one", len(opts)))
+	}
+	if len(opts) > 0 {
+		f.opts = opts[0]
+	}
+	f.wrong = errors.Join(append(errs, checkPrefix(prefix), f.opts.validate())...)
+	f.opts = f.opts.withDefaults()
+	return f
+}
+
+// Validate returns all that is wrong with the arguments of Bucket, joined, without any I/O.
+func (f *Folder[R]) Validate() error { return f.wrong }
+
+// ConcurrentWrites marks Folder as a [dmap.ConcurrentSink].
+func (f *Folder[R]) ConcurrentWrites() {}
+
+// Begin creates run.json in the run's folder. ErrRunExists: there is one already.
+func (f *Folder[R]) Begin(ctx context.Context, b dmap.Beginning) error {
+	if f.wrong != nil {
+		return f.wrong
+	}
+	folder, err := runFolder(f.prefix, b.RunID)
+	if err != nil {
+		return err
+	}
+	writer := rand.Text()[:16] // 80 bits
+	r := &run{beginning: b, folder: folder, writer: writer, parts: newParts(f.bucket, folder, writer, f.opts)}
+	r.encoders.New = func() any { return newEncoder(f.opts) }
+	if !f.run.CompareAndSwap(nil, r) {
+		return fmt.Errorf("sink: folder %q: this sink is already writing a run", folder)
+	}
+	if err := f.createRunFile(ctx, r); err != nil {
+		f.run.Store(nil)
+		return err
+	}
+	return nil
+}
+
+// runFile is run.json.
+type runFile struct {
+	Format  int    `json:"format"`
+	Writer  string `json:"writer"` // unique per Begin
+	Library string `json:"library"`
+	dmap.Beginning
+	Records Records `json:"records,omitempty"`
+	Inputs  Inputs  `json:"inputs,omitempty"`
+}
+
+func (f *Folder[R]) createRunFile(ctx context.Context, r *run) error {
+	content, err := json.MarshalIndent(runFile{
+		Format: formatVersion, Writer: r.writer, Library: libraryVersion(),
+		Beginning: r.beginning, Records: f.opts.Records, Inputs: f.opts.Inputs,
+	}, "", "  ")
+	if err != nil {
+		return fmt.Errorf("sink: encode %q: %w", r.folder+"run.json", err)
+	}
+	err = publish.Create(ctx, f.bucket, r.folder+"run.json", "application/json", append(content, '\n'))
+	if errors.Is(err, publish.ErrExists) {
+		return fmt.Errorf("sink: %w: %q", ErrRunExists, r.folder)
+	}
+	return err
+}
+
+// Write encodes results and adds them to the parts in memory; full parts are uploaded in the background. It waits while
+// uploads are behind. An output that cannot be encoded becomes a FAILED record of class "encode". A *LostError says that
+// records are lost, of this call or of an earlier one.
+func (f *Folder[R]) Write(ctx context.Context, results []dmap.Result[R]) (err error) {
+	r := f.run.Load()
+	if r == nil {
+		return fmt.Errorf("sink: Write of %d results outside a run", len(results))
+	}
+	e, _ := r.encoders.Get().(*encoder)
+	defer r.release(e)
+	taken, complete := 0, false
+	defer func() {
+		if !complete { // a MarshalJSON ended the goroutine
+			r.parts.giveUp(resultChunks(results[taken:]), errGoexit)
+		}
+	}()
+	for i := range results {
+		encode(e, &results[i])
+		if e.size() >= f.chunkBytes() {
+			err = r.take(ctx, e)
+			taken = i + 1
+		}
+	}
+	complete = true
+	if last := r.take(ctx, e); err == nil {
+		err = last
+	}
+	return err
+}
+
+// maxChunk is how much one Write encodes before it hands over: what a worker that waits for uploads holds.
+const maxChunk = 1 << 20
+
+func (f *Folder[R]) chunkBytes() int { return min(maxChunk, int(f.opts.PartBytes)) }
+
+// take hands what e has encoded to the parts.
+func (r *run) take(ctx context.Context, e *encoder) error {
+	r.unencoded.Add(e.unencoded)
+	err := r.parts.take(ctx, &e.chunks)
+	e.reset()
+	return err
+}
+
+func (r *run) release(e *encoder) {
+	e.reset()
+	r.encoders.Put(e)
+}
+
+// Flush uploads all that was written and waits for it. It returns what is lost of the whole run.
+func (f *Folder[R]) Flush(ctx context.Context) error {
+	r := f.run.Load()
+	if r == nil {
+		return errors.New("sink: Flush outside a run")
+	}
+	return r.parts.cut(ctx)
+}
+
+// End writes the items that never settled and then, last of all, the manifest. It is the end of the run also if it fails.
+func (f *Folder[R]) End(ctx context.Context, end dmap.Ending) error {
+	r := f.run.Swap(nil)
+	if r == nil {
+		return errors.New("sink: End outside a run")
+	}
+	e, _ := r.encoders.Get().(*encoder)
+	for _, p := range end.Pending {
+		e.unsettled(p)
+		if e.size() >= f.chunkBytes() {
+			_ = r.take(ctx, e) // cut returns the loss
+		}
+	}
+	_ = r.take(ctx, e)
+	lost := r.parts.cut(ctx)
+	return errors.Join(lost, publishManifest(ctx, f.bucket, r.folder, f.manifest(r, end)))
+}
+
+func (f *Folder[R]) manifest(r *run, end dmap.Ending) *Manifest {
+	url, _ := location(f.opts.URL) // validated
+	m := &Manifest{
+		Format: formatVersion, Library: libraryVersion(), Writer: r.writer,
+		DestinationBucket: url,
+		RunID:             r.beginning.RunID, Source: r.beginning.Source,
+		Started: r.beginning.Started, Stopped: time.Now().UTC(),
+		Records: f.opts.Records, Stats: end.Stats, Truncated: end.Stats.Truncated, Unread: end.Unread,
+		Unencoded: r.unencoded.Load(),
+	}
+	m.ResultFiles, m.Lost = r.parts.result()
+	m.Status = status(end.Err)
+	if end.Err != nil {
+		m.Error = errorText(end.Err)
+	}
+	if m.Status == Succeeded && len(m.Lost) > 0 {
+		m.Status, m.Error = Failed, "records were lost: "+m.Lost[0].Cause
+	}
+	return m
+}

@@ -1,0 +1,86 @@
+package sink
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-dmap/dmap/dmap"
+)
+
+// Bounds of what a record says about an error.
+const (
+	maxErrorText = 4 << 10
+	maxClass     = 64
+	maxStack     = 4 << 10
+)
+
+// errorText is what err says, in valid UTF-8 and at most 4 KiB, whatever its Error method does.
+func errorText(err error) (text string) {
+	defer func() {
+		if p := recover(); p != nil {
+			text = clip(fmt.Sprintf("%T, whose Error method panicked: %v", err, p), maxErrorText)
+		}
+	}()
+	return clip(err.Error(), maxErrorText)
+}
+
+// errorClass is dmap.Class of err, whatever the methods of err do.
+func errorClass(err error) (class string) {
+	defer func() {
+		if recover() != nil {
+			class = "error"
+		}
+	}()
+	return clip(dmap.Class(err), maxClass)
+}
+
+// panicStack is the stack of the panic in err, from the line that panicked on, at most 4 KiB; empty if there is none.
+func panicStack(err error) (stack string) {
+	defer func() {
+		if recover() != nil {
+			stack = ""
+		}
+	}()
+	var panicked *dmap.PanicError
+	if !errors.As(err, &panicked) {
+		return ""
+	}
+	text := panicked.Stack
+	if i := bytes.LastIndex(text, []byte("\npanic(")); i >= 0 { // two lines: the function, its file
+		text = text[i+1:]
+		for range 2 {
+			if end := bytes.IndexByte(text, '\n'); end >= 0 {
+				text = text[end+1:]
+			}
+		}
+	}
+	return clip(string(text[:min(len(text), 2*maxStack)]), maxStack)
+}
+
+// clip returns at most n bytes of s, valid UTF-8 and ending with a whole character.
+func clip(s string, n int) string {
+	if len(s) > n {
+		cut := n
+		for cut > n-utf8.UTFMax && !utf8.RuneStart(s[cut]) {
+			cut--
+		}
+		s = s[:cut]
+	}
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	if len(s) > n { // three bytes for each bad one
+		return clip(s, n)
+	}
+	return s
+}
+
+// encodeError says that a value could not be written as JSON.
+type encodeError struct{ err error }
+
+func (e *encodeError) Error() string { return fmt.Sprintf("encode the output: %v", e.err) }
+func (e *encodeError) Unwrap() error { return e.err }
+
+// Class makes dmap.Class call it "encode".
+func (e *encodeError) Class() string { return "encode" }

@@ -1,0 +1,93 @@
+package sink
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// errGoexit is the cause where a driver, or a method of a value, ended the goroutine that it was called on.
+var errGoexit = errors.New("runtime.Goexit while writing")
+
+// Lost names records that could not be written.
+type Lost struct {
+	Part    string `json:"Part,omitempty"` // key of the part; empty: they had not reached one
+	Status  string `json:"Status"`         // SUCCEEDED, FAILED or PENDING
+	Records int64  `json:"Records"`
+	First   string `json:"First"` // ID of the item of the first record
+	Last    string `json:"Last"`  // and of the last
+	Cause   string `json:"Error"` // at most 4 KiB
+}
+
+// LostError is what Write, Flush and End return once records are lost: not necessarily those of that very call. The sink
+// goes on taking results, and its manifest lists all that is lost.
+type LostError struct {
+	Lost
+	Err error // the cause
+}
+
+func (e *LostError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "lost %d %s records, items %q to %q", e.Records, e.Status, e.First, e.Last)
+	if e.Part != "" {
+		fmt.Fprintf(&b, " in part %q", e.Part)
+	}
+	fmt.Fprintf(&b, ": %v", e.Err)
+	return b.String()
+}
+
+// Unwrap returns the cause.
+func (e *LostError) Unwrap() error { return e.Err }
+
+// losses are all that a run has lost.
+type losses []*LostError
+
+// add notes that records were lost. Those that never reached a part are summed up per status and stay one entry, however
+// many calls they came from.
+func (l *losses) add(status string, part string, c *chunk, cause error) {
+	next := &LostError{Err: cause, Lost: Lost{
+		Part: part, Status: status, Records: c.records,
+		First: c.first.ID(), Last: c.last.ID(), Cause: errorText(cause),
+	}}
+	if part == "" {
+		for i, old := range *l {
+			if old.Part == "" && old.Status == status { // replaced, not changed: a caller may hold old
+				next.First, next.Err, next.Cause = old.First, old.Err, old.Cause
+				next.Records += old.Records
+				(*l)[i] = next
+				return
+			}
+		}
+	}
+	*l = append(*l, next)
+}
+
+// first is the error for a Write, nil without a loss.
+func (l losses) first() error {
+	if len(l) == 0 {
+		return nil
+	}
+	return l[0]
+}
+
+// joined is l as one error, nil without a loss; the manifest has those that are too many to print.
+func (l losses) joined() error {
+	var errs []error
+	for i, e := range l {
+		if i == 10 {
+			errs = append(errs, fmt.Errorf("and %d more losses", len(l)-i))
+			break
+		}
+		errs = append(errs, e)
+	}
+	return errors.Join(errs...)
+}
+
+// listed is l for the manifest.
+func (l losses) listed() []Lost {
+	var list []Lost
+	for _, e := range l {
+		list = append(list, e.Lost)
+	}
+	return list
+}

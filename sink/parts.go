@@ -1,0 +1,259 @@
+package sink
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"gocloud.dev/blob"
+
+	"github.com/go-dmap/dmap/internal/publish"
+)
+
+// lane is one of the kinds of parts.
+type lane int
+
+const (
+	succeeded lane = iota
+	failed
+	pending
+	lanes
+)
+
+func (l lane) String() string { return [...]string{"SUCCEEDED", "FAILED", "PENDING"}[l] }
+
+const (
+	maxAlive  = 3        // parts in memory: open ones, and those being uploaded
+	firstGrow = 64 << 10 // first size of a part's buffer; it doubles up to the part size
+	recordsAs = "application/jsonl"
+)
+
+// parts collects encoded records into parts and uploads these in the background. It is safe for concurrent use.
+//
+// Every goroutine here belongs to a part: its upload, and the timer that closes it when it is old. A part is done when both
+// have ended, and cut waits for that.
+type parts struct {
+	bucket *blob.Bucket
+	folder string // with a trailing slash
+	writer string // unique, part of every name
+	size   int
+	age    time.Duration
+
+	mu      sync.Mutex // guards what follows
+	open    [lanes]*part
+	alive   int
+	uploads []*part
+	spare   [][]byte
+	freed   chan struct{} // closed and replaced whenever an upload ends
+	seq     int
+	written [lanes][]Part
+	lost    losses
+	told    int // of lost, how many cut has returned
+}
+
+// part is an object that is being filled or uploaded.
+type part struct {
+	chunk   // all its records
+	lane    lane
+	key     string
+	seq     int
+	timer   *time.Timer
+	expired chan struct{} // closed when the timer's function has returned
+	cancel  context.CancelCauseFunc
+	done    chan struct{} // closed when the upload has ended, well or not
+}
+
+func newParts(bucket *blob.Bucket, folder, writer string, opts BucketOptions) *parts {
+	return &parts{
+		bucket: bucket, folder: folder, writer: writer,
+		size: int(opts.PartBytes), age: opts.PartAge,
+		freed: make(chan struct{}),
+	}
+}
+
+// take appends the records of chunks to the open parts. It waits while too many parts are being uploaded; records for
+// which it cannot wait any longer are lost. It returns the first loss of the run, also of an earlier call.
+func (w *parts) take(ctx context.Context, chunks *[lanes]chunk) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for !w.room(ctx, chunks) {
+		freed := w.freed
+		w.mu.Unlock()
+		select {
+		case <-freed:
+		case <-ctx.Done():
+		}
+		w.mu.Lock()
+		if ctx.Err() != nil && !w.room(ctx, chunks) {
+			w.lose(chunks, context.Cause(ctx))
+			return w.lost.first()
+		}
+	}
+	for l := range chunks {
+		if c := &chunks[l]; c.records > 0 {
+			w.add(ctx, lane(l), c)
+		}
+	}
+	return w.lost.first()
+}
+
+// room closes open parts that the chunks would overfill and reports whether all parts that they need may be opened.
+func (w *parts) room(ctx context.Context, chunks *[lanes]chunk) bool {
+	opening := 0
+	for l := range chunks {
+		c := &chunks[l]
+		if c.records == 0 {
+			continue
+		}
+		if p := w.open[l]; p != nil && len(p.buf)+len(c.buf) > w.size {
+			w.shut(ctx, p)
+		}
+		if w.open[l] == nil {
+			opening++
+		}
+	}
+	return w.alive+opening <= maxAlive
+}
+
+// add appends c to the open part of l, which it opens if there is none and closes if it is full.
+func (w *parts) add(ctx context.Context, l lane, c *chunk) {
+	p := w.open[l]
+	if p == nil {
+		p = w.begin(ctx, l)
+	}
+	p.append(c, w.size)
+	if len(p.buf) >= w.size {
+		w.shut(ctx, p)
+	}
+}
+
+// begin opens a part.
+func (w *parts) begin(ctx context.Context, l lane) *part {
+	w.seq++
+	w.alive++
+	p := &part{
+		lane: l, seq: w.seq,
+		key:     fmt.Sprintf("%s%v_%s-%06d.jsonl", w.folder, l, w.writer, w.seq),
+		expired: make(chan struct{}),
+		done:    make(chan struct{}),
+	}
+	if n := len(w.spare); n > 0 {
+		p.buf, w.spare = w.spare[n-1], w.spare[:n-1]
+	}
+	ctx = context.WithoutCancel(ctx) // the part outlives the call that opens it
+	p.timer = time.AfterFunc(w.age, func() {
+		defer close(p.expired)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.open[l] == p {
+			w.shut(ctx, p)
+		}
+	})
+	w.open[l] = p
+	return p
+}
+
+// shut closes an open part and starts its upload. Only cut ends an upload before its time: the call that happens to fill a
+// part must not, as the part holds the records of others.
+func (w *parts) shut(ctx context.Context, p *part) {
+	w.open[p.lane] = nil
+	w.uploads = append(w.uploads, p)
+	if p.timer.Stop() {
+		close(p.expired)
+	}
+	ctx, p.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	go w.upload(ctx, p)
+}
+
+// upload writes a part.
+func (w *parts) upload(ctx context.Context, p *part) {
+	err := errGoexit
+	var sum [sha256.Size]byte
+	defer func() {
+		p.cancel(nil)
+		<-p.expired
+		w.finish(p, sum, err)
+	}()
+	sum = sha256.Sum256(p.buf)
+	err = publish.Create(ctx, w.bucket, p.key, recordsAs, p.buf)
+}
+
+// finish notes what became of a part and frees its place.
+func (w *parts) finish(p *part, sum [sha256.Size]byte, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.alive--
+	w.uploads = slices.DeleteFunc(w.uploads, func(u *part) bool { return u == p })
+	if err != nil {
+		w.lost.add(p.lane.String(), p.key, &p.chunk, err)
+	} else {
+		w.written[p.lane] = append(w.written[p.lane], Part{
+			Key: p.key, Size: int64(len(p.buf)), Records: p.records, SHA256: hex.EncodeToString(sum[:]), seq: p.seq,
+		})
+	}
+	if cap(p.buf) <= w.size {
+		w.spare = append(w.spare, p.buf[:0])
+	}
+	p.buf = nil
+	close(w.freed)
+	w.freed = make(chan struct{})
+	close(p.done)
+}
+
+// cut closes all open parts and waits until everything taken before is written or lost, at most until ctx ends: then it
+// ends the uploads. It returns what has been lost since the last cut.
+func (w *parts) cut(ctx context.Context) error {
+	w.mu.Lock()
+	for _, p := range w.open {
+		if p != nil {
+			w.shut(ctx, p)
+		}
+	}
+	uploads := slices.Clone(w.uploads)
+	w.mu.Unlock()
+	for _, p := range uploads {
+		select {
+		case <-p.done:
+		case <-ctx.Done():
+			p.cancel(context.Cause(ctx))
+			<-p.done
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	news := w.lost[w.told:]
+	w.told = len(w.lost)
+	return news.joined()
+}
+
+// lose gives up records that are in no part.
+func (w *parts) lose(chunks *[lanes]chunk, cause error) {
+	for l := range chunks {
+		if c := &chunks[l]; c.records > 0 {
+			w.lost.add(lane(l).String(), "", c, cause)
+		}
+	}
+}
+
+// giveUp notes as lost what never came to take.
+func (w *parts) giveUp(chunks *[lanes]chunk, cause error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lose(chunks, cause)
+}
+
+// result returns the parts in the order in which they were opened, and the losses.
+func (w *parts) result() (files ResultFiles, lost []Lost) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	sorted := func(l lane) []Part {
+		list := slices.Clone(w.written[l])
+		slices.SortFunc(list, func(a, b Part) int { return a.seq - b.seq })
+		return append([]Part{}, list...) // [] in JSON, never null
+	}
+	return ResultFiles{Failed: sorted(failed), Pending: sorted(pending), Succeeded: sorted(succeeded)}, w.lost.listed()
+}
