@@ -41,7 +41,7 @@ func perform(ctx context.Context, b *blob.Bucket, op Op) error {
 		_, _, err := b.ListPage(ctx, blob.FirstPageToken, 10, nil)
 		return err
 	case OpCreate, OpWrite, OpClose:
-		return b.WriteAll(ctx, "new", []byte("x"), nil)
+		return b.WriteAll(ctx, "new", []byte("x"), &blob.WriterOptions{ContentType: "text/plain"})
 	case OpAttributes:
 		_, err := b.Attributes(ctx, "a")
 		return err

@@ -1,0 +1,147 @@
+package dmaptest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"reflect"
+	"runtime/debug"
+	"testing"
+
+	"github.com/go-dmap/dmap/dmap"
+)
+
+// check is one rule of a contract, as a subtest.
+type check struct {
+	name string
+	run  func(tb testing.TB)
+}
+
+func runAll(t *testing.T, checks []check) {
+	for _, c := range checks {
+		t.Run(c.name, func(t *testing.T) { c.run(t) })
+	}
+}
+
+// mostValues bounds what a suite reads, so that a source that never ends fails instead of filling memory.
+const mostValues = 100_000
+
+var errTooMany = fmt.Errorf("more than %d values: a suite needs a smaller source", mostValues)
+
+// errGoesOn says that a sequence called its loop's body again after the body had ended the loop.
+var errGoesOn = errors.New("the sequence goes on after break")
+
+// collect reads seq, at most the first limit values (negative: all), and ends with its first error. It checks that nothing
+// follows a break.
+func collect[V any](seq iter.Seq2[V, error], limit int) (values []V, err error) {
+	if limit == 0 {
+		return nil, nil
+	}
+	if limit < 0 {
+		limit = mostValues + 1
+	}
+	defer func() {
+		if r := recover(); r == errGoesOn {
+			err = errors.Join(errGoesOn, err)
+		} else if r != nil {
+			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+		}
+	}()
+	broken := false
+	seq(func(v V, e error) bool {
+		if broken {
+			panic(errGoesOn) // a range statement would panic here, too
+		}
+		if e == nil {
+			values = append(values, v)
+		}
+		err = e
+		broken = e != nil || len(values) == limit
+		return !broken
+	})
+	if len(values) > mostValues {
+		return nil, errTooMany
+	}
+	return values, err
+}
+
+// comparison tells items apart. Values of items that carry an error are not looked at.
+type comparison[T any] struct{ equal func(a, b T) bool }
+
+// compareBy takes the optional last argument of the suites.
+func compareBy[T any](equal []func(a, b T) bool) comparison[T] {
+	if len(equal) > 0 {
+		return comparison[T]{equal[0]}
+	}
+	return comparison[T]{func(a, b T) bool { return reflect.DeepEqual(a, b) }}
+}
+
+// same returns how got differs from want, empty if it does not. The index is compared only if it counts from the same item.
+func (c comparison[T]) same(got, want dmap.Item[T], index bool) string {
+	switch {
+	case got.Key != want.Key || got.Offset != want.Offset:
+		return fmt.Sprintf("is %q, want %q", got.ID(), want.ID())
+	case index && got.Index != want.Index:
+		return fmt.Sprintf("%q has Index %d, want %d", got.ID(), got.Index, want.Index)
+	case got.Size != want.Size:
+		return fmt.Sprintf("%q has Size %d, want %d", got.ID(), got.Size, want.Size)
+	case got.Next != want.Next:
+		return fmt.Sprintf("%q has Next %+v, want %+v", got.ID(), got.Next, want.Next)
+	case fmt.Sprint(got.Err) != fmt.Sprint(want.Err):
+		return fmt.Sprintf("%q has Err %v, want %v", got.ID(), got.Err, want.Err)
+	case want.Err == nil && !c.equal(got.Value, want.Value):
+		return fmt.Sprintf("%q has Value %+v, want %+v", got.ID(), got.Value, want.Value)
+	default:
+		return ""
+	}
+}
+
+// diff returns the first difference between two readings, empty if there is none.
+func (c comparison[T]) diff(got, want []dmap.Item[T], index bool) string {
+	for i := range min(len(got), len(want)) {
+		if d := c.same(got[i], want[i], index); d != "" {
+			return fmt.Sprintf("item %d %s", i, d)
+		}
+	}
+	switch {
+	case len(got) < len(want):
+		return fmt.Sprintf("%d items, want %d: the first one lacking is %q", len(got), len(want), want[len(got)].ID())
+	case len(got) > len(want):
+		return fmt.Sprintf("%d items, want %d: the first one too many is %q", len(got), len(want), got[len(want)].ID())
+	default:
+		return ""
+	}
+}
+
+// errEnded is the cause with which the suites end contexts.
+var errEnded = errors.New("the suite has ended the context")
+
+// ended says what is wrong with a reading whose context has ended: it must be complete or say why it is not.
+func ended(got, want int, err error) string {
+	switch {
+	case err == nil && got < want:
+		return fmt.Sprintf("ends after %d of %d without an error", got, want)
+	case err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, errEnded):
+		return fmt.Sprintf("the error is %q: want one that matches context.Canceled or the cause", err)
+	default:
+		return ""
+	}
+}
+
+// endable returns a context that ends with errEnded.
+func endable(tb testing.TB) (context.Context, func()) {
+	ctx, end := context.WithCancelCause(tb.Context())
+	return ctx, func() { end(errEnded) }
+}
+
+// some returns up to about 200 of the numbers 0 to n-1: all of few, else the first, the last and some between.
+func some(n int) []int {
+	var picked []int
+	for i := range n {
+		if n <= 200 || i < 64 || i >= n-64 || i%(n/64) == 0 {
+			picked = append(picked, i)
+		}
+	}
+	return picked
+}
