@@ -115,7 +115,7 @@ func overtime(now, ended, began, timeout time.Duration) time.Duration {
 func (e *engine[T, R]) replace(w *worker[T, R]) {
 	delete(e.crew.members, w)
 	e.counts.abandoned.Add(1)
-	heir := &worker[T, R]{e: e, number: w.number, t: w.t, settled: w.settled}
+	heir := &worker[T, R]{e: e, number: w.number, t: w.t, settled: w.settled, calls: w.calls}
 	e.crew.members[heir] = struct{}{}
 	go func() {
 		heir.afterExit(ErrStuck)

@@ -103,10 +103,13 @@ func (e *engine[T, R]) run() {
 	defer close(e.done)
 	watched := e.watchCancel()
 	e.reading = &reading[T, R]{e: e, src: e.src}
-	readErr := e.reading.run(e.readCtx)
-	if readErr == nil && !e.stopping.Load() {
+	all, readErr := e.reading.run(e.readCtx)
+	switch {
+	case all:
 		e.readAll.Store(true)
 		e.judge()
+	case readErr == nil: // the context may have ended the reading before it told the run
+		e.stop(context.Cause(e.readCtx))
 	}
 	e.gate.close()
 	<-e.gate.finished
@@ -204,14 +207,18 @@ func (e *engine[T, R]) chunkLimits() batch.Limits {
 	return batch.Limits{Items: int(min(maxChunk, chunkTime/mean)), Bytes: maxChunkBytes, Wait: chunkTime}
 }
 
-// noteCalls counts calls that took elapsed together.
-func (e *engine[T, R]) noteCalls(n, attempt int, elapsed time.Duration) {
-	if n == 0 {
-		return
-	}
+// countCalls counts the calls made for a task.
+func (e *engine[T, R]) countCalls(n, attempt int) {
 	e.counts.calls.Add(int64(n))
 	if attempt > 1 {
 		e.counts.retries.Add(int64(n))
+	}
+}
+
+// noteTime learns from n calls that took elapsed together how long one takes.
+func (e *engine[T, R]) noteTime(n int, elapsed time.Duration) {
+	if n == 0 {
+		return
 	}
 	each := max(1, int64(elapsed)/int64(n))
 	old := e.callTime.Load()

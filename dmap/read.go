@@ -32,8 +32,9 @@ var (
 	errStopped = errors.New("stopped")      // the gate takes nothing more
 )
 
-// run reads the source to its end, to MaxItems, or until the run stops. It returns what was wrong with the source.
-func (r *reading[T, R]) run(ctx context.Context) error {
+// run reads the source to its end, to MaxItems, or until the run stops. all says that nothing is left to read; err is
+// what was wrong with the source.
+func (r *reading[T, R]) run(ctx context.Context) (all bool, err error) {
 	group, ctx := errgroup.WithContext(ctx)
 	r.splits = make(chan Split)
 	group.Go(func() error {
@@ -47,14 +48,17 @@ func (r *reading[T, R]) run(ctx context.Context) error {
 	for range n {
 		group.Go(func() error { return r.guarded(func() error { return r.readSplits(ctx) }) })
 	}
-	err := group.Wait()
-	if err == nil && r.exited.Load() {
-		return &SourceError{Source: r.e.sourceName, Err: ErrGoexit}
+	err = group.Wait()
+	switch {
+	case err == nil && r.exited.Load():
+		return false, &SourceError{Source: r.e.sourceName, Err: ErrGoexit}
+	case err == nil, errors.Is(err, errEnough):
+		return true, nil
+	case errors.Is(err, errStopped), r.e.stopping.Load():
+		return false, nil
+	default:
+		return false, err
 	}
-	if errors.Is(err, errEnough) || errors.Is(err, errStopped) || err != nil && r.e.stopping.Load() {
-		return nil
-	}
-	return err
 }
 
 // guarded turns a panic or Goexit of the source into an error.
@@ -167,8 +171,8 @@ func (r *reading[T, R]) leave(s Split) {
 }
 
 func (r *reading[T, R]) wrong(s Split, err error) error {
-	if r.e.stopping.Load() {
-		return errStopped
+	if r.e.readCtx.Err() != nil {
+		return errStopped // most likely the error is the context's
 	}
 	return &SourceError{Source: r.e.sourceName, Split: s, Err: err}
 }

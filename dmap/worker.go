@@ -15,6 +15,7 @@ type worker[T, R any] struct {
 	number  int
 	t       task[T, R]
 	settled int  // items of t settled so far
+	calls   int  // made for t so far
 	exiting bool // the function called runtime.Goexit
 
 	// current is the call that runs. Who takes it out of here owns it and what follows: the worker when the function
@@ -70,10 +71,11 @@ func (w *worker[T, R]) process() bool {
 		return false
 	}
 	w.current.Store(nil)
+	w.e.countCalls(w.calls, w.t.attempt)
 	if w.settled > 0 && w.t.chunk.left.Add(int32(-w.settled)) == 0 {
 		w.e.deliver(w.t.chunk)
 	}
-	w.settled = 0
+	w.settled, w.calls = 0, 0
 	w.t = task[T, R]{}
 	return true
 }
@@ -82,7 +84,7 @@ func (w *worker[T, R]) processItems() bool {
 	e := w.e
 	contexts := make([]callContext[T, R], w.t.hi-w.t.lo)
 	began := e.sinceStart()
-	last, calls := began, 0
+	last := began
 	for ; w.t.lo < w.t.hi; w.t.lo++ {
 		if e.gate.yield.Load() {
 			e.gate.giveBack(w.t)
@@ -105,9 +107,9 @@ func (w *worker[T, R]) processItems() bool {
 			e.gate.later(task[T, R]{chunk: w.t.chunk, lo: i, hi: i + 1, attempt: w.t.attempt + 1}, 1, wait)
 		}
 		last = now
-		calls++
+		w.calls++
 	}
-	e.noteCalls(calls, w.t.attempt, last-began)
+	e.noteTime(w.calls, last-began)
 	return true
 }
 
@@ -142,7 +144,7 @@ func (w *worker[T, R]) processBatch() bool {
 		return false
 	}
 	elapsed := e.sinceStart() - began
-	e.noteCalls(1, w.t.attempt, elapsed)
+	w.calls++
 	w.finishBatch(values, err, elapsed)
 	return true
 }
@@ -168,7 +170,7 @@ func (w *worker[T, R]) finishBatch(values []R, err error, elapsed time.Duration)
 
 // afterExit settles the current call, which never returned, with err; the rest of the task is still to be done.
 func (w *worker[T, R]) afterExit(err error) {
-	w.e.noteCalls(1, w.t.attempt, 0)
+	w.calls++
 	if w.e.inBatches {
 		w.finishBatch(nil, err, 0)
 		w.t.picks = []int{}
