@@ -1,0 +1,260 @@
+// Package body reads the bytes of one object to their end, or says why it cannot: it goes on after a reset, counts what
+// arrives, cuts a stalled connection and notices when the object is not the one that was asked for.
+package body
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"gocloud.dev/blob"
+)
+
+// ErrStalled says that an object's bytes stopped coming.
+var ErrStalled = errors.New("no byte came within the stall timeout")
+
+// What nobody below retries: bodies that break off. Opening is retried by the SDKs of the clouds themselves.
+const (
+	maxReopens = 5       // in a row,
+	progress   = 8 << 20 // where so many bytes in between make it a new row
+	firstWait  = 50 * time.Millisecond
+)
+
+// Object is what to read and what is known of it.
+type Object struct {
+	Bucket  *blob.Bucket
+	Key     string
+	Size    int64         // -1: unknown
+	ModTime time.Time     // zero: unknown
+	Stall   time.Duration // the longest wait for a byte; 0: no limit
+	// Changed makes the error for an object that differs from the above, or changes while it is read.
+	Changed func(what, was, now string) error
+}
+
+// Reader reads an object from an offset to its end. It is not safe for concurrent use.
+type Reader struct {
+	ctx    context.Context // of Open: reopening needs it, and io.Reader passes none
+	object Object
+	offset int64 // of the next byte
+	conn   *connection
+	fault  error // of conn, met together with its last bytes
+
+	reopens  int   // since the body broke off at brokeAt
+	brokeAt  int64 // offset
+	received bool  // conn has given bytes
+}
+
+// connection is one open body.
+type connection struct {
+	*blob.Reader
+	ctx    context.Context // carries ErrStalled as its cause once the timer has fired
+	cancel context.CancelCauseFunc
+	stall  time.Duration
+	timer  *time.Timer // nil: no stall limit. Runs only while a call waits for the store
+}
+
+// Open starts reading o at offset. At or beyond the known end it makes no request. ctx must live as long as the Reader.
+func Open(ctx context.Context, o Object, offset int64) (*Reader, error) {
+	r := &Reader{ctx: ctx, object: o, offset: offset, brokeAt: offset}
+	if offset > 0 && o.Size >= 0 && offset >= o.Size {
+		return r, nil
+	}
+	if err := r.connect(); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Size returns the object's size, -1 if the store does not tell.
+func (r *Reader) Size() int64 { return r.object.Size }
+
+// Close gives the connection back. It returns no error: all that was read has been checked.
+func (r *Reader) Close() error {
+	r.hangUp()
+	return nil
+}
+
+// Read gives the next bytes, and io.EOF only when all of the object has been read.
+func (r *Reader) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	for {
+		if err := r.ctx.Err(); err != nil {
+			return 0, r.named(context.Cause(r.ctx))
+		}
+		if left := r.object.Size - r.offset; r.object.Size >= 0 {
+			if left <= 0 {
+				return 0, io.EOF
+			}
+			p = p[:min(int64(len(p)), left)]
+		}
+		if r.fault == nil {
+			n, err := r.conn.read(p)
+			r.fault = err
+			r.offset += int64(n)
+			r.received = r.received || n > 0
+			if n > 0 {
+				return n, nil
+			}
+			if err == nil {
+				continue
+			}
+		}
+		if r.fault == io.EOF && r.object.Size < 0 {
+			return 0, io.EOF
+		}
+		if err := r.reopen(); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// reopen goes on at the offset where the body broke off, unless that has been tried in vain.
+func (r *Reader) reopen() error {
+	cause := r.fault
+	if cause == io.EOF {
+		cause = io.ErrUnexpectedEOF
+	}
+	r.hangUp()
+	if r.offset-r.brokeAt >= progress {
+		r.reopens, r.brokeAt = 0, r.offset
+	}
+	if r.reopens == maxReopens || errors.Is(cause, ErrStalled) && !r.received {
+		return r.named(cause)
+	}
+	if err := sleep(r.ctx, backoff(r.reopens)); err != nil {
+		return r.named(err)
+	}
+	r.reopens++
+	return r.connect()
+}
+
+// connect opens the body at the offset and checks that it is the object that is wanted.
+func (r *Reader) connect() error {
+	conn := dial(r.ctx, r.object.Stall)
+	reader, err := r.object.Bucket.NewRangeReader(conn.ctx, r.object.Key, r.offset, -1, nil)
+	if err = conn.waited(err); err != nil {
+		conn.cancel(nil)
+		return r.named(err)
+	}
+	conn.Reader = reader
+	r.conn, r.fault, r.received = conn, nil, false
+	if err := r.verify(); err != nil {
+		r.hangUp()
+		return err
+	}
+	return nil
+}
+
+// verify compares the open body with what is known of the object, and learns what was not known.
+func (r *Reader) verify() error {
+	o, size, mod := &r.object, r.conn.Size(), r.conn.ModTime()
+	switch {
+	case size < 0: // decoded on the way: the store cannot know
+		o.Size = -1
+	case o.Size < 0:
+		o.Size = size
+	case o.Size != size:
+		return o.Changed("size", strconv.FormatInt(o.Size, 10), strconv.FormatInt(size, 10))
+	}
+	if !SameTime(o.ModTime, mod) {
+		return o.Changed("modification time", o.ModTime.UTC().Format(time.RFC3339Nano), mod.UTC().Format(time.RFC3339Nano))
+	}
+	if o.ModTime.IsZero() {
+		o.ModTime = mod
+	}
+	return nil
+}
+
+func (r *Reader) hangUp() {
+	if r.conn != nil {
+		r.conn.close()
+		r.conn = nil
+	}
+}
+
+// named adds the key and the position to err.
+func (r *Reader) named(err error) error {
+	if r.object.Size < 0 {
+		return fmt.Errorf("object %q at byte %d: %w", r.object.Key, r.offset, err)
+	}
+	return fmt.Errorf("object %q at byte %d of %d: %w", r.object.Key, r.offset, r.object.Size, err)
+}
+
+// dial prepares a connection whose waiting is limited from now on.
+func dial(ctx context.Context, stall time.Duration) *connection {
+	c := &connection{stall: stall}
+	c.ctx, c.cancel = context.WithCancelCause(ctx)
+	if stall > 0 {
+		c.timer = time.AfterFunc(stall, func() { c.cancel(ErrStalled) })
+	}
+	return c
+}
+
+func (c *connection) read(p []byte) (int, error) {
+	if c.timer != nil {
+		c.timer.Reset(c.stall)
+	}
+	n, err := c.Reader.Read(p)
+	if err == io.EOF {
+		c.stop()
+		return n, err
+	}
+	return n, c.waited(err)
+}
+
+// waited ends a wait for the store: an err that comes from the stall limit or the caller says so.
+func (c *connection) waited(err error) error {
+	c.stop()
+	if err != nil && c.ctx.Err() != nil {
+		return context.Cause(c.ctx)
+	}
+	return err
+}
+
+func (c *connection) stop() {
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+}
+
+func (c *connection) close() {
+	c.stop()
+	c.cancel(nil)
+	c.Reader.Close()
+}
+
+// SameTime compares modification times as far as both sides are precise: many stores give whole seconds in one place and
+// fractions in another. A zero time is unknown and equals any.
+func SameTime(a, b time.Time) bool {
+	if a.IsZero() || b.IsZero() {
+		return true
+	}
+	if a.Nanosecond() == 0 || b.Nanosecond() == 0 {
+		return a.Unix() == b.Unix()
+	}
+	return a.Equal(b)
+}
+
+// backoff is the wait before the n-th reopening, from 0: the first is at once.
+func backoff(n int) time.Duration {
+	if n == 0 {
+		return 0
+	}
+	return firstWait << (n - 1)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return nil
+	}
+}

@@ -1,0 +1,210 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"gocloud.dev/blob"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/body"
+	"github.com/go-dmap/dmap/internal/record"
+)
+
+// CSVOptions tune CSV. Where they are silent, Step Functions' rules hold, but for rows of the wrong length, which fail.
+type CSVOptions struct {
+	// Delimiter separates fields: any ASCII character but a quote, a line end and NUL. 0: a comma.
+	Delimiter byte
+	// Header names the columns of an object that has no header row. nil: the first row does.
+	Header []string
+	// Ragged says what becomes of rows with more or fewer fields than the header. Zero: RaggedFail.
+	Ragged Ragged
+	// RepeatedColumns allows several columns of the same name, of which the first counts.
+	RepeatedColumns bool
+	// AnyBytes accepts NUL and invalid UTF-8 in fields, which otherwise fail their item.
+	AnyBytes bool
+	// MaxRecord is how many bytes a row may have; a longer one fails as an item. 0: DefaultMaxRecord.
+	MaxRecord int
+	// MaxFields is how many fields a row may have; one with more fails as an item. 0: DefaultMaxFields.
+	MaxFields int
+	// StallTimeout is how long reading waits for a byte. 0: DefaultStallTimeout; negative: for ever.
+	StallTimeout time.Duration
+}
+
+// Ragged is a rule for rows whose length is not that of the header.
+type Ragged int
+
+const (
+	RaggedFail Ragged = iota // they fail as items
+	RaggedFill               // as in Step Functions: short rows get empty fields, extra fields are dropped
+)
+
+// CSV yields one value per row of an object, made by decode: Into for structs, Strings, Maps, or a user's own.
+//
+// Quoting is that of RFC 4180, lines end in LF or CRLF, empty lines are no rows. A row that is malformed or does not decode
+// fails as an item; a quote that is never closed ends the source, with an error that says where it was opened.
+func CSV[T any](bucket *blob.Bucket, key string, decode RowDecoder[T], options ...CSVOptions) dmap.Splitter[T] {
+	object, err := named(bucket, key, newOrigin(bucket, first(options).StallTimeout))
+	return csvRecords(object, false, err, decode, options)
+}
+
+// CSVOf is CSV for an object of a listing, which it reads without asking for its attributes; see Flatten. The stall timeout
+// is that of the listing.
+func CSVOf[T any](object Object, decode RowDecoder[T], options ...CSVOptions) dmap.Splitter[T] {
+	return csvRecords(object, true, nil, decode, options)
+}
+
+func csvRecords[T any](object Object, listed bool, err error, decode RowDecoder[T], options []CSVOptions) *records[T] {
+	o := first(options)
+	c := &csv[T]{options: o, decode: decode}
+	r := &records[T]{kind: "csv", object: object, listed: listed, open: c.open}
+	if decode == nil {
+		err = errors.Join(err, errors.New("the decoder is nil"))
+	}
+	r.invalid = invalid(r, errors.Join(err, checkOptions(len(options)), o.check()))
+	return r
+}
+
+func (o CSVOptions) check() error {
+	err := errors.Join(checkLimit("MaxRecord", o.MaxRecord), checkLimit("MaxFields", o.MaxFields))
+	if strings.IndexByte("\"\r\n", o.Delimiter) >= 0 || o.Delimiter >= 0x80 {
+		err = errors.Join(err, fmt.Errorf("Delimiter %q: want an ASCII character, no quote and no line end", o.Delimiter))
+	}
+	if o.Ragged != RaggedFail && o.Ragged != RaggedFill {
+		err = errors.Join(err, fmt.Errorf("Ragged %d is unknown", o.Ragged))
+	}
+	if o.Header != nil {
+		err = errors.Join(err, o.checkHeader(o.Header))
+	}
+	return err
+}
+
+// checkHeader returns what is wrong with the names of the columns.
+func (o CSVOptions) checkHeader(header []string) error {
+	if len(header) == 0 {
+		return errors.New("the header has no columns")
+	}
+	if o.RepeatedColumns {
+		return nil
+	}
+	seen := make(map[string]int, len(header))
+	for i, name := range header {
+		if before, ok := seen[name]; ok {
+			return fmt.Errorf("the header names column %d %q, as column %d", i+1, name, before+1)
+		}
+		seen[name] = i
+	}
+	return nil
+}
+
+// csv opens an object as rows.
+type csv[T any] struct {
+	options CSVOptions
+	decode  RowDecoder[T]
+}
+
+func (c *csv[T]) open(ctx context.Context, part span) (framer[T], error) {
+	header := c.options.Header
+	if header == nil && part.from > 0 {
+		var err error
+		if header, err = c.headerOf(ctx, part.object); err != nil {
+			return nil, err
+		}
+	}
+	in, err := part.openAt(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows := &rowFramer[T]{CSV: c.reader(in, part.from), Reader: in, ragged: c.options.Ragged}
+	if header == nil {
+		if header, err = c.header(rows.CSV, part.object.Key); err != nil {
+			in.Close()
+			return nil, err
+		}
+	}
+	if err := rows.prepare(c.decode, header); err != nil {
+		in.Close()
+		return nil, fmt.Errorf("object %q: %w", part.object.Key, err)
+	}
+	return rows, nil
+}
+
+func (c *csv[T]) reader(in *body.Reader, from int64) *record.CSV {
+	o := record.CSVOptions{
+		Delimiter: c.options.Delimiter, AnyBytes: c.options.AnyBytes,
+		MaxRecord: or(c.options.MaxRecord, DefaultMaxRecord), MaxFields: or(c.options.MaxFields, DefaultMaxFields),
+	}
+	if o.Delimiter == 0 {
+		o.Delimiter = ','
+	}
+	return record.NewCSV(in, from, in.Size(), o)
+}
+
+// headerOf reads only the header, for a part that starts behind it.
+func (c *csv[T]) headerOf(ctx context.Context, object Object) ([]string, error) {
+	in, err := object.open(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	return c.header(c.reader(in, 0), object.Key)
+}
+
+// header takes the first row as the header. Whatever is wrong with it ends the source.
+func (c *csv[T]) header(rows *record.CSV, key string) ([]string, error) {
+	rest := rows.MaxRecord
+	rows.MaxRecord = min(rest, DefaultMaxHeader)
+	err := rows.Next()
+	rows.MaxRecord = rest
+	if err == io.EOF {
+		return nil, fmt.Errorf("object %q is empty: it has no header row", key)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("header: %w", located(key, err))
+	}
+	header := make([]string, rows.Len())
+	for i := range header {
+		header[i] = strings.Clone(rows.Text(i))
+	}
+	if err := c.options.checkHeader(header); err != nil {
+		return nil, fmt.Errorf("object %q: %w", key, err)
+	}
+	return header, nil
+}
+
+// rowFramer decodes rows.
+type rowFramer[T any] struct {
+	*record.CSV
+	*body.Reader
+	ragged  Ragged
+	columns int
+	decode  func(Row) (T, error)
+}
+
+func (f *rowFramer[T]) prepare(decode RowDecoder[T], header []string) (err error) {
+	f.columns = len(header)
+	return guard(func() error {
+		f.decode, err = decode(slices.Clone(header))
+		return err
+	})
+}
+
+func (f *rowFramer[T]) Value() (value T, err error) {
+	if n := f.Len(); n != f.columns {
+		if f.ragged == RaggedFail {
+			return value, fmt.Errorf("%d fields, the header has %d", n, f.columns)
+		}
+		f.Resize(f.columns)
+	}
+	defer func() {
+		if panicked := recover(); panicked != nil {
+			err = dmap.Recovered(panicked)
+		}
+	}()
+	return f.decode(Row{f.CSV})
+}

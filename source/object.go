@@ -1,0 +1,118 @@
+package source
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"gocloud.dev/blob"
+
+	"github.com/go-dmap/dmap/internal/body"
+)
+
+// DefaultStallTimeout is how long reading waits for a byte before it gives up.
+const DefaultStallTimeout = time.Minute
+
+// Object is an object of a bucket as the listing described it. It is plain data that can be compared and goes through
+// JSON; only one that Objects yielded can be read.
+type Object struct {
+	Key     string    `json:"key"`
+	Size    int64     `json:"size"` // bytes
+	ModTime time.Time `json:"modTime,omitzero"`
+	MD5     string    `json:"md5,omitempty"`  // hexadecimal; empty where the store gives none
+	ETag    string    `json:"etag,omitempty"` // see ObjectsOptions.ETag
+
+	from *origin
+}
+
+// origin is what the objects of one listing share: how to read them.
+type origin struct {
+	bucket *blob.Bucket
+	stall  time.Duration // 0: no limit
+}
+
+// newOrigin resolves an option: 0 is the default, negative is none.
+func newOrigin(bucket *blob.Bucket, stall time.Duration) *origin {
+	switch {
+	case stall == 0:
+		stall = DefaultStallTimeout
+	case stall < 0:
+		stall = 0
+	}
+	return &origin{bucket, stall}
+}
+
+func (o *origin) object(listed *blob.ListObject) Object {
+	return Object{
+		Key: listed.Key, Size: listed.Size, ModTime: listed.ModTime, MD5: hex.EncodeToString(listed.MD5), from: o,
+	}
+}
+
+// Open reads the object. The body goes on after a reset, ends only when every byte has come, and fails with ErrStalled when
+// none comes for the stall timeout, with a *ChangedError when size or modification time are not those listed, and with a
+// gcerrors.NotFound when the object is gone. ctx must live as long as the reader, which one goroutine uses and closes.
+func (o Object) Open(ctx context.Context) (io.ReadCloser, error) {
+	return o.open(ctx, 0)
+}
+
+func (o Object) open(ctx context.Context, offset int64) (*body.Reader, error) {
+	if o.from == nil {
+		return nil, fmt.Errorf("object %q: not from a listing, so its bucket is unknown", o.Key)
+	}
+	return body.Open(ctx, body.Object{
+		Bucket: o.from.bucket, Key: o.Key, Size: o.Size, ModTime: o.ModTime, Stall: o.from.stall,
+		Changed: func(what, was, now string) error {
+			return &ChangedError{Key: o.Key, What: what, Was: was, Now: now}
+		},
+	}, offset)
+}
+
+// trustedSize is up to which size memory is taken at once, before the bytes have come.
+const trustedSize = 16 << 20
+
+// ReadAll reads the whole object into memory; see Open.
+func (o Object) ReadAll(ctx context.Context) ([]byte, error) {
+	r, err := o.open(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	if size := r.Size(); size >= 0 && size <= trustedSize {
+		data := make([]byte, size)
+		_, err := io.ReadFull(r, data)
+		return data, err
+	}
+	var buf bytes.Buffer
+	_, err = buf.ReadFrom(r)
+	return buf.Bytes(), err
+}
+
+// DecodeJSON reads the object, which must hold one JSON value, into v.
+func (o Object) DecodeJSON(ctx context.Context, v any) error {
+	data, err := o.ReadAll(ctx)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("object %q%s: %w", o.Key, jsonPosition(err), err)
+	}
+	return nil
+}
+
+// jsonPosition is " at byte 17" where err knows.
+func jsonPosition(err error) string {
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		return fmt.Sprintf(" at byte %d", syntax.Offset)
+	case errors.As(err, &kind):
+		return fmt.Sprintf(" at byte %d", kind.Offset)
+	}
+	return ""
+}

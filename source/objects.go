@@ -1,0 +1,177 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"time"
+
+	"gocloud.dev/blob"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/listing"
+)
+
+// ObjectsOptions choose among the objects. What they leave out is counted as skipped.
+type ObjectsOptions struct {
+	// Glob must match the key below the prefix (and a slash there): path.Match between slashes, "**" for any number of
+	// directories. "**/*.json" takes all JSON files. Empty: every key.
+	Glob string
+	// Match must accept the object. nil: every one. Called on the goroutine that lists.
+	Match func(Object) bool
+	// KeepFolders makes items of folder markers too: empty objects whose key ends in a slash, as consoles create them.
+	KeepFolders bool
+	// ETag gets the ETag out of what the store listed, which takes the store's own type and ListObject.As. nil: none.
+	ETag func(*blob.ListObject) string
+	// StallTimeout is how long reading an object waits for a byte. 0: DefaultStallTimeout; negative: for ever.
+	StallTimeout time.Duration
+}
+
+// Objects yields the objects whose keys start with prefix, in key order; all for an empty prefix. "data" also finds
+// "database/x": end the prefix with a slash to mean a folder. A prefix without objects is not an error.
+//
+// An object that is added while the run goes on is an item if its key lies beyond what has been listed.
+// Where a run goes on from a position, clouds are listed from the start again up to it.
+func Objects(bucket *blob.Bucket, prefix string, options ...ObjectsOptions) dmap.Splitter[Object] {
+	o := &objects{prefix: prefix, options: first(options)}
+	o.origin = newOrigin(bucket, o.options.StallTimeout)
+	o.invalid = o.check(len(options))
+	return o
+}
+
+type objects struct {
+	*origin
+	prefix  string
+	options ObjectsOptions
+	glob    glob // nil: none
+	invalid error
+}
+
+// first is the one value of options, or zero.
+func first[O any](options []O) O {
+	var o O
+	if len(options) > 0 {
+		o = options[0]
+	}
+	return o
+}
+
+// checkOptions is the error for more than one value of options.
+func checkOptions(n int) error {
+	if n > 1 {
+		return fmt.Errorf("%d options: want at most one", n)
+	}
+	return nil
+}
+
+func checkBucket(bucket *blob.Bucket) error {
+	if bucket == nil {
+		return errors.New("the bucket is nil")
+	}
+	return nil
+}
+
+func (o *objects) check(n int) error {
+	err := errors.Join(checkOptions(n), checkBucket(o.bucket))
+	if o.options.Glob != "" {
+		var bad error
+		o.glob, bad = compileGlob(o.options.Glob)
+		err = errors.Join(err, bad)
+	}
+	return invalid(o, err)
+}
+
+// invalid says which source err is about.
+func invalid(src fmt.Stringer, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("source %s: %w", src, err)
+}
+
+// Validate returns all that is wrong with the arguments, joined.
+func (o *objects) Validate() error { return o.invalid }
+
+func (o *objects) String() string {
+	s := "objects " + o.prefix
+	if o.options.Glob != "" {
+		if o.prefix != "" && !strings.HasSuffix(o.prefix, "/") {
+			s += "/"
+		}
+		s += o.options.Glob
+	}
+	return strings.TrimSuffix(s, " ")
+}
+
+func (o *objects) origins() []*origin { return []*origin{o.origin} }
+
+// Splits yields one split, whose cursors are keys.
+func (o *objects) Splits(context.Context) iter.Seq2[dmap.Split, error] {
+	return func(yield func(dmap.Split, error) bool) {
+		yield(dmap.Split{ID: "keys"}, o.invalid)
+	}
+}
+
+func (o *objects) Items(ctx context.Context) iter.Seq2[dmap.Item[Object], error] {
+	return o.Read(ctx, dmap.Split{})
+}
+
+func (o *objects) Read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[Object], error] {
+	return func(yield func(dmap.Item[Object], error) bool) {
+		if o.invalid != nil {
+			yield(dmap.Item[Object]{}, o.invalid)
+			return
+		}
+		var index int64
+		for listed, err := range listing.After(ctx, o.bucket, o.prefix, s.From.Key) {
+			if err != nil {
+				yield(dmap.Item[Object]{}, err)
+				return
+			}
+			if s.To.Key != "" && listed.Key > s.To.Key {
+				return
+			}
+			if !yield(o.item(listed, index), nil) {
+				return
+			}
+			index++
+		}
+	}
+}
+
+func (o *objects) item(listed *blob.ListObject, index int64) dmap.Item[Object] {
+	item := dmap.Item[Object]{
+		Key: listed.Key, Offset: dmap.WholeObject, Index: index, Value: o.object(listed), Size: listed.Size,
+		Next: dmap.Cursor{Key: listed.Key},
+	}
+	if o.options.ETag != nil {
+		item.Err = guard(func() error { item.Value.ETag = o.options.ETag(listed); return nil })
+	}
+	if item.Err == nil {
+		item.Err = guard(func() error { return o.skip(item.Value) })
+	}
+	return item
+}
+
+// skip returns dmap.ErrSkip for an object that is not wanted.
+func (o *objects) skip(object Object) error {
+	switch {
+	case !o.options.KeepFolders && object.Size == 0 && strings.HasSuffix(object.Key, "/"),
+		o.glob != nil && !o.glob.match(strings.TrimPrefix(object.Key[len(o.prefix):], "/")),
+		o.options.Match != nil && !o.options.Match(object):
+		return dmap.ErrSkip
+	}
+	return nil
+}
+
+// guard calls a user's function; a panic becomes the error.
+func guard(f func() error) (err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			err = dmap.Recovered(value)
+		}
+	}()
+	return f()
+}

@@ -1,0 +1,225 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"strconv"
+
+	"gocloud.dev/blob"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/body"
+	"github.com/go-dmap/dmap/internal/record"
+)
+
+// Limits that hold where options say nothing.
+const (
+	DefaultMaxRecord = 16 << 20 // bytes of a row or line
+	DefaultMaxFields = 10_000   // of a CSV row
+	DefaultMaxHeader = 1 << 20  // bytes of a CSV header
+)
+
+// records is one object as a source of what it holds. It is one split, whose cursors are offsets.
+type records[T any] struct {
+	kind    string // "csv"
+	object  Object // Size, ModTime and ETag only if listed
+	listed  bool   // the object came from a listing: no need to ask for its attributes
+	invalid error
+	open    func(context.Context, span) (framer[T], error)
+}
+
+// span is the part of an object to read.
+type span struct {
+	object Object // as it must be
+	from   int64
+	to     int64 // records that start from here on belong to others; 0: read to the end
+}
+
+// framer finds records one after the other.
+type framer[T any] interface {
+	Next() error // a *record.Fault, io.EOF, or an error that ends the source
+	Offset() int64
+	Line() int64
+	End() int64
+	Value() (T, error) // of the record that Next found
+	Close() error
+}
+
+// named is a record source's object when only its place is known.
+func named(bucket *blob.Bucket, key string, origin *origin) (Object, error) {
+	err := checkBucket(bucket)
+	if key == "" {
+		err = errors.Join(err, errors.New("the key is empty"))
+	}
+	return Object{Key: key, Size: -1, from: origin}, err
+}
+
+// Validate returns all that is wrong with the arguments, joined.
+func (r *records[T]) Validate() error { return r.invalid }
+
+func (r *records[T]) String() string { return r.kind + " " + r.object.Key }
+
+// oneObject tells Flatten that cursors are offsets in one object.
+func (r *records[T]) oneObject() {}
+
+// Splits yields the object, pinned to the version it has now.
+func (r *records[T]) Splits(ctx context.Context) iter.Seq2[dmap.Split, error] {
+	return func(yield func(dmap.Split, error) bool) {
+		object, err := r.pin(ctx)
+		if err != nil {
+			yield(dmap.Split{}, err)
+			return
+		}
+		yield(dmap.Split{ID: object.Key, Object: object.Key, Version: version(object)}, nil)
+	}
+}
+
+// version is the object's ETag, or its size and modification time where there is none.
+func version(o Object) string {
+	if o.ETag != "" {
+		return o.ETag
+	}
+	return fmt.Sprintf("%d bytes of %s", o.Size, strconv.FormatInt(o.ModTime.UnixNano(), 10))
+}
+
+// pin asks the store for size, time and ETag of the object, unless a listing has told.
+func (r *records[T]) pin(ctx context.Context) (Object, error) {
+	if r.invalid != nil || r.listed {
+		return r.object, r.invalid
+	}
+	attributes, err := r.object.from.bucket.Attributes(ctx, r.object.Key)
+	if err != nil {
+		return Object{}, fmt.Errorf("object %q: %w", r.object.Key, err)
+	}
+	pinned := r.object
+	pinned.Size, pinned.ModTime, pinned.ETag = attributes.Size, attributes.ModTime, attributes.ETag
+	return pinned, nil
+}
+
+func (r *records[T]) Items(ctx context.Context) iter.Seq2[dmap.Item[T], error] {
+	return r.Read(ctx, dmap.Split{})
+}
+
+func (r *records[T]) Read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[T], error] {
+	return func(yield func(dmap.Item[T], error) bool) {
+		object, err := r.pin(ctx)
+		if err == nil && s.Version != "" && s.Version != version(object) {
+			err = &ChangedError{Key: object.Key, What: "version", Was: s.Version, Now: version(object)}
+		}
+		if err != nil {
+			yield(dmap.Item[T]{}, err)
+			return
+		}
+		r.read(ctx, span{object, s.From.Offset, s.To.Offset}, yield)
+	}
+}
+
+func (r *records[T]) read(ctx context.Context, part span, yield func(dmap.Item[T], error) bool) {
+	found, err := r.open(ctx, part)
+	if err == io.EOF {
+		return
+	}
+	if err != nil {
+		yield(dmap.Item[T]{}, err)
+		return
+	}
+	defer found.Close()
+	for index := int64(0); ; index++ {
+		err := found.Next()
+		if err == io.EOF || err == nil && part.ends(found.Offset()) {
+			return
+		}
+		item, err := r.item(found, err)
+		if err != nil {
+			yield(dmap.Item[T]{}, err)
+			return
+		}
+		item.Index = index
+		if !yield(item, nil) {
+			return
+		}
+	}
+}
+
+func (p span) ends(offset int64) bool { return p.to > 0 && offset >= p.to }
+
+// item makes an item of what found has found, unless err is one that ends the source.
+func (r *records[T]) item(found framer[T], err error) (dmap.Item[T], error) {
+	var fault *record.Fault
+	if err != nil && (!errors.As(err, &fault) || fault.Fatal) {
+		return dmap.Item[T]{}, located(r.object.Key, err)
+	}
+	item := dmap.Item[T]{
+		Key: r.object.Key, Offset: found.Offset(), Size: found.End() - found.Offset(), Next: dmap.Cursor{Offset: found.End()},
+	}
+	if fault != nil {
+		item.Err = located(r.object.Key, fault)
+		return item, nil
+	}
+	item.Value, err = found.Value()
+	if err != nil {
+		item.Err = r.rowError(found, err)
+	}
+	return item, nil
+}
+
+// rowError adds the place to what is wrong with a value. A decoder that skips has no error to locate.
+func (r *records[T]) rowError(found framer[T], err error) error {
+	if errors.Is(err, dmap.ErrSkip) {
+		return err
+	}
+	located := &RowError{Object: r.object.Key, Offset: found.Offset(), Line: found.Line(), Err: err}
+	var column *columnError
+	if errors.As(err, &column) && column == err {
+		located.Column, located.Err = column.name, column.err
+	}
+	return located
+}
+
+// located turns a fault into what users see of it. Other errors name the object already.
+func located(object string, err error) error {
+	var fault *record.Fault
+	if !errors.As(err, &fault) {
+		return err
+	}
+	if fault.Limit != "" {
+		return &LimitError{Object: object, Offset: fault.Offset, Line: fault.Line, Limit: fault.Limit, Max: fault.Max}
+	}
+	row := &RowError{Object: object, Offset: fault.Offset, Line: fault.Line, Err: fault.Err}
+	if fault.Field > 0 {
+		row.Column = strconv.Itoa(fault.Field)
+	}
+	return row
+}
+
+// columnError is what a decoder reports about one column.
+type columnError struct {
+	name string
+	err  error
+}
+
+func (e *columnError) Error() string { return fmt.Sprintf("column %q: %v", e.name, e.err) }
+
+// Unwrap returns the cause.
+func (e *columnError) Unwrap() error { return e.err }
+
+// openAt opens the part's object where the part starts.
+func (p span) openAt(ctx context.Context) (*body.Reader, error) { return p.object.open(ctx, p.from) }
+
+// or is limit, or usual if limit is zero.
+func or(limit, usual int) int {
+	if limit == 0 {
+		return usual
+	}
+	return limit
+}
+
+func checkLimit(name string, limit int) error {
+	if limit < 0 {
+		return fmt.Errorf("%s %d is negative", name, limit)
+	}
+	return nil
+}
