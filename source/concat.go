@@ -70,19 +70,7 @@ func (c *concat[T]) Splits(ctx context.Context) iter.Seq2[dmap.Split, error] {
 func prefix(i int) string { return strconv.Itoa(i) + "/" }
 
 func (c *concat[T]) Items(ctx context.Context) iter.Seq2[dmap.Item[T], error] {
-	return func(yield func(dmap.Item[T], error) bool) {
-		for split, err := range c.Splits(ctx) {
-			if err != nil {
-				yield(dmap.Item[T]{}, err)
-				return
-			}
-			for item, err := range c.Read(ctx, split) {
-				if !yield(item, err) || err != nil {
-					return
-				}
-			}
-		}
-	}
+	return inOrder(ctx, c)
 }
 
 func (c *concat[T]) Read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[T], error] {

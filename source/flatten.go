@@ -71,19 +71,7 @@ func (f *flatten[T]) Splits(ctx context.Context) iter.Seq2[dmap.Split, error] {
 }
 
 func (f *flatten[T]) Items(ctx context.Context) iter.Seq2[dmap.Item[T], error] {
-	return func(yield func(dmap.Item[T], error) bool) {
-		for split, err := range f.Splits(ctx) {
-			if err != nil {
-				yield(dmap.Item[T]{}, err)
-				return
-			}
-			for item, err := range f.Read(ctx, split) {
-				if !yield(item, err) || err != nil {
-					return
-				}
-			}
-		}
-	}
+	return inOrder(ctx, f)
 }
 
 // What the Version of a split starts with. It carries what the listing said, so that reading it asks for nothing again.

@@ -38,8 +38,23 @@ func (s slice[T]) Splits(context.Context) iter.Seq2[dmap.Split, error] {
 	}
 }
 
-func (s slice[T]) Items(ctx context.Context) iter.Seq2[dmap.Item[T], error] {
-	return s.Read(ctx, dmap.Split{})
+func (s slice[T]) Items(ctx context.Context) iter.Seq2[dmap.Item[T], error] { return inOrder(ctx, s) }
+
+// inOrder reads the splits of src one after the other.
+func inOrder[T any](ctx context.Context, src dmap.Splitter[T]) iter.Seq2[dmap.Item[T], error] {
+	return func(yield func(dmap.Item[T], error) bool) {
+		for split, err := range src.Splits(ctx) {
+			if err != nil {
+				yield(dmap.Item[T]{}, err)
+				return
+			}
+			for item, err := range src.Read(ctx, split) {
+				if !yield(item, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
 }
 
 func (s slice[T]) Read(_ context.Context, split dmap.Split) iter.Seq2[dmap.Item[T], error] {
