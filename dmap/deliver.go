@@ -2,6 +2,7 @@ package dmap
 
 import (
 	"context"
+	"errors"
 	"sync"
 )
 
@@ -48,11 +49,34 @@ func (e *engine[T, R]) write(results []Result[R]) {
 	if len(results) == 0 {
 		return
 	}
+	var all Rejected
 	for _, o := range e.sinks {
-		if err := o.write(e.sinkCtx, results); err != nil {
+		err := o.write(e.sinkCtx, results)
+		var rejected Rejected
+		if errors.As(err, &rejected) {
+			all = e.reject(results, rejected, all)
+			continue
+		}
+		if err != nil {
 			e.sinkBroke("write", err)
 		}
 	}
+}
+
+// reject counts successes that a sink could not keep as failures, each once however many sinks say so.
+func (e *engine[T, R]) reject(results []Result[R], rejected, before Rejected) Rejected {
+	if before == nil {
+		before = Rejected{}
+	}
+	for i, err := range rejected {
+		if _, counted := before[i]; counted || i < 0 || i >= len(results) || results[i].Err != nil {
+			continue
+		}
+		before[i] = err
+		e.counts.shard(0).Add(-1)
+		e.failed(&ItemError{Info: results[i].Info, Err: err})
+	}
+	return before
 }
 
 // sinkBroke notes the failure of a sink, which ends the run.

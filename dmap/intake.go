@@ -86,7 +86,9 @@ func (in *intake[T, R]) arm() {
 		in.timer = time.AfterFunc(in.close.Wait, in.expire)
 		return
 	}
-	in.timer.Reset(in.close.Wait)
+	if in.timer.Reset(in.close.Wait) {
+		in.armed.Done() // it was still running for a chunk that has gone
+	}
 }
 
 // expire hands on the current chunk if its time has come. With no space at the gate there is no hurry: it waits once more.

@@ -359,3 +359,32 @@ func TestASinkThatCannotBeginKeepsTheRunFromStarting(t *testing.T) {
 		require.ErrorIs(t, first.ended[0].Err, errBoom)
 	}
 }
+
+// pickySink keeps even values only.
+type pickySink struct{ keep[int] }
+
+func (p *pickySink) Write(ctx context.Context, results []dmap.Result[int]) error {
+	rejected := dmap.Rejected{}
+	for i, r := range results {
+		if r.Value%2 == 1 {
+			rejected[i] = errBoom
+		}
+	}
+	if err := p.keep.Write(ctx, results); err != nil || len(rejected) == 0 {
+		return err
+	}
+	return rejected
+}
+
+func TestAResultThatASinkRejectsCountsAsFailedOnce(t *testing.T) {
+	same := func(_ context.Context, i int) (int, error) { return i, nil }
+	opts := dmap.Options{Tolerance: dmap.Tolerance{Count: 50}}
+	stats, err := dmap.Map(t.Context(), numbers(100), same, opts, dmap.Sink[int](&pickySink{}), &pickySink{})
+	require.NoError(t, err)
+	require.EqualValues(t, 50, stats.Succeeded)
+	require.EqualValues(t, 50, stats.Failed)
+	opts.Tolerance.Count = 49
+	_, err = dmap.Map(t.Context(), numbers(100), same, opts, dmap.Sink[int](&pickySink{}))
+	require.ErrorIs(t, err, dmap.ErrTolerance)
+	require.ErrorIs(t, err, errBoom)
+}

@@ -2,6 +2,7 @@ package dmap
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/go-dmap/dmap/batch"
@@ -25,6 +26,14 @@ type Result[R any] struct {
 type Sink[R any] interface {
 	Write(ctx context.Context, results []Result[R]) error
 	Flush(ctx context.Context) error
+}
+
+// Rejected is what Write returns when it took all results but could keep some successes only as failures, by their
+// position in results: an output that has no JSON form, say. The run goes on and counts them as failed.
+type Rejected map[int]error
+
+func (r Rejected) Error() string {
+	return fmt.Sprintf("%d results could not be stored as successes", len(r))
 }
 
 // ConcurrentSink is a Sink whose Write is safe for concurrent use: the workers call it directly.
