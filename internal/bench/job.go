@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/fileblob"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/go-dmap/dmap/batch"
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/examples/loansim/loan"
+	"github.com/go-dmap/dmap/sink"
+	"github.com/go-dmap/dmap/source"
+)
+
+const inflation = 2
+
+// job is the work of examples/loansim: read each object of a folder, decode it, simulate it, write JSON lines.
+var job = table{
+	name:    "job",
+	what:    "objects of about 1 KiB in a folder -> decode -> simulate -> JSON lines, failures apart",
+	n:       20_000,
+	prepare: makeApplications,
+	cases: []benchCase{
+		{"errgroup, keys known", byHand(knownKeys)},
+		{"errgroup, Bucket.List", byHand(listedKeys)},
+		{"dmap.Map", mapItems},
+		{"dmap.MapBatch, 400", mapBatches},
+	},
+}
+
+func makeApplications(ctx context.Context, dir string, n int64) error {
+	group, ctx := errgroup.WithContext(ctx)
+	workers := int64(2 * runtime.GOMAXPROCS(0))
+	for w := range workers {
+		group.Go(func() error {
+			for i := w; i < n && ctx.Err() == nil; i += workers {
+				data, err := loan.Encode(i)
+				if err != nil {
+					return err
+				}
+				if err := writeFile(filepath.Join(dir, filepath.FromSlash(loan.Key(i))), data); err != nil {
+					return err
+				}
+			}
+			return context.Cause(ctx)
+		})
+	}
+	return group.Wait()
+}
+
+func writeFile(name string, data []byte) error {
+	err := os.WriteFile(name, data, 0o644)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(name, data, 0o644)
+}
+
+func openFolder(dir string) (*blob.Bucket, error) {
+	return fileblob.OpenBucket(dir, &fileblob.Options{NoTempDir: true, Metadata: fileblob.MetadataDontWrite})
+}
+
+func mapItems(ctx context.Context, work workload) (outcome, error) {
+	in, results, done, err := openSides(work)
+	if err != nil {
+		return outcome{}, err
+	}
+	defer done()
+	return counted(dmap.Map(ctx, source.Objects(in, ""), assess, options(work), results))
+}
+
+func mapBatches(ctx context.Context, work workload) (outcome, error) {
+	in, results, done, err := openSides(work)
+	if err != nil {
+		return outcome{}, err
+	}
+	defer done()
+	return counted(dmap.MapBatch(ctx, source.Objects(in, ""), batch.Limits{Items: 400},
+		func(ctx context.Context, items []dmap.Item[source.Object]) ([]loan.Verdict, error) {
+			verdicts, failed := make([]loan.Verdict, len(items)), batch.Errors{}
+			for i, item := range items {
+				var err error
+				if verdicts[i], err = assess(ctx, item.Value); err != nil {
+					failed[i] = err
+				}
+			}
+			return verdicts, failed.Err()
+		}, options(work), results))
+}
+
+func openSides(work workload) (in *blob.Bucket, results dmap.Sink[loan.Verdict], done func(), err error) {
+	if in, err = openFolder(work.Dir); err != nil {
+		return nil, nil, nil, err
+	}
+	out, err := openFolder(work.Scratch)
+	if err != nil {
+		in.Close()
+		return nil, nil, nil, err
+	}
+	return in, sink.Bucket[loan.Verdict](out, "runs/"), func() { in.Close(); out.Close() }, nil
+}
+
+func options(work workload) dmap.Options {
+	return dmap.Options{MaxConcurrency: work.Concurrency, Tolerance: dmap.Tolerance{Percentage: 100}}
+}
+
+func assess(ctx context.Context, o source.Object) (loan.Verdict, error) {
+	data, err := o.ReadAll(ctx)
+	if err != nil {
+		return loan.Verdict{}, err
+	}
+	return decide(o.Key, data)
+}
+
+// decide is what every case does with what it has read.
+func decide(key string, data []byte) (loan.Verdict, error) {
+	var app loan.Application
+	if err := json.Unmarshal(data, &app); err != nil {
+		return loan.Verdict{}, fmt.Errorf("%s: %w", key, err)
+	}
+	return loan.Simulate(app, inflation)
+}
+
+func counted(s dmap.Stats, err error) (outcome, error) {
+	return outcome{Succeeded: s.Succeeded, Failed: s.Failed}, err
+}
