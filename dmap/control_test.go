@@ -289,3 +289,41 @@ func TestThousandsOfRunsLeaveNothingBehind(t *testing.T) {
 		cancel()
 	}
 }
+
+func TestReadingWaitsForWorkersByItemsAndBytes(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		size       int64
+		limits     batch.Limits
+		atMostRead int64
+	}{
+		{"items", 10, batch.Limits{}, 200},
+		{"bytes", 16 << 20, batch.Limits{}, 6},
+		{"batches", 10, batch.Limits{Items: 50}, 50 * 20},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				src := items(func(_ context.Context, yield func(dmap.Item[int], error) bool) {
+					for i := 0; yield(dmap.Item[int]{Offset: int64(i), Size: c.size}, nil); i++ {
+					}
+				})
+				var run *dmap.Run
+				var err error
+				if opts := (dmap.Options{MaxConcurrency: 16}); c.limits.Items == 0 {
+					run, err = dmap.Start(t.Context(), src, double, opts)
+				} else {
+					run, err = dmap.StartBatch(t.Context(), src, c.limits, new(sizes).double, opts)
+				}
+				require.NoError(t, err)
+				run.Pause()
+				time.Sleep(time.Minute)
+				before := run.Stats().Succeeded // calls that started before the pause
+				require.LessOrEqual(t, run.Stats().Read-before, c.atMostRead)
+				run.Cancel(nil)
+				stats, err := run.Wait()
+				require.ErrorIs(t, err, dmap.ErrCanceled)
+				requireSum(t, stats)
+			})
+		})
+	}
+}
