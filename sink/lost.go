@@ -27,13 +27,11 @@ type LostError struct {
 }
 
 func (e *LostError) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "lost %d %s records, items %q to %q", e.Records, e.Status, e.First, e.Last)
-	if e.Part != "" {
-		fmt.Fprintf(&b, " in part %q", e.Part)
+	cause, in := e.Err.Error(), ""
+	if e.Part != "" && !strings.Contains(cause, e.Part) {
+		in = fmt.Sprintf(" in part %q", e.Part)
 	}
-	fmt.Fprintf(&b, ": %v", e.Err)
-	return b.String()
+	return fmt.Sprintf("lost %d %s records, items %q to %q%s: %s", e.Records, e.Status, e.First, e.Last, in, cause)
 }
 
 // Unwrap returns the cause.
@@ -42,24 +40,24 @@ func (e *LostError) Unwrap() error { return e.Err }
 // losses are all that a run has lost.
 type losses []*LostError
 
-// add notes that records were lost. Those that never reached a part are summed up per status and stay one entry, however
-// many calls they came from.
-func (l *losses) add(status string, part string, c *chunk, cause error) {
+// with returns l and the loss of the records of c. Those that never reached a part are summed up per status and stay one
+// entry, however many calls they came from.
+func (l losses) with(status, part string, c *chunk, cause error) losses {
 	next := &LostError{Err: cause, Lost: Lost{
 		Part: part, Status: status, Records: c.records,
 		First: c.first.ID(), Last: c.last.ID(), Cause: errorText(cause),
 	}}
 	if part == "" {
-		for i, old := range *l {
+		for i, old := range l {
 			if old.Part == "" && old.Status == status { // replaced, not changed: a caller may hold old
 				next.First, next.Err, next.Cause = old.First, old.Err, old.Cause
 				next.Records += old.Records
-				(*l)[i] = next
-				return
+				l[i] = next
+				return l
 			}
 		}
 	}
-	*l = append(*l, next)
+	return append(l, next)
 }
 
 // first is the error for a Write, nil without a loss.

@@ -122,10 +122,8 @@ func checkPrefix(prefix string) error {
 // runFolder is the folder of a run with a trailing slash. The run ID has been checked by the engine; again here, because
 // it becomes part of a key.
 func runFolder(prefix, runID string) (string, error) {
-	bad := func(c rune) bool {
-		return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("._=-", c))
-	}
-	if runID == "" || len(runID) > 128 || runID[0] == '.' || strings.ContainsFunc(runID, bad) {
+	allowed := "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._=-"
+	if runID == "" || len(runID) > 128 || runID[0] == '.' || strings.Trim(runID, allowed) != "" {
 		return "", fmt.Errorf("sink: run ID %q: want 1 to 128 of letters, digits and ._=-, not starting with a dot", runID)
 	}
 	if prefix != "" {

@@ -189,7 +189,7 @@ func (w *parts) finish(p *part, sum [sha256.Size]byte, err error) {
 	w.alive--
 	w.uploads = slices.DeleteFunc(w.uploads, func(u *part) bool { return u == p })
 	if err != nil {
-		w.lost.add(p.lane.String(), p.key, &p.chunk, err)
+		w.lost = w.lost.with(p.lane.String(), p.key, &p.chunk, err)
 	} else {
 		w.written[p.lane] = append(w.written[p.lane], Part{
 			Key: p.key, Size: int64(len(p.buf)), Records: p.records, SHA256: hex.EncodeToString(sum[:]), seq: p.seq,
@@ -234,7 +234,7 @@ func (w *parts) cut(ctx context.Context) error {
 func (w *parts) lose(chunks *[lanes]chunk, cause error) {
 	for l := range chunks {
 		if c := &chunks[l]; c.records > 0 {
-			w.lost.add(lane(l).String(), "", c, cause)
+			w.lost = w.lost.with(lane(l).String(), "", c, cause)
 		}
 	}
 }

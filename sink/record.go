@@ -156,7 +156,7 @@ func appendIdentity(dst []byte, info dmap.Info) []byte {
 	dst = append(dst, `{"id":`...)
 	id := len(dst)
 	dst = appendString(dst, info.Key)
-	key := dst[id:len(dst)]
+	key := dst[id:]
 	if info.Offset != dmap.WholeObject {
 		dst = append(dst[:len(dst)-1], '@')
 		dst = append(strconv.AppendInt(dst, info.Offset, 10), '"')

@@ -1,0 +1,275 @@
+package publish_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/driver"
+	"gocloud.dev/blob/fileblob"
+	"gocloud.dev/blob/memblob"
+	"gocloud.dev/gcerrors"
+
+	"github.com/go-dmap/dmap/dmap/dmaptest"
+	"github.com/go-dmap/dmap/internal/publish"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const text = "text/plain; charset=utf-8"
+
+// stores runs test over a memory bucket and a folder.
+func stores(t *testing.T, test func(t *testing.T, bucket *dmaptest.FaultBucket)) {
+	t.Run("mem", func(t *testing.T) { test(t, faulty(t)) })
+	t.Run("file", func(t *testing.T) { test(t, dmaptest.NewFaultBucket(t, folder(t, t.TempDir()))) })
+}
+
+func faulty(t *testing.T) *dmaptest.FaultBucket {
+	bucket := memblob.OpenBucket(nil)
+	t.Cleanup(func() { _ = bucket.Close() })
+	return dmaptest.NewFaultBucket(t, bucket)
+}
+
+func folder(t *testing.T, dir string) *blob.Bucket {
+	t.Helper()
+	bucket, err := fileblob.OpenBucket(dir, &fileblob.Options{NoTempDir: true, Metadata: fileblob.MetadataDontWrite})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = bucket.Close() })
+	return bucket
+}
+
+func missing(t *testing.T, bucket *blob.Bucket, key string) {
+	t.Helper()
+	there, err := bucket.Exists(context.Background(), key)
+	require.NoError(t, err)
+	require.False(t, there, "%q appeared", key)
+}
+
+func TestCreateNeverOverwrites(t *testing.T) {
+	stores(t, func(t *testing.T, bucket *dmaptest.FaultBucket) {
+		ctx := t.Context()
+		require.NoError(t, publish.Create(ctx, bucket.Bucket, "k", text, []byte("first")))
+		for _, other := range []string{"other", "f", "first, longer", ""} {
+			err := publish.Create(ctx, bucket.Bucket, "k", text, []byte(other))
+			require.ErrorIs(t, err, publish.ErrExists)
+			require.ErrorContains(t, err, `"k"`)
+		}
+		require.NoError(t, publish.Create(ctx, bucket.Bucket, "k", text, []byte("first")), "its own content is not another's")
+		content, err := publish.Read(ctx, bucket.Bucket, "k", 5)
+		require.NoError(t, err)
+		require.Equal(t, "first", string(content))
+
+		require.NoError(t, publish.Replace(ctx, bucket.Bucket, "k", text, []byte("second")))
+		content, err = publish.Read(ctx, bucket.Bucket, "k", 6)
+		require.NoError(t, err)
+		require.Equal(t, "second", string(content))
+	})
+}
+
+func TestEmptyObjectsAndContentTypesArePublished(t *testing.T) {
+	bucket := faulty(t)
+	require.NoError(t, publish.Create(t.Context(), bucket.Bucket, "empty", "application/jsonl", nil))
+	attrs, err := bucket.Attributes(t.Context(), "empty")
+	require.NoError(t, err)
+	require.Zero(t, attrs.Size)
+	require.Equal(t, "application/jsonl", attrs.ContentType)
+}
+
+func TestALostAnswerIsNotAnotherWriter(t *testing.T) {
+	for _, code := range []gcerrors.ErrorCode{gcerrors.Unknown, gcerrors.FailedPrecondition} {
+		stores(t, func(t *testing.T, bucket *dmaptest.FaultBucket) {
+			hits := bucket.Inject(dmaptest.Fault{Op: dmaptest.OpClose, Kind: dmaptest.Lost, Code: code})
+			content := bytes.Repeat([]byte("x"), 3<<20)
+			require.NoError(t, publish.Create(t.Context(), bucket.Bucket, "k", text, content))
+			require.Equal(t, 1, hits())
+			require.Equal(t, 1, bucket.Calls(dmaptest.OpCreate))
+		})
+	}
+}
+
+func TestARefusalThatCannotBeCheckedSaysSo(t *testing.T) {
+	bucket := faulty(t)
+	require.NoError(t, publish.Create(t.Context(), bucket.Bucket, "k", text, []byte("first")))
+	bucket.Inject(dmaptest.Fault{Op: dmaptest.OpOpen, Err: errors.New("no reading today")})
+	err := publish.Create(t.Context(), bucket.Bucket, "k", text, []byte("second"))
+	require.NotErrorIs(t, err, publish.ErrExists)
+	require.ErrorContains(t, err, "no reading today")
+	require.ErrorContains(t, err, "reading it back")
+}
+
+func TestNoHalfObjectAppearsWhateverFails(t *testing.T) {
+	content := bytes.Repeat([]byte("0123456789abcdef"), 3<<16) // three steps
+	faults := []dmaptest.Fault{
+		{Op: dmaptest.OpCreate}, {Op: dmaptest.OpClose},
+		{Op: dmaptest.OpWrite, Nth: 1}, {Op: dmaptest.OpWrite, Nth: 2}, {Op: dmaptest.OpWrite, Nth: 3},
+		{Op: dmaptest.OpWrite, Nth: 2, Kind: dmaptest.Stall}, {Op: dmaptest.OpClose, Kind: dmaptest.Stall},
+	}
+	for _, fault := range faults {
+		stores(t, func(t *testing.T, bucket *dmaptest.FaultBucket) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			defer cancel(nil)
+			why := errors.New("shutting down")
+			if fault.Kind == dmaptest.Stall {
+				go func() {
+					for bucket.Calls(fault.Op) < max(1, fault.Nth) {
+						runtime.Gosched()
+					}
+					cancel(why)
+				}()
+			}
+			hits := bucket.Inject(fault)
+			err := publish.Create(ctx, bucket.Bucket, "dir/k", text, content)
+			require.Error(t, err)
+			require.ErrorContains(t, err, `"dir/k"`)
+			if fault.Kind == dmaptest.Stall {
+				require.ErrorIs(t, err, why)
+			} else {
+				require.ErrorIs(t, err, dmaptest.ErrInjected)
+			}
+			require.Equal(t, 1, hits())
+			bucket.Heal()
+			missing(t, bucket.Bucket, "dir/k")
+		})
+	}
+}
+
+func TestACanceledContextWritesNothing(t *testing.T) {
+	bucket := faulty(t)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	why := errors.New("shutting down")
+	cancel(why)
+	require.ErrorIs(t, publish.Create(ctx, bucket.Bucket, "k", text, []byte("x")), why)
+	require.Zero(t, bucket.Calls(dmaptest.OpCreate))
+}
+
+// A full disk is what bites: fileblob takes the whole reader, fails in the middle, and would then rename what it has got.
+func TestADiskThatIsFullLeavesNoHalfObject(t *testing.T) {
+	const dirName = "DMAP_TEST_FULL_DISK"
+	if dir := os.Getenv(dirName); dir != "" { // the child, which may write files of 1 MiB
+		err := publish.Create(t.Context(), folder(t, dir), "k", text, make([]byte, 4<<20))
+		require.ErrorIs(t, err, syscall.EFBIG)
+		return
+	}
+	if runtime.GOOS != "linux" {
+		t.Skip("needs ulimit -f")
+	}
+	dir := t.TempDir()
+	child := exec.CommandContext(t.Context(), "bash", "-c", `ulimit -f 1024; trap '' XFSZ; exec "$0" "$@"`,
+		os.Args[0], "-test.run=^"+t.Name()+"$", "-test.count=1")
+	child.Env = append(os.Environ(), dirName+"="+dir)
+	out, err := child.CombinedOutput()
+	require.NoError(t, err, string(out))
+	missing(t, folder(t, dir), "k")
+}
+
+// wild is a driver whose writer ends the goroutine or panics; it publishes what it has when closed under a living context.
+type wild struct {
+	driver.Bucket
+	onWrite, onClose func()
+	published        []byte
+}
+
+func (w *wild) ErrorCode(error) gcerrors.ErrorCode { return gcerrors.Unknown }
+func (w *wild) Close() error                       { return nil }
+func (w *wild) NewRangeReader(context.Context, string, int64, int64, *driver.ReaderOptions) (driver.Reader, error) {
+	return nil, errors.New("nothing to read")
+}
+func (w *wild) NewTypedWriter(ctx context.Context, _, _ string, _ *driver.WriterOptions) (driver.Writer, error) {
+	return &wildWriter{wild: w, ctx: ctx}, nil
+}
+
+type wildWriter struct {
+	*wild
+	ctx context.Context
+	buf []byte
+}
+
+func (w *wildWriter) Write(p []byte) (int, error) {
+	if w.buf = append(w.buf, p...); len(w.buf) > len(p) && w.onWrite != nil {
+		w.onWrite()
+	}
+	return len(p), nil
+}
+
+func (w *wildWriter) Close() error {
+	if w.onClose != nil {
+		w.onClose()
+	}
+	if w.ctx.Err() == nil {
+		w.published = w.buf
+	}
+	return w.ctx.Err()
+}
+
+func TestADriverThatPanicsIsAnErrorAndPublishesNothing(t *testing.T) {
+	for _, at := range []string{"write", "close"} {
+		t.Run(at, func(t *testing.T) {
+			w := new(wild)
+			if boom := func() { panic("boom " + at) }; at == "write" {
+				w.onWrite = boom
+			} else {
+				w.onClose = boom
+			}
+			bucket := blob.NewBucket(w)
+			defer bucket.Close()
+			err := publish.Create(t.Context(), bucket, "k", text, make([]byte, 2<<20))
+			require.ErrorContains(t, err, "boom "+at)
+			require.ErrorContains(t, err, "wildWriter", "the stack tells where")
+			require.Nil(t, w.published)
+		})
+	}
+}
+
+func TestGoexitInADriverPublishesNothing(t *testing.T) {
+	w := &wild{onWrite: runtime.Goexit}
+	bucket := blob.NewBucket(w)
+	defer bucket.Close()
+	ended, returned := make(chan struct{}), false
+	go func() {
+		defer close(ended)
+		_ = publish.Create(t.Context(), bucket, "k", text, make([]byte, 2<<20))
+		returned = true
+	}()
+	<-ended
+	require.False(t, returned)
+	require.Nil(t, w.published)
+}
+
+func TestReadRefusesWhatIsLargerThanExpectedOrShorterThanPromised(t *testing.T) {
+	bucket := faulty(t)
+	require.NoError(t, publish.Create(t.Context(), bucket.Bucket, "k", text, []byte(strings.Repeat("x", 1000))))
+	_, err := publish.Read(t.Context(), bucket.Bucket, "k", 999)
+	require.ErrorContains(t, err, `"k"`)
+	require.ErrorContains(t, err, "1000 bytes")
+
+	hits := bucket.Inject(dmaptest.Fault{Op: dmaptest.OpOpen, Kind: dmaptest.Short, After: 10})
+	content, err := publish.Read(t.Context(), bucket.Bucket, "k", 1000)
+	require.NoError(t, err, "a body that ends early is read again")
+	require.Len(t, content, 1000)
+	require.Equal(t, 1, hits())
+
+	_, err = publish.Read(t.Context(), bucket.Bucket, "absent", 1000)
+	require.Equal(t, gcerrors.NotFound, gcerrors.Code(err))
+}
+
+func ExampleCreate() {
+	bucket := memblob.OpenBucket(nil)
+	defer bucket.Close()
+	ctx := context.Background()
+
+	fmt.Println(publish.Create(ctx, bucket, "lock", text, []byte("writer 1")))
+	fmt.Println(publish.Create(ctx, bucket, "lock", text, []byte("writer 2")))
+	// Output:
+	// <nil>
+	// create "lock": object exists already
+}

@@ -1,0 +1,233 @@
+package sink_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+	"gocloud.dev/blob"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/sink"
+)
+
+// lines returns the SUCCEEDED records as they are stored.
+func lines(t *testing.T, bucket *blob.Bucket, m *sink.Manifest) []string {
+	t.Helper()
+	var all []string
+	for _, p := range m.ResultFiles.Succeeded {
+		got := strings.Split(strings.TrimSuffix(read(t, bucket, p.Key), "\n"), "\n")
+		require.Len(t, got, int(p.Records))
+		all = append(all, got...)
+	}
+	return all
+}
+
+type marshaler func() ([]byte, error)
+
+func (m marshaler) MarshalJSON() ([]byte, error) { return m() }
+
+type cycle struct{ Next *cycle }
+
+func TestAnOutputThatCannotBeEncodedCostsItsOwnItem(t *testing.T) {
+	loop := &cycle{}
+	loop.Next = loop
+	bad := map[string]any{
+		"NaN":         math.NaN(),
+		"Inf":         math.Inf(1),
+		"chan":        make(chan int),
+		"func":        func() {},
+		"cyclic":      loop,
+		"MarshalJSON": marshaler(func() ([]byte, error) { return nil, errors.New("not today") }),
+		"panic":       marshaler(func() ([]byte, error) { panic("boom") }),
+		"invalid":     marshaler(func() ([]byte, error) { return []byte("{"), nil }),
+		"empty":       marshaler(func() ([]byte, error) { return nil, nil }),
+		"number":      json.Number("12x"),
+	}
+	for _, form := range []sink.Records{sink.Full, sink.Compact, sink.Flatten} {
+		for name, value := range bad {
+			t.Run(fmt.Sprintf("%s %s", form, name), func(t *testing.T) {
+				bucket := memory(t)
+				f := begun[any](t, bucket, sink.BucketOptions{Records: form})
+				require.NoError(t, f.Write(t.Context(), []dmap.Result[any]{row[any](0, "a"), row(1, value), row[any](2, "c")}))
+				m := ended(t, bucket, f, dmap.Ending{Stats: dmap.Stats{Succeeded: 3}})
+
+				ok := collect(t, sink.Successes[any](t.Context(), bucket, m))
+				require.Len(t, ok, 2)
+				require.Equal(t, []any{"a", "c"}, []any{ok[0].Output, ok[1].Output})
+				failed := collect(t, m.Failures(t.Context(), bucket))
+				require.Len(t, failed, 1)
+				require.Equal(t, "rows.csv@1", failed[0].ID)
+				require.Equal(t, "encode", failed[0].Class)
+				require.Contains(t, failed[0].Error, "encode the output: ")
+				require.JSONEq(t, `"row 1"`, string(failed[0].Input))
+				require.EqualValues(t, 1, m.Unencoded, "the engine counted it as succeeded, so the manifest says")
+			})
+		}
+	}
+}
+
+func TestGoexitInMarshalJSONIsALossThatIsNamed(t *testing.T) {
+	bucket := memory(t)
+	f := begun[any](t, bucket)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = f.Write(t.Context(), []dmap.Result[any]{row[any](0, 1), row[any](1, marshaler(func() ([]byte, error) {
+			runtime.Goexit()
+			return nil, nil
+		})), row[any](2, 1)})
+	}()
+	<-ended
+	err := f.Flush(t.Context())
+	lost, ok := errors.AsType[*sink.LostError](err)
+	require.True(t, ok, "%v", err)
+	require.Equal(t, sink.Lost{Status: "SUCCEEDED", Records: 3, First: "rows.csv@0", Last: "rows.csv@2", Cause: lost.Cause}, lost.Lost)
+	require.Contains(t, lost.Cause, "Goexit")
+	require.NoError(t, f.End(t.Context(), dmap.Ending{}), "a loss is reported by Flush or by End, not twice")
+}
+
+func TestAnInputThatCannotBeEncodedSaysWhy(t *testing.T) {
+	bucket := memory(t)
+	f := begun[int](t, bucket)
+	r := failure(0, errors.New("bad"))
+	input := math.NaN()
+	r.Input = &input
+	require.NoError(t, f.Write(t.Context(), []dmap.Result[int]{r}))
+	m := ended(t, bucket, f, dmap.Ending{})
+	failed := collect(t, m.Failures(t.Context(), bucket))
+	require.Contains(t, failed[0].InputError, "NaN")
+	require.Empty(t, failed[0].Input)
+	require.Equal(t, "bad", failed[0].Error)
+}
+
+type wildError struct{ text func() string }
+
+func (e *wildError) Error() string { return e.text() }
+
+type wildClass struct{ error }
+
+func (wildClass) Class() string { panic("no class") }
+
+func TestErrorTextIsShortValidAndNeverTheEnd(t *testing.T) {
+	for name, test := range map[string]struct {
+		err         error
+		class, text string
+	}{
+		"panics":  {&wildError{func() string { panic("boom") }}, "error", "*sink_test.wildError, whose Error method panicked: boom"},
+		"nil map": {&wildError{func() string { var m map[string]int; m["x"]++; return "" }}, "error", "nil map"},
+		"huge":    {errors.New(strings.Repeat("é", 50<<20)), "error", strings.Repeat("é", 2<<10)},
+		"invalid": {errors.New("a\xff\xfeb"), "error", "a\uFFFDb"},
+		"class":   {wildClass{errors.New("x")}, "error", "x"},
+		"timeout": {fmt.Errorf("call: %w", &dmap.ReadError{Err: errors.New("bad row")}), "read", "call: read: bad row"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bucket := memory(t)
+			f := begun[int](t, bucket)
+			require.NoError(t, f.Write(t.Context(), []dmap.Result[int]{failure(0, test.err)}))
+			m := ended(t, bucket, f, dmap.Ending{Err: test.err})
+			failed := collect(t, m.Failures(t.Context(), bucket))
+			require.Len(t, failed, 1)
+			require.Equal(t, test.class, failed[0].Class)
+			require.Contains(t, failed[0].Error, test.text)
+			require.LessOrEqual(t, len(failed[0].Error), 4<<10)
+			require.True(t, utf8.ValidString(failed[0].Error))
+			require.LessOrEqual(t, len(m.Error), 4<<10)
+		})
+	}
+}
+
+//go:noinline
+func explode() { panic("boom") }
+
+func TestAPanicKeepsTheStackFromWhereItPanicked(t *testing.T) {
+	caught := func() (err *dmap.PanicError) {
+		defer func() { err = dmap.Recovered(recover()) }()
+		explode()
+		return nil
+	}()
+	bucket := memory(t)
+	f := begun[int](t, bucket)
+	require.NoError(t, f.Write(t.Context(), []dmap.Result[int]{failure(0, fmt.Errorf("call: %w", caught))}))
+	failed := collect(t, ended(t, bucket, f, dmap.Ending{}).Failures(t.Context(), bucket))
+	require.Equal(t, "panic", failed[0].Class)
+	require.True(t, strings.HasPrefix(failed[0].Stack, "github.com/go-dmap/dmap/sink_test.explode("), failed[0].Stack)
+	require.LessOrEqual(t, len(failed[0].Stack), 4<<10)
+}
+
+func TestFormsOfRecords(t *testing.T) {
+	type out = any
+	write := func(t *testing.T, opts sink.BucketOptions) (*blob.Bucket, *sink.Manifest) {
+		bucket := memory(t)
+		f := begun[out](t, bucket, opts)
+		bad := row[out](3, nil)
+		bad.Err = errors.New("bad")
+		require.NoError(t, f.Write(t.Context(), []dmap.Result[out]{
+			row[out](0, []any{1, "two, ]\"", []any{}, map[string]any{"k": []any{3}}}), row[out](1, []any{}), row[out](2, "<a&b>"), bad,
+		}))
+		return bucket, ended(t, bucket, f, dmap.Ending{Stats: dmap.Stats{Succeeded: 3, Failed: 1}})
+	}
+	t.Run("compact", func(t *testing.T) {
+		bucket, m := write(t, sink.BucketOptions{Records: sink.Compact})
+		require.Equal(t, []string{`[1,"two, ]\"",[],{"k":[3]}]`, `[]`, `"<a&b>"`}, lines(t, bucket, m))
+	})
+	t.Run("flatten", func(t *testing.T) {
+		bucket, m := write(t, sink.BucketOptions{Records: sink.Flatten})
+		require.Equal(t, []string{`1`, `"two, ]\""`, `[]`, `{"k":[3]}`, `"<a&b>"`}, lines(t, bucket, m))
+		require.Equal(t, "two, ]\"", collect(t, sink.Successes[any](t.Context(), bucket, m))[1].Output)
+	})
+	t.Run("failures only", func(t *testing.T) {
+		bucket, m := write(t, sink.BucketOptions{Records: sink.FailuresOnly})
+		require.Empty(t, m.ResultFiles.Succeeded)
+		require.EqualValues(t, 3, m.Stats.Succeeded)
+		require.Equal(t, "rows.csv@3", collect(t, m.Failures(t.Context(), bucket))[0].ID)
+	})
+	t.Run("full", func(t *testing.T) {
+		bucket, m := write(t, sink.BucketOptions{})
+		require.Equal(t, `{"id":"rows.csv@2","key":"rows.csv","offset":2,"split":"s1","index":2,"attempts":1,"elapsed":1000000,`+
+			`"output":"<a&b>"}`, lines(t, bucket, m)[2])
+	})
+	t.Run("inputs of all", func(t *testing.T) {
+		bucket, m := write(t, sink.BucketOptions{Inputs: sink.InputsAll})
+		require.JSONEq(t, `"row 1"`, string(collect(t, sink.Successes[any](t.Context(), bucket, m))[1].Input))
+	})
+	t.Run("inputs of none", func(t *testing.T) {
+		bucket, m := write(t, sink.BucketOptions{Inputs: sink.InputsNone})
+		failed := collect(t, m.Failures(t.Context(), bucket))
+		require.Empty(t, failed[0].Input)
+		require.Equal(t, "bad", failed[0].Error)
+	})
+}
+
+func TestALargeOutputIsOneRecord(t *testing.T) {
+	bucket := memory(t)
+	f := begun[string](t, bucket)
+	large := strings.Repeat("0123456789", 1<<20)
+	require.NoError(t, f.Write(t.Context(), []dmap.Result[string]{row(0, "small"), row(1, large), row(2, "small")}))
+	m := ended(t, bucket, f, dmap.Ending{})
+	got := collect(t, sink.Successes[string](t.Context(), bucket, m))
+	require.Len(t, got, 3)
+	require.Equal(t, large, got[1].Output)
+	require.Equal(t, "small", got[2].Output)
+}
+
+func TestStatusTellsCancellationFromFailure(t *testing.T) {
+	for err, want := range map[error]sink.Status{
+		nil:                                  sink.Succeeded,
+		dmap.ErrCanceled:                     sink.Canceled,
+		errors.New("the caller's own cause"): sink.Canceled,
+		&dmap.ToleranceError{}:               sink.Failed,
+		&dmap.SourceError{Err: errors.New("gone")}:                             sink.Failed,
+		fmt.Errorf("%w", &dmap.SinkError{Op: "write", Err: t.Context().Err()}): sink.Failed,
+		fmt.Errorf("%w: sums", dmap.ErrInternal):                               sink.Failed,
+	} {
+		bucket := memory(t)
+		require.Equal(t, want, ended(t, bucket, begun[int](t, bucket), dmap.Ending{Err: err}).Status, "%v", err)
+	}
+}
