@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 
 	"gocloud.dev/blob/memblob"
 
@@ -14,7 +15,7 @@ import (
 // numbers is a source of the numbers 0 to 9.
 type numbers struct{}
 
-func (numbers) Items(context.Context) func(func(dmap.Item[int], error) bool) {
+func (numbers) Items(context.Context) iter.Seq2[dmap.Item[int], error] {
 	return func(yield func(dmap.Item[int], error) bool) {
 		for n := range 10 {
 			if !yield(dmap.Item[int]{Key: "numbers", Offset: int64(n), Value: n}, nil) {

@@ -15,7 +15,7 @@ import (
 // Whatever keys, splits, errors and outputs hold: what is written is what encoding/json would have written, and reading it
 // back gives the same, but for bytes that are not UTF-8.
 func FuzzRecordsReadBackAsTheyWereWritten(f *testing.F) {
-	for _, s := range []string{"", "plain", `"\/`, "\x00\x1f\x7f", "<script>&amp;", "é\u2028\u2029\U0001F600", "\xff\xc0\x80", "\xed\xa0\x80", "a\nb\r\tc"} {
+	for _, s := range []string{"", "plain", `"\/`, "\x00\x1f\x7f", "<script>&amp;", "é\u2028\u2029\U0001F600", "\xff\xc0\x80", "a\nb\r\tc"} {
 		f.Add(s, s, s, int64(len(s)), int64(1))
 	}
 	f.Add("k", "s", "e", int64(-1), int64(-1<<63))
@@ -43,7 +43,7 @@ func FuzzRecordsReadBackAsTheyWereWritten(f *testing.F) {
 		require.Len(t, failed, 1)
 		require.Equal(t, want, failed[0].Identity)
 		if len(text) < 1000 {
-			require.Equal(t, valid(text), valid(failed[0].Error))
+			require.Equal(t, strings.ToValidUTF8(text, "\uFFFD"), failed[0].Error)
 		}
 		var input string
 		require.NoError(t, json.Unmarshal(failed[0].Input, &input))
@@ -53,7 +53,7 @@ func FuzzRecordsReadBackAsTheyWereWritten(f *testing.F) {
 
 // Flatten gives the elements that encoding/json sees in the same array.
 func FuzzFlattenOpensArraysAsEncodingJSONDoes(f *testing.F) {
-	for _, s := range []string{`[]`, `[1]`, `[1,"a,]\\\"",[2,[3]],{"k":[4,{}]},null,true]`, ` [ 1 , [ ] ] `, `["\\"]`, `"no array"`, `{"a":[1]}`, `[`, `[[[[]]]]`} {
+	for _, s := range []string{`[]`, `[1,"a,]\\\"",[2,[3]],{"k":[4,{}]},null,true]`, ` [ 1 , [ ] ] `, `["\\"]`, `"no"`, `{"a":[1]}`, `[`, `[[[]]]`} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

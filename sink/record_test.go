@@ -111,9 +111,9 @@ type wildError struct{ text func() string }
 
 func (e *wildError) Error() string { return e.text() }
 
-type wildClass struct{ error }
+type classlessError struct{ error }
 
-func (wildClass) Class() string { panic("no class") }
+func (classlessError) Class() string { panic("no class") }
 
 func TestErrorTextIsShortValidAndNeverTheEnd(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -121,10 +121,10 @@ func TestErrorTextIsShortValidAndNeverTheEnd(t *testing.T) {
 		class, text string
 	}{
 		"panics":  {&wildError{func() string { panic("boom") }}, "error", "*sink_test.wildError, whose Error method panicked: boom"},
-		"nil map": {&wildError{func() string { var m map[string]int; m["x"]++; return "" }}, "error", "nil map"},
+		"nil":     {(*wildError)(nil), "error", "nil pointer"},
 		"huge":    {errors.New(strings.Repeat("é", 50<<20)), "error", strings.Repeat("é", 2<<10)},
 		"invalid": {errors.New("a\xff\xfeb"), "error", "a\uFFFDb"},
-		"class":   {wildClass{errors.New("x")}, "error", "x"},
+		"class":   {classlessError{errors.New("x")}, "error", "x"},
 		"timeout": {fmt.Errorf("call: %w", &dmap.ReadError{Err: errors.New("bad row")}), "read", "call: read: bad row"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -190,8 +190,8 @@ func TestFormsOfRecords(t *testing.T) {
 	})
 	t.Run("full", func(t *testing.T) {
 		bucket, m := write(t, sink.BucketOptions{})
-		require.Equal(t, `{"id":"rows.csv@2","key":"rows.csv","offset":2,"split":"s1","index":2,"attempts":1,"elapsed":1000000,`+
-			`"output":"<a&b>"}`, lines(t, bucket, m)[2])
+		want := `{"id":"rows.csv@2","key":"rows.csv","offset":2,"split":"s1","index":2,"attempts":1,"elapsed":1000000,"output":"<a&b>"}`
+		require.Contains(t, lines(t, bucket, m), want)
 	})
 	t.Run("inputs of all", func(t *testing.T) {
 		bucket, m := write(t, sink.BucketOptions{Inputs: sink.InputsAll})
