@@ -24,7 +24,7 @@ short: ## the same without the race detector and without what takes long
 	$(call each,go test -short $(TESTFLAGS) ./...)
 
 lint: .bin/golangci-lint ## the layer rules and the style, by golangci-lint
-	$(call each,$(CURDIR)/.bin/golangci-lint run ./...)
+	$(call each,$(CURDIR)/.bin/golangci-lint run --allow-parallel-runners ./...)
 
 fmt: ## format the code
 	gofmt -s -w $$(git ls-files '*.go')

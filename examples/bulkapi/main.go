@@ -1,0 +1,145 @@
+// Command bulkapi sends items to an HTTP API that takes up to a hundred of them in a request, refuses some, fails others
+// for a while, and throttles. Only what failed is sent again, and no sooner than the server asks for.
+//
+//	go run ./examples/bulkapi
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/go-dmap/dmap/batch"
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/sink"
+	"github.com/go-dmap/dmap/source"
+)
+
+// Contact is what we send; Reply is what the server says to each, in the order of the request.
+type (
+	Contact struct {
+		Email string `json:"email"`
+	}
+	Reply struct {
+		Status int    `json:"status"` // like HTTP's
+		ID     int64  `json:"id,omitempty"`
+		Reason string `json:"reason,omitempty"`
+	}
+)
+
+func main() {
+	if err := run(context.Background(), os.Stdout, new(server)); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(ctx context.Context, w io.Writer, api *server) error {
+	listening := httptest.NewServer(api)
+	defer listening.Close()
+	c := client{http: listening.Client(), url: listening.URL}
+
+	var ids sink.Memory[int64] // or sink.Bucket[int64](bucket, "runs/")
+	stats, err := dmap.MapBatch(ctx, source.Slice(contacts(2000)), batch.Limits{Items: 100}, c.send, dmap.Options{
+		MaxConcurrency: 4,
+		Timeout:        10 * time.Second,
+		Retry:          dmap.Retry{MaxAttempts: 5, Initial: 10 * time.Millisecond},
+		Tolerance:      dmap.Tolerance{Percentage: 5},
+	}, &ids)
+
+	for _, failure := range ids.Failed() {
+		fmt.Fprintf(w, "%s: %v\n", failure.ID(), failure.Err)
+	}
+	fmt.Fprintf(w, "%d contacts: %d sent, %d refused\n", stats.Read, stats.Succeeded, stats.Failed)
+	fmt.Fprintf(w, "the server saw %d contacts once and %d twice, and throttled: %t\n", api.once(), api.twice(), api.throttled())
+	return err
+}
+
+// client sends contacts.
+type client struct {
+	http *http.Client
+	url  string
+}
+
+// send is the function that is mapped. A batch.Errors fails the contacts it names, any other error fails all.
+func (c client) send(ctx context.Context, items []dmap.Item[Contact]) ([]int64, error) {
+	replies, err := c.post(ctx, items)
+	if err != nil {
+		return nil, err
+	}
+	ids, failed := make([]int64, len(items)), batch.Errors{}
+	for i, reply := range replies {
+		switch {
+		case reply.Status < 300:
+			ids[i] = reply.ID
+		case reply.Status < 500: // would be refused again
+			failed[i] = dmap.Permanent(errors.New(reply.Reason))
+		default: // is sent again, without the others
+			failed[i] = errors.New(reply.Reason)
+		}
+	}
+	return ids, failed.Err()
+}
+
+func (c client) post(ctx context.Context, items []dmap.Item[Contact]) ([]Reply, error) {
+	contacts := make([]Contact, len(items))
+	for i, item := range items {
+		contacts[i] = item.Value
+	}
+	body, err := json.Marshal(contacts)
+	if err != nil {
+		return nil, dmap.Permanent(err)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
+	if err != nil {
+		return nil, dmap.Permanent(err)
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return nil, refused(response)
+	}
+	var replies []Reply
+	if err := json.NewDecoder(response.Body).Decode(&replies); err != nil {
+		return nil, fmt.Errorf("reply: %w", err)
+	}
+	if len(replies) != len(items) {
+		return nil, dmap.Permanent(fmt.Errorf("%d replies to %d contacts", len(replies), len(items)))
+	}
+	return replies, nil
+}
+
+// refused makes an error of a whole request that failed. One that was throttled waits as long as the server says.
+func refused(response *http.Response) error {
+	err := fmt.Errorf("server: %s", response.Status)
+	switch {
+	case response.StatusCode == http.StatusTooManyRequests:
+		seconds, _ := strconv.Atoi(response.Header.Get("Retry-After"))
+		return dmap.RetryAfter(err, time.Duration(seconds)*time.Second)
+	case response.StatusCode < 500:
+		return dmap.Permanent(err)
+	}
+	return err
+}
+
+func contacts(n int) []Contact {
+	list := make([]Contact, n)
+	for i := range list {
+		list[i].Email = fmt.Sprintf("person%d@example.org", i)
+		if i%500 == 499 {
+			list[i].Email = fmt.Sprintf("person%d", i) // no address: the server refuses it
+		}
+	}
+	return list
+}

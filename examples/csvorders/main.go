@@ -1,0 +1,98 @@
+// Command csvorders maps the rows of a CSV file. Some rows are bad: they fail alone, with the place where they stand, and
+// the run goes on as long as no more fail than its tolerance allows.
+//
+//	go run ./examples/csvorders
+//	go run ./examples/csvorders -tolerance 2
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"strings"
+
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/memblob"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/sink"
+	"github.com/go-dmap/dmap/source"
+)
+
+// Order is a row. Its fields take the columns of their names.
+type Order struct {
+	ID     string  `csv:"id"`
+	Amount float64 `csv:"amount"`
+	Rate   float64 `csv:"rate"` // of value added tax, in percent
+}
+
+// Receipt is the result for an order.
+type Receipt struct {
+	ID    string  `json:"id"`
+	Total float64 `json:"total"`
+}
+
+// errNegative is one of the function's own errors.
+var errNegative = errors.New("the amount is negative")
+
+func charge(_ context.Context, o Order) (Receipt, error) {
+	if o.Amount < 0 {
+		return Receipt{}, fmt.Errorf("order %s: %w", o.ID, errNegative)
+	}
+	return Receipt{ID: o.ID, Total: o.Amount * (1 + o.Rate/100)}, nil
+}
+
+func main() {
+	tolerance := flag.Int64("tolerance", 5, "`rows` that may fail; 0: none")
+	flag.Parse()
+	if err := run(context.Background(), os.Stdout, *tolerance); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(ctx context.Context, w io.Writer, tolerance int64) error {
+	bucket := memblob.OpenBucket(nil) // or blob.OpenBucket(ctx, "s3://...")
+	defer bucket.Close()
+	if err := writeOrders(ctx, bucket); err != nil {
+		return err
+	}
+	var receipts sink.Memory[Receipt] // or sink.Bucket[Receipt](bucket, "runs/")
+	stats, err := dmap.Map(ctx, source.CSV(bucket, "orders.csv", source.Into[Order]), charge,
+		dmap.Options{Tolerance: dmap.Tolerance{Count: tolerance}}, &receipts)
+
+	for _, failure := range receipts.Failed() {
+		fmt.Fprintf(w, "%s: %v\n", failure.ID(), failure.Err)
+	}
+	var total float64
+	for _, receipt := range receipts.Values() {
+		total += receipt.Total
+	}
+	fmt.Fprintf(w, "%d rows read: %d charged, %d failed, %d left undone; total %.2f\n",
+		stats.Read, stats.Succeeded, stats.Failed, stats.Pending, total)
+	return err
+}
+
+// writeOrders makes the file: a thousand rows, of which three cannot be read and one is refused.
+func writeOrders(ctx context.Context, bucket *blob.Bucket) error {
+	var rows strings.Builder
+	rows.WriteString("id,amount,rate\n")
+	for i := range 1000 {
+		switch i {
+		case 100:
+			rows.WriteString("A100,twelve,19\n")
+		case 200:
+			rows.WriteString("A200,7.00\n")
+		case 300:
+			rows.WriteString("A300,-1.00,19\n")
+		case 400:
+			rows.WriteString("A400,7.00,19,gift\n")
+		default:
+			fmt.Fprintf(&rows, "A%d,%d.50,%d\n", i, i%90, 7+i%2*12)
+		}
+	}
+	return bucket.WriteAll(ctx, "orders.csv", []byte(rows.String()), nil)
+}
