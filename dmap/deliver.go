@@ -19,7 +19,7 @@ func newOutlet[R any](s Sink[R]) *outlet[R] {
 	return &outlet[R]{sink: s, concurrent: concurrent}
 }
 
-func (o *outlet[R]) write(ctx context.Context, results []Result[R]) (err error) {
+func (o *outlet[R]) write(ctx context.Context, results []Result[R]) error {
 	if !o.concurrent {
 		o.mu.Lock()
 		defer o.mu.Unlock()
@@ -35,6 +35,18 @@ func recovering(f func() error) (err error) {
 		}
 	}()
 	return f()
+}
+
+// isolated is recovering on a goroutine of its own, which it waits for: also a Goexit becomes an error.
+func isolated(f func() error) error {
+	err := ErrGoexit
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		err = recovering(f)
+	}()
+	<-done
+	return err
 }
 
 // deliver sends the results of a settled chunk to the sinks and closes the chunk.
@@ -98,7 +110,7 @@ func (e *engine[T, R]) begin() error {
 		if !ok {
 			continue
 		}
-		if err := recovering(func() error { return r.Begin(e.runCtx, b) }); err != nil {
+		if err := isolated(func() error { return r.Begin(e.runCtx, b) }); err != nil {
 			broken := &SinkError{Op: "begin", Err: err}
 			e.record(Ending{Stats: e.running(), Err: broken, Unread: Unread{All: true}})
 			return broken
@@ -114,7 +126,7 @@ func (e *engine[T, R]) record(end Ending) {
 		if !o.began {
 			continue
 		}
-		if err := recovering(func() error { return o.sink.(Recorder).End(e.sinkCtx, end) }); err != nil {
+		if err := isolated(func() error { return o.sink.(Recorder).End(e.sinkCtx, end) }); err != nil {
 			e.sinkBroke("end", err)
 		}
 	}

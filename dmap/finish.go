@@ -10,7 +10,7 @@ import (
 func (e *engine[T, R]) end(readErr error) {
 	pending := e.collect()
 	for _, o := range e.sinks {
-		if err := recovering(func() error { return o.sink.Flush(e.sinkCtx) }); err != nil {
+		if err := isolated(func() error { return o.sink.Flush(e.sinkCtx) }); err != nil {
 			e.sinkBroke("flush", err)
 		}
 	}
@@ -33,7 +33,9 @@ func (e *engine[T, R]) end(readErr error) {
 func (e *engine[T, R]) collect() []Pending {
 	var pending []Pending
 	for _, c := range e.ledger.open() {
-		e.write(c.outcomes())
+		if err := isolated(func() error { e.write(c.outcomes()); return nil }); err != nil {
+			e.sinkBroke("write", err)
+		}
 		pending = append(pending, c.pending()...)
 	}
 	return pending

@@ -158,6 +158,14 @@ func (g *gate[W]) next(held bool) (w W, ok bool) {
 	return w, false
 }
 
+// quit takes note of a worker that left in the middle of a task.
+func (g *gate[W]) quit() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.active--
+	g.workers--
+}
+
 // giveBack returns work that goes to the next free worker.
 func (g *gate[W]) giveBack(w W) {
 	g.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -387,4 +388,70 @@ func TestAResultThatASinkRejectsCountsAsFailedOnce(t *testing.T) {
 	_, err = dmap.Map(t.Context(), numbers(100), same, opts, dmap.Sink[int](&pickySink{}))
 	require.ErrorIs(t, err, dmap.ErrTolerance)
 	require.ErrorIs(t, err, errBoom)
+}
+
+// exitSink ends the goroutine that writes to it, as a failed require in a test does.
+type exitSink struct{ keep[int] }
+
+func (*exitSink) Write(context.Context, []dmap.Result[int]) error { goexit(); return nil }
+
+func TestGoexitInASinkEndsTheRun(t *testing.T) {
+	stats, err := dmap.Map(t.Context(), numbers(1000), double, dmap.Options{}, dmap.Sink[int](&exitSink{}))
+	require.ErrorIs(t, err, dmap.ErrGoexit)
+	require.Zero(t, stats.InFlight)
+	requireSum(t, stats)
+}
+
+// hostile is an error whose methods panic.
+type hostile struct{}
+
+func (hostile) Error() string        { panic("Error") }
+func (hostile) Is(error) bool        { panic("Is") }
+func (hostile) Unwrap() error        { panic("Unwrap") }
+func (hostile) Permanent() bool      { panic("Permanent") }
+func (hostile) RetryAfter() struct{} { panic("RetryAfter") }
+
+func TestAnErrorThatPanicsCostsItsItem(t *testing.T) {
+	for name, err := range map[string]error{"error": hostile{}, "retryable": errBoom} {
+		t.Run(name, func(t *testing.T) {
+			opts := dmap.Options{Tolerance: dmap.Tolerance{Count: 1}, Retry: dmap.Retry{MaxAttempts: 3, Retryable: func(error) bool { panic("Retryable") }}}
+			stats, runErr := dmap.Map(t.Context(), numbers(10), func(_ context.Context, i int) (int, error) {
+				if i == 4 {
+					return 0, err
+				}
+				return i, nil
+			}, opts)
+			require.NoError(t, runErr)
+			require.EqualValues(t, 9, stats.Succeeded)
+			require.EqualValues(t, 1, stats.Failed)
+		})
+	}
+}
+
+func TestACancelledRunAbandonsAStuckCallAndLeavesItsItemPending(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Second, func() { cancel(errBoom) })
+		began := time.Now()
+		stats, err := dmap.Map(ctx, numbers(10), func(context.Context, int) (int, error) {
+			<-release // ignores ctx
+			return 0, nil
+		}, dmap.Options{MaxConcurrency: 2, AbandonAfter: 5 * time.Second})
+		require.ErrorIs(t, err, errBoom)
+		require.Less(t, time.Since(began), 9*time.Second)
+		require.Zero(t, stats.Failed)
+		require.Zero(t, stats.Succeeded)
+		require.Equal(t, 2, stats.Stuck)
+		requireSum(t, stats)
+		close(release)
+	})
+}
+
+func TestAHugeOrBadErrorTextDoesNotStopTheRun(t *testing.T) {
+	huge := fmt.Errorf("%s", strings.Repeat("x\xff", 1<<20))
+	stats, err := dmap.Map(t.Context(), numbers(3), func(context.Context, int) (int, error) { return 0, huge },
+		dmap.Options{Tolerance: dmap.Tolerance{Percentage: 100}})
+	require.NoError(t, err)
+	require.EqualValues(t, 3, stats.Failed)
 }

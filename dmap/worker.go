@@ -17,6 +17,7 @@ type worker[T, R any] struct {
 	settled int  // items of t settled so far
 	calls   int  // made for t so far
 	exiting bool // the function called runtime.Goexit
+	home    bool // the gate sent the worker home
 
 	// current is the call that runs. Who takes it out of here owns it and what follows: the worker when the function
 	// returns, or the watch when it abandons the call and leaves &gone. Without Options.AbandonAfter it may be stale
@@ -37,25 +38,30 @@ func (w *worker[T, R]) run() {
 		}
 		var ok bool
 		if w.t, ok = w.e.gate.next(held); !ok {
+			w.home = true
 			return
 		}
 		held = true
 	}
 }
 
-// leave ends the goroutine. After a Goexit in the function a new goroutine goes on where this one stopped.
+// leave ends the goroutine. After a Goexit in the function a new goroutine goes on where this one stopped; a Goexit in a
+// sink ends the run.
 func (w *worker[T, R]) leave() {
 	switch {
+	case w.lost(): // abandoned: another worker has taken over
+		return
 	case w.exiting:
 		w.exiting = false
 		w.afterExit(ErrGoexit)
 		go w.run()
-	case w.lost():
-		// abandoned: another worker has taken over
-	default:
-		w.e.crew.remove(w)
-		w.e.working.Done()
+		return
+	case !w.home:
+		w.e.sinkBroke("write", ErrGoexit)
+		w.e.gate.quit()
 	}
+	w.e.crew.remove(w)
+	w.e.working.Done()
 }
 
 // lost reports whether the watch took the current call away.
@@ -192,28 +198,50 @@ func (w *worker[T, R]) unreadable(i int) {
 // finish settles item i after a call, or leaves it pending, or says when it is to be called again.
 func (w *worker[T, R]) finish(i int, value R, err error, elapsed time.Duration) (wait time.Duration, again bool) {
 	c, attempt := w.t.chunk, w.t.attempt
-	switch {
-	case err == nil:
+	if err == nil {
 		c.note(i, attempt, value, nil, elapsed)
 		c.states[i] = succeeded
 		w.e.counts.shard(w.number).Add(1)
-	case errors.Is(err, ErrSkip):
-		c.states[i] = skipped
-		w.e.counts.skipped.Add(1)
-	default:
-		var zero R
-		c.note(i, attempt, zero, err, elapsed)
-		if w.e.callsCtx.Err() != nil && interrupted(err) {
-			return 0, false // pending, not failed
-		}
-		if wait, again = w.e.opts.Retry.again(attempt, err, rand.Float64()); again {
-			return wait, !w.e.stopping.Load()
-		}
-		w.fail(i, attempt, err)
+		w.settled++
 		return 0, false
 	}
-	w.settled++
-	return 0, false
+	var zero R
+	c.note(i, attempt, zero, err, elapsed)
+	next, wait := w.e.afterError(err, attempt)
+	switch next {
+	case failed:
+		w.fail(i, attempt, err)
+	case skipped:
+		c.states[i] = skipped
+		w.e.counts.skipped.Add(1)
+		w.settled++
+	}
+	return wait, next == unsettled && wait >= 0
+}
+
+// afterError decides what an error of a call means for its item: it has failed, is skipped, or stays unsettled, and then
+// is called again after wait, or not at all in this run if wait is negative. A panic in a method of the error, or in
+// Retryable, is a failure.
+func (e *engine[T, R]) afterError(err error, attempt int) (next state, wait time.Duration) {
+	defer func() {
+		if recover() != nil {
+			next, wait = failed, 0
+		}
+	}()
+	if errors.Is(err, ErrSkip) {
+		return skipped, 0
+	}
+	if e.callsCtx.Err() != nil && interrupted(err) {
+		return unsettled, -1
+	}
+	wait, again := e.opts.Retry.again(attempt, err, rand.Float64())
+	switch {
+	case !again:
+		return failed, 0
+	case e.stopping.Load():
+		return unsettled, -1
+	}
+	return unsettled, wait
 }
 
 // interrupted says whether an error that came when the calls were cancelled may come from that.
