@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"runtime"
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -105,6 +107,81 @@ func TestARefusalThatCannotBeCheckedSaysSo(t *testing.T) {
 	require.NotErrorIs(t, err, publish.ErrExists)
 	require.ErrorContains(t, err, "no reading today")
 	require.ErrorContains(t, err, "reading it back")
+}
+
+func TestABrokenReadBackIsNotAnotherWriter(t *testing.T) {
+	content := bytes.Repeat([]byte("x"), 3<<20)
+	for _, kind := range []dmaptest.Kind{dmaptest.Short, dmaptest.Reset, dmaptest.Corrupt} {
+		synctest.Test(t, func(t *testing.T) {
+			bucket := faulty(t)
+			require.NoError(t, publish.Create(t.Context(), bucket.Bucket, "k", text, content))
+			bucket.Inject(dmaptest.Fault{Op: dmaptest.OpOpen, Kind: kind, After: 2 << 20, Err: syscall.ECONNRESET})
+			err := publish.Create(t.Context(), bucket.Bucket, "k", text, content)
+			if kind == dmaptest.Corrupt {
+				require.ErrorIs(t, err, publish.ErrExists)
+				return
+			}
+			require.NoError(t, err, "%s: it is read again", kind)
+		})
+	}
+}
+
+func TestOnlyWhatIsPublishedCancelsAnUpload(t *testing.T) {
+	sdk := &sdkDriver{}
+	bucket := blob.NewBucket(sdk)
+	defer bucket.Close()
+	content := bytes.Repeat([]byte("0123456789"), 300_000)
+	require.NoError(t, publish.Replace(t.Context(), bucket, "k", text, content))
+	require.Equal(t, content, sdk.stored)
+}
+
+// sdkDriver uploads as SDKs of stores do: it rewinds the body and tries again when the connection breaks.
+type sdkDriver struct {
+	wild
+	stored []byte
+}
+
+func (d *sdkDriver) NewTypedWriter(ctx context.Context, _, _ string, _ *driver.WriterOptions) (driver.Writer, error) {
+	return &sdkWriter{d: d, ctx: ctx}, nil
+}
+
+type sdkWriter struct {
+	driver.Writer
+	d   *sdkDriver
+	ctx context.Context
+	buf bytes.Buffer
+}
+
+// brokenPipe takes a little and fails.
+type brokenPipe struct{}
+
+func (brokenPipe) Write([]byte) (int, error) { return 10, syscall.EPIPE }
+
+func (w *sdkWriter) Upload(r io.Reader) error {
+	body, ok := r.(io.ReadSeeker)
+	if !ok {
+		return errors.New("not seekable")
+	}
+	if _, err := io.Copy(brokenPipe{}, body); !errors.Is(err, syscall.EPIPE) {
+		return errors.New("the connection was meant to break")
+	}
+	if _, err := body.Seek(100, io.SeekStart); err != nil {
+		return err
+	}
+	w.buf.Write(make([]byte, 100))
+	if _, err := io.Copy(&w.buf, body); err != nil {
+		return err
+	}
+	if _, err := body.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	_, err := io.ReadFull(body, w.buf.Bytes()[:100])
+	return err
+}
+
+func (w *sdkWriter) Close() error {
+	w.d.stored = w.buf.Bytes()
+	return w.ctx.Err()
 }
 
 func TestNoHalfObjectAppearsWhateverFails(t *testing.T) {

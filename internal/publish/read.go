@@ -3,6 +3,7 @@ package publish
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -11,7 +12,7 @@ import (
 
 // Read returns the whole object under key, which may have at most limit bytes. A body that breaks off is read again.
 func Read(ctx context.Context, bucket *blob.Bucket, key string, limit int64) (content []byte, err error) {
-	err = persist(ctx, "read", key, func(ctx context.Context) error {
+	err = persist(ctx, "read", key, limit, func(ctx context.Context) error {
 		content, err = read(ctx, bucket, key, limit)
 		return err
 	})
@@ -24,17 +25,46 @@ func read(ctx context.Context, bucket *blob.Bucket, key string, limit int64) ([]
 		return nil, err
 	}
 	defer func() { _ = r.Close() }()
-	size := r.Size()
+	size := r.Size() // 0 also where the store does not say
 	if size > limit {
 		return nil, fmt.Errorf("it has %d bytes, at most %d are expected", size, limit)
 	}
 	var buf bytes.Buffer
-	buf.Grow(int(size) + bytes.MinRead) // what ReadFrom wants free to find the end without growing
-	if _, err := buf.ReadFrom(io.LimitReader(r, size+1)); err != nil {
+	buf.Grow(int(max(size, 0)) + bytes.MinRead) // what ReadFrom wants free to find the end without growing
+	if _, err := buf.ReadFrom(io.LimitReader(r, limit+1)); err != nil {
 		return nil, fmt.Errorf("at byte %d: %w", buf.Len(), err)
 	}
-	if int64(buf.Len()) != size {
-		return nil, fmt.Errorf("%d bytes came, the store says it has %d: %w", buf.Len(), size, io.ErrUnexpectedEOF)
+	switch n := int64(buf.Len()); {
+	case n > limit:
+		return nil, fmt.Errorf("it has more than the %d bytes that are expected", limit)
+	case n < size:
+		return nil, fmt.Errorf("%d bytes of %d came: %w", n, size, io.ErrUnexpectedEOF)
 	}
 	return buf.Bytes(), nil
+}
+
+// holds reports whether the object under key is exactly content.
+func holds(ctx context.Context, bucket *blob.Bucket, key string, content []byte) (bool, error) {
+	r, err := bucket.NewReader(ctx, key, nil)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = r.Close() }()
+	buf := make([]byte, min(step, len(content)+1))
+	for rest := content; ; {
+		n, err := r.Read(buf)
+		if n > len(rest) || !bytes.Equal(buf[:n], rest[:n]) {
+			return false, nil
+		}
+		rest = rest[n:]
+		if errors.Is(err, io.EOF) {
+			if got := int64(len(content) - len(rest)); got < r.Size() {
+				return false, fmt.Errorf("%d bytes of %d came: %w", got, r.Size(), io.ErrUnexpectedEOF)
+			}
+			return len(rest) == 0, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
 }

@@ -20,12 +20,20 @@ const (
 	firstWait = 250 * time.Millisecond // doubles; the real wait is between half of it and all of it
 )
 
-// persist runs op until it succeeds, fails for good, or has failed too often. Goexit inside op is not survived but
-// leaves nothing behind.
-func persist(ctx context.Context, verb, key string, op func(context.Context) error) error {
+// An attempt may take a minute, and a second for every 64 KiB: SDKs wait for ever for a store that does not answer.
+const (
+	leastTime = time.Minute
+	leastRate = 64 << 10
+)
+
+var errStalled = errors.New("the store does not answer")
+
+// persist runs op, which moves size bytes, until it succeeds, fails for good, or has failed too often. Goexit inside op is
+// not survived but leaves nothing behind.
+func persist(ctx context.Context, verb, key string, size int64, op func(context.Context) error) error {
 	wait := firstWait
 	for n := 1; ; n++ {
-		err := op(ctx)
+		err := attempt(ctx, size, op)
 		if err == nil {
 			return nil
 		}
@@ -37,6 +45,18 @@ func persist(ctx context.Context, verb, key string, op func(context.Context) err
 		}
 		wait *= 2
 	}
+}
+
+// attempt runs op with a limit of time.
+func attempt(ctx context.Context, size int64, op func(context.Context) error) error {
+	limit := leastTime + time.Duration(size/leastRate)*time.Second
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, errStalled)
+	defer cancel()
+	err := op(ctx)
+	if err != nil && errors.Is(context.Cause(ctx), errStalled) {
+		return fmt.Errorf("%w within %v: %w", errStalled, limit, err)
+	}
+	return err
 }
 
 // describe names object, attempts and cause.
@@ -73,6 +93,9 @@ func asked(err error) time.Duration {
 
 // transient reports whether the same write may succeed in a moment.
 func transient(err error) bool {
+	if errors.Is(err, errStalled) {
+		return true
+	}
 	var code interface{ ErrorCode() string } // smithy.APIError, without importing an SDK
 	if errors.As(err, &code) {
 		switch code.ErrorCode() {

@@ -100,6 +100,25 @@ func TestTheStoreMayAskForPatienceButNotForEver(t *testing.T) {
 	}
 }
 
+func TestAStoreThatNeverAnswersIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bucket := faulty(t)
+		bucket.Inject(dmaptest.Fault{Op: dmaptest.OpClose, Sticky: true, Kind: dmaptest.Stall})
+		begin := time.Now()
+		err := publish.Create(t.Context(), bucket.Bucket, "k", text, make([]byte, 1<<20))
+		require.ErrorContains(t, err, `create "k" (4 attempts): the store does not answer within 1m16s`)
+		require.InDelta(t, 4*76, time.Since(begin).Seconds(), 2)
+
+		bucket.Heal()
+		bucket.Inject(dmaptest.Fault{Op: dmaptest.OpCreate, Kind: dmaptest.Stall})
+		require.NoError(t, publish.Create(t.Context(), bucket.Bucket, "k", text, nil), "once is forgiven")
+
+		bucket.Inject(dmaptest.Fault{Op: dmaptest.OpOpen, Sticky: true, Kind: dmaptest.Stall})
+		_, err = publish.Read(t.Context(), bucket.Bucket, "k", 100)
+		require.ErrorContains(t, err, `read "k" (4 attempts): the store does not answer within 1m0s`)
+	})
+}
+
 func TestWaitingForARetryEndsWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket := faulty(t)

@@ -1,0 +1,121 @@
+package sink_test
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/dmap/dmaptest"
+	"github.com/go-dmap/dmap/sink"
+)
+
+// upTo is a source of the numbers below n.
+type upTo int
+
+func (n upTo) Items(ctx context.Context) iter.Seq2[dmap.Item[int], error] {
+	return func(yield func(dmap.Item[int], error) bool) {
+		for i := range int(n) {
+			if !yield(dmap.Item[int]{Key: "n", Offset: int64(i), Value: i, Next: dmap.Cursor{Offset: int64(i + 1)}}, ctx.Err()) {
+				return
+			}
+		}
+	}
+}
+
+// balanced reads the manifest of the run "r" and checks that its parts hold what its Stats say.
+func balanced(t *testing.T, bucket *dmaptest.FaultBucket) *sink.Manifest {
+	t.Helper()
+	m, err := sink.LoadManifest(context.Background(), bucket.Bucket, "out", "r")
+	require.NoError(t, err)
+	var lost int64
+	for _, l := range m.Lost {
+		lost += l.Records
+	}
+	s := m.Stats
+	require.Equal(t, s.Read, s.Succeeded+s.Failed+s.Skipped+s.Pending)
+	seen := map[string]bool{}
+	for _, r := range collect(t, sink.Successes[int](context.Background(), bucket.Bucket, m)) {
+		require.False(t, seen[r.ID], r.ID)
+		seen[r.ID] = true
+	}
+	for _, r := range collect(t, m.Failures(context.Background(), bucket.Bucket)) {
+		require.False(t, seen[r.ID], r.ID)
+		seen[r.ID] = true
+	}
+	for _, r := range collect(t, m.Unsettled(context.Background(), bucket.Bucket)) {
+		require.False(t, seen[r.ID], r.ID)
+		seen[r.ID] = true
+	}
+	require.EqualValues(t, s.Read-s.Skipped, int64(len(seen))+lost)
+	return m
+}
+
+func TestARunWithThousandCallsAtOnceIsRecordedOnce(t *testing.T) {
+	bucket := dmaptest.NewFaultBucket(t, memory(t))
+	const n = 20_000
+	stats, err := dmap.Map(t.Context(), upTo(n), func(_ context.Context, i int) (int, error) {
+		if i%100 == 0 {
+			return 0, errors.New("hundred")
+		}
+		return i, nil
+	}, dmap.Options{RunID: "r", MaxConcurrency: 1000, Tolerance: dmap.Tolerance{Percentage: 5}},
+		sink.Bucket[int](bucket.Bucket, "out", sink.BucketOptions{PartBytes: 64 << 10}))
+	require.NoError(t, err)
+	m := balanced(t, bucket)
+	require.Equal(t, sink.Succeeded, m.Status)
+	require.Equal(t, stats.Succeeded, m.Stats.Succeeded)
+	require.EqualValues(t, n/100, m.Stats.Failed)
+}
+
+func TestACanceledRunSavesWhatItHasAndSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bucket := dmaptest.NewFaultBucket(t, memory(t))
+		ctx, cancel := context.WithCancelCause(t.Context())
+		why := errors.New("deploy")
+		_, err := dmap.Map(ctx, upTo(1000), func(ctx context.Context, i int) (int, error) {
+			if i == 50 {
+				cancel(why)
+			}
+			timer := time.NewTimer(time.Second)
+			defer timer.Stop()
+			select {
+			case <-timer.C:
+				return i, nil
+			case <-ctx.Done():
+				return 0, ctx.Err()
+			}
+		}, dmap.Options{RunID: "r", MaxConcurrency: 10}, sink.Bucket[int](bucket.Bucket, "out"))
+		require.ErrorIs(t, err, why)
+		m := balanced(t, bucket)
+		require.Equal(t, sink.Canceled, m.Status)
+		require.Contains(t, m.Error, "deploy")
+		require.NotEmpty(t, m.ResultFiles.Pending)
+		require.NotEmpty(t, m.ResultFiles.Succeeded)
+	})
+}
+
+func TestARunWhoseResultsCannotBeWrittenFailsWithWhatIsLost(t *testing.T) {
+	for _, kind := range []dmaptest.Kind{dmaptest.Fail, dmaptest.Stall} {
+		synctest.Test(t, func(t *testing.T) {
+			bucket := dmaptest.NewFaultBucket(t, memory(t))
+			bucket.Inject(dmaptest.Fault{Op: dmaptest.OpClose, Key: "SUCCEEDED", Nth: 3, Sticky: true, Kind: kind})
+			_, err := dmap.Map(t.Context(), upTo(5000), func(_ context.Context, i int) (int, error) { return i, nil },
+				dmap.Options{RunID: "r", MaxConcurrency: 10, DrainTimeout: time.Minute},
+				sink.Bucket[int](bucket.Bucket, "out", sink.BucketOptions{PartBytes: 8 << 10}))
+			lost, ok := errors.AsType[*sink.LostError](err)
+			require.True(t, ok, "%v", err)
+			require.Contains(t, lost.Part, "out/r/SUCCEEDED_")
+			require.NotEmpty(t, lost.First)
+			require.ErrorContains(t, err, lost.Part)
+			m := balanced(t, bucket)
+			require.Equal(t, sink.Failed, m.Status)
+			require.NotEmpty(t, m.Lost)
+		})
+	}
+}
