@@ -186,7 +186,7 @@ func (f *Folder[R]) End(ctx context.Context, end dmap.Ending) error {
 		}
 	}
 	_ = r.take(ctx, e)
-	lost := r.parts.cut(ctx)
+	lost := r.parts.end(ctx)
 	return errors.Join(lost, publishManifest(ctx, f.bucket, r.folder, f.manifest(r, end)))
 }
 

@@ -264,6 +264,9 @@ func TestBadArgumentsAreReportedTogetherBeforeAnyIO(t *testing.T) {
 	}
 	require.NotContains(t, err.Error(), "hunter2")
 	require.ErrorContains(t, sink.Bucket[int](nil, "").Validate(), "bucket is nil")
+	opaque := sink.Bucket[int](bucket, "", sink.BucketOptions{URL: "key:hunter2@results"}).Validate()
+	require.ErrorContains(t, opaque, "URL")
+	require.NotContains(t, opaque.Error(), "hunter2")
 	require.ErrorContains(t, sink.Bucket[int](bucket, "", sink.BucketOptions{PartBytes: math.MaxInt64}).Validate(), "PartBytes")
 	require.Error(t, f.Begin(t.Context(), dmap.Beginning{RunID: "r"}))
 	require.Empty(t, keys(t, bucket))

@@ -9,6 +9,9 @@ import (
 // errGoexit is the cause where a driver, or a method of a value, ended the goroutine that it was called on.
 var errGoexit = errors.New("runtime.Goexit while writing")
 
+// errEnded is the cause where a Write comes after End.
+var errEnded = errors.New("the run has ended")
+
 // Lost names records that could not be written.
 type Lost struct {
 	Part    string `json:"Part,omitempty"` // key of the part; empty: they had not reached one

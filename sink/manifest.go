@@ -97,6 +97,7 @@ func publishManifest(ctx context.Context, bucket *blob.Bucket, folder string, m 
 const (
 	maxManifest = 256 << 20
 	maxParts    = 1_000_000
+	maxPart     = 16 << 30
 )
 
 // LoadManifest reads the manifest of a run from where [Bucket] has written it. ErrNoManifest: the run has not ended, or
@@ -147,7 +148,7 @@ func (m *Manifest) check(folder, runID string) error {
 				return fmt.Errorf("part %q is not one of folder %q", p.Key, folder)
 			case seen[p.Key]:
 				return fmt.Errorf("part %q is named twice", p.Key)
-			case p.Size < 0 || p.Records < 0:
+			case p.Size < 0 || p.Size > maxPart || p.Records < 0:
 				return fmt.Errorf("part %q: size %d, records %d", p.Key, p.Size, p.Records)
 			}
 			seen[p.Key] = true

@@ -86,8 +86,8 @@ func (o BucketOptions) withDefaults() BucketOptions {
 // harmless.
 func location(raw string) (string, error) {
 	u, err := url.Parse(raw)
-	if err != nil || !utf8.ValidString(raw) {
-		return "", errors.New("not a URL or bucket name") // err would repeat the URL and what it hides
+	if err != nil || u.Opaque != "" || !utf8.ValidString(raw) {
+		return "", errors.New("not a URL or bucket name") // it is not repeated, as it may hold a password
 	}
 	query := url.Values{}
 	for _, name := range []string{"region", "prefix"} {

@@ -52,7 +52,8 @@ type parts struct {
 	seq     int
 	written [lanes][]Part
 	lost    losses
-	told    int // of lost, how many cut has returned
+	told    int  // of lost, how many cut has returned
+	closed  bool // nothing is taken any more
 }
 
 // part is an object that is being filled or uploaded.
@@ -80,6 +81,10 @@ func newParts(bucket *blob.Bucket, folder, writer string, opts BucketOptions) *p
 func (w *parts) take(ctx context.Context, chunks *[lanes]chunk) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.closed {
+		w.lose(chunks, errEnded)
+		return w.lost.first()
+	}
 	for !w.room(ctx, chunks) {
 		freed := w.freed
 		w.mu.Unlock()
@@ -228,6 +233,14 @@ func (w *parts) cut(ctx context.Context) error {
 	news := w.lost[w.told:]
 	w.told = len(w.lost)
 	return news.joined()
+}
+
+// end is the last cut.
+func (w *parts) end(ctx context.Context) error {
+	w.mu.Lock()
+	w.closed = true
+	w.mu.Unlock()
+	return w.cut(ctx)
 }
 
 // lose gives up records that are in no part.

@@ -241,3 +241,22 @@ func TestPartsOfTwoWritersNeverShareAName(t *testing.T) {
 	require.NotEqual(t, all[0], all[1])
 	require.Len(t, slices.Compact(all), 2)
 }
+
+// A Write that races with End is either in the manifest or an error.
+func TestAWriteThatComesTooLateIsAnError(t *testing.T) {
+	for range 50 {
+		bucket := memory(t)
+		f := begun[int](t, bucket)
+		late := make(chan error)
+		go func() { late <- f.Write(t.Context(), one(row(0, 1))) }()
+		require.NoError(t, f.End(t.Context(), dmap.Ending{}))
+		err := <-late
+		m, loadErr := sink.LoadManifest(t.Context(), bucket, "out", "r")
+		require.NoError(t, loadErr)
+		if n := len(collect(t, sink.Successes[int](t.Context(), bucket, m))); err == nil {
+			require.Equal(t, 1, n)
+		} else {
+			require.Zero(t, n, "%v", err)
+		}
+	}
+}

@@ -52,7 +52,7 @@ func balanced(t *testing.T, bucket *dmaptest.FaultBucket) *sink.Manifest {
 		require.False(t, seen[r.ID], r.ID)
 		seen[r.ID] = true
 	}
-	require.EqualValues(t, s.Read-s.Skipped, int64(len(seen))+lost)
+	require.Equal(t, s.Read-s.Skipped, int64(len(seen))+lost)
 	return m
 }
 
