@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -20,54 +18,33 @@ type ratio struct {
 	reasons                map[string]int64
 }
 
-// tally counts the outcomes of a run from its manifest and the parts that it names: the survivors by the manifest
-// alone, the failures by reason.
+// tally counts the outcomes of a run from its manifest: survivors and pending by what it says about their parts, the
+// failures, which have reasons, from the records themselves.
 func tally(ctx context.Context, out *blob.Bucket, runID string) (ratio, error) {
 	manifest, err := sink.LoadManifest(ctx, out, runs, runID)
 	if err != nil {
 		return ratio{}, err
 	}
-	r := ratio{reasons: map[string]int64{}}
-	for _, part := range manifest.ResultFiles.Succeeded {
-		r.survive += part.Records
+	r := ratio{
+		survive: records(manifest.ResultFiles.Succeeded),
+		pending: records(manifest.ResultFiles.Pending),
+		reasons: map[string]int64{},
 	}
-	for _, part := range manifest.ResultFiles.Pending {
-		r.pending += part.Records
-	}
-	for _, part := range manifest.ResultFiles.Failed {
-		r.fail += part.Records
-		if err := r.readFailures(ctx, out, part); err != nil {
+	for failure, err := range manifest.Failures(ctx, out) {
+		if err != nil {
 			return ratio{}, err
 		}
+		r.fail++
+		r.reasons[failure.Class]++
 	}
 	return r, nil
 }
 
-// readFailures counts the records of a FAILED part by their class.
-func (r *ratio) readFailures(ctx context.Context, out *blob.Bucket, part sink.Part) error {
-	object, err := out.NewReader(ctx, part.Key, nil)
-	if err != nil {
-		return fmt.Errorf("read %s: %w", part.Key, err)
+func records(parts []sink.Part) (n int64) {
+	for _, part := range parts {
+		n += part.Records
 	}
-	defer object.Close()
-	var records int64
-	for lines := json.NewDecoder(object); ; records++ {
-		var failure struct {
-			Class string `json:"class"`
-		}
-		err := lines.Decode(&failure)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return fmt.Errorf("read %s: record %d: %w", part.Key, records+1, err)
-		}
-		r.reasons[failure.Class]++
-	}
-	if records != part.Records {
-		return fmt.Errorf("read %s: %d records, the manifest says %d", part.Key, records, part.Records)
-	}
-	return nil
+	return n
 }
 
 func (r *ratio) print(w io.Writer, inflation float64) {
