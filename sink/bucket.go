@@ -38,7 +38,6 @@ type run struct {
 	folder    string
 	writer    string
 	parts     *parts
-	unencoded atomic.Int64
 	encoders  sync.Pool // of *encoder
 }
 
@@ -116,8 +115,8 @@ func (f *Folder[R]) createRunFile(ctx context.Context, r *run) error {
 }
 
 // Write encodes results and adds them to the parts in memory; full parts are uploaded in the background. It waits while
-// uploads are behind. An output that cannot be encoded becomes a FAILED record of class "encode". A *LostError says that
-// records are lost, of this call or of an earlier one.
+// uploads are behind. An output that cannot be encoded becomes a FAILED record of class "encode", and dmap.Rejected says
+// so. A *LostError says that records are lost, of this call or of an earlier one.
 func (f *Folder[R]) Write(ctx context.Context, results []dmap.Result[R]) (err error) {
 	r := f.run.Load()
 	if r == nil {
@@ -131,8 +130,11 @@ func (f *Folder[R]) Write(ctx context.Context, results []dmap.Result[R]) (err er
 			r.parts.giveUp(resultChunks(results[taken:]), errGoexit)
 		}
 	}()
+	rejected := dmap.Rejected{}
 	for i := range results {
-		encode(e, &results[i])
+		if err := encode(e, &results[i]); err != nil {
+			rejected[i] = err
+		}
 		if e.size() >= f.chunkBytes() {
 			err = r.take(ctx, e)
 			taken = i + 1
@@ -141,6 +143,9 @@ func (f *Folder[R]) Write(ctx context.Context, results []dmap.Result[R]) (err er
 	complete = true
 	if last := r.take(ctx, e); err == nil {
 		err = last
+	}
+	if err == nil && len(rejected) > 0 {
+		return rejected
 	}
 	return err
 }
@@ -152,7 +157,6 @@ func (f *Folder[R]) chunkBytes() int { return min(maxChunk, int(f.opts.PartBytes
 
 // take hands what e has encoded to the parts.
 func (r *run) take(ctx context.Context, e *encoder) error {
-	r.unencoded.Add(e.unencoded)
 	err := r.parts.take(ctx, &e.chunks)
 	e.reset()
 	return err
@@ -198,7 +202,6 @@ func (f *Folder[R]) manifest(r *run, end dmap.Ending) *Manifest {
 		RunID:             r.beginning.RunID, Source: r.beginning.Source,
 		Started: r.beginning.Started, Stopped: time.Now().UTC(),
 		Records: f.opts.Records, Stats: end.Stats, Truncated: end.Stats.Truncated, Unread: end.Unread,
-		Unencoded: r.unencoded.Load(),
 	}
 	m.ResultFiles, m.Lost = r.parts.result()
 	m.Status = status(end.Err)

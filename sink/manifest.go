@@ -48,7 +48,6 @@ type Manifest struct {
 	Stopped   time.Time   `json:"Stopped"`
 	Truncated bool        `json:"Truncated,omitempty"` // MaxItems ended the run before the source did
 	Stats     dmap.Stats  `json:"Stats"`               // as the engine counts
-	Unencoded int64       `json:"Unencoded,omitempty"` // of Stats.Succeeded: output not encodable, in FAILED as class "encode"
 	Unread    dmap.Unread `json:"Unread,omitzero"`
 	Lost      []Lost      `json:"Lost,omitempty"` // records that could not be written
 }

@@ -14,10 +14,9 @@ type encoder struct {
 	records Records
 	inputs  Inputs
 
-	chunks    [lanes]chunk
-	unencoded int64 // outputs that became FAILED records of class "encode"
-	values    *json.Encoder
-	dst       []byte // where values writes
+	chunks [lanes]chunk
+	values *json.Encoder
+	dst    []byte // where values writes
 }
 
 // keepBytes is the largest buffer that an encoder keeps between calls.
@@ -53,21 +52,20 @@ func (e *encoder) reset() {
 	for i := range e.chunks {
 		e.chunks[i].reset(keepBytes)
 	}
-	e.unencoded = 0
 }
 
-// encode appends the record of r.
-func encode[R any](e *encoder, r *dmap.Result[R]) {
-	if r.Err == nil {
-		err := e.output(r.Info, r.Elapsed.Nanoseconds(), r.Input, &r.Value)
-		if err == nil {
-			return
-		}
-		e.unencoded++
-		e.failure(r.Info, r.Elapsed.Nanoseconds(), r.Input, &encodeError{err})
-		return
+// encode appends the record of r. The error is that of an output that has no JSON form, whose record says FAILED.
+func encode[R any](e *encoder, r *dmap.Result[R]) error {
+	if r.Err != nil {
+		e.failure(r.Info, r.Elapsed.Nanoseconds(), r.Input, r.Err)
+		return nil
 	}
-	e.failure(r.Info, r.Elapsed.Nanoseconds(), r.Input, r.Err)
+	if err := e.output(r.Info, r.Elapsed.Nanoseconds(), r.Input, &r.Value); err != nil {
+		err = &encodeError{err}
+		e.failure(r.Info, r.Elapsed.Nanoseconds(), r.Input, err)
+		return err
+	}
+	return nil
 }
 
 // resultChunks counts results without encoding them.

@@ -55,19 +55,22 @@ func TestAnOutputThatCannotBeEncodedCostsItsOwnItem(t *testing.T) {
 			t.Run(fmt.Sprintf("%s %s", form, name), func(t *testing.T) {
 				bucket := memory(t)
 				f := begun[any](t, bucket, sink.BucketOptions{Records: form})
-				require.NoError(t, f.Write(t.Context(), []dmap.Result[any]{row[any](0, "a"), row(1, value), row[any](2, "c")}))
-				m := ended(t, bucket, f, dmap.Ending{Stats: dmap.Stats{Succeeded: 3}})
+				err := f.Write(t.Context(), []dmap.Result[any]{row[any](0, "a"), row(1, value), row[any](2, "c")})
+				rejected, ok := errors.AsType[dmap.Rejected](err)
+				require.True(t, ok, "%v", err)
+				require.Len(t, rejected, 1, "the engine is told, so that the item counts as failed")
+				require.ErrorContains(t, rejected[1], "encode the output: ")
+				m := ended(t, bucket, f, dmap.Ending{})
 
-				ok := collect(t, sink.Successes[any](t.Context(), bucket, m))
-				require.Len(t, ok, 2)
-				require.Equal(t, []any{"a", "c"}, []any{ok[0].Output, ok[1].Output})
+				good := collect(t, sink.Successes[any](t.Context(), bucket, m))
+				require.Len(t, good, 2)
+				require.Equal(t, []any{"a", "c"}, []any{good[0].Output, good[1].Output})
 				failed := collect(t, m.Failures(t.Context(), bucket))
 				require.Len(t, failed, 1)
 				require.Equal(t, "rows.csv@1", failed[0].ID)
 				require.Equal(t, "encode", failed[0].Class)
 				require.Contains(t, failed[0].Error, "encode the output: ")
 				require.JSONEq(t, `"row 1"`, string(failed[0].Input))
-				require.EqualValues(t, 1, m.Unencoded, "the engine counted it as succeeded, so the manifest says")
 			})
 		}
 	}
