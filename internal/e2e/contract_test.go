@@ -1,0 +1,133 @@
+package e2e
+
+import (
+	"bytes"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"gocloud.dev/blob"
+	"gocloud.dev/gcerrors"
+)
+
+// What dmap relies on in every store, checked on every store.
+
+func unique() string { return rand.Text()[:12] }
+
+func TestCreateOnlyWritesRefuseATakenKey(t *testing.T) {
+	onEachStore(t, func(t *testing.T, s store) {
+		b := s.bucket(t)
+		once := &blob.WriterOptions{IfNotExist: true, ContentType: "text/plain"}
+		require.NoError(t, b.Upload(t.Context(), "once", strings.NewReader("first"), once))
+		err := b.Upload(t.Context(), "once", strings.NewReader("second"), once)
+		require.Equal(t, gcerrors.FailedPrecondition, gcerrors.Code(err), "%v", err)
+		require.Equal(t, "first", read(t, b, "once"))
+	})
+}
+
+func TestCreateOnlyWritesHaveOneWinnerInARace(t *testing.T) {
+	onEachStore(t, func(t *testing.T, s store) {
+		if !s.createsOnce {
+			t.Skipf("%s does not promise it: dmap writes unique names there", s.name)
+		}
+		b := s.bucket(t)
+		for round := range 20 {
+			key := fmt.Sprint("race-", round)
+			var winners atomic.Int64
+			var wg sync.WaitGroup
+			for n := range 8 {
+				wg.Go(func() {
+					once := &blob.WriterOptions{IfNotExist: true, ContentType: "text/plain"}
+					if b.Upload(t.Context(), key, strings.NewReader(fmt.Sprint(n)), once) == nil {
+						winners.Add(1)
+					}
+				})
+			}
+			wg.Wait()
+			require.EqualValues(t, 1, winners.Load(), key)
+		}
+	})
+}
+
+func TestPagesListKeysInByteOrder(t *testing.T) {
+	keys := []string{"A", "B/1", "a", "a-b", "b/1", "b/10", "b/2", "b0", "z", "\u00e9", "\u65e5\u672c"}
+	onEachStore(t, func(t *testing.T, s store) {
+		b := s.bucket(t)
+		for _, key := range keys {
+			put(t, b, map[string]string{key: key})
+		}
+		for _, size := range []int{1, 3, 4, 100} {
+			var got []string
+			for token := blob.FirstPageToken; len(token) > 0; {
+				page, next, err := b.ListPage(t.Context(), token, size, nil)
+				require.NoError(t, err)
+				for _, o := range page {
+					got = append(got, o.Key)
+					require.EqualValues(t, len(o.Key), o.Size)
+					require.False(t, o.ModTime.IsZero())
+				}
+				token = next
+			}
+			require.Equal(t, keys, got, "pages of %d", size)
+		}
+	})
+}
+
+func TestRangesAreExactAndKnowTheWholeSize(t *testing.T) {
+	content := strings.Repeat("0123456789", 1000)
+	onEachStore(t, func(t *testing.T, s store) {
+		b := s.bucket(t)
+		put(t, b, map[string]string{"digits": content, "empty": ""})
+		for _, r := range []struct{ offset, length int64 }{{0, 1}, {0, 10_000}, {9_999, 1}, {5_000, 2_500}, {7, -1}, {9_990, 100}} {
+			reader, err := b.NewRangeReader(t.Context(), "digits", r.offset, r.length, nil)
+			require.NoError(t, err)
+			got, err := io.ReadAll(reader)
+			require.NoError(t, err)
+			require.EqualValues(t, len(content), reader.Size())
+			require.NoError(t, reader.Close())
+			end := int64(len(content))
+			if r.length >= 0 {
+				end = min(end, r.offset+r.length)
+			}
+			require.Equal(t, content[r.offset:end], string(got), "%+v", r)
+		}
+		require.Empty(t, read(t, b, "empty"))
+	})
+}
+
+func TestMissingObjectsAreNotFound(t *testing.T) {
+	onEachStore(t, func(t *testing.T, s store) {
+		b := s.bucket(t)
+		_, err := b.ReadAll(t.Context(), "nothing")
+		require.Equal(t, gcerrors.NotFound, gcerrors.Code(err), "%v", err)
+		_, err = b.Attributes(t.Context(), "nothing")
+		require.Equal(t, gcerrors.NotFound, gcerrors.Code(err), "%v", err)
+		page, next, err := b.ListPage(t.Context(), blob.FirstPageToken, 10, &blob.ListOptions{Prefix: "nothing/"})
+		require.NoError(t, err)
+		require.Empty(t, page)
+		require.Empty(t, next)
+	})
+}
+
+func TestLargeObjectsSurviveTheirParts(t *testing.T) {
+	content := bytes.Repeat([]byte("dmap "), 4<<20) // 20 MiB: above the 16 MiB at which the S3 driver cuts an upload
+	onEachStore(t, func(t *testing.T, s store) {
+		b := s.bucket(t)
+		require.NoError(t, b.Upload(t.Context(), "large", bytes.NewReader(content), &blob.WriterOptions{ContentType: "text/plain"}))
+		got, err := b.ReadAll(t.Context(), "large")
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(content, got))
+	})
+}
+
+func read(t *testing.T, b *blob.Bucket, key string) string {
+	t.Helper()
+	content, err := b.ReadAll(t.Context(), key)
+	require.NoError(t, err)
+	return string(content)
+}

@@ -1,0 +1,127 @@
+package e2e
+
+import (
+	"context"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/johannesboyne/gofakes3"
+	"github.com/johannesboyne/gofakes3/backend/s3mem"
+	"github.com/stretchr/testify/require"
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/fileblob"
+	"gocloud.dev/blob/memblob"
+	_ "gocloud.dev/blob/s3blob" // s3:// URLs
+)
+
+// store is a kind of bucket that the tests run on.
+type store struct {
+	name string
+	// bucket makes a new, empty bucket.
+	bucket func(t *testing.T) *blob.Bucket
+	// missing opens a bucket that does not exist; nil where there is no such thing.
+	missing func(t *testing.T) *blob.Bucket
+	// endpoint is the address of the S3 server and the bucket's name in it; nil for other stores.
+	endpoint func(t *testing.T) (address, bucket string)
+
+	createsOnce bool // IfNotExist is exclusive among racing writers
+}
+
+func stores() []store {
+	return []store{
+		{name: "mem", bucket: memBucket, createsOnce: true},
+		{name: "file", bucket: fileBucket},
+		s3Store("s3 in process", fakeS3, false),
+		s3Store("versitygw", gatewayURL, true),
+	}
+}
+
+// onEachStore runs test on every store, in subtests that run at the same time.
+func onEachStore(t *testing.T, test func(t *testing.T, s store)) {
+	for _, s := range stores() {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			test(t, s)
+		})
+	}
+}
+
+func memBucket(t *testing.T) *blob.Bucket { return closed(t, memblob.OpenBucket(nil)) }
+
+func fileBucket(t *testing.T) *blob.Bucket {
+	b, err := fileblob.OpenBucket(t.TempDir(), &fileblob.Options{NoTempDir: true, Metadata: fileblob.MetadataDontWrite})
+	require.NoError(t, err)
+	return closed(t, b)
+}
+
+// s3Store is a store behind the S3 server at the address that serve returns.
+func s3Store(name string, serve func(t *testing.T) string, createsOnce bool) store {
+	endpoint := func(t *testing.T) (string, string) {
+		address, bucket := serve(t), bucketName(t)
+		makeBucket(t, address, bucket)
+		return address, bucket
+	}
+	return store{
+		name: name,
+		bucket: func(t *testing.T) *blob.Bucket {
+			address, bucket := endpoint(t)
+			return openS3(t, address, bucket)
+		},
+		missing:     func(t *testing.T) *blob.Bucket { return openS3(t, serve(t), "no-such-bucket") },
+		endpoint:    endpoint,
+		createsOnce: createsOnce,
+	}
+}
+
+// fakeS3 starts an S3 server in this process, of its own for each test.
+func fakeS3(t *testing.T) string {
+	server := httptest.NewServer(gofakes3.New(s3mem.New()).Server())
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// openS3 opens a bucket as a user does, by URL.
+func openS3(t *testing.T, address, bucket string) *blob.Bucket {
+	t.Helper()
+	query := url.Values{
+		"region": {"us-east-1"}, "endpoint": {address}, "hostname_immutable": {"true"}, "use_path_style": {"true"},
+	}
+	b, err := blob.OpenBucket(t.Context(), "s3://"+bucket+"?"+query.Encode())
+	require.NoError(t, err)
+	return closed(t, b)
+}
+
+func makeBucket(t *testing.T, address, bucket string) {
+	t.Helper()
+	var client *s3.Client
+	require.True(t, openS3(t, address, bucket).As(&client))
+	_, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &bucket})
+	require.NoError(t, err, "create bucket %s at %s", bucket, address)
+}
+
+// bucketName is new for each call, and says which test it belongs to.
+func bucketName(t *testing.T) string {
+	name := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '-'
+	}, strings.ToLower(t.Name()))
+	return strings.Trim(name[:min(len(name), 40)], "-") + "-" + strings.ToLower(unique())
+}
+
+func closed(t *testing.T, b *blob.Bucket) *blob.Bucket {
+	t.Cleanup(func() { require.NoError(t, b.Close()) })
+	return b
+}
+
+// put writes objects as they are.
+func put(t *testing.T, b *blob.Bucket, objects map[string]string) {
+	t.Helper()
+	for key, content := range objects {
+		require.NoError(t, b.WriteAll(context.WithoutCancel(t.Context()), key, []byte(content), nil))
+	}
+}
