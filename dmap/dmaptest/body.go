@@ -3,6 +3,7 @@ package dmaptest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 
 	"gocloud.dev/blob"
@@ -11,7 +12,7 @@ import (
 
 // body reads an object. It is used by one goroutine at a time, as an io.Reader is.
 type body struct {
-	ctx    context.Context // of the open: gocloud's readers end with it, too
+	ctx    context.Context //nolint:containedctx // of the open: a driver's reader lives as long as it
 	key    string
 	r      *blob.Reader
 	faults *FaultBucket
@@ -64,7 +65,7 @@ func (b *body) shaped(p []byte, fault *InjectedError, at int64) (int, error) {
 		return 0, b.end(fault)
 	}
 	n, err := b.r.Read(p[:min(int64(len(p)), at)])
-	if err == io.EOF || err == nil && int64(n) == at {
+	if errors.Is(err, io.EOF) || err == nil && int64(n) == at {
 		err = b.end(fault)
 	}
 	return n, err
@@ -89,7 +90,7 @@ func (b *body) As(i any) bool { return b.r.As(i) }
 
 // upload writes an object.
 type upload struct {
-	ctx    context.Context
+	ctx    context.Context    //nolint:containedctx // a driver's writer lives as long as it
 	cancel context.CancelFunc // aborts the write below
 	key    string
 	w      *blob.Writer

@@ -3,6 +3,7 @@ package dmaptest
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -46,14 +47,6 @@ const (
 	// Corrupt changes the byte at Fault.After, if there is one.
 	Corrupt Kind = "corrupt"
 )
-
-// kindOps are the operations that a kind applies to; a kind that is not here applies to all.
-var kindOps = map[Kind][]Op{
-	Lost:    {OpClose, OpDelete, OpCopy},
-	Short:   {OpOpen, OpRead, OpWrite},
-	Reset:   {OpOpen, OpRead},
-	Corrupt: {OpOpen, OpRead, OpWrite},
-}
 
 // Fault is one thing that goes wrong in a FaultBucket. Short, Reset and Corrupt of an OpOpen concern the body that it
 // opens.
@@ -106,14 +99,22 @@ func (f Fault) complete() (Fault, error) {
 		f.Code = gcerrors.Unknown
 	}
 	ops := []Op{OpOpen, OpRead, OpList, OpCreate, OpWrite, OpClose, OpAttributes, OpDelete, OpCopy}
-	kinds := []Kind{Fail, Stall, Slow, Lost, Short, Reset, Corrupt}
-	switch some, narrow := kindOps[f.Kind]; {
+	applies := map[Kind][]Op{
+		Fail:    ops,
+		Stall:   ops,
+		Slow:    ops,
+		Lost:    {OpClose, OpDelete, OpCopy},
+		Short:   {OpOpen, OpRead, OpWrite},
+		Reset:   {OpOpen, OpRead},
+		Corrupt: {OpOpen, OpRead, OpWrite},
+	}
+	switch to, known := applies[f.Kind]; {
 	case !slices.Contains(ops, f.Op):
 		return f, fmt.Errorf("dmaptest: Fault.Op %q: want one of %v", f.Op, ops)
-	case !slices.Contains(kinds, f.Kind):
-		return f, fmt.Errorf("dmaptest: Fault.Kind %q: want one of %v", f.Kind, kinds)
-	case narrow && !slices.Contains(some, f.Op):
-		return f, fmt.Errorf("dmaptest: Fault.Kind %q does not apply to %q, only to %v", f.Kind, f.Op, some)
+	case !known:
+		return f, fmt.Errorf("dmaptest: Fault.Kind %q: want one of %v", f.Kind, slices.Sorted(maps.Keys(applies)))
+	case !slices.Contains(to, f.Op):
+		return f, fmt.Errorf("dmaptest: Fault.Kind %q does not apply to %q, only to %v", f.Kind, f.Op, to)
 	case f.Nth < 0 || f.After < 0 || f.Delay < 0:
 		return f, fmt.Errorf("dmaptest: Fault has a negative Nth %d, After %d or Delay %v", f.Nth, f.After, f.Delay)
 	}

@@ -170,7 +170,7 @@ func readBy(t *testing.T, b *blob.Bucket, size int) (string, error) {
 		got = append(got, p[:n]...)
 		if err != nil {
 			require.NoError(t, r.Close())
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				err = nil
 			}
 			return string(got), err
@@ -325,7 +325,7 @@ func keys(t *testing.T, b *blob.Bucket) string {
 	list := b.List(nil)
 	for {
 		o, err := list.Next(t.Context())
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return strings.Join(keys, " ")
 		}
 		require.NoError(t, err)

@@ -38,7 +38,7 @@ type Call struct {
 func NewFaultBucket(tb testing.TB, inner *blob.Bucket) *FaultBucket {
 	b := &FaultBucket{tb: tb, calls: map[Op]int{}}
 	b.Bucket = blob.NewBucket(&store{inner: inner, faults: b})
-	tb.Cleanup(func() { _ = b.Bucket.Close() }) // fails only if the test has closed it already
+	tb.Cleanup(func() { _ = b.Close() }) // fails only if the test has closed it already
 	return b
 }
 

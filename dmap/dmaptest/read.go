@@ -42,7 +42,8 @@ func collect[V any](seq iter.Seq2[V, error], limit int) (values []V, err error) 
 		limit = mostValues + 1
 	}
 	defer func() {
-		if r := recover(); r == errGoesOn {
+		r := recover()
+		if e, ok := r.(error); ok && errors.Is(e, errGoesOn) {
 			err = errors.Join(errGoesOn, err)
 		} else if r != nil {
 			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())

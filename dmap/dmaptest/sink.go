@@ -20,7 +20,13 @@ import (
 // number. read returns what the destination of that sink holds, in any order: of each result Key and Offset, the Value of
 // a success, the Err of a failure, whose text contains that of the one written. equal compares values, at most one;
 // without it that is reflect.DeepEqual. Err and Value are never both given.
-func TestSink[R any](t *testing.T, open func(tb testing.TB) dmap.Sink[R], value func(i int) R, read func(tb testing.TB, sink dmap.Sink[R]) []dmap.Result[R], equal ...func(a, b R) bool) {
+func TestSink[R any](
+	t *testing.T,
+	open func(tb testing.TB) dmap.Sink[R],
+	value func(i int) R,
+	read func(tb testing.TB, sink dmap.Sink[R]) []dmap.Result[R],
+	equal ...func(a, b R) bool,
+) {
 	t.Helper()
 	runAll(t, sinkChecks(open, value, read, compareBy(equal)))
 }
@@ -41,7 +47,12 @@ func brokenCheck[R any](open func(tb testing.TB) dmap.Sink[R], value func(i int)
 	}}
 }
 
-func sinkChecks[R any](open func(tb testing.TB) dmap.Sink[R], value func(i int) R, read func(tb testing.TB, sink dmap.Sink[R]) []dmap.Result[R], by comparison[R]) []check {
+func sinkChecks[R any](
+	open func(tb testing.TB) dmap.Sink[R],
+	value func(i int) R,
+	read func(tb testing.TB, sink dmap.Sink[R]) []dmap.Result[R],
+	by comparison[R],
+) []check {
 	arrives := func(tb testing.TB, r play[R]) {
 		tb.Helper()
 		if err := r.run(tb.Context()); err != nil {
@@ -166,8 +177,14 @@ func (p play[R]) ending(sinkErr error) dmap.Ending {
 
 const runID = "conformance"
 
-// awkward are keys that a destination must not take for something else.
-var awkward = []string{"data/%d.json", "new\nline-%d", `quote"-%d`, "<script>%d</script>", "../../%d", "été/日本/🙂-%d", "a,b;c\t%d", "%d/" + strings.Repeat("long-", 200)}
+// awkward is the i-th of keys that a destination must not take for something else.
+func awkward(i int) string {
+	forms := []string{
+		"data/%d.json", "new\nline-%d", `quote"-%d`, "<script>%d</script>", "../../%d", "été/日本/🙂-%d", "a,b;c\t%d",
+		"%d/" + strings.Repeat("long-", 200),
+	}
+	return fmt.Sprintf(forms[i%len(forms)], i)
+}
 
 // writes makes n results in writes of one, two, three and so on.
 func writes[R any](value func(i int) R, n int) [][]dmap.Result[R] {
@@ -177,7 +194,9 @@ func writes[R any](value func(i int) R, n int) [][]dmap.Result[R] {
 		for ; i < n && len(results) < size; i++ {
 			input := i
 			r := dmap.Result[R]{
-				Info:    dmap.Info{RunID: runID, Split: "all", Key: fmt.Sprintf(awkward[i%len(awkward)], i), Offset: dmap.WholeObject, Index: int64(i), Attempt: 1},
+				Info: dmap.Info{
+					RunID: runID, Split: "all", Key: awkward(i), Offset: dmap.WholeObject, Index: int64(i), Attempt: 1,
+				},
 				Input:   &input,
 				Elapsed: time.Duration(i) * time.Microsecond,
 			}

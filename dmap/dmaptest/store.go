@@ -130,7 +130,7 @@ func (s *store) NewTypedWriter(ctx context.Context, key, contentType string, opt
 	ctx, cancel := context.WithCancel(ctx)
 	var w *blob.Writer
 	err := s.call(ctx, OpCreate, key, func() (err error) {
-		w, err = s.inner.NewWriter(ctx, key, &blob.WriterOptions{
+		w, err = s.inner.NewWriter(ctx, key, &blob.WriterOptions{ //nolint:forbidigo // this is a driver
 			BufferSize:                  opts.BufferSize,
 			MaxConcurrency:              opts.MaxConcurrency,
 			CacheControl:                opts.CacheControl,
@@ -155,7 +155,7 @@ func (s *store) NewTypedWriter(ctx context.Context, key, contentType string, opt
 
 func (s *store) Copy(ctx context.Context, dst, src string, opts *driver.CopyOptions) error {
 	return s.call(ctx, OpCopy, dst, func() error {
-		return s.inner.Copy(ctx, dst, src, &blob.CopyOptions{BeforeCopy: opts.BeforeCopy})
+		return s.inner.Copy(ctx, dst, src, &blob.CopyOptions{BeforeCopy: opts.BeforeCopy}) //nolint:forbidigo // this is a driver
 	})
 }
 

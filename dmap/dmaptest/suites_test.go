@@ -67,7 +67,7 @@ func TestSourceFindsWhatIsWrong(t *testing.T) {
 func TestSplitterFindsWhatIsWrong(t *testing.T) {
 	for bug, want := range map[string]string{
 		"items fail":                     `read of the source: no such bucket`,
-		"items lose one":                 `the splits in order are the items: the splits in order, compared with Items: item 30 is "numbers@30", want "numbers@31"`,
+		"items lose one":                 `the splits in order, compared with Items: item 30 is "numbers@30", want "numbers@31"`,
 		"index goes on over splits":      `compared with Items: item 20 "numbers@20" has Index 0, want 20`,
 		"index is off":                   `split "part-0": item 0 "numbers@0" has Index 1: want 0`,
 		"plan changes":                   `in the second plan`,
@@ -81,7 +81,7 @@ func TestSplitterFindsWhatIsWrong(t *testing.T) {
 		"lost once":                      `every cursor leads to the rest`,
 		"doubled once":                   `every cursor leads to the rest`,
 		"order changes":                  `every cursor leads to the rest`,
-		"cursor lags":                    `split "part-0" from {Key: Offset:0}, the cursor after item 0 "numbers@0": compared with the rest of the split: item 0 is "numbers@0", want "numbers@1"`,
+		"cursor lags":                    `the cursor after item 0 "numbers@0": compared with the rest of the split: item 0 is "numbers@0", want "numbers@1"`,
 		"cursor leads":                   `compared with the rest of the split: item 0 is "numbers@2", want "numbers@1"`,
 		"last cursor is the start":       `the cursor after item 19 "numbers@19": compared with the rest of the split: 20 items, want 0`,
 		"readings share state":           `splits can be read at once: split`,

@@ -86,12 +86,16 @@ func fakeS3(t *testing.T) string {
 // openS3 opens a bucket as a user does, by URL.
 func openS3(t *testing.T, address, bucket string) *blob.Bucket {
 	t.Helper()
+	b, err := blob.OpenBucket(t.Context(), s3URL(address, bucket))
+	require.NoError(t, err)
+	return closed(t, b)
+}
+
+func s3URL(address, bucket string) string {
 	query := url.Values{
 		"region": {"us-east-1"}, "endpoint": {address}, "hostname_immutable": {"true"}, "use_path_style": {"true"},
 	}
-	b, err := blob.OpenBucket(t.Context(), "s3://"+bucket+"?"+query.Encode())
-	require.NoError(t, err)
-	return closed(t, b)
+	return "s3://" + bucket + "?" + query.Encode()
 }
 
 func makeBucket(t *testing.T, address, bucket string) {

@@ -17,6 +17,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"gocloud.dev/blob"
 )
 
 // The S3 server that the tests run against, installed once per machine and Go version.
@@ -127,7 +129,11 @@ func launch(binary string) (*server, error) {
 		defer close(exited)
 		_ = s.guard.Wait()
 	}()
-	if err := s.healthy(exited); err != nil {
+	err = s.healthy(exited)
+	if err == nil {
+		err = s.ours()
+	}
+	if err != nil {
 		_ = s.stdin.Close()
 		<-exited
 		return nil, fmt.Errorf("%s on port %s: %w\n%s", binary, port, err, s.said)
@@ -154,7 +160,7 @@ func (s *server) healthy(exited <-chan struct{}) error {
 		if err == nil {
 			_ = resp.Body.Close()
 			if resp.StatusCode == http.StatusOK {
-				return nil // of our server, or of one on the same port that will refuse our keys
+				return nil
 			}
 		}
 		select {
@@ -165,6 +171,17 @@ func (s *server) healthy(exited <-chan struct{}) error {
 		case <-every.C:
 		}
 	}
+}
+
+// ours checks that the server on the port is not one of another process: that would not know our keys.
+func (s *server) ours() error {
+	b, err := blob.OpenBucket(context.Background(), s3URL(s.url, "no-such-bucket"))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = b.Close() }()
+	_, err = b.IsAccessible(context.Background())
+	return err
 }
 
 func freePort() (string, error) {

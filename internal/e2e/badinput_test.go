@@ -1,0 +1,138 @@
+package e2e
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"gocloud.dev/gcerrors"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/sink"
+	"github.com/go-dmap/dmap/source"
+)
+
+func TestAMissingInputBucketIsASourceError(t *testing.T) {
+	onEachStore(t, func(t *testing.T, s store) {
+		if s.missing == nil {
+			return // a bucket that can be opened exists
+		}
+		out := s.bucket(t)
+		_, err := runJob(t.Context(), s.missing(t), out, options("missing"))
+		var broken *dmap.SourceError
+		require.ErrorAs(t, err, &broken)
+		require.ErrorContains(t, err, "data/")
+		require.Equal(t, gcerrors.NotFound, gcerrors.Code(err))
+		f := openFolder(t, out, "runs/missing")
+		f.consistent(t, 1)
+		require.Equal(t, "FAILED", f.manifest.Status)
+	})
+}
+
+func TestAMissingResultsBucketKeepsTheRunFromStarting(t *testing.T) {
+	onEachStore(t, func(t *testing.T, s store) {
+		if s.missing == nil {
+			return
+		}
+		in := s.bucket(t)
+		fill(t, in, 3)
+		called := false
+		_, err := dmap.Map(t.Context(), source.Objects(in, "data/"), func(context.Context, source.Object) (squared, error) {
+			called = true
+			return squared{}, nil
+		}, options("missing"), results(s.missing(t)))
+		var broken *dmap.SinkError
+		require.ErrorAs(t, err, &broken)
+		require.Equal(t, "begin", broken.Op)
+		require.ErrorContains(t, err, "runs/missing/run.json")
+		require.False(t, called)
+	})
+}
+
+func TestAnEmptyInputIsAnEmptyRun(t *testing.T) {
+	onEachStore(t, func(t *testing.T, s store) {
+		b := s.bucket(t)
+		put(t, b, map[string]string{"database/other.json": "1"})
+		stats, err := runJob(t.Context(), b, b, options("empty"))
+		require.NoError(t, err)
+		require.Zero(t, stats.Read)
+		f := openFolder(t, b, "runs/empty")
+		f.complete(t, 0)
+		require.Equal(t, "SUCCEEDED", f.manifest.Status)
+		f.holdsNothingElse(t, b)
+	})
+}
+
+func TestObjectsThatChangeBetweenListingAndReadingFailAlone(t *testing.T) {
+	const n = 12
+	onEachStore(t, func(t *testing.T, s store) {
+		b := s.bucket(t)
+		fill(t, b, n)
+		put(t, b, map[string]string{objectKey(4): ""})
+		opts := options("changing")
+		opts.MaxConcurrency = 1
+		opts.Retry.MaxAttempts = 1
+		stats, err := dmap.Map(t.Context(), source.Objects(b, "data/"), func(ctx context.Context, o source.Object) (squared, error) {
+			if o.Key == objectKey(0) { // all are listed by now
+				require.NoError(t, b.Delete(ctx, objectKey(6)))
+				put(t, b, map[string]string{objectKey(7): `{"n":7,"grown":true}`, objectKey(8): `{}`})
+			}
+			return square(ctx, o)
+		}, opts, results(b))
+		require.NoError(t, err)
+		require.EqualValues(t, n, stats.Read)
+		f := openFolder(t, b, "runs/changing")
+		f.complete(t, n, 4, 6, 7, 8)
+		failed := f.records["FAILED"]
+		require.Contains(t, failed[objectKey(4)].Error, "unexpected end of JSON", "empty")
+		require.Contains(t, failed[objectKey(6)].Error, "NotFound", "deleted")
+		require.Contains(t, failed[objectKey(7)].Error, "changed", "grown")
+		require.Contains(t, failed[objectKey(8)].Error, "changed", "shrunk")
+	})
+}
+
+func TestWrongArgumentsAreAllReportedBeforeAnyIO(t *testing.T) {
+	onEachStore(t, func(t *testing.T, s store) {
+		b := s.bucket(t)
+		opts := dmap.Options{RunID: "../up", MaxConcurrency: -1, MaxItems: -1, Tolerance: dmap.Tolerance{Percentage: 101}}
+		_, err := dmap.Map(t.Context(), source.Objects(b, "data/", source.ObjectsOptions{Glob: "[", StallTimeout: -1}), square,
+			opts, sink.Bucket[squared](b, "runs/../x", sink.BucketOptions{PartBytes: -1}))
+		for _, wrong := range []string{"RunID", "MaxConcurrency", "MaxItems", "Percentage", `"["`, "runs/../x", "PartBytes"} {
+			require.ErrorContains(t, err, wrong)
+		}
+		page, _, err := b.ListPage(t.Context(), []byte("first page"), 10, nil)
+		require.NoError(t, err)
+		require.Empty(t, page)
+	})
+}
+
+func TestBadRowsFailAloneAndNameTheirPlace(t *testing.T) {
+	type order struct {
+		ID    string `csv:"id"`
+		Cents int    `csv:"cents"`
+	}
+	long := strings.Repeat("x", 2<<20)
+	rows := "id,cents\na,1\nb,2,3\nc,many\nd,4\n\"e\xff\",5\n" + long + ",6\ng,7\n"
+	onEachStore(t, func(t *testing.T, s store) {
+		b := s.bucket(t)
+		put(t, b, map[string]string{"orders.csv": rows})
+		var got sink.Memory[int]
+		opts := options("rows")
+		opts.Tolerance.Percentage = 100
+		stats, err := dmap.Map(t.Context(), source.CSV(b, "orders.csv", source.Into[order], source.CSVOptions{MaxRecord: 1 << 20}),
+			func(_ context.Context, o order) (int, error) { return o.Cents, nil }, opts, &got)
+		require.NoError(t, err)
+		require.EqualValues(t, 7, stats.Read)
+		require.Equal(t, []int{1, 4, 7}, got.Values())
+		var failed []string
+		for _, r := range got.Failed() {
+			failed = append(failed, r.Err.Error())
+			require.ErrorContains(t, r.Err, "orders.csv")
+		}
+		require.Len(t, failed, 4)
+		for i, line := range []string{"line 3", "line 4", "line 6", "line 7"} {
+			require.Contains(t, failed[i], line)
+		}
+	})
+}

@@ -1,0 +1,238 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/memblob"
+	"gocloud.dev/gcerrors"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/dmap/dmaptest"
+	"github.com/go-dmap/dmap/sink"
+)
+
+// judge checks the end of a run of the job over n objects, whatever went wrong on its way: all of the right results, or an
+// error that says what broke; and never a manifest that lies. b is the bucket below the faults. The objects refused cannot
+// be read.
+func judge(t *testing.T, b *blob.Bucket, runID string, n int, err error, refused ...int) {
+	t.Helper()
+	held, lookup := b.Exists(context.WithoutCancel(t.Context()), "runs/"+runID+"/manifest.json")
+	require.NoError(t, lookup)
+	if err == nil {
+		require.True(t, held, "a run without an error has a manifest")
+		f := openFolder(t, b, "runs/"+runID)
+		require.Equal(t, "SUCCEEDED", f.manifest.Status)
+		f.complete(t, n, refused...)
+		return
+	}
+	blamed(t, err)
+	if held {
+		f := openFolder(t, b, "runs/"+runID)
+		require.NotEqual(t, "SUCCEEDED", f.manifest.Status, "the run failed: %v", err)
+		f.consistent(t, n)
+	}
+}
+
+// blamed checks that err is of a type to branch on and names what broke.
+func blamed(t *testing.T, err error) {
+	t.Helper()
+	var tolerance *dmap.ToleranceError
+	var src *dmap.SourceError
+	var snk *dmap.SinkError
+	switch {
+	case errors.As(err, &snk):
+		require.ErrorContains(t, snk, "runs/", "a sink's error names the object")
+	case errors.As(err, &src):
+		require.ErrorContains(t, src, "data/", "a source's error names the prefix")
+	case errors.As(err, &tolerance):
+		require.NotEmpty(t, tolerance.First)
+		for _, item := range tolerance.First {
+			require.NotEmpty(t, item.Key)
+			require.ErrorContains(t, item, item.Key)
+		}
+	default:
+		require.Fail(t, "untyped error", "%v", err)
+	}
+}
+
+// refused is the object that the faults that are about one only hit.
+const refused = 5
+
+// whatGoesWrong are the faults of a bucket, at the calls that a job makes.
+func whatGoesWrong() map[string]dmaptest.Fault {
+	return map[string]dmaptest.Fault{
+		"open fails":            {Op: dmaptest.OpOpen, Key: "data/"},
+		"open is refused":       {Op: dmaptest.OpOpen, Key: objectKey(refused), Code: gcerrors.PermissionDenied},
+		"open is reset":         {Op: dmaptest.OpOpen, Key: "data/", Err: syscall.ECONNRESET},
+		"read fails":            {Op: dmaptest.OpRead, Key: "data/"},
+		"body is reset":         {Op: dmaptest.OpOpen, Key: "data/", Kind: dmaptest.Reset, After: 3},
+		"body is short":         {Op: dmaptest.OpOpen, Key: "data/", Kind: dmaptest.Short, After: 3},
+		"listing fails":         {Op: dmaptest.OpList},
+		"listing is throttled":  {Op: dmaptest.OpList, Code: gcerrors.ResourceExhausted},
+		"run.json fails":        {Op: dmaptest.OpClose, Key: "run.json"},
+		"run.json gets lost":    {Op: dmaptest.OpClose, Key: "run.json", Kind: dmaptest.Lost},
+		"part fails":            {Op: dmaptest.OpClose, Key: "SUCCEEDED_"},
+		"part cannot begin":     {Op: dmaptest.OpCreate, Key: "SUCCEEDED_"},
+		"part breaks off":       {Op: dmaptest.OpWrite, Key: "SUCCEEDED_", Err: syscall.EPIPE},
+		"part's answer is lost": {Op: dmaptest.OpClose, Key: "SUCCEEDED_", Kind: dmaptest.Lost, Err: syscall.ECONNRESET},
+		"failures fail":         {Op: dmaptest.OpClose, Key: "FAILED_", Code: gcerrors.ResourceExhausted},
+		"manifest fails":        {Op: dmaptest.OpClose, Key: "manifest.json"},
+		"manifest gets lost":    {Op: dmaptest.OpClose, Key: "manifest.json", Kind: dmaptest.Lost},
+	}
+}
+
+func TestFaultsOfTheBucketNeverLoseResults(t *testing.T) {
+	const n = 24
+	onEachStore(t, func(t *testing.T, s store) {
+		b := s.bucket(t)
+		fill(t, b, n)
+		for name, fault := range whatGoesWrong() {
+			for _, fault.Sticky = range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s/sticky=%t", name, fault.Sticky), func(t *testing.T) {
+					faults := dmaptest.NewFaultBucket(t, b)
+					hits := faults.Inject(fault)
+					runID := unique()
+					_, err := runJob(t.Context(), faults.Bucket, faults.Bucket, options(runID))
+					require.Positive(t, hits())
+					if err != nil {
+						require.True(t, errors.Is(err, dmaptest.ErrInjected) || errors.Is(err, dmap.ErrTolerance), "%v", err)
+					}
+					if fault.Key == objectKey(refused) && fault.Sticky {
+						judge(t, b, runID, n, err, refused)
+					} else {
+						judge(t, b, runID, n, err)
+					}
+				})
+			}
+		}
+	})
+}
+
+// TestEveryCallOfAJobMayFailOnce lets each call that the job makes fail in each way that there is, one run for each: in
+// virtual time, as some of them are waited for.
+func TestEveryCallOfAJobMayFailOnce(t *testing.T) {
+	const n = 12
+	runs := 0
+	for _, op := range []dmaptest.Op{
+		dmaptest.OpOpen, dmaptest.OpRead, dmaptest.OpList, dmaptest.OpCreate, dmaptest.OpWrite, dmaptest.OpClose,
+	} {
+		for _, fault := range []dmaptest.Fault{
+			{Kind: dmaptest.Fail},
+			{Kind: dmaptest.Fail, Err: syscall.ECONNRESET},
+			{Kind: dmaptest.Fail, Code: gcerrors.NotFound},
+			{Kind: dmaptest.Slow, Delay: time.Minute},
+			{Kind: dmaptest.Reset, After: 1},
+			{Kind: dmaptest.Short, After: 1},
+			{Kind: dmaptest.Lost},
+		} {
+			fault.Op = op
+			if !applies(fault) {
+				continue
+			}
+			for fault.Nth = 1; ; fault.Nth++ {
+				hit := false
+				synctest.Test(t, func(t *testing.T) {
+					b := memblob.OpenBucket(nil)
+					defer func() { require.NoError(t, b.Close()) }()
+					fill(t, b, n)
+					faults := dmaptest.NewFaultBucket(t, b)
+					hits := faults.Inject(fault)
+					opts := options("every")
+					opts.MaxConcurrency = 1 // the n-th call is the same each time
+					_, err := runJob(t.Context(), faults.Bucket, faults.Bucket, opts)
+					hit = hits() > 0
+					t.Logf("%s of %s %d: hit %t, error %v", fault.Kind, op, fault.Nth, hit, err)
+					judge(t, b, "every", n, err)
+				})
+				if t.Failed() {
+					t.Fatalf("%s of %s %d (%v)", fault.Kind, op, fault.Nth, fault.Err)
+				}
+				if !hit {
+					break
+				}
+				runs++
+			}
+		}
+	}
+	t.Logf("%d runs", runs)
+	require.Greater(t, runs, 100)
+}
+
+// applies reports whether a kind of fault makes sense at its operation.
+func applies(f dmaptest.Fault) bool {
+	body := f.Op == dmaptest.OpOpen || f.Op == dmaptest.OpRead
+	switch f.Kind {
+	case dmaptest.Reset, dmaptest.Short:
+		return body
+	case dmaptest.Lost:
+		return f.Op == dmaptest.OpClose
+	default:
+		return true
+	}
+}
+
+func TestAStalledReadFailsItsItemInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := memblob.OpenBucket(nil)
+		defer func() { require.NoError(t, b.Close()) }()
+		fill(t, b, 20)
+		faults := dmaptest.NewFaultBucket(t, b)
+		faults.Inject(dmaptest.Fault{Op: dmaptest.OpOpen, Key: objectKey(4), Kind: dmaptest.Stall, Sticky: true})
+		faults.Inject(dmaptest.Fault{Op: dmaptest.OpRead, Key: objectKey(6), Kind: dmaptest.Stall, Sticky: true})
+		stats, err := runJob(t.Context(), faults.Bucket, faults.Bucket, options("stalled"))
+		require.NoError(t, err)
+		require.EqualValues(t, 5, stats.Failed)
+		f := openFolder(t, b, "runs/stalled")
+		f.consistent(t, 20)
+		require.Equal(t, "timeout", f.records["FAILED"][objectKey(4)].Class)
+		require.Equal(t, "timeout", f.records["FAILED"][objectKey(6)].Class)
+	})
+}
+
+func TestAStalledWriteEndsWithItsRun(t *testing.T) {
+	for _, key := range []string{"run.json"} {
+		t.Run(key, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := memblob.OpenBucket(nil)
+				defer func() { require.NoError(t, b.Close()) }()
+				fill(t, b, 20)
+				faults := dmaptest.NewFaultBucket(t, b)
+				faults.Inject(dmaptest.Fault{Op: dmaptest.OpClose, Key: key, Kind: dmaptest.Stall, Sticky: true})
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				defer cancel()
+				begun := time.Now()
+				_, err := runJob(ctx, faults.Bucket, faults.Bucket, options("stalled"))
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				require.Less(t, time.Since(begun), time.Hour+time.Minute)
+				if held, _ := b.Exists(t.Context(), "runs/stalled/manifest.json"); held {
+					openFolder(t, b, "runs/stalled").consistent(t, 20)
+				}
+			})
+		})
+	}
+}
+
+func TestASecondRunCannotTakeTheFolderOfAnother(t *testing.T) {
+	onEachStore(t, func(t *testing.T, s store) {
+		b := s.bucket(t)
+		fill(t, b, 10)
+		_, err := runJob(t.Context(), b, b, options("taken"))
+		require.NoError(t, err)
+		before := read(t, b, "runs/taken/manifest.json")
+		_, err = runJob(t.Context(), b, b, options("taken"))
+		require.ErrorIs(t, err, sink.ErrRunExists)
+		require.ErrorContains(t, err, "runs/taken/")
+		require.Equal(t, before, read(t, b, "runs/taken/manifest.json"))
+		f := openFolder(t, b, "runs/taken")
+		f.complete(t, 10)
+		f.holdsNothingElse(t, b)
+	})
+}
