@@ -197,27 +197,51 @@ func TestAStalledReadFailsItsItemInTime(t *testing.T) {
 	})
 }
 
-func TestAStalledWriteEndsWithItsRun(t *testing.T) {
-	for _, key := range []string{"run.json"} {
+func TestAStoreThatNeverAnswersAWriteIsGivenUp(t *testing.T) {
+	for _, key := range []string{"run.json", "SUCCEEDED_", "FAILED_", "manifest.json"} {
 		t.Run(key, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				b := memblob.OpenBucket(nil)
-				defer func() { require.NoError(t, b.Close()) }()
-				fill(t, b, 20)
-				faults := dmaptest.NewFaultBucket(t, b)
-				faults.Inject(dmaptest.Fault{Op: dmaptest.OpClose, Key: key, Kind: dmaptest.Stall, Sticky: true})
-				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-				defer cancel()
+			stalledWrites(t, key, 20, func(t *testing.T, faults, b *blob.Bucket) {
 				begun := time.Now()
-				_, err := runJob(ctx, faults.Bucket, faults.Bucket, options("stalled"))
-				require.ErrorIs(t, err, context.DeadlineExceeded)
-				require.Less(t, time.Since(begun), time.Hour+time.Minute)
-				if held, _ := b.Exists(t.Context(), "runs/stalled/manifest.json"); held {
-					openFolder(t, b, "runs/stalled").consistent(t, 20)
-				}
+				_, err := runJob(t.Context(), faults, faults, options("stalled"))
+				var broken *dmap.SinkError
+				require.ErrorAs(t, err, &broken)
+				require.ErrorContains(t, err, key)
+				require.Less(t, time.Since(begun), 15*time.Minute)
+				judge(t, b, "stalled", 20, err)
 			})
 		})
 	}
+}
+
+func TestACancelledRunDoesNotWaitForAStalledWrite(t *testing.T) {
+	for _, key := range []string{"run.json", "SUCCEEDED_"} {
+		t.Run(key, func(t *testing.T) {
+			const n = 200 // so many that the calls wait for the parts
+			stalledWrites(t, key, n, func(t *testing.T, faults, b *blob.Bucket) {
+				ctx, cancel := context.WithCancelCause(t.Context())
+				defer cancel(nil)
+				why := errors.New("the machine goes down")
+				time.AfterFunc(10*time.Second, func() { cancel(why) })
+				opts := options("stalled")
+				begun := time.Now()
+				_, err := runJob(ctx, faults, faults, opts)
+				require.ErrorIs(t, err, why)
+				require.LessOrEqual(t, time.Since(begun), 10*time.Second+opts.DrainTimeout)
+			})
+		})
+	}
+}
+
+// stalledWrites runs test in virtual time on a bucket with n objects, where writes of keys that contain key never end.
+func stalledWrites(t *testing.T, key string, n int, test func(t *testing.T, faults, below *blob.Bucket)) {
+	synctest.Test(t, func(t *testing.T) {
+		b := memblob.OpenBucket(nil)
+		defer func() { require.NoError(t, b.Close()) }()
+		fill(t, b, n)
+		faults := dmaptest.NewFaultBucket(t, b)
+		faults.Inject(dmaptest.Fault{Op: dmaptest.OpClose, Key: key, Kind: dmaptest.Stall, Sticky: true})
+		test(t, faults.Bucket, b)
+	})
 }
 
 func TestASecondRunCannotTakeTheFolderOfAnother(t *testing.T) {
