@@ -81,7 +81,7 @@ func TestSplitterFindsWhatIsWrong(t *testing.T) {
 		"lost once":                      `every cursor leads to the rest`,
 		"doubled once":                   `every cursor leads to the rest`,
 		"order changes":                  `every cursor leads to the rest`,
-		"cursor lags":                    `the cursor after item 0 "numbers@0": compared with the rest of the split: item 0 is "numbers@0", want "numbers@1"`,
+		"cursor lags":                    `the cursor after item 0 "numbers@0": compared with the rest of the split: item 0 is "numbers@0"`,
 		"cursor leads":                   `compared with the rest of the split: item 0 is "numbers@2", want "numbers@1"`,
 		"last cursor is the start":       `the cursor after item 19 "numbers@19": compared with the rest of the split: 20 items, want 0`,
 		"readings share state":           `splits can be read at once: split`,
