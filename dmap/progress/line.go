@@ -2,6 +2,7 @@ package progress
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -21,7 +22,7 @@ func line(s dmap.Stats, total int64, perSecond float64) string {
 	}
 	add("%s/s", perSecondText(perSecond))
 	if left := total - done; left > 0 && perSecond > 0 {
-		add("%v left", time.Duration(float64(left)/perSecond*float64(time.Second)).Round(time.Second))
+		add("%v left", timeLeft(left, perSecond))
 	}
 	if s.Failed > 0 {
 		add("%s failed", group(s.Failed))
@@ -51,6 +52,12 @@ func last(s dmap.Stats) string {
 		}
 	}
 	return strings.Join(fields, "  ")
+}
+
+// timeLeft is in whole seconds, at least one, and at most some centuries.
+func timeLeft(items int64, perSecond float64) time.Duration {
+	seconds := min(max(1, math.Round(float64(items)/perSecond)), 9e9)
+	return time.Duration(seconds) * time.Second
 }
 
 func settled(s dmap.Stats) int64 { return s.Succeeded + s.Failed + s.Skipped }
