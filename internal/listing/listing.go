@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"iter"
 	"os"
-	"strings"
 
 	"gocloud.dev/blob"
 )
@@ -42,9 +41,4 @@ func After(ctx context.Context, bucket *blob.Bucket, prefix, after string) iter.
 func isFolder(bucket *blob.Bucket) bool {
 	var info os.FileInfo
 	return bucket.As(&info)
-}
-
-// startsAfter reports whether all keys that start with dir are at most after, so that none of them is wanted.
-func startsAfter(dir, after string) bool {
-	return after > dir && !strings.HasPrefix(after, dir)
 }

@@ -5,21 +5,25 @@ import (
 	"context"
 	"iter"
 	"slices"
+	"strings"
 
 	"gocloud.dev/blob"
+	"gocloud.dev/gcerrors"
 )
 
-// Pages of a folder. One that holds all there is costs one walk; a larger directory is asked for again with the next size.
+// Pages of a folder. One that holds all there is costs one walk; what is larger is asked for again with the next size.
 const (
-	wholePage = 32 << 10 // a subtree of so many files is listed at once, about 700 bytes each
+	wholePage = 32 << 10 // about 700 bytes an object
 	pageGrows = 64
+	// mayWaste says which part of the work may go into pages that turn out not to hold all: one in so many objects.
+	mayWaste = 8
 )
 
 // walked lists a folder of files directory by directory, depth first, each sorted by key: that is key order. Memory is
 // bounded by the largest directory, or the largest subtree that fits one page.
 func walked(ctx context.Context, bucket *blob.Bucket, prefix, after string) iter.Seq2[*blob.ListObject, error] {
 	return func(yield func(*blob.ListObject, error) bool) {
-		w := walk{ctx: ctx, bucket: bucket, after: after, yield: yield}
+		w := walk{ctx: ctx, bucket: bucket, after: after, yield: yield, page: wholePage}
 		w.subtree(prefix, false)
 	}
 }
@@ -30,43 +34,96 @@ type walk struct {
 	bucket *blob.Bucket
 	after  string
 	yield  func(*blob.ListObject, error) bool
+	page   int // wholePage, but in tests
+
+	root    string // the directory that the keys lie under; empty: not known
+	yielded int
+	wasted  int
 }
 
 // subtree yields all under prefix and reports whether to go on. large says that it is known not to fit one page.
 func (w *walk) subtree(prefix string, large bool) bool {
-	if !large {
-		objects, whole, err := w.list(&blob.ListOptions{Prefix: prefix}, wholePage)
+	if safe := listable(prefix); safe != prefix {
+		return w.whole(&blob.ListOptions{Prefix: safe}, w.page, prefix)
+	}
+	return w.marker(prefix) && w.below(prefix, large)
+}
+
+// marker yields the object that stands for the folder prefix itself. Its file lies beside that folder, not in it.
+func (w *walk) marker(prefix string) bool {
+	if !strings.HasSuffix(prefix, "/") {
+		return true
+	}
+	found, err := w.bucket.Attributes(w.ctx, prefix)
+	switch {
+	case gcerrors.Code(err) == gcerrors.NotFound:
+		return true
+	case err != nil:
+		return w.failed(err)
+	}
+	object := &blob.ListObject{Key: prefix, ModTime: found.ModTime, Size: found.Size, MD5: found.MD5}
+	return w.each([]*blob.ListObject{object}, "", false)
+}
+
+// below yields what is under prefix.
+func (w *walk) below(prefix string, large bool) bool {
+	names, known := w.names(prefix)
+	if known && len(names.dirs) == 0 {
+		return w.whole(&blob.ListOptions{Prefix: prefix}, len(names.files)+1, prefix)
+	}
+	if !large && w.wasted*mayWaste <= w.yielded {
+		objects, whole, err := w.list(&blob.ListOptions{Prefix: prefix}, w.page)
 		if err != nil {
 			return w.failed(err)
 		}
 		if whole {
-			return w.each(objects, false)
+			return w.each(objects, prefix, false)
+		}
+		w.wasted += w.page
+		if w.root == "" {
+			w.root = rootOf(w.ctx, w.bucket, objects[0].Key)
+			return w.below(prefix, true)
 		}
 	}
-	for size := wholePage; ; size *= pageGrows {
-		objects, whole, err := w.list(&blob.ListOptions{Prefix: prefix, Delimiter: "/"}, size)
+	if !known || len(names.files) > 0 {
+		return w.whole(&blob.ListOptions{Prefix: prefix, Delimiter: "/"}, w.page, prefix)
+	}
+	for _, dir := range names.dirs {
+		if !startsAfter(dir, w.after) && !w.subtree(dir, large && len(names.dirs) == 1) {
+			return false
+		}
+	}
+	return true
+}
+
+// whole yields all under prefix that the options ask for, in pages of growing size until one holds it.
+func (w *walk) whole(options *blob.ListOptions, size int, prefix string) bool {
+	for ; ; size = max(size, w.page) * pageGrows {
+		objects, whole, err := w.list(options, size)
 		if err != nil {
 			return w.failed(err)
 		}
 		if whole {
-			return w.each(objects, len(objects) == 1)
+			return w.each(objects, prefix, len(objects) == 1)
 		}
 	}
 }
 
-// each yields objects, and in the place of each directory what is below it. only says that a directory among them holds
-// as much as the parent that did not fit.
-func (w *walk) each(objects []*blob.ListObject, only bool) bool {
+// each yields the objects under prefix, and in the place of each directory what is below it. only says that a directory
+// among them holds as much as the parent that did not fit.
+func (w *walk) each(objects []*blob.ListObject, prefix string, only bool) bool {
 	for i, object := range objects {
 		objects[i] = nil // what has been yielded need not stay in memory
 		switch {
-		case object.IsDir && startsAfter(object.Key, w.after):
+		case !strings.HasPrefix(object.Key, prefix), object.IsDir && startsAfter(object.Key, w.after):
 		case object.IsDir:
 			if !w.subtree(object.Key, only) {
 				return false
 			}
 		case !w.yield(object, nil):
 			return false
+		default:
+			w.yielded++
 		}
 	}
 	return true
@@ -78,14 +135,19 @@ func (w *walk) list(options *blob.ListOptions, size int) (objects []*blob.ListOb
 		return nil, false, context.Cause(w.ctx) // the driver does not look
 	}
 	objects, token, err := w.bucket.ListPage(w.ctx, blob.FirstPageToken, size, options)
-	if err != nil || len(token) > 0 {
+	if err != nil {
 		return nil, false, err
 	}
 	slices.SortFunc(objects, func(a, b *blob.ListObject) int { return cmp.Compare(a.Key, b.Key) })
-	return objects, true, nil
+	return objects, len(token) == 0, nil
 }
 
 func (w *walk) failed(err error) bool {
 	w.yield(nil, err)
 	return false
+}
+
+// startsAfter reports whether all keys that start with dir are at most after, so that none of them is wanted.
+func startsAfter(dir, after string) bool {
+	return after > dir && !strings.HasPrefix(after, dir)
 }
