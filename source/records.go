@@ -217,9 +217,12 @@ func or(limit, usual int) int {
 	return limit
 }
 
+// mostRecord is the highest limit that can be set, for bytes and for fields.
+const mostRecord = 1 << 30
+
 func checkLimit(name string, limit int) error {
-	if limit < 0 {
-		return fmt.Errorf("%s %d is negative", name, limit)
+	if limit < 0 || limit > mostRecord {
+		return fmt.Errorf("%s %d: want 1 to %d, or 0 for the default", name, limit, mostRecord)
 	}
 	return nil
 }

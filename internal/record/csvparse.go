@@ -113,10 +113,7 @@ func (c *CSV) unclosed(b []byte, open int, last bool) (int, status) {
 	if !last {
 		return 0, needMore
 	}
-	c.fault = Fault{Offset: c.offset + int64(open), Line: c.at, Field: len(c.fields) + 1, Fatal: true, Err: ErrQuote}
-	if c.at > 0 {
-		c.fault.Line += int64(bytes.Count(b[:open], newline))
-	}
+	c.fault = Fault{Offset: c.offset + int64(open), Line: c.lineAt(open), Field: len(c.fields) + 1, Fatal: true, Err: ErrQuote}
 	return 0, malformed
 }
 
@@ -167,12 +164,19 @@ func (c *CSV) skipLong(limit string, most int) error {
 			}
 			continue
 		}
-		if at == fieldStart && b[0] == '"' {
-			quote, quoteLine = c.End(), c.line
+		i, opened := 0, -1
+		for i < len(b) && at != behindEnded {
+			if at == fieldStart && b[i] == '"' {
+				opened = i
+			}
+			var n int
+			n, at = c.step(b[i:], at)
+			i += n
 		}
-		var n int
-		n, at = c.step(b, at)
-		c.take(n)
+		if opened >= 0 {
+			quote, quoteLine = c.End()+int64(opened), c.lineAt(opened)
+		}
+		c.take(i)
 	}
 	switch {
 	case c.err != nil:
@@ -182,6 +186,14 @@ func (c *CSV) skipLong(limit string, most int) error {
 		return &c.fault
 	}
 	return c.exceeded(limit, most)
+}
+
+// lineAt is the line i bytes behind start.
+func (c *CSV) lineAt(i int) int64 {
+	if c.line == 0 {
+		return 0
+	}
+	return c.line + int64(bytes.Count(c.bytes()[:i], newline))
 }
 
 // step says how many bytes of b to pass, at least one, and where in the row that leads.

@@ -134,10 +134,7 @@ func (w *window) begin() error {
 	if w.base != 0 || w.start != 0 || w.end != 0 {
 		return nil
 	}
-	w.fill(len(w.buf))
-	if w.err != nil {
-		return w.err
-	}
+	w.fill(len(w.buf)) // an error of it comes up behind the records there are
 	if format := Format(w.bytes()); format != "" {
 		return &Fault{Line: 1, Fatal: true, Err: formatError(format)}
 	}
