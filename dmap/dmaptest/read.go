@@ -35,9 +35,6 @@ var errGoesOn = errors.New("the sequence goes on after break")
 // collect reads seq, at most the first limit values (negative: all), and ends with its first error. It checks that nothing
 // follows a break.
 func collect[V any](seq iter.Seq2[V, error], limit int) (values []V, err error) {
-	if limit == 0 {
-		return nil, nil
-	}
 	if limit < 0 {
 		limit = mostValues + 1
 	}

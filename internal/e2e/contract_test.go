@@ -10,9 +10,14 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/require"
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
+
+	"github.com/go-dmap/dmap/dmap/dmaptest"
 )
 
 // What dmap relies on in every store, checked on every store.
@@ -122,6 +127,34 @@ func TestLargeObjectsSurviveTheirParts(t *testing.T) {
 		got, err := b.ReadAll(t.Context(), "large")
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(content, got))
+	})
+}
+
+func TestAFaultBucketShowsTheStoresOwnTypes(t *testing.T) {
+	onEachStore(t, func(t *testing.T, s store) {
+		if s.endpoint == nil {
+			return // mem and file have none
+		}
+		inner := s.bucket(t)
+		put(t, inner, map[string]string{"a": "1"})
+		b := dmaptest.NewFaultBucket(t, inner)
+		var client *s3.Client
+		require.True(t, b.As(&client))
+		_, err := b.ReadAll(t.Context(), "nothing")
+		var refusal smithy.APIError
+		require.True(t, b.ErrorAs(err, &refusal), "%v", err)
+		require.Equal(t, "NoSuchKey", refusal.ErrorCode())
+		page, _, err := b.ListPage(t.Context(), blob.FirstPageToken, 10, &blob.ListOptions{BeforeList: func(as func(any) bool) error {
+			var input *s3.ListObjectsV2Input
+			require.True(t, as(&input))
+			return nil
+		}})
+		require.NoError(t, err)
+		var listed types.Object
+		require.True(t, page[0].As(&listed))
+		attrs, err := b.Attributes(t.Context(), "a")
+		require.NoError(t, err)
+		require.Equal(t, attrs.ETag, *listed.ETag)
 	})
 }
 
