@@ -40,6 +40,9 @@ func open(ctx context.Context, cfg config, stderr io.Writer) (_ *place, err erro
 	defer func() {
 		if err != nil {
 			p.close()
+			if cfg.out == "" {
+				os.Remove(p.outURL) // a temporary folder, still empty
+			}
 		}
 	}()
 	inURL := cfg.in

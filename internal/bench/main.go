@@ -132,8 +132,7 @@ func runTable(ctx context.Context, t table, rounds, concurrency int) error {
 			}
 		}
 	}
-	printTable(os.Stdout, t, runs)
-	return nil
+	return printTable(os.Stdout, t, runs)
 }
 
 // spawn runs one case in a process of its own, with an empty folder for its results.

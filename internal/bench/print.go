@@ -10,7 +10,7 @@ import (
 )
 
 // printTable prints the median of each figure, and of its ratio to the first case in the same round.
-func printTable(w io.Writer, t table, runs [][]measured) {
+func printTable(w io.Writer, t table, runs [][]measured) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(tw, "\tCPU us/item\tratio\twall s\tpeak MiB\tratio\t")
 	for i, c := range t.cases {
@@ -21,9 +21,12 @@ func printTable(w io.Writer, t table, runs [][]measured) {
 			median(runs[i], cpu), ratio(runs[i], runs[0], cpu), median(runs[i], wall),
 			median(runs[i], peak), ratio(runs[i], runs[0], peak))
 	}
-	tw.Flush()
-	fmt.Fprintf(w, "every case counted %d succeeded, %d failed; ratios are to the first line, round by round\n",
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "every case counted %d succeeded, %d failed; ratios are to the first line, round by round\n",
 		runs[0][0].Succeeded, runs[0][0].Failed)
+	return err
 }
 
 // median of what f says about each run.
