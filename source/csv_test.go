@@ -5,6 +5,7 @@ import (
 	"math/big"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -217,6 +218,20 @@ func TestRecordsSurviveABrokenBody(t *testing.T) {
 	}
 	require.Len(t, values(read(t, source.CSV(bucket.Bucket, "k", source.Strings))), 50_000)
 	require.Equal(t, 4, bucket.Calls(dmaptest.OpOpen))
+}
+
+func TestStoreThatDoesNotAnswerIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, op := range []dmaptest.Op{dmaptest.OpAttributes, dmaptest.OpOpen, dmaptest.OpRead} {
+			bucket := dmaptest.NewFaultBucket(t, memory(t, map[string]string{"k": "a\n1\n"}))
+			bucket.Inject(dmaptest.Fault{Op: op, Kind: dmaptest.Stall, Sticky: true})
+			started := time.Now()
+			_, err := try(t.Context(), source.CSV(bucket.Bucket, "k", source.Strings, source.CSVOptions{StallTimeout: time.Second}))
+			require.ErrorIs(t, err, source.ErrStalled)
+			require.ErrorContains(t, err, `object "k"`)
+			require.Equal(t, time.Second, time.Since(started))
+		}
+	})
 }
 
 func TestMissingObjectIsNamed(t *testing.T) {

@@ -86,6 +86,17 @@ func TestObjectThatCannotBeReadCostsOneItem(t *testing.T) {
 	require.ErrorContains(t, bad[4].Err, `object "g"`)
 }
 
+func TestObjectsOfDifferentKindsFlattenToOneType(t *testing.T) {
+	bucket := memory(t, map[string]string{"a.csv": "n\n1\n", "b.jsonl": "{\"n\":2}\n{\"n\":3}\n"})
+	src := source.Flatten(source.Objects(bucket, ""), func(o source.Object) dmap.Splitter[number] {
+		if strings.HasSuffix(o.Key, ".jsonl") {
+			return source.JSONLinesOf[number](o)
+		}
+		return source.CSVOf(o, source.Into[number], source.CSVOptions{Header: []string{"N"}})
+	})
+	require.Equal(t, "a.csv@0 ! object \"a.csv\" line 1 (byte 0), column \"N\": \"n\": invalid syntax\na.csv@2 {1}\nb.jsonl@0 {2}\nb.jsonl@8 {3}\n", lines(read(t, src)))
+}
+
 func TestObjectThatChangedSinceItsSplitCostsOneItem(t *testing.T) {
 	bucket := memory(t, map[string]string{"a": "n\n1\n"})
 	src := source.Flatten(source.Objects(bucket, ""), rowsIn)

@@ -18,8 +18,8 @@ import (
 // DefaultStallTimeout is how long reading waits for a byte before it gives up.
 const DefaultStallTimeout = time.Minute
 
-// Object is an object of a bucket as the listing described it. It is plain data that can be compared and goes through
-// JSON; only one that Objects yielded can be read.
+// Object is an object of a bucket as the listing described it. It goes through JSON as plain data, but only one that
+// Objects yielded can be read.
 type Object struct {
 	Key     string    `json:"key"`
 	Size    int64     `json:"size"` // bytes

@@ -90,7 +90,15 @@ func (r *records[T]) pin(ctx context.Context) (Object, error) {
 	if r.invalid != nil || r.listed {
 		return r.object, r.invalid
 	}
+	if stall := r.object.from.stall; stall > 0 {
+		limited, cancel := context.WithTimeoutCause(ctx, stall, ErrStalled)
+		defer cancel()
+		ctx = limited
+	}
 	attributes, err := r.object.from.bucket.Attributes(ctx, r.object.Key)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
 	if err != nil {
 		return Object{}, fmt.Errorf("object %q: %w", r.object.Key, err)
 	}

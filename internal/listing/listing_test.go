@@ -233,10 +233,13 @@ func TestListingStopsWithTheCauseOfItsContext(t *testing.T) {
 	}
 }
 
-func TestEmptyPrefixesAndBucketsListNothing(t *testing.T) {
+func TestPrefixesWithoutObjectsListNothing(t *testing.T) {
 	for name, bucket := range map[string]*blob.Bucket{"memory": memory(t, nil), "folder": folder(t, nil)} {
 		require.Empty(t, keysOf(t, After(t.Context(), bucket, "", "")), name)
-		require.Empty(t, keysOf(t, After(t.Context(), bucket, "no/such/", "")), name)
+		require.NoError(t, bucket.WriteAll(t.Context(), "file", nil, nil))
+		for _, prefix := range []string{"no/such/", "file/", "file/x/", "fil/", strings.Repeat("x", 300) + "/"} {
+			require.Empty(t, keysOf(t, After(t.Context(), bucket, prefix, "")), "%s %q", name, prefix)
+		}
 	}
 }
 

@@ -3,9 +3,11 @@ package listing
 import (
 	"cmp"
 	"context"
+	"errors"
 	"iter"
 	"slices"
 	"strings"
+	"syscall"
 
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
@@ -56,8 +58,8 @@ func (w *walk) marker(prefix string) bool {
 	}
 	found, err := w.bucket.Attributes(w.ctx, prefix)
 	switch {
-	case gcerrors.Code(err) == gcerrors.NotFound:
-		return true
+	case gcerrors.Code(err) == gcerrors.NotFound, errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ENAMETOOLONG):
+		return true // no file can be there
 	case err != nil:
 		return w.failed(err)
 	}

@@ -80,7 +80,7 @@ func (c *CSV) quotedField(b []byte, open int, last bool) (int, status) {
 	for i := open + 1; ; i++ {
 		quote := bytes.IndexByte(b[i:], '"')
 		if quote < 0 {
-			return c.unclosed(b, open, last)
+			return c.unclosed(open, last)
 		}
 		i += quote + 1
 		switch {
@@ -108,8 +108,8 @@ func (c *CSV) endsField(rest []byte) bool {
 		rest[0] == '\r' && (len(rest) == 1 || rest[1] == '\n')
 }
 
-// unclosed is a quote that b does not close: fatal where nothing follows.
-func (c *CSV) unclosed(b []byte, open int, last bool) (int, status) {
+// unclosed is a quote that is not closed by the bytes there are: fatal where nothing follows.
+func (c *CSV) unclosed(open int, last bool) (int, status) {
 	if !last {
 		return 0, needMore
 	}

@@ -1,0 +1,77 @@
+package listing
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/driver"
+)
+
+// cloud lists keys as a store behind a network does: a request for each page, at most 1,000 keys, tokens of its own.
+type cloud struct {
+	driver.Bucket // the rest is not called
+	keys          []string
+	pages         atomic.Int32
+	largest       int
+}
+
+func (c *cloud) As(any) bool  { return false }
+func (c *cloud) Close() error { return nil }
+
+func (c *cloud) ListPaged(_ context.Context, o *driver.ListOptions) (*driver.ListPage, error) {
+	c.pages.Add(1)
+	c.largest = max(c.largest, o.PageSize)
+	if err := o.BeforeList(func(any) bool { return false }); err != nil {
+		return nil, err
+	}
+	from := 0
+	if len(o.PageToken) > 0 {
+		if _, err := fmt.Sscanf(string(o.PageToken), "page-%d", &from); err != nil {
+			return nil, err
+		}
+	}
+	to := min(from+min(o.PageSize, 1000), len(c.keys))
+	page := &driver.ListPage{}
+	for _, key := range c.keys[from:to] {
+		page.Objects = append(page.Objects, &driver.ListObject{Key: key})
+	}
+	if to < len(c.keys) {
+		page.NextPageToken = fmt.Appendf(nil, "page-%d", to)
+	}
+	return page, nil
+}
+
+func newCloud(tb testing.TB, n int) (*cloud, *blob.Bucket) {
+	store := &cloud{}
+	for i := range n {
+		store.keys = append(store.keys, fmt.Sprintf("%06d", i))
+	}
+	bucket := blob.NewBucket(store)
+	tb.Cleanup(func() { require.NoError(tb, bucket.Close()) })
+	return store, bucket
+}
+
+func TestCloudsAreListedByTheirOwnPagesOneAhead(t *testing.T) {
+	store, bucket := newCloud(t, 4500)
+	n := 0
+	for object, err := range After(t.Context(), bucket, "", "") {
+		require.NoError(t, err)
+		require.Equal(t, store.keys[n], object.Key)
+		require.LessOrEqual(t, int(store.pages.Load()), n/1000+2)
+		n++
+	}
+	require.Equal(t, 4500, n)
+	require.EqualValues(t, 5, store.pages.Load())
+	require.Equal(t, 1000, store.largest)
+}
+
+func TestCloudsAreListedFromTheStartToReachAPosition(t *testing.T) {
+	store, bucket := newCloud(t, 2500)
+	got := keysOf(t, After(t.Context(), bucket, "", "001999"))
+	require.True(t, slices.Equal(store.keys[2000:], got))
+}
