@@ -88,7 +88,7 @@ func invalid(src fmt.Stringer, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("source %s: %w", src, err)
+	return fmt.Errorf("%s: %w", src, err)
 }
 
 // Validate returns all that is wrong with the arguments, joined.
