@@ -15,6 +15,12 @@ type chunk[T, R any] struct {
 	split   *Split
 	items   []Item[T]
 	bytes   int64
+	from    Cursor  // the chunk settles what lies after from
+	to      Cursor  // up to and including the item whose Next is to
+	before  []int64 // items that the source skipped right before each item; nil: none
+	skips   int64   // the same, in a chunk without items: at the end of a split
+	calls   atomic.Int64
+	retries atomic.Int64
 	states  []state
 	results []Result[R] // nil if nobody reads results
 	left    atomic.Int32
@@ -99,6 +105,51 @@ func (c *chunk[T, R]) pending() []Pending {
 			p.Attempt, p.Err = c.results[i].Attempt, c.results[i].Err
 		}
 		out = append(out, p)
+	}
+	return out
+}
+
+// counts is what the chunk adds to the counts of the run.
+func (c *chunk[T, R]) counts() Counts {
+	n := Counts{Read: c.skips, Skipped: c.skips, Calls: c.calls.Load(), Retries: c.retries.Load()}
+	for i, s := range c.states {
+		switch s {
+		case succeeded:
+			n.Succeeded++
+		case failed:
+			n.Failed++
+		case skipped:
+			n.Skipped++
+		default:
+			continue
+		}
+		n.Read++
+		if c.before != nil {
+			n.Read += c.before[i]
+			n.Skipped += c.before[i]
+		}
+	}
+	return n
+}
+
+// intervals is what the chunk settles: all of it, or what lies between its unsettled items.
+func (c *chunk[T, R]) intervals() []Interval {
+	var out []Interval
+	from := c.from
+	begun := true
+	for i, s := range c.states {
+		switch {
+		case s == unsettled && begun:
+			if i > 0 {
+				out = append(out, Interval{Split: c.split.ID, From: from, To: c.items[i-1].Next})
+			}
+			begun = false
+		case s != unsettled && !begun:
+			from, begun = c.items[i-1].Next, true
+		}
+	}
+	if begun {
+		out = append(out, Interval{Split: c.split.ID, From: from, To: c.to})
 	}
 	return out
 }

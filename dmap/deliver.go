@@ -51,16 +51,27 @@ func isolated(f func() error) error {
 
 // deliver sends the results of a settled chunk to the sinks and closes the chunk.
 func (e *engine[T, R]) deliver(c *chunk[T, R]) {
-	e.write(c.outcomes())
+	e.store(c)
 	e.ledger.remove(c)
 	e.gate.settle()
 }
 
-// write sends results to every sink. One that fails stops the run.
-func (e *engine[T, R]) write(results []Result[R]) {
-	if len(results) == 0 {
-		return
+// store writes what c has settled to the sinks, and takes note of it for the next commit if all of them have it.
+func (e *engine[T, R]) store(c *chunk[T, R]) {
+	e.commits.line.RLock()
+	defer e.commits.line.RUnlock()
+	if rejected, ok := e.write(c.outcomes()); ok {
+		e.commits.delivered(c, int64(rejected))
 	}
+}
+
+// write sends results to every sink. One that fails stops the run. It returns how many were rejected, and whether every
+// sink has the rest.
+func (e *engine[T, R]) write(results []Result[R]) (rejections int, ok bool) {
+	if len(results) == 0 {
+		return 0, true
+	}
+	ok = true
 	var all Rejected
 	for _, o := range e.sinks {
 		err := o.write(e.sinkCtx, results)
@@ -71,8 +82,10 @@ func (e *engine[T, R]) write(results []Result[R]) {
 		}
 		if err != nil {
 			e.sinkBroke("write", err)
+			ok = false
 		}
 	}
+	return len(all), ok
 }
 
 // reject counts successes that a sink could not keep as failures, each once however many sinks say so.
@@ -102,9 +115,42 @@ func (e *engine[T, R]) sinkBroke(op string, err error) {
 	}
 }
 
-// begin tells the recorders among the sinks that the run starts. After an error those that began are told its end.
-func (e *engine[T, R]) begin() error {
+// open opens the journal, if there is one, and tells the recorders that the run starts. The Ending is that of a run that is
+// over already.
+func (e *engine[T, R]) open() (*Ending, error) {
 	b := Beginning{RunID: e.opts.RunID, Source: e.sourceName, Started: e.started, Options: e.opts, Batch: e.limits}
+	e.commits.e, e.commits.settled = e, coverage{}
+	if e.commits.journal = e.journal(); e.commits.journal != nil {
+		var p Progress
+		err := isolated(func() (err error) { p, err = e.commits.journal.Open(e.runCtx, b); return err })
+		if err != nil {
+			return nil, &SinkError{Op: "open", Err: err}
+		}
+		if p.Ended != nil {
+			return p.Ended, nil
+		}
+		if err := e.resume(e.runCtx, p); err != nil {
+			return nil, err
+		}
+	}
+	return nil, e.begin(b)
+}
+
+// journal is the one of the options, or of the first sink that has one.
+func (e *engine[T, R]) journal() Journal {
+	if e.opts.Journal != nil {
+		return e.opts.Journal
+	}
+	for _, o := range e.sinks {
+		if j, ok := o.sink.(Journaler); ok && j.Journal() != nil {
+			return j.Journal()
+		}
+	}
+	return nil
+}
+
+// begin tells the recorders among the sinks that the run starts. After an error those that began are told its end.
+func (e *engine[T, R]) begin(b Beginning) error {
 	for _, o := range e.sinks {
 		r, ok := o.sink.(Recorder)
 		if !ok {
@@ -112,7 +158,7 @@ func (e *engine[T, R]) begin() error {
 		}
 		if err := isolated(func() error { return r.Begin(e.runCtx, b) }); err != nil {
 			broken := &SinkError{Op: "begin", Err: err}
-			e.record(Ending{Stats: e.running(), Err: broken, Unread: Unread{All: true}})
+			e.record(Ending{Stats: e.running(), Err: broken, Unread: Unread{All: true}, Resumable: e.commits.journal != nil})
 			return broken
 		}
 		o.began = true

@@ -31,14 +31,17 @@ type engine[T, R any] struct {
 	sinkCtx     context.Context // outlives runCtx by DrainTimeout
 	cancelSink  context.CancelCauseFunc
 
-	gate     *gate[task[T, R]]
-	ledger   ledger[T, R]
-	crew     crew[T, R]
-	reading  *reading[T, R]
-	working  sync.WaitGroup // the workers
-	watching sync.WaitGroup // the watch, and timers that end contexts
-	over     chan struct{}  // closed when no call runs any more
-	done     chan struct{}  // closed when the run has ended
+	gate       *gate[task[T, R]]
+	ledger     ledger[T, R]
+	crew       crew[T, R]
+	reading    *reading[T, R]
+	commits    commits[T, R]
+	base       coverage       // what earlier processes have settled
+	working    sync.WaitGroup // the workers
+	watching   sync.WaitGroup // the watch, and timers that end contexts
+	committing sync.WaitGroup // the goroutine that commits
+	over       chan struct{}  // closed when no call runs any more
+	done       chan struct{}  // closed when the run has ended
 
 	counts    counts
 	tolerance atomic.Pointer[Tolerance]
@@ -73,13 +76,21 @@ func (e *engine[T, R]) start(ctx context.Context) error {
 	e.callsCtx, e.cancelCalls = context.WithCancelCause(e.runCtx)
 	e.sinkCtx, e.cancelSink = context.WithCancelCause(context.WithoutCancel(ctx))
 	e.gate = newGate[task[T, R]](e.opts.MaxConcurrency, e.room, e.hire)
-	if err := e.begin(); err != nil {
+	ended, err := e.open()
+	if err != nil || ended != nil {
 		e.cancelRun(err)
 		e.cancelSink(err)
+		if ended != nil {
+			e.final, e.err = ended.Stats, ended.Err
+		}
+		close(e.over)
 		close(e.done)
 		return err
 	}
 	e.watching.Go(e.watch)
+	if e.commits.journal != nil {
+		e.committing.Go(e.commits.run)
+	}
 	go e.run()
 	return nil
 }
@@ -116,6 +127,7 @@ func (e *engine[T, R]) run() {
 	e.working.Wait()
 	watched()
 	close(e.over)
+	e.committing.Wait()
 	e.end(readErr)
 	e.cancelRun(nil)
 	e.cancelSink(nil)
@@ -195,6 +207,26 @@ func (e *engine[T, R]) hand(c *chunk[T, R], wait bool) bool {
 	return false
 }
 
+// handRest settles what lies between the last item of a split and its end.
+func (e *engine[T, R]) handRest(c *chunk[T, R]) {
+	if c == nil {
+		return
+	}
+	e.commits.line.RLock()
+	defer e.commits.line.RUnlock()
+	e.commits.delivered(c, 0)
+}
+
+// enough says that earlier processes have taken MaxItems already.
+func (e *engine[T, R]) enough() bool {
+	most := e.opts.MaxItems
+	if most == 0 || e.counts.read.Load()-e.counts.skipped.Load() < most {
+		return false
+	}
+	e.truncated.Store(true)
+	return true
+}
+
 // chunkLimits is how large the next chunk should be: the batch, or as many items as a worker does in chunkTime.
 func (e *engine[T, R]) chunkLimits() batch.Limits {
 	if e.inBatches {
@@ -207,11 +239,13 @@ func (e *engine[T, R]) chunkLimits() batch.Limits {
 	return batch.Limits{Items: int(min(maxChunk, chunkTime/mean)), Bytes: maxChunkBytes, Wait: chunkTime}
 }
 
-// countCalls counts the calls made for a task.
-func (e *engine[T, R]) countCalls(n, attempt int) {
+// countCalls counts the calls made for a task of c.
+func (e *engine[T, R]) countCalls(c *chunk[T, R], n, attempt int) {
 	e.counts.calls.Add(int64(n))
+	c.calls.Add(int64(n))
 	if attempt > 1 {
 		e.counts.retries.Add(int64(n))
+		c.retries.Add(int64(n))
 	}
 }
 

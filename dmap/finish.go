@@ -14,12 +14,16 @@ func (e *engine[T, R]) end(readErr error) {
 			e.sinkBroke("flush", err)
 		}
 	}
+	if e.commits.journal != nil {
+		e.commits.commit(e.sinkCtx)
+	}
 	stats := e.running()
 	stats.Pending = int64(len(pending))
 	ending := Ending{Stats: stats, Pending: pending, Err: e.verdict(readErr, stats)}
 	if ending.Err != nil && !e.readAll.Load() {
 		ending.Unread = e.reading.unread()
 	}
+	ending.Resumable = e.resumable(ending.Err)
 	e.record(ending)
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -33,12 +37,21 @@ func (e *engine[T, R]) end(readErr error) {
 func (e *engine[T, R]) collect() []Pending {
 	var pending []Pending
 	for _, c := range e.ledger.open() {
-		if err := isolated(func() error { e.write(c.outcomes()); return nil }); err != nil {
+		if err := isolated(func() error { e.store(c); return nil }); err != nil {
 			e.sinkBroke("write", err)
 		}
 		pending = append(pending, c.pending()...)
 	}
 	return pending
+}
+
+// resumable says whether a call with the same RunID goes on after err: with a journal, unless the run came to an end that
+// somebody decided: by its source's, the tolerance, or a cancellation.
+func (e *engine[T, R]) resumable(err error) bool {
+	var source *SourceError
+	var sink *SinkError
+	return e.commits.journal != nil &&
+		(errors.Is(err, ErrSuspended) || errors.Is(err, ErrInternal) || errors.As(err, &source) || errors.As(err, &sink))
 }
 
 // verdict is the error of the run: why it stopped, what was wrong with its source, or that too many items failed.

@@ -24,6 +24,9 @@ type intake[T, R any] struct {
 
 	mu    sync.Mutex // guards what follows; not held while a hand-over waits
 	cur   *chunk[T, R]
+	from  Cursor       // where cur begins: behind all that was taken before
+	at    Cursor       // behind the last item, skipped or not
+	skips int64        // items skipped since the last one that was not
 	close batch.Limits // of cur
 	due   time.Time    // when cur has waited long enough
 	timer *time.Timer
@@ -46,6 +49,8 @@ func (in *intake[T, R]) add(item *Item[T]) bool {
 	}
 	in.cur.items = append(in.cur.items, *item)
 	in.cur.bytes += item.Size
+	in.at = item.Next
+	in.passed()
 	if in.close.Full(len(in.cur.items), in.cur.bytes) {
 		full = in.take()
 	} else if len(in.cur.items) == 1 {
@@ -53,6 +58,26 @@ func (in *intake[T, R]) add(item *Item[T]) bool {
 	}
 	in.mu.Unlock()
 	return (before == nil || in.hand(before, true)) && (full == nil || in.hand(full, true))
+}
+
+// skip takes note of an item that the source skipped: it belongs to the next item.
+func (in *intake[T, R]) skip(item *Item[T]) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.skips++
+	in.at = item.Next
+}
+
+// passed gives the items skipped so far to the last item of cur; mu is held.
+func (in *intake[T, R]) passed() {
+	n := len(in.cur.items)
+	if in.skips > 0 && in.cur.before == nil {
+		in.cur.before = make([]int64, n, max(n, min(in.close.Items, firstItems)))
+	}
+	if in.cur.before != nil {
+		in.cur.before = append(in.cur.before[:n-1], in.skips)
+	}
+	in.skips = 0
 }
 
 // flush hands on what is left and returns when the timer is at rest. It is false when the run stops.
@@ -65,14 +90,34 @@ func (in *intake[T, R]) flush() bool {
 	return ok
 }
 
+// rest is a chunk without items, from the last item to the end of the split. It is nil if there is nothing between.
+func (in *intake[T, R]) rest(end Cursor) *chunk[T, R] {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.from == end && in.from != (Cursor{}) {
+		return nil
+	}
+	return &chunk[T, R]{split: in.split, from: in.from, to: end, skips: in.skips}
+}
+
 // take removes the current chunk, if any; mu is held.
 func (in *intake[T, R]) take() *chunk[T, R] {
 	c := in.cur
 	in.cur = nil
-	if c != nil && in.timer != nil && in.timer.Stop() {
+	if c == nil {
+		return nil
+	}
+	if in.timer != nil && in.timer.Stop() {
 		in.armed.Done()
 	}
+	in.bound(c)
 	return c
+}
+
+// bound sets the ends of c, which is taken; mu is held.
+func (in *intake[T, R]) bound(c *chunk[T, R]) {
+	c.from, c.to = in.from, c.items[len(c.items)-1].Next
+	in.from = c.to
 }
 
 // arm starts the wait of the current chunk; mu is held.
@@ -99,9 +144,12 @@ func (in *intake[T, R]) expire() {
 	if in.cur == nil || time.Now().Before(in.due) {
 		return
 	}
+	before := in.from
+	in.bound(in.cur)
 	if in.hand(in.cur, false) {
 		in.cur = nil
 		return
 	}
+	in.from = before
 	in.arm()
 }

@@ -38,6 +38,15 @@ type Options struct {
 	// place is freed, a late result is dropped. 0: never; Map waits for every call. The function's goroutine goes on
 	// running, which nothing in Go can prevent.
 	AbandonAfter time.Duration `json:"abandonAfter,omitempty"`
+	// Version names what else decides the results: the function, filters, other inputs. A run goes on only with the
+	// Version it was begun with.
+	Version string `json:"version,omitempty"`
+	// CommitEvery is how often results are made to count in a run with a journal: after a crash at most what was settled
+	// since, and what was in flight, runs again. 0: once a second, and in long runs after each thousandth of
+	// their time, at most a minute.
+	CommitEvery time.Duration `json:"commitEvery,omitempty"`
+	// Journal makes the run durable where no sink does it. nil: the first sink that is a Journaler, if any.
+	Journal Journal `json:"-"`
 	// Logger gets warnings (stuck calls, an exceeded tolerance). nil: none.
 	Logger *slog.Logger `json:"-"`
 }
@@ -59,6 +68,7 @@ func (o Options) validate() error {
 	check(o.MaxItems >= 0, "MaxItems %d is negative", o.MaxItems)
 	check(o.Timeout >= 0, "Timeout %v is negative", o.Timeout)
 	check(o.DrainTimeout >= 0, "DrainTimeout %v is negative", o.DrainTimeout)
+	check(o.CommitEvery >= 0, "CommitEvery %v is negative", o.CommitEvery)
 	check(o.AbandonAfter >= 0, "AbandonAfter %v is negative", o.AbandonAfter)
 	return errors.Join(append(errs, o.Retry.validate(), o.Tolerance.validate())...)
 }

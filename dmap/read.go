@@ -35,6 +35,10 @@ var (
 // run reads the source to its end, to MaxItems, or until the run stops. all says that nothing is left to read; err is
 // what was wrong with the source.
 func (r *reading[T, R]) run(ctx context.Context) (all bool, err error) {
+	if r.e.enough() {
+		return true, nil
+	}
+	r.taken = r.e.counts.read.Load() - r.e.counts.skipped.Load()
 	group, ctx := errgroup.WithContext(ctx)
 	r.splits = make(chan Split)
 	group.Go(func() error {
@@ -85,12 +89,14 @@ func (r *reading[T, R]) plan(ctx context.Context) error {
 		if err != nil {
 			return r.wrong(Split{}, err)
 		}
-		select {
-		case r.splits <- s:
-			r.took(s)
-		case <-ctx.Done():
-			return errStopped
+		for _, piece := range r.e.base.rest(s) {
+			select {
+			case r.splits <- piece:
+			case <-ctx.Done():
+				return errStopped
+			}
 		}
+		r.took(s)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -115,30 +121,43 @@ func (r *reading[T, R]) readSplits(ctx context.Context) error {
 
 // readSplit reads s to its end. Whatever keeps it from that, s is noted as left from the item after the last one read.
 func (r *reading[T, R]) readSplit(ctx context.Context, s Split) (err error) {
-	at := s.From
-	in := &intake[T, R]{split: &s, limits: r.e.chunkLimits, hand: r.e.hand}
+	in := &intake[T, R]{split: &s, from: s.From, at: s.From, limits: r.e.chunkLimits, hand: r.e.hand}
 	finished := false
 	defer func() {
 		if !in.flush() && err == nil {
 			err = errStopped
 		}
-		if !finished || err != nil {
-			rest := s
-			rest.From = at
-			r.leave(rest)
+		if finished && err == nil {
+			r.e.handRest(in.rest(s.To))
+			return
 		}
+		left := s
+		left.From = in.at
+		r.leave(left)
 	}()
 	for item, err := range r.src.Read(ctx, s) {
+		if err == nil {
+			err = r.check(s, in.at, &item)
+		}
 		if err != nil {
 			return r.wrong(s, err)
 		}
+		if s.To != (Cursor{}) && item.Next.compare(s.To) > 0 {
+			break // the source does not know the end of a piece that was cut
+		}
 		if err := r.item(in, &item); err != nil {
-			at = item.Next
 			return err
 		}
-		at = item.Next
 	}
 	finished = true
+	return nil
+}
+
+// check refuses cursors that do not grow: a journal could not tell what is settled.
+func (r *reading[T, R]) check(s Split, before Cursor, item *Item[T]) error {
+	if r.e.commits.journal != nil && item.Next.compare(before) <= 0 {
+		return fmt.Errorf("split %q, item %q: its Next %+v does not lie behind %+v", s.ID, item.ID(), item.Next, before)
+	}
 	return nil
 }
 
@@ -146,6 +165,7 @@ func (r *reading[T, R]) item(in *intake[T, R], item *Item[T]) error {
 	if errors.Is(item.Err, ErrSkip) {
 		r.e.counts.read.Add(1)
 		r.e.counts.skipped.Add(1)
+		in.skip(item)
 		if r.e.stopping.Load() {
 			return errStopped
 		}

@@ -55,12 +55,31 @@ type Beginning struct {
 	Batch   batch.Limits `json:"batch,omitzero"`
 }
 
+// Differs names what b and old do not share of what may not change when a run goes on, with both values. Concurrency,
+// retries, timeouts and tolerance may.
+func (b Beginning) Differs(old Beginning) []string {
+	var fields []string
+	field := func(name string, now, then any) {
+		if now != then {
+			fields = append(fields, fmt.Sprintf("%s: %v, begun with %v", name, now, then))
+		}
+	}
+	field("source", b.Source, old.Source)
+	field("MaxItems", b.Options.MaxItems, old.Options.MaxItems)
+	field("Version", b.Options.Version, old.Options.Version)
+	field("batch", b.Batch, old.Batch)
+	return fields
+}
+
 // Ending describes a run that has ended.
 type Ending struct {
 	Stats   Stats
 	Err     error     // what the run returns; nil: it succeeded
 	Pending []Pending // items that were read and never settled: bounded by concurrency and chunks, not by the source
 	Unread  Unread    // what was not read
+	// Resumable says that the run has not come to its end: a call with the same RunID goes on with it, so its final
+	// record must not be written.
+	Resumable bool
 }
 
 // Pending is an item that was read but has no outcome: interrupted, waiting for a retry, or never started.

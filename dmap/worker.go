@@ -77,7 +77,7 @@ func (w *worker[T, R]) process() bool {
 		return false
 	}
 	w.current.Store(nil)
-	w.e.countCalls(w.calls, w.t.attempt)
+	w.e.countCalls(w.t.chunk, w.calls, w.t.attempt)
 	if w.settled > 0 && w.t.chunk.left.Add(int32(-w.settled)) == 0 {
 		w.e.deliver(w.t.chunk)
 	}

@@ -1,0 +1,139 @@
+package dmap
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// commits makes what is settled count, a window at a time: cut, make the sinks' results durable, append to the journal.
+type commits[T, R any] struct {
+	e       *engine[T, R]
+	journal Journal // nil: nothing here does anything
+
+	line sync.RWMutex // read-held around each delivery, so that a cut falls between deliveries
+
+	mu      sync.Mutex // guards what follows
+	settled coverage   // since the last cut
+	counts  Counts     // of settled
+	number  int64      // of the next commit; one goroutine at a time commits
+	broken  bool       // a commit failed: what came after it has no place in the journal
+}
+
+// delivered adds a chunk whose results have reached the sinks to the window; line is read-held.
+func (c *commits[T, R]) delivered(k *chunk[T, R], rejected int64) {
+	if c.journal == nil {
+		return
+	}
+	counts := k.counts()
+	counts.Succeeded -= rejected
+	counts.Failed += rejected
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, v := range k.intervals() {
+		c.settled.add(v)
+	}
+	c.counts.Add(counts)
+}
+
+// run commits a window after the other until the run is over.
+func (c *commits[T, R]) run() {
+	timer := time.NewTimer(c.window())
+	defer timer.Stop()
+	for {
+		select {
+		case <-c.e.over:
+			return
+		case <-timer.C:
+			if !c.commit(c.e.sinkCtx) {
+				return
+			}
+			timer.Reset(c.window())
+		}
+	}
+}
+
+// window is how long the next window lasts. A thousandth of the time so far keeps the number of commits small in runs of
+// days, and what a crash repeats a small part of the work.
+func (c *commits[T, R]) window() time.Duration {
+	if every := c.e.opts.CommitEvery; every > 0 {
+		return every
+	}
+	return min(max(time.Second, c.e.sinceStart()/1000), time.Minute)
+}
+
+// commit makes the window count. If that fails the run stops, and what was in the window runs again in the next one.
+func (c *commits[T, R]) commit(ctx context.Context) bool {
+	if c.broken {
+		return false
+	}
+	commit, any := c.cut()
+	if !any {
+		return true
+	}
+	c.broken = true
+	for i, o := range c.e.sinks {
+		committer, ok := o.sink.(Committer)
+		if !ok {
+			continue
+		}
+		var state json.RawMessage
+		err := isolated(func() (err error) { state, err = committer.Commit(ctx); return err })
+		if err != nil {
+			c.e.sinkBroke("commit", err)
+			return false
+		}
+		commit.States[strconv.Itoa(i)] = state
+	}
+	if err := isolated(func() error { return c.journal.Append(ctx, commit) }); err != nil {
+		c.e.sinkBroke("append", fmt.Errorf("commit %d: %w", commit.Number, err))
+		return false
+	}
+	c.number++
+	c.broken = false
+	return true
+}
+
+// cut ends the window and begins the next.
+func (c *commits[T, R]) cut() (commit Commit, any bool) {
+	c.line.Lock()
+	defer c.line.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.settled) == 0 {
+		return commit, false
+	}
+	commit = Commit{Number: c.number, Settled: c.settled.all(), Counts: c.counts, States: map[string]json.RawMessage{}}
+	c.settled, c.counts = coverage{}, Counts{}
+	for _, o := range c.e.sinks {
+		if committer, ok := o.sink.(Committer); ok {
+			committer.Cut()
+		}
+	}
+	return commit, true
+}
+
+// resume sets the run up to go on from p.
+func (e *engine[T, R]) resume(ctx context.Context, p Progress) error {
+	e.commits.number = p.Number
+	e.base = coverageOf(p.Settled)
+	e.counts.read.Store(p.Counts.Read)
+	e.counts.shard(0).Store(p.Counts.Succeeded)
+	e.counts.failed.Store(p.Counts.Failed)
+	e.counts.skipped.Store(p.Counts.Skipped)
+	e.counts.calls.Store(p.Counts.Calls)
+	e.counts.retries.Store(p.Counts.Retries)
+	for i, o := range e.sinks {
+		committer, ok := o.sink.(Committer)
+		if !ok || !p.Resumed {
+			continue
+		}
+		if err := isolated(func() error { return committer.Restore(ctx, p.States[strconv.Itoa(i)]) }); err != nil {
+			return &SinkError{Op: "restore", Err: err}
+		}
+	}
+	return nil
+}

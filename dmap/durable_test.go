@@ -1,0 +1,403 @@
+package dmap_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-dmap/dmap/batch"
+	"github.com/go-dmap/dmap/dmap"
+)
+
+// diary is a journal in memory that outlives the runs written to it, as a bucket does.
+type diary struct {
+	mu       sync.Mutex
+	begun    *dmap.Beginning
+	commits  []dmap.Commit
+	ended    *dmap.Ending
+	onAppend func(n int) (store bool, err error) // nil: store
+}
+
+func (d *diary) Open(_ context.Context, b dmap.Beginning) (dmap.Progress, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	p := dmap.Progress{Resumed: d.begun != nil, Ended: d.ended}
+	if d.begun == nil {
+		d.begun = &b
+	} else if fields := b.Differs(*d.begun); len(fields) > 0 {
+		return p, &dmap.SpecError{RunID: b.RunID, Fields: fields}
+	}
+	p.Apply(d.commits...)
+	return p, nil
+}
+
+func (d *diary) Append(_ context.Context, c dmap.Commit) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if c.Number != int64(len(d.commits)) {
+		return fmt.Errorf("commit %d of %d: %w", c.Number, len(d.commits), dmap.ErrFenced)
+	}
+	store, err := true, error(nil)
+	if d.onAppend != nil {
+		store, err = d.onAppend(len(d.commits))
+	}
+	if store {
+		d.commits = append(d.commits, roundTrip(c))
+	}
+	return err
+}
+
+// roundTrip is c as a bucket would give it back.
+func roundTrip(c dmap.Commit) (out dmap.Commit) {
+	text, err := json.Marshal(c)
+	if err == nil {
+		err = json.Unmarshal(text, &out)
+	}
+	if err != nil {
+		panic(err)
+	}
+	return out
+}
+
+// counted reads the journal as its readers do: the offsets that count.
+func (d *diary) counted(t *testing.T) []int64 {
+	var out []int64
+	for _, c := range d.commits {
+		var offsets []int64
+		require.NoError(t, json.Unmarshal(c.States["0"], &offsets))
+		out = append(out, offsets...)
+	}
+	return out
+}
+
+// page is a Committer that keeps the offsets of the results it is given until a commit names them.
+type page struct {
+	mu       sync.Mutex
+	written  []int64
+	cut      []int64
+	restored int
+	onCommit func() error
+	ended    []dmap.Ending
+}
+
+func (*page) ConcurrentWrites() {}
+
+func (p *page) Write(_ context.Context, results []dmap.Result[int]) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, r := range results {
+		p.written = append(p.written, r.Offset)
+	}
+	return nil
+}
+
+func (p *page) Flush(context.Context) error { return nil }
+
+func (p *page) Cut() { p.cut, p.written = append(p.cut, p.written...), nil }
+
+func (p *page) Commit(context.Context) (json.RawMessage, error) {
+	if p.onCommit != nil {
+		if err := p.onCommit(); err != nil {
+			return nil, err
+		}
+	}
+	text, err := json.Marshal(p.cut)
+	p.cut = nil
+	return text, err
+}
+
+func (p *page) Restore(_ context.Context, states []json.RawMessage) error {
+	p.restored = len(states)
+	return nil
+}
+
+func (p *page) Begin(context.Context, dmap.Beginning) error { return nil }
+
+func (p *page) End(_ context.Context, e dmap.Ending) error { p.ended = append(p.ended, e); return nil }
+
+// sparse yields every third of n numbers, the others as skipped, in splits.
+type sparse struct{ pieces }
+
+func (s sparse) Read(ctx context.Context, split dmap.Split) iter.Seq2[dmap.Item[int], error] {
+	return func(yield func(dmap.Item[int], error) bool) {
+		for item, err := range s.pieces.Read(ctx, split) {
+			if item.Value%3 != 0 {
+				item.Err = dmap.ErrSkip
+			}
+			if !yield(item, err) {
+				return
+			}
+		}
+	}
+}
+
+func (s sparse) Items(ctx context.Context) iter.Seq2[dmap.Item[int], error] {
+	return s.Read(ctx, dmap.Split{To: dmap.Cursor{Offset: int64(s.n)}})
+}
+
+// Runs that break off again and again at any step come to their end with each result counted once.
+func TestEachResultCountsOnceHoweverOftenARunBreaksOff(t *testing.T) {
+	const n = 600
+	sources := map[string]dmap.Source[int]{
+		"whole": numbers(n), "splits": pieces{n, 40}, "tiny splits": pieces{n, 1}, "sparse": sparse{pieces{n, 100}},
+	}
+	for name, src := range sources {
+		for _, limits := range []batch.Limits{{}, {Items: 7}} {
+			t.Run(fmt.Sprint(name, limits.Items), func(t *testing.T) {
+				for seed := range uint64(15) {
+					synctest.Test(t, func(t *testing.T) { breakOff(t, src, limits, seed) })
+				}
+			})
+		}
+	}
+}
+
+func breakOff(t *testing.T, src dmap.Source[int], limits batch.Limits, seed uint64) {
+	t.Logf("seed %d", seed)
+	dice := rand.New(rand.NewPCG(seed, 1))
+	var d diary
+	var calls atomic.Int64
+	opts := dmap.Options{
+		RunID: "r", MaxConcurrency: 1 + dice.IntN(20), CommitEvery: 50 * time.Millisecond, Journal: &d,
+		Retry: dmap.Retry{MaxAttempts: 2, Initial: time.Millisecond}, Tolerance: dmap.Tolerance{Percentage: 100},
+	}
+	for attempt := 0; ; attempt++ {
+		p := &page{}
+		ctx, cancel := context.WithCancelCause(t.Context())
+		faults := attempt < 12
+		var breakAt int64 = -1
+		if faults {
+			breakAt = calls.Load() + dice.Int64N(200)
+			kind := dice.IntN(5)
+			at := dice.IntN(4)
+			d.onAppend = func(int) (bool, error) {
+				if at--; at >= 0 {
+					return true, nil
+				}
+				return map[int]bool{1: true}[kind], map[int]error{0: errBoom, 1: errBoom}[kind]
+			}
+			if kind >= 2 {
+				d.onAppend = nil
+			}
+			if kind == 2 {
+				p.onCommit = func() error {
+					if at--; at < 0 {
+						return errBoom
+					}
+					return nil
+				}
+			}
+		} else {
+			d.onAppend = nil
+		}
+		call := func(i int) (int, error) {
+			time.Sleep(time.Duration(i%10) * time.Millisecond)
+			if calls.Add(1) == breakAt {
+				cancel(dmap.ErrSuspended)
+			}
+			if i%50 == 3 {
+				return 0, errBoom
+			}
+			return i, nil
+		}
+		var stats dmap.Stats
+		var err error
+		if limits.Items == 0 {
+			stats, err = dmap.Map(ctx, src, func(ctx context.Context, i int) (int, error) { return call(i) }, opts, p)
+		} else {
+			stats, err = dmap.MapBatch(ctx, src, limits, func(ctx context.Context, in []dmap.Item[int]) ([]int, error) {
+				out, errs := make([]int, len(in)), batch.Errors{}
+				for k := range in {
+					var err error
+					if out[k], err = call(in[k].Value); err != nil {
+						errs[k] = err
+					}
+				}
+				return out, errs.Err()
+			}, opts, p)
+		}
+		requireSum(t, stats)
+		cancel(nil)
+		if err == nil {
+			finish(t, src, &d, p, stats)
+			return
+		}
+		require.Less(t, attempt, 13, "%v", err)
+		require.True(t, errors.Is(err, dmap.ErrSuspended) || errors.Is(err, errBoom), "%v", err)
+		require.True(t, p.ended[0].Resumable)
+	}
+}
+
+func finish(t *testing.T, src dmap.Source[int], d *diary, p *page, stats dmap.Stats) {
+	t.Helper()
+	require.False(t, p.ended[0].Resumable)
+	times := map[int64]int{}
+	for _, offset := range d.counted(t) {
+		times[offset]++
+	}
+	want := 0
+	for item, err := range src.Items(t.Context()) {
+		require.NoError(t, err)
+		if item.Err == nil {
+			want++
+			require.Equal(t, 1, times[item.Offset], "item %d", item.Offset)
+		}
+	}
+	require.Len(t, times, want)
+	require.EqualValues(t, 600, stats.Read)
+	require.EqualValues(t, 600-want, stats.Skipped)
+	require.EqualValues(t, want, stats.Succeeded+stats.Failed)
+	var sum dmap.Counts
+	var progress dmap.Progress
+	progress.Apply(d.commits...)
+	for _, c := range d.commits {
+		sum.Add(c.Counts)
+	}
+	require.Equal(t, sum, progress.Counts)
+	require.Equal(t, dmap.Counts{Read: stats.Read, Succeeded: stats.Succeeded, Failed: stats.Failed, Skipped: stats.Skipped,
+		Calls: stats.Calls, Retries: stats.Retries}, sum)
+	for s, err := range dmap.Pieces(src).Splits(t.Context()) {
+		require.NoError(t, err)
+		require.Contains(t, progress.Settled, dmap.Interval{Split: s.ID, From: s.From, To: s.To})
+	}
+}
+
+func TestMaxItemsHoldsAcrossResumes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for seed := range uint64(50) {
+			dice := rand.New(rand.NewPCG(seed, 2))
+			var d diary
+			seen := map[int]bool{}
+			var mu sync.Mutex
+			for attempt := 0; ; attempt++ {
+				ctx, cancel := context.WithCancelCause(t.Context())
+				left := dice.IntN(100)
+				stats, err := dmap.Map(ctx, pieces{1000, 30}, func(_ context.Context, i int) (int, error) {
+					time.Sleep(time.Duration(i%7) * time.Millisecond)
+					mu.Lock()
+					defer mu.Unlock()
+					seen[i] = true
+					if left--; left == 0 && attempt < 6 {
+						cancel(dmap.ErrSuspended)
+					}
+					return i, nil
+				}, dmap.Options{RunID: "r", MaxItems: 217, MaxConcurrency: 8, CommitEvery: 10 * time.Millisecond, Journal: &d}, &page{})
+				cancel(nil)
+				if err == nil {
+					require.EqualValues(t, 217, stats.Succeeded)
+					require.True(t, stats.Truncated)
+					break
+				}
+				require.ErrorIs(t, err, dmap.ErrSuspended)
+			}
+			require.Len(t, d.counted(t), 217)
+			for i := range 217 {
+				require.True(t, seen[i])
+			}
+			require.Len(t, seen, 217)
+		}
+	})
+}
+
+func TestARunThatHasEndedIsNotRunAgain(t *testing.T) {
+	d := diary{begun: &dmap.Beginning{}, ended: &dmap.Ending{Stats: dmap.Stats{RunID: "r", Read: 5, Succeeded: 5}}}
+	stats, err := dmap.Map(t.Context(), numbers(5), func(context.Context, int) (int, error) {
+		t.Error("called")
+		return 0, nil
+	}, dmap.Options{RunID: "r", Journal: &d})
+	require.Error(t, err, "begun with another source")
+	require.ErrorIs(t, err, dmap.ErrSpecChanged)
+	d.begun.Source = "5 numbers"
+	stats, err = dmap.Map(t.Context(), numbers(5), double, dmap.Options{RunID: "r", Journal: &d})
+	require.NoError(t, err)
+	require.Equal(t, d.ended.Stats, stats)
+	d.ended.Err = fmt.Errorf("%w: too many failures", dmap.ErrEnded)
+	_, err = dmap.Map(t.Context(), numbers(5), double, dmap.Options{RunID: "r", Journal: &d})
+	require.ErrorIs(t, err, dmap.ErrEnded)
+}
+
+func TestWhatMayNotChangeIsNamed(t *testing.T) {
+	var d diary
+	opts := dmap.Options{RunID: "r", Journal: &d, Version: "1", MaxItems: 10}
+	_, err := dmap.Map(t.Context(), numbers(5), double, opts)
+	require.NoError(t, err)
+	opts.Version, opts.MaxItems = "2", 0
+	_, err = dmap.Map(t.Context(), numbers(6), double, opts)
+	var changed *dmap.SpecError
+	require.ErrorAs(t, err, &changed)
+	require.Equal(t, []string{"source: 6 numbers, begun with 5 numbers", "MaxItems: 0, begun with 10", "Version: 2, begun with 1"}, changed.Fields)
+	opts.Version, opts.MaxItems, opts.MaxConcurrency, opts.Timeout = "1", 10, 3, time.Hour
+	_, err = dmap.Map(t.Context(), numbers(5), double, opts)
+	require.NoError(t, err)
+}
+
+// Two runners of one run: whatever the order, each result counts once, and the slower one is told.
+func TestASecondRunnerIsFencedOff(t *testing.T) {
+	fenced := 0
+	for seed := range 100 {
+		var d diary
+		var wg sync.WaitGroup
+		errs := make([]error, 2)
+		for k := range errs {
+			wg.Go(func() {
+				_, errs[k] = dmap.Map(t.Context(), pieces{300, 20}, func(_ context.Context, i int) (int, error) {
+					return i, nil
+				}, dmap.Options{RunID: "r", MaxConcurrency: 1 + (seed+k)%4, CommitEvery: 100 * time.Microsecond, Journal: &d}, &page{})
+			})
+		}
+		wg.Wait()
+		for _, err := range errs {
+			if err != nil {
+				require.ErrorIs(t, err, dmap.ErrFenced)
+				fenced++
+			}
+		}
+		times := map[int64]int{}
+		for _, offset := range d.counted(t) {
+			times[offset]++
+			require.Equal(t, 1, times[offset])
+		}
+	}
+	t.Logf("%d of 100 were fenced off", fenced)
+	require.Positive(t, fenced)
+}
+
+func TestASourceWhoseCursorsStandStillIsRefusedInADurableRun(t *testing.T) {
+	_, err := dmap.Map(t.Context(), still{pieces{10, 5}}, double, dmap.Options{RunID: "r", Journal: &diary{}})
+	require.ErrorContains(t, err, "Next")
+	_, err = dmap.Map(t.Context(), still{pieces{10, 5}}, double, dmap.Options{})
+	require.NoError(t, err)
+}
+
+type still struct{ pieces }
+
+func (s still) Read(ctx context.Context, split dmap.Split) iter.Seq2[dmap.Item[int], error] {
+	return func(yield func(dmap.Item[int], error) bool) {
+		for item, err := range s.pieces.Read(ctx, split) {
+			item.Next = dmap.Cursor{}
+			if !yield(item, err) {
+				return
+			}
+		}
+	}
+}
+
+func TestCommitsComeEveryWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d diary
+		_, err := dmap.Map(t.Context(), numbers(100), second, dmap.Options{RunID: "r", MaxConcurrency: 1, Journal: &d}, &page{})
+		require.NoError(t, err)
+		require.Greater(t, len(d.commits), 50)
+		require.LessOrEqual(t, len(d.commits), 101)
+	})
+}

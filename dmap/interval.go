@@ -1,0 +1,101 @@
+package dmap
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Interval is a stretch of a split that is settled: the items after From up to and including the one whose Next is To.
+// The zero To is the end of the split.
+type Interval struct {
+	Split string `json:"split"` // Split.ID
+	From  Cursor `json:"from,omitzero"`
+	To    Cursor `json:"to,omitzero"`
+}
+
+// compare orders the cursors of one split: by key, then by offset.
+func (c Cursor) compare(o Cursor) int {
+	return cmp.Or(strings.Compare(c.Key, o.Key), cmp.Compare(c.Offset, o.Offset))
+}
+
+// endBefore says that the end a comes before the end b, where the zero Cursor is the end of the split.
+func endBefore(a, b Cursor) bool {
+	switch {
+	case a == Cursor{}:
+		return false
+	case b == Cursor{}:
+		return true
+	}
+	return a.compare(b) < 0
+}
+
+// coverage is what is settled of each split, by its ID: intervals in order that do not touch. Intervals that meet are
+// merged, so it grows with the gaps, not with the items.
+type coverage map[string][]Interval
+
+func coverageOf(list []Interval) coverage {
+	c := coverage{}
+	for _, v := range list {
+		c.add(v)
+	}
+	return c
+}
+
+// add adds v, which may touch or overlap others.
+func (c coverage) add(v Interval) {
+	list := c[v.Split]
+	// The first interval that does not end before v begins, and the first that begins after v ends.
+	from, _ := slices.BinarySearchFunc(list, v.From, func(o Interval, at Cursor) int {
+		if o.To == (Cursor{}) {
+			return 1
+		}
+		return o.To.compare(at)
+	})
+	to := from
+	for to < len(list) && (v.To == Cursor{} || list[to].From.compare(v.To) <= 0) {
+		if list[to].From.compare(v.From) < 0 {
+			v.From = list[to].From
+		}
+		if endBefore(v.To, list[to].To) {
+			v.To = list[to].To
+		}
+		to++
+	}
+	c[v.Split] = slices.Replace(list, from, to, v)
+}
+
+// all returns every interval, by split and in order.
+func (c coverage) all() []Interval {
+	var out []Interval
+	for _, id := range slices.Sorted(maps.Keys(c)) {
+		out = append(out, c[id]...)
+	}
+	return out
+}
+
+// rest returns what of s is not covered, as splits of the same ID, in order.
+func (c coverage) rest(s Split) []Split {
+	var out []Split
+	from := s.From
+	for _, v := range c[s.ID] {
+		if from.compare(v.From) < 0 && (s.To == Cursor{} || v.From.compare(s.To) < 0) {
+			piece := s
+			piece.From, piece.To = from, v.From
+			out = append(out, piece)
+		}
+		if v.To == (Cursor{}) {
+			return out
+		}
+		if from.compare(v.To) < 0 {
+			from = v.To
+		}
+	}
+	if s.To == (Cursor{}) || from.compare(s.To) < 0 {
+		piece := s
+		piece.From = from
+		out = append(out, piece)
+	}
+	return out
+}

@@ -1,0 +1,71 @@
+package dmap
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+func at(n int64) Cursor { return Cursor{Offset: n} }
+
+// The model: a set of items of one split, item i reaching from cursor i to cursor i+1; the split ends after 40.
+func TestCoverageIsTheUnionOfItsIntervals(t *testing.T) {
+	const end = 40
+	rapid.Check(t, func(t *rapid.T) {
+		c, want := coverage{}, [end]bool{}
+		open := rapid.Bool().Draw(t, "open end") // the split's To is the zero Cursor
+		for range rapid.IntRange(0, 30).Draw(t, "intervals") {
+			from := rapid.Int64Range(0, end-1).Draw(t, "from")
+			to := rapid.Int64Range(from+1, end).Draw(t, "to")
+			v := Interval{Split: "s", From: at(from), To: at(to)}
+			if to == end && open {
+				v.To = Cursor{}
+			}
+			c.add(v)
+			for i := from; i < to; i++ {
+				want[i] = true
+			}
+			requireTidy(t, c["s"])
+		}
+		s := Split{ID: "s", To: at(end)}
+		if open {
+			s.To = Cursor{}
+		}
+		got := [end]bool{}
+		for i := range got {
+			got[i] = true
+		}
+		for _, piece := range c.rest(s) {
+			to := piece.To.Offset
+			if piece.To == (Cursor{}) {
+				to = end
+			}
+			require.Less(t, piece.From.Offset, to)
+			for i := piece.From.Offset; i < to; i++ {
+				require.True(t, got[i], "in two pieces")
+				got[i] = false
+			}
+		}
+		require.Equal(t, want, got)
+	})
+}
+
+func requireTidy(t require.TestingT, list []Interval) {
+	for i := 1; i < len(list); i++ {
+		require.NotEqual(t, Cursor{}, list[i-1].To)
+		require.Negative(t, list[i-1].To.compare(list[i].From), fmt.Sprint(list))
+	}
+}
+
+func TestCursorsAreOrderedByKeyThenOffset(t *testing.T) {
+	c := coverage{}
+	c.add(Interval{Split: "s", From: Cursor{}, To: Cursor{Key: "b"}})
+	c.add(Interval{Split: "s", From: Cursor{Key: "b"}, To: Cursor{Key: "d"}})
+	c.add(Interval{Split: "other", From: Cursor{}, To: Cursor{}})
+	require.Equal(t, []Interval{{Split: "other"}, {Split: "s", To: Cursor{Key: "d"}}}, c.all())
+	require.Empty(t, c.rest(Split{ID: "other"}))
+	require.Equal(t, []Split{{ID: "s", From: Cursor{Key: "d"}}}, c.rest(Split{ID: "s"}))
+	require.Equal(t, []Split{{ID: "new"}}, c.rest(Split{ID: "new"}))
+}
