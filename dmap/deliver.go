@@ -3,6 +3,7 @@ package dmap
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 )
 
@@ -110,7 +111,8 @@ func (e *engine[T, R]) sinkBroke(op string, err error) {
 	e.stop(broken)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(e.sinkErrs) < firstFailures {
+	told := slices.ContainsFunc(e.sinkErrs, func(o error) bool { return errors.Unwrap(o).Error() == err.Error() })
+	if !told && len(e.sinkErrs) < firstFailures { // a sink may say the same at Write and at Flush
 		e.sinkErrs = append(e.sinkErrs, broken)
 	}
 }

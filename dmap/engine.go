@@ -112,7 +112,7 @@ func (e *engine[T, R]) hire() {
 // run carries the run from the first item to the closed books. It owns every goroutine of the run.
 func (e *engine[T, R]) run() {
 	defer close(e.done)
-	watched := e.watchCancel()
+	calling := e.onCancel(e.stop)
 	e.reading = &reading[T, R]{e: e, src: e.src}
 	all, readErr := e.reading.run(e.readCtx)
 	switch {
@@ -125,25 +125,27 @@ func (e *engine[T, R]) run() {
 	e.gate.close()
 	<-e.gate.finished
 	e.working.Wait()
-	watched()
+	calling()
 	close(e.over)
+	saving := e.onCancel(func(cause error) { e.watching.Go(func() { e.drain(cause) }) }) // only sinks are left to bound
 	e.committing.Wait()
 	e.end(readErr)
+	saving()
 	e.cancelRun(nil)
 	e.cancelSink(nil)
 	e.watching.Wait()
 }
 
-// watchCancel stops the run when its context ends. The function it returns ends that, and waits if it is under way.
-func (e *engine[T, R]) watchCancel() (end func()) {
-	stopped := make(chan struct{})
+// onCancel calls f when the run's context ends. The function it returns ends that, and waits if f is under way.
+func (e *engine[T, R]) onCancel(f func(cause error)) (end func()) {
+	called := make(chan struct{})
 	disarm := context.AfterFunc(e.runCtx, func() {
-		defer close(stopped)
-		e.stop(context.Cause(e.runCtx))
+		defer close(called)
+		f(context.Cause(e.runCtx))
 	})
 	return func() {
 		if !disarm() {
-			<-stopped
+			<-called
 		}
 	}
 }

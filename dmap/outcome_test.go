@@ -455,3 +455,38 @@ func TestAHugeOrBadErrorTextDoesNotStopTheRun(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 3, stats.Failed)
 }
+
+// slowSink saves its results only after an hour, or never if its context ends before.
+type slowSink struct{ keep[int] }
+
+func (s *slowSink) Flush(ctx context.Context) error {
+	select {
+	case <-time.After(time.Hour):
+		return s.keep.Flush(ctx)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func TestACancellationBoundsTheTimeThatSinksHave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Minute, func() { cancel(errBoom) })
+		began := time.Now()
+		stats, err := dmap.Map(ctx, numbers(2), double, dmap.Options{}, dmap.Sink[int](&slowSink{}))
+		var broken *dmap.SinkError
+		require.ErrorAs(t, err, &broken)
+		require.EqualValues(t, 2, stats.Succeeded)
+		require.Equal(t, time.Minute+dmap.DefaultDrainTimeout, time.Since(began))
+	})
+}
+
+func TestACancellationAfterTheLastCallDoesNotUndoTheRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Hour-time.Second, func() { cancel(errBoom) })
+		stats, err := dmap.Map(ctx, numbers(2), double, dmap.Options{}, dmap.Sink[int](&slowSink{}))
+		require.NoError(t, err)
+		require.EqualValues(t, 2, stats.Succeeded)
+	})
+}
