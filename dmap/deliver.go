@@ -52,30 +52,30 @@ func isolated(f func() error) error {
 
 // deliver sends the results of a settled chunk to the sinks and closes the chunk.
 func (e *engine[T, R]) deliver(c *chunk[T, R]) {
-	e.store(c)
+	e.store(e.sinkCtx, c)
 	e.ledger.remove(c)
 	e.gate.settle()
 }
 
 // store writes what c has settled to the sinks, and takes note of it for the next commit if all of them have it.
-func (e *engine[T, R]) store(c *chunk[T, R]) {
+func (e *engine[T, R]) store(ctx context.Context, c *chunk[T, R]) {
 	e.commits.line.RLock()
 	defer e.commits.line.RUnlock()
-	if rejected, ok := e.write(c.outcomes()); ok {
+	if rejected, ok := e.write(ctx, c.outcomes()); ok {
 		e.commits.delivered(c, int64(rejected))
 	}
 }
 
 // write sends results to every sink. One that fails stops the run. It returns how many were rejected, and whether every
 // sink has the rest.
-func (e *engine[T, R]) write(results []Result[R]) (rejections int, ok bool) {
+func (e *engine[T, R]) write(ctx context.Context, results []Result[R]) (rejections int, ok bool) {
 	if len(results) == 0 {
 		return 0, true
 	}
 	ok = true
 	var all Rejected
 	for _, o := range e.sinks {
-		err := o.write(e.sinkCtx, results)
+		err := o.write(ctx, results)
 		var rejected Rejected
 		if errors.As(err, &rejected) {
 			all = e.reject(results, rejected, all)
@@ -174,7 +174,7 @@ func (e *engine[T, R]) record(end Ending) {
 		if !o.began {
 			continue
 		}
-		if err := isolated(func() error { return o.sink.(Recorder).End(e.sinkCtx, end) }); err != nil {
+		if err := isolated(func() error { return o.sink.(Recorder).End(e.saveCtx, end) }); err != nil {
 			e.sinkBroke("end", err)
 		}
 	}

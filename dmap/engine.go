@@ -2,6 +2,7 @@ package dmap
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -28,8 +29,10 @@ type engine[T, R any] struct {
 	cancelRead  context.CancelCauseFunc
 	callsCtx    context.Context // ends when calls are interrupted
 	cancelCalls context.CancelCauseFunc
-	sinkCtx     context.Context // outlives runCtx by DrainTimeout
+	sinkCtx     context.Context // of writes and commits while calls run
 	cancelSink  context.CancelCauseFunc
+	saveCtx     context.Context // of what sinks do when no call runs any more
+	cancelSave  context.CancelCauseFunc
 
 	gate       *gate[task[T, R]]
 	ledger     ledger[T, R]
@@ -73,13 +76,13 @@ func (e *engine[T, R]) start(ctx context.Context) error {
 	e.tolerance.Store(&tolerance)
 	e.runCtx, e.cancelRun = context.WithCancelCause(ctx)
 	e.readCtx, e.cancelRead = context.WithCancelCause(e.runCtx)
-	e.callsCtx, e.cancelCalls = context.WithCancelCause(e.runCtx)
-	e.sinkCtx, e.cancelSink = context.WithCancelCause(context.WithoutCancel(ctx))
+	e.callsCtx, e.cancelCalls = callContexts(ctx)
+	e.sinkCtx, e.cancelSink = detached(ctx)
+	e.saveCtx, e.cancelSave = detached(ctx)
 	e.gate = newGate[task[T, R]](e.opts.MaxConcurrency, e.room, e.hire)
 	ended, err := e.open()
 	if err != nil || ended != nil {
-		e.cancelRun(err)
-		e.cancelSink(err)
+		e.release(err)
 		if ended != nil {
 			e.final, e.err = ended.Stats, ended.Err
 		}
@@ -127,13 +130,39 @@ func (e *engine[T, R]) run() {
 	e.working.Wait()
 	calling()
 	close(e.over)
-	saving := e.onCancel(func(cause error) { e.watching.Go(func() { e.drain(cause) }) }) // only sinks are left to bound
+	saving := e.onCancel(func(cause error) { e.watching.Go(func() { e.bound(e.saveCtx, e.cancelSave, cause) }) })
 	e.committing.Wait()
 	e.end(readErr)
 	saving()
-	e.cancelRun(nil)
-	e.cancelSink(nil)
+	e.release(nil)
 	e.watching.Wait()
+}
+
+// release ends the contexts of the run.
+func (e *engine[T, R]) release(cause error) {
+	e.cancelRun(cause)
+	e.cancelCalls(cause)
+	e.cancelSink(cause)
+	e.cancelSave(cause)
+}
+
+// detached is a context with the values of ctx that ends only when it is told to.
+func detached(ctx context.Context) (context.Context, context.CancelCauseFunc) {
+	return context.WithCancelCause(context.WithoutCancel(ctx))
+}
+
+// callContexts is detached for calls: they see the deadline of ctx.
+func callContexts(ctx context.Context) (context.Context, context.CancelCauseFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return detached(ctx)
+	}
+	limited, release := context.WithDeadline(context.WithoutCancel(ctx), deadline)
+	calls, cancel := context.WithCancelCause(limited)
+	return calls, func(cause error) {
+		cancel(cause)
+		release()
+	}
 }
 
 // onCancel calls f when the run's context ends. The function it returns ends that, and waits if f is under way.
@@ -167,23 +196,36 @@ func (e *engine[T, R]) stop(cause error) {
 	e.watching.Go(func() { e.drain(cause) })
 }
 
-// drain bounds the time that calls, and after a cancellation sinks, have left.
+// drain bounds the time that calls have left, and then that of writes if the run was cancelled.
 func (e *engine[T, R]) drain(cause error) {
 	timer := time.NewTimer(e.opts.DrainTimeout)
 	defer timer.Stop()
-	for {
-		select {
-		case <-e.runCtx.Done(): // calls end with it; the sinks have the rest of the time
-			select {
-			case <-timer.C:
-				e.cancelSink(context.Cause(e.runCtx))
-			case <-e.sinkCtx.Done():
-			}
-			return
-		case <-timer.C:
-			e.cancelCalls(cause)
-			timer.Reset(e.opts.DrainTimeout)
-		}
+	interrupt := e.runCtx.Done()
+	if errors.Is(context.Cause(e.runCtx), ErrSuspended) {
+		interrupt = nil
+	}
+	select {
+	case <-interrupt:
+	case <-timer.C:
+	case <-e.over:
+		return
+	}
+	e.cancelCalls(cause)
+	select {
+	case <-e.runCtx.Done():
+		e.bound(e.sinkCtx, e.cancelSink, cause)
+	case <-e.over:
+	}
+}
+
+// bound cancels ctx after DrainTimeout, unless it ends before.
+func (e *engine[T, R]) bound(ctx context.Context, cancel context.CancelCauseFunc, cause error) {
+	timer := time.NewTimer(e.opts.DrainTimeout)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		cancel(cause)
+	case <-ctx.Done():
 	}
 }
 
@@ -328,6 +370,7 @@ func (e *engine[T, R]) running() Stats {
 
 func (e *engine[T, R]) id() string             { return e.opts.RunID }
 func (e *engine[T, R]) cancel(cause error)     { e.cancelRun(cause) }
+func (e *engine[T, R]) suspend()               { e.stop(ErrSuspended) }
 func (e *engine[T, R]) setLimit(n int)         { e.gate.setLimit(n) }
 func (e *engine[T, R]) setPaused(paused bool)  { e.gate.setPaused(paused) }
 func (e *engine[T, R]) ended() <-chan struct{} { return e.done }

@@ -10,12 +10,12 @@ import (
 func (e *engine[T, R]) end(readErr error) {
 	pending := e.collect()
 	for _, o := range e.sinks {
-		if err := isolated(func() error { return o.sink.Flush(e.sinkCtx) }); err != nil {
+		if err := isolated(func() error { return o.sink.Flush(e.saveCtx) }); err != nil {
 			e.sinkBroke("flush", err)
 		}
 	}
 	if e.commits.journal != nil {
-		e.commits.commit(e.sinkCtx)
+		e.commits.commit(e.saveCtx)
 	}
 	stats := e.running()
 	stats.Pending = int64(len(pending))
@@ -37,7 +37,7 @@ func (e *engine[T, R]) end(readErr error) {
 func (e *engine[T, R]) collect() []Pending {
 	var pending []Pending
 	for _, c := range e.ledger.open() {
-		if err := isolated(func() error { e.store(c); return nil }); err != nil {
+		if err := isolated(func() error { e.store(e.saveCtx, c); return nil }); err != nil {
 			e.sinkBroke("write", err)
 		}
 		pending = append(pending, c.pending()...)

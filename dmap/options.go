@@ -31,8 +31,9 @@ type Options struct {
 	Retry Retry `json:"retry,omitzero"`
 	// Tolerance says how many items may fail before the run does. The zero Tolerance tolerates none.
 	Tolerance Tolerance `json:"tolerance,omitzero"`
-	// DrainTimeout is how long calls in flight may go on once the tolerance is exceeded or a sink broke, and how long the
-	// results may take to be saved once the run was cancelled. 0: DefaultDrainTimeout.
+	// DrainTimeout is how long calls in flight may go on once the run is suspended, the tolerance is exceeded or a sink
+	// broke; and after that how long results may take to be saved once the run was cancelled or suspended by its context.
+	// 0: DefaultDrainTimeout.
 	DrainTimeout time.Duration `json:"drainTimeout,omitempty"`
 	// AbandonAfter gives up calls that still run this long after their context ended: the item fails with ErrStuck, the
 	// place is freed, a late result is dropped. 0: never; Map waits for every call. The function's goroutine goes on

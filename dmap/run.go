@@ -17,6 +17,7 @@ type control interface {
 	setTolerance(t Tolerance)
 	setPaused(p bool)
 	cancel(cause error)
+	suspend()
 	ended() <-chan struct{}
 	outcome() (Stats, error)
 }
@@ -58,6 +59,11 @@ func (r *Run) Cancel(cause error) {
 	}
 	r.control.cancel(cause)
 }
+
+// Suspend stops the run so that a call with the same RunID goes on with it, if it has a journal: nothing new starts, calls
+// in flight have Options.DrainTimeout to come back, what is settled is committed, and Wait returns ErrSuspended.
+// It does not wait.
+func (r *Run) Suspend() { r.control.suspend() }
 
 // Done is closed when the run has ended and nothing of it runs any more.
 func (r *Run) Done() <-chan struct{} { return r.control.ended() }

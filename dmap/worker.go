@@ -231,7 +231,7 @@ func (e *engine[T, R]) afterError(err error, attempt int) (next state, wait time
 	if errors.Is(err, ErrSkip) {
 		return skipped, 0
 	}
-	if e.callsCtx.Err() != nil && interrupted(err) {
+	if (e.callsCtx.Err() != nil || e.runCtx.Err() != nil) && interrupted(err) {
 		return unsettled, -1
 	}
 	wait, again := e.opts.Retry.again(attempt, err, rand.Float64())

@@ -1,0 +1,33 @@
+package dmap
+
+import (
+	"context"
+	"os"
+	"os/signal"
+)
+
+// SuspendOn returns a context that ends with the cause ErrSuspended when one of the signals arrives: a run under it stops as
+// by [Run.Suspend], and another process goes on with it. A second signal acts as if nobody had asked for it, and so ends
+// the process. The function it returns gives the signals back.
+//
+//	ctx, stop := dmap.SuspendOn(ctx, os.Interrupt, syscall.SIGTERM)
+//	defer stop()
+func SuspendOn(parent context.Context, signals ...os.Signal) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(parent)
+	arrived := make(chan os.Signal, 1)
+	signal.Notify(arrived, signals...)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		select {
+		case <-arrived:
+			cancel(ErrSuspended)
+		case <-ctx.Done():
+		}
+		signal.Stop(arrived)
+	}()
+	return ctx, func() {
+		cancel(context.Canceled)
+		<-done
+	}
+}
