@@ -124,6 +124,7 @@ func (c *chunk[T, R]) counts() Counts {
 			continue
 		}
 		n.Read++
+		n.Taken++
 		if c.before != nil {
 			n.Read += c.before[i]
 			n.Skipped += c.before[i]

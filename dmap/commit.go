@@ -120,6 +120,7 @@ func (c *commits[T, R]) cut() (commit Commit, any bool) {
 func (e *engine[T, R]) resume(ctx context.Context, p Progress) error {
 	e.commits.number = p.Number
 	e.base = coverageOf(p.Settled)
+	e.taken = p.Counts.Taken
 	e.counts.read.Store(p.Counts.Read)
 	e.counts.shard(0).Store(p.Counts.Succeeded)
 	e.counts.failed.Store(p.Counts.Failed)

@@ -264,7 +264,7 @@ func finish(t *testing.T, src dmap.Source[int], d *diary, p *page, stats dmap.St
 		sum.Add(c.Counts)
 	}
 	require.Equal(t, sum, progress.Counts)
-	require.Equal(t, dmap.Counts{Read: stats.Read, Succeeded: stats.Succeeded, Failed: stats.Failed, Skipped: stats.Skipped,
+	require.Equal(t, dmap.Counts{Read: stats.Read, Taken: int64(want), Succeeded: stats.Succeeded, Failed: stats.Failed, Skipped: stats.Skipped,
 		Calls: stats.Calls, Retries: stats.Retries}, sum)
 	for s, err := range dmap.Pieces(src).Splits(t.Context()) {
 		require.NoError(t, err)
@@ -311,14 +311,14 @@ func TestMaxItemsHoldsAcrossResumes(t *testing.T) {
 
 func TestARunThatHasEndedIsNotRunAgain(t *testing.T) {
 	d := diary{begun: &dmap.Beginning{}, ended: &dmap.Ending{Stats: dmap.Stats{RunID: "r", Read: 5, Succeeded: 5}}}
-	stats, err := dmap.Map(t.Context(), numbers(5), func(context.Context, int) (int, error) {
+	_, err := dmap.Map(t.Context(), numbers(5), func(context.Context, int) (int, error) {
 		t.Error("called")
 		return 0, nil
 	}, dmap.Options{RunID: "r", Journal: &d})
 	require.Error(t, err, "begun with another source")
 	require.ErrorIs(t, err, dmap.ErrSpecChanged)
 	d.begun.Source = "5 numbers"
-	stats, err = dmap.Map(t.Context(), numbers(5), double, dmap.Options{RunID: "r", Journal: &d})
+	stats, err := dmap.Map(t.Context(), numbers(5), double, dmap.Options{RunID: "r", Journal: &d})
 	require.NoError(t, err)
 	require.Equal(t, d.ended.Stats, stats)
 	d.ended.Err = fmt.Errorf("%w: too many failures", dmap.ErrEnded)
@@ -400,4 +400,29 @@ func TestCommitsComeEveryWindow(t *testing.T) {
 		require.Greater(t, len(d.commits), 50)
 		require.LessOrEqual(t, len(d.commits), 101)
 	})
+}
+
+// What the function skips was taken all the same: a resume must not take another item in its place.
+func TestMaxItemsCountsAcrossResumesWhatTheFunctionSkips(t *testing.T) {
+	var d diary
+	var calls atomic.Int64
+	opts := dmap.Options{RunID: "r", MaxItems: 20, MaxConcurrency: 1, Journal: &d}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	skipping := func(_ context.Context, i int) (int, error) {
+		if calls.Add(1) == 10 {
+			cancel(dmap.ErrSuspended)
+		}
+		if i%2 == 0 {
+			return 0, dmap.ErrSkip
+		}
+		return i, nil
+	}
+	_, err := dmap.Map(ctx, numbers(50), skipping, opts, &page{})
+	require.ErrorIs(t, err, dmap.ErrSuspended)
+	stats, err := dmap.Map(t.Context(), numbers(50), skipping, opts, &page{})
+	require.NoError(t, err)
+	require.EqualValues(t, 20, stats.Read)
+	require.EqualValues(t, 10, stats.Skipped)
+	require.Len(t, d.counted(t), 10)
 }

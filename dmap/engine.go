@@ -40,6 +40,7 @@ type engine[T, R any] struct {
 	reading    *reading[T, R]
 	commits    commits[T, R]
 	base       coverage       // what earlier processes have settled
+	taken      int64          // of MaxItems, by earlier processes
 	working    sync.WaitGroup // the workers
 	watching   sync.WaitGroup // the watch, and timers that end contexts
 	committing sync.WaitGroup // the goroutine that commits
@@ -264,7 +265,7 @@ func (e *engine[T, R]) handRest(c *chunk[T, R]) {
 // enough says that earlier processes have taken MaxItems already.
 func (e *engine[T, R]) enough() bool {
 	most := e.opts.MaxItems
-	if most == 0 || e.counts.read.Load()-e.counts.skipped.Load() < most {
+	if most == 0 || e.taken < most {
 		return false
 	}
 	e.truncated.Store(true)

@@ -51,6 +51,7 @@ type Commit struct {
 // Counts is what a Commit adds to the counts of the run.
 type Counts struct {
 	Read      int64 `json:"read"`
+	Taken     int64 `json:"taken"` // of Read: what the source did not skip; MaxItems counts these
 	Succeeded int64 `json:"succeeded"`
 	Failed    int64 `json:"failed"`
 	Skipped   int64 `json:"skipped"`
@@ -61,6 +62,7 @@ type Counts struct {
 // Add adds o to c.
 func (c *Counts) Add(o Counts) {
 	c.Read += o.Read
+	c.Taken += o.Taken
 	c.Succeeded += o.Succeeded
 	c.Failed += o.Failed
 	c.Skipped += o.Skipped

@@ -38,7 +38,7 @@ func (r *reading[T, R]) run(ctx context.Context) (all bool, err error) {
 	if r.e.enough() {
 		return true, nil
 	}
-	r.taken = r.e.counts.read.Load() - r.e.counts.skipped.Load()
+	r.taken = r.e.taken
 	group, ctx := errgroup.WithContext(ctx)
 	r.splits = make(chan Split)
 	group.Go(func() error {
