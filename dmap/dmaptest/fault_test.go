@@ -3,6 +3,7 @@ package dmaptest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"sync"
@@ -338,4 +339,18 @@ func content(t *testing.T, b *blob.Bucket, key string) string {
 	data, err := b.ReadAll(t.Context(), key)
 	require.NoError(t, err)
 	return string(data)
+}
+
+func TestAFaultBucketTellsWhoWatchesEachCallTwice(t *testing.T) {
+	b := NewFaultBucket(t, memblob.OpenBucket(nil))
+	var told []string
+	b.Watch(func(c Call, ended bool) {
+		if c.Op != OpWrite {
+			told = append(told, fmt.Sprint(c.Op, " ", c.Key, " ", c.Bytes, " ", ended))
+		}
+	})
+	require.NoError(t, b.WriteAll(t.Context(), "k", []byte("123"), nil))
+	b.Watch(nil)
+	require.NoError(t, b.Delete(t.Context(), "k"))
+	require.Equal(t, []string{"create k 0 false", "create k 0 true", "close k 0 false", "close k 3 true"}, told)
 }

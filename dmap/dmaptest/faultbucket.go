@@ -24,6 +24,7 @@ type FaultBucket struct {
 	calls  map[Op]int
 	record []Op // what log keeps
 	log    []Call
+	watch  func(Call, bool)
 }
 
 // Call is an operation that has ended.
@@ -89,8 +90,27 @@ func (b *FaultBucket) Log() []Call {
 	return slices.Clone(b.log)
 }
 
+// Watch calls f when a call begins, with false, and when it has ended, with true: from the goroutine that makes the call, so
+// that f can end the process at an exact point. f must be safe for concurrent use; nil: stop.
+func (b *FaultBucket) Watch(f func(c Call, ended bool)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.watch = f
+}
+
+// tell passes a call to the function that watches.
+func (b *FaultBucket) tell(c Call, ended bool) {
+	b.mu.Lock()
+	f := b.watch
+	b.mu.Unlock()
+	if f != nil {
+		f(c, ended)
+	}
+}
+
 // begin counts a call and returns the fault that hits it, or nil.
 func (b *FaultBucket) begin(op Op, key string) *InjectedError {
+	b.tell(Call{Op: op, Key: key}, false)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.calls[op]++
@@ -109,6 +129,7 @@ func (b *FaultBucket) begin(op Op, key string) *InjectedError {
 
 // end records a call.
 func (b *FaultBucket) end(op Op, key string, bytes int64, err error) {
+	defer b.tell(Call{Op: op, Key: key, Bytes: bytes, Err: err}, true)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if slices.Contains(b.record, op) {

@@ -28,8 +28,18 @@ const (
 	guardEnv       = "DMAP_E2E_GUARD"
 )
 
-// accessKey and secretKey are new in each process, so that a test never talks to the server of another one.
-var accessKey, secretKey = rand.Text(), rand.Text()
+// accessKey and secretKey are new in each process, so that a test never talks to the server of another one; a process that a
+// test starts shares those of the test.
+var accessKey, secretKey = keys()
+
+const keysEnv = "DMAP_E2E_KEYS"
+
+func keys() (access, secret string) {
+	if access, secret, shared := strings.Cut(os.Getenv(keysEnv), " "); shared {
+		return access, secret
+	}
+	return rand.Text(), rand.Text()
+}
 
 // gateway is the one server of this process, started when first asked for.
 var gateway = sync.OnceValues(startGateway)
