@@ -133,6 +133,15 @@ func (c *chunk[T, R]) counts() Counts {
 	return n
 }
 
+// interval is what item i settles.
+func (c *chunk[T, R]) interval(i int) Interval {
+	from := c.from
+	if i > 0 {
+		from = c.items[i-1].Next
+	}
+	return Interval{Split: c.split.ID, From: from, To: c.items[i].Next}
+}
+
 // intervals is what the chunk settles: all of it, or what lies between its unsettled items.
 func (c *chunk[T, R]) intervals() []Interval {
 	var out []Interval

@@ -14,13 +14,17 @@ type commits[T, R any] struct {
 	e       *engine[T, R]
 	journal Journal // nil: nothing here does anything
 
-	line sync.RWMutex // read-held around each delivery, so that a cut falls between deliveries
+	caution *caution[T, R]
+
+	line    sync.RWMutex // read-held around each delivery, so that a cut falls between deliveries
+	writing sync.Mutex   // held around each record, and guards number and broken
 
 	mu      sync.Mutex // guards what follows
 	settled coverage   // since the last cut
 	counts  Counts     // of settled
-	number  int64      // of the next commit; one goroutine at a time commits
-	broken  bool       // a commit failed: what came after it has no place in the journal
+
+	number int64 // of the next commit
+	broken bool  // a commit failed: what came after it has no place in the journal
 }
 
 // delivered adds a chunk whose results have reached the sinks to the window; line is read-held.
@@ -48,7 +52,7 @@ func (c *commits[T, R]) run() {
 		case <-c.e.over:
 			return
 		case <-timer.C:
-			if !c.commit(c.e.sinkCtx) {
+			if !c.commit(c.e.sinkCtx, false) {
 				return
 			}
 			timer.Reset(c.window())
@@ -66,35 +70,49 @@ func (c *commits[T, R]) window() time.Duration {
 }
 
 // commit makes the window count. If that fails the run stops, and what was in the window runs again in the next one.
-func (c *commits[T, R]) commit(ctx context.Context) bool {
+// last says that no call runs any more and the run may be resumed.
+func (c *commits[T, R]) commit(ctx context.Context, last bool) bool {
+	c.writing.Lock()
+	defer c.writing.Unlock()
 	if c.broken {
 		return false
 	}
 	commit, any := c.cut()
-	if !any {
+	commit.Clean = last
+	if !any && !last {
 		return true
 	}
-	c.broken = true
 	for i, o := range c.e.sinks {
 		committer, ok := o.sink.(Committer)
-		if !ok {
+		if !ok || !any {
 			continue
 		}
 		var state json.RawMessage
 		err := isolated(func() (err error) { state, err = committer.Commit(ctx); return err })
 		if err != nil {
+			c.broken = true
 			c.e.sinkBroke("commit", err)
 			return false
 		}
 		commit.States[strconv.Itoa(i)] = state
 	}
-	if err := isolated(func() error { return c.journal.Append(ctx, commit) }); err != nil {
-		c.e.sinkBroke("append", fmt.Errorf("commit %d: %w", commit.Number, err))
-		return false
+	c.append(ctx, commit)
+	c.caution.committed()
+	return !c.broken
+}
+
+// append adds a record to the journal; writing is held.
+func (c *commits[T, R]) append(ctx context.Context, record Commit) {
+	if c.broken {
+		return
+	}
+	record.Number = c.number
+	if err := isolated(func() error { return c.journal.Append(ctx, record) }); err != nil {
+		c.broken = true
+		c.e.sinkBroke("append", fmt.Errorf("commit %d: %w", record.Number, err))
+		return
 	}
 	c.number++
-	c.broken = false
-	return true
 }
 
 // cut ends the window and begins the next.
@@ -106,7 +124,7 @@ func (c *commits[T, R]) cut() (commit Commit, any bool) {
 	if len(c.settled) == 0 {
 		return commit, false
 	}
-	commit = Commit{Number: c.number, Settled: c.settled.all(), Counts: c.counts, States: map[string]json.RawMessage{}}
+	commit = Commit{Settled: c.settled.all(), Counts: c.counts, States: map[string]json.RawMessage{}}
 	c.settled, c.counts = coverage{}, Counts{}
 	for _, o := range c.e.sinks {
 		if committer, ok := o.sink.(Committer); ok {
@@ -119,6 +137,13 @@ func (c *commits[T, R]) cut() (commit Commit, any bool) {
 // resume sets the run up to go on from p.
 func (e *engine[T, R]) resume(ctx context.Context, p Progress) error {
 	e.commits.number = p.Number
+	if p.Resumed {
+		clean := p.Clean
+		if err := e.commits.takeOver(ctx, &p); err != nil {
+			return err
+		}
+		e.commits.caution = newCaution(&e.commits, p, clean)
+	}
 	e.base = coverageOf(p.Settled)
 	e.taken = p.Counts.Taken
 	e.counts.read.Store(p.Counts.Read)
@@ -136,5 +161,16 @@ func (e *engine[T, R]) resume(ctx context.Context, p Progress) error {
 			return &SinkError{Op: "restore", Err: err}
 		}
 	}
+	return nil
+}
+
+// takeOver tells the journal that this process goes on with the run: a process that still does is fenced off.
+func (c *commits[T, R]) takeOver(ctx context.Context, p *Progress) error {
+	record := Commit{Number: p.Number, Begins: true}
+	if err := isolated(func() error { return c.journal.Append(ctx, record) }); err != nil {
+		return &SinkError{Op: "append", Err: fmt.Errorf("commit %d: %w", record.Number, err)}
+	}
+	p.Apply(record)
+	c.number = p.Number
 	return nil
 }

@@ -73,6 +73,9 @@ func roundTrip(c dmap.Commit) (out dmap.Commit) {
 func (d *diary) counted(t *testing.T) []int64 {
 	var out []int64
 	for _, c := range d.commits {
+		if len(c.States) == 0 {
+			continue
+		}
 		var offsets []int64
 		require.NoError(t, json.Unmarshal(c.States["0"], &offsets))
 		out = append(out, offsets...)
@@ -234,7 +237,9 @@ func breakOff(t *testing.T, src dmap.Source[int], limits batch.Limits, seed uint
 		}
 		require.Less(t, attempt, 13, "%v", err)
 		require.True(t, errors.Is(err, dmap.ErrSuspended) || errors.Is(err, errBoom), "%v", err)
-		require.True(t, p.ended[0].Resumable)
+		if len(p.ended) > 0 { // else the journal refused the take-over
+			require.True(t, p.ended[0].Resumable)
+		}
 	}
 }
 

@@ -390,7 +390,10 @@ func (e *engine[T, R]) outcome() (Stats, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.err != nil {
-		return e.final, fmt.Errorf("dmap: run %s: %w", e.opts.RunID, e.err)
+		return e.final, inRun(e.opts.RunID, e.err)
 	}
 	return e.final, nil
 }
+
+// inRun is err as the caller gets it.
+func inRun(id string, err error) error { return fmt.Errorf("dmap: run %s: %w", id, err) }

@@ -28,7 +28,7 @@ type ToleranceError struct {
 
 func (e *ToleranceError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "dmap: %v: %d of %d items failed, allowed: %v", ErrTolerance, e.Failed, e.Of, e.Tolerance)
+	fmt.Fprintf(&b, "%v: %d of %d items failed, allowed: %v", ErrTolerance, e.Failed, e.Of, e.Tolerance)
 	for _, f := range e.First {
 		fmt.Fprintf(&b, "\n\t%v", f)
 	}
@@ -70,7 +70,7 @@ func (e *SourceError) Error() string {
 	if e.Split.ID != "" {
 		at = fmt.Sprintf("%s split %q", at, e.Split.ID)
 	}
-	return fmt.Sprintf("dmap: source %s: %v", at, e.Err)
+	return fmt.Sprintf("source %s: %v", at, e.Err)
 }
 
 // Unwrap returns the cause.
@@ -82,7 +82,7 @@ type SinkError struct {
 	Err error
 }
 
-func (e *SinkError) Error() string { return fmt.Sprintf("dmap: sink %s: %v", e.Op, e.Err) }
+func (e *SinkError) Error() string { return fmt.Sprintf("sink %s: %v", e.Op, e.Err) }
 
 // Unwrap returns the cause.
 func (e *SinkError) Unwrap() error { return e.Err }

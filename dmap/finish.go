@@ -15,7 +15,7 @@ func (e *engine[T, R]) end(readErr error) {
 		}
 	}
 	if e.commits.journal != nil {
-		e.commits.commit(e.saveCtx)
+		e.commits.commit(e.saveCtx, e.stopping.Load())
 	}
 	stats := e.running()
 	stats.Pending = int64(len(pending))

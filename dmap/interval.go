@@ -80,7 +80,10 @@ func (c coverage) rest(s Split) []Split {
 	var out []Split
 	from := s.From
 	for _, v := range c[s.ID] {
-		if from.compare(v.From) < 0 && (s.To == Cursor{} || v.From.compare(s.To) < 0) {
+		if s.To != (Cursor{}) && v.From.compare(s.To) >= 0 {
+			break
+		}
+		if from.compare(v.From) < 0 {
 			piece := s
 			piece.From, piece.To = from, v.From
 			out = append(out, piece)

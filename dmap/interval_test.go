@@ -29,12 +29,14 @@ func TestCoverageIsTheUnionOfItsIntervals(t *testing.T) {
 			}
 			requireTidy(t, c["s"])
 		}
-		s := Split{ID: "s", To: at(end)}
-		if open {
+		first := rapid.Int64Range(0, end-1).Draw(t, "from of the split")
+		last := rapid.Int64Range(first+1, end).Draw(t, "to of the split")
+		s := Split{ID: "s", From: at(first), To: at(last)}
+		if open && last == end {
 			s.To = Cursor{}
 		}
-		got := [end]bool{}
-		for i := range got {
+		got := want
+		for i := first; i < last; i++ {
 			got[i] = true
 		}
 		for _, piece := range c.rest(s) {

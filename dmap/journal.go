@@ -46,6 +46,10 @@ type Commit struct {
 	Settled []Interval                 `json:"settled,omitempty"`
 	Counts  Counts                     `json:"counts"`
 	States  map[string]json.RawMessage `json:"states,omitempty"` // of the sinks that are Committers, by position
+	Begins  bool                       `json:"begins,omitempty"` // a process goes on with the run from here
+	Clean   bool                       `json:"clean,omitempty"`  // the last record of a process that stopped in order
+	Trying  []Trial                    `json:"trying,omitempty"` // items that are about to be called
+	Back    []Interval                 `json:"back,omitempty"`   // announced items whose call came back
 }
 
 // Counts is what a Commit adds to the counts of the run.
@@ -77,6 +81,8 @@ type Progress struct {
 	Settled []Interval                   // tidy: in order, merged
 	Counts  Counts                       // sums
 	States  map[string][]json.RawMessage // of Committers, in order of the commits
+	Clean   bool                         // the last process stopped in order
+	Trials  []Trial                      // items that were announced and have not settled
 	Ended   *Ending                      // the run has its final record: nothing runs any more
 }
 
@@ -85,6 +91,7 @@ func (p *Progress) Apply(commits ...Commit) {
 	settled := coverageOf(p.Settled)
 	for _, c := range commits {
 		p.Number = c.Number + 1
+		p.Clean = c.Clean
 		p.Counts.Add(c.Counts)
 		for _, v := range c.Settled {
 			settled.add(v)
@@ -95,6 +102,7 @@ func (p *Progress) Apply(commits ...Commit) {
 			}
 			p.States[sink] = append(p.States[sink], state)
 		}
+		p.try(c, settled)
 	}
 	p.Settled = settled.all()
 }
@@ -106,7 +114,7 @@ type SpecError struct {
 }
 
 func (e *SpecError) Error() string {
-	return fmt.Sprintf("dmap: run %s: %v: %s", e.RunID, ErrSpecChanged, strings.Join(e.Fields, "; "))
+	return fmt.Sprintf("%v: %s", ErrSpecChanged, strings.Join(e.Fields, "; "))
 }
 
 // Is reports whether target is ErrSpecChanged.

@@ -65,7 +65,7 @@ func launch[T, R any](ctx context.Context, e *engine[T, R], src Source[T], opts 
 		e.sinks = append(e.sinks, newOutlet(s))
 	}
 	if err := e.start(ctx); err != nil {
-		return nil, err
+		return nil, inRun(e.opts.RunID, err)
 	}
 	return &Run{e}, nil
 }

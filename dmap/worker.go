@@ -98,8 +98,7 @@ func (w *worker[T, R]) processItems() bool {
 		}
 		i := w.t.lo
 		item := &w.t.chunk.items[i]
-		if item.Err != nil {
-			w.unreadable(i)
+		if w.settledWithoutCall(i) {
 			continue
 		}
 		ctx := &contexts[len(contexts)-(w.t.hi-i)]
@@ -127,11 +126,13 @@ func (w *worker[T, R]) processBatch() bool {
 	}
 	if w.t.picks == nil {
 		for i := range c.items {
-			if c.items[i].Err != nil {
-				w.unreadable(i)
-				continue
+			switch {
+			case w.settledWithoutCall(i):
+			case e.commits.caution.suspect(c, i) > 0: // alone, so that only it is blamed
+				e.gate.giveBack(task[T, R]{chunk: c, picks: []int{i}, attempt: w.t.attempt})
+			default:
+				w.t.picks = append(w.t.picks, i)
 			}
-			w.t.picks = append(w.t.picks, i)
 		}
 	}
 	if len(w.t.picks) == 0 {
@@ -187,12 +188,22 @@ func (w *worker[T, R]) afterExit(err error) {
 	w.t.lo++
 }
 
-// unreadable fails an item that came without a value.
-func (w *worker[T, R]) unreadable(i int) {
-	var zero R
+// settledWithoutCall fails an item that came without a value, or that was in flight in too many deaths.
+func (w *worker[T, R]) settledWithoutCall(i int) bool {
 	c := w.t.chunk
-	c.note(i, 0, zero, &ReadError{c.items[i].Err}, 0)
-	w.fail(i, 0, &ReadError{c.items[i].Err})
+	err := c.items[i].Err
+	if err != nil {
+		err = &ReadError{err}
+	} else if deaths := w.e.commits.caution.suspect(c, i); deaths >= poisonDeaths {
+		err = &PoisonError{deaths}
+	}
+	if err == nil {
+		return false
+	}
+	var zero R
+	c.note(i, 0, zero, err, 0)
+	w.fail(i, 0, err)
+	return true
 }
 
 // finish settles item i after a call, or leaves it pending, or says when it is to be called again.
@@ -258,6 +269,12 @@ func (w *worker[T, R]) fail(i, attempt int, err error) {
 func (w *worker[T, R]) callItem(ctx *callContext[T, R], value T) (out R, err error) {
 	returned := false
 	defer func() { w.end(ctx, returned, recover(), &err) }()
+	leave, err := w.e.commits.caution.enter(w.e.callsCtx, ctx.chunk, ctx.item)
+	if err != nil {
+		returned = true
+		return out, err
+	}
+	defer leave()
 	w.begin(ctx)
 	if w.e.opts.Timeout == 0 {
 		out, err = w.e.fn(ctx, value)
@@ -274,6 +291,12 @@ func (w *worker[T, R]) callItem(ctx *callContext[T, R], value T) (out R, err err
 func (w *worker[T, R]) callBatch(ctx *callContext[T, R], items []Item[T]) (out []R, err error) {
 	returned := false
 	defer func() { w.end(ctx, returned, recover(), &err) }()
+	leave, err := w.e.commits.caution.enter(w.e.callsCtx, ctx.chunk, w.t.picks...)
+	if err != nil {
+		returned = true
+		return out, err
+	}
+	defer leave()
 	w.begin(ctx)
 	if w.e.opts.Timeout == 0 {
 		out, err = w.e.batchFn(ctx, items)
