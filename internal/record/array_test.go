@@ -1,0 +1,102 @@
+package record
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// valuesFrom reads an array from an offset through a buffer that starts at size bytes.
+func valuesFrom(data []byte, offset int64, size, most int) (rows []row, err error) {
+	a := NewArray(bytes.NewReader(data[offset:]), offset, -1, most)
+	a.buf = a.buf[:size]
+	for {
+		err := a.Next()
+		if err == io.EOF {
+			return rows, nil
+		}
+		r := row{offset: a.Offset(), end: a.End()}
+		var fault *Fault
+		switch {
+		case errors.As(err, &fault) && !fault.Fatal:
+			r.fault = *fault
+			r.fault.Line = 0
+		case err != nil:
+			return rows, err
+		default:
+			r.fields = []string{string(a.Bytes())}
+		}
+		rows = append(rows, r)
+	}
+}
+
+func FuzzArray(f *testing.F) {
+	for _, seed := range []string{
+		`[]`, "\xef\xbb\xbf [ {\"a\":\"}]\\\"\"} , [1,[2]],\n\"x,]\",null,-1.5e3 ]\n ", `[1,`, `[1 2]`, `[1]]`, `{"a":1}`, `[{"a":1]`,
+		`[` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + `,"y"]`,
+	} {
+		f.Add([]byte(seed), uint8(3))
+	}
+	f.Fuzz(func(t *testing.T, data []byte, size uint8) {
+		const most = 32
+		got, err := valuesFrom(data, 0, 4+int(size), most)
+		var want []json.RawMessage
+		if json.Unmarshal(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")), &want) != nil || want == nil {
+			for _, r := range got { // what is no array is refused, or its values are no JSON
+				require.LessOrEqual(t, r.offset, r.end)
+			}
+			return
+		}
+		require.NoError(t, err, "%q", data)
+		require.Len(t, got, len(want), "%q", data)
+		for i, r := range got {
+			require.Equal(t, len(want[i]) > most, r.bad(), "%q", data)
+			if !r.bad() {
+				require.Equal(t, []string{string(want[i])}, r.fields)
+			}
+			rest, err := valuesFrom(data, r.end, 4+int(size), most)
+			require.NoError(t, err)
+			require.Len(t, rest, len(got)-i-1)
+			for j := range rest {
+				require.Equal(t, got[i+1+j], rest[j])
+			}
+		}
+	})
+}
+
+func TestWhatIsWrongWithAnArrayIsFatal(t *testing.T) {
+	for data, wrong := range map[string]string{
+		``: "no JSON array", `{}`: "no JSON array", `[1`: "does not end", `[{"a":`: "does not end", `["a`: "does not end",
+		`[1,`: "does not end", `[`: "does not end", `[1 2]`: "neither a comma", `[1]x`: "behind the end", "\x1f\x8b": "gzip",
+	} {
+		_, err := valuesFrom([]byte(data), 0, 4, 32)
+		var fault *Fault
+		require.ErrorAs(t, err, &fault, "%q", data)
+		require.True(t, fault.Fatal)
+		require.ErrorContains(t, err, wrong, "%q", data)
+	}
+}
+
+func TestAStreamThatBreaksInsideAnArrayIsAnError(t *testing.T) {
+	broken := errors.New("reset")
+	a := NewArray(io.MultiReader(strings.NewReader(`[{"a":1},{"b"`), failing{broken}), 0, -1, 100)
+	require.NoError(t, a.Next())
+	require.ErrorIs(t, a.Next(), broken)
+}
+
+func TestALongValueIsSkippedWithoutBeingHeld(t *testing.T) {
+	data := io.MultiReader(strings.NewReader(`["`), strings.NewReader(strings.Repeat("x", 1<<20)), strings.NewReader(`",{"ok":1}]`))
+	a := NewArray(data, 0, 4096, 1000)
+	var fault *Fault
+	require.ErrorAs(t, a.Next(), &fault)
+	require.Equal(t, "more than 1000 record bytes", fault.Error())
+	require.NoError(t, a.Next())
+	require.Equal(t, `{"ok":1}`, string(a.Bytes()))
+	require.ErrorIs(t, a.Next(), io.EOF)
+	require.LessOrEqual(t, len(a.buf), 8192)
+}
