@@ -104,6 +104,9 @@ func (c *chunk[T, R]) pending() []Pending {
 		if c.results != nil {
 			p.Attempt, p.Err = c.results[i].Attempt, c.results[i].Err
 		}
+		if err := c.items[i].Err; p.Err == nil && err != nil { // else its zero value would pass for an input
+			p.Err = &ReadError{err}
+		}
 		out = append(out, p)
 	}
 	return out

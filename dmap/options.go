@@ -42,6 +42,8 @@ type Options struct {
 	// Version names what else decides the results: the function, filters, other inputs. A run goes on only with the
 	// Version it was begun with.
 	Version string `json:"version,omitempty"`
+	// Parent is the RunID of the run whose items this one takes up again, in a redrive. It is recorded, and changes nothing.
+	Parent string `json:"parent,omitempty"`
 	// CommitEvery is how often results are made to count in a run with a journal: after a crash at most what was settled
 	// since, and what was in flight, runs again. 0: once a second, and in long runs after each thousandth of
 	// their time, at most a minute.
@@ -64,6 +66,7 @@ func (o Options) validate() error {
 	}
 	check(o.RunID == "" || runIDPattern.MatchString(o.RunID),
 		"RunID %q: want 1 to 128 of letters, digits and ._=-, not starting with a dot", o.RunID)
+	check(o.Parent == "" || runIDPattern.MatchString(o.Parent), "Parent %q is no RunID", o.Parent)
 	check(o.MaxConcurrency >= 0 && o.MaxConcurrency <= MaxMaxConcurrency,
 		"MaxConcurrency %d: want 0 to %d", o.MaxConcurrency, MaxMaxConcurrency)
 	check(o.MaxItems >= 0, "MaxItems %d is negative", o.MaxItems)

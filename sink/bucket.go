@@ -199,7 +199,7 @@ func (f *Folder[R]) manifest(r *run, end dmap.Ending) *Manifest {
 	m := &Manifest{
 		Format: formatVersion, Library: libraryVersion(), Writer: r.writer,
 		DestinationBucket: url,
-		RunID:             r.beginning.RunID, Source: r.beginning.Source,
+		RunID:             r.beginning.RunID, Parent: r.beginning.Options.Parent, Source: r.beginning.Source,
 		Started: r.beginning.Started, Stopped: time.Now().UTC(),
 		Records: f.opts.Records, Stats: end.Stats, Truncated: end.Stats.Truncated, Unread: end.Unread,
 	}

@@ -40,6 +40,7 @@ type Manifest struct {
 	Library   string      `json:"Library"`
 	Writer    string      `json:"Writer"` // unique: tells this manifest from any other
 	RunID     string      `json:"RunID"`
+	Parent    string      `json:"Parent,omitempty"` // of a redrive: the run that it goes on with
 	Status    Status      `json:"Status"`
 	Error     string      `json:"Error,omitempty"` // of the run, at most 4 KiB
 	Source    string      `json:"Source,omitempty"`
