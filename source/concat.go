@@ -12,7 +12,7 @@ import (
 
 // Concat yields the items of one source after those of the other. Items of different sources must not have the same ID,
 // as the same key in two buckets would: IDs identify results and make idempotency keys. Slices and sequences are told
-// apart: their keys become "0/item", "1/item".
+// apart: their keys become "0/item", "1/item"; but not those of Failures, Pending and Unread, which are known by them.
 func Concat[T any](sources ...dmap.Source[T]) dmap.Splitter[T] {
 	c := &concat[T]{sources: sources}
 	if c.invalid = invalid(c, checkParts(sources...)); c.invalid != nil {
@@ -85,6 +85,9 @@ func (c *concat[T]) Read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[
 	s.ID = id
 	return func(yield func(dmap.Item[T], error) bool) {
 		own := prefix(i) + ownKey
+		if _, keeps := c.pieces[i].(interface{ keepsKeys() }); keeps {
+			own = ownKey
+		}
 		for item, err := range c.pieces[i].Read(ctx, s) {
 			if item.Key == ownKey {
 				item.Key = own

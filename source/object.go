@@ -18,8 +18,8 @@ import (
 // DefaultStallTimeout is how long reading waits for a byte before it gives up.
 const DefaultStallTimeout = time.Minute
 
-// Object is an object of a bucket as the listing described it. It goes through JSON as plain data, but only one that
-// Objects yielded can be read.
+// Object is an object of a bucket as the listing described it. It goes through JSON as plain data, and loses its bucket
+// there: only one that Objects yielded, or that In has bound, can be read.
 type Object struct {
 	Key     string    `json:"key"`
 	Size    int64     `json:"size"` // bytes
@@ -53,6 +53,12 @@ func (o *origin) object(listed *blob.ListObject) Object {
 	}
 }
 
+// In returns o bound to bucket, from where it is read: what an Object needs that came back from JSON.
+func (o Object) In(bucket *blob.Bucket) Object {
+	o.from = newOrigin(bucket, 0)
+	return o
+}
+
 // Open reads the object. The body goes on after a reset, ends only when every byte has come, and fails with ErrStalled when
 // none comes for the stall timeout, with a *ChangedError when size or modification time are not those listed, and with a
 // gcerrors.NotFound when the object is gone. ctx must live as long as the reader, which one goroutine uses and closes.
@@ -62,7 +68,7 @@ func (o Object) Open(ctx context.Context) (io.ReadCloser, error) {
 
 func (o Object) open(ctx context.Context, offset int64) (*body.Reader, error) {
 	if o.from == nil {
-		return nil, fmt.Errorf("object %q: not from a listing, so its bucket is unknown", o.Key)
+		return nil, fmt.Errorf("object %q: not from a listing, so its bucket is unknown: see Object.In", o.Key)
 	}
 	return body.Open(ctx, body.Object{
 		Bucket: o.from.bucket, Key: o.Key, Size: o.Size, ModTime: o.ModTime, Stall: o.from.stall,

@@ -1,0 +1,112 @@
+package source
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+
+	"github.com/go-dmap/dmap/internal/body"
+	"github.com/go-dmap/dmap/internal/record"
+)
+
+// partReader finds the records of a part and checks the part as a whole.
+type partReader struct {
+	recordFinder
+	part    part
+	body    *body.Reader
+	hash    hash.Hash // of what was read; nil: not from the start, or nothing to compare with
+	records int64
+	taken   int64 // items of the next record that were taken before
+}
+
+// recordFinder is a *record.Lines or a *record.Array.
+type recordFinder interface {
+	Next() error
+	Bytes() []byte
+	Offset() int64
+	Line() int64
+	End() int64
+}
+
+// open starts reading p at a cursor.
+func (r *redrive[T]) open(ctx context.Context, p part, cursor int64) (*partReader, error) {
+	at := cursor >> batchBits
+	in, err := Object{Key: p.Key, Size: p.Size, from: r.parts}.open(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	found := &partReader{part: p, body: in, taken: cursor & maxBatch}
+	most := or(r.options.MaxRecord, DefaultMaxRecord)
+	switch {
+	case p.own && at == 0:
+		found.hash = sha256.New()
+		found.recordFinder = record.NewLines(io.TeeReader(in, found.hash), 0, p.Size, most)
+	case p.own:
+		found.recordFinder = record.NewLines(in, at, p.Size, most)
+	default:
+		found.recordFinder = childRecords(in, at, p.Size, most)
+	}
+	return found, nil
+}
+
+// childRecords tells an array, which begins or goes on in the middle, from JSON lines: the names of the files do not.
+func childRecords(in io.Reader, at, size int64, most int) recordFinder {
+	text := bufio.NewReader(in)
+	head, _ := text.Peek(512) // an error comes again
+	head = bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n")
+	if len(head) > 0 && (head[0] == '[' || at > 0 && (head[0] == ',' || head[0] == ']')) {
+		return record.NewArray(text, at, size, most)
+	}
+	return record.NewLines(text, at, size, most)
+}
+
+// Close gives the connection back.
+func (p *partReader) Close() { p.body.Close() }
+
+// next finds the next record, or what is wrong with it alone. io.EOF: there is none, and the part is as it should be.
+func (p *partReader) next() (fault, err error) {
+	err = p.Next()
+	if err == io.EOF {
+		if err := p.verify(); err != nil {
+			return nil, fmt.Errorf("part %q: %w", p.part.Key, err)
+		}
+		return nil, io.EOF
+	}
+	p.records++
+	var bad *record.Fault
+	switch {
+	case err == nil:
+		return nil, nil
+	case errors.As(err, &bad) && !bad.Fatal:
+		return located(p.part.Key, bad), nil
+	default:
+		return nil, located(p.part.Key, err)
+	}
+}
+
+// verify compares a part that was read from its start to its end with what the manifest says.
+func (p *partReader) verify() error {
+	switch {
+	case p.hash == nil:
+		return nil
+	case hex.EncodeToString(p.hash.Sum(nil)) != p.part.SHA256:
+		return errors.New("its content is not what was written: wrong SHA-256")
+	case p.records != p.part.Records:
+		return fmt.Errorf("%d records, the manifest says %d", p.records, p.part.Records)
+	}
+	return nil
+}
+
+// located adds the place of the record that was found to what is wrong with it.
+func (p *partReader) located(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &RowError{Object: p.part.Key, Offset: p.Offset(), Line: p.Line(), Err: err}
+}

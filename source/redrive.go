@@ -1,0 +1,255 @@
+package source
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"time"
+
+	"gocloud.dev/blob"
+
+	"github.com/go-dmap/dmap/dmap"
+)
+
+// RedriveOptions choose among the items of Failures and Pending. What they leave out is counted as skipped.
+type RedriveOptions struct {
+	// Classes are those of the errors to take: dmap.Class, or the Error of Step Functions. Empty: all.
+	Classes []string
+	// Glob must match the item's key, as in ObjectsOptions. Empty: every key.
+	Glob string
+	// Match must accept the item. nil: every one. Called on the goroutines that read; a panic fails the item.
+	Match func(Outcome) bool
+	// In is the bucket of the items themselves, if T is Object: without it they cannot be opened.
+	In *blob.Bucket
+	// WholeBatches makes one item of each batch of Step Functions: {"BatchInput": ..., "Items": [...]}. Otherwise each
+	// of its Items is an item.
+	WholeBatches bool
+	// Anywhere lets the manifest name parts outside its own folder.
+	Anywhere bool
+	// MaxRecord is how many bytes a record may have; a longer one fails as an item. 0: DefaultMaxRecord.
+	MaxRecord int
+	// StallTimeout is how long reading waits for a byte. 0: DefaultStallTimeout; negative: for ever.
+	StallTimeout time.Duration
+}
+
+// Outcome is what the record of an item says.
+type Outcome struct {
+	Key      string // of Step Functions: the name of the child execution
+	Offset   int64  // of Step Functions: the position in the batch
+	Attempts int    // calls that were made
+	Class    string // of the error; empty: there is none
+	Error    string
+	Status   string          // of Step Functions: FAILED, TIMED_OUT, ABORTED
+	Input    json.RawMessage // the item's value; nil: the record has none
+}
+
+// Failures yields the inputs of the items that failed in an ended run, decoded into T, under their old keys and offsets.
+// manifest is the key of its manifest.json, written by dmap or by Step Functions.
+//
+// Each part is a split. A record without an input, or whose input is no T, fails as an item, and so does an item that could
+// not be read in that run: its input is not known. A part that is not as the manifest says ends the source.
+func Failures[T any](bucket *blob.Bucket, manifest string, options ...RedriveOptions) dmap.Splitter[T] {
+	return newRedrive[T]("failures", bucket, manifest, options)
+}
+
+// Pending yields, as [Failures] does, the items that an ended run had read but not settled. See [Unread] for the others.
+func Pending[T any](bucket *blob.Bucket, manifest string, options ...RedriveOptions) dmap.Splitter[T] {
+	return newRedrive[T]("pending", bucket, manifest, options)
+}
+
+// redrive reads the records of a run as items.
+type redrive[T any] struct {
+	kind    string // "failures" or "pending"
+	key     string // of the manifest
+	options RedriveOptions
+	glob    glob    // nil: every key
+	parts   *origin // where the records lie
+	inputs  *origin // where the objects lie that the records name; nil: unknown
+	invalid error
+}
+
+func newRedrive[T any](kind string, bucket *blob.Bucket, manifest string, options []RedriveOptions) *redrive[T] {
+	r := &redrive[T]{kind: kind, key: manifest, options: first(options)}
+	r.parts = newOrigin(bucket, r.options.StallTimeout)
+	if r.options.In != nil {
+		r.inputs = newOrigin(r.options.In, r.options.StallTimeout)
+	}
+	err := errors.Join(checkOptions(len(options)), checkManifest(bucket, manifest), checkLimit("MaxRecord", r.options.MaxRecord))
+	if r.options.Glob != "" {
+		var bad error
+		r.glob, bad = compileGlob(r.options.Glob)
+		err = errors.Join(err, bad)
+	}
+	r.invalid = invalid(r, err)
+	return r
+}
+
+func checkManifest(bucket *blob.Bucket, key string) error {
+	err := checkBucket(bucket)
+	if key == "" {
+		err = errors.Join(err, errors.New("the manifest's key is empty"))
+	}
+	return err
+}
+
+// Validate returns all that is wrong with the arguments, joined.
+func (r *redrive[T]) Validate() error { return r.invalid }
+
+func (r *redrive[T]) String() string { return r.kind + " of " + r.key }
+
+// keepsKeys tells Concat that the items are those of an earlier run and go by their old names.
+func (r *redrive[T]) keepsKeys() {}
+
+// origins tells Flatten where the objects lie.
+func (r *redrive[T]) origins() []*origin {
+	if r.inputs == nil {
+		return nil
+	}
+	return []*origin{r.inputs}
+}
+
+// Splits yields the parts, as the manifest names them.
+func (r *redrive[T]) Splits(ctx context.Context) iter.Seq2[dmap.Split, error] {
+	return func(yield func(dmap.Split, error) bool) {
+		if r.invalid != nil {
+			yield(dmap.Split{}, r.invalid)
+			return
+		}
+		m, err := loadManifest(ctx, r.parts.bucket, r.key, r.options.Anywhere)
+		if err != nil {
+			yield(dmap.Split{}, invalid(r, err))
+			return
+		}
+		parts := m.ResultFiles.Failed
+		if r.kind == "pending" {
+			parts = m.ResultFiles.Pending
+		}
+		for _, p := range parts {
+			if !yield(p.split(), nil) {
+				return
+			}
+		}
+	}
+}
+
+func (r *redrive[T]) Items(ctx context.Context) iter.Seq2[dmap.Item[T], error] {
+	return inOrder(ctx, r)
+}
+
+func (r *redrive[T]) Read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[T], error] {
+	p, err := partOf(s)
+	switch {
+	case r.invalid != nil:
+		return broken[dmap.Item[T]](r.invalid)
+	case err == nil && !r.options.Anywhere && !within(folderOf(r.key), p.Key):
+		err = unknownSplit(s)
+	}
+	if err != nil {
+		return broken[dmap.Item[T]](invalid(r, err))
+	}
+	return func(yield func(dmap.Item[T], error) bool) {
+		in, err := r.open(ctx, p, s.From.Offset)
+		if err != nil {
+			yield(dmap.Item[T]{}, err)
+			return
+		}
+		defer in.Close()
+		r.read(in, s.To.Offset, yield)
+	}
+}
+
+// Cursors of a part: the byte where reading goes on, and how many items of the record there have been taken.
+const (
+	batchBits = 20
+	maxBatch  = 1<<batchBits - 1
+)
+
+// read yields the items that begin before the cursor to, 0: all.
+func (r *redrive[T]) read(in *partReader, to int64, yield func(dmap.Item[T], error) bool) {
+	for index := int64(0); ; in.taken = 0 {
+		cursor := in.End()<<batchBits + in.taken
+		outcomes, err := r.next(in)
+		if err != nil {
+			if err != io.EOF {
+				yield(dmap.Item[T]{}, err)
+			}
+			return
+		}
+		for i := in.taken; i < int64(len(outcomes)); i++ {
+			if to > 0 && cursor >= to {
+				return
+			}
+			if cursor++; i == int64(len(outcomes))-1 {
+				cursor = in.End() << batchBits
+			}
+			item := r.item(in, &outcomes[i])
+			item.Index, item.Next = index, dmap.Cursor{Offset: cursor}
+			index++
+			if !yield(item, nil) {
+				return
+			}
+		}
+	}
+}
+
+// next returns the outcomes that the next record tells of: one, but for a batch. What is wrong with the record becomes
+// that of one item, which is known by the record's place.
+func (r *redrive[T]) next(in *partReader) (outcomes []outcome, err error) {
+	fault, err := in.next()
+	switch {
+	case err != nil:
+		return nil, err
+	case fault != nil:
+	case in.part.own:
+		outcomes = make([]outcome, 1)
+		outcomes[0], err = ownOutcome(in.Bytes(), r.kind == "failures")
+		fault = in.located(err)
+	default:
+		fallback := fmt.Sprintf("%s@%d", in.part.Key, in.Offset())
+		outcomes, err = childOutcomes(in.Bytes(), fallback, !r.options.WholeBatches)
+		fault = in.located(err)
+	}
+	if fault != nil {
+		outcomes = []outcome{{Outcome: Outcome{Key: in.part.Key, Offset: in.Offset()}, err: fault, garbled: true}}
+	}
+	return outcomes, nil
+}
+
+// item makes an item of the outcome of an earlier one.
+func (r *redrive[T]) item(in *partReader, o *outcome) dmap.Item[T] {
+	item := dmap.Item[T]{Key: o.Key, Offset: o.Offset, Size: int64(len(o.Input))}
+	if o.garbled {
+		item.Err = o.err
+		return item
+	}
+	if item.Err = guard(func() error { return r.skip(o) }); item.Err != nil {
+		return item
+	}
+	if o.err != nil {
+		item.Err = o.located(in)
+		return item
+	}
+	err := guard(func() error { return json.Unmarshal(o.Input, &item.Value) })
+	if err != nil {
+		item.Err = in.located(fmt.Errorf("input of %q%s: %w", item.ID(), jsonPosition(err), err))
+	}
+	if object, ok := any(&item.Value).(*Object); ok {
+		object.from = r.inputs
+	}
+	return item
+}
+
+// skip returns dmap.ErrSkip for an item that is not wanted.
+func (r *redrive[T]) skip(o *outcome) error {
+	switch {
+	case len(r.options.Classes) > 0 && !slices.Contains(r.options.Classes, o.Class),
+		r.glob != nil && !r.glob.match(o.Key),
+		r.options.Match != nil && !r.options.Match(o.Outcome):
+		return dmap.ErrSkip
+	}
+	return nil
+}

@@ -1,0 +1,112 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"gocloud.dev/blob"
+
+	"github.com/go-dmap/dmap/dmap"
+)
+
+// Unread yields what an ended run of dmap has left unread of src, the source it was given: nothing, if it read all of it.
+// manifest is the key of its manifest.json. Unread, Failures and Pending together are all that a run has left undone.
+func Unread[T any](src dmap.Source[T], bucket *blob.Bucket, manifest string) dmap.Splitter[T] {
+	u := &unread[T]{src: src, bucket: bucket, key: manifest}
+	u.invalid = invalid(u, errors.Join(checkParts(src), checkManifest(bucket, manifest)))
+	if u.invalid == nil {
+		u.pieces = dmap.Pieces(src)
+	}
+	return u
+}
+
+type unread[T any] struct {
+	src     dmap.Source[T]
+	pieces  dmap.Splitter[T] // nil if invalid
+	bucket  *blob.Bucket
+	key     string
+	invalid error
+}
+
+// Validate returns all that is wrong with the arguments, joined.
+func (u *unread[T]) Validate() error { return u.invalid }
+
+func (u *unread[T]) String() string {
+	return "what " + u.key + " left unread of " + name(u.src)
+}
+
+// keepsKeys tells Concat that the items go by the names they have in the source.
+func (u *unread[T]) keepsKeys() {}
+
+func (u *unread[T]) origins() []*origin { return originsOf(u.src) }
+
+// Splits yields the splits that were begun or waited, each from where its reading stood, then those that had not been
+// planned.
+func (u *unread[T]) Splits(ctx context.Context) iter.Seq2[dmap.Split, error] {
+	return func(yield func(dmap.Split, error) bool) {
+		if u.invalid != nil {
+			yield(dmap.Split{}, u.invalid)
+			return
+		}
+		rest, err := u.load(ctx)
+		if err != nil {
+			yield(dmap.Split{}, invalid(u, err))
+			return
+		}
+		for _, s := range rest.Splits {
+			if !yield(s, nil) {
+				return
+			}
+		}
+		if rest.All || rest.After != nil {
+			u.plan(ctx, rest.After, yield)
+		}
+	}
+}
+
+// load reads the manifest and checks that it is about this source.
+func (u *unread[T]) load(ctx context.Context) (dmap.Unread, error) {
+	m, err := loadManifest(ctx, u.bucket, u.key, true)
+	switch {
+	case err != nil:
+		return dmap.Unread{}, err
+	case m.Format == 0:
+		return dmap.Unread{}, fmt.Errorf("manifest %q is not one of dmap: it does not say what was left unread", u.key)
+	case m.Source != name(u.src):
+		return dmap.Unread{}, fmt.Errorf("run %q read %q", m.RunID, m.Source)
+	}
+	return m.Unread, nil
+}
+
+// plan yields the splits of the source behind after, all of them if it is nil.
+func (u *unread[T]) plan(ctx context.Context, after *dmap.Split, yield func(dmap.Split, error) bool) {
+	for s, err := range u.pieces.Splits(ctx) {
+		switch {
+		case err != nil:
+			yield(dmap.Split{}, err)
+			return
+		case after == nil:
+			if !yield(s, nil) {
+				return
+			}
+		case s.ID == after.ID:
+			after = nil
+		}
+	}
+	if after != nil {
+		yield(dmap.Split{}, invalid(u, fmt.Errorf("it has no split %q any more, behind which the run read nothing", after.ID)))
+	}
+}
+
+func (u *unread[T]) Items(ctx context.Context) iter.Seq2[dmap.Item[T], error] {
+	return inOrder(ctx, u)
+}
+
+func (u *unread[T]) Read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[T], error] {
+	if u.invalid != nil {
+		return broken[dmap.Item[T]](u.invalid)
+	}
+	return u.pieces.Read(ctx, s)
+}
