@@ -16,8 +16,8 @@ type commits[T, R any] struct {
 
 	caution *caution[T, R]
 
-	line    sync.RWMutex // read-held around each delivery, so that a cut falls between deliveries
-	writing sync.Mutex   // held around each record, and guards number and broken
+	line    line       // each delivery enters it, so that a cut falls between deliveries
+	writing sync.Mutex // held around each record, and guards number and broken
 
 	mu      sync.Mutex // guards what follows
 	settled coverage   // since the last cut
@@ -27,7 +27,7 @@ type commits[T, R any] struct {
 	broken bool  // a commit failed: what came after it has no place in the journal
 }
 
-// delivered adds a chunk whose results have reached the sinks to the window; line is read-held.
+// delivered adds a chunk whose results have reached the sinks to the window; its delivery has entered the line.
 func (c *commits[T, R]) delivered(k *chunk[T, R], rejected int64) {
 	if c.journal == nil {
 		return
@@ -117,8 +117,12 @@ func (c *commits[T, R]) append(ctx context.Context, record Commit) {
 
 // cut ends the window and begins the next.
 func (c *commits[T, R]) cut() (commit Commit, any bool) {
-	c.line.Lock()
-	defer c.line.Unlock()
+	c.line.cut(func() { commit, any = c.take() })
+	return commit, any
+}
+
+// take is cut, on the line.
+func (c *commits[T, R]) take() (commit Commit, any bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.settled) == 0 {

@@ -3,6 +3,7 @@ package dmap
 import (
 	"context"
 	"errors"
+	"io"
 	"slices"
 	"sync"
 )
@@ -59,8 +60,8 @@ func (e *engine[T, R]) deliver(c *chunk[T, R]) {
 
 // store writes what c has settled to the sinks, and takes note of it for the next commit if all of them have it.
 func (e *engine[T, R]) store(ctx context.Context, c *chunk[T, R]) {
-	e.commits.line.RLock()
-	defer e.commits.line.RUnlock()
+	e.commits.line.enter()
+	defer e.commits.line.leave()
 	if rejected, ok := e.write(ctx, c.outcomes()); ok {
 		e.commits.delivered(c, int64(rejected))
 	}
@@ -128,6 +129,7 @@ func (e *engine[T, R]) open() (*Ending, error) {
 		if err != nil {
 			return nil, &SinkError{Op: "open", Err: err}
 		}
+		e.opened = true
 		if p.Ended != nil {
 			return p.Ended, nil
 		}
@@ -144,8 +146,13 @@ func (e *engine[T, R]) journal() Journal {
 		return e.opts.Journal
 	}
 	for _, o := range e.sinks {
-		if j, ok := o.sink.(Journaler); ok && j.Journal() != nil {
-			return j.Journal()
+		keeper, ok := o.sink.(Journaler)
+		if !ok {
+			continue
+		}
+		if j := keeper.Journal(); j != nil {
+			e.keeper = o
+			return j
 		}
 	}
 	return nil
@@ -160,7 +167,7 @@ func (e *engine[T, R]) begin(b Beginning) error {
 		}
 		if err := isolated(func() error { return r.Begin(e.runCtx, b) }); err != nil {
 			broken := &SinkError{Op: "begin", Err: err}
-			e.record(Ending{Stats: e.running(), Err: broken, Unread: Unread{All: true}, Resumable: e.commits.journal != nil})
+			_ = e.record(Ending{Stats: e.running(), Err: broken, Unread: Unread{All: true}, Resumable: e.commits.journal != nil})
 			return broken
 		}
 		o.began = true
@@ -168,14 +175,47 @@ func (e *engine[T, R]) begin(b Beginning) error {
 	return nil
 }
 
-// record tells the recorders that began how the run ended.
-func (e *engine[T, R]) record(end Ending) {
-	for _, o := range e.sinks {
+// record tells the recorders that began how the run ended. The one that keeps the journal comes last: its final record is
+// the run's, so there is none while another is missing. It returns the sinks' errors.
+func (e *engine[T, R]) record(end Ending) error {
+	var errs []error
+	for _, o := range e.lastly(e.keeper) {
 		if !o.began {
 			continue
 		}
 		if err := isolated(func() error { return o.sink.(Recorder).End(e.saveCtx, end) }); err != nil {
 			e.sinkBroke("end", err)
+			err = &SinkError{Op: "end", Err: err}
+			errs = append(errs, err)
+			end.Err, end.Resumable = errors.Join(end.Err, err), e.commits.journal != nil
 		}
 	}
+	return errors.Join(errs...)
+}
+
+// lastly returns the sinks with last at the end, if it is one.
+func (e *engine[T, R]) lastly(last *outlet[R]) []*outlet[R] {
+	var sinks []*outlet[R]
+	for _, o := range e.sinks {
+		if o != last {
+			sinks = append(sinks, o)
+		}
+	}
+	if last != nil {
+		sinks = append(sinks, last)
+	}
+	return sinks
+}
+
+// closeJournal lets go of a journal that was opened.
+func (e *engine[T, R]) closeJournal() error {
+	c, ok := e.commits.journal.(io.Closer)
+	if !ok || !e.opened {
+		return nil
+	}
+	e.opened = false
+	if err := isolated(c.Close); err != nil {
+		return &SinkError{Op: "close", Err: err}
+	}
+	return nil
 }

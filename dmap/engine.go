@@ -41,6 +41,8 @@ type engine[T, R any] struct {
 	commits    commits[T, R]
 	base       coverage       // what earlier processes have settled
 	taken      int64          // of MaxItems, by earlier processes
+	keeper     *outlet[R]     // the sink that keeps the journal, if one does
+	opened     bool           // the journal is open
 	working    sync.WaitGroup // the workers
 	watching   sync.WaitGroup // the watch, and timers that end contexts
 	committing sync.WaitGroup // the goroutine that commits
@@ -83,6 +85,9 @@ func (e *engine[T, R]) start(ctx context.Context) error {
 	e.gate = newGate[task[T, R]](e.opts.MaxConcurrency, e.room, e.hire)
 	ended, err := e.open()
 	if err != nil || ended != nil {
+		if closing := e.closeJournal(); closing != nil {
+			err = errors.Join(err, closing)
+		}
 		e.release(err)
 		if ended != nil {
 			e.final, e.err = ended.Stats, ended.Err
@@ -257,8 +262,8 @@ func (e *engine[T, R]) handRest(c *chunk[T, R]) {
 	if c == nil {
 		return
 	}
-	e.commits.line.RLock()
-	defer e.commits.line.RUnlock()
+	e.commits.line.enter()
+	defer e.commits.line.leave()
 	e.commits.delivered(c, 0)
 }
 

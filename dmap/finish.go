@@ -24,12 +24,12 @@ func (e *engine[T, R]) end(readErr error) {
 		ending.Unread = e.reading.unread()
 	}
 	ending.Resumable = e.resumable(ending.Err)
-	e.record(ending)
+	last := errors.Join(e.record(ending), e.closeJournal())
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.final, e.err = stats, ending.Err
-	if ending.Err == nil && len(e.sinkErrs) > 0 { // the last word of a recorder
-		e.err = errors.Join(e.sinkErrs...)
+	if last != nil {
+		e.err = errors.Join(ending.Err, last)
 	}
 }
 

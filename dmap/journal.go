@@ -18,6 +18,7 @@ var (
 
 // Journal keeps how far a run has come, so that another process can go on with it. Its records form one sequence: whoever
 // finds a number taken is no longer the run's runner, so results count once even if two processes run at the same time.
+// One that is an io.Closer is closed when the run that it was opened for is over, also if that failed to start.
 type Journal interface {
 	// Open begins the run, or returns how far it has come.
 	Open(ctx context.Context, b Beginning) (Progress, error)

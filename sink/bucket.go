@@ -3,7 +3,6 @@ package sink
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -13,7 +12,6 @@ import (
 	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/dmap"
-	"github.com/go-dmap/dmap/internal/publish"
 )
 
 // What callers branch on, with errors.Is.
@@ -30,20 +28,26 @@ type Folder[R any] struct {
 	opts   BucketOptions
 	wrong  error
 	run    atomic.Pointer[run] // nil outside a run
+
+	restored atomic.Pointer[named] // by Restore before Begin
 }
 
-// run is what a Folder holds between Begin and End.
+// run is what a Folder holds from Open, or Begin, to End.
 type run struct {
-	beginning dmap.Beginning
+	beginning dmap.Beginning // Started is that of the run's first process
 	folder    string
 	writer    string
+	book      *book // nil: the run has no journal, or another one
+	began     bool
 	parts     *parts
 	encoders  sync.Pool // of *encoder
 }
 
 // Bucket returns a sink that writes into prefix/<run ID>/ of bucket: the results as JSON lines in parts SUCCEEDED_*,
 // FAILED_* and PENDING_*, and at the end manifest.json, which lists them. Readers trust the manifest alone: see [LoadManifest].
-// A folder without one is unfinished. At most one BucketOptions may be given.
+// A folder without one is unfinished: a call with the same run ID goes on with it, from the commits in commits/. In a folder
+// of this host (fileblob) an OS lock keeps a second process from that, but not over network file systems.
+// At most one BucketOptions may be given.
 func Bucket[R any](bucket *blob.Bucket, prefix string, opts ...BucketOptions) *Folder[R] {
 	f := &Folder[R]{bucket: bucket, prefix: prefix}
 	var errs []error
@@ -67,51 +71,60 @@ func (f *Folder[R]) Validate() error { return f.wrong }
 // ConcurrentWrites marks Folder as a [dmap.ConcurrentSink].
 func (f *Folder[R]) ConcurrentWrites() {}
 
-// Begin creates run.json in the run's folder. ErrRunExists: there is one already.
-func (f *Folder[R]) Begin(ctx context.Context, b dmap.Beginning) error {
+// newRun makes the run that the sink now serves.
+func (f *Folder[R]) newRun(b dmap.Beginning) (*run, error) {
 	if f.wrong != nil {
-		return f.wrong
+		return nil, f.wrong
 	}
 	folder, err := runFolder(f.prefix, b.RunID)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	writer := rand.Text()[:16] // 80 bits
 	r := &run{beginning: b, folder: folder, writer: writer, parts: newParts(f.bucket, folder, writer, f.opts)}
 	r.encoders.New = func() any { return newEncoder(f.opts) }
 	if !f.run.CompareAndSwap(nil, r) {
-		return fmt.Errorf("sink: folder %q: this sink is already writing a run", folder)
+		return nil, fmt.Errorf("sink: folder %q: this sink is already writing a run", folder)
 	}
-	if err := f.createRunFile(ctx, r); err != nil {
+	return r, nil
+}
+
+// Begin creates run.json in the run's folder, unless its journal has. ErrRunExists: there is one already.
+func (f *Folder[R]) Begin(ctx context.Context, b dmap.Beginning) error {
+	if r := f.run.Load(); r != nil && r.book != nil && !r.began && r.beginning.RunID == b.RunID {
+		r.began = true
+		return nil
+	}
+	r, err := f.newRun(b)
+	if err != nil {
+		return err
+	}
+	if restored := f.restored.Swap(nil); restored != nil {
+		err = f.beginAgain(ctx, r, *restored)
+	} else {
+		err = r.taken(f.createRunFile(ctx, r), ErrRunExists)
+	}
+	if err != nil {
 		f.run.Store(nil)
 		return err
 	}
+	r.began = true
 	return nil
 }
 
-// runFile is run.json.
-type runFile struct {
-	Format  int    `json:"format"`
-	Writer  string `json:"writer"` // unique per Begin
-	Library string `json:"library"`
-	dmap.Beginning
-	Records Records `json:"records,omitempty"`
-	Inputs  Inputs  `json:"inputs,omitempty"`
-}
-
-func (f *Folder[R]) createRunFile(ctx context.Context, r *run) error {
-	content, err := json.MarshalIndent(runFile{
-		Format: formatVersion, Writer: r.writer, Library: libraryVersion(),
-		Beginning: r.beginning, Records: f.opts.Records, Inputs: f.opts.Inputs,
-	}, "", "  ")
+// beginAgain is Begin in a resumed run whose journal is elsewhere.
+func (f *Folder[R]) beginAgain(ctx context.Context, r *run, restored named) error {
+	file, err := f.loadRunFile(ctx, r)
 	if err != nil {
-		return fmt.Errorf("sink: encode %q: %w", r.folder+"run.json", err)
+		return err
 	}
-	err = publish.Create(ctx, f.bucket, r.folder+"run.json", "application/json", append(content, '\n'))
-	if errors.Is(err, publish.ErrExists) {
-		return fmt.Errorf("sink: %w: %q", ErrRunExists, r.folder)
+	if file == nil { // the process before got no further
+		return r.taken(f.createRunFile(ctx, r), ErrRunExists)
 	}
-	return err
+	if err := f.goOn(r, file); err != nil {
+		return err
+	}
+	return r.restore(restored)
 }
 
 // Write encodes results and adds them to the parts in memory; full parts are uploaded in the background. It waits while
@@ -176,11 +189,18 @@ func (f *Folder[R]) Flush(ctx context.Context) error {
 	return r.parts.cut(ctx)
 }
 
-// End writes the items that never settled and then, last of all, the manifest. It is the end of the run also if it fails.
-func (f *Folder[R]) End(ctx context.Context, end dmap.Ending) error {
-	r := f.run.Swap(nil)
-	if r == nil {
+// End writes the items that never settled and then, last of all, the manifest, unless the run can be resumed. It is the end
+// of the run also if it fails: a run with a journal can then be resumed.
+func (f *Folder[R]) End(ctx context.Context, end dmap.Ending) (err error) {
+	r := f.run.Load()
+	if r == nil || !r.began || !f.run.CompareAndSwap(r, nil) {
 		return errors.New("sink: End outside a run")
+	}
+	if r.book != nil {
+		defer func() { err = errors.Join(err, r.book.lock.release()) }()
+	}
+	if end.Resumable {
+		return r.parts.end(ctx)
 	}
 	e, _ := r.encoders.Get().(*encoder)
 	for _, p := range end.Pending {
@@ -191,6 +211,16 @@ func (f *Folder[R]) End(ctx context.Context, end dmap.Ending) error {
 	}
 	_ = r.take(ctx, e)
 	lost := r.parts.end(ctx)
+	if r.book != nil {
+		if lost != nil {
+			return lost
+		}
+		// Whoever adds the last record is the runner whose manifest it is.
+		if err := f.append(ctx, r, dmap.Commit{Number: r.book.folds.next(), Clean: true}); err != nil {
+			return err
+		}
+	}
+	r.parts.count()
 	return errors.Join(lost, publishManifest(ctx, f.bucket, r.folder, f.manifest(r, end)))
 }
 
@@ -204,6 +234,9 @@ func (f *Folder[R]) manifest(r *run, end dmap.Ending) *Manifest {
 		Records: f.opts.Records, Stats: end.Stats, Truncated: end.Stats.Truncated, Unread: end.Unread,
 	}
 	m.ResultFiles, m.Lost = r.parts.result()
+	if r.book != nil {
+		m.Commits = r.book.folds.next()
+	}
 	m.Status = status(end.Err)
 	if end.Err != nil {
 		m.Error = errorText(end.Err)

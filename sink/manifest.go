@@ -45,8 +45,9 @@ type Manifest struct {
 	Error     string      `json:"Error,omitempty"` // of the run, at most 4 KiB
 	Source    string      `json:"Source,omitempty"`
 	Records   Records     `json:"Records,omitempty"` // form of the SUCCEEDED records
-	Started   time.Time   `json:"Started"`
+	Started   time.Time   `json:"Started"`           // by the first process
 	Stopped   time.Time   `json:"Stopped"`
+	Commits   int64       `json:"Commits,omitempty"`   // in the run's journal
 	Truncated bool        `json:"Truncated,omitempty"` // MaxItems ended the run before the source did
 	Stats     dmap.Stats  `json:"Stats"`               // as the engine counts
 	Unread    dmap.Unread `json:"Unread,omitzero"`
@@ -85,12 +86,14 @@ func status(err error) Status {
 	}
 }
 
+const manifestName = "manifest.json"
+
 func publishManifest(ctx context.Context, bucket *blob.Bucket, folder string, m *Manifest) error {
 	content, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
-		return fmt.Errorf("sink: encode %q: %w", folder+"manifest.json", err)
+		return fmt.Errorf("sink: encode %q: %w", folder+manifestName, err)
 	}
-	return publish.Create(ctx, bucket, folder+"manifest.json", "application/json", append(content, '\n'))
+	return publish.Create(ctx, bucket, folder+manifestName, "application/json", append(content, '\n'))
 }
 
 // Bounds of what a manifest may be: its text comes from a bucket that others may write to.
@@ -110,7 +113,11 @@ func LoadManifest(ctx context.Context, bucket *blob.Bucket, prefix, runID string
 	if err != nil {
 		return nil, err
 	}
-	key := folder + "manifest.json"
+	return loadManifest(ctx, bucket, folder, runID)
+}
+
+func loadManifest(ctx context.Context, bucket *blob.Bucket, folder, runID string) (*Manifest, error) {
+	key := folder + manifestName
 	content, err := publish.Read(ctx, bucket, key, maxManifest)
 	if gcerrors.Code(err) == gcerrors.NotFound {
 		return nil, fmt.Errorf("sink: %w: %w", ErrNoManifest, err)
@@ -130,8 +137,8 @@ func LoadManifest(ctx context.Context, bucket *blob.Bucket, prefix, runID string
 
 // check refuses what this version cannot read and what no run writes.
 func (m *Manifest) check(folder, runID string) error {
-	if m.Format < 1 || m.Format > formatVersion {
-		return fmt.Errorf("format %d: this version reads 1 to %d", m.Format, formatVersion)
+	if err := checkFormat(m.Format); err != nil {
+		return err
 	}
 	if m.RunID != runID {
 		return fmt.Errorf("it is of run %q", m.RunID)

@@ -30,6 +30,9 @@ type BucketOptions struct {
 	// PartBytes is the size at which a part is closed, at most MaxPartBytes; only a single larger record makes a larger
 	// part. At most three parts are in memory at once. 0: DefaultPartBytes.
 	PartBytes int64
+	// Express keeps no journal, for quick jobs that are repeated as a whole: a run that breaks off cannot be resumed, and
+	// its manifest is written however it ends.
+	Express bool
 	// PartAge is how long after its first record a part is closed even if it is small. 0: DefaultPartAge.
 	PartAge time.Duration
 }

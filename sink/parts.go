@@ -54,6 +54,7 @@ type parts struct {
 	lost    losses
 	told    int  // of lost, how many cut has returned
 	closed  bool // nothing is taken any more
+	window  window
 }
 
 // part is an object that is being filled or uploaded.
@@ -64,6 +65,7 @@ type part struct {
 	seq     int
 	timer   *time.Timer
 	expired chan struct{} // closed when the timer's function has returned
+	start   func()        // the upload
 	cancel  context.CancelCauseFunc
 	done    chan struct{} // closed when the upload has ended, well or not
 }
@@ -85,7 +87,7 @@ func (w *parts) take(ctx context.Context, chunks *[lanes]chunk) error {
 		w.lose(chunks, errEnded)
 		return w.lost.first()
 	}
-	for !w.room(ctx, chunks) {
+	for !w.room(chunks) {
 		freed := w.freed
 		w.mu.Unlock()
 		select {
@@ -93,7 +95,7 @@ func (w *parts) take(ctx context.Context, chunks *[lanes]chunk) error {
 		case <-ctx.Done():
 		}
 		w.mu.Lock()
-		if ctx.Err() != nil && !w.room(ctx, chunks) {
+		if ctx.Err() != nil && !w.room(chunks) {
 			w.lose(chunks, context.Cause(ctx))
 			return w.lost.first()
 		}
@@ -107,7 +109,7 @@ func (w *parts) take(ctx context.Context, chunks *[lanes]chunk) error {
 }
 
 // room closes open parts that the chunks would overfill and reports whether all parts that they need may be opened.
-func (w *parts) room(ctx context.Context, chunks *[lanes]chunk) bool {
+func (w *parts) room(chunks *[lanes]chunk) bool {
 	opening := 0
 	for l := range chunks {
 		c := &chunks[l]
@@ -115,7 +117,7 @@ func (w *parts) room(ctx context.Context, chunks *[lanes]chunk) bool {
 			continue
 		}
 		if p := w.open[l]; p != nil && len(p.buf)+len(c.buf) > w.size {
-			w.shut(ctx, p)
+			w.shut(p)
 		}
 		if w.open[l] == nil {
 			opening++
@@ -132,7 +134,7 @@ func (w *parts) add(ctx context.Context, l lane, c *chunk) {
 	}
 	p.append(c, w.size)
 	if len(p.buf) >= w.size {
-		w.shut(ctx, p)
+		w.shut(p)
 	}
 }
 
@@ -149,29 +151,37 @@ func (w *parts) begin(ctx context.Context, l lane) *part {
 	if n := len(w.spare); n > 0 {
 		p.buf, w.spare = w.spare[n-1], w.spare[:n-1]
 	}
-	ctx = context.WithoutCancel(ctx) // the part outlives the call that opens it
+	// The part outlives the call that opens it, and the one that fills it: it holds the records of others.
+	ctx, p.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	p.start = func() { go w.upload(ctx, p) }
 	p.timer = time.AfterFunc(w.age, func() {
 		defer close(p.expired)
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		if w.open[l] == p {
-			w.shut(ctx, p)
+			w.shut(p)
 		}
 	})
 	w.open[l] = p
 	return p
 }
 
-// shut closes an open part and starts its upload. Only cut ends an upload before its time: the call that happens to fill a
-// part must not, as the part holds the records of others.
-func (w *parts) shut(ctx context.Context, p *part) {
+// shut closes an open part and starts its upload. Only cut and stage end an upload before its time.
+func (w *parts) shut(p *part) {
 	w.open[p.lane] = nil
 	w.uploads = append(w.uploads, p)
 	if p.timer.Stop() {
 		close(p.expired)
 	}
-	ctx, p.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
-	go w.upload(ctx, p)
+	p.start()
+}
+
+func (w *parts) shutAll() {
+	for _, p := range w.open {
+		if p != nil {
+			w.shut(p)
+		}
+	}
 }
 
 // upload writes a part.
@@ -213,21 +223,10 @@ func (w *parts) finish(p *part, sum [sha256.Size]byte, err error) {
 // ends the uploads. It returns what has been lost since the last cut.
 func (w *parts) cut(ctx context.Context) error {
 	w.mu.Lock()
-	for _, p := range w.open {
-		if p != nil {
-			w.shut(ctx, p)
-		}
-	}
+	w.shutAll()
 	uploads := slices.Clone(w.uploads)
 	w.mu.Unlock()
-	for _, p := range uploads {
-		select {
-		case <-p.done:
-		case <-ctx.Done():
-			p.cancel(context.Cause(ctx))
-			<-p.done
-		}
-	}
+	await(ctx, uploads)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	news := w.lost[w.told:]
@@ -259,14 +258,17 @@ func (w *parts) giveUp(chunks *[lanes]chunk, cause error) {
 	w.lose(chunks, cause)
 }
 
-// result returns the parts in the order in which they were opened, and the losses.
+// result returns the parts that count in the order in which they were opened, and the losses.
 func (w *parts) result() (files ResultFiles, lost []Lost) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	sorted := func(l lane) []Part {
-		list := slices.Clone(w.written[l])
-		slices.SortFunc(list, func(a, b Part) int { return a.seq - b.seq })
-		return append([]Part{}, list...) // [] in JSON, never null
+		if w.window.commits && l != pending {
+			return append([]Part{}, w.window.counted[l]...)
+		}
+		list := append([]Part{}, w.written[l]...) // [] in JSON, never null
+		slices.SortFunc(list, bySeq)
+		return list
 	}
 	return ResultFiles{Failed: sorted(failed), Pending: sorted(pending), Succeeded: sorted(succeeded)}, w.lost.listed()
 }

@@ -107,7 +107,7 @@ func TestARunWhoseResultsCannotBeWrittenFailsWithWhatIsLost(t *testing.T) {
 			bucket.Inject(dmaptest.Fault{Op: dmaptest.OpClose, Key: "SUCCEEDED", Nth: 3, Sticky: true, Kind: kind})
 			_, err := dmap.Map(t.Context(), upTo(5000), func(_ context.Context, i int) (int, error) { return i, nil },
 				dmap.Options{RunID: "r", MaxConcurrency: 10, DrainTimeout: time.Minute},
-				sink.Bucket[int](bucket.Bucket, "out", sink.BucketOptions{PartBytes: 8 << 10}))
+				sink.Bucket[int](bucket.Bucket, "out", sink.BucketOptions{PartBytes: 8 << 10, Express: true}))
 			lost, ok := errors.AsType[*sink.LostError](err)
 			require.True(t, ok, "%v", err)
 			require.Contains(t, lost.Part, "out/r/SUCCEEDED_")

@@ -1,0 +1,31 @@
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
+
+package hostlock
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+)
+
+const noFollow = syscall.O_NOFOLLOW
+
+// flock takes the lock without waiting. A file system that has no locks, or none for files that are open for reading (NFS),
+// leaves the file without one.
+func flock(file *os.File) error {
+	for {
+		switch err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); {
+		case err == nil:
+			return nil
+		case errors.Is(err, syscall.EINTR):
+		case errors.Is(err, syscall.EWOULDBLOCK):
+			return ErrHeld
+		case errors.Is(err, syscall.ENOTSUP), errors.Is(err, syscall.ENOSYS), errors.Is(err, syscall.EBADF),
+			errors.Is(err, syscall.ENOLCK):
+			return nil
+		default:
+			return fmt.Errorf("flock: %w", err)
+		}
+	}
+}

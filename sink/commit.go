@@ -1,0 +1,64 @@
+package sink
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// named is the state of a commit: the parts that it makes count.
+type named struct {
+	Failed    []Part `json:"FAILED,omitempty"`
+	Succeeded []Part `json:"SUCCEEDED,omitempty"`
+}
+
+// Cut draws the line for Commit: it closes the open parts, and does not wait for their uploads.
+func (f *Folder[R]) Cut() {
+	if r := f.run.Load(); r != nil {
+		r.parts.mark()
+	}
+}
+
+// Commit waits until all that was written before the line is in the bucket, and returns the parts that no earlier Commit
+// has named. A *LostError says that something is lost: then nothing of it counts.
+func (f *Folder[R]) Commit(ctx context.Context) (json.RawMessage, error) {
+	r := f.run.Load()
+	if r == nil {
+		return nil, errors.New("sink: Commit outside a run")
+	}
+	state, err := r.parts.stage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(state)
+}
+
+// Restore takes the parts that count from the states of the commits. Others in the folder are garbage that no reader sees.
+func (f *Folder[R]) Restore(_ context.Context, states []json.RawMessage) error {
+	var all named
+	for i, text := range states {
+		var state named
+		if err := json.Unmarshal(text, &state); err != nil {
+			return fmt.Errorf("sink: state %d of %d: %w", i+1, len(states), err)
+		}
+		all.Failed = append(all.Failed, state.Failed...)
+		all.Succeeded = append(all.Succeeded, state.Succeeded...)
+	}
+	if r := f.run.Load(); r != nil {
+		return r.restore(all)
+	}
+	f.restored.Store(&all) // the journal is not this folder's: Begin says which run it is
+	return nil
+}
+
+// restore makes the parts of earlier processes count.
+func (r *run) restore(all named) error {
+	check := Manifest{Format: formatVersion, RunID: r.beginning.RunID}
+	check.ResultFiles.Failed, check.ResultFiles.Succeeded = all.Failed, all.Succeeded
+	if err := check.check(r.folder, r.beginning.RunID); err != nil {
+		return fmt.Errorf("sink: the commits of %q: %w", r.folder, err)
+	}
+	r.parts.restore(all)
+	return nil
+}

@@ -1,0 +1,155 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/publish"
+)
+
+// Journal returns the journal in the run's folder, which makes the run durable: a call with the same run ID goes on with
+// it, or returns the Stats of its manifest. nil with BucketOptions.Express.
+func (f *Folder[R]) Journal() dmap.Journal {
+	if f.opts.Express {
+		return nil
+	}
+	return &journal[R]{f: f}
+}
+
+// journal keeps one run's commits beside its parts.
+type journal[R any] struct {
+	f   *Folder[R]
+	run *run // since Open
+}
+
+// book is what a run knows of its journal.
+type book struct {
+	folds folds // all that is written
+	lock  *runLock
+}
+
+// Open creates the run's folder, or reads how far the run in it has come. dmap.ErrFenced: another process is at it.
+func (j *journal[R]) Open(ctx context.Context, b dmap.Beginning) (p dmap.Progress, err error) {
+	r, err := j.f.newRun(b)
+	if err != nil {
+		return p, err
+	}
+	j.run, r.book = r, new(book)
+	opened := false
+	defer func() {
+		if !opened {
+			err = errors.Join(err, j.Close())
+		}
+	}()
+	p, err = j.f.open(ctx, r)
+	opened = err == nil
+	return p, err
+}
+
+// open is Open of a new run.
+func (f *Folder[R]) open(ctx context.Context, r *run) (p dmap.Progress, err error) {
+	fresh, lockErr := f.claim(ctx, r)
+	if lockErr != nil && !errors.Is(lockErr, dmap.ErrFenced) {
+		return p, lockErr
+	}
+	p.Ended, err = f.ending(ctx, r) // also of a run that another process looks at in this moment
+	if err != nil || p.Ended != nil {
+		p.Resumed = true
+		return p, err
+	}
+	if lockErr != nil {
+		return p, lockErr
+	}
+	if r.book.folds, err = loadCommits(ctx, f.bucket, r.folder); err != nil {
+		return p, err
+	}
+	if fresh && len(r.book.folds) > 0 {
+		return p, fmt.Errorf("sink: folder %q holds commits and had no run.json", r.folder)
+	}
+	p = r.book.folds.progress()
+	p.Resumed = !fresh
+	return p, nil
+}
+
+// claim creates run.json, or finds that of the same run, and locks it where it is a file of this host.
+func (f *Folder[R]) claim(ctx context.Context, r *run) (fresh bool, err error) {
+	leave, err := f.enter(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer leave()
+	file, err := f.loadRunFile(ctx, r)
+	if err != nil {
+		return false, err
+	}
+	if file != nil {
+		err = f.goOn(r, file)
+	} else {
+		err = r.taken(f.createRunFile(ctx, r), dmap.ErrFenced)
+	}
+	if err != nil {
+		return false, err
+	}
+	r.book.lock, err = f.lock(ctx, r)
+	return file == nil, err
+}
+
+// ending is how the run has ended according to its manifest, nil if it has none.
+func (f *Folder[R]) ending(ctx context.Context, r *run) (*dmap.Ending, error) {
+	m, err := loadManifest(ctx, f.bucket, r.folder, r.beginning.RunID)
+	if errors.Is(err, ErrNoManifest) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	end := &dmap.Ending{Stats: m.Stats, Unread: m.Unread}
+	if m.Status != Succeeded {
+		end.Err = fmt.Errorf("%w: %s: %s: see %q", dmap.ErrEnded, m.Status, m.Error, r.folder+manifestName)
+	}
+	return end, nil
+}
+
+// Append writes the next record.
+func (j *journal[R]) Append(ctx context.Context, c dmap.Commit) error {
+	if j.run == nil {
+		return errors.New("sink: Append without Open")
+	}
+	return j.f.append(ctx, j.run, c)
+}
+
+func (f *Folder[R]) append(ctx context.Context, r *run, c dmap.Commit) error {
+	if next := r.book.folds.next(); c.Number != next {
+		return fmt.Errorf("sink: commit %d of %q: want %d", c.Number, r.folder, next)
+	}
+	if err := r.book.lock.check(ctx, f.bucket, r.runKey()); err != nil {
+		return err
+	}
+	record, stay := r.book.folds.record(c)
+	content, err := encodeCommit(r.writer, record)
+	if err != nil {
+		return fmt.Errorf("sink: encode commit %d of %q: %w", c.Number, r.folder, err)
+	}
+	key := r.folder + commitsIn + commitName(c.Number)
+	err = publish.Create(ctx, f.bucket, key, "application/json", content)
+	if errors.Is(err, publish.ErrExists) {
+		return fmt.Errorf("sink: %w: %q", dmap.ErrFenced, key)
+	}
+	if err != nil {
+		return err
+	}
+	r.book.folds = append(r.book.folds[:stay], record)
+	r.parts.count()
+	return nil
+}
+
+// Close lets another process go on with the run.
+func (j *journal[R]) Close() error {
+	if j.run == nil {
+		return nil
+	}
+	j.f.run.CompareAndSwap(j.run, nil)
+	return j.run.book.lock.release()
+}

@@ -1,0 +1,136 @@
+package sink_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"gocloud.dev/blob"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/dmap/dmaptest"
+	"github.com/go-dmap/dmap/sink"
+)
+
+var (
+	_ dmap.Journaler = (*sink.Folder[int])(nil)
+	_ dmap.Committer = (*sink.Folder[int])(nil)
+)
+
+// upTo can be read from the middle.
+func (n upTo) Splits(context.Context) iter.Seq2[dmap.Split, error] {
+	return func(yield func(dmap.Split, error) bool) {
+		_ = yield(dmap.Split{ID: "all", To: dmap.Cursor{Offset: int64(n)}}, nil)
+	}
+}
+
+func (n upTo) Read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[int], error] {
+	return func(yield func(dmap.Item[int], error) bool) {
+		for i := s.From.Offset; i < s.To.Offset; i++ {
+			item := dmap.Item[int]{Key: "n", Offset: i, Index: i, Value: int(i), Next: dmap.Cursor{Offset: i + 1}}
+			if !yield(item, ctx.Err()) {
+				return
+			}
+		}
+	}
+}
+
+var errBad = errors.New("bad number")
+
+// job is a run of some windows over n numbers, a tenth of which fail.
+func job(ctx context.Context, bucket *blob.Bucket, n int, calls *atomic.Int64, opts ...sink.BucketOptions) (dmap.Stats, error) {
+	return dmap.Map(ctx, upTo(n), func(_ context.Context, i int) (int, error) {
+		calls.Add(1)
+		time.Sleep(10 * time.Millisecond)
+		if i%10 == 3 {
+			return 0, errBad
+		}
+		return 2 * i, nil
+	}, dmap.Options{
+		RunID: "r", MaxConcurrency: 2, CommitEvery: 50 * time.Millisecond, DrainTimeout: time.Second, Tolerance: dmap.Tolerance{Percentage: 50},
+	}, sink.Bucket[int](bucket, "out", opts...))
+}
+
+// exact reads the manifest and its parts, and nothing else: each of n numbers is there once, with its outcome.
+func exact(t *testing.T, bucket *blob.Bucket, n int) *sink.Manifest {
+	t.Helper()
+	m, err := sink.LoadManifest(t.Context(), bucket, "out", "r")
+	require.NoError(t, err)
+	require.Equal(t, sink.Succeeded, m.Status)
+	require.Empty(t, m.Lost)
+	seen := make([]int, n)
+	for _, r := range collect(t, sink.Successes[int](t.Context(), bucket, m)) {
+		seen[r.Offset]++
+		require.EqualValues(t, 2*r.Offset, r.Output)
+	}
+	for _, r := range collect(t, m.Failures(t.Context(), bucket)) {
+		seen[r.Offset]++
+		require.EqualValues(t, 3, r.Offset%10)
+	}
+	for i, times := range seen {
+		require.Equal(t, 1, times, "item %d", i)
+	}
+	require.EqualValues(t, n, m.Stats.Read)
+	require.EqualValues(t, n/10, m.Stats.Failed)
+	require.EqualValues(t, n-n/10, m.Stats.Succeeded)
+	require.Positive(t, m.Commits)
+	return m
+}
+
+// A run whose store fails at any write, once or for good, or keeps what it says it has not kept, goes on over the healed
+// store as if nothing had been.
+func TestARunThatBreaksAtAnyWriteResumesWithEachResultOnce(t *testing.T) {
+	const n = 60
+	buckets(t, func(t *testing.T, inner *blob.Bucket) {
+		for _, fault := range []dmaptest.Fault{
+			{Op: dmaptest.OpClose}, {Op: dmaptest.OpClose, Sticky: true},
+			{Op: dmaptest.OpClose, Kind: dmaptest.Lost, Sticky: true},
+			{Op: dmaptest.OpCreate, Sticky: true},
+			{Op: dmaptest.OpClose, Kind: dmaptest.Lost, Err: syscall.ECONNRESET},
+			{Op: dmaptest.OpOpen, Sticky: true}, {Op: dmaptest.OpList},
+		} {
+			for hit := true; hit; {
+				fault.Nth++
+				hit = breakAndResume(t, inner, n, fault)
+			}
+			require.Greater(t, fault.Nth, 1)
+		}
+	})
+}
+
+func breakAndResume(t *testing.T, inner *blob.Bucket, n int, fault dmaptest.Fault) (hit bool) {
+	t.Logf("%s of %s %d, sticky %t", fault.Kind, fault.Op, fault.Nth, fault.Sticky)
+	prefix := fmt.Sprintf("%s%s%d%t%t/", fault.Kind, fault.Op, fault.Nth, fault.Sticky, fault.Err != nil)
+	synctest.Test(t, func(t *testing.T) {
+		bucket := blob.PrefixedBucket(inner, prefix) // closing it would close inner
+		faults := dmaptest.NewFaultBucket(t, bucket)
+		hits := faults.Inject(fault)
+		var calls atomic.Int64
+		_, err := job(t.Context(), faults.Bucket, n, &calls)
+		hit = hits() > 0
+		first := calls.Load()
+		if err != nil {
+			_, early := sink.LoadManifest(t.Context(), bucket, "out", "r")
+			if fault.Kind != dmaptest.Lost && fault.Op != dmaptest.OpOpen {
+				require.ErrorIs(t, early, sink.ErrNoManifest)
+			}
+		}
+		stats, err := job(t.Context(), bucket, n, &calls)
+		require.NoError(t, err)
+		m := exact(t, bucket, n)
+		require.Equal(t, m.Stats.Succeeded, stats.Succeeded)
+		again := calls.Load() - int64(n)
+		require.LessOrEqual(t, again, int64(40), "of %d calls", first) // windows that did not count, and what was in flight
+		_, err = job(t.Context(), bucket, n, &calls)
+		require.NoError(t, err, "a run that has ended gives its Stats again")
+		require.EqualValues(t, n+int(again), calls.Load())
+	})
+	return hit
+}

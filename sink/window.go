@@ -1,0 +1,91 @@
+package sink
+
+import (
+	"context"
+	"slices"
+)
+
+// window is which parts count in a run whose results count by commits. It is guarded by parts.mu.
+type window struct {
+	commits bool // the run has commits: a part counts once one names it
+	line    int  // parts up to this number lie before the line
+	staged  [lanes][]Part
+	counted [lanes][]Part
+}
+
+// mark closes the open parts: they, and those before them, are what stage waits for.
+func (w *parts) mark() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.counts() // the commit before has been appended, else there would be no other
+	w.shutAll()
+	w.window.commits, w.window.line = true, w.seq
+}
+
+// stage waits for the parts before the line and returns those that have not been named. It fails if anything is lost.
+func (w *parts) stage(ctx context.Context) (state named, err error) {
+	w.mu.Lock()
+	var uploads []*part
+	for _, p := range w.uploads {
+		if p.seq <= w.window.line {
+			uploads = append(uploads, p)
+		}
+	}
+	w.mu.Unlock()
+	await(ctx, uploads)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.lost.joined(); err != nil {
+		return state, err
+	}
+	for l := range w.written {
+		before, after := []Part{}, []Part{}
+		for _, p := range w.written[l] {
+			if p.seq <= w.window.line {
+				before = append(before, p)
+			} else {
+				after = append(after, p)
+			}
+		}
+		slices.SortFunc(before, bySeq)
+		w.written[l], w.window.staged[l] = after, before
+	}
+	return named{Failed: w.window.staged[failed], Succeeded: w.window.staged[succeeded]}, nil
+}
+
+// count makes what the last stage returned count.
+func (w *parts) count() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.counts()
+}
+
+func (w *parts) counts() {
+	for l, list := range w.window.staged {
+		w.window.counted[l] = append(w.window.counted[l], list...)
+		w.window.staged[l] = nil
+	}
+}
+
+// restore makes parts of earlier processes count.
+func (w *parts) restore(all named) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.window.commits = true
+	w.window.counted[failed] = slices.Clone(all.Failed)
+	w.window.counted[succeeded] = slices.Clone(all.Succeeded)
+}
+
+// await waits until the uploads have ended, at most until ctx ends: then it ends them.
+func await(ctx context.Context, uploads []*part) {
+	for _, p := range uploads {
+		select {
+		case <-p.done:
+		case <-ctx.Done():
+			p.cancel(context.Cause(ctx))
+			<-p.done
+		}
+	}
+}
+
+func bySeq(a, b Part) int { return a.seq - b.seq }
