@@ -19,7 +19,7 @@ func TestAMissingInputBucketIsASourceError(t *testing.T) {
 			return // a bucket that can be opened exists
 		}
 		out := s.bucket(t)
-		_, err := runJob(t.Context(), s.missing(t), out, options("missing"))
+		_, err := dmap.Map(t.Context(), source.Objects(s.missing(t), "data/"), square, options("missing"), express(out))
 		var broken *dmap.SourceError
 		require.ErrorAs(t, err, &broken)
 		require.ErrorContains(t, err, "data/")
@@ -27,6 +27,12 @@ func TestAMissingInputBucketIsASourceError(t *testing.T) {
 		f := openFolder(t, out, "runs/missing")
 		f.consistent(t, 1)
 		require.Equal(t, "FAILED", f.manifest.Status)
+
+		_, err = runJob(t.Context(), s.missing(t), out, options("later"))
+		require.ErrorAs(t, err, &broken)
+		held, err := out.Exists(t.Context(), "runs/later/manifest.json")
+		require.NoError(t, err)
+		require.False(t, held, "the run goes on when its source is there")
 	})
 }
 
@@ -44,7 +50,7 @@ func TestAMissingResultsBucketKeepsTheRunFromStarting(t *testing.T) {
 		}, options("missing"), results(s.missing(t)))
 		var broken *dmap.SinkError
 		require.ErrorAs(t, err, &broken)
-		require.Equal(t, "begin", broken.Op)
+		require.Equal(t, "open", broken.Op)
 		require.ErrorContains(t, err, "runs/missing/run.json")
 		require.False(t, called)
 	})

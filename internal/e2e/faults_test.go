@@ -17,6 +17,7 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/dmap/dmaptest"
 	"github.com/go-dmap/dmap/sink"
+	"github.com/go-dmap/dmap/source"
 )
 
 // judge checks the end of a run of the job over n objects, whatever went wrong on its way: all of the right results, or an
@@ -251,10 +252,13 @@ func TestASecondRunCannotTakeTheFolderOfAnother(t *testing.T) {
 	onEachStore(t, func(t *testing.T, s store) {
 		b := s.bucket(t)
 		fill(t, b, 10)
-		_, err := runJob(t.Context(), b, b, options("taken"))
+		first, err := runJob(t.Context(), b, b, options("taken"))
 		require.NoError(t, err)
 		before := read(t, b, "runs/taken/manifest.json")
-		_, err = runJob(t.Context(), b, b, options("taken"))
+		again, err := runJob(t.Context(), b, b, options("taken"))
+		require.NoError(t, err, "it has ended already")
+		require.Equal(t, first.Succeeded, again.Succeeded)
+		_, err = dmap.Map(t.Context(), source.Objects(b, "data/"), square, options("taken"), express(b))
 		require.ErrorIs(t, err, sink.ErrRunExists)
 		require.ErrorContains(t, err, "runs/taken/")
 		require.Equal(t, before, read(t, b, "runs/taken/manifest.json"))

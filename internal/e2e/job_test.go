@@ -70,6 +70,11 @@ func results(b *blob.Bucket) dmap.Sink[squared] {
 	return sink.Bucket[squared](b, "runs", sink.BucketOptions{PartBytes: 1 << 10})
 }
 
+// express is results without a journal.
+func express(b *blob.Bucket) dmap.Sink[squared] {
+	return sink.Bucket[squared](b, "runs", sink.BucketOptions{PartBytes: 1 << 10, Express: true})
+}
+
 func runJob(ctx context.Context, in, out *blob.Bucket, opts dmap.Options) (dmap.Stats, error) {
 	return dmap.Map(ctx, source.Objects(in, "data/"), square, opts, results(out))
 }
