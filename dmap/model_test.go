@@ -231,6 +231,9 @@ func (l *ledger) Restore(context.Context, []json.RawMessage) error { return nil 
 // outcomes are those that commits name.
 func (d *diary) outcomes() (out []outcome, err error) {
 	for _, c := range d.commits {
+		if len(c.States) == 0 { // of a process that begins, or stops in order
+			continue
+		}
 		var some []outcome
 		if err := json.Unmarshal(c.States["0"], &some); err != nil {
 			return nil, err
