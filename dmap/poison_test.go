@@ -2,7 +2,6 @@ package dmap_test
 
 import (
 	"context"
-	"errors"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -135,5 +134,4 @@ func TestTrialsAreFoldedLikeEverythingElse(t *testing.T) {
 	p.Apply(dmap.Commit{Number: 6, Trying: []dmap.Trial{item(3)}, Clean: true})
 	p.Apply(dmap.Commit{Number: 7, Begins: true})
 	require.Equal(t, 2, p.Trials[0].Deaths)
-	require.False(t, errors.Is(&dmap.PoisonError{Deaths: 3}, dmap.ErrStuck))
 }
