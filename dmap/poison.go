@@ -120,9 +120,6 @@ func (k *caution[T, R]) suspect(c *chunk[T, R], i int) int {
 
 // enter announces items of a chunk before their call, and waits for the turn of suspects. leave is to be called after it.
 func (k *caution[T, R]) enter(ctx context.Context, c *chunk[T, R], items ...int) (leave func(), err error) {
-	if k == nil {
-		return nothing, nil
-	}
 	worst := 0
 	for _, i := range items {
 		worst = max(worst, k.suspect(c, i))

@@ -269,12 +269,14 @@ func (w *worker[T, R]) fail(i, attempt int, err error) {
 func (w *worker[T, R]) callItem(ctx *callContext[T, R], value T) (out R, err error) {
 	returned := false
 	defer func() { w.end(ctx, returned, recover(), &err) }()
-	leave, err := w.e.commits.caution.enter(w.e.callsCtx, ctx.chunk, ctx.item)
-	if err != nil {
-		returned = true
-		return out, err
+	if k := w.e.commits.caution; k != nil {
+		leave, err := k.enter(w.e.callsCtx, ctx.chunk, ctx.item)
+		if err != nil {
+			returned = true
+			return out, err
+		}
+		defer leave()
 	}
-	defer leave()
 	w.begin(ctx)
 	if w.e.opts.Timeout == 0 {
 		out, err = w.e.fn(ctx, value)
@@ -291,12 +293,14 @@ func (w *worker[T, R]) callItem(ctx *callContext[T, R], value T) (out R, err err
 func (w *worker[T, R]) callBatch(ctx *callContext[T, R], items []Item[T]) (out []R, err error) {
 	returned := false
 	defer func() { w.end(ctx, returned, recover(), &err) }()
-	leave, err := w.e.commits.caution.enter(w.e.callsCtx, ctx.chunk, w.t.picks...)
-	if err != nil {
-		returned = true
-		return out, err
+	if k := w.e.commits.caution; k != nil {
+		leave, err := k.enter(w.e.callsCtx, ctx.chunk, w.t.picks...)
+		if err != nil {
+			returned = true
+			return out, err
+		}
+		defer leave()
 	}
-	defer leave()
 	w.begin(ctx)
 	if w.e.opts.Timeout == 0 {
 		out, err = w.e.batchFn(ctx, items)
