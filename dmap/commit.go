@@ -19,9 +19,10 @@ type commits[T, R any] struct {
 	line    line       // each delivery enters it, so that a cut falls between deliveries
 	writing sync.Mutex // held around each record, and guards number and broken
 
-	mu      sync.Mutex // guards what follows
-	settled coverage   // since the last cut
-	counts  Counts     // of settled
+	mu      sync.Mutex    // guards what follows
+	settled coverage      // since the last cut
+	counts  Counts        // of settled
+	cutAt   time.Duration // since the start of this process
 
 	number int64 // of the next commit
 	broken bool  // a commit failed: what came after it has no place in the journal
@@ -129,6 +130,8 @@ func (c *commits[T, R]) take() (commit Commit, any bool) {
 		return commit, false
 	}
 	commit = Commit{Settled: c.settled.all(), Counts: c.counts, States: map[string]json.RawMessage{}}
+	now := c.e.sinceStart()
+	commit.Counts.Elapsed, c.cutAt = now-c.cutAt, now
 	c.settled, c.counts = coverage{}, Counts{}
 	for _, o := range c.e.sinks {
 		if committer, ok := o.sink.(Committer); ok {
@@ -149,6 +152,7 @@ func (e *engine[T, R]) resume(ctx context.Context, p Progress) error {
 		e.commits.caution = newCaution(&e.commits, p, clean)
 	}
 	e.base = coverageOf(p.Settled)
+	e.before = p.Counts.Elapsed
 	e.taken = p.Counts.Taken
 	e.counts.read.Store(p.Counts.Read)
 	e.counts.shard(0).Store(p.Counts.Succeeded)

@@ -40,6 +40,7 @@ type engine[T, R any] struct {
 	reading    *reading[T, R]
 	commits    commits[T, R]
 	base       coverage       // what earlier processes have settled
+	before     time.Duration  // how long they took
 	taken      int64          // of MaxItems, by earlier processes
 	keeper     *outlet[R]     // the sink that keeps the journal, if one does
 	opened     bool           // the journal is open
@@ -360,7 +361,7 @@ func (e *engine[T, R]) stats() Stats {
 
 // running is the state of a run that goes on. Settled items are counted before read ones, so that Pending is never negative.
 func (e *engine[T, R]) running() Stats {
-	s := Stats{RunID: e.opts.RunID, Started: e.started, Elapsed: e.sinceStart(), Truncated: e.truncated.Load()}
+	s := Stats{RunID: e.opts.RunID, Started: e.started, Elapsed: e.before + e.sinceStart(), Truncated: e.truncated.Load()}
 	s.Skipped = e.counts.skipped.Load()
 	s.Failed = e.counts.failed.Load()
 	s.Succeeded = e.counts.successes()

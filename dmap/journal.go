@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // What a durable run may end with, for errors.Is.
@@ -62,6 +63,8 @@ type Counts struct {
 	Skipped   int64 `json:"skipped"`
 	Calls     int64 `json:"calls"`
 	Retries   int64 `json:"retries"`
+
+	Elapsed time.Duration `json:"elapsed,omitempty"` // ns, of the processes that ran the run
 }
 
 // Add adds o to c.
@@ -73,6 +76,7 @@ func (c *Counts) Add(o Counts) {
 	c.Skipped += o.Skipped
 	c.Calls += o.Calls
 	c.Retries += o.Retries
+	c.Elapsed += o.Elapsed
 }
 
 // Progress is how far a run has come: the union of its commits.

@@ -19,6 +19,6 @@ type Stats struct {
 	Limit     int           `json:"limit"`     // the concurrency limit now
 	Paused    bool          `json:"paused"`
 	Truncated bool          `json:"truncated"` // MaxItems ended the run before the source did
-	Started   time.Time     `json:"started"`
-	Elapsed   time.Duration `json:"elapsed"` // ns; so far, or of the whole run
+	Started   time.Time     `json:"started"`   // of this process
+	Elapsed   time.Duration `json:"elapsed"`   // ns; so far, or of the whole run, in all its processes
 }

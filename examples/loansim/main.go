@@ -5,6 +5,7 @@
 //	go run ./examples/loansim
 //	go run ./examples/loansim -n 500000 -batch 400 -concurrency 1000
 //	go run ./examples/loansim -in s3://loans -out gs://results -tolerance 5
+//	go run ./examples/loansim -in loans -out results -run monday      # again after kill -9, or Ctrl-C: it goes on
 package main
 
 import (
@@ -15,7 +16,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"syscall"
 	"time"
 
@@ -38,16 +38,15 @@ const (
 // config is what the flags say.
 type config struct {
 	n, maxItems          int64
-	in, out              string
+	in, out, run         string
 	fill, keep           bool
 	inflation, tolerance float64
 	concurrency, batch   int
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := dmap.SuspendOn(context.Background(), os.Interrupt, syscall.SIGTERM) // a second signal kills
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal kills
 	err := demo(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -81,7 +80,11 @@ func demo(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	cost.CPU -= before.CPU
 
 	printStats(stdout, stats, cost)
-	// A cancelled run has its manifest too, and we still want to read it.
+	if cfg.durable() && errors.Is(runErr, dmap.ErrSuspended) {
+		fmt.Fprintf(stdout, "suspended:  the same command with -run %s goes on\n", stats.RunID)
+		return runErr
+	}
+	// A run that failed has its manifest too, and we still want to read it.
 	ratio, err := tally(context.WithoutCancel(ctx), place.out, stats.RunID)
 	if err != nil {
 		return errors.Join(runErr, err)
@@ -94,8 +97,10 @@ func demo(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 // start begins the map. This is what a user of dmap writes.
 func start(ctx context.Context, cfg config, in, out *blob.Bucket) (*dmap.Run, error) {
 	items := source.Objects(in, applications)
-	results := sink.Bucket[loan.Verdict](out, runs, sink.BucketOptions{URL: cfg.out})
+	results := sink.Bucket[loan.Verdict](out, runs, sink.BucketOptions{URL: cfg.out, Express: !cfg.durable()})
 	opts := dmap.Options{
+		RunID:          cfg.run,
+		Version:        fmt.Sprintf("inflation %v", cfg.inflation), // another inflation is another run
 		MaxConcurrency: cfg.concurrency,
 		MaxItems:       cfg.maxItems,
 		Tolerance:      dmap.Tolerance{Percentage: cfg.tolerance},
@@ -118,6 +123,9 @@ func start(ctx context.Context, cfg config, in, out *blob.Bucket) (*dmap.Run, er
 		return verdicts, failed.Err()
 	}, opts, results)
 }
+
+// durable says that another process finds both buckets again, so that it can go on with the run.
+func (c config) durable() bool { return c.in != "" && c.out != "" }
 
 // assess reads one application and simulates it. An object that cannot be read is tried again; a loan that fails, or an
 // application that is no JSON, would only fail again.
@@ -143,6 +151,7 @@ func parse(args []string, stderr io.Writer) (config, error) {
 	flags.Int64Var(&cfg.n, "n", 20_000, "`applications` to make")
 	flags.StringVar(&cfg.in, "in", "", "`bucket` of applications: a URL or a folder (default: a temporary folder, filled)")
 	flags.StringVar(&cfg.out, "out", "", "`bucket` for the results: a URL or a folder (default: a temporary folder)")
+	flags.StringVar(&cfg.run, "run", "", "`ID` of the run; one that was begun before goes on (wants -in and -out)")
 	flags.BoolVar(&cfg.fill, "fill", false, "fill the bucket of -in with -n applications first")
 	flags.BoolVar(&cfg.keep, "keep", false, "keep the applications that were made in a temporary folder")
 	flags.Float64Var(&cfg.inflation, "inflation", 2, "`points` of inflation over what everybody expects")
@@ -166,6 +175,8 @@ func parse(args []string, stderr io.Writer) (config, error) {
 		return config{}, fmt.Errorf("-concurrency %d: want 1 to %d", cfg.concurrency, dmap.MaxMaxConcurrency)
 	case !(cfg.tolerance >= 0 && cfg.tolerance <= 100): // also catches NaN
 		return config{}, fmt.Errorf("-tolerance %v: want 0 to 100", cfg.tolerance)
+	case cfg.run != "" && !cfg.durable():
+		return config{}, errors.New("-run needs -in and -out: temporary folders are not found again")
 	case cfg.fill && cfg.in == "":
 		return config{}, errors.New("-fill needs -in: a temporary folder is filled anyway")
 	}
