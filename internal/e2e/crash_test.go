@@ -1,0 +1,237 @@
+package e2e
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"gocloud.dev/blob"
+)
+
+// setting is a number from the environment: `make crash KILLS=200` and the like.
+func setting(t *testing.T, name string, otherwise uint64) uint64 {
+	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	require.NoError(t, err, name)
+	return n
+}
+
+// crashPlace is where the runs of a store lie, and the bucket opened by the parent.
+type crashPlace struct {
+	name, url string
+	bucket    *blob.Bucket
+}
+
+// crashPlaces are the stores that outlive a process, those that DMAP_CRASH_STORE asks for.
+func crashPlaces(t *testing.T) (places []crashPlace) {
+	t.Helper()
+	which := os.Getenv("DMAP_CRASH_STORE")
+	require.Contains(t, []string{"", "both", "file", "s3"}, which)
+	if which != "s3" {
+		places = append(places, crashPlace{name: "file", url: t.TempDir()})
+	}
+	if which != "file" {
+		address, bucket := gatewayURL(t), bucketName(t)
+		makeBucket(t, address, bucket)
+		places = append(places, crashPlace{name: "versitygw", url: s3URL(address, bucket)})
+	}
+	for i := range places {
+		b, err := openPlace(t.Context(), places[i].url)
+		require.NoError(t, err)
+		places[i].bucket = closed(t, b)
+	}
+	return places
+}
+
+// TestCrash kills processes at random moments until their runs are done, and asks the oracle about what is left. It is also
+// what those processes execute.
+func TestCrash(t *testing.T) {
+	if job := os.Getenv(crashEnv); job != "" {
+		runCrashJob(t, job)
+		return
+	}
+	const n = 20_000
+	places := crashPlaces(t)
+	usual := uint64(40)
+	if testing.Short() {
+		usual = 4
+	}
+	kills := (int(setting(t, "DMAP_CRASH_KILLS", usual)) + len(places) - 1) / len(places)
+	seed := setting(t, "DMAP_CRASH_SEED", rand.Uint64())
+	t.Logf("DMAP_CRASH_SEED=%d", seed)
+	for i, p := range places {
+		t.Run(p.name, func(t *testing.T) {
+			t.Parallel()
+			fillCrash(t, p.bucket, n)
+			c := crashes{t: t, place: p, n: n, dice: rand.New(rand.NewPCG(seed, uint64(i)))}
+			for c.kills < kills && !t.Failed() {
+				c.run()
+			}
+			t.Logf("%s: %d kills in %d runs, items lost: %d, doubled: %d, run again: %d of at most %d (%d processes fenced off)",
+				p.name, c.kills, c.runs, c.lost, c.doubled, c.again, c.allowed, c.fenced)
+		})
+	}
+}
+
+// crashes are the runs on one store so far.
+type crashes struct {
+	t     *testing.T
+	place crashPlace
+	n     int
+	dice  *rand.Rand
+
+	runs, kills, fenced int
+	lost, doubled       int
+	again, allowed      int
+}
+
+// run takes one run to its end, over the bodies of 1 to 5 processes.
+func (c *crashes) run() {
+	kinds := crashKinds()
+	job := crashJob{
+		Place: c.place.url, Kind: kinds[c.runs%len(kinds)], RunID: fmt.Sprintf("crash-%d", c.runs),
+		Concurrency: 32 << c.dice.IntN(3), Pace: time.Millisecond,
+		CommitEvery: time.Duration(5+c.dice.IntN(100)) * time.Millisecond,
+		Log:         filepath.Join(c.t.TempDir(), "log"),
+	}
+	if c.runs/len(kinds)%2 == 1 {
+		job.Batch = 2 + c.dice.IntN(40)
+	}
+	job.N = crashItems(job.Kind, c.n)
+	c.runs++
+	planned := 1 + c.dice.IntN(5)
+	for {
+		how := c.killing(planned > 0)
+		code, killed, said := c.process(job, how)
+		switch {
+		case killed:
+			c.kills++
+			planned--
+		case code == exitFenced:
+			c.fenced++ // a write of a dead process came in late
+			require.Less(c.t, c.fenced, c.runs+c.kills, "fenced off again and again")
+		default:
+			require.Zero(c.t, code, "%+v: %s", job, said)
+			c.judge(job)
+			return
+		}
+		job.Process++
+	}
+}
+
+// killing says when a process is killed.
+type killing struct {
+	after time.Duration // after its start, if not 0
+	steps int           // at this step that it reports, if not 0
+}
+
+func (c *crashes) killing(wanted bool) (k killing) {
+	switch {
+	case !wanted:
+	case c.dice.IntN(2) == 0:
+		k.steps = 1 + c.dice.IntN(40)
+	default:
+		k.after = time.Duration(20+c.dice.IntN(1200)) * time.Millisecond
+	}
+	return k
+}
+
+// process runs one process of job. Its exit code counts only if it was not killed.
+func (c *crashes) process(job crashJob, k killing) (code int, killed bool, said string) {
+	child := startChild(c.t, "TestCrash", job)
+	if k.after > 0 {
+		timer := time.AfterFunc(k.after, child.kill)
+		defer timer.Stop()
+	}
+	child.onStep = func(n int) {
+		if n == k.steps {
+			child.kill()
+		}
+	}
+	return child.wait()
+}
+
+func (c *crashes) judge(job crashJob) {
+	v := askOracle(c.t, c.place.bucket, job.RunID, job.N)
+	inFlight := job.Concurrency * max(1, job.Batch)
+	r := readLog(c.t, job.Log, inFlight)
+	c.lost += v.lost
+	c.doubled += v.doubled
+	c.again += r.again
+	c.allowed += r.allowed
+	require.True(c.t, v.clean(), "%+v: %+v", job, v)
+	require.LessOrEqual(c.t, r.again, r.allowed, "%+v", job)
+}
+
+// child is a process of this test binary.
+type child struct {
+	cmd    *exec.Cmd
+	stdin  io.WriteCloser
+	out    *bufio.Scanner
+	stderr strings.Builder
+	onStep func(n int)
+
+	once   sync.Once
+	killed bool // guarded by once
+}
+
+// startChild executes the test of the given name with job in its environment.
+func startChild(t *testing.T, test string, job crashJob) *child {
+	t.Helper()
+	text, err := json.Marshal(job)
+	require.NoError(t, err)
+	self, err := os.Executable()
+	require.NoError(t, err)
+	c := &child{cmd: exec.Command(self, "-test.run=^"+test+"$", "-test.count=1", "-test.timeout=5m")}
+	c.cmd.Env = append(os.Environ(), crashEnv+"="+string(text), keysEnv+"="+accessKey+" "+secretKey)
+	c.cmd.Stderr = &c.stderr
+	c.stdin, err = c.cmd.StdinPipe()
+	require.NoError(t, err)
+	stdout, err := c.cmd.StdoutPipe()
+	require.NoError(t, err)
+	c.out = bufio.NewScanner(stdout)
+	require.NoError(t, c.cmd.Start())
+	return c
+}
+
+// kill is kill -9.
+func (c *child) kill() { c.once.Do(func() { c.killed = c.cmd.Process.Kill() == nil }) }
+
+// wait follows the process to its end.
+func (c *child) wait() (code int, killed bool, said string) {
+	var text strings.Builder
+	steps := 0
+	for c.out.Scan() {
+		if strings.HasPrefix(c.out.Text(), "step ") {
+			if steps++; c.onStep != nil {
+				c.onStep(steps)
+			}
+			continue
+		}
+		fmt.Fprintln(&text, c.out.Text())
+	}
+	err := c.cmd.Wait()
+	c.once.Do(func() {}) // the process is gone: a late kill must not count
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		return -1, false, err.Error()
+	}
+	code = c.cmd.ProcessState.ExitCode()
+	return code, c.killed && code == -1, text.String() + c.stderr.String()
+}

@@ -1,0 +1,252 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/fileblob"
+
+	"github.com/go-dmap/dmap/batch"
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/dmap/dmaptest"
+	"github.com/go-dmap/dmap/sink"
+	"github.com/go-dmap/dmap/source"
+)
+
+// crashJob is what a child process runs: the numbers below N, squared, as one process of a run that others may have begun.
+type crashJob struct {
+	Place       string // of the bucket: an S3 URL or a folder
+	Kind        string // of the source
+	Batch       int    // items of a batch; 0: Map
+	N           int
+	RunID       string
+	Concurrency int
+	Pace        time.Duration // of a call; a batch takes ten times as long
+	CommitEvery time.Duration
+	Log         string // the file that all processes of the run append to
+	Process     int    // number of this process in the run
+	ExitAt      int    // end the process at this step of the bucket, from 1; 0: never
+	Race        bool   // another process runs the same run: wait for a line on stdin before the start
+}
+
+const crashEnv = "DMAP_E2E_CRASH"
+
+// Exit codes of a child.
+const (
+	exitFenced = 4
+	exitTrip   = 5 // by ExitAt
+)
+
+// fails and skips say what becomes of a number.
+func fails(n int) bool { return n%101 == 7 }
+func skips(n int) bool { return n%211 == 11 }
+
+var errUnlucky = errors.New("an unlucky number")
+
+// crashSources are the kinds of sources, all over the same numbers; fillCrash writes what they read.
+func crashSource(b *blob.Bucket, kind string, n int) dmap.Source[number] {
+	switch kind {
+	case "slice":
+		all := make([]number, n)
+		for i := range all {
+			all[i].N = i
+		}
+		return source.Slice(all)
+	case "seq":
+		return source.Seq(func(yield func(number) bool) {
+			for i := range n {
+				if !yield(number{i}) {
+					return
+				}
+			}
+		})
+	case "csv":
+		return source.CSV(b, "numbers.csv", source.Into[number])
+	case "jsonlines":
+		return source.JSONLines[number](b, "numbers.jsonl")
+	case "flatten":
+		return source.Flatten(source.Objects(b, "lines/"), func(o source.Object) dmap.Splitter[number] { return source.JSONLinesOf[number](o) })
+	default:
+		return source.Transform(source.Objects(b, "data/"), func(_ context.Context, o source.Object) (number, error) {
+			var in number
+			_, err := fmt.Sscanf(path.Base(o.Key), "%d.json", &in.N)
+			return in, err
+		})
+	}
+}
+
+// crashItems is how many numbers a source of the kind has, where n are asked for.
+func crashItems(kind string, n int) int {
+	if kind == "objects" {
+		return n / 5 // each is an object
+	}
+	return n
+}
+
+func crashKinds() []string { return []string{"slice", "seq", "csv", "jsonlines", "flatten", "objects"} }
+
+// fillCrash writes the numbers below n in every form that crashSource reads.
+func fillCrash(t *testing.T, b *blob.Bucket, n int) {
+	t.Helper()
+	var csv, lines strings.Builder
+	csv.WriteString("N,Comment\n")
+	for i := range n {
+		fmt.Fprintf(&csv, "%d,%q\n", i, strings.Repeat("x", i%17))
+		fmt.Fprintf(&lines, "{\"n\":%d,\"comment\":%q}\n", i, strings.Repeat("x", i%13))
+		if i%97 == 96 || i == n-1 {
+			put(t, b, map[string]string{fmt.Sprintf("lines/%06d.jsonl", i): lines.String()})
+			lines.Reset()
+		}
+	}
+	for i := range n {
+		fmt.Fprintf(&lines, "{\"n\":%d}\n", i)
+	}
+	put(t, b, map[string]string{"numbers.csv": csv.String(), "numbers.jsonl": lines.String()})
+	for i := range crashItems("objects", n) {
+		put(t, b, map[string]string{fmt.Sprintf("data/%06d.json", i): "{}"})
+	}
+}
+
+// openPlace opens a bucket by its place.
+func openPlace(ctx context.Context, place string) (*blob.Bucket, error) {
+	if strings.HasPrefix(place, "s3://") {
+		return blob.OpenBucket(ctx, place)
+	}
+	return fileblob.OpenBucket(place, &fileblob.Options{NoTempDir: true, Metadata: fileblob.MetadataDontWrite})
+}
+
+// crashSink is the durable sink under test, which leaves a line in the log at each cut and after each commit.
+type crashSink struct {
+	*sink.Folder[squared]
+	note func(format string, args ...any)
+}
+
+func (s crashSink) Cut() {
+	s.note("cut")
+	s.Folder.Cut()
+}
+
+func (s crashSink) Journal() dmap.Journal { return crashJournal{s.Folder.Journal(), s.note} }
+
+type crashJournal struct {
+	dmap.Journal
+	note func(format string, args ...any)
+}
+
+func (j crashJournal) Append(ctx context.Context, c dmap.Commit) error {
+	err := j.Journal.Append(ctx, c)
+	if err == nil {
+		j.note("commit %d", c.Number)
+	}
+	return err
+}
+
+func (j crashJournal) Close() error {
+	if c, ok := j.Journal.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
+}
+
+// runCrashJob is the child process. Its log outlives it: each line is one write to a file opened with O_APPEND.
+func runCrashJob(t *testing.T, text string) {
+	var job crashJob
+	require.NoError(t, json.Unmarshal([]byte(text), &job))
+	log, err := os.OpenFile(job.Log, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, log.Close()) }()
+	note := func(format string, args ...any) {
+		if _, err := log.WriteString(fmt.Sprintf("%d ", job.Process) + fmt.Sprintf(format, args...) + "\n"); err != nil {
+			panic(err)
+		}
+		if !strings.HasPrefix(format, "call") {
+			fmt.Printf("step %s\n", format) // the parent may kill us now
+		}
+	}
+	inner, err := openPlace(t.Context(), job.Place)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, inner.Close()) }()
+	faults := dmaptest.NewFaultBucket(t, inner)
+	var steps atomic.Int64
+	faults.Watch(func(c dmaptest.Call, ended bool) {
+		if !strings.HasPrefix(c.Key, "runs/") {
+			return
+		}
+		if job.ExitAt > 0 && steps.Add(1) == int64(job.ExitAt) {
+			os.Exit(exitTrip)
+		}
+		if ended && c.Op == dmaptest.OpClose {
+			fmt.Printf("step wrote\n")
+		}
+	})
+	results := crashSink{sink.Bucket[squared](faults.Bucket, "runs", sink.BucketOptions{PartBytes: 64 << 10}), note}
+	if job.Race {
+		fmt.Println("ready")
+		_, _ = io.ReadFull(os.Stdin, make([]byte, 1))
+	}
+	stats, err := job.run(t.Context(), inner, note, results)
+	if errors.Is(err, dmap.ErrFenced) {
+		os.Exit(exitFenced)
+	}
+	require.NoError(t, err)
+	fmt.Printf("stats %+v\n", stats)
+}
+
+func (job crashJob) run(ctx context.Context, in *blob.Bucket, note func(string, ...any), results dmap.Sink[squared]) (dmap.Stats, error) {
+	opts := dmap.Options{
+		RunID: job.RunID, MaxConcurrency: job.Concurrency, CommitEvery: job.CommitEvery, Tolerance: dmap.Tolerance{Percentage: 50},
+	}
+	src := crashSource(in, job.Kind, job.N)
+	if job.Batch == 0 {
+		return dmap.Map(ctx, src, func(ctx context.Context, in number) (squared, error) {
+			note("call %d", in.N)
+			return squareSlowly(ctx, in, job.Pace)
+		}, opts, results)
+	}
+	return dmap.MapBatch(ctx, src, batch.Limits{Items: job.Batch}, func(ctx context.Context, items []dmap.Item[number]) ([]squared, error) {
+		var called strings.Builder
+		for _, item := range items {
+			fmt.Fprintf(&called, " %d", item.Value.N)
+		}
+		note("call%s", called.String())
+		out, failed := make([]squared, len(items)), batch.Errors{}
+		for i, item := range items {
+			var err error
+			if out[i], err = squareSlowly(ctx, item.Value, job.Pace*10/time.Duration(len(items))); err != nil {
+				failed[i] = err
+			}
+		}
+		return out, failed.Err()
+	}, opts, results)
+}
+
+// squareSlowly takes about pace, in steps that the scheduler can tell apart.
+func squareSlowly(ctx context.Context, in number, pace time.Duration) (squared, error) {
+	if pace > 0 {
+		select {
+		case <-time.After(pace/2 + rand.N(pace)):
+		case <-ctx.Done():
+			return squared{}, context.Cause(ctx)
+		}
+	}
+	switch {
+	case skips(in.N):
+		return squared{}, dmap.ErrSkip
+	case fails(in.N):
+		return squared{}, errUnlucky
+	default:
+		return squared{in.N, in.N * in.N}, nil
+	}
+}

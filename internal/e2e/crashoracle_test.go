@@ -1,0 +1,174 @@
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"gocloud.dev/blob"
+)
+
+// verdict is what the oracle says of a run: it reads the manifest and the parts that it names, and nothing else.
+type verdict struct {
+	lost, doubled int
+	wrong         []string // what else is not as it must be, at most a few
+}
+
+func (v *verdict) blame(format string, args ...any) {
+	if len(v.wrong) < 10 {
+		v.wrong = append(v.wrong, fmt.Sprintf(format, args...))
+	}
+}
+
+func (v *verdict) clean() bool { return v.lost == 0 && v.doubled == 0 && len(v.wrong) == 0 }
+
+// crashRecord is a line of a part, as far as the oracle looks.
+type crashRecord struct {
+	ID     string
+	Input  *number
+	Output *squared
+	Error  string
+}
+
+// askOracle judges the run, which has ended with success over the numbers below n.
+func askOracle(t *testing.T, b *blob.Bucket, runID string, n int) (v verdict) {
+	t.Helper()
+	var m manifest
+	require.NoError(t, json.Unmarshal([]byte(read(t, b, "runs/"+runID+"/manifest.json")), &m))
+	if m.Status != "SUCCEEDED" || m.RunID != runID || len(m.Lost) > 0 || len(m.Unread) > 0 {
+		v.blame("manifest: status %s, run %s, lost %v, unread %v", m.Status, m.RunID, m.Lost, m.Unread)
+	}
+	times, ids, named := make([]int, n), map[string]bool{}, map[string]bool{}
+	records := map[string]int64{}
+	for kind, parts := range m.ResultFiles {
+		for _, p := range parts {
+			if named[p.Key] {
+				v.blame("%s is named twice", p.Key)
+			}
+			named[p.Key] = true
+			content, err := b.ReadAll(t.Context(), p.Key)
+			if err != nil {
+				v.blame("%s: %v", p.Key, err)
+				continue
+			}
+			sum := sha256.Sum256(content)
+			if len(content) != p.Size || hex.EncodeToString(sum[:]) != p.SHA256 {
+				v.blame("%s: %d bytes with SHA-256 %x, the manifest says %d and %s", p.Key, len(content), sum, p.Size, p.SHA256)
+			}
+			lines := bytes.Split(bytes.TrimSuffix(content, []byte("\n")), []byte("\n"))
+			if len(lines) != p.Records {
+				v.blame("%s: %d records, the manifest says %d", p.Key, len(lines), p.Records)
+			}
+			records[kind] += int64(len(lines))
+			for _, line := range lines {
+				v.record(kind, line, times, ids)
+			}
+		}
+	}
+	v.counts(m, records, times)
+	return v
+}
+
+// record counts one line in.
+func (v *verdict) record(kind string, line []byte, times []int, ids map[string]bool) {
+	var r crashRecord
+	if err := json.Unmarshal(line, &r); err != nil {
+		v.blame("%s: %v: %s", kind, err, line)
+		return
+	}
+	if ids[r.ID] {
+		v.blame("ID %s is there twice", r.ID)
+	}
+	ids[r.ID] = true
+	n := -1
+	switch {
+	case kind == "SUCCEEDED" && r.Output != nil && r.Output.Square == r.Output.N*r.Output.N && !fails(r.Output.N):
+		n = r.Output.N
+	case kind == "FAILED" && r.Input != nil && fails(r.Input.N) && strings.Contains(r.Error, errUnlucky.Error()):
+		n = r.Input.N
+	}
+	if n < 0 || n >= len(times) || skips(n) {
+		v.blame("%s record is wrong: %s", kind, line)
+		return
+	}
+	times[n]++
+}
+
+// counts compares what was read with what should be there, and with what the manifest counts.
+func (v *verdict) counts(m manifest, records map[string]int64, times []int) {
+	var skipped int64
+	for n, k := range times {
+		switch {
+		case skips(n):
+			skipped++
+		case k == 0:
+			v.lost++
+		default:
+			v.doubled += k - 1
+		}
+	}
+	s := m.Stats
+	if s.Succeeded != records["SUCCEEDED"] || s.Failed != records["FAILED"] || s.Pending != 0 || records["PENDING"] != 0 ||
+		s.Skipped != skipped || s.Read != int64(len(times)) {
+		v.blame("counts %+v, but the parts hold %v and %d of %d were to be skipped", s, records, skipped, len(times))
+	}
+}
+
+// reruns is what the log of a run's processes says about work done more than once.
+type reruns struct {
+	again   int // calls of items that an earlier process had called
+	allowed int // what was called since the last cut that counts, and what was in flight there, in processes that were killed
+}
+
+// readLog counts reruns. inFlight is how many items may be in flight.
+func readLog(t *testing.T, name string, inFlight int) (r reruns) {
+	t.Helper()
+	content, err := os.ReadFile(name)
+	require.NoError(t, err)
+	caller := map[int]int{}                   // the last process that called the item
+	sinceCut, sinceCommit := 0, map[int]int{} // items called by a process since its last cut, and since that of its last commit
+	process := -1
+	lines := bufio.NewScanner(bytes.NewReader(content))
+	for lines.Scan() {
+		fields := strings.Fields(lines.Text())
+		p, err := strconv.Atoi(fields[0])
+		require.NoError(t, err)
+		if p != process {
+			process, sinceCut, sinceCommit[p] = p, 0, 0
+		}
+		switch fields[1] {
+		case "cut":
+			sinceCut = 0
+		case "commit":
+			sinceCommit[p] = sinceCut
+		case "call":
+			for _, field := range fields[2:] {
+				n, err := strconv.Atoi(field)
+				require.NoError(t, err)
+				last, called := caller[n]
+				caller[n] = p
+				require.False(t, called && last == p, "process %d called %d twice", p, n)
+				if called {
+					r.again++
+				}
+				sinceCut++
+				sinceCommit[p]++
+			}
+		}
+	}
+	require.NoError(t, lines.Err())
+	for p, calls := range sinceCommit {
+		if p != process {
+			r.allowed += calls + inFlight
+		}
+	}
+	return r
+}
