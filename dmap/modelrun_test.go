@@ -228,7 +228,7 @@ func (g *game) complete(stats dmap.Stats, got []outcome) error {
 	for _, c := range g.diary.commits {
 		sum.Add(c.Counts)
 	}
-	sum.Calls, sum.Retries, sum.Taken = 0, 0, 0
+	sum.Calls, sum.Retries, sum.Taken, sum.Elapsed = 0, 0, 0, 0
 	if sum != want {
 		return fmt.Errorf("the commits count %+v, the model %+v", sum, want)
 	}
