@@ -18,6 +18,14 @@
 // is checked before a run returns. When Map returns, nothing of the run runs any more, unless Options.AbandonAfter is set.
 // Memory is bounded by concurrency, batch and window, never by the number of items.
 //
+// # Durable runs
+//
+// A run with a [Journal], as sink.Bucket brings one, survives the death of its process: the same call with the same
+// Options.RunID goes on. What is settled is committed once per window (Options.CommitEvery); results count from the
+// commit that names them, each once, whatever dies when and however many processes try. After a crash at most what was in
+// flight and what was settled since the last commit runs again. A run that has come to its end is not run again: its
+// Stats are returned, with an error that matches [ErrEnded] if it failed. [SuspendOn] stops a run in order at a signal.
+//
 // # The way of one item
 //
 // Readers work on a few splits at once and gather items into chunks, sized by how long a call takes. The gate admits
