@@ -3,7 +3,6 @@ package dmap
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -145,97 +144,6 @@ func (e *engine[T, R]) run() {
 	e.watching.Wait()
 }
 
-// release ends the contexts of the run.
-func (e *engine[T, R]) release(cause error) {
-	e.cancelRun(cause)
-	e.cancelCalls(cause)
-	e.cancelSink(cause)
-	e.cancelSave(cause)
-}
-
-// detached is a context with the values of ctx that ends only when it is told to.
-func detached(ctx context.Context) (context.Context, context.CancelCauseFunc) {
-	return context.WithCancelCause(context.WithoutCancel(ctx))
-}
-
-// callContexts is detached for calls: they see the deadline of ctx.
-func callContexts(ctx context.Context) (context.Context, context.CancelCauseFunc) {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return detached(ctx)
-	}
-	limited, release := context.WithDeadline(context.WithoutCancel(ctx), deadline)
-	calls, cancel := context.WithCancelCause(limited)
-	return calls, func(cause error) {
-		cancel(cause)
-		release()
-	}
-}
-
-// onCancel calls f when the run's context ends. The function it returns ends that, and waits if f is under way.
-func (e *engine[T, R]) onCancel(f func(cause error)) (end func()) {
-	called := make(chan struct{})
-	disarm := context.AfterFunc(e.runCtx, func() {
-		defer close(called)
-		f(context.Cause(e.runCtx))
-	})
-	return func() {
-		if !disarm() {
-			<-called
-		}
-	}
-}
-
-// stop ends the run early: no reading, no new calls. Calls in flight have DrainTimeout to come back, none if the run was
-// cancelled. The first cause wins.
-func (e *engine[T, R]) stop(cause error) {
-	e.mu.Lock()
-	if e.stopping.Load() {
-		e.mu.Unlock()
-		return
-	}
-	e.cause = cause
-	e.stopping.Store(true)
-	e.mu.Unlock()
-	e.opts.Logger.Warn("dmap: the run stops", "run", e.opts.RunID, "cause", cause)
-	e.cancelRead(cause)
-	e.gate.stop()
-	e.watching.Go(func() { e.drain(cause) })
-}
-
-// drain bounds the time that calls have left, and then that of writes if the run was cancelled.
-func (e *engine[T, R]) drain(cause error) {
-	timer := time.NewTimer(e.opts.DrainTimeout)
-	defer timer.Stop()
-	interrupt := e.runCtx.Done()
-	if errors.Is(context.Cause(e.runCtx), ErrSuspended) {
-		interrupt = nil
-	}
-	select {
-	case <-interrupt:
-	case <-timer.C:
-	case <-e.over:
-		return
-	}
-	e.cancelCalls(cause)
-	select {
-	case <-e.runCtx.Done():
-		e.bound(e.sinkCtx, e.cancelSink, cause)
-	case <-e.over:
-	}
-}
-
-// bound cancels ctx after DrainTimeout, unless it ends before.
-func (e *engine[T, R]) bound(ctx context.Context, cancel context.CancelCauseFunc, cause error) {
-	timer := time.NewTimer(e.opts.DrainTimeout)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		cancel(cause)
-	case <-ctx.Done():
-	}
-}
-
 // hand passes a filled chunk to the workers. Without wait it is false if there is no space; else if the run stops.
 func (e *engine[T, R]) hand(c *chunk[T, R], wait bool) bool {
 	c.runID = e.opts.RunID
@@ -346,60 +254,3 @@ func (e *engine[T, R]) intolerable() error {
 	defer e.mu.Unlock()
 	return &ToleranceError{Tolerance: tolerance, Failed: bad, Of: of, First: append([]*ItemError(nil), e.first...)}
 }
-
-func (e *engine[T, R]) stats() Stats {
-	select {
-	case <-e.done:
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		s := e.final
-		return s
-	default:
-		return e.running()
-	}
-}
-
-// running is the state of a run that goes on. Settled items are counted before read ones, so that Pending is never negative.
-func (e *engine[T, R]) running() Stats {
-	s := Stats{RunID: e.opts.RunID, Started: e.started, Elapsed: e.before + e.sinceStart(), Truncated: e.truncated.Load()}
-	s.Skipped = e.counts.skipped.Load()
-	s.Failed = e.counts.failed.Load()
-	s.Succeeded = e.counts.successes()
-	s.Calls, s.Retries = e.counts.calls.Load(), e.counts.retries.Load()
-	s.Read = e.counts.read.Load()
-	s.Pending = s.Read - s.Succeeded - s.Failed - s.Skipped
-	s.Stuck = e.crew.stuckCalls() + int(e.counts.abandoned.Load())
-	e.gate.fill(&s)
-	return s
-}
-
-// What Run offers, without T and R.
-
-func (e *engine[T, R]) id() string             { return e.opts.RunID }
-func (e *engine[T, R]) cancel(cause error)     { e.cancelRun(cause) }
-func (e *engine[T, R]) suspend()               { e.stop(ErrSuspended) }
-func (e *engine[T, R]) setLimit(n int)         { e.gate.setLimit(n) }
-func (e *engine[T, R]) setPaused(paused bool)  { e.gate.setPaused(paused) }
-func (e *engine[T, R]) ended() <-chan struct{} { return e.done }
-
-func (e *engine[T, R]) setTolerance(t Tolerance) {
-	e.tolerance.Store(&t)
-	select {
-	case <-e.over:
-	default:
-		e.judge()
-	}
-}
-
-func (e *engine[T, R]) outcome() (Stats, error) {
-	<-e.done
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.err != nil {
-		return e.final, inRun(e.opts.RunID, e.err)
-	}
-	return e.final, nil
-}
-
-// inRun is err as the caller gets it.
-func inRun(id string, err error) error { return fmt.Errorf("dmap: run %s: %w", id, err) }

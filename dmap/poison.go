@@ -118,8 +118,12 @@ func (k *caution[T, R]) suspect(c *chunk[T, R], i int) int {
 	return k.deaths[c.interval(i)]
 }
 
-// enter announces items of a chunk before their call, and waits for the turn of suspects. leave is to be called after it.
-func (k *caution[T, R]) enter(ctx context.Context, c *chunk[T, R], items ...int) (leave func(), err error) {
+// enter announces items of a chunk, or only the one, before their call, and waits for the turn of suspects. leave is to be
+// called after it.
+func (k *caution[T, R]) enter(ctx context.Context, c *chunk[T, R], items []int, only int) (leave func(), err error) {
+	if items == nil {
+		items = []int{only}
+	}
 	worst := 0
 	for _, i := range items {
 		worst = max(worst, k.suspect(c, i))

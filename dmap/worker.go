@@ -103,7 +103,7 @@ func (w *worker[T, R]) processItems() bool {
 		}
 		ctx := &contexts[len(contexts)-(w.t.hi-i)]
 		*ctx = callContext[T, R]{e.callsCtx, w.t.chunk, i, w.t.attempt}
-		value, err := w.callItem(ctx, item.Value)
+		value, err := invoke(w, ctx, e.fn, item.Value, nil)
 		if w.lost() {
 			return false
 		}
@@ -146,7 +146,8 @@ func (w *worker[T, R]) processBatch() bool {
 		}
 	}
 	began := e.sinceStart()
-	values, err := w.callBatch(&callContext[T, R]{e.callsCtx, c, w.t.picks[0], w.t.attempt}, items)
+	ctx := &callContext[T, R]{e.callsCtx, c, w.t.picks[0], w.t.attempt}
+	values, err := invoke(w, ctx, e.batchFn, items, w.t.picks)
 	if w.lost() {
 		return false
 	}
@@ -266,11 +267,12 @@ func (w *worker[T, R]) fail(i, attempt int, err error) {
 	w.e.failed(&ItemError{Info: w.t.chunk.info(i, attempt), Err: err})
 }
 
-func (w *worker[T, R]) callItem(ctx *callContext[T, R], value T) (out R, err error) {
+// invoke calls fn, for the item of ctx or for those that items names.
+func invoke[T, R, In, Out any](w *worker[T, R], ctx *callContext[T, R], fn func(context.Context, In) (Out, error), in In, items []int) (out Out, err error) {
 	returned := false
 	defer func() { w.end(ctx, returned, recover(), &err) }()
 	if k := w.e.commits.caution; k != nil {
-		leave, err := k.enter(w.e.callsCtx, ctx.chunk, ctx.item)
+		leave, err := k.enter(w.e.callsCtx, ctx.chunk, items, ctx.item)
 		if err != nil {
 			returned = true
 			return out, err
@@ -279,35 +281,11 @@ func (w *worker[T, R]) callItem(ctx *callContext[T, R], value T) (out R, err err
 	}
 	w.begin(ctx)
 	if w.e.opts.Timeout == 0 {
-		out, err = w.e.fn(ctx, value)
+		out, err = fn(ctx, in)
 	} else {
 		limited, cancel := context.WithTimeout(ctx, w.e.opts.Timeout)
 		defer cancel()
-		out, err = w.e.fn(limited, value)
-		err = timedOut(limited, ctx, err)
-	}
-	returned = true
-	return out, err
-}
-
-func (w *worker[T, R]) callBatch(ctx *callContext[T, R], items []Item[T]) (out []R, err error) {
-	returned := false
-	defer func() { w.end(ctx, returned, recover(), &err) }()
-	if k := w.e.commits.caution; k != nil {
-		leave, err := k.enter(w.e.callsCtx, ctx.chunk, w.t.picks...)
-		if err != nil {
-			returned = true
-			return out, err
-		}
-		defer leave()
-	}
-	w.begin(ctx)
-	if w.e.opts.Timeout == 0 {
-		out, err = w.e.batchFn(ctx, items)
-	} else {
-		limited, cancel := context.WithTimeout(ctx, w.e.opts.Timeout)
-		defer cancel()
-		out, err = w.e.batchFn(limited, items)
+		out, err = fn(limited, in)
 		err = timedOut(limited, ctx, err)
 	}
 	returned = true
