@@ -12,6 +12,7 @@ import (
 	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/publish"
 )
 
 // What callers branch on, with errors.Is.
@@ -221,7 +222,11 @@ func (f *Folder[R]) End(ctx context.Context, end dmap.Ending) (err error) {
 		}
 	}
 	r.parts.count()
-	return errors.Join(lost, publishManifest(ctx, f.bucket, r.folder, f.manifest(r, end)))
+	err = publishManifest(ctx, f.bucket, r.folder, f.manifest(r, end))
+	if r.book != nil && errors.Is(err, publish.ErrExists) { // it took the run over between the last record and this
+		err = fmt.Errorf("sink: %w: %w", dmap.ErrFenced, err)
+	}
+	return errors.Join(lost, err)
 }
 
 func (f *Folder[R]) manifest(r *run, end dmap.Ending) *Manifest {

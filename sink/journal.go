@@ -66,7 +66,7 @@ func (f *Folder[R]) open(ctx context.Context, r *run) (p dmap.Progress, err erro
 		return p, err
 	}
 	if fresh && len(r.book.folds) > 0 {
-		return p, fmt.Errorf("sink: folder %q holds commits and had no run.json", r.folder)
+		return p, fmt.Errorf("sink: %w: folder %q", dmap.ErrFenced, r.folder)
 	}
 	p = r.book.folds.progress()
 	p.Resumed = !fresh
@@ -87,13 +87,32 @@ func (f *Folder[R]) claim(ctx context.Context, r *run) (fresh bool, err error) {
 	if file != nil {
 		err = f.goOn(r, file)
 	} else {
-		err = r.taken(f.createRunFile(ctx, r), dmap.ErrFenced)
+		err = f.found(ctx, r)
 	}
 	if err != nil {
 		return false, err
 	}
 	r.book.lock, err = f.lock(ctx, r)
 	return file == nil, err
+}
+
+// found creates run.json, which was not there, unless the commits of another run are.
+func (f *Folder[R]) found(ctx context.Context, r *run) error {
+	newest, err := newestCommit(ctx, f.bucket, r.folder)
+	if err != nil {
+		return err
+	}
+	if newest < 0 {
+		return r.taken(f.createRunFile(ctx, r), dmap.ErrFenced)
+	}
+	file, err := f.loadRunFile(ctx, r)
+	if err != nil {
+		return err
+	}
+	if file != nil { // since a moment
+		return fmt.Errorf("sink: %w: folder %q", dmap.ErrFenced, r.folder)
+	}
+	return fmt.Errorf("sink: folder %q holds commits and no run.json", r.folder)
 }
 
 // ending is how the run has ended according to its manifest, nil if it has none.

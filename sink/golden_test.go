@@ -1,0 +1,86 @@
+package sink_test
+
+import (
+	"flag"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+	"gocloud.dev/blob"
+
+	"github.com/go-dmap/dmap/sink"
+)
+
+var golden = flag.String("write-golden", "", "a new folder to write the golden runs of this version to, such as testdata/golden-v2")
+
+// upload copies a golden folder into a bucket.
+func upload(t *testing.T, bucket *blob.Bucket, dir string) {
+	t.Helper()
+	root := os.DirFS(dir)
+	require.NoError(t, fs.WalkDir(root, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		content, err := fs.ReadFile(root, path)
+		if err != nil {
+			return err
+		}
+		return bucket.WriteAll(t.Context(), path, content, nil)
+	}))
+}
+
+// Folders that any version has written are resumed by this one.
+func TestGoldenFoldersAreResumed(t *testing.T) {
+	versions, err := filepath.Glob("testdata/golden-v*")
+	require.NoError(t, err)
+	require.NotEmpty(t, versions)
+	for _, dir := range versions {
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var calls atomic.Int64
+				bucket := memory(t)
+				upload(t, bucket, filepath.Join(dir, "open"))
+				stats, err := job(t.Context(), bucket, 200, &calls)
+				require.NoError(t, err)
+				require.EqualValues(t, 200, stats.Read)
+				require.Positive(t, calls.Load())
+				require.Less(t, calls.Load(), int64(120), "what has been settled is not called again")
+				exact(t, bucket, 200)
+			})
+			bucket, calls := memory(t), atomic.Int64{}
+			upload(t, bucket, filepath.Join(dir, "ended"))
+			stats, err := job(t.Context(), bucket, 20, &calls)
+			require.NoError(t, err)
+			require.EqualValues(t, 20, stats.Read)
+			require.Zero(t, calls.Load())
+			exact(t, bucket, 20)
+		})
+	}
+}
+
+func TestWriteGoldenFolders(t *testing.T) {
+	if *golden == "" {
+		t.Skip("go test ./sink -run Golden -write-golden=testdata/golden-vN")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		open, ended := memory(t), memory(t)
+		var calls atomic.Int64
+		for range 4 {
+			suspended(t, open, 200)
+		}
+		_, err := job(t.Context(), ended, 20, &calls, sink.BucketOptions{})
+		require.NoError(t, err)
+		for name, bucket := range map[string]*blob.Bucket{"open": open, "ended": ended} {
+			for _, key := range keys(t, bucket) {
+				path := filepath.Join(*golden, name, filepath.FromSlash(key))
+				require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+				require.NoFileExists(t, path)
+				require.NoError(t, os.WriteFile(path, []byte(read(t, bucket, key)), 0o644))
+			}
+		}
+	})
+}
