@@ -100,10 +100,11 @@ func (m *Merged[R]) index(ctx context.Context, n int) error {
 // identified is all that a record may hold. Output waits to be decoded until it is wanted.
 type identified struct {
 	Identity
-	Class  string          `json:"class"`
-	Error  string          `json:"error"`
-	Input  json.RawMessage `json:"input"`
-	Output json.RawMessage `json:"output"`
+	Elapsed int64           `json:"elapsed"` // ns
+	Class   string          `json:"class"`
+	Error   string          `json:"error"`
+	Input   json.RawMessage `json:"input"`
+	Output  json.RawMessage `json:"output"`
 }
 
 func decodeIdentified(line []byte) (r identified, err error) {
