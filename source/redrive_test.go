@@ -238,7 +238,7 @@ func TestObjectsComeBackWithTheirBucket(t *testing.T) {
 	out := memory(t, nil)
 	_, err := dmap.Map(t.Context(), source.Objects(in, "in/"), func(context.Context, source.Object) (int, error) {
 		return 0, errors.New("not today")
-	}, dmap.Options{RunID: "first", Tolerance: dmap.Tolerance{Percentage: 100}}, sink.Bucket[int](out, "runs/"))
+	}, dmap.Options{RunID: "first", MaxConcurrency: 1, Tolerance: dmap.Tolerance{Percentage: 100}}, sink.Bucket[int](out, "runs/"))
 	require.NoError(t, err)
 	open := func(o source.Object) string {
 		data, err := o.ReadAll(t.Context())

@@ -1,0 +1,92 @@
+// Redrive prices orders with a function that has a mistake, mends it, and runs only the failed orders again. The merged view
+// then has each order once, with its last outcome. Everything lies in a bucket in memory.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"os"
+
+	"gocloud.dev/blob/memblob"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/sink"
+	"github.com/go-dmap/dmap/source"
+)
+
+type order struct {
+	ID    string `json:"id"`
+	Cents int    `json:"cents"`
+	Parts int    `json:"parts"`
+}
+
+const orders = `{"id":"a","cents":900,"parts":3}
+{"id":"b","cents":500,"parts":0}
+{"id":"c","cents":800,"parts":2}
+{"id":"d","cents":0,"parts":0}
+{"id":"e","cents":-100,"parts":1}
+`
+
+func main() {
+	if err := run(context.Background(), os.Stdout); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// price is the price of a part. The mistake: an order may have no parts.
+func price(_ context.Context, o order) (int, error) {
+	if o.Cents < 0 {
+		return 0, errors.New("a negative amount")
+	}
+	return o.Cents / o.Parts, nil // a panic costs one item
+}
+
+// mended knows orders without parts.
+func mended(ctx context.Context, o order) (int, error) {
+	if o.Parts == 0 {
+		return o.Cents, nil
+	}
+	return price(ctx, o)
+}
+
+func run(ctx context.Context, out io.Writer) error {
+	bucket := memblob.OpenBucket(nil)
+	defer bucket.Close()
+	if err := bucket.WriteAll(ctx, "orders.jsonl", []byte(orders), nil); err != nil {
+		return err
+	}
+	results := sink.Bucket[int](bucket, "runs/")
+	first, err := dmap.Map(ctx, source.JSONLines[order](bucket, "orders.jsonl"), price,
+		dmap.Options{RunID: "monday", Tolerance: dmap.Tolerance{Percentage: 80}}, results)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "monday: %d succeeded, %d failed\n", first.Succeeded, first.Failed)
+
+	// Only what panicked: the negative amount would fail again.
+	failures := source.Failures[order](bucket, "runs/monday/manifest.json", source.RedriveOptions{Classes: []string{"panic"}})
+	second, err := dmap.Map(ctx, failures, mended, dmap.Options{RunID: "tuesday", Parent: "monday"}, results)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "tuesday: %d succeeded, %d left out\n", second.Succeeded, second.Skipped)
+
+	both, err := sink.Latest[int](ctx, bucket, "runs/", "monday", "tuesday")
+	if err != nil {
+		return err
+	}
+	for o, err := range both.All(ctx) {
+		if err != nil {
+			return err
+		}
+		if o.Status == "FAILED" {
+			fmt.Fprintf(out, "still failed: %s, %s\n", o.ID, o.Error)
+		}
+	}
+	tally, err := both.Count(ctx)
+	fmt.Fprintf(out, "together: %d succeeded, %d failed\n", tally.Succeeded, tally.Failed)
+	return err
+}
