@@ -35,8 +35,8 @@ func TestACaseThatCannotReadFails(t *testing.T) {
 }
 
 func TestRatiosAreTakenRoundByRound(t *testing.T) {
-	run := func(cpu time.Duration, peak int64) measured {
-		return measured{outcome{1, 0}, cpu * time.Millisecond, time.Second, peak << 20}
+	run := func(ms, peak int64) measured {
+		return measured{outcome{1, 0}, time.Duration(ms) * time.Millisecond, time.Second, peak << 20}
 	}
 	// The second case always takes half of the first, though all of the last round took longer.
 	runs := [][]measured{
