@@ -64,7 +64,7 @@ bench-job: ## the demo's job beside a hand-written errgroup program: CPU per ite
 
 crash: ## kill -9 KILLS processes (40) on STORE (file, s3, both) and count what is lost, doubled and run again; SEED repeats
 	cd internal/e2e && DMAP_CRASH_KILLS=$(KILLS) DMAP_CRASH_STORE=$(STORE) DMAP_CRASH_SEED=$(SEED) \
-		go test -run '^TestCrash$$' -count=1 -v -timeout 2h .
+		DMAP_CRASH_STRIDE=1 go test -run '^(TestCrash|TestAProcessMayEndAtAnyStep)$$' -count=1 -v -timeout 2h .
 
 vuln: .bin/govulncheck ## known vulnerabilities in what we call; needs the network
 	$(call each,$(CURDIR)/.bin/govulncheck ./...)

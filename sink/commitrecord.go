@@ -105,12 +105,12 @@ func loadCommits(ctx context.Context, bucket *blob.Bucket, folder string) (folds
 func newestCommit(ctx context.Context, bucket *blob.Bucket, folder string) (int64, error) {
 	in := folder + commitsIn
 	for token := blob.FirstPageToken; len(token) > 0; {
-		page, next, err := bucket.ListPage(ctx, token, 1000, &blob.ListOptions{Prefix: in})
+		page, next, err := publish.Page(ctx, bucket, in, token)
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
-			return -1, fmt.Errorf("sink: list %q: %w", in, err)
+			return -1, fmt.Errorf("sink: %w", err)
 		}
 		for _, o := range page {
 			if n, ok := commitNumber(strings.TrimPrefix(o.Key, in)); ok {

@@ -32,6 +32,8 @@ func Create(ctx context.Context, bucket *blob.Bucket, key, contentType string, c
 		switch taken := gcerrors.Code(err) == gcerrors.FailedPrecondition; {
 		case same:
 			return nil
+		case taken && gcerrors.Code(readErr) == gcerrors.NotFound: // refused, and not there yet: another write is on its way
+			return fmt.Errorf("%w: %w", errUnderWay, err)
 		case taken && readErr != nil:
 			return fmt.Errorf("%w, and reading it back: %w", err, readErr)
 		case taken:

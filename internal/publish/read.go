@@ -19,6 +19,15 @@ func Read(ctx context.Context, bucket *blob.Bucket, key string, limit int64) (co
 	return content, err
 }
 
+// Page returns one page of the objects below prefix, and the token of the next one; nil: it is the last.
+func Page(ctx context.Context, bucket *blob.Bucket, prefix string, token []byte) (page []*blob.ListObject, next []byte, err error) {
+	err = persist(ctx, "list", prefix, 0, func(ctx context.Context) error {
+		page, next, err = bucket.ListPage(ctx, token, 1000, &blob.ListOptions{Prefix: prefix})
+		return err
+	})
+	return page, next, err
+}
+
 func read(ctx context.Context, bucket *blob.Bucket, key string, limit int64) ([]byte, error) {
 	r, err := bucket.NewReader(ctx, key, nil)
 	if err != nil {

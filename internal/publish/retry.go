@@ -26,7 +26,10 @@ const (
 	leastRate = 64 << 10
 )
 
-var errStalled = errors.New("the store does not answer")
+var (
+	errStalled  = errors.New("the store does not answer")
+	errUnderWay = errors.New("another writer is creating it")
+)
 
 // persist runs op, which moves size bytes, until it succeeds, fails for good, or has failed too often. Goexit inside op is
 // not survived but leaves nothing behind.
@@ -93,7 +96,7 @@ func asked(err error) time.Duration {
 
 // transient reports whether the same write may succeed in a moment.
 func transient(err error) bool {
-	if errors.Is(err, errStalled) {
+	if errors.Is(err, errStalled) || errors.Is(err, errUnderWay) {
 		return true
 	}
 	var code interface{ ErrorCode() string } // smithy.APIError, without importing an SDK

@@ -1,0 +1,118 @@
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"gocloud.dev/blob"
+
+	"github.com/go-dmap/dmap/dmap"
+)
+
+// TestTwoRunnersOfOneRun lets two at once go for the same run: the slower one is refused, fenced off, or told that the run has
+// ended, and whoever wins, each result counts once. 500 races in all.
+func TestTwoRunnersOfOneRun(t *testing.T) {
+	races := map[string]int{"mem": 260, "file": 140, "versitygw": 60}
+	for _, s := range stores() {
+		n := races[s.name]
+		if n == 0 {
+			continue
+		}
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			b := s.bucket(t)
+			fillCrash(t, b, 60)
+			fenced := 0
+			for race := range n {
+				fenced += raceHere(t, b, fmt.Sprintf("race-%d", race))
+			}
+			t.Logf("%s: %d races of goroutines, a runner was fenced off in %d", s.name, n, fenced)
+			require.Positive(t, fenced)
+		})
+	}
+}
+
+// raceHere lets two goroutines run one run, and returns how many of them were fenced off.
+func raceHere(t *testing.T, b *blob.Bucket, runID string) (fenced int) {
+	t.Helper()
+	job := crashJob{
+		Kind: "slice", N: 60, RunID: runID, Concurrency: 1 + rand.IntN(8), Pace: time.Duration(rand.IntN(300)) * time.Microsecond,
+		CommitEvery: time.Duration(100+rand.IntN(2000)) * time.Microsecond,
+	}
+	errs := make([]error, 2)
+	var wg sync.WaitGroup
+	for i := range errs {
+		wg.Go(func() { errs[i] = runHere(t.Context(), b, job) })
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			require.ErrorIs(t, err, dmap.ErrFenced)
+			fenced++
+		}
+	}
+	if fenced == len(errs) { // each has fenced off the other
+		require.NoError(t, runHere(t.Context(), b, job))
+	}
+	v := askOracle(t, b, runID, job.N)
+	require.True(t, v.clean(), "%+v: %+v", job, v)
+	return fenced
+}
+
+// TestTwoProcessesOfOneRun is the same with processes, which start their runs at the same moment.
+func TestTwoProcessesOfOneRun(t *testing.T) {
+	for _, p := range crashPlaces(t) {
+		t.Run(p.name, func(t *testing.T) {
+			fillCrash(t, p.bucket, 100)
+			codes := map[int]int{}
+			for race := range 20 {
+				job := crashJob{
+					Place: p.url, Kind: "jsonlines", N: 100, RunID: fmt.Sprintf("race-%d", race), Concurrency: 4, Pace: time.Millisecond,
+					CommitEvery: 3 * time.Millisecond, Log: filepath.Join(t.TempDir(), "log"), Race: true,
+				}
+				ended := raceProcesses(t, job, codes)
+				if !ended {
+					job.Race, job.Process = false, 2
+					code, _, said := startChild(t, "TestCrash", job).wait()
+					require.Zero(t, code, said)
+				}
+				v := askOracle(t, p.bucket, job.RunID, job.N)
+				require.True(t, v.clean(), "%+v: %+v", job, v)
+			}
+			t.Logf("%s: 20 races of processes, exit codes %v (%d: fenced off)", p.name, codes, exitFenced)
+			require.Positive(t, codes[exitFenced])
+		})
+	}
+}
+
+// raceProcesses lets two processes run job, and says whether one of them has ended it.
+func raceProcesses(t *testing.T, job crashJob, codes map[int]int) (ended bool) {
+	t.Helper()
+	var runners []*child
+	for job.Process = range 2 {
+		runners = append(runners, startChild(t, "TestCrash", job))
+	}
+	for _, c := range runners {
+		require.True(t, c.out.Scan())
+		require.Equal(t, "ready", c.out.Text())
+	}
+	var errs []error
+	for _, c := range runners {
+		_, err := c.stdin.Write([]byte("!"))
+		errs = append(errs, err)
+	}
+	require.NoError(t, errors.Join(errs...))
+	for _, c := range runners {
+		code, _, said := c.wait()
+		require.Contains(t, []int{0, exitFenced}, code, said)
+		codes[code]++
+		ended = ended || code == 0
+	}
+	return ended
+}
