@@ -100,7 +100,7 @@ func (f *Folder[R]) claim(ctx context.Context, r *run) (fresh bool, err error) {
 func (f *Folder[R]) found(ctx context.Context, r *run) error {
 	newest, err := newestCommit(ctx, f.bucket, r.folder)
 	if err != nil {
-		return err
+		return fmt.Errorf("before %q is created: %w", r.runKey(), err)
 	}
 	if newest < 0 {
 		return r.taken(f.createRunFile(ctx, r), dmap.ErrFenced)
