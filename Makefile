@@ -11,7 +11,7 @@ RACE     := -race -shuffle=on -timeout 10m
 
 each = @set -e; for dir in $(MODULES); do echo "--- $${dir\#\#$(CURDIR)/}: $(1)"; (cd $$dir && $(1)); done
 
-.PHONY: help build test short lint fmt vet tidy tidy-check deps house fuzz cover bench bench-job crash vuln tools clean
+.PHONY: help build test short lint fmt vet tidy tidy-check deps house fuzz cover bench bench-job crash plantedbugs vuln tools clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -65,6 +65,9 @@ bench-job: ## the demo's job beside a hand-written errgroup program: CPU per ite
 crash: ## kill -9 KILLS processes (40) on STORE (file, s3, both) and count what is lost, doubled and run again; SEED repeats
 	cd internal/e2e && DMAP_CRASH_KILLS=$(KILLS) DMAP_CRASH_STORE=$(STORE) DMAP_CRASH_SEED=$(SEED) \
 		DMAP_CRASH_STRIDE=1 go test -run '^(TestCrash|TestAProcessMayEndAtAnyStep)$$' -count=1 -v -timeout 2h .
+
+plantedbugs: ## plant known bugs in a copy, one after the other: the tests must catch each
+	@.ci/plantedbugs
 
 vuln: .bin/govulncheck ## known vulnerabilities in what we call; needs the network
 	$(call each,$(CURDIR)/.bin/govulncheck ./...)

@@ -73,7 +73,7 @@ func drawPlan(t *rapid.T) (p plan) {
 	p.durable = rapid.SampledFrom([]bool{true, true, false}).Draw(t, "durable")
 	whats := []string{"limit", "pause", "cancel", "tolerate", "suspend", "suspend"}
 	if p.durable {
-		whats = append(whats, "append fails", "append is lost", "commit fails", "suspend")
+		whats = append(whats, "append fails", "append is lost", "commit fails", "write fails", "suspend")
 	}
 	processes := rapid.SampledFrom([]int{0, 1, 2, 4}).Draw(t, "processes")
 	p.acts = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) act {
@@ -198,6 +198,7 @@ type ledger struct {
 	mu           sync.Mutex
 	written, cut []outcome
 	onCommit     func() error
+	onWrite      func() error
 }
 
 func (*ledger) ConcurrentWrites() {}
@@ -205,6 +206,11 @@ func (*ledger) ConcurrentWrites() {}
 func (l *ledger) Write(_ context.Context, results []dmap.Result[int]) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.onWrite != nil {
+		if err := l.onWrite(); err != nil {
+			return err
+		}
+	}
 	for _, r := range results {
 		l.written = append(l.written, outcome{r.Offset, r.Err != nil, r.Attempt})
 	}

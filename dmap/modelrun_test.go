@@ -129,6 +129,13 @@ func (g *game) faults(a act, sink *ledger) {
 			}
 			return a.what == "append is lost", errBoom
 		}
+	case "write fails": // once: what comes after it is written
+		sink.onWrite = func() error {
+			if left--; left != 0 {
+				return nil
+			}
+			return errBoom
+		}
 	case "commit fails":
 		sink.onCommit = func() error {
 			if left--; left > 0 {
