@@ -171,7 +171,8 @@ func breakOff(t *testing.T, src dmap.Source[int], limits batch.Limits, seed uint
 	var d diary
 	var calls atomic.Int64
 	opts := dmap.Options{
-		RunID: "r", MaxConcurrency: 1 + dice.IntN(20), CommitEvery: 50 * time.Millisecond, Journal: &d,
+		PoisonAfter: -1, // the deaths here come from outside
+		RunID:       "r", MaxConcurrency: 1 + dice.IntN(20), CommitEvery: 50 * time.Millisecond, Journal: &d,
 		Retry: dmap.Retry{MaxAttempts: 2, Initial: time.Millisecond}, Tolerance: dmap.Tolerance{Percentage: 100},
 	}
 	for attempt := 0; ; attempt++ {

@@ -62,7 +62,8 @@ func drawPlan(t *rapid.T) (p plan) {
 	p.each = rapid.IntRange(0, 20).Draw(t, "each")
 	p.batch = rapid.SampledFrom([]int{0, 0, 1, 3, 10}).Draw(t, "batch")
 	p.opts = dmap.Options{
-		RunID: "r", MaxConcurrency: rapid.IntRange(1, 8).Draw(t, "concurrency"),
+		PoisonAfter: -1, // the deaths here come from outside
+		RunID:       "r", MaxConcurrency: rapid.IntRange(1, 8).Draw(t, "concurrency"),
 		MaxItems: rapid.SampledFrom([]int64{0, 0, 0, 1, 7, 25}).Draw(t, "max items"),
 		Retry:    dmap.Retry{MaxAttempts: rapid.IntRange(1, 4).Draw(t, "attempts"), Initial: millisecond, Max: 5 * millisecond},
 		Tolerance: rapid.SampledFrom([]dmap.Tolerance{

@@ -13,6 +13,7 @@ const (
 	MaxMaxConcurrency     = 10_000 // the hard limit of Step Functions, and what is tested here
 	DefaultMaxConcurrency = 100
 	DefaultDrainTimeout   = 30 * time.Second
+	DefaultPoisonAfter    = 3
 )
 
 // Options tune a run. The zero value is valid: 100 calls at once, no retries, no failure tolerated.
@@ -48,6 +49,9 @@ type Options struct {
 	// since, and what was in flight, runs again. 0: once a second, and in long runs after each thousandth of
 	// their time, at most a minute.
 	CommitEvery time.Duration `json:"commitEvery,omitempty"`
+	// PoisonAfter sets an item aside as failed that was in flight in so many deaths of the run's process, as far as they
+	// are recorded (see PoisonError). 0: 3. Negative: never, where processes are often killed from outside.
+	PoisonAfter int `json:"poisonAfter,omitempty"`
 	// Journal makes the run durable where no sink does it. nil: the first sink that is a Journaler, if any.
 	Journal Journal `json:"-"`
 	// Logger gets warnings (stuck calls, an exceeded tolerance). nil: none.
@@ -84,6 +88,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MaxConcurrency == 0 {
 		o.MaxConcurrency = DefaultMaxConcurrency
+	}
+	if o.PoisonAfter == 0 {
+		o.PoisonAfter = DefaultPoisonAfter
 	}
 	if o.DrainTimeout == 0 {
 		o.DrainTimeout = DefaultDrainTimeout

@@ -12,15 +12,14 @@ import (
 // An item that takes the process down would do so again in every resume. So a resumed run is careful at first: it announces
 // each item in the journal before it calls the function for it. What was announced and not settled when a process died was
 // in flight; such an item is a suspect, and suspects run in small groups, then one by one, so that only the one that does
-// it collects poisonDeaths of them and is set aside.
+// it collects Options.PoisonAfter of them and is set aside.
 const (
-	poisonDeaths  = 3
 	carefulFor    = 3  // commits that must succeed before a run is no longer careful
 	suspectRounds = 64 // suspects run in about so many groups
 )
 
-// PoisonError is what an item fails with that was in flight in three process deaths. It is not called again; a redrive with
-// other code may try.
+// PoisonError is what an item fails with that was in flight in Options.PoisonAfter process deaths. It is not called again; a
+// redrive with other code may try. Only deaths of resumed processes are recorded: nothing is announced before a crash.
 type PoisonError struct{ Deaths int }
 
 func (e *PoisonError) Error() string {
@@ -97,7 +96,7 @@ type caution[T, R any] struct {
 // newCaution prepares a run that goes on from p. It is nil where there is no reason to be careful: the process before
 // stopped in order, and nothing is under suspicion.
 func newCaution[T, R any](c *commits[T, R], p Progress, clean bool) *caution[T, R] {
-	if clean && len(p.Trials) == 0 {
+	if clean && len(p.Trials) == 0 || c.e.opts.PoisonAfter < 0 {
 		return nil
 	}
 	k := &caution[T, R]{commits: c, deaths: make(map[Interval]int), told: make(chan struct{})}

@@ -15,7 +15,7 @@ import (
 
 // die runs a job whose item 70 takes the process down: at that moment nothing more reaches the journal, as after a kill.
 // It returns the journal that the next process finds.
-func die(t *testing.T, d *diary, inBatches bool) (survived bool, failed []dmap.Result[int]) {
+func die(t *testing.T, d *diary, inBatches bool, poisonAfter int) (survived bool, failed []dmap.Result[int]) {
 	t.Helper()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer cancel(nil)
@@ -38,7 +38,7 @@ func die(t *testing.T, d *diary, inBatches bool) (survived bool, failed []dmap.R
 		}
 		return i, nil
 	}
-	opts := dmap.Options{RunID: "r", MaxConcurrency: 10, CommitEvery: 50 * time.Millisecond, Journal: d, Tolerance: dmap.Tolerance{Count: 1}}
+	opts := dmap.Options{RunID: "r", MaxConcurrency: 10, CommitEvery: 50 * time.Millisecond, Journal: d, Tolerance: dmap.Tolerance{Count: 1}, PoisonAfter: poisonAfter}
 	var got keep[int]
 	var err error
 	if inBatches {
@@ -71,7 +71,7 @@ func TestAnItemThatTakesTheProcessDownIsSetAsideAfterThreeRecordedDeaths(t *test
 			var d diary
 			deaths := 0
 			for {
-				survived, failed := die(t, &d, inBatches)
+				survived, failed := die(t, &d, inBatches, 0)
 				if !survived {
 					deaths++
 					require.Less(t, deaths, 6)
@@ -89,6 +89,19 @@ func TestAnItemThatTakesTheProcessDownIsSetAsideAfterThreeRecordedDeaths(t *test
 			require.Len(t, d.counted(t), 200)
 		})
 	}
+}
+
+func TestNoItemIsSetAsideWhereTheDeathsComeFromOutside(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d diary
+		for range 8 {
+			survived, _ := die(t, &d, false, -1)
+			require.False(t, survived)
+		}
+		for _, c := range d.commits {
+			require.Empty(t, c.Trying)
+		}
+	})
 }
 
 func TestASuspendedRunIsNotUnderSuspicion(t *testing.T) {

@@ -195,7 +195,7 @@ func (w *worker[T, R]) settledWithoutCall(i int) bool {
 	err := c.items[i].Err
 	if err != nil {
 		err = &ReadError{err}
-	} else if deaths := w.e.commits.caution.suspect(c, i); deaths >= poisonDeaths {
+	} else if deaths := w.e.commits.caution.suspect(c, i); deaths > 0 && deaths >= w.e.opts.PoisonAfter {
 		err = &PoisonError{deaths}
 	}
 	if err == nil {

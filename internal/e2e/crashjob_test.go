@@ -206,7 +206,8 @@ func runCrashJob(t *testing.T, text string) {
 
 func (job crashJob) run(ctx context.Context, in *blob.Bucket, note func(string, ...any), results dmap.Sink[squared]) (dmap.Stats, error) {
 	opts := dmap.Options{
-		RunID: job.RunID, MaxConcurrency: job.Concurrency, CommitEvery: job.CommitEvery, Tolerance: dmap.Tolerance{Percentage: 50},
+		PoisonAfter: -1, // the kills come from outside
+		RunID:       job.RunID, MaxConcurrency: job.Concurrency, CommitEvery: job.CommitEvery, Tolerance: dmap.Tolerance{Percentage: 50},
 	}
 	src := crashSource(in, job.Kind, job.N)
 	if job.Batch == 0 {
