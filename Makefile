@@ -11,7 +11,7 @@ RACE     := -race -shuffle=on -timeout 10m
 
 each = @set -e; for dir in $(MODULES); do echo "--- $${dir\#\#$(CURDIR)/}: $(1)"; (cd $$dir && $(1)); done
 
-.PHONY: help build test short lint fmt vet tidy tidy-check deps house fuzz cover bench bench-job crash plantedbugs vuln tools clean
+.PHONY: help build test short lint fmt vet tidy tidy-check deps house fuzz cover bench bench-job durability crash plantedbugs vuln tools clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -61,6 +61,10 @@ bench: ## Go benchmarks of all modules
 
 bench-job: ## the demo's job beside a hand-written errgroup program: CPU per item, peak memory
 	go run ./internal/bench -job
+
+durability: ## what surviving kill -9 costs: the job with its journal off and on, and the resume of a million settled items
+	go run ./internal/bench -durability
+	go test ./sink -run '^$$' -bench '^BenchmarkResumeOfAMillion$$' -benchtime 1x
 
 crash: ## kill -9 KILLS processes (40) on STORE (file, s3, both) and count what is lost, doubled and run again; SEED repeats
 	cd internal/e2e && DMAP_CRASH_KILLS=$(KILLS) DMAP_CRASH_STORE=$(STORE) DMAP_CRASH_SEED=$(SEED) \

@@ -32,7 +32,7 @@ var job = table{
 	cases: []benchCase{
 		{"errgroup, keys known", byHand(knownKeys)},
 		{"errgroup, Bucket.List", byHand(listedKeys)},
-		{"dmap.Map", mapItems},
+		{"dmap.Map", mapItems()},
 		{"dmap.MapBatch, 400", mapBatches},
 	},
 }
@@ -72,13 +72,15 @@ func openFolder(dir string) (*blob.Bucket, error) {
 	return fileblob.OpenBucket(dir, &fileblob.Options{NoTempDir: true, Metadata: fileblob.MetadataDontWrite})
 }
 
-func mapItems(ctx context.Context, work workload) (outcome, error) {
-	in, results, done, err := openSides(work)
-	if err != nil {
-		return outcome{}, err
+func mapItems(opts ...sink.BucketOptions) func(context.Context, workload) (outcome, error) {
+	return func(ctx context.Context, work workload) (outcome, error) {
+		in, results, done, err := openSides(work, opts...)
+		if err != nil {
+			return outcome{}, err
+		}
+		defer done()
+		return counted(dmap.Map(ctx, source.Objects(in, ""), assess, options(work), results))
 	}
-	defer done()
-	return counted(dmap.Map(ctx, source.Objects(in, ""), assess, options(work), results))
 }
 
 func mapBatches(ctx context.Context, work workload) (outcome, error) {
@@ -100,7 +102,9 @@ func mapBatches(ctx context.Context, work workload) (outcome, error) {
 		}, options(work), results))
 }
 
-func openSides(work workload) (in *blob.Bucket, results dmap.Sink[loan.Verdict], done func(), err error) {
+func openSides(work workload, opts ...sink.BucketOptions) (
+	in *blob.Bucket, results dmap.Sink[loan.Verdict], done func(), err error,
+) {
 	if in, err = openFolder(work.Dir); err != nil {
 		return nil, nil, nil, err
 	}
@@ -109,7 +113,7 @@ func openSides(work workload) (in *blob.Bucket, results dmap.Sink[loan.Verdict],
 		in.Close()
 		return nil, nil, nil, err
 	}
-	return in, sink.Bucket[loan.Verdict](out, "runs/"), func() { in.Close(); out.Close() }, nil
+	return in, sink.Bucket[loan.Verdict](out, "runs/", opts...), func() { in.Close(); out.Close() }, nil
 }
 
 func options(work workload) dmap.Options {

@@ -5,6 +5,7 @@
 //
 //	go run ./internal/bench -job
 //	go run ./internal/bench -job -n 500000 -rounds 3
+//	go run ./internal/bench -durability
 package main
 
 import (
@@ -22,7 +23,7 @@ import (
 
 // table is some cases that do the same work.
 type table struct {
-	name    string
+	name    string // also the flag that chooses it
 	what    string
 	n       int64                                                // items unless -n says otherwise
 	prepare func(ctx context.Context, dir string, n int64) error // once, in the parent; not measured
@@ -65,18 +66,22 @@ func main() {
 }
 
 func bench(ctx context.Context) error {
-	isJob := flag.Bool("job", false, "the job of examples/loansim: objects of a folder to JSON lines")
+	isJob := flag.Bool(job.name, false, "the job of examples/loansim: objects of a folder to JSON lines")
+	isDurability := flag.Bool(durability.name, false, "that job with and without a journal")
 	n := flag.Int64("n", 0, "`items`; 0: the table's own number")
 	rounds := flag.Int("rounds", 5, "`rounds`, of which the median counts")
 	concurrency := flag.Int("concurrency", 1000, "calls at once")
 	child := flag.String("child", "", "run one case on the `workload` in JSON (for the command itself)")
 	name := flag.String("case", "", "`name` of that case (for the command itself)")
 	flag.Parse()
-	if flag.NArg() > 0 || !*isJob || *n < 0 || *rounds < 1 || *concurrency < 1 {
+	if flag.NArg() > 0 || *isJob == *isDurability || *n < 0 || *rounds < 1 || *concurrency < 1 {
 		flag.Usage()
-		return fmt.Errorf("want -job, and -n, -rounds and -concurrency that make sense")
+		return fmt.Errorf("want either -job or -durability, and -n, -rounds and -concurrency that make sense")
 	}
 	t := job
+	if *isDurability {
+		t = durability
+	}
 	if *child != "" {
 		return runChild(ctx, t, *name, *child)
 	}
@@ -122,7 +127,7 @@ func runTable(ctx context.Context, t table, rounds, concurrency int) error {
 	for round := range rounds {
 		for i := range t.cases {
 			c := (i + round) % len(t.cases) // nobody is always first
-			m, err := spawn(ctx, t.cases[c].name, workload{Dir: dir, N: t.n, Concurrency: concurrency})
+			m, err := spawn(ctx, t.name, t.cases[c].name, workload{Dir: dir, N: t.n, Concurrency: concurrency})
 			if err != nil {
 				return err
 			}
@@ -135,8 +140,8 @@ func runTable(ctx context.Context, t table, rounds, concurrency int) error {
 	return printTable(os.Stdout, t, runs)
 }
 
-// spawn runs one case in a process of its own, with an empty folder for its results.
-func spawn(ctx context.Context, name string, work workload) (measured, error) {
+// spawn runs one case of a table in a process of its own, with an empty folder for its results.
+func spawn(ctx context.Context, tableName, name string, work workload) (measured, error) {
 	scratch, err := os.MkdirTemp("", "dmap-bench-out-")
 	if err != nil {
 		return measured{}, err
@@ -151,7 +156,7 @@ func spawn(ctx context.Context, name string, work workload) (measured, error) {
 	if err != nil {
 		return measured{}, err
 	}
-	cmd := exec.CommandContext(ctx, self, "-job", "-case", name, "-child", string(workJSON))
+	cmd := exec.CommandContext(ctx, self, "-"+tableName, "-case", name, "-child", string(workJSON))
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {

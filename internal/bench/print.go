@@ -17,7 +17,7 @@ func printTable(w io.Writer, t table, runs [][]measured) error {
 		cpu := func(m measured) float64 { return float64(m.CPU) / float64(time.Microsecond) / float64(t.n) }
 		peak := func(m measured) float64 { return float64(m.Peak) / (1 << 20) }
 		wall := func(m measured) float64 { return m.Wall.Seconds() }
-		fmt.Fprintf(tw, "%s\t%.1f\t%.2f\t%.2f\t%.0f\t%.2f\t\n", c.name,
+		fmt.Fprintf(tw, "%s\t%.1f\t%.3f\t%.2f\t%.0f\t%.2f\t\n", c.name,
 			median(runs[i], cpu), ratio(runs[i], runs[0], cpu), median(runs[i], wall),
 			median(runs[i], peak), ratio(runs[i], runs[0], peak))
 	}

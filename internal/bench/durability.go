@@ -1,0 +1,16 @@
+package main
+
+import "github.com/go-dmap/dmap/sink"
+
+// durability is what it costs that a run survives kill -9: the same job with the sink's journal off and on. Its data is
+// the job's, so that the ratio is to work that a user would do.
+var durability = table{
+	name:    "durability",
+	what:    "the job by dmap.Map, its journal off and on; the target is at most 3 % more CPU",
+	n:       job.n,
+	prepare: makeApplications,
+	cases: []benchCase{
+		{"journal off (Express)", mapItems(sink.BucketOptions{Express: true})},
+		{"journal on", mapItems()},
+	},
+}
