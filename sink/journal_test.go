@@ -264,6 +264,22 @@ func TestTwoRunnersNeverDoubleAResult(t *testing.T) {
 	})
 }
 
+// Of two runners with the same run open, the one that comes second to a record is told so, even if both mean the same.
+func TestARecordIsOneRunners(t *testing.T) {
+	bucket := memory(t)
+	var journals [2]dmap.Journal
+	for i := range journals {
+		journals[i] = sink.Bucket[int](bucket, "out").Journal()
+		_, err := journals[i].Open(t.Context(), dmap.Beginning{RunID: "r"})
+		require.NoError(t, err)
+	}
+	require.NoError(t, journals[0].Append(t.Context(), dmap.Commit{}))
+	before := read(t, bucket, commits(t, bucket)[0])
+	require.ErrorIs(t, journals[1].Append(t.Context(), dmap.Commit{}), dmap.ErrFenced)
+	require.Len(t, commits(t, bucket), 1)
+	require.Equal(t, before, read(t, bucket, commits(t, bucket)[0]))
+}
+
 // sprint is job without the waiting.
 func sprint(ctx context.Context, bucket *blob.Bucket, n int) (dmap.Stats, error) {
 	return dmap.Map(ctx, upTo(n), func(_ context.Context, i int) (int, error) {
