@@ -20,7 +20,7 @@ type commits[T, R any] struct {
 	writing sync.Mutex // held around each record, and guards number and broken
 
 	mu      sync.Mutex    // guards what follows
-	settled coverage      // since the last cut
+	settled stretch       // since the last cut
 	counts  Counts        // of settled
 	cutAt   time.Duration // since the start of this process
 
@@ -38,9 +38,7 @@ func (c *commits[T, R]) delivered(k *chunk[T, R], rejected int64) {
 	counts.Failed += rejected
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, v := range k.intervals() {
-		c.settled.add(v)
-	}
+	c.settled.add(k.intervals()...)
 	c.counts.Add(counts)
 }
 
@@ -126,13 +124,14 @@ func (c *commits[T, R]) cut() (commit Commit, any bool) {
 func (c *commits[T, R]) take() (commit Commit, any bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.settled) == 0 {
+	if len(c.settled.list) == 0 {
 		return commit, false
 	}
-	commit = Commit{Settled: c.settled.all(), Counts: c.counts, States: map[string]json.RawMessage{}}
+	c.settled.merge()
+	commit = Commit{Settled: c.settled.list, Counts: c.counts, States: map[string]json.RawMessage{}}
 	now := c.e.sinceStart()
 	commit.Counts.Elapsed, c.cutAt = now-c.cutAt, now
-	c.settled, c.counts = coverage{}, Counts{}
+	c.settled, c.counts = stretch{}, Counts{}
 	for _, o := range c.e.sinks {
 		if committer, ok := o.sink.(Committer); ok {
 			committer.Cut()

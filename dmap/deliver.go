@@ -122,7 +122,7 @@ func (e *engine[T, R]) sinkBroke(op string, err error) {
 // over already.
 func (e *engine[T, R]) open() (*Ending, error) {
 	b := Beginning{RunID: e.opts.RunID, Source: e.sourceName, Started: e.started, Options: e.opts, Batch: e.limits}
-	e.commits.e, e.commits.settled = e, coverage{}
+	e.commits.e = e
 	if e.commits.journal = e.journal(); e.commits.journal != nil {
 		var p Progress
 		err := isolated(func() (err error) { p, err = e.commits.journal.Open(e.runCtx, b); return err })

@@ -102,3 +102,42 @@ func (c coverage) rest(s Split) []Split {
 	}
 	return out
 }
+
+// stretch collects intervals as they come, in any order, and merges them now and then: a window of many calls at once has as
+// many gaps, and to keep it tidy at every step would cost more than the calls.
+type stretch struct {
+	list []Interval
+	tidy int // length after the last merge
+}
+
+// untidy is how much a stretch grows before it is merged for the first time.
+const untidy = 4096
+
+func (s *stretch) add(list ...Interval) {
+	s.list = append(s.list, list...)
+	if len(s.list) >= 2*s.tidy+untidy {
+		s.merge()
+	}
+}
+
+// merge leaves s.list in order, by split, without intervals that touch.
+func (s *stretch) merge() {
+	slices.SortFunc(s.list, func(a, b Interval) int { return cmp.Or(strings.Compare(a.Split, b.Split), a.From.compare(b.From)) })
+	out := s.list[:0]
+	for _, v := range s.list {
+		if n := len(out); n > 0 && out[n-1].reaches(v) {
+			if endBefore(out[n-1].To, v.To) {
+				out[n-1].To = v.To
+			}
+			continue
+		}
+		out = append(out, v)
+	}
+	clear(s.list[len(out):])
+	s.list, s.tidy = out, len(out)
+}
+
+// reaches says whether next, which does not begin before v, begins within v or where it ends.
+func (v Interval) reaches(next Interval) bool {
+	return v.Split == next.Split && (v.To == Cursor{} || next.From.compare(v.To) <= 0)
+}

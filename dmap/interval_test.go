@@ -15,6 +15,7 @@ func TestCoverageIsTheUnionOfItsIntervals(t *testing.T) {
 	const end = 40
 	rapid.Check(t, func(t *rapid.T) {
 		c, want := coverage{}, [end]bool{}
+		var asTheyCome stretch
 		open := rapid.Bool().Draw(t, "open end") // the split's To is the zero Cursor
 		for range rapid.IntRange(0, 30).Draw(t, "intervals") {
 			from := rapid.Int64Range(0, end-1).Draw(t, "from")
@@ -24,11 +25,17 @@ func TestCoverageIsTheUnionOfItsIntervals(t *testing.T) {
 				v.To = Cursor{}
 			}
 			c.add(v)
+			asTheyCome.add(v)
+			if rapid.Bool().Draw(t, "merge") {
+				asTheyCome.merge()
+			}
 			for i := from; i < to; i++ {
 				want[i] = true
 			}
 			requireTidy(t, c["s"])
 		}
+		asTheyCome.merge()
+		require.Equal(t, c.all(), append([]Interval(nil), asTheyCome.list...))
 		first := rapid.Int64Range(0, end-1).Draw(t, "from of the split")
 		last := rapid.Int64Range(first+1, end).Draw(t, "to of the split")
 		s := Split{ID: "s", From: at(first), To: at(last)}
