@@ -139,7 +139,7 @@ func TestPendingAndUnreadCompleteACanceledRun(t *testing.T) {
 			return number{}, ctx.Err()
 		}
 		return n, nil
-	}, dmap.Options{RunID: "first", MaxConcurrency: 2}, sink.Bucket[number](bucket, "runs/"))
+	}, dmap.Options{RunID: "first", MaxConcurrency: 1}, sink.Bucket[number](bucket, "runs/"))
 	require.ErrorIs(t, err, context.Canceled)
 	require.EqualValues(t, 20, stats.Succeeded)
 	require.NotZero(t, stats.Pending)
