@@ -14,7 +14,6 @@ import (
 type gate[W any] struct {
 	start func()              // starts a worker, which then calls enter; called with mu held
 	room  func(limit int) int // how much work waits here before readers do
-	now   func() time.Time
 
 	yield atomic.Bool // a worker should give back the rest of its task: paused, stopped, or too many at work
 
@@ -44,7 +43,7 @@ type offer[W any] struct {
 const readyBytes = 64 << 20
 
 func newGate[W any](limit int, room func(limit int) int, start func()) *gate[W] {
-	g := &gate[W]{start: start, room: room, limit: limit, now: time.Now, finished: make(chan struct{})}
+	g := &gate[W]{start: start, room: room, limit: limit, finished: make(chan struct{})}
 	g.work.L, g.space.L = &g.mu, &g.mu
 	return g
 }
@@ -181,7 +180,7 @@ func (g *gate[W]) later(w W, units int, wait time.Duration) {
 	if g.done() {
 		return
 	}
-	g.waiting.push(retry[W]{w, units, g.now().Add(wait)})
+	g.waiting.push(retry[W]{w, units, time.Now().Add(wait)})
 	g.setAlarm()
 }
 
@@ -190,7 +189,7 @@ func (g *gate[W]) setAlarm() {
 	if !ok {
 		return
 	}
-	wait := max(0, due.Sub(g.now()))
+	wait := max(0, due.Sub(time.Now()))
 	if g.alarm == nil {
 		g.alarm = time.AfterFunc(wait, g.ring)
 		return
@@ -218,7 +217,7 @@ func (g *gate[W]) take() (w W, ok bool) {
 		g.back = g.back[:n-1]
 		return w, true
 	}
-	if due, any := g.waiting.first(); any && !due.After(g.now()) {
+	if due, any := g.waiting.first(); any && !due.After(time.Now()) {
 		r := g.waiting.pop()
 		g.setAlarm()
 		return r.work, true
@@ -243,7 +242,7 @@ func (g *gate[W]) startable() bool {
 		return false
 	}
 	due, any := g.waiting.first()
-	return len(g.back) > 0 || g.fresh() || any && !due.After(g.now())
+	return len(g.back) > 0 || g.fresh() || any && !due.After(time.Now())
 }
 
 // stir wakes or starts one worker if there is something for it to do; that one stirs again.
