@@ -189,7 +189,7 @@ func (g *gate[W]) setAlarm() {
 	if !ok {
 		return
 	}
-	wait := max(0, due.Sub(time.Now()))
+	wait := max(0, time.Until(due))
 	if g.alarm == nil {
 		g.alarm = time.AfterFunc(wait, g.ring)
 		return
