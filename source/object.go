@@ -25,7 +25,7 @@ type Object struct {
 	Size    int64     `json:"size"` // bytes
 	ModTime time.Time `json:"modTime,omitzero"`
 	MD5     string    `json:"md5,omitempty"`  // hexadecimal; empty where the store gives none
-	ETag    string    `json:"etag,omitempty"` // see ObjectsOptions.ETag
+	ETag    string    `json:"etag,omitempty"` // see Store.ETag
 
 	from *origin
 }

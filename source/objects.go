@@ -23,8 +23,8 @@ type ObjectsOptions struct {
 	Match func(Object) bool
 	// KeepFolders makes items of folder markers too: empty objects whose key ends in a slash, as consoles create them.
 	KeepFolders bool
-	// ETag gets the ETag out of what the store listed, which takes the store's own type and ListObject.As. nil: none.
-	ETag func(*blob.ListObject) string
+	// Store is what the bucket's kind of store can do. The zero Store does for all.
+	Store Store
 	// StallTimeout is how long reading an object waits for a byte. 0: DefaultStallTimeout; negative: for ever.
 	StallTimeout time.Duration
 }
@@ -146,8 +146,8 @@ func (o *objects) item(listed *blob.ListObject, index int64) dmap.Item[Object] {
 		Key: listed.Key, Offset: dmap.WholeObject, Index: index, Value: o.object(listed), Size: listed.Size,
 		Next: dmap.Cursor{Key: listed.Key},
 	}
-	if o.options.ETag != nil {
-		item.Err = guard(func() error { item.Value.ETag = o.options.ETag(listed); return nil })
+	if o.options.Store.ETag != nil {
+		item.Err = guard(func() error { item.Value.ETag = o.options.Store.ETag(listed); return nil })
 	}
 	if item.Err == nil {
 		item.Err = guard(func() error { return o.skip(item.Value) })
