@@ -4,25 +4,42 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/go-dmap/dmap/batch"
 )
 
 // callContext is the context of one call: that of all calls of the run, plus Info, which is built only if asked for.
-// The contexts of a chunk's items are allocated together and never reused, so a function may keep its own.
-type callContext[T, R any] struct {
-	context.Context
-	chunk   *chunk[T, R]
-	item    int
+// The contexts of a chunk's items are allocated together and never used again, so a function may keep its own.
+type callContext struct {
+	calls   *calls
+	split   *Split
+	key     string
+	offset  int64
+	index   int64
 	attempt int
 }
 
+// calls is what the contexts of all calls of a run share.
+type calls struct {
+	context.Context
+	runID string
+}
+
+func (c *callContext) Deadline() (time.Time, bool) { return c.calls.Deadline() }
+func (c *callContext) Done() <-chan struct{}       { return c.calls.Done() }
+func (c *callContext) Err() error                  { return c.calls.Err() }
+
 // Value returns the Info of the call, or what the caller's context holds.
-func (c *callContext[T, R]) Value(key any) any {
+func (c *callContext) Value(key any) any {
 	if key == (infoKey{}) {
-		return c.chunk.info(c.item, c.attempt)
+		return c.info()
 	}
-	return c.Context.Value(key)
+	return c.calls.Value(key)
+}
+
+func (c *callContext) info() Info {
+	return Info{RunID: c.calls.runID, Split: c.split.ID, Key: c.key, Offset: c.offset, Index: c.index, Attempt: c.attempt}
 }
 
 // spread turns the outcome of a batch call into one error per item, nil where it succeeded.

@@ -1,6 +1,7 @@
 package dmap
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -11,7 +12,7 @@ import (
 // Items are handed out as tasks. A task belongs to one worker at a time and only its owner touches the slots of its items,
 // so slots need no lock; left orders the slots of the other owners before the last one's delivery.
 type chunk[T, R any] struct {
-	runID   string
+	run     *calls
 	split   *Split
 	items   []Item[T]
 	bytes   int64
@@ -21,8 +22,8 @@ type chunk[T, R any] struct {
 	skips   int64   // the same, in a chunk without items: at the end of a split
 	calls   atomic.Int64
 	retries atomic.Int64
-	states  []state
-	results []Result[R] // nil if nobody reads results
+	slots   []slot[R]
+	keeps   bool // somebody reads results
 	left    atomic.Int32
 
 	prev, next *chunk[T, R] // neighbours among the open chunks; guarded by ledger.mu
@@ -38,6 +39,15 @@ const (
 	skipped
 )
 
+// slot is what the latest call for an item has left, in a chunk whose results are read; else only its state.
+type slot[R any] struct {
+	value   R
+	err     error
+	elapsed time.Duration
+	attempt int32
+	state   state
+}
+
 // task is some items of a chunk that a worker works on: [lo, hi), or those that picks names (a retry of part of a batch).
 type task[T, R any] struct {
 	chunk   *chunk[T, R]
@@ -47,63 +57,63 @@ type task[T, R any] struct {
 }
 
 // seal readies a filled chunk for the workers.
-func (c *chunk[T, R]) seal(withResults bool) {
+func (c *chunk[T, R]) seal(run *calls, withResults bool) {
 	n := len(c.items)
-	c.states = make([]state, n)
-	if withResults {
-		c.results = make([]Result[R], n)
+	c.run, c.keeps = run, withResults
+	if cap(c.slots) < n {
+		c.slots = make([]slot[R], cap(c.items))
 	}
+	c.slots = c.slots[:n]
 	c.left.Store(int32(n))
+}
+
+// context fills in the context of a call for item i.
+func (c *chunk[T, R]) context(ctx *callContext, i, attempt int) {
+	item := &c.items[i]
+	*ctx = callContext{c.run, c.split, item.Key, item.Offset, item.Index, attempt}
 }
 
 func (c *chunk[T, R]) info(i, attempt int) Info {
 	item := &c.items[i]
-	return Info{RunID: c.runID, Split: c.split.ID, Key: item.Key, Offset: item.Offset, Index: item.Index, Attempt: attempt}
+	return Info{RunID: c.run.runID, Split: c.split.ID, Key: item.Key, Offset: item.Offset, Index: item.Index, Attempt: attempt}
 }
 
 // note keeps the outcome of the latest call for item i.
 func (c *chunk[T, R]) note(i, attempt int, value R, err error, elapsed time.Duration) {
-	if c.results == nil {
+	if !c.keeps {
 		return
 	}
-	r := &c.results[i]
-	r.Info = c.info(i, attempt)
-	r.Value, r.Err, r.Elapsed = value, err, elapsed
-	r.Input = &c.items[i].Value
+	s := &c.slots[i]
+	s.value, s.err, s.elapsed, s.attempt = value, err, elapsed, int32(attempt)
 }
 
-// outcomes returns the results of the settled items in source order, without the skipped ones.
-func (c *chunk[T, R]) outcomes() []Result[R] {
-	if c.results == nil {
-		return nil
+// outcomes appends the results of the settled items to buf in source order, without the skipped ones.
+func (c *chunk[T, R]) outcomes(buf []Result[R]) []Result[R] {
+	if !c.keeps {
+		return buf
 	}
-	clean := true
-	for _, s := range c.states {
-		clean = clean && (s == succeeded || s == failed)
-	}
-	if clean {
-		return c.results
-	}
-	var out []Result[R]
-	for i, s := range c.states {
-		if s == succeeded || s == failed {
-			out = append(out, c.results[i])
+	buf = slices.Grow(buf, len(c.slots))
+	for i := range c.slots {
+		s := &c.slots[i]
+		if s.state != succeeded && s.state != failed {
+			continue
 		}
+		buf = append(buf, Result[R]{
+			Info: c.info(i, int(s.attempt)), Value: s.value, Err: s.err, Elapsed: s.elapsed, Input: &c.items[i].Value,
+		})
 	}
-	return out
+	return buf
 }
 
 // pending returns the items that have no outcome.
 func (c *chunk[T, R]) pending() []Pending {
 	var out []Pending
-	for i, s := range c.states {
-		if s != unsettled {
+	for i := range c.slots {
+		s := &c.slots[i]
+		if s.state != unsettled {
 			continue
 		}
-		p := Pending{Info: c.info(i, 0), Input: &c.items[i].Value}
-		if c.results != nil {
-			p.Attempt, p.Err = c.results[i].Attempt, c.results[i].Err
-		}
+		p := Pending{Info: c.info(i, int(s.attempt)), Input: &c.items[i].Value, Err: s.err}
 		if err := c.items[i].Err; p.Err == nil && err != nil { // else its zero value would pass for an input
 			p.Err = &ReadError{err}
 		}
@@ -115,8 +125,8 @@ func (c *chunk[T, R]) pending() []Pending {
 // counts is what the chunk adds to the counts of the run.
 func (c *chunk[T, R]) counts() Counts {
 	n := Counts{Read: c.skips, Skipped: c.skips, Calls: c.calls.Load(), Retries: c.retries.Load()}
-	for i, s := range c.states {
-		switch s {
+	for i := range c.slots {
+		switch c.slots[i].state {
 		case succeeded:
 			n.Succeeded++
 		case failed:
@@ -150,7 +160,8 @@ func (c *chunk[T, R]) intervals() []Interval {
 	var out []Interval
 	from := c.from
 	begun := true
-	for i, s := range c.states {
+	for i := range c.slots {
+		s := c.slots[i].state
 		switch {
 		case s == unsettled && begun:
 			if i > 0 {

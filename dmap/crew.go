@@ -116,6 +116,7 @@ func (e *engine[T, R]) replace(w *worker[T, R]) {
 	delete(e.crew.members, w)
 	e.counts.abandoned.Add(1)
 	heir := &worker[T, R]{e: e, number: w.number, t: w.t, settled: w.settled, calls: w.calls}
+	heir.clock = stopwatch{last: e.sinceStart(), from: w.t.lo, every: 1}
 	e.crew.members[heir] = struct{}{}
 	go func() {
 		heir.afterExit(ErrStuck)
@@ -123,7 +124,7 @@ func (e *engine[T, R]) replace(w *worker[T, R]) {
 	}()
 }
 
-func (e *engine[T, R]) about(ctx *callContext[T, R]) slog.Attr {
-	info := ctx.chunk.info(ctx.item, ctx.attempt)
+func (e *engine[T, R]) about(ctx *callContext) slog.Attr {
+	info := ctx.info()
 	return slog.Group("item", "run", info.RunID, "id", info.ID(), "attempt", info.Attempt)
 }

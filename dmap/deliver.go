@@ -55,6 +55,7 @@ func isolated(f func() error) error {
 func (e *engine[T, R]) deliver(c *chunk[T, R]) {
 	e.store(e.sinkCtx, c)
 	e.ledger.remove(c)
+	e.recycler.done(c)
 	e.gate.settle()
 }
 
@@ -62,7 +63,11 @@ func (e *engine[T, R]) deliver(c *chunk[T, R]) {
 func (e *engine[T, R]) store(ctx context.Context, c *chunk[T, R]) {
 	e.commits.line.enter()
 	defer e.commits.line.leave()
-	if rejected, ok := e.write(ctx, c.outcomes()); ok {
+	results := e.recycler.buffer()
+	*results = c.outcomes(*results)
+	rejected, ok := e.write(ctx, *results)
+	e.recycler.written(results)
+	if ok {
 		e.commits.delivered(c, int64(rejected))
 	}
 }

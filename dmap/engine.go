@@ -38,6 +38,8 @@ type engine[T, R any] struct {
 	crew       crew[T, R]
 	reading    *reading[T, R]
 	commits    commits[T, R]
+	recycler   recycler[T, R]
+	calls      calls          // what their contexts share
 	base       coverage       // what earlier processes have settled
 	before     time.Duration  // how long they took
 	taken      int64          // of MaxItems, by earlier processes
@@ -80,6 +82,8 @@ func (e *engine[T, R]) start(ctx context.Context) error {
 	e.runCtx, e.cancelRun = context.WithCancelCause(ctx)
 	e.readCtx, e.cancelRead = context.WithCancelCause(e.runCtx)
 	e.callsCtx, e.cancelCalls = callContexts(ctx)
+	e.calls = calls{e.callsCtx, e.opts.RunID}
+	e.recycler.off, e.recycler.lent = !e.recyclable(), e.inBatches
 	e.sinkCtx, e.cancelSink = detached(ctx)
 	e.saveCtx, e.cancelSave = detached(ctx)
 	e.gate = newGate[task[T, R]](e.opts.MaxConcurrency, e.room, e.hire)
@@ -146,8 +150,7 @@ func (e *engine[T, R]) run() {
 
 // hand passes a filled chunk to the workers. Without wait it is false if there is no space; else if the run stops.
 func (e *engine[T, R]) hand(c *chunk[T, R], wait bool) bool {
-	c.runID = e.opts.RunID
-	c.seal(len(e.sinks) > 0)
+	c.seal(&e.calls, len(e.sinks) > 0)
 	n, units := len(c.items), len(c.items)
 	if e.inBatches {
 		units = 1

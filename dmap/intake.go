@@ -19,7 +19,8 @@ const (
 // chunk that waits for more items for too long, because the source may yield nothing for hours.
 type intake[T, R any] struct {
 	split  *Split
-	limits func() batch.Limits                  // of the next chunk
+	limits func() batch.Limits // of the next chunk
+	fresh  func(split *Split, items int) *chunk[T, R]
 	hand   func(c *chunk[T, R], wait bool) bool // false: no space now, or if wait is set, the run stops
 
 	mu    sync.Mutex // guards what follows; not held while a hand-over waits
@@ -45,7 +46,7 @@ func (in *intake[T, R]) add(item *Item[T]) bool {
 	}
 	if in.cur == nil {
 		in.close = in.limits()
-		in.cur = &chunk[T, R]{split: in.split, items: make([]Item[T], 0, min(in.close.Items, firstItems))}
+		in.cur = in.fresh(in.split, min(in.close.Items, firstItems))
 	}
 	in.cur.items = append(in.cur.items, *item)
 	in.cur.bytes += item.Size
@@ -72,7 +73,7 @@ func (in *intake[T, R]) skip(item *Item[T]) {
 func (in *intake[T, R]) passed() {
 	n := len(in.cur.items)
 	if in.skips > 0 && in.cur.before == nil {
-		in.cur.before = make([]int64, n, max(n, min(in.close.Items, firstItems)))
+		in.cur.before = make([]int64, n, cap(in.cur.items))
 	}
 	if in.cur.before != nil {
 		in.cur.before = append(in.cur.before[:n-1], in.skips)

@@ -17,6 +17,7 @@ func TestALateTimerLeavesTheBooksOfTheIntakeInOrder(t *testing.T) {
 		in := &intake[int, int]{
 			split:  &Split{},
 			limits: func() batch.Limits { return batch.Limits{Items: 64, Wait: time.Second} },
+			fresh:  new(recycler[int, int]).chunk,
 			hand: func(c *chunk[int, int], _ bool) bool {
 				sizes = append(sizes, len(c.items))
 				return true

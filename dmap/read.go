@@ -121,7 +121,7 @@ func (r *reading[T, R]) readSplits(ctx context.Context) error {
 
 // readSplit reads s to its end. Whatever keeps it from that, s is noted as left from the item after the last one read.
 func (r *reading[T, R]) readSplit(ctx context.Context, s Split) (err error) {
-	in := &intake[T, R]{split: &s, from: s.From, at: s.From, limits: r.e.chunkLimits, hand: r.e.hand}
+	in := &intake[T, R]{split: &s, from: s.From, at: s.From, limits: r.e.chunkLimits, fresh: r.e.recycler.chunk, hand: r.e.hand}
 	finished := false
 	defer func() {
 		if !in.flush() && err == nil {

@@ -39,6 +39,10 @@ func (r Rejected) Error() string {
 // ConcurrentSink is a Sink whose Write is safe for concurrent use: the workers call it directly.
 type ConcurrentSink interface{ ConcurrentWrites() }
 
+// BorrowingSink is a Sink that keeps nothing of what Write gets once it has returned: neither the slice nor the Inputs.
+// Where all sinks are such, that memory is used again.
+type BorrowingSink interface{ BorrowsResults() }
+
 // Recorder is a Sink that keeps a record of the run itself. Begin is called before the first item is read: an error keeps
 // the run from starting. End is called once, after Flush, for every run that began, however it ended.
 type Recorder interface {

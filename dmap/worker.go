@@ -14,18 +14,19 @@ type worker[T, R any] struct {
 	e       *engine[T, R]
 	number  int
 	t       task[T, R]
-	settled int  // items of t settled so far
-	calls   int  // made for t so far
+	settled int // items of t settled so far
+	calls   int // made for t so far
+	clock   stopwatch
 	exiting bool // the function called runtime.Goexit
 	home    bool // the gate sent the worker home
 
 	// current is the call that runs. Who takes it out of here owns it and what follows: the worker when the function
 	// returns, or the watch when it abandons the call and leaves &gone. Without Options.AbandonAfter it may be stale
 	// between the calls of one task.
-	current atomic.Pointer[callContext[T, R]]
-	gone    callContext[T, R]
-	began   atomic.Int64       // of the current call, ns since the run started; kept if calls have a timeout
-	warned  *callContext[T, R] // the call that was reported as stuck; the watch's own
+	current atomic.Pointer[callContext]
+	gone    callContext
+	began   atomic.Int64 // of the current call, ns since the run started; kept if calls have a timeout
+	warned  *callContext // the call that was reported as stuck; the watch's own
 }
 
 // run works until the gate sends the worker home. A worker that replaces another starts with the rest of its task.
@@ -65,7 +66,7 @@ func (w *worker[T, R]) leave() {
 }
 
 // lost reports whether the watch took the current call away.
-func (w *worker[T, R]) lost() bool { return w.current.Load() == &w.gone }
+func (w *worker[T, R]) lost() bool { return w.e.opts.AbandonAfter > 0 && w.current.Load() == &w.gone }
 
 // process works on the task until it is done or the gate wants the worker back. It is false if the worker was replaced.
 func (w *worker[T, R]) process() bool {
@@ -87,35 +88,69 @@ func (w *worker[T, R]) process() bool {
 }
 
 func (w *worker[T, R]) processItems() bool {
-	e := w.e
-	contexts := make([]callContext[T, R], w.t.hi-w.t.lo)
-	began := e.sinceStart()
-	last := began
+	e, c, lo := w.e, w.t.chunk, w.t.lo
+	contexts := make([]callContext, w.t.hi-lo)
+	began, before := e.sinceStart(), w.calls
+	w.clock = stopwatch{last: began, from: lo, every: e.laps()}
 	for ; w.t.lo < w.t.hi; w.t.lo++ {
 		if e.gate.yield.Load() {
+			w.lap(w.t.lo)
 			e.gate.giveBack(w.t)
 			break
 		}
 		i := w.t.lo
-		item := &w.t.chunk.items[i]
-		if w.settledWithoutCall(i) {
+		if (c.items[i].Err != nil || e.commits.caution != nil) && w.settledWithoutCall(i) {
 			continue
 		}
-		ctx := &contexts[len(contexts)-(w.t.hi-i)]
-		*ctx = callContext[T, R]{e.callsCtx, w.t.chunk, i, w.t.attempt}
-		value, err := invoke(w, ctx, e.fn, item.Value, nil)
+		ctx := &contexts[i-lo]
+		c.context(ctx, i, w.t.attempt)
+		value, err := invoke(w, ctx, e.fn, c.items[i].Value, nil)
 		if w.lost() {
 			return false
 		}
-		now := e.sinceStart()
-		if wait, again := w.finish(i, value, err, now-last); again {
-			e.gate.later(task[T, R]{chunk: w.t.chunk, lo: i, hi: i + 1, attempt: w.t.attempt + 1}, 1, wait)
-		}
-		last = now
 		w.calls++
+		w.finishItem(i, value, err)
 	}
-	e.noteTime(w.calls, last-began)
+	w.lap(w.t.lo)
+	e.noteTime(w.calls-before, w.clock.last-began)
 	return true
+}
+
+// finishItem settles item i after its call, or has it called again later.
+func (w *worker[T, R]) finishItem(i int, value R, err error) {
+	if err == nil {
+		w.t.chunk.note(i, w.t.attempt, value, nil, 0)
+		w.t.chunk.slots[i].state = succeeded
+		w.settled++
+		w.clock.settled++
+		if i+1-w.clock.from >= w.clock.every {
+			w.lap(i + 1)
+		}
+		return
+	}
+	elapsed := w.lap(i + 1)
+	if wait, again := w.finish(i, value, err, elapsed); again {
+		w.e.gate.later(task[T, R]{chunk: w.t.chunk, lo: i, hi: i + 1, attempt: w.t.attempt + 1}, 1, wait)
+	}
+}
+
+// lap shares the time since the last lap among the items before to, whose calls it was spent on, and counts those that
+// have succeeded. It returns what each took.
+func (w *worker[T, R]) lap(to int) time.Duration {
+	n := to - w.clock.from
+	if n == 0 {
+		return 0
+	}
+	now := w.e.sinceStart()
+	each := (now - w.clock.last) / time.Duration(n)
+	for i := w.clock.from; w.t.chunk.keeps && i < to; i++ {
+		if s := &w.t.chunk.slots[i]; s.state == succeeded {
+			s.elapsed = each
+		}
+	}
+	w.e.counts.shard(w.number).Add(w.clock.settled)
+	w.clock = stopwatch{last: now, from: to, every: w.clock.every}
+	return each
 }
 
 func (w *worker[T, R]) processBatch() bool {
@@ -146,7 +181,8 @@ func (w *worker[T, R]) processBatch() bool {
 		}
 	}
 	began := e.sinceStart()
-	ctx := &callContext[T, R]{e.callsCtx, c, w.t.picks[0], w.t.attempt}
+	ctx := &callContext{}
+	c.context(ctx, w.t.picks[0], w.t.attempt)
 	values, err := invoke(w, ctx, e.batchFn, items, w.t.picks)
 	if w.lost() {
 		return false
@@ -185,7 +221,7 @@ func (w *worker[T, R]) afterExit(err error) {
 		return
 	}
 	var zero R
-	w.finish(w.t.lo, zero, err, 0)
+	w.finishItem(w.t.lo, zero, err)
 	w.t.lo++
 }
 
@@ -212,7 +248,7 @@ func (w *worker[T, R]) finish(i int, value R, err error, elapsed time.Duration) 
 	c, attempt := w.t.chunk, w.t.attempt
 	if err == nil {
 		c.note(i, attempt, value, nil, elapsed)
-		c.states[i] = succeeded
+		c.slots[i].state = succeeded
 		w.e.counts.shard(w.number).Add(1)
 		w.settled++
 		return 0, false
@@ -224,7 +260,7 @@ func (w *worker[T, R]) finish(i int, value R, err error, elapsed time.Duration) 
 	case failed:
 		w.fail(i, attempt, err)
 	case skipped:
-		c.states[i] = skipped
+		c.slots[i].state = skipped
 		w.e.counts.skipped.Add(1)
 		w.settled++
 	}
@@ -262,17 +298,17 @@ func interrupted(err error) bool {
 }
 
 func (w *worker[T, R]) fail(i, attempt int, err error) {
-	w.t.chunk.states[i] = failed
+	w.t.chunk.slots[i].state = failed
 	w.settled++
 	w.e.failed(&ItemError{Info: w.t.chunk.info(i, attempt), Err: err})
 }
 
 // invoke calls fn, for the item of ctx or for those that items names.
-func invoke[T, R, In, Out any](w *worker[T, R], ctx *callContext[T, R], fn func(context.Context, In) (Out, error), in In, items []int) (out Out, err error) {
+func invoke[T, R, In, Out any](w *worker[T, R], ctx *callContext, fn func(context.Context, In) (Out, error), in In, items []int) (out Out, err error) {
 	returned := false
 	defer func() { w.end(ctx, returned, recover(), &err) }()
 	if k := w.e.commits.caution; k != nil {
-		leave, err := k.enter(w.e.callsCtx, ctx.chunk, items, ctx.item)
+		leave, err := k.enter(w.e.callsCtx, w.t.chunk, items, w.t.lo)
 		if err != nil {
 			returned = true
 			return out, err
@@ -292,7 +328,7 @@ func invoke[T, R, In, Out any](w *worker[T, R], ctx *callContext[T, R], fn func(
 	return out, err
 }
 
-func (w *worker[T, R]) begin(ctx *callContext[T, R]) {
+func (w *worker[T, R]) begin(ctx *callContext) {
 	if w.e.opts.Timeout > 0 {
 		w.began.Store(int64(w.e.sinceStart()))
 	}
@@ -300,7 +336,7 @@ func (w *worker[T, R]) begin(ctx *callContext[T, R]) {
 }
 
 // end closes a call that returned, panicked, or called Goexit: then nothing else was recovered, and the goroutine ends.
-func (w *worker[T, R]) end(ctx *callContext[T, R], returned bool, panicked any, err *error) {
+func (w *worker[T, R]) end(ctx *callContext, returned bool, panicked any, err *error) {
 	if w.e.opts.AbandonAfter > 0 && !w.current.CompareAndSwap(ctx, nil) {
 		return
 	}

@@ -72,6 +72,9 @@ func (f *Folder[R]) Validate() error { return f.wrong }
 // ConcurrentWrites marks Folder as a [dmap.ConcurrentSink].
 func (f *Folder[R]) ConcurrentWrites() {}
 
+// BorrowsResults marks Folder as a [dmap.BorrowingSink]: records are encoded at once.
+func (f *Folder[R]) BorrowsResults() {}
+
 // newRun makes the run that the sink now serves.
 func (f *Folder[R]) newRun(b dmap.Beginning) (*run, error) {
 	if f.wrong != nil {
