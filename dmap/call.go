@@ -42,8 +42,11 @@ func (c *callContext) info() Info {
 	return Info{RunID: c.calls.runID, Split: c.split.ID, Key: c.key, Offset: c.offset, Index: c.index, Attempt: c.attempt}
 }
 
-// spread turns the outcome of a batch call into one error per item, nil where it succeeded.
+// spread turns the outcome of a batch call into one error per item, nil where it succeeded, or nil if all have.
 func spread(n, values int, err error) []error {
+	if err == nil && values == n {
+		return nil
+	}
 	errs := make([]error, n)
 	fail := func(err error) []error {
 		for i := range errs {

@@ -87,22 +87,28 @@ func (c *chunk[T, R]) note(i, attempt int, value R, err error, elapsed time.Dura
 	s.value, s.err, s.elapsed, s.attempt = value, err, elapsed, int32(attempt)
 }
 
-// outcomes appends the results of the settled items to buf in source order, without the skipped ones.
+// outcomes returns the results of the settled items in source order, without the skipped ones, in the space of buf, which
+// is empty.
 func (c *chunk[T, R]) outcomes(buf []Result[R]) []Result[R] {
 	if !c.keeps {
 		return buf
 	}
 	buf = slices.Grow(buf, len(c.slots))
+	out := buf[:len(c.slots)]
+	n := 0
 	for i := range c.slots {
-		s := &c.slots[i]
+		s, item := &c.slots[i], &c.items[i]
 		if s.state != succeeded && s.state != failed {
 			continue
 		}
-		buf = append(buf, Result[R]{
-			Info: c.info(i, int(s.attempt)), Value: s.value, Err: s.err, Elapsed: s.elapsed, Input: &c.items[i].Value,
-		})
+		r := &out[n] // field by field: a composite would be built first and copied then
+		r.RunID, r.Split = c.run.runID, c.split.ID
+		r.Key, r.Offset, r.Index, r.Attempt = item.Key, item.Offset, item.Index, int(s.attempt)
+		r.Value, r.Err, r.Elapsed = s.value, s.err, s.elapsed
+		r.Input = &item.Value
+		n++
 	}
-	return buf
+	return out[:n]
 }
 
 // pending returns the items that have no outcome.

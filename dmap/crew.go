@@ -23,7 +23,7 @@ func (c *crew[T, R]) hire(e *engine[T, R]) *worker[T, R] {
 	if c.members == nil {
 		c.members = make(map[*worker[T, R]]struct{})
 	}
-	w := &worker[T, R]{e: e, number: c.hired}
+	w := &worker[T, R]{e: e, number: c.hired, wake: make(chan struct{}, 1)}
 	c.hired++
 	c.members[w] = struct{}{}
 	return w
@@ -115,7 +115,7 @@ func overtime(now, ended, began, timeout time.Duration) time.Duration {
 func (e *engine[T, R]) replace(w *worker[T, R]) {
 	delete(e.crew.members, w)
 	e.counts.abandoned.Add(1)
-	heir := &worker[T, R]{e: e, number: w.number, t: w.t, settled: w.settled, calls: w.calls}
+	heir := &worker[T, R]{e: e, number: w.number, wake: make(chan struct{}, 1), t: w.t, settled: w.settled, calls: w.calls}
 	heir.clock = stopwatch{last: e.sinceStart(), from: w.t.lo, every: 1}
 	e.crew.members[heir] = struct{}{}
 	go func() {

@@ -86,7 +86,7 @@ func (e *engine[T, R]) start(ctx context.Context) error {
 	e.recycler.off, e.recycler.lent = !e.recyclable(), e.inBatches
 	e.sinkCtx, e.cancelSink = detached(ctx)
 	e.saveCtx, e.cancelSave = detached(ctx)
-	e.gate = newGate[task[T, R]](e.opts.MaxConcurrency, e.room, e.hire)
+	e.gate = newGate[task[T, R]](e.opts.MaxConcurrency, e.room, e.worth, e.hire)
 	ended, err := e.open()
 	if err != nil || ended != nil {
 		if closing := e.closeJournal(); closing != nil {
@@ -113,7 +113,20 @@ func (e *engine[T, R]) room(limit int) int {
 	if e.inBatches {
 		return min(max(2, limit), 16)
 	}
+	if mean := time.Duration(e.callTime.Load()); mean > 0 && mean < chunkTime/maxChunk {
+		return max(8*maxChunk, limit)
+	}
 	return max(2*maxChunk, limit)
+}
+
+// wakeTime is how much work is worth waking a worker for: some times what that costs.
+const wakeTime = 50 * time.Microsecond
+
+// worth says whether the calls for so many units take long enough to wake a worker beside others. It is unknown before the
+// first has returned.
+func (e *engine[T, R]) worth(units int) bool {
+	mean := time.Duration(e.callTime.Load())
+	return e.inBatches || mean == 0 || mean*time.Duration(units) >= wakeTime
 }
 
 // hire starts a worker.

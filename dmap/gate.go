@@ -11,26 +11,33 @@ import (
 // and hold no place.
 //
 // A worker is admitted for a task of several items and looks at yield between calls, so the cost of the lock is shared.
+//
+// Waking a goroutine costs more than many a call. So the worker that came last goes first, its stack still in the caches;
+// readers that wait are told when half of what lies ready is gone; and work that the workers who are awake will have
+// done before another had woken up waits for them, though never for long.
 type gate[W any] struct {
-	start func()              // starts a worker, which then calls enter; called with mu held
-	room  func(limit int) int // how much work waits here before readers do
+	start func()               // starts a worker, which then calls next; called with mu held
+	room  func(limit int) int  // how much work waits here before readers do
+	worth func(units int) bool // whether so much work is worth waking a worker beside others
 
 	yield atomic.Bool // a worker should give back the rest of its task: paused, stopped, or too many at work
 
 	mu       sync.Mutex
-	work     sync.Cond // workers wait here; idle counts them
-	space    sync.Cond // readers wait here
+	idle     []chan struct{} // workers wait at these; the last one is woken first
+	space    sync.Cond       // readers wait here
 	finished chan struct{}
 
-	limit, active, idle, workers int
-	paused, stopped, closed      bool
-	open                         int // pieces of work offered and not settled
-	ready                        queue[offer[W]]
-	back                         []W // given back; goes first
-	units                        int // in ready
-	bytes                        int64
-	waiting                      retries[W]
-	alarm                        *time.Timer // at the time of the next retry
+	limit, active, workers  int
+	paused, stopped, closed bool
+	dozing                  *time.Timer // when work that was not worth a worker has waited long enough
+	dozes                   bool        // dozing is set
+	open                    int         // pieces of work offered and not settled
+	ready                   queue[offer[W]]
+	back                    []W // given back; goes first
+	units                   int // in ready
+	bytes                   int64
+	waiting                 retries[W]
+	alarm                   *time.Timer // at the time of the next retry
 }
 
 type offer[W any] struct {
@@ -42,9 +49,12 @@ type offer[W any] struct {
 // readyBytes is how many bytes of items may wait for a worker.
 const readyBytes = 64 << 20
 
-func newGate[W any](limit int, room func(limit int) int, start func()) *gate[W] {
-	g := &gate[W]{start: start, room: room, limit: limit, finished: make(chan struct{})}
-	g.work.L, g.space.L = &g.mu, &g.mu
+// dozeTime is the longest that work waits for a worker that is awake.
+const dozeTime = time.Millisecond
+
+func newGate[W any](limit int, room func(limit int) int, worth func(units int) bool, start func()) *gate[W] {
+	g := &gate[W]{start: start, room: room, worth: worth, limit: limit, finished: make(chan struct{})}
+	g.space.L = &g.mu
 	return g
 }
 
@@ -119,11 +129,15 @@ func (g *gate[W]) finishIfDone() {
 	default:
 		close(g.finished)
 	}
-	if g.alarm != nil {
-		g.alarm.Stop()
+	for _, timer := range []*time.Timer{g.alarm, g.dozing} {
+		if timer != nil {
+			timer.Stop()
+		}
 	}
-	g.idle = 0
-	g.work.Broadcast()
+	for _, wake := range g.idle {
+		wake <- struct{}{}
+	}
+	g.idle = nil
 	g.space.Broadcast()
 }
 
@@ -136,8 +150,9 @@ func (g *gate[W]) done() bool {
 	}
 }
 
-// next waits for work. held says that the worker comes back from a task. It is false when the worker must leave.
-func (g *gate[W]) next(held bool) (w W, ok bool) {
+// next waits for work, at wake, which the worker keeps: a channel with space for one. held says that the worker comes back
+// from a task. It is false when the worker must leave.
+func (g *gate[W]) next(held bool, wake chan struct{}) (w W, ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if held {
@@ -150,8 +165,10 @@ func (g *gate[W]) next(held bool) (w W, ok bool) {
 			g.stir() // pass the baton: there may be more than one worker can do
 			return w, true
 		}
-		g.idle++
-		g.work.Wait()
+		g.idle = append(g.idle, wake)
+		g.mu.Unlock()
+		<-wake
+		g.mu.Lock()
 	}
 	g.workers--
 	return w, false
@@ -228,7 +245,9 @@ func (g *gate[W]) take() (w W, ok bool) {
 	o := g.ready.pop()
 	g.units -= o.units
 	g.bytes -= o.bytes
-	g.space.Broadcast()
+	if g.units <= g.room(g.limit)/2 && g.bytes <= readyBytes/2 {
+		g.space.Broadcast()
+	}
 	return o.work, true
 }
 
@@ -247,12 +266,45 @@ func (g *gate[W]) startable() bool {
 
 // stir wakes or starts one worker if there is something for it to do; that one stirs again.
 func (g *gate[W]) stir() {
-	if !g.startable() {
+	if !g.startable() || g.doze() {
 		return
 	}
-	if g.idle > 0 {
-		g.idle--
-		g.work.Signal()
+	g.rouse()
+}
+
+// doze leaves fresh work to the workers that are awake, if it is not worth another.
+func (g *gate[W]) doze() bool {
+	if g.active == 0 || len(g.back) > 0 || g.waiting.units > 0 || g.worth(g.units) {
+		return false
+	}
+	if g.dozes {
+		return true
+	}
+	g.dozes = true
+	if g.dozing == nil {
+		g.dozing = time.AfterFunc(dozeTime, g.wakeUp)
+	} else {
+		g.dozing.Reset(dozeTime)
+	}
+	return true
+}
+
+// wakeUp is called when work has waited for the workers that are awake.
+func (g *gate[W]) wakeUp() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.dozes = false
+	if g.startable() {
+		g.rouse()
+	}
+}
+
+// rouse wakes or starts a worker.
+func (g *gate[W]) rouse() {
+	if n := len(g.idle); n > 0 {
+		wake := g.idle[n-1]
+		g.idle = g.idle[:n-1]
+		wake <- struct{}{}
 		return
 	}
 	if g.workers < g.limit {

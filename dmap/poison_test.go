@@ -14,7 +14,7 @@ import (
 )
 
 // die runs a job whose item 70 takes the process down: at that moment nothing more reaches the journal, as after a kill.
-// It returns the journal that the next process finds.
+// The source is one piece, read in order, so that item 70 comes while the run is still careful.
 func die(t *testing.T, d *diary, inBatches bool, poisonAfter int) (survived bool, failed []dmap.Result[int]) {
 	t.Helper()
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -42,7 +42,7 @@ func die(t *testing.T, d *diary, inBatches bool, poisonAfter int) (survived bool
 	var got keep[int]
 	var err error
 	if inBatches {
-		_, err = dmap.MapBatch(ctx, pieces{200, 40}, batch.Limits{Items: 4}, func(ctx context.Context, in []dmap.Item[int]) ([]int, error) {
+		_, err = dmap.MapBatch(ctx, pieces{200, 200}, batch.Limits{Items: 4}, func(ctx context.Context, in []dmap.Item[int]) ([]int, error) {
 			for _, item := range in {
 				if _, err := call(ctx, item.Value); err != nil {
 					return nil, err
@@ -51,7 +51,7 @@ func die(t *testing.T, d *diary, inBatches bool, poisonAfter int) (survived bool
 			return make([]int, len(in)), nil
 		}, opts, dmap.Sink[int](&page{}), &got)
 	} else {
-		_, err = dmap.Map(ctx, pieces{200, 40}, call, opts, dmap.Sink[int](&page{}), &got)
+		_, err = dmap.Map(ctx, pieces{200, 200}, call, opts, dmap.Sink[int](&page{}), &got)
 	}
 	if err == nil {
 		for _, r := range got.results {

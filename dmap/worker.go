@@ -13,6 +13,7 @@ import (
 type worker[T, R any] struct {
 	e       *engine[T, R]
 	number  int
+	wake    chan struct{} // where it waits for work
 	t       task[T, R]
 	settled int // items of t settled so far
 	calls   int // made for t so far
@@ -38,7 +39,7 @@ func (w *worker[T, R]) run() {
 			return
 		}
 		var ok bool
-		if w.t, ok = w.e.gate.next(held); !ok {
+		if w.t, ok = w.e.gate.next(held, w.wake); !ok {
 			w.home = true
 			return
 		}
@@ -160,6 +161,7 @@ func (w *worker[T, R]) processBatch() bool {
 		return true
 	}
 	if w.t.picks == nil {
+		w.t.picks = make([]int, 0, len(c.items))
 		for i := range c.items {
 			switch {
 			case w.settledWithoutCall(i):
@@ -197,8 +199,13 @@ func (w *worker[T, R]) processBatch() bool {
 func (w *worker[T, R]) finishBatch(values []R, err error, elapsed time.Duration) {
 	var retry []int
 	var longest time.Duration
-	for k, err := range spread(len(w.t.picks), len(values), err) {
+	errs := spread(len(w.t.picks), len(values), err)
+	for k := range w.t.picks {
 		var value R
+		var err error
+		if errs != nil {
+			err = errs[k]
+		}
 		if k < len(values) {
 			value = values[k]
 		}
