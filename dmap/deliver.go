@@ -51,18 +51,20 @@ func isolated(f func() error) error {
 	return err
 }
 
-// deliver sends the results of a settled chunk to the sinks and closes the chunk.
+// deliver sends the results of a settled chunk to the sinks and closes the chunk. The gate is told by the worker, when it
+// comes for more.
 func (e *engine[T, R]) deliver(c *chunk[T, R]) {
 	e.store(e.sinkCtx, c)
 	e.ledger.remove(c)
 	e.recycler.done(c)
-	e.gate.settle()
 }
 
 // store writes what c has settled to the sinks, and takes note of it for the next commit if all of them have it.
 func (e *engine[T, R]) store(ctx context.Context, c *chunk[T, R]) {
-	e.commits.line.enter()
-	defer e.commits.line.leave()
+	if e.commits.journal != nil {
+		e.commits.line.enter()
+		defer e.commits.line.leave()
+	}
 	results := e.recycler.buffer()
 	*results = c.outcomes(*results)
 	rejected, ok := e.write(ctx, *results)
@@ -82,15 +84,16 @@ func (e *engine[T, R]) write(ctx context.Context, results []Result[R]) (rejectio
 	var all Rejected
 	for _, o := range e.sinks {
 		err := o.write(ctx, results)
+		if err == nil {
+			continue
+		}
 		var rejected Rejected
 		if errors.As(err, &rejected) {
 			all = e.reject(results, rejected, all)
 			continue
 		}
-		if err != nil {
-			e.sinkBroke("write", err)
-			ok = false
-		}
+		e.sinkBroke("write", err)
+		ok = false
 	}
 	return len(all), ok
 }

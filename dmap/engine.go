@@ -116,7 +116,7 @@ func (e *engine[T, R]) room(limit int) int {
 	if mean := time.Duration(e.callTime.Load()); mean > 0 && mean < chunkTime/maxChunk {
 		return max(8*maxChunk, limit)
 	}
-	return max(2*maxChunk, limit)
+	return max(2*maxChunk, limit/4)
 }
 
 // wakeTime is how much work is worth waking a worker for: some times what that costs.
@@ -184,7 +184,7 @@ func (e *engine[T, R]) hand(c *chunk[T, R], wait bool) bool {
 
 // handRest settles what lies between the last item of a split and its end.
 func (e *engine[T, R]) handRest(c *chunk[T, R]) {
-	if c == nil {
+	if c == nil || e.commits.journal == nil {
 		return
 	}
 	e.commits.line.enter()

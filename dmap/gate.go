@@ -1,6 +1,7 @@
 package dmap
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,7 +23,7 @@ type gate[W any] struct {
 
 	yield atomic.Bool // a worker should give back the rest of its task: paused, stopped, or too many at work
 
-	mu       sync.Mutex
+	mu       patient
 	idle     []chan struct{} // workers wait at these; the last one is woken first
 	space    sync.Cond       // readers wait here
 	finished chan struct{}
@@ -51,6 +52,20 @@ const readyBytes = 64 << 20
 
 // dozeTime is the longest that work waits for a worker that is awake.
 const dozeTime = time.Millisecond
+
+// patient is a mutex for short critical sections that thousands of goroutines enter at once: they give way to each other
+// some times before they queue, because a queue of a sync.Mutex costs a switch of goroutines at every step.
+type patient struct{ sync.Mutex }
+
+func (p *patient) Lock() {
+	for range 16 {
+		if p.TryLock() {
+			return
+		}
+		runtime.Gosched()
+	}
+	p.Mutex.Lock()
+}
 
 func newGate[W any](limit int, room func(limit int) int, worth func(units int) bool, start func()) *gate[W] {
 	g := &gate[W]{start: start, room: room, worth: worth, limit: limit, finished: make(chan struct{})}
@@ -103,14 +118,6 @@ func (g *gate[W]) close() {
 	g.finishIfDone()
 }
 
-// settle says that one piece of work is done for good.
-func (g *gate[W]) settle() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.open--
-	g.finishIfDone()
-}
-
 // stop refuses all further work: workers leave as they come back, readers are told.
 func (g *gate[W]) stop() {
 	g.mu.Lock()
@@ -151,13 +158,17 @@ func (g *gate[W]) done() bool {
 }
 
 // next waits for work, at wake, which the worker keeps: a channel with space for one. held says that the worker comes back
-// from a task. It is false when the worker must leave.
-func (g *gate[W]) next(held bool, wake chan struct{}) (w W, ok bool) {
+// from a task, settled that this was the last of a piece of work. It is false when the worker must leave.
+func (g *gate[W]) next(held, settled bool, wake chan struct{}) (w W, ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if held {
 		g.active--
 		g.setYield()
+	}
+	if settled {
+		g.open--
+		g.finishIfDone()
 	}
 	for !g.done() {
 		if w, ok = g.take(); ok {

@@ -18,6 +18,7 @@ type worker[T, R any] struct {
 	settled int // items of t settled so far
 	calls   int // made for t so far
 	clock   stopwatch
+	closed  bool // the chunk of the last task is delivered, and the gate has not been told
 	exiting bool // the function called runtime.Goexit
 	home    bool // the gate sent the worker home
 
@@ -39,7 +40,8 @@ func (w *worker[T, R]) run() {
 			return
 		}
 		var ok bool
-		if w.t, ok = w.e.gate.next(held, w.wake); !ok {
+		w.t, ok = w.e.gate.next(held, w.closed, w.wake)
+		if w.closed = false; !ok {
 			w.home = true
 			return
 		}
@@ -82,6 +84,7 @@ func (w *worker[T, R]) process() bool {
 	w.e.countCalls(w.t.chunk, w.calls, w.t.attempt)
 	if w.settled > 0 && w.t.chunk.left.Add(int32(-w.settled)) == 0 {
 		w.e.deliver(w.t.chunk)
+		w.closed = true
 	}
 	w.settled, w.calls = 0, 0
 	w.t = task[T, R]{}
