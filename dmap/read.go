@@ -22,7 +22,8 @@ type reading[T, R any] struct {
 	left   []Split // begun or planned, and not read to their end
 	last   *Split  // the last split that a reader took
 	whole  bool    // planning reached its end
-	splits chan Split
+	splits chan *piece
+	cuts   *cuts       // nil: readers that run out of splits leave
 	taken  int64       // counted for MaxItems only, when there is one reader
 	exited atomic.Bool // the source ended the goroutine of a reader
 }
@@ -40,15 +41,12 @@ func (r *reading[T, R]) run(ctx context.Context) (all bool, err error) {
 	}
 	r.taken = r.e.taken
 	group, ctx := errgroup.WithContext(ctx)
-	r.splits = make(chan Split)
+	r.splits = make(chan *piece)
+	n := r.readers()
 	group.Go(func() error {
 		defer close(r.splits)
 		return r.guarded(func() error { return r.plan(ctx) })
 	})
-	n := readers
-	if r.e.inOrder() {
-		n = 1
-	}
 	for range n {
 		group.Go(func() error { return r.guarded(func() error { return r.readSplits(ctx) }) })
 	}
@@ -63,6 +61,19 @@ func (r *reading[T, R]) run(ctx context.Context) (all bool, err error) {
 	default:
 		return false, err
 	}
+}
+
+// readers is how many goroutines read. It readies the cuts if there are to be any.
+func (r *reading[T, R]) readers() int {
+	if r.e.inOrder() {
+		return 1
+	}
+	cutter, ok := r.src.(Cutter)
+	if !ok {
+		return readers
+	}
+	r.cuts = newCuts(cutter)
+	return max(1, cutter.Readers())
 }
 
 // guarded turns a panic or Goexit of the source into an error.
@@ -91,7 +102,7 @@ func (r *reading[T, R]) plan(ctx context.Context) error {
 		}
 		for _, piece := range r.e.base.rest(s) {
 			select {
-			case r.splits <- piece:
+			case r.splits <- r.begin(piece):
 			case <-ctx.Done():
 				return errStopped
 			}
@@ -111,30 +122,52 @@ func (r *reading[T, R]) took(s Split) {
 }
 
 func (r *reading[T, R]) readSplits(ctx context.Context) error {
-	for s := range r.splits {
-		if err := r.readSplit(ctx, s); err != nil {
+	for p := range r.splits {
+		if err := r.readSplit(ctx, p); err != nil {
+			return err
+		}
+	}
+	if r.cuts == nil {
+		return nil
+	}
+	for p := r.cuts.next(ctx); p != nil; p = r.cuts.next(ctx) {
+		if err := r.readSplit(ctx, p); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// readSplit reads s to its end. Whatever keeps it from that, s is noted as left from the item after the last one read.
-func (r *reading[T, R]) readSplit(ctx context.Context, s Split) (err error) {
+// begin makes a piece of a split. From then on it can be cut.
+func (r *reading[T, R]) begin(s Split) *piece {
+	if r.cuts == nil {
+		return &piece{split: s}
+	}
+	return r.cuts.begin(s)
+}
+
+// readSplit reads p to its end. Whatever keeps it from that, p is noted as left from the item after the last one read.
+func (r *reading[T, R]) readSplit(ctx context.Context, p *piece) (err error) {
+	s := p.now()
 	in := &intake[T, R]{split: &s, from: s.From, at: s.From, limits: r.e.chunkLimits, fresh: r.e.recycler.chunk, hand: r.e.hand}
 	finished := false
 	defer func() {
+		to := s.To
+		if r.cuts != nil {
+			to = r.cuts.end(p)
+		}
 		if !in.flush() && err == nil {
 			err = errStopped
 		}
 		if finished && err == nil {
-			r.e.handRest(in.rest(s.To))
+			r.e.handRest(in.rest(to))
 			return
 		}
 		left := s
-		left.From = in.at
+		left.From, left.To = in.at, to
 		r.leave(left)
 	}()
+	var n int64
 	for item, err := range r.src.Read(ctx, s) {
 		if err == nil {
 			err = r.check(s, in.at, &item)
@@ -142,15 +175,28 @@ func (r *reading[T, R]) readSplit(ctx context.Context, s Split) (err error) {
 		if err != nil {
 			return r.wrong(s, err)
 		}
-		if s.To != (Cursor{}) && item.Next.compare(s.To) > 0 {
+		if !r.mine(p, &item) {
 			break // the source does not know the end of a piece that was cut
 		}
 		if err := r.item(in, &item); err != nil {
 			return err
 		}
+		if r.cuts != nil {
+			r.cuts.progress(n)
+			n++
+		}
 	}
 	finished = true
 	return nil
+}
+
+// mine says whether an item that the source yields for p belongs to it: p may have been cut in the meantime.
+func (r *reading[T, R]) mine(p *piece, item *Item[T]) bool {
+	if r.cuts != nil {
+		return p.advance(item.Next)
+	}
+	to := p.split.To
+	return to == Cursor{} || item.Next.compare(to) <= 0
 }
 
 // check refuses cursors that do not grow: a journal could not tell what is settled.

@@ -34,6 +34,17 @@ type Splitter[T any] interface {
 	Read(ctx context.Context, s Split) iter.Seq2[Item[T], error]
 }
 
+// Cutter is a Splitter whose splits can be cut while they are read, so that a reader with nothing left takes part of what
+// lies before another. Pieces of a split keep its ID.
+type Cutter interface {
+	// Readers is how many splits are worth reading at once.
+	Readers() int
+	// Cut looks at the splits that are being read, each From where its reader is now, and says which of them to cut, and
+	// where: one reader stops at the cursor, another goes on behind it. ok is false if no cut is worth it now: it is asked
+	// again when reading has gone on. It may ask the store. Calls are serial within a run.
+	Cut(ctx context.Context, reading []Split) (which int, at Cursor, ok bool)
+}
+
 // Cursor is a position in a split: after Key in a listing, at Offset in an object. The zero Cursor is the start as
 // a From and the end as a To.
 type Cursor struct {
