@@ -52,6 +52,18 @@ func (p *piece) now() Split {
 	return p.split
 }
 
+// pieceKey is the context key under which Read finds the piece that it reads.
+type pieceKey struct{}
+
+// EndOf returns where s ends now, if it is what a source's Read has got together with ctx: a cut may have brought the end
+// nearer. A Cutter looks before it asks its store for more.
+func EndOf(ctx context.Context, s Split) Cursor {
+	if p, ok := ctx.Value(pieceKey{}).(*piece); ok {
+		return p.now().To
+	}
+	return s.To
+}
+
 // cuts finds work for readers that have none, by cutting the pieces of others. Readers come to it when no more splits
 // are planned.
 type cuts struct {

@@ -168,6 +168,9 @@ func (r *reading[T, R]) readSplit(ctx context.Context, p *piece) (err error) {
 		r.leave(left)
 	}()
 	var n int64
+	if r.cuts != nil {
+		ctx = context.WithValue(ctx, pieceKey{}, p)
+	}
 	for item, err := range r.src.Read(ctx, s) {
 		if err == nil {
 			err = r.check(s, in.at, &item)

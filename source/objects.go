@@ -25,27 +25,48 @@ type ObjectsOptions struct {
 	KeepFolders bool
 	// Store is what the bucket's kind of store can do. The zero Store does for all.
 	Store Store
+	// Listers is how many ranges of keys are listed at once, where the Store starts a listing behind a key and one page does
+	// not hold all. 0: DefaultListers; 1: one page after the other.
+	Listers int
 	// StallTimeout is how long reading an object waits for a byte. 0: DefaultStallTimeout; negative: for ever.
 	StallTimeout time.Duration
 }
+
+// Listers that Objects has.
+const (
+	DefaultListers = 32
+	maxListers     = 256
+)
 
 // Objects yields the objects whose keys start with prefix, in key order; all for an empty prefix. "data" also finds
 // "database/x": end the prefix with a slash to mean a folder. A prefix without objects is not an error.
 //
 // An object that is added while the run goes on is an item if its key lies beyond what has been listed.
-// Where a run goes on from a position, clouds are listed from the start again up to it.
+// With ObjectsOptions.Store a cloud is listed in ranges of keys, many at once, that are cut while they are read; the order of
+// items is then that of each range. Without it, or with MaxItems or a single call at once, it is listed page after page,
+// and a run that goes on from a position lists from the start again up to it.
 func Objects(bucket *blob.Bucket, prefix string, options ...ObjectsOptions) dmap.Splitter[Object] {
 	o := &objects{prefix: prefix, options: first(options)}
 	o.origin = newOrigin(bucket, o.options.StallTimeout)
 	o.invalid = o.check(len(options))
+	if o.invalid == nil && o.options.Listers != 1 && o.options.Store.StartAfter != nil {
+		o.lister = listing.New(bucket, prefix, o.startAfter)
+	}
 	return o
+}
+
+// startAfter is the store's; one that panics does not start behind a key.
+func (o *objects) startAfter(as func(any) bool, prefix, key string) (known bool) {
+	err := guard(func() error { known = o.options.Store.StartAfter(as, prefix, key); return nil })
+	return known && err == nil
 }
 
 type objects struct {
 	*origin
 	prefix  string
 	options ObjectsOptions
-	glob    glob // nil: none
+	glob    glob            // nil: none
+	lister  *listing.Lister // nil: page after page
 	invalid error
 }
 
@@ -75,6 +96,9 @@ func checkBucket(bucket *blob.Bucket) error {
 
 func (o *objects) check(n int) error {
 	err := errors.Join(checkOptions(n), checkBucket(o.bucket))
+	if o.options.Listers < 0 || o.options.Listers > maxListers {
+		err = errors.Join(err, fmt.Errorf("Listers %d: want 0 to %d", o.options.Listers, maxListers))
+	}
 	if o.options.Glob != "" {
 		var bad error
 		o.glob, bad = compileGlob(o.options.Glob)
@@ -114,18 +138,26 @@ func (o *objects) Splits(context.Context) iter.Seq2[dmap.Split, error] {
 	}
 }
 
+// Items lists page after page: key order.
 func (o *objects) Items(ctx context.Context) iter.Seq2[dmap.Item[Object], error] {
-	return o.Read(ctx, dmap.Split{})
+	return o.items(dmap.Split{}, listing.After(ctx, o.bucket, o.prefix, ""))
 }
 
 func (o *objects) Read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[Object], error] {
+	if o.lister == nil {
+		return o.items(s, listing.After(ctx, o.bucket, o.prefix, s.From.Key))
+	}
+	return o.items(s, o.lister.After(ctx, s.From.Key, func() string { return dmap.EndOf(ctx, s).Key }))
+}
+
+func (o *objects) items(s dmap.Split, list iter.Seq2[*blob.ListObject, error]) iter.Seq2[dmap.Item[Object], error] {
 	return func(yield func(dmap.Item[Object], error) bool) {
 		if o.invalid != nil {
 			yield(dmap.Item[Object]{}, o.invalid)
 			return
 		}
 		var index int64
-		for listed, err := range listing.After(ctx, o.bucket, o.prefix, s.From.Key) {
+		for listed, err := range list {
 			if err != nil {
 				yield(dmap.Item[Object]{}, err)
 				return
@@ -139,6 +171,30 @@ func (o *objects) Read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[Ob
 			index++
 		}
 	}
+}
+
+// Readers is how many ranges are listed at once.
+func (o *objects) Readers() int {
+	switch {
+	case o.lister == nil:
+		return 1
+	case o.options.Listers == 0:
+		return DefaultListers
+	}
+	return o.options.Listers
+}
+
+// Cut says where a listing goes on in two.
+func (o *objects) Cut(ctx context.Context, reading []dmap.Split) (which int, at dmap.Cursor, ok bool) {
+	if o.lister == nil {
+		return 0, at, false
+	}
+	ranges := make([]listing.Range, len(reading))
+	for i, s := range reading {
+		ranges[i] = listing.Range{From: s.From.Key, To: s.To.Key}
+	}
+	which, at.Key, ok = o.lister.Cut(ctx, ranges)
+	return which, at, ok
 }
 
 func (o *objects) item(listed *blob.ListObject, index int64) dmap.Item[Object] {

@@ -98,6 +98,25 @@ func broken[V any](err error) iter.Seq2[V, error] {
 	}
 }
 
+// usualReaders is how many splits of a source are read at once that does not say.
+const usualReaders = 8
+
+// Readers is that of the source.
+func (m *mapped[T, U]) Readers() int {
+	if cutter, ok := m.src.(dmap.Cutter); ok {
+		return cutter.Readers()
+	}
+	return usualReaders
+}
+
+// Cut is that of the source.
+func (m *mapped[T, U]) Cut(ctx context.Context, reading []dmap.Split) (which int, at dmap.Cursor, ok bool) {
+	if cutter, ok := m.src.(dmap.Cutter); ok {
+		return cutter.Cut(ctx, reading)
+	}
+	return 0, at, false
+}
+
 func (m *mapped[T, U]) Items(ctx context.Context) iter.Seq2[dmap.Item[U], error] {
 	if m.invalid != nil {
 		return broken[dmap.Item[U]](m.invalid)

@@ -30,6 +30,7 @@ type page struct {
 	objects []*blob.ListObject
 	next    []byte // nil: it is the last
 	err     error
+	final   bool // err will not go away
 }
 
 // paged lists a store page by page; the next page is fetched while one is consumed.
@@ -76,14 +77,23 @@ func (p *pager) ahead(ctx context.Context, current page) <-chan page {
 }
 
 func (p *pager) get(ctx context.Context, token []byte, size int) page {
+	return patiently(ctx, func() page {
+		got := get(ctx, p.bucket, token, size, &p.options)
+		got.final = !p.remote.Load() // nothing changes by asking memory again
+		return got
+	})
+}
+
+// get asks for a page once.
+func get(ctx context.Context, bucket *blob.Bucket, token []byte, size int, options *blob.ListOptions) page {
 	if ctx.Err() != nil {
-		return page{err: context.Cause(ctx)} // drivers in memory do not look
+		return page{err: context.Cause(ctx), final: true} // drivers in memory do not look
 	}
-	objects, next, err := p.bucket.ListPage(ctx, token, size, &p.options)
+	objects, next, err := bucket.ListPage(ctx, token, size, options)
 	if err != nil || len(next) == 0 {
 		next = nil
 	}
-	return page{objects, next, err}
+	return page{objects: objects, next: next, err: err}
 }
 
 // first gets the first page, and from a bucket in memory that has more the one after a key instead.

@@ -1,0 +1,330 @@
+package source_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/driver"
+	"gocloud.dev/gcerrors"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/source"
+)
+
+// cloud lists keys as a store behind a network does: up to 1,000 an answer, after a while, behind a key if asked to.
+type cloud struct {
+	driver.Bucket // the rest is not called
+	keys          []string
+	latency       time.Duration
+	inclusive     bool                // a listing starts with the key, as those of GCS and Azure do
+	ignores       bool                // StartAfter has no effect
+	fault         func(n int64) error // of the n-th request, from 1
+
+	requests atomic.Int64
+}
+
+type listRequest struct{ startAfter string }
+
+func startAfter(as func(any) bool, _, key string) bool {
+	var r *listRequest
+	if !as(&r) {
+		return false
+	}
+	r.startAfter = key
+	return true
+}
+
+func (c *cloud) As(any) bool  { return false }
+func (c *cloud) Close() error { return nil }
+
+func (c *cloud) ErrorCode(err error) gcerrors.ErrorCode {
+	if errors.Is(err, errDenied) {
+		return gcerrors.PermissionDenied
+	}
+	return gcerrors.Unknown
+}
+func (c *cloud) ErrorAs(error, any) bool { return false }
+
+var (
+	errDenied = errors.New("denied")
+	errSlow   = errors.New("slow down")
+)
+
+func (c *cloud) ListPaged(ctx context.Context, o *driver.ListOptions) (*driver.ListPage, error) {
+	request := &listRequest{}
+	if err := o.BeforeList(func(i any) bool {
+		r, ok := i.(**listRequest)
+		if ok {
+			*r = request
+		}
+		return ok
+	}); err != nil {
+		return nil, err
+	}
+	n := c.requests.Add(1)
+	select {
+	case <-time.After(c.latency):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if c.fault != nil {
+		if err := c.fault(n); err != nil {
+			return nil, err
+		}
+	}
+	from, _ := slices.BinarySearch(c.keys, o.Prefix)
+	if start := string(o.PageToken); start != "" {
+		from, _ = slices.BinarySearch(c.keys, start)
+	} else if start := request.startAfter; start > o.Prefix && !c.ignores {
+		found := false
+		if from, found = slices.BinarySearch(c.keys, start); found && !c.inclusive {
+			from++
+		}
+	}
+	page := &driver.ListPage{}
+	for from < len(c.keys) && strings.HasPrefix(c.keys[from], o.Prefix) {
+		if len(page.Objects) == min(o.PageSize, 1000) {
+			page.NextPageToken = []byte(c.keys[from])
+			break
+		}
+		page.Objects = append(page.Objects, &driver.ListObject{Key: strings.ReplaceAll(c.keys[from], "__0x1__", "\x01"), Size: 1})
+		from++
+	}
+	return page, nil
+}
+
+// shapes are key spaces as users have them.
+func shapes(n int) map[string][]string {
+	random := rand.New(rand.NewPCG(1, 2))
+	many := func(key func(i int) string) []string {
+		keys := make([]string, n)
+		for i := range keys {
+			keys[i] = key(i)
+		}
+		slices.Sort(keys)
+		return slices.Compact(keys)
+	}
+	day := func(i int) string { return time.Date(2025, 1, 1+i, 0, 0, 0, 0, time.UTC).Format("2006/01/02") }
+	return map[string][]string{
+		"hours": many(func(i int) string {
+			return fmt.Sprintf("logs/%s/%02d/part-%06x.json", day(i%8760/24), i%24, random.IntN(1<<24))
+		}),
+		"days": many(func(i int) string {
+			return fmt.Sprintf("data/dt=%s/%08d.parquet", strings.ReplaceAll(day(i%366), "/", "-"), i)
+		}),
+		"uuid": many(func(int) string {
+			return fmt.Sprintf("%08x-%04x-4%03x-%04x-%012x", random.Uint32(), random.IntN(1<<16), random.IntN(1<<12), random.IntN(1<<16), random.Int64N(1<<48))
+		}),
+		"sequence": many(func(i int) string { return fmt.Sprintf("%012d", i) }),
+		"epoch":    many(func(i int) string { return fmt.Sprintf("%d-%08x", 1_760_000_000_000+int64(i)*977, random.Uint32()) }),
+		"skew": many(func(i int) string {
+			if i%10 > 0 {
+				return fmt.Sprintf("tenant-%04d/%09d", 2345, i)
+			}
+			return fmt.Sprintf("tenant-%04d/%09d", i/10%5000, i)
+		}),
+		"deep":    many(func(i int) string { return fmt.Sprintf("a/b/c/d/e/f/%s/%05d", strings.Repeat("x", 30), i) }),
+		"unicode": many(func(i int) string { return fmt.Sprintf("straße/%c%c/%05d", rune('α'+i%24), rune('一'+i%500), i) }),
+		"names":   many(func(i int) string { return fmt.Sprintf("%s/%s-%d.txt", word(random), word(random), i) }),
+		"markers": many(func(i int) string { return fmt.Sprintf("f%03d/", i%500) + []string{"", fmt.Sprint(i)}[min(i/500, 1)] }),
+	}
+}
+
+func word(random *rand.Rand) string {
+	letters := make([]byte, 3+random.IntN(6))
+	for i := range letters {
+		letters[i] = "etaoinshrdlu"[random.IntN(12)]
+	}
+	return string(letters)
+}
+
+// listed runs a map over all objects and returns their keys, each checked to come once.
+func listed(t *testing.T, c *cloud, prefix string, options source.ObjectsOptions) (map[string]bool, time.Duration) {
+	t.Helper()
+	bucket := blob.NewBucket(c)
+	defer bucket.Close()
+	var seen keySet
+	start := time.Now()
+	options.KeepFolders = true
+	stats, err := dmap.Map(t.Context(), source.Objects(bucket, prefix, options), seen.add, dmap.Options{MaxConcurrency: 1000})
+	require.NoError(t, err)
+	require.EqualValues(t, len(seen.keys), stats.Read)
+	return seen.keys, time.Since(start)
+}
+
+type keySet struct {
+	mu   sync.Mutex // guards keys
+	keys map[string]bool
+}
+
+func (s *keySet) add(_ context.Context, o source.Object) (struct{}, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.keys == nil {
+		s.keys = map[string]bool{}
+	}
+	if s.keys[o.Key] {
+		return struct{}{}, fmt.Errorf("%q comes twice", o.Key)
+	}
+	s.keys[o.Key] = true
+	return struct{}{}, nil
+}
+
+var seekable = source.Store{StartAfter: startAfter}
+
+func TestEveryShapeOfKeysIsListedOnceByManyListers(t *testing.T) {
+	for name, keys := range shapes(12_000) {
+		for i, listers := range []int{0, 1, 2, 7, 64} {
+			synctest.Test(t, func(t *testing.T) {
+				c := &cloud{keys: keys, latency: 50 * time.Millisecond, inclusive: i%2 == 1}
+				got, _ := listed(t, c, "", source.ObjectsOptions{Store: seekable, Listers: listers})
+				require.Len(t, got, len(keys), "%s by %d", name, listers)
+				for _, key := range keys {
+					require.True(t, got[key], "%s by %d: %q is missing", name, listers, key)
+				}
+			})
+		}
+	}
+}
+
+func TestListersShareTheTimeOfASlowStoreAndWasteFewRequests(t *testing.T) {
+	for _, name := range []string{"days", "uuid", "skew"} {
+		keys := shapes(100_000)[name]
+		synctest.Test(t, func(t *testing.T) {
+			c := &cloud{keys: keys, latency: 200 * time.Millisecond}
+			got, took := listed(t, c, "", source.ObjectsOptions{Store: seekable, Listers: 16})
+			require.Len(t, got, len(keys))
+			pages := (len(keys) + 999) / 1000
+			require.Less(t, took, time.Duration(pages)*c.latency/6, name)
+			require.Less(t, int(c.requests.Load()), pages*17/10, name)
+		})
+	}
+}
+
+func TestAListingOfOnePageTakesOneRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, n := range []int{0, 1, 999, 1000} {
+			c := &cloud{keys: shapes(n)["uuid"], latency: time.Second}
+			got, took := listed(t, c, "", source.ObjectsOptions{Store: seekable})
+			require.Len(t, got, n)
+			require.EqualValues(t, 1, c.requests.Load(), n)
+			require.Equal(t, time.Second, took)
+		}
+	})
+}
+
+func TestTheFirstObjectFlowsAfterTheFirstPage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &cloud{keys: shapes(50_000)["hours"], latency: time.Second}
+		bucket := blob.NewBucket(c)
+		defer bucket.Close()
+		start := time.Now()
+		for r, err := range dmap.Results(t.Context(), source.Objects(bucket, "", source.ObjectsOptions{Store: seekable}),
+			func(_ context.Context, o source.Object) (string, error) { return o.Key, nil }, dmap.Options{}) {
+			require.NoError(t, err)
+			require.Contains(t, c.keys[:1000], r.Value)
+			require.Equal(t, time.Second, time.Since(start))
+			break
+		}
+	})
+}
+
+func TestOnlyKeysUnderThePrefixAreListed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &cloud{keys: shapes(40_000)["days"], latency: time.Millisecond}
+		got, _ := listed(t, c, "data/dt=2025-0", source.ObjectsOptions{Store: seekable})
+		want := 0
+		for _, key := range c.keys {
+			if strings.HasPrefix(key, "data/dt=2025-0") {
+				want++
+				require.True(t, got[key], key)
+			}
+		}
+		require.Len(t, got, want)
+	})
+}
+
+func TestAStoreThatIgnoresWhereToStartIsListedPageAfterPage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &cloud{keys: shapes(30_000)["uuid"], latency: time.Millisecond, ignores: true}
+		got, _ := listed(t, c, "", source.ObjectsOptions{Store: seekable})
+		require.Len(t, got, 30_000)
+		require.LessOrEqual(t, c.requests.Load(), int64(30+4), "the probe, and the page before it once more")
+	})
+	synctest.Test(t, func(t *testing.T) {
+		c := &cloud{keys: shapes(30_000)["uuid"], latency: time.Millisecond}
+		got, _ := listed(t, c, "", source.ObjectsOptions{Store: source.Store{
+			StartAfter: func(func(any) bool, string, string) bool { return false },
+		}})
+		require.Len(t, got, 30_000)
+		require.LessOrEqual(t, c.requests.Load(), int64(30+4))
+	})
+}
+
+func TestAPageThatFailsIsAskedForAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &cloud{keys: shapes(30_000)["epoch"], latency: time.Millisecond}
+		c.fault = func(n int64) error {
+			if n%3 == 0 {
+				return errSlow
+			}
+			return nil
+		}
+		got, _ := listed(t, c, "", source.ObjectsOptions{Store: seekable})
+		require.Len(t, got, 30_000)
+	})
+	for _, store := range []source.Store{seekable, {}} {
+		synctest.Test(t, func(t *testing.T) {
+			c := &cloud{keys: shapes(30_000)["epoch"], latency: time.Millisecond}
+			c.fault = func(n int64) error {
+				if n > 5 {
+					return errDenied
+				}
+				return nil
+			}
+			bucket := blob.NewBucket(c)
+			defer bucket.Close()
+			var seen keySet
+			stats, err := dmap.Map(t.Context(), source.Objects(bucket, "", source.ObjectsOptions{Store: store}), seen.add, dmap.Options{})
+			var broken *dmap.SourceError
+			require.ErrorAs(t, err, &broken)
+			require.ErrorIs(t, err, errDenied)
+			require.Less(t, c.requests.Load(), int64(5+40), "what is refused is not asked for again")
+			require.EqualValues(t, len(seen.keys), stats.Succeeded)
+		})
+	}
+}
+
+// gocloud's drivers keep some characters in another form, which sorts elsewhere.
+func TestAKeyOutOfPlaceIsAnErrorAndNotLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		keys := shapes(10_000)["sequence"]
+		keys[5000] = keys[5000][:11] + "__0x1__"
+		c := &cloud{keys: keys, latency: time.Millisecond}
+		bucket := blob.NewBucket(c)
+		defer bucket.Close()
+		var seen keySet
+		_, err := dmap.Map(t.Context(), source.Objects(bucket, "", source.ObjectsOptions{Store: seekable}), seen.add, dmap.Options{MaxConcurrency: 10})
+		require.ErrorContains(t, err, "not the order of their bytes")
+	})
+}
+
+func TestWrongListersAreRefused(t *testing.T) {
+	bucket := blob.NewBucket(&cloud{})
+	defer bucket.Close()
+	for _, n := range []int{-1, 257} {
+		_, err := dmap.Map(t.Context(), source.Objects(bucket, "", source.ObjectsOptions{Listers: n}), new(keySet).add, dmap.Options{})
+		require.ErrorContains(t, err, fmt.Sprintf("Listers %d", n))
+	}
+}
