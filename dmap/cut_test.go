@@ -2,8 +2,6 @@ package dmap_test
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"iter"
 	"math/rand/v2"
 	"runtime"
@@ -217,7 +215,7 @@ func TestASourceThatBreaksWhileItIsAskedWhereToCutEndsTheRun(t *testing.T) {
 				src.cut = func([]dmap.Split) (int, dmap.Cursor, bool) { breaks(); return 0, dmap.Cursor{}, false }
 				_, err := dmap.Map(t.Context(), src, double, dmap.Options{}, &keep[int]{})
 				var source *dmap.SourceError
-				require.True(t, errors.As(err, &source), fmt.Sprint(err))
+				require.ErrorAs(t, err, &source)
 			})
 		})
 	}

@@ -87,7 +87,7 @@ func (c *cloud) ListPaged(ctx context.Context, o *driver.ListOptions) (*driver.L
 	if start := string(o.PageToken); start != "" {
 		from, _ = slices.BinarySearch(c.keys, start)
 	} else if start := request.startAfter; start > o.Prefix && !c.ignores {
-		found := false
+		var found bool
 		if from, found = slices.BinarySearch(c.keys, start); found && !c.inclusive {
 			from++
 		}
