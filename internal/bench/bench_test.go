@@ -1,32 +1,69 @@
 package main
 
 import (
-	"bytes"
 	"path/filepath"
-	"slices"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
 
+// small is what each table does in its tiny form.
+var small = settings{n: 1200, rounds: 1, concurrency: 16}
+
 func TestEveryCaseOfATableDoesTheSameWork(t *testing.T) {
+	for _, table := range tables() {
+		t.Run(table.name, func(t *testing.T) {
+			work := workload{Dir: t.TempDir(), N: small.n, Concurrency: small.concurrency, Batch: table.batch}
+			if table.prepare != nil {
+				require.NoError(t, table.prepare(t.Context(), work.Dir, work.N))
+			}
+			var first outcome
+			for i, c := range table.cases {
+				work.Scratch = t.TempDir()
+				m, err := measure(t.Context(), c, work)
+				require.NoError(t, err, c.name)
+				require.Positive(t, m.Succeeded, c.name)
+				require.Positive(t, m.Wall, c.name)
+				if i == 0 {
+					first = m.outcome
+				}
+				require.Equal(t, [2]int64{first.Succeeded, first.Failed}, [2]int64{m.Succeeded, m.Failed}, c.name)
+			}
+		})
+	}
+}
+
+func TestTablesAreWellFormed(t *testing.T) {
+	names := map[string]bool{}
+	for _, table := range tables() {
+		require.False(t, names[table.name], table.name)
+		names[table.name] = true
+		require.NotEmpty(t, table.what)
+		require.Positive(t, table.n, table.name)
+		cases := map[string]bool{}
+		for _, c := range table.cases {
+			require.False(t, cases[c.name], "%s: %s", table.name, c.name)
+			cases[c.name] = true
+		}
+		if table.base != "" {
+			require.True(t, cases[table.base], "%s: base %s", table.name, table.base)
+		}
+		for _, o := range table.owed {
+			require.True(t, cases[o.of], "%s: owed of %s", table.name, o.of)
+			require.True(t, o.against == "" || cases[o.against], "%s: owed against %s", table.name, o.against)
+			require.NotEqual(t, o.most > 0, o.least > 0, "%s: owed of %s", table.name, o.of)
+		}
+	}
+}
+
+func TestTheJobsFail(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, makeApplications(t.Context(), dir, 1100))
-	for _, table := range []table{job, durability} {
-		var first outcome
-		for i, c := range table.cases {
-			t.Run(table.name+"/"+c.name, func(t *testing.T) {
-				got, err := c.run(t.Context(), workload{Dir: dir, Scratch: t.TempDir(), N: 1100, Concurrency: 16})
-				require.NoError(t, err)
-				require.Equal(t, int64(1100), got.Succeeded+got.Failed)
-				require.Positive(t, got.Failed)
-				if i == 0 {
-					first = got
-				}
-				require.Equal(t, first, got)
-			})
-		}
+	for _, c := range job.cases {
+		out, err := c.run(t.Context(), workload{Dir: dir, Scratch: t.TempDir(), N: 1100, Concurrency: 16})
+		require.NoError(t, err)
+		require.Equal(t, int64(1100), out.Succeeded+out.Failed)
+		require.Positive(t, out.Failed, c.name)
 	}
 }
 
@@ -45,31 +82,10 @@ func TestOnlyTheJournalMakesCommits(t *testing.T) {
 
 func TestACaseThatCannotReadFails(t *testing.T) {
 	work := workload{Dir: t.TempDir() + "/missing", Scratch: t.TempDir(), N: 1, Concurrency: 1}
-	for _, c := range slices.Concat(job.cases, durability.cases) {
-		_, err := c.run(t.Context(), work)
-		require.Error(t, err, c.name)
+	for _, table := range []table{job, durability} {
+		for _, c := range table.cases {
+			_, err := c.run(t.Context(), work)
+			require.Error(t, err, c.name)
+		}
 	}
-}
-
-func TestRatiosAreTakenRoundByRound(t *testing.T) {
-	run := func(ms, peak int64) measured {
-		return measured{outcome{1, 0}, time.Duration(ms) * time.Millisecond, time.Second, peak << 20}
-	}
-	// The second case always takes half of the first, though all of the last round took longer.
-	runs := [][]measured{
-		{run(10, 8), run(20, 8), run(80, 8)},
-		{run(5, 16), run(10, 16), run(40, 16)},
-	}
-	var out bytes.Buffer
-	require.NoError(t, printTable(&out, table{n: 1000, cases: []benchCase{{name: "by hand"}, {name: "dmap"}}}, runs))
-	require.Equal(t, `           CPU us/item  ratio  wall s  peak MiB  ratio
-  by hand         20.0  1.000    1.00         8   1.00
-     dmap         10.0  0.500    1.00        16   2.00
-every case counted 1 succeeded, 0 failed; ratios are to the first line, round by round
-`, out.String())
-}
-
-func TestTheMiddleOfAnEvenNumberIsBetween(t *testing.T) {
-	require.InDelta(t, 2.5, middle([]float64{4, 1, 3, 2}), 1e-9)
-	require.InDelta(t, 3, middle([]float64{5, 1, 3}), 1e-9)
 }

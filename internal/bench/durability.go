@@ -10,7 +10,7 @@ var durability = table{
 	n:       job.n,
 	prepare: makeApplications,
 	cases: []benchCase{
-		{"journal off (Express)", mapItems(sink.BucketOptions{Express: true})},
-		{"journal on", mapItems()},
+		{name: "journal off (Express)", run: mapItems(sink.BucketOptions{Express: true}), ours: true},
+		{name: "journal on", run: mapItems(), ours: true},
 	},
 }

@@ -1,170 +1,173 @@
 // Command bench measures dmap beside programs that do the same without it.
 //
+//	go run ./internal/bench job
+//	go run ./internal/bench -n 500000 -rounds 3 job durability
+//	go run ./internal/bench -out docs/bench fanout      all tables under fanout/, kept as data and as charts
+//	go run ./internal/bench -draw docs/bench            the charts again, from the data
+//
 // Each case runs in a process of its own, the rounds are interleaved, and what counts is the median of a ratio taken
 // side by side: wall time on a shared machine says little.
 //
-//	go run ./internal/bench -job
-//	go run ./internal/bench -job -n 500000 -rounds 3
-//	go run ./internal/bench -durability
+// A table is a value of type table in a file of its own, and one line in tables. Its cases call work.start once their
+// data is in memory, so that making it does not count; they return how many items succeeded and failed, which must be
+// the same in all cases, and optionally units, bytes and named counts. figures choose the columns, the first of which is
+// what ratios and the chart are about. owed are targets: they are printed as met or not, and never fail the command,
+// because speed is measured, not asserted.
 package main
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
-	"os/exec"
 	"os/signal"
-	"time"
-
-	"github.com/go-dmap/dmap/internal/usage"
+	"slices"
+	"strings"
 )
 
-// table is some cases that do the same work.
-type table struct {
-	name    string // also the flag that chooses it
-	what    string
-	n       int64                                                // items unless -n says otherwise
-	prepare func(ctx context.Context, dir string, n int64) error // once, in the parent; not measured
-	cases   []benchCase                                          // the first is what the others are compared with
-}
-
-// benchCase does the work of its table once, in a process of its own.
-type benchCase struct {
-	name string
-	run  func(ctx context.Context, work workload) (outcome, error)
-}
-
-// workload is what a case gets.
-type workload struct {
-	Dir         string // made by prepare
-	Scratch     string // empty folder for results
-	N           int64
-	Concurrency int
-}
-
-// outcome is what a case counted: all cases of a table must agree.
-type outcome struct {
-	Succeeded, Failed int64
-}
-
-// measured is what the child process prints.
-type measured struct {
-	outcome
-	CPU, Wall time.Duration
-	Peak      int64
+// tables are all there are, in the order of the usage text. A table "a/b" is also chosen by "a".
+func tables() []table {
+	return slices.Concat(
+		[]table{job, durability},
+	)
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := bench(ctx); err != nil {
+	err := bench(ctx, os.Args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func bench(ctx context.Context) error {
-	isJob := flag.Bool(job.name, false, "the job of examples/loansim: objects of a folder to JSON lines")
-	isDurability := flag.Bool(durability.name, false, "that job with and without a journal")
-	n := flag.Int64("n", 0, "`items`; 0: the table's own number")
-	rounds := flag.Int("rounds", 5, "`rounds`, of which the median counts")
-	concurrency := flag.Int("concurrency", 1000, "calls at once")
-	child := flag.String("child", "", "run one case on the `workload` in JSON (for the command itself)")
-	name := flag.String("case", "", "`name` of that case (for the command itself)")
-	flag.Parse()
-	if flag.NArg() > 0 || *isJob == *isDurability || *n < 0 || *rounds < 1 || *concurrency < 1 {
-		flag.Usage()
-		return fmt.Errorf("want either -job or -durability, and -n, -rounds and -concurrency that make sense")
-	}
-	t := job
-	if *isDurability {
-		t = durability
-	}
-	if *child != "" {
-		return runChild(ctx, t, *name, *child)
-	}
-	if *n > 0 {
-		t.n = *n
-	}
-	return runTable(ctx, t, *rounds, *concurrency)
+// settings are what the flags say.
+type settings struct {
+	names       []string
+	n           int64
+	rounds      int
+	concurrency int
+	out         string
+	charts      string
+	draw        string
+	child       string
+	childCase   string
 }
 
-// runChild runs one case and prints what it took.
-func runChild(ctx context.Context, t table, name, workJSON string) error {
-	var work workload
-	if err := json.Unmarshal([]byte(workJSON), &work); err != nil {
-		return fmt.Errorf("-child: %w", err)
-	}
-	for _, c := range t.cases {
-		if c.name != name {
-			continue
-		}
-		before, start := usage.Now(), time.Now()
-		out, err := c.run(ctx, work)
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		after := usage.Now()
-		return json.NewEncoder(os.Stdout).Encode(measured{out, after.CPU - before.CPU, time.Since(start), after.Peak})
-	}
-	return fmt.Errorf("no case %q", name)
-}
-
-// runTable prepares the data, runs all cases round by round, and prints the medians.
-func runTable(ctx context.Context, t table, rounds, concurrency int) error {
-	dir, err := os.MkdirTemp("", "dmap-bench-")
+func bench(ctx context.Context, args []string) error {
+	set, err := parse(args)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	fmt.Printf("%s: %s\n%d items, %d calls at once, %d rounds\n", t.name, t.what, t.n, concurrency, rounds)
-	if err := t.prepare(ctx, dir, t.n); err != nil {
+	if set.draw != "" {
+		return redraw(set.draw, set.charts)
+	}
+	chosen, err := choose(tables(), set.names)
+	if err != nil {
 		return err
 	}
-	runs := make([][]measured, len(t.cases)) // by case, then by round
-	for round := range rounds {
-		for i := range t.cases {
-			c := (i + round) % len(t.cases) // nobody is always first
-			m, err := spawn(ctx, t.name, t.cases[c].name, workload{Dir: dir, N: t.n, Concurrency: concurrency})
-			if err != nil {
-				return err
-			}
-			runs[c] = append(runs[c], m)
-			if m.outcome != runs[c][0].outcome || len(runs[0]) > 0 && m.outcome != runs[0][0].outcome {
-				return fmt.Errorf("%s: counted %+v, another run %+v", t.cases[c].name, m.outcome, runs[0][0].outcome)
-			}
+	if set.child != "" {
+		return runChild(ctx, os.Stdout, chosen[0], set.childCase, set.child)
+	}
+	var errs []error
+	for i, t := range chosen {
+		if i > 0 {
+			fmt.Println()
+		}
+		errs = append(errs, show(ctx, os.Stdout, t, set))
+		if ctx.Err() != nil {
+			break
 		}
 	}
-	return printTable(os.Stdout, t, runs)
+	return errors.Join(errs...)
 }
 
-// spawn runs one case of a table in a process of its own, with an empty folder for its results.
-func spawn(ctx context.Context, tableName, name string, work workload) (measured, error) {
-	scratch, err := os.MkdirTemp("", "dmap-bench-out-")
+// show measures one table, prints it, and keeps it where -out says.
+func show(ctx context.Context, w io.Writer, t table, set settings) error {
+	rep, err := runTable(ctx, w, t, set)
 	if err != nil {
-		return measured{}, err
+		return fmt.Errorf("%s: %w", t.name, err)
 	}
-	defer os.RemoveAll(scratch)
-	work.Scratch = scratch
-	workJSON, err := json.Marshal(work)
-	if err != nil {
-		return measured{}, err
+	if err := rep.print(w); err != nil {
+		return err
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return measured{}, err
+	if set.out != "" {
+		if err := rep.save(set.out); err != nil {
+			return err
+		}
+		if err := rep.draw(set.charts); err != nil {
+			return err
+		}
 	}
-	cmd := exec.CommandContext(ctx, self, "-"+tableName, "-case", name, "-child", string(workJSON))
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return measured{}, fmt.Errorf("%s: %w", name, err)
+	return rep.broken()
+}
+
+// parse takes flags and names of tables in any order.
+func parse(args []string) (settings, error) {
+	var set settings
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.Usage = func() { printUsage(flags) }
+	flags.Int64Var(&set.n, "n", 0, "`items`; 0: each table's own number")
+	flags.IntVar(&set.rounds, "rounds", 0, "`rounds`, of which the median counts; 0: each table's own number")
+	flags.IntVar(&set.concurrency, "concurrency", 1000, "`calls` at once, where the table does not say")
+	flags.StringVar(&set.out, "out", "", "also write data into this `folder`, and charts")
+	flags.StringVar(&set.charts, "charts", "docs/charts", "`folder` for charts")
+	flags.StringVar(&set.draw, "draw", "", "draw charts from the data in this `folder`, measure nothing")
+	flags.StringVar(&set.child, "child", "", "run one case on the `workload` in JSON (for the command itself)")
+	flags.StringVar(&set.childCase, "case", "", "`name` of that case (for the command itself)")
+	for _, name := range []string{job.name, durability.name} {
+		flags.BoolFunc(name, "the same as the name alone", func(string) error {
+			set.names = append(set.names, name)
+			return nil
+		})
 	}
-	var m measured
-	if err := json.Unmarshal(out, &m); err != nil {
-		return measured{}, fmt.Errorf("%s printed %q: %w", name, out, err)
+	for len(args) > 0 {
+		if err := flags.Parse(args); err != nil {
+			return set, err
+		}
+		if args = flags.Args(); len(args) > 0 {
+			set.names, args = append(set.names, args[0]), args[1:]
+		}
 	}
-	return m, nil
+	if len(set.names) == 0 && set.draw == "" {
+		flags.Usage()
+		return set, errors.New("want the name of a table")
+	}
+	if set.n < 0 || set.rounds < 0 || set.concurrency < 1 {
+		return set, errors.New("want -n, -rounds and -concurrency that make sense")
+	}
+	return set, nil
+}
+
+func printUsage(flags *flag.FlagSet) {
+	w := flags.Output()
+	fmt.Fprintf(w, "bench [flags] table...\n\ntables (\"all\" takes every one, the part before the slash all of its kind):\n")
+	for _, t := range tables() {
+		fmt.Fprintf(w, "  %s\n    \t%s\n", t.name, t.what)
+	}
+	fmt.Fprintf(w, "\nflags:\n")
+	flags.PrintDefaults()
+}
+
+// choose returns the tables that names say, in their own order.
+func choose(all []table, names []string) ([]table, error) {
+	var chosen []table
+	for _, name := range names {
+		before := len(chosen)
+		for _, t := range all {
+			if name == "all" || name == t.name || strings.HasPrefix(t.name, name+"/") {
+				chosen = append(chosen, t)
+			}
+		}
+		if len(chosen) == before {
+			return nil, fmt.Errorf("no table %q", name)
+		}
+	}
+	return chosen, nil
 }

@@ -1,54 +1,87 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"io"
-	"slices"
+	"math"
+	"strconv"
 	"text/tabwriter"
-	"time"
 )
 
-// printTable prints the median of each figure, and of its ratio to the first case in the same round.
-func printTable(w io.Writer, t table, runs [][]measured) error {
+func heading(w io.Writer, t table, work workload, rounds int) error {
+	_, err := fmt.Fprintf(w, "%s: %s\n%d %ss, %d calls at once, %d rounds\n", t.name, t.what, work.N, t.unitName(), work.Concurrency, rounds)
+	return err
+}
+
+// print prints the median of each figure, and of the ratio of the first to the base case in the same round.
+func (r report) print(w io.Writer) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(tw, "\tCPU us/item\tratio\twall s\tpeak MiB\tratio\t")
-	for i, c := range t.cases {
-		cpu := func(m measured) float64 { return float64(m.CPU) / float64(time.Microsecond) / float64(t.n) }
-		peak := func(m measured) float64 { return float64(m.Peak) / (1 << 20) }
-		wall := func(m measured) float64 { return m.Wall.Seconds() }
-		fmt.Fprintf(tw, "%s\t%.1f\t%.3f\t%.2f\t%.0f\t%.2f\t\n", c.name,
-			median(runs[i], cpu), ratio(runs[i], runs[0], cpu), median(runs[i], wall),
-			median(runs[i], peak), ratio(runs[i], runs[0], peak))
+	for i, c := range r.Columns {
+		fmt.Fprintf(tw, "\t%s", c.Name)
+		if i == 0 {
+			fmt.Fprint(tw, "\tratio")
+		}
+	}
+	fmt.Fprintln(tw, "\t")
+	for _, c := range r.Cases {
+		if c.Failure == "" {
+			printCase(tw, r.Columns, c)
+		}
 	}
 	if err := tw.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "every case counted %d succeeded, %d failed; ratios are to the first line, round by round\n",
-		runs[0][0].Succeeded, runs[0][0].Failed)
-	return err
-}
-
-// median of what f says about each run.
-func median(runs []measured, f func(measured) float64) float64 {
-	values := make([]float64, len(runs))
-	for i, m := range runs {
-		values[i] = f(m)
+	for _, c := range r.Cases {
+		if c.Failure != "" {
+			fmt.Fprintf(w, "%s: %s\n", c.Name, c.Failure)
+		}
 	}
-	return middle(values)
-}
-
-// ratio is the median of the ratios of runs of the same round.
-func ratio(runs, base []measured, f func(measured) float64) float64 {
-	values := make([]float64, len(runs))
-	for i := range runs {
-		values[i] = f(runs[i]) / f(base[i])
+	r.printCounts(w)
+	for _, v := range r.Owed {
+		if _, err := fmt.Fprintln(w, v); err != nil {
+			return err
+		}
 	}
-	return middle(values)
+	return nil
 }
 
-func middle(values []float64) float64 {
-	slices.SortFunc(values, cmp.Compare[float64])
-	n := len(values)
-	return (values[(n-1)/2] + values[n/2]) / 2
+func printCase(w io.Writer, columns []reportColumn, c reportCase) {
+	fmt.Fprint(w, c.Name)
+	for i, value := range c.Medians {
+		fmt.Fprintf(w, "\t%.*f", columns[i].Digits, value)
+		if i == 0 && c.Ratio == 0 {
+			fmt.Fprint(w, "\t-")
+		} else if i == 0 {
+			fmt.Fprintf(w, "\t%.3f", c.Ratio)
+		}
+	}
+	fmt.Fprintln(w, "\t")
+}
+
+func (r report) printCounts(w io.Writer) {
+	for _, c := range r.Cases {
+		if c.Failure == "" {
+			fmt.Fprintf(w, "every case counted %d succeeded, %d failed; ratios are to %q, round by round\n",
+				c.Runs[0].Succeeded, c.Runs[0].Failed, r.Base)
+			return
+		}
+	}
+}
+
+func (v verdict) String() string {
+	switch {
+	case v.None:
+		return "owed " + v.Text + ": not measured"
+	case v.Met:
+		return "owed " + v.Text + ": " + short(v.Got) + ", met"
+	}
+	return "owed " + v.Text + ": " + short(v.Got) + ", NOT met"
+}
+
+// short prints three digits that count, and no zeros behind them.
+func short(f float64) string {
+	if math.Abs(f) >= 100 {
+		return strconv.FormatFloat(f, 'f', 0, 64)
+	}
+	return strconv.FormatFloat(f, 'g', 3, 64)
 }

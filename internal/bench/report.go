@@ -1,0 +1,145 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// report is a table with its figures: what is printed, kept as data and drawn.
+type report struct {
+	Table       string         `json:"table"`
+	What        string         `json:"what"`
+	Date        string         `json:"date"` // of the measurement
+	Go          string         `json:"go"`
+	Machine     string         `json:"machine"`
+	N           int64          `json:"n"`
+	Rounds      int            `json:"rounds"`
+	Concurrency int            `json:"concurrency"`
+	Batch       int            `json:"batch,omitempty"`
+	Columns     []reportColumn `json:"columns"`
+	Base        string         `json:"base"`
+	Cases       []reportCase   `json:"cases"`
+	Owed        []verdict      `json:"owed,omitempty"`
+}
+
+type reportColumn struct {
+	Name   string `json:"name"`
+	Digits int    `json:"digits"`
+	More   bool   `json:"moreIsBetter,omitempty"`
+}
+
+type reportCase struct {
+	Name    string     `json:"name"`
+	Ours    bool       `json:"ours,omitempty"`
+	Failure string     `json:"failure,omitempty"` // why there are no figures
+	LeftOut bool       `json:"leftOut,omitempty"` // it was never run
+	Medians []float64  `json:"medians,omitempty"` // by column
+	Ratio   float64    `json:"ratio,omitempty"`   // of the first column, to the base; 0: none
+	Runs    []measured `json:"runs,omitempty"`    // by round
+}
+
+// verdict is a target and what has become of it.
+type verdict struct {
+	Text string  `json:"text"`
+	Got  float64 `json:"got"`
+	Met  bool    `json:"met"`
+	None bool    `json:"none,omitempty"` // one of the two cases has no figures
+}
+
+func newReport(t table, work workload, all rounds) report {
+	rep := report{
+		Table: t.name, What: t.what, Date: time.Now().UTC().Format(time.DateOnly),
+		Go: runtime.Version(), Machine: machine(),
+		N: work.N, Concurrency: work.Concurrency, Batch: work.Batch, Base: t.cases[t.baseIndex()].name,
+	}
+	for _, f := range t.columns() {
+		rep.Columns = append(rep.Columns, reportColumn{f.title(t.unitName()), f.digits, f.more})
+	}
+	for i, c := range t.cases {
+		rep.Rounds = max(rep.Rounds, len(all.runs[i]))
+		rc := reportCase{Name: c.name, Ours: c.ours, Failure: all.failures[i], LeftOut: c.isLeftOut(work.N)}
+		if rc.Failure == "" {
+			rc.Runs = all.runs[i]
+			for _, f := range t.columns() {
+				rc.Medians = append(rc.Medians, f.median(rc.Runs, work))
+			}
+			if base := t.baseIndex(); all.failures[base] == "" {
+				rc.Ratio, _ = t.columns()[0].ratio(rc.Runs, all.runs[base], work)
+			}
+		}
+		rep.Cases = append(rep.Cases, rc)
+	}
+	for _, o := range t.owed {
+		rep.Owed = append(rep.Owed, o.judge(t, work, all))
+	}
+	return rep
+}
+
+// judge says what has become of a target.
+func (o owed) judge(t table, work workload, all rounds) verdict {
+	v := verdict{Text: o.text(t.unitName())}
+	of, against := t.index(o.of), t.index(o.against)
+	if of < 0 || o.against != "" && against < 0 {
+		panic(fmt.Sprintf("%s: owed of %q against %q, which are no cases", t.name, o.of, o.against))
+	}
+	if all.failures[of] != "" || against >= 0 && all.failures[against] != "" {
+		v.None = true
+		return v
+	}
+	if against < 0 {
+		v.Got = o.figure.median(all.runs[of], work)
+	} else {
+		got, ok := o.figure.ratio(all.runs[of], all.runs[against], work)
+		v.Got, v.None = got, !ok
+	}
+	v.Met = !v.None && (o.most == 0 || v.Got <= o.most) && v.Got >= o.least
+	return v
+}
+
+func (o owed) text(unit string) string {
+	bound, number := "<=", o.most
+	if o.most == 0 {
+		bound, number = ">=", o.least
+	}
+	text := fmt.Sprintf("%s: %s %s %s", o.of, o.figure.title(unit), bound, short(number))
+	if o.against != "" {
+		text += "x of " + o.against
+	}
+	if o.note != "" {
+		text += " (" + o.note + ")"
+	}
+	return text
+}
+
+// broken is an error for each of our own cases that did not do its work. A peer's is its own affair.
+func (r report) broken() error {
+	var errs []error
+	for _, c := range r.Cases {
+		if c.Ours && c.Failure != "" && !c.LeftOut {
+			errs = append(errs, fmt.Errorf("%s: %s: %s", r.Table, c.Name, c.Failure))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// machine describes the processor.
+func machine() string {
+	name := runtime.GOARCH
+	if info, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		name = cmp.Or(cpuModel(string(info)), name)
+	}
+	return fmt.Sprintf("%d cores, %s, %s", runtime.NumCPU(), name, runtime.GOOS)
+}
+
+// cpuModel finds "model name : ..." in /proc/cpuinfo.
+func cpuModel(info string) string {
+	_, rest, _ := strings.Cut(info, "model name")
+	line, _, _ := strings.Cut(rest, "\n")
+	_, name, _ := strings.Cut(line, ":")
+	return strings.TrimSpace(name)
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+)
+
+const defaultRounds = 5
+
+// rounds of one table: by case, then by round.
+type rounds struct {
+	runs     [][]measured
+	failures []string // by case; empty: it did its work
+}
+
+// runTable prepares the data, runs all cases round by round, and reports the medians.
+func runTable(ctx context.Context, w io.Writer, t table, set settings) (report, error) {
+	dir, err := os.MkdirTemp("", "dmap-bench-")
+	if err != nil {
+		return report{}, err
+	}
+	defer os.RemoveAll(dir)
+	work := workload{
+		Dir: dir, N: cmp.Or(set.n, t.n), Batch: t.batch,
+		Concurrency: cmp.Or(t.concurrency, set.concurrency),
+	}
+	count := cmp.Or(set.rounds, t.rounds, defaultRounds)
+	if err := heading(w, t, work, count); err != nil {
+		return report{}, err
+	}
+	if t.prepare != nil {
+		if err := t.prepare(ctx, dir, work.N); err != nil {
+			return report{}, err
+		}
+	}
+	all, err := runRounds(ctx, t, work, count, spawn)
+	if err != nil {
+		return report{}, err
+	}
+	return newReport(t, work, all), nil
+}
+
+// runRounds calls run for each case and round. A case that fails is out from then on; that is no error.
+func runRounds(ctx context.Context, t table, work workload, count int,
+	run func(context.Context, string, string, workload) (measured, error),
+) (rounds, error) {
+	all := rounds{make([][]measured, len(t.cases)), make([]string, len(t.cases))}
+	var same *outcome
+	for round := range count {
+		for i := range t.cases {
+			c := (i + round) % len(t.cases) // nobody is always first
+			if t.cases[c].isLeftOut(work.N) {
+				all.failures[c] = fmt.Sprintf("left out: it takes too long for more than %d", t.cases[c].most)
+			}
+			if all.failures[c] != "" {
+				continue
+			}
+			m, err := run(ctx, t.name, t.cases[c].name, work)
+			if ctx.Err() != nil {
+				return all, context.Cause(ctx)
+			}
+			if err == nil && same != nil && (m.Succeeded != same.Succeeded || m.Failed != same.Failed) {
+				err = fmt.Errorf("counted %d and %d failed, another case %d and %d",
+					m.Succeeded, m.Failed, same.Succeeded, same.Failed)
+			}
+			if err != nil {
+				all.failures[c] = err.Error()
+				continue
+			}
+			same = &m.outcome
+			all.runs[c] = append(all.runs[c], m)
+		}
+	}
+	return all, nil
+}
+
+// spawn runs one case of a table in a process of its own, with an empty folder for its results.
+func spawn(ctx context.Context, tableName, name string, work workload) (measured, error) {
+	scratch, err := os.MkdirTemp("", "dmap-bench-out-")
+	if err != nil {
+		return measured{}, err
+	}
+	defer os.RemoveAll(scratch)
+	work.Scratch = scratch
+	workJSON, err := json.Marshal(work)
+	if err != nil {
+		return measured{}, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return measured{}, err
+	}
+	cmd := exec.CommandContext(ctx, self, "-case", name, "-child", string(workJSON), tableName)
+	var stderr bytes.Buffer
+	cmd.Stderr = io.MultiWriter(os.Stderr, &stderr)
+	out, err := cmd.Output()
+	if err != nil {
+		line, _, _ := strings.Cut(stderr.String(), "\n") // of a crash the rest is stacks
+		return measured{}, fmt.Errorf("%w: %s", err, line)
+	}
+	var m measured
+	if err := json.Unmarshal(out, &m); err != nil {
+		return measured{}, fmt.Errorf("it printed %q: %w", out, err)
+	}
+	return m, nil
+}
+
+// runChild runs one case and writes what it took.
+func runChild(ctx context.Context, w io.Writer, t table, name, workJSON string) error {
+	var work workload
+	if err := json.Unmarshal([]byte(workJSON), &work); err != nil {
+		return fmt.Errorf("-child: %w", err)
+	}
+	i := t.index(name)
+	if i < 0 {
+		return fmt.Errorf("no case %q", name)
+	}
+	m, err := measure(ctx, t.cases[i], work)
+	if err != nil {
+		return fmt.Errorf("%s: %s: %w", t.name, name, err)
+	}
+	return json.NewEncoder(w).Encode(m)
+}
+
+func measure(ctx context.Context, c benchCase, work workload) (measured, error) {
+	work.meter = new(meter)
+	work.start()
+	out, err := c.run(ctx, work)
+	work.stop()
+	if err != nil {
+		return measured{}, err
+	}
+	m := *work.meter.end
+	m.outcome = out
+	return m, nil
+}
