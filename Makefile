@@ -5,13 +5,14 @@ FUZZTIME ?= 20s
 KILLS    ?= 40
 STORE    ?= both
 TESTFLAGS ?=
+BENCHFLAGS ?=
 COVER    := .cache/cover.out
 # goroutine leaks, races and shuffled order are part of every test run
 RACE     := -race -shuffle=on -timeout 10m
 
 each = @set -e; for dir in $(MODULES); do echo "--- $${dir\#\#$(CURDIR)/}: $(1)"; (cd $$dir && $(1)); done
 
-.PHONY: help build test short lint fmt vet tidy tidy-check deps house fuzz cover bench bench-job durability crash plantedbugs vuln tools clean
+.PHONY: help build test short lint fmt vet tidy tidy-check deps house fuzz cover bench bench-all bench-job bench-fanout charts durability crash plantedbugs vuln tools clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -59,11 +60,20 @@ cover: ## coverage of the library by its own tests, in .cache/cover.out
 bench: ## Go benchmarks of all modules
 	$(call each,go test -run '^$$' -bench . -benchmem $(TESTFLAGS) ./...)
 
-bench-job: ## the demo's job beside a hand-written errgroup program: CPU per item, peak memory
-	go run ./internal/bench -job
+bench-all: ## every table of internal/bench; BENCHFLAGS="-out docs/bench" keeps data and charts
+	go run ./internal/bench $(BENCHFLAGS) all
+
+bench-job: ## the demo's job beside hand-written errgroup programs: CPU per item, peak memory
+	go run ./internal/bench $(BENCHFLAGS) job
+
+bench-fanout: ## what an item costs beside plain Go and other libraries: nothing, 1 us, 5 ms; one by one, and 400 at a time
+	go run ./internal/bench $(BENCHFLAGS) fanout
+
+charts: ## draw docs/charts from the data in docs/bench, without measuring
+	go run ./internal/bench -draw docs/bench
 
 durability: ## what surviving kill -9 costs: the job with its journal off and on, and the resume of a million settled items
-	go run ./internal/bench -durability
+	go run ./internal/bench $(BENCHFLAGS) durability
 	go test ./sink -run '^$$' -bench '^BenchmarkResumeOfAMillion$$' -benchtime 1x
 
 crash: ## kill -9 KILLS processes (40) on STORE (file, s3, both) and count what is lost, doubled and run again; SEED repeats

@@ -31,6 +31,7 @@ import (
 func tables() []table {
 	return slices.Concat(
 		[]table{job, durability},
+		fanout(),
 	)
 }
 

@@ -29,6 +29,8 @@ type benchCase struct {
 	run  func(ctx context.Context, work workload) (outcome, error)
 	ours bool  // the chart accents it, and the command fails if it does
 	most int64 // it is left out where there are more items; 0: never
+
+	mayCrash bool // a peer that is known to: the tests run it in a process of its own, and take what comes
 }
 
 func (c benchCase) isLeftOut(n int64) bool { return c.most > 0 && n > c.most }

@@ -1,0 +1,227 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/go-dmap/dmap/batch"
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/sink"
+	"github.com/go-dmap/dmap/source"
+)
+
+// task is what is done with an item.
+type task func(ctx context.Context, i int) error
+
+func nothing(context.Context, int) error { return nil }
+
+// spin computes for about a microsecond, always the same amount.
+func spin(_ context.Context, i int) error {
+	x := uint64(i) | 1
+	for range 500 {
+		x ^= x << 13
+		x ^= x >> 7
+		x ^= x << 17
+	}
+	if x == 0 {
+		return errors.New("no such number comes out of an odd one")
+	}
+	return nil
+}
+
+const napTime = 5 * time.Millisecond
+
+func nap(context.Context, int) error {
+	time.Sleep(napTime) //nolint:forbidigo // to wait is the work itself
+	return nil
+}
+
+// timesIdeal is the wall time against that of calls which start at once and wait exactly napTime.
+var timesIdeal = figure{"x ideal wall", 2, false, func(m measured, w workload) float64 {
+	rounds := (w.N + int64(w.Concurrency) - 1) / int64(w.Concurrency)
+	return float64(m.Wall) / float64(time.Duration(rounds)*napTime)
+}}
+
+const (
+	mapName       = "dmap.Map"
+	allOnName     = "dmap.Map, all on"
+	bucketName    = "dmap.Map, all on, results to a folder"
+	bareBatchName = "dmap.MapBatch"
+	batchName     = "dmap.MapBatch, all on"
+)
+
+// fanout is the price of bringing an item to a function. "All on" means: the function reads its Info, failures are
+// counted against a tolerance, Retry is set, and each result goes to a sink.
+func fanout() []table {
+	const n = 1_000_000
+	figures := []figure{cpuNanos, wallNanos, allocs, allocBytes, peakMiB}
+	single := func(concurrency int, rill float64) table {
+		return table{
+			name: fmt.Sprintf("fanout/b1-c%d", concurrency),
+			what: fmt.Sprintf("a call per int, of a function that does nothing; %d at once", concurrency),
+			n:    n, concurrency: concurrency, figures: figures, base: errgroupName,
+			cases: singles(nothing),
+			owed: []owed{
+				{of: allOnName, figure: cpuNanos, against: errgroupName, most: rill, note: "as rill.ForEach where both were measured"},
+				{of: allOnName, figure: cpuNanos, against: errgroupName, most: 0.2},
+				{of: allOnName, figure: allocs, most: 0.1},
+			},
+		}
+	}
+	batched := func(concurrency int) table {
+		return table{
+			name: fmt.Sprintf("fanout/b400-c%d", concurrency),
+			what: fmt.Sprintf("a call per 400 ints, nothing done with each; %d calls at once", concurrency),
+			n:    n, concurrency: concurrency, batch: 400, figures: figures, base: errgroupName,
+			cases: batches(nothing),
+			owed:  []owed{{of: batchName, figure: cpuNanos, against: errgroupName, most: 1.1}},
+		}
+	}
+	return []table{
+		single(2, 0.120), single(100, 0.131), single(1000, 0.142),
+		batched(100), batched(1000),
+		{
+			name: "fanout/1us-b1-c100", what: "a call per int, of a function that computes for 1 us; 100 at once",
+			n: n, concurrency: 100, figures: figures, base: serialName, cases: singles(spin),
+			owed: []owed{{of: allOnName, figure: cpuNanos, against: serialName, most: 1.08}},
+		},
+		{
+			name: "fanout/1us-b400-c100", what: "a call per 400 ints, 1 us computed for each; 100 calls at once",
+			n: n, concurrency: 100, batch: 400, figures: figures, base: serialName, cases: batches(spin),
+			owed: []owed{{of: batchName, figure: cpuNanos, against: serialName, most: 1.08}},
+		},
+		{
+			name: "fanout/5ms-c1000", what: "a call per int, of a function that waits for 5 ms; 1,000 at once",
+			n: 100_000, concurrency: 1000, base: errgroupName, cases: limited(singles(nap)),
+			figures: []figure{timesIdeal, cpuNanos, wallSeconds, addedMiB, peakMiB},
+			owed:    []owed{{of: allOnName, figure: timesIdeal, most: 1.15}},
+		},
+		{
+			name: "fanout/5ms-c10000", what: "a call per int, of a function that waits for 5 ms; 10,000 at once",
+			n: 100_000, concurrency: 10_000, base: errgroupName, cases: limited(singles(nap)),
+			figures: []figure{timesIdeal, cpuNanos, wallSeconds, addedMiB, peakMiB},
+			owed: []owed{
+				{of: allOnName, figure: wallSeconds, against: errgroupName, most: 0.4},
+				{of: allOnName, figure: peakMiB, against: goroutinesName, most: 1.1},
+			},
+		},
+	}
+}
+
+// limited leaves out the cases that do not keep to the number of calls at once.
+func limited(cases []benchCase) []benchCase {
+	return slices.DeleteFunc(cases, func(c benchCase) bool { return c.name == serialName || c.name == loName })
+}
+
+// singles are the cases with a call per item.
+func singles(do task) []benchCase {
+	var cases []benchCase
+	for _, p := range peers[int]() {
+		cases = append(cases, benchCase{name: p.name, run: func(ctx context.Context, work workload) (outcome, error) {
+			items := ints(work)
+			work.start()
+			return outcome{Succeeded: work.N}, p.each(ctx, work.Concurrency, items, do)
+		}})
+	}
+	return append(cases,
+		benchCase{name: mapName, ours: true, run: func(ctx context.Context, work workload) (outcome, error) {
+			items := ints(work)
+			work.start()
+			return counted(dmap.Map(ctx, source.Slice(items), func(ctx context.Context, i int) (int, error) { return i, do(ctx, i) },
+				dmap.Options{MaxConcurrency: work.Concurrency}))
+		}},
+		benchCase{name: allOnName, ours: true, run: func(ctx context.Context, work workload) (outcome, error) {
+			items := ints(work)
+			work.start()
+			return counted(dmap.Map(ctx, source.Slice(items), informed(do), allOn(work), dmap.Sink[int](discard[int]{})))
+		}},
+		benchCase{name: bucketName, ours: true, run: func(ctx context.Context, work workload) (outcome, error) {
+			out, err := openFolder(work.Scratch)
+			if err != nil {
+				return outcome{}, err
+			}
+			defer out.Close()
+			items := ints(work)
+			work.start()
+			return counted(dmap.Map(ctx, source.Slice(items), informed(do), allOn(work), sink.Bucket[int](out, "runs/")))
+		}},
+	)
+}
+
+// batches are the cases with a call per work.Batch items. The peers get their batches ready made.
+func batches(do task) []benchCase {
+	var cases []benchCase
+	for _, p := range peers[[]int]() {
+		cases = append(cases, benchCase{name: p.name, run: func(ctx context.Context, work workload) (outcome, error) {
+			made := slices.Collect(slices.Chunk(ints(work), work.Batch))
+			work.start()
+			return outcome{Succeeded: work.N}, p.each(ctx, work.Concurrency, made, func(ctx context.Context, items []int) error {
+				return serial(ctx, 1, items, do)
+			})
+		}})
+	}
+	return append(cases,
+		benchCase{name: bareBatchName, ours: true, run: func(ctx context.Context, work workload) (outcome, error) {
+			items := ints(work)
+			work.start()
+			return counted(dmap.MapBatch(ctx, source.Slice(items), batch.Limits{Items: work.Batch}, inBatches(do),
+				dmap.Options{MaxConcurrency: work.Concurrency}))
+		}},
+		benchCase{name: batchName, ours: true, run: func(ctx context.Context, work workload) (outcome, error) {
+			items := ints(work)
+			work.start()
+			return counted(dmap.MapBatch(ctx, source.Slice(items), batch.Limits{Items: work.Batch}, inBatches(do),
+				allOn(work), dmap.Sink[int](discard[int]{})))
+		}},
+	)
+}
+
+func inBatches(do task) func(context.Context, []dmap.Item[int]) ([]int, error) {
+	return func(ctx context.Context, items []dmap.Item[int]) ([]int, error) {
+		results := make([]int, len(items))
+		for i, item := range items {
+			if err := do(ctx, item.Value); err != nil {
+				return nil, err
+			}
+			results[i] = item.Value
+		}
+		return results, nil
+	}
+}
+
+func ints(work workload) []int {
+	items := make([]int, work.N)
+	for i := range items {
+		items[i] = i
+	}
+	return items
+}
+
+// informed reads Info as a function does that sends an idempotency key along.
+func informed(do task) func(context.Context, int) (int, error) {
+	return func(ctx context.Context, i int) (int, error) {
+		info, ok := dmap.InfoFrom(ctx)
+		if !ok || info.Attempt != 1 {
+			return 0, fmt.Errorf("item %d: called with %+v", i, info)
+		}
+		return i, do(ctx, i)
+	}
+}
+
+func allOn(work workload) dmap.Options {
+	return dmap.Options{
+		MaxConcurrency: work.Concurrency,
+		Tolerance:      dmap.Tolerance{Percentage: 100},
+		Retry:          dmap.Retry{MaxAttempts: 3},
+	}
+}
+
+// discard is a sink that the workers call directly, and that keeps nothing.
+type discard[R any] struct{}
+
+func (discard[R]) Write(context.Context, []dmap.Result[R]) error { return nil }
+func (discard[R]) Flush(context.Context) error                   { return nil }
+func (discard[R]) ConcurrentWrites()                             {}
