@@ -4,6 +4,7 @@
 //	go run ./internal/bench -n 500000 -rounds 3 job durability
 //	go run ./internal/bench -out docs/bench fanout      all tables under fanout/, kept as data and as charts
 //	go run ./internal/bench -draw docs/bench            the charts again, from the data
+//	go run ./internal/bench -cases 'dmap|errgroup' -profile prof fanout/b1-c100
 //
 // Each case runs in a process of its own, the rounds are interleaved, and what counts is the median of a ratio taken
 // side by side: wall time on a shared machine says little.
@@ -23,6 +24,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -54,6 +56,8 @@ type settings struct {
 	n           int64
 	rounds      int
 	concurrency int
+	cases       string
+	profile     string
 	out         string
 	charts      string
 	draw        string
@@ -73,6 +77,10 @@ func bench(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	only, err := regexp.Compile(set.cases)
+	if err != nil {
+		return fmt.Errorf("-cases: %w", err)
+	}
 	if set.child != "" {
 		return runChild(ctx, os.Stdout, chosen[0], set.childCase, set.child)
 	}
@@ -81,7 +89,7 @@ func bench(ctx context.Context, args []string) error {
 		if i > 0 {
 			fmt.Println()
 		}
-		errs = append(errs, show(ctx, os.Stdout, t, set))
+		errs = append(errs, show(ctx, os.Stdout, t.only(only), set))
 		if ctx.Err() != nil {
 			break
 		}
@@ -117,6 +125,8 @@ func parse(args []string) (settings, error) {
 	flags.Int64Var(&set.n, "n", 0, "`items`; 0: each table's own number")
 	flags.IntVar(&set.rounds, "rounds", 0, "`rounds`, of which the median counts; 0: each table's own number")
 	flags.IntVar(&set.concurrency, "concurrency", 1000, "`calls` at once, where the table does not say")
+	flags.StringVar(&set.cases, "cases", "", "only the cases whose names this `expression` finds")
+	flags.StringVar(&set.profile, "profile", "", "write CPU profiles of the cases into this `folder`; they cost a little")
 	flags.StringVar(&set.out, "out", "", "also write data into this `folder`, and charts")
 	flags.StringVar(&set.charts, "charts", "docs/charts", "`folder` for charts")
 	flags.StringVar(&set.draw, "draw", "", "draw charts from the data in this `folder`, measure nothing")

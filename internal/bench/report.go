@@ -84,8 +84,9 @@ func newReport(t table, work workload, all rounds) report {
 func (o owed) judge(t table, work workload, all rounds) verdict {
 	v := verdict{Text: o.text(t.unitName())}
 	of, against := t.index(o.of), t.index(o.against)
-	if of < 0 || o.against != "" && against < 0 {
-		panic(fmt.Sprintf("%s: owed of %q against %q, which are no cases", t.name, o.of, o.against))
+	if of < 0 || o.against != "" && against < 0 { // left out by -cases: tests hold that tables name none that are not there
+		v.None = true
+		return v
 	}
 	if all.failures[of] != "" || against >= 0 && all.failures[against] != "" {
 		v.None = true

@@ -5,10 +5,13 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"runtime/pprof"
 	"strings"
 )
 
@@ -28,8 +31,11 @@ func runTable(ctx context.Context, w io.Writer, t table, set settings) (report, 
 	}
 	defer os.RemoveAll(dir)
 	work := workload{
-		Dir: dir, N: cmp.Or(set.n, t.n), Batch: t.batch,
+		Dir: dir, N: cmp.Or(set.n, t.n), Batch: t.batch, Profile: set.profile,
 		Concurrency: cmp.Or(t.concurrency, set.concurrency),
+	}
+	if len(t.cases) == 0 {
+		return report{}, errors.New("no case of that name")
 	}
 	count := cmp.Or(set.rounds, t.rounds, defaultRounds)
 	if err := heading(w, t, work, count); err != nil {
@@ -122,7 +128,12 @@ func runChild(ctx context.Context, w io.Writer, t table, name, workJSON string) 
 	if i < 0 {
 		return fmt.Errorf("no case %q", name)
 	}
+	endProfile, err := profile(work.Profile, t.name+" "+name)
+	if err != nil {
+		return fmt.Errorf("-profile: %w", err)
+	}
 	m, err := measure(ctx, t.cases[i], work)
+	endProfile()
 	if err != nil {
 		return fmt.Errorf("%s: %s: %w", t.name, name, err)
 	}
@@ -140,4 +151,25 @@ func measure(ctx context.Context, c benchCase, work workload) (measured, error) 
 	m := *work.meter.end
 	m.outcome = out
 	return m, nil
+}
+
+// profile begins a CPU profile in dir, if there is one, under a name made of the case's.
+func profile(dir, name string) (end func(), err error) {
+	if dir == "" {
+		return func() {}, nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	file, err := os.Create(filepath.Join(dir, strings.NewReplacer("/", "-", " ", "-", ",", "").Replace(name)+".pprof"))
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(file); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		file.Close()
+	}, nil
 }

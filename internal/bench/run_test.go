@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 	"time"
 
@@ -80,6 +82,20 @@ func TestWithoutARunTheFirstCaseIsNoBase(t *testing.T) {
 	require.Contains(t, out.String(), "owed b: CPU ns/item <= 1x of a: not measured")
 }
 
+func TestCasesAreChosenByName(t *testing.T) {
+	tab := table{name: "t", base: "a", cases: []benchCase{{name: "a"}, {name: "b one"}, {name: "b two"}}, owed: []owed{{of: "b two", figure: cpuNanos, against: "a", most: 1}}}
+	only := tab.only(regexp.MustCompile("^b"))
+	require.Len(t, only.cases, 2)
+	require.Len(t, tab.cases, 3)
+	all, err := runRounds(t.Context(), only, workload{N: 1}, 1, func(context.Context, string, string, workload) (measured, error) {
+		return measured{outcome: outcome{Succeeded: 1}, CPU: 5}, nil
+	})
+	require.NoError(t, err)
+	require.True(t, newReport(only, workload{N: 1}, all).Owed[0].None)
+	_, err = runTable(t.Context(), io.Discard, tab.only(regexp.MustCompile("c")), small)
+	require.ErrorContains(t, err, "no case")
+}
+
 func TestFlagsAndNamesComeInAnyOrder(t *testing.T) {
 	for _, args := range [][]string{{"job", "-n", "5", "durability"}, {"-n", "5", "job", "durability"}, {"-job", "-durability", "-n", "5"}} {
 		set, err := parse(args)
@@ -109,7 +125,7 @@ func TestMain(m *testing.M) {
 
 func TestOneRoundThroughProcesses(t *testing.T) {
 	set := small
-	set.out, set.charts = t.TempDir(), t.TempDir()
+	set.out, set.charts, set.profile = t.TempDir(), t.TempDir(), t.TempDir()
 	var out bytes.Buffer
 	require.NoError(t, show(t.Context(), &out, job, set))
 	require.Contains(t, out.String(), "1200 items, 16 calls at once, 1 rounds\n")
@@ -124,6 +140,7 @@ func TestOneRoundThroughProcesses(t *testing.T) {
 		require.Positive(t, c.Runs[0].Peak, c.Name)
 		require.Positive(t, c.Runs[0].Allocs, c.Name)
 	}
+	require.FileExists(t, filepath.Join(set.profile, "job-dmap.Map.pprof"))
 	drawn, err := os.ReadFile(filepath.Join(set.charts, "job-light.svg"))
 	require.NoError(t, err)
 	require.NoError(t, redraw(set.out, set.charts))

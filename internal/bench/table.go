@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"regexp"
+	"slices"
 	"time"
 )
 
@@ -42,6 +44,7 @@ type workload struct {
 	N           int64
 	Concurrency int
 	Batch       int
+	Profile     string // folder for a CPU profile; empty: none
 
 	meter *meter // nil in tests
 }
@@ -112,6 +115,12 @@ func (t table) index(name string) int {
 		}
 	}
 	return -1
+}
+
+// only leaves out the cases whose names do not match.
+func (t table) only(name *regexp.Regexp) table {
+	t.cases = slices.DeleteFunc(slices.Clone(t.cases), func(c benchCase) bool { return !name.MatchString(c.name) })
+	return t
 }
 
 // baseIndex is the case that ratios are against.
