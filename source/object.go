@@ -34,6 +34,7 @@ type Object struct {
 type origin struct {
 	bucket *blob.Bucket
 	stall  time.Duration // 0: no limit
+	store  Store
 }
 
 // newOrigin resolves an option: 0 is the default, negative is none.
@@ -44,7 +45,7 @@ func newOrigin(bucket *blob.Bucket, stall time.Duration) *origin {
 	case stall < 0:
 		stall = 0
 	}
-	return &origin{bucket, stall}
+	return &origin{bucket: bucket, stall: stall}
 }
 
 func (o *origin) object(listed *blob.ListObject) Object {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gocloud.dev/blob"
+	"gocloud.dev/gcerrors"
 )
 
 // ErrStalled says that an object's bytes stopped coming.
@@ -29,16 +30,20 @@ type Object struct {
 	Key     string
 	Size    int64         // -1: unknown
 	ModTime time.Time     // zero: unknown
+	ETag    string        // empty: unknown. It is compared only by IfMatch
 	Stall   time.Duration // the longest wait for a byte; 0: no limit
+	// IfMatch makes a request fail unless the object has that ETag, see source.Store. nil: the store cannot.
+	IfMatch func(as func(any) bool, etag string) bool
 	// Changed makes the error for an object that differs from the above, or changes while it is read.
 	Changed func(what, was, now string) error
 }
 
-// Reader reads an object from an offset to its end. It is not safe for concurrent use.
+// Reader reads an object from an offset to its end, or to the end of a range. It is not safe for concurrent use.
 type Reader struct {
 	ctx    context.Context // of Open: reopening needs it, and io.Reader passes none
 	object Object
 	offset int64 // of the next byte
+	end    int64 // of the range; toTheEnd: of the object
 	conn   *connection
 	fault  error // of conn, met together with its last bytes
 
@@ -56,10 +61,23 @@ type connection struct {
 	timer  *time.Timer // nil: no stall limit. Runs only while a call waits for the store
 }
 
+// toTheEnd is the end of a range that has none.
+const toTheEnd = -1
+
 // Open starts reading o at offset. At or beyond the known end it makes no request. ctx must live as long as the Reader.
 func Open(ctx context.Context, o Object, offset int64) (*Reader, error) {
-	r := &Reader{ctx: ctx, object: o, offset: offset, brokeAt: offset}
-	if offset > 0 && o.Size >= 0 && offset >= o.Size {
+	return open(ctx, o, offset, toTheEnd)
+}
+
+// OpenRange is Open for the bytes from offset to before end. It asks the store for no others, and counts them: a body that
+// ends early is silent in some stores.
+func OpenRange(ctx context.Context, o Object, offset, end int64) (*Reader, error) {
+	return open(ctx, o, offset, max(end, 0))
+}
+
+func open(ctx context.Context, o Object, offset, end int64) (*Reader, error) {
+	r := &Reader{ctx: ctx, object: o, offset: offset, end: end, brokeAt: offset}
+	if offset > 0 && o.Size >= 0 && offset >= o.Size || end != toTheEnd && offset >= end {
 		return r, nil
 	}
 	if err := r.connect(); err != nil {
@@ -77,7 +95,20 @@ func (r *Reader) Close() error {
 	return nil
 }
 
-// Read gives the next bytes, and io.EOF only when all of the object has been read.
+// left is how many bytes are to come, -1 if the store does not tell.
+func (r *Reader) left() int64 {
+	switch {
+	case r.end == toTheEnd && r.object.Size < 0:
+		return -1
+	case r.end == toTheEnd:
+		return max(r.object.Size-r.offset, 0)
+	case r.object.Size < 0:
+		return max(r.end-r.offset, 0)
+	}
+	return max(min(r.end, r.object.Size)-r.offset, 0)
+}
+
+// Read gives the next bytes, and io.EOF only when all of the object, or the range, has been read.
 func (r *Reader) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -86,10 +117,11 @@ func (r *Reader) Read(p []byte) (int, error) {
 		if err := r.ctx.Err(); err != nil {
 			return 0, r.named(context.Cause(r.ctx))
 		}
-		if left := r.object.Size - r.offset; r.object.Size >= 0 {
-			if left <= 0 {
-				return 0, io.EOF
-			}
+		left := r.left()
+		if left == 0 {
+			return 0, io.EOF
+		}
+		if left > 0 {
 			p = p[:min(int64(len(p)), left)]
 		}
 		if r.fault == nil {
@@ -136,10 +168,14 @@ func (r *Reader) reopen() error {
 // connect opens the body at the offset and checks that it is the object that is wanted.
 func (r *Reader) connect() error {
 	conn := dial(r.ctx, r.object.Stall)
-	reader, err := r.object.Bucket.NewRangeReader(conn.ctx, r.object.Key, r.offset, -1, nil)
+	length := int64(-1)
+	if r.end != toTheEnd {
+		length = r.left()
+	}
+	reader, err := r.object.Bucket.NewRangeReader(conn.ctx, r.object.Key, r.offset, length, r.object.condition())
 	if err = conn.waited(err); err != nil {
 		conn.cancel(nil)
-		return r.named(err)
+		return r.refused(err)
 	}
 	conn.Reader = reader
 	r.conn, r.fault, r.received = conn, nil, false
@@ -148,6 +184,33 @@ func (r *Reader) connect() error {
 		return err
 	}
 	return nil
+}
+
+// condition makes a read fail if the object has another ETag by now. A store that is not the one that IfMatch is for is read
+// without.
+func (o *Object) condition() *blob.ReaderOptions {
+	if o.IfMatch == nil || o.ETag == "" {
+		return nil
+	}
+	return &blob.ReaderOptions{BeforeRead: func(as func(any) bool) error {
+		o.IfMatch(as, o.ETag)
+		return nil
+	}}
+}
+
+// refused is what it means that the store did not open the body. If the condition was not met, the object is another one.
+func (r *Reader) refused(err error) error {
+	o := &r.object
+	if o.condition() == nil || gcerrors.Code(err) != gcerrors.FailedPrecondition {
+		return r.named(err)
+	}
+	conn := dial(r.ctx, o.Stall)
+	defer conn.cancel(nil)
+	now, err := o.Bucket.Attributes(conn.ctx, o.Key)
+	if err = conn.waited(err); err != nil {
+		return r.named(err)
+	}
+	return o.Changed("version", o.ETag, now.ETag)
 }
 
 // verify compares the open body with what is known of the object, and learns what was not known.
