@@ -1,0 +1,170 @@
+package boundary
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-dmap/dmap/internal/record"
+)
+
+var csv = CSV{Delimiter: ','}
+
+// plainly goes through data byte by byte: the states behind each byte.
+func plainly(data []byte) []State {
+	states := []State{LineStart}
+	for _, b := range data {
+		states = append(states, csv.step(states[len(states)-1], b))
+	}
+	return states
+}
+
+// inParts goes through data in parts of the given size: the state before each, and the first row start in each, as an offset.
+func inParts(data []byte, size int) (states []State, firsts []int) {
+	s := LineStart
+	for at := 0; at < len(data); at += size {
+		part := data[at:min(at+size, len(data))]
+		states = append(states, s)
+		var first int
+		s, first = csv.Next(part, csv.Scan(part), s)
+		if first != None {
+			first += at
+		}
+		firsts = append(firsts, first)
+	}
+	return append(states, s), firsts
+}
+
+// firstIn is the first position behind a line end, behind from and up to to, that a walk byte by byte finds.
+func firstIn(states []State, from, to int) int {
+	for i := from + 1; i <= to; i++ {
+		switch states[i] {
+		case LineStart:
+			return i
+		case Broken:
+			return None
+		}
+	}
+	return None
+}
+
+func checkParts(t *testing.T, data []byte, size int) {
+	t.Helper()
+	want := plainly(data)
+	states, firsts := inParts(data, size)
+	for i, s := range states {
+		at := min(i*size, len(data))
+		require.Equal(t, want[at] == Broken, s == Broken, "%q in parts of %d, at %d", data, size, at)
+		if s != Broken {
+			require.Equal(t, want[at], s, "%q in parts of %d, at %d", data, size, at)
+		}
+	}
+	for i, first := range firsts {
+		require.Equal(t, firstIn(want, i*size, min((i+1)*size, len(data))), first, "%q in parts of %d, part %d", data, size, i)
+	}
+}
+
+// random writes bytes that matter, mostly as a CSV writer would.
+func random(r *rand.Rand) []byte {
+	var b bytes.Buffer
+	if r.IntN(2) == 0 {
+		for range r.IntN(60) {
+			b.WriteByte(`a,"`[r.IntN(3)])
+			b.WriteString([]string{"", "", "\n", "\r\n", "\r", `"`}[r.IntN(6)])
+		}
+		return b.Bytes()
+	}
+	for range r.IntN(12) {
+		for range r.IntN(4) {
+			b.WriteString([]string{"", "ab", `""`, `"x,y"`, "\"two\nlines\"", `"a ""b"""`, "\"\r\n\"", strings.Repeat("long", 10)}[r.IntN(8)])
+			b.WriteByte(',')
+		}
+		b.WriteString([]string{"\n", "\r\n", "\n\n", `"q"` + "\r\n", "\r"}[r.IntN(5)])
+	}
+	return b.Bytes()
+}
+
+func TestPartsAgreeWithAWalkByteByByte(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 3000 {
+		data := random(r)
+		for _, size := range []int{1, 2, 3, 5, 8, 17, 40, 1000} {
+			checkParts(t, data, size)
+		}
+	}
+}
+
+// starts are the offsets at which a reader of all of data finds rows, and whether an open quote ended it.
+func starts(t *testing.T, data []byte) (map[int]bool, bool) {
+	t.Helper()
+	rows := record.NewCSV(bytes.NewReader(data), 0, -1, record.CSVOptions{Delimiter: ',', MaxRecord: 20, MaxFields: 4})
+	found := map[int]bool{}
+	for {
+		err := rows.Next()
+		var fault *record.Fault
+		switch {
+		case err == io.EOF:
+			return found, false
+		case errors.As(err, &fault) && fault.Fatal:
+			return found, true
+		case err != nil:
+			require.ErrorAs(t, err, &fault)
+		}
+		found[int(rows.Offset())] = true
+	}
+}
+
+// A reader that starts where a part says a row starts finds what a reader of all finds from there on.
+func TestRowStartsAreThoseOfTheReader(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	tried := 0
+	for range 5000 {
+		data := random(r)
+		all, _ := starts(t, data)
+		for i, s := range plainly(data) {
+			if s == Broken {
+				break
+			}
+			if s != LineStart || i == 0 {
+				continue
+			}
+			tried++
+			rest, _ := starts(t, data[i:])
+			for at := range all {
+				require.Equal(t, at >= i, rest[at-i], "%q from %d", data, i)
+			}
+			for at := range rest {
+				require.True(t, all[i+at], "%q from %d has a row at %d", data, i, i+at)
+			}
+		}
+	}
+	require.Greater(t, tried, 10_000)
+}
+
+func FuzzParts(f *testing.F) {
+	f.Add([]byte("a,\"b\"\"\n\"\r\nc,d\n"), uint8(3))
+	f.Add([]byte("\"\"\"\n\r\"\n,\"\"\n"), uint8(1))
+	f.Fuzz(func(t *testing.T, data []byte, size uint8) { checkParts(t, data, int(size)+1) })
+}
+
+// benchmark scans 16 MiB of rows.
+func benchmark(b *testing.B, row string) {
+	data := []byte(strings.Repeat(row, (16<<20)/len(row)))
+	b.SetBytes(int64(len(data)))
+	for b.Loop() {
+		csv.Scan(data)
+	}
+}
+
+func BenchmarkScanPlain(b *testing.B) {
+	benchmark(b, "1,2019-01-01 00:46:40,2019-01-01 00:53:20,1,1.50,1,N,151,239,1,7,0.5,0.5,1.65,0,0.3,9.95,,\n")
+}
+
+func BenchmarkScanQuoted(b *testing.B) {
+	benchmark(b, `"bucket","data/2026/11/24/part-00017.json","1048576","2026-11-24T10:00:00.000Z","STANDARD"`+"\n")
+}
