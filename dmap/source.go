@@ -55,7 +55,7 @@ type Cursor struct {
 // Split is a piece of a source that can be read on its own: the half-open interval [From, To) of an object's bytes, or
 // the keys after From up to and including To of a listing. It is plain data and means the same on every machine.
 type Split struct {
-	ID      string `json:"id"`                // unique in the source, stable between runs
+	ID      string `json:"id"`                // stable between runs; splits of one ID lie one behind the other and do not overlap
 	Object  string `json:"object,omitempty"`  // the object it lies in, if it is one
 	Version string `json:"version,omitempty"` // of that object, where the source knows it
 	From    Cursor `json:"from,omitzero"`

@@ -7,12 +7,14 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/body"
+	"github.com/go-dmap/dmap/internal/boundary"
 	"github.com/go-dmap/dmap/internal/record"
 )
 
@@ -62,7 +64,7 @@ func CSVOf[T any](object Object, decode RowDecoder[T], options ...CSVOptions) dm
 func csvRecords[T any](object Object, listed bool, err error, decode RowDecoder[T], options []CSVOptions) *records[T] {
 	o := first(options)
 	c := &csv[T]{options: o, decode: decode}
-	r := &records[T]{kind: "csv", object: object, listed: listed, open: c.open}
+	r := &records[T]{kind: "csv", object: object, listed: listed, open: c.open, cut: c.cut, large: large{tuning: usual}}
 	if decode == nil {
 		err = errors.Join(err, errors.New("the decoder is nil"))
 	}
@@ -106,53 +108,122 @@ func (o CSVOptions) checkHeader(header []string) error {
 type csv[T any] struct {
 	options CSVOptions
 	decode  RowDecoder[T]
+
+	mu    sync.Mutex // guards what follows
+	known *header    // of the version that was read last
+}
+
+// header is the first row of one version of the object.
+type header struct {
+	version string
+	names   []string
+	end     int64 // the offset behind it
 }
 
 func (c *csv[T]) open(ctx context.Context, part span) (framer[T], error) {
-	header := c.options.Header
-	if header == nil && part.from > 0 {
-		var err error
-		if header, err = c.headerOf(ctx, part.object); err != nil {
+	names := c.options.Header
+	if names == nil && part.from > 0 {
+		first, err := c.headerOf(ctx, part.object)
+		if err != nil {
 			return nil, err
 		}
+		names = first.names
 	}
 	in, err := part.openAt(ctx)
 	if err != nil {
 		return nil, err
 	}
-	rows := &rowFramer[T]{CSV: c.reader(in, part.from), Reader: in, ragged: c.options.Ragged}
-	if header == nil {
-		if header, err = c.header(rows.CSV, part.object.Key); err != nil {
+	rows := &rowFramer[T]{CSV: c.reader(in, part.from, part.end()), Closer: in, ragged: c.options.Ragged}
+	if names == nil {
+		if names, err = c.header(rows.CSV, part.object.Key); err != nil {
 			in.Close()
 			return nil, err
 		}
 	}
-	if err := rows.prepare(c.decode, header); err != nil {
+	if err := rows.prepare(c.decode, names); err != nil {
 		in.Close()
 		return nil, fmt.Errorf("object %q: %w", part.object.Key, err)
 	}
 	return rows, nil
 }
 
-func (c *csv[T]) reader(in *body.Reader, from int64) *record.CSV {
-	o := record.CSVOptions{
-		Delimiter: c.options.Delimiter, AnyBytes: c.options.AnyBytes,
-		MaxRecord: or(c.options.MaxRecord, DefaultMaxRecord), MaxFields: or(c.options.MaxFields, DefaultMaxFields),
+func (c *csv[T]) delimiter() byte {
+	if c.options.Delimiter == 0 {
+		return ','
 	}
-	if o.Delimiter == 0 {
-		o.Delimiter = ','
-	}
-	return record.NewCSV(in, from, in.Size(), o)
+	return c.options.Delimiter
 }
 
-// headerOf reads only the header, for a part that starts behind it.
-func (c *csv[T]) headerOf(ctx context.Context, object Object) ([]string, error) {
-	in, err := object.open(ctx, 0)
+// reader reads rows from in, whose first byte lies at from; end is about where its last one does, -1 if unknown.
+func (c *csv[T]) reader(in io.Reader, from, end int64) *record.CSV {
+	return record.NewCSV(in, from, end, record.CSVOptions{
+		Delimiter: c.delimiter(), AnyBytes: c.options.AnyBytes,
+		MaxRecord: or(c.options.MaxRecord, DefaultMaxRecord), MaxFields: or(c.options.MaxFields, DefaultMaxFields),
+	})
+}
+
+// cut cuts a large object where rows start.
+func (c *csv[T]) cut(ctx context.Context, l *large, object Object, emit func(from, to int64) bool) error {
+	plan := &rowPlan{large: l, object: object, rows: boundary.CSV{Delimiter: c.delimiter()}}
+	return plan.run(ctx, func() (int64, error) {
+		if c.options.Header != nil {
+			return 0, nil
+		}
+		first, err := c.headerOf(ctx, object)
+		if err != nil {
+			return 0, err
+		}
+		return first.end, nil
+	}, emit)
+}
+
+// usualHeader is how many bytes are asked for where only the header is wanted.
+const usualHeader = 16 << 10
+
+// headerOf is the header, for a part that starts behind it. It is read once per version.
+func (c *csv[T]) headerOf(ctx context.Context, object Object) (*header, error) {
+	c.mu.Lock()
+	known := c.known
+	c.mu.Unlock()
+	if known != nil && known.version == version(object) {
+		return known, nil
+	}
+	first, err := c.readHeader(ctx, object, usualHeader)
+	if err != nil || first.end >= usualHeader { // perhaps there is more of it
+		first, err = c.readHeader(ctx, object, 0)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.known = first
+	return first, nil
+}
+
+// readHeader reads the header from the first bytes; 0: from all of the object.
+func (c *csv[T]) readHeader(ctx context.Context, object Object, bytes int64) (*header, error) {
+	stored, err := object.stored()
+	if err != nil {
+		return nil, err
+	}
+	open := body.Open
+	if bytes > 0 {
+		open = func(ctx context.Context, o body.Object, from int64) (*body.Reader, error) {
+			return body.OpenRange(ctx, o, from, bytes)
+		}
+	}
+	in, err := open(ctx, stored, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer in.Close()
-	return c.header(c.reader(in, 0), object.Key)
+	rows := c.reader(in, 0, in.Size())
+	names, err := c.header(rows, object.Key)
+	if err != nil {
+		return nil, err
+	}
+	return &header{version(object), names, rows.End()}, nil
 }
 
 // header takes the first row as the header. Whatever is wrong with it ends the source.
@@ -180,7 +251,7 @@ func (c *csv[T]) header(rows *record.CSV, key string) ([]string, error) {
 // rowFramer decodes rows.
 type rowFramer[T any] struct {
 	*record.CSV
-	*body.Reader
+	io.Closer
 	ragged  Ragged
 	columns int
 	decode  func(Row) (T, error)

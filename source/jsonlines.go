@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 	"unicode/utf8"
 
 	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/dmap"
-	"github.com/go-dmap/dmap/internal/body"
 	"github.com/go-dmap/dmap/internal/record"
 )
 
@@ -43,7 +43,7 @@ func JSONLinesOf[T any](object Object, options ...JSONLinesOptions[T]) dmap.Spli
 
 func jsonLines[T any](object Object, listed bool, err error, options []JSONLinesOptions[T]) *records[T] {
 	o := first(options)
-	r := &records[T]{kind: "json lines", object: object, listed: listed, open: o.open}
+	r := &records[T]{kind: "json lines", object: object, listed: listed, open: o.open, cut: cutLines, large: large{tuning: usual}}
 	err = errors.Join(err, checkOptions(len(options)), checkLimit("MaxRecord", o.MaxRecord))
 	r.invalid = invalid(r, err)
 	return r
@@ -54,14 +54,18 @@ func (o JSONLinesOptions[T]) open(ctx context.Context, part span) (framer[T], er
 	if err != nil {
 		return nil, err
 	}
-	lines := record.NewLines(in, part.from, in.Size(), or(o.MaxRecord, DefaultMaxRecord))
+	lines := record.NewLines(in, part.from, part.end(), or(o.MaxRecord, DefaultMaxRecord))
 	return &lineFramer[T]{lines, in, o}, nil
+}
+
+func cutLines(ctx context.Context, l *large, object Object, emit func(from, to int64) bool) error {
+	return (&linePlan{large: l, object: object}).run(ctx, emit)
 }
 
 // lineFramer decodes lines.
 type lineFramer[T any] struct {
 	*record.Lines
-	*body.Reader
+	io.Closer
 	options JSONLinesOptions[T]
 }
 

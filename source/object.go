@@ -68,15 +68,25 @@ func (o Object) Open(ctx context.Context) (io.ReadCloser, error) {
 }
 
 func (o Object) open(ctx context.Context, offset int64) (*body.Reader, error) {
-	if o.from == nil {
-		return nil, fmt.Errorf("object %q: not from a listing, so its bucket is unknown: see Object.In", o.Key)
+	stored, err := o.stored()
+	if err != nil {
+		return nil, err
 	}
-	return body.Open(ctx, body.Object{
-		Bucket: o.from.bucket, Key: o.Key, Size: o.Size, ModTime: o.ModTime, Stall: o.from.stall,
+	return body.Open(ctx, stored, offset)
+}
+
+// stored is o for those who read it.
+func (o Object) stored() (body.Object, error) {
+	if o.from == nil {
+		return body.Object{}, fmt.Errorf("object %q: not from a listing, so its bucket is unknown: see Object.In", o.Key)
+	}
+	return body.Object{
+		Bucket: o.from.bucket, Key: o.Key, Size: o.Size, ModTime: o.ModTime, ETag: o.ETag,
+		Stall: o.from.stall, IfMatch: o.from.store.IfMatch,
 		Changed: func(what, was, now string) error {
 			return &ChangedError{Key: o.Key, What: what, Was: was, Now: now}
 		},
-	}, offset)
+	}, nil
 }
 
 // trustedSize is up to which size memory is taken at once, before the bytes have come.

@@ -11,7 +11,6 @@ import (
 	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/dmap"
-	"github.com/go-dmap/dmap/internal/body"
 	"github.com/go-dmap/dmap/internal/record"
 )
 
@@ -22,20 +21,28 @@ const (
 	DefaultMaxHeader = 1 << 20  // bytes of a CSV header
 )
 
-// records is one object as a source of what it holds. It is one split, whose cursors are offsets.
+// records is one object as a source of what it holds. Cursors are offsets. A large object is several splits, which share
+// the ID: what is settled of it does not depend on where it was cut.
 type records[T any] struct {
 	kind    string // "csv"
 	object  Object // Size, ModTime and ETag only if listed
 	listed  bool   // the object came from a listing: no need to ask for its attributes
 	invalid error
 	open    func(context.Context, span) (framer[T], error)
+	cut     cutter // nil: the object is one split, however large
+	large   large
 }
+
+// cutter yields the ends of the splits of a large object by emit, until that is false. A record starts where each begins, and
+// the last one ends at 0, the end of the object.
+type cutter func(ctx context.Context, l *large, object Object, emit func(from, to int64) bool) error
 
 // span is the part of an object to read.
 type span struct {
 	object Object // as it must be
 	from   int64
-	to     int64 // records that start from here on belong to others; 0: read to the end
+	to     int64  // records that start from here on belong to others; 0: read to the end
+	large  *large // nil: many objects are read at once, so that each is read by one request
 }
 
 // framer finds records one after the other.
@@ -65,7 +72,7 @@ func (r *records[T]) String() string { return r.kind + " " + r.object.Key }
 // oneObject tells Flatten that cursors are offsets in one object.
 func (r *records[T]) oneObject() {}
 
-// Splits yields the object, pinned to the version it has now.
+// Splits yields the object in pieces, pinned to the version it has now.
 func (r *records[T]) Splits(ctx context.Context) iter.Seq2[dmap.Split, error] {
 	return func(yield func(dmap.Split, error) bool) {
 		object, err := r.pin(ctx)
@@ -73,7 +80,20 @@ func (r *records[T]) Splits(ctx context.Context) iter.Seq2[dmap.Split, error] {
 			yield(dmap.Split{}, err)
 			return
 		}
-		yield(dmap.Split{ID: object.Key, Object: object.Key, Version: version(object)}, nil)
+		r.large.pin(object)
+		emit := func(from, to int64) bool {
+			return yield(dmap.Split{
+				ID: object.Key, Object: object.Key, Version: version(object),
+				From: dmap.Cursor{Offset: from}, To: dmap.Cursor{Offset: to},
+			}, nil)
+		}
+		if r.cut == nil || object.Size < r.large.small || compressedName(object.Key) {
+			emit(0, 0)
+			return
+		}
+		if err := r.cut(ctx, &r.large, object, emit); err != nil {
+			yield(dmap.Split{}, err)
+		}
 	}
 }
 
@@ -108,21 +128,36 @@ func (r *records[T]) pin(ctx context.Context) (Object, error) {
 }
 
 func (r *records[T]) Items(ctx context.Context) iter.Seq2[dmap.Item[T], error] {
-	return r.Read(ctx, dmap.Split{})
+	return inOrder(ctx, r)
 }
 
+// Read reads the whole object by one request if s says nothing of its version: that is how Flatten does it, many at once.
 func (r *records[T]) Read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[T], error] {
 	return func(yield func(dmap.Item[T], error) bool) {
-		object, err := r.pin(ctx)
-		if err == nil && s.Version != "" && s.Version != version(object) {
-			err = &ChangedError{Key: object.Key, What: "version", Was: s.Version, Now: version(object)}
-		}
+		object, err := r.version(ctx, s.Version)
 		if err != nil {
 			yield(dmap.Item[T]{}, err)
 			return
 		}
-		r.read(ctx, span{object, s.From.Offset, s.To.Offset}, yield)
+		part := span{object: object, from: s.From.Offset, to: s.To.Offset}
+		if s.Version != "" {
+			part.large = &r.large
+		}
+		r.read(ctx, part, yield)
 	}
+}
+
+// version is the object, which must be of the version wanted; empty: any. What Splits has pinned needs no other request: that
+// it has changed since is found out when it is opened.
+func (r *records[T]) version(ctx context.Context, wanted string) (Object, error) {
+	if object, ok := r.large.known(wanted); ok && wanted != "" {
+		return object, nil
+	}
+	object, err := r.pin(ctx)
+	if err == nil && wanted != "" && wanted != version(object) {
+		err = &ChangedError{Key: object.Key, What: "version", Was: wanted, Now: version(object)}
+	}
+	return object, err
 }
 
 func (r *records[T]) read(ctx context.Context, part span, yield func(dmap.Item[T], error) bool) {
@@ -213,9 +248,6 @@ func (e *columnError) Error() string { return fmt.Sprintf("column %q: %v", e.nam
 
 // Unwrap returns the cause.
 func (e *columnError) Unwrap() error { return e.err }
-
-// openAt opens the part's object where the part starts.
-func (p span) openAt(ctx context.Context) (*body.Reader, error) { return p.object.open(ctx, p.from) }
 
 // or is limit, or usual if limit is zero.
 func or(limit, usual int) int {

@@ -1,10 +1,12 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 
 	"gocloud.dev/blob"
 
@@ -82,22 +84,41 @@ func (u *unread[T]) load(ctx context.Context) (dmap.Unread, error) {
 
 // plan yields the splits of the source behind after, all of them if it is nil.
 func (u *unread[T]) plan(ctx context.Context, after *dmap.Split, yield func(dmap.Split, error) bool) {
+	found := after == nil
 	for s, err := range u.pieces.Splits(ctx) {
-		switch {
-		case err != nil:
+		if err != nil {
 			yield(dmap.Split{}, err)
 			return
-		case after == nil:
-			if !yield(s, nil) {
-				return
+		}
+		if after != nil && s.ID == after.ID {
+			found = true
+			if s = behind(*after, s); s.ID == "" {
+				continue
 			}
-		case s.ID == after.ID:
-			after = nil
+		}
+		if found && !yield(s, nil) {
+			return
 		}
 	}
-	if after != nil {
+	if !found {
 		yield(dmap.Split{}, invalid(u, fmt.Errorf("it has no split %q any more, behind which the run read nothing", after.ID)))
 	}
+}
+
+// behind is what of s, a split of the same ID, lies behind after; the zero Split if that is nothing. The splits of an ID may
+// have been cut elsewhere when after was planned.
+func behind(after, s dmap.Split) dmap.Split {
+	switch {
+	case after.To == dmap.Cursor{}, s.To != dmap.Cursor{} && !before(after.To, s.To):
+		return dmap.Split{}
+	case before(s.From, after.To):
+		s.From = after.To
+	}
+	return s
+}
+
+func before(a, b dmap.Cursor) bool {
+	return cmp.Or(strings.Compare(a.Key, b.Key), cmp.Compare(a.Offset, b.Offset)) < 0
 }
 
 func (u *unread[T]) Items(ctx context.Context) iter.Seq2[dmap.Item[T], error] {

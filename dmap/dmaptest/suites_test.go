@@ -31,6 +31,7 @@ func TestSourcePassesForARightSource(t *testing.T) {
 func TestSplitterPassesForARightSplitter(t *testing.T) {
 	items := TestSplitter(t, func(testing.TB) dmap.Splitter[int] { return &numbers{} }, sameInt)
 	require.Len(t, items, 60)
+	TestSplitter(t, func(testing.TB) dmap.Splitter[int] { return &numbers{bug: "splits share their ID"} })
 	TestSplitter(t, func(testing.TB) dmap.Splitter[int] { return dmap.Pieces[int](plain{&numbers{}}) })
 }
 
@@ -71,7 +72,7 @@ func TestSplitterFindsWhatIsWrong(t *testing.T) {
 		"index goes on over splits":      `compared with Items: item 20 "numbers@20" has Index 0, want 20`,
 		"index is off":                   `split "part-0": item 0 "numbers@0" has Index 1: want 0`,
 		"plan changes":                   `in the second plan`,
-		"split IDs repeat":               `splits 0 and 1 have the same ID "part"`,
+		"splits of one ID overlap":       `splits 0 and 1 have the same ID "part", but 1 does not begin where 0 ends or behind that`,
 		"split has no ID":                `split 1 has no ID`,
 		"split does not survive JSON":    `comes back from JSON as`,
 		"planning ends with the context": `the context ended before the planning: it ends after 0 of 3 without an error`,

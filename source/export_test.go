@@ -1,0 +1,28 @@
+package source
+
+import "github.com/go-dmap/dmap/internal/ranges"
+
+// Cut makes src, which CSV or JSONLines returned, cut every object into parts of about so many bytes, and returns src.
+func Cut[S any](src S, part int64) S {
+	rows := ranges.Options{Requests: 4, Part: part, Block: max(part/3, 1), Memory: 8 * part}
+	any(src).(interface{ tune(tuning) }).tune(tuning{
+		lines: part, mostLine: part, probe: max(part/4, 1), rows: rows, solo: 3 * part, tail: rows,
+	})
+	return src
+}
+
+func (r *records[T]) tune(t tuning) { r.large.tuning = t }
+
+// Kept is how many bytes src keeps in memory for splits that nobody has read.
+func Kept(src any) int64 { return src.(interface{ keptBytes() int64 }).keptBytes() }
+
+func (r *records[T]) keptBytes() (sum int64) {
+	r.large.mu.Lock()
+	defer r.large.mu.Unlock()
+	for _, k := range r.large.kept {
+		for _, p := range k.pieces {
+			sum += int64(len(p.bytes))
+		}
+	}
+	return sum
+}

@@ -1,0 +1,461 @@
+package source_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/memblob"
+	"gocloud.dev/gcerrors"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/dmap/dmaptest"
+	"github.com/go-dmap/dmap/sink"
+	"github.com/go-dmap/dmap/source"
+)
+
+// withoutLine is err without the line number: a reading that begins in the middle does not know it.
+func withoutLine(err error) string {
+	var row *source.RowError
+	var limit *source.LimitError
+	switch {
+	case errors.As(err, &row):
+		bare := *row
+		bare.Line = 0
+		return strings.Replace(err.Error(), row.Error(), bare.Error(), 1)
+	case errors.As(err, &limit):
+		bare := *limit
+		bare.Line = 0
+		return strings.Replace(err.Error(), limit.Error(), bare.Error(), 1)
+	}
+	return fmt.Sprint(err)
+}
+
+// told is all that a reading says: one line per item, then what ended it.
+func told[T any](items iter.Seq2[dmap.Item[T], error]) (lines []string) {
+	for item, err := range items {
+		if err != nil {
+			return append(lines, "end: "+withoutLine(err))
+		}
+		lines = append(lines, fmt.Sprintf("%s +%d >%d %v ! %s", item.ID(), item.Size, item.Next.Offset, item.Value, withoutLine(item.Err)))
+	}
+	return lines
+}
+
+// splitsOf plans all of src before anything is read.
+func splitsOf[T any](tb testing.TB, src dmap.Splitter[T]) []dmap.Split {
+	tb.Helper()
+	var all []dmap.Split
+	for s, err := range src.Splits(tb.Context()) {
+		require.NoError(tb, err)
+		all = append(all, s)
+	}
+	return all
+}
+
+// pieced reads the splits in order until one ends with an error.
+func pieced[T any](ctx context.Context, src dmap.Splitter[T], splits []dmap.Split) (lines []string) {
+	for _, s := range splits {
+		lines = append(lines, told(src.Read(ctx, s))...)
+		if n := len(lines); n > 0 && strings.HasPrefix(lines[n-1], "end: ") {
+			break
+		}
+	}
+	return lines
+}
+
+// checkCut reads what open opens in parts of the given size in several ways: all must tell what the reading of the whole does.
+func checkCut[T any](tb testing.TB, what string, open func() dmap.Splitter[T], part int64) (splits int) {
+	tb.Helper()
+	ctx := tb.Context()
+	whole := open()
+	want := told(whole.Read(ctx, dmap.Split{}))
+	src := source.Cut(open(), part)
+	require.Equal(tb, want, told(src.Items(ctx)), "%s in parts of %d, one after the other", what, part)
+	planned := splitsOf(tb, src)
+	require.Equal(tb, want, pieced(ctx, src, planned), "%s in parts of %d, planned before", what, part)
+	require.Equal(tb, want, pieced(ctx, source.Cut(open(), part), planned), "%s in parts of %d, elsewhere", what, part)
+	require.Equal(tb, planned, splitsOf(tb, src), "%s in parts of %d, planned again", what, part)
+	at := dmap.Cursor{}
+	for i, s := range planned {
+		require.Equal(tb, at, s.From, "%s in parts of %d", what, part)
+		require.Equal(tb, i == len(planned)-1, s.To == dmap.Cursor{}, "%s in parts of %d", what, part)
+		at = s.To
+	}
+	return len(planned)
+}
+
+// cuttable opens data as CSV, with the options that make a reader stumble.
+func cuttable(tb testing.TB, data []byte, o source.CSVOptions) func() dmap.Splitter[[]string] {
+	tb.Helper()
+	bucket := memory(tb, map[string]string{"k": string(data)})
+	return func() dmap.Splitter[[]string] { return source.CSV(bucket, "k", source.Strings, o) }
+}
+
+var partSizes = []int64{1, 2, 3, 5, 8, 13, 21, 34, 60, 100, 1000}
+
+// randomCSV mostly writes what CSV writers do, and sometimes anything.
+func randomCSV(r *rand.Rand, delimiter byte) []byte {
+	var b bytes.Buffer
+	if r.IntN(4) == 0 {
+		b.WriteString("\xef\xbb\xbf")
+	}
+	wild := r.IntN(3) == 0
+	for range r.IntN(20) {
+		for i := range 1 + r.IntN(3) {
+			if i > 0 {
+				b.WriteByte(delimiter)
+			}
+			b.WriteString([]string{"", "ab", "c d", `""`, `"x,;y"`, "\"two\nlines\"", `"a ""b"""`, "\"\r\n\"", strings.Repeat("long", 12)}[r.IntN(9)])
+			if wild && r.IntN(8) == 0 {
+				b.WriteString([]string{`"`, "\r", `x"`, "\xff", `"y`, "\x00"}[r.IntN(6)])
+			}
+		}
+		b.WriteString([]string{"\n", "\n", "\r\n", "\n\n", "\r\n\r\n"}[r.IntN(5)])
+	}
+	if r.IntN(2) == 0 {
+		b.WriteString(`last,"row"`)
+	}
+	return b.Bytes()
+}
+
+func TestRowsOfACutObjectAreThoseOfTheWhole(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	most := 0
+	for i := range 250 {
+		o := source.CSVOptions{Delimiter: ",;"[i%2], MaxRecord: 30, MaxFields: 3, Ragged: source.RaggedFill, RepeatedColumns: true}
+		if i%3 == 0 {
+			o.Header = []string{"one", "two"}
+		}
+		data := randomCSV(r, o.Delimiter)
+		open := cuttable(t, data, o)
+		for _, part := range partSizes {
+			most = max(most, checkCut(t, fmt.Sprintf("%q", data), open, part))
+		}
+	}
+	require.Greater(t, most, 20)
+}
+
+func TestRowsAtTheEdgesOfParts(t *testing.T) {
+	for _, data := range []string{
+		"a,b\r\n1,2\r\n\"3\r\n\",4\r\n",
+		"a,b\n\n\n\n\n1,2\n\n\n\n\n3,4",
+		"\n\n\na,b\n1,2\n",
+		"\xef\xbb\xbf\"a\",b\n1,2\n",
+		"a,b\n\"\"\"\"\"\"\"\",\"\"\"\n\"\"\"\n1,2\n",
+		"a,b\n1,\"" + strings.Repeat("a line\n", 30) + "\"\n3,4\n5,6\n",
+		"a,b\n1,2\n3,\"never closed\n4,5\n6,7\n8,9\n",
+		"a,b\n1,2\n3,x\"y\n\"4,\",5\n6,7\n8,9\n\"10\n\",\"11\"\n",
+		"a,b\n1,2\r3,\"4\"\n5,\"\n\"\n6,7\n8,9\n",
+		"a,b\n1,2\n\"3\"x,\"4\n5,6\n\"\n7,8\n9,10\n",
+		"a,b\n1,2\n3,4\n5,6\r",
+		"a,b\n",
+		"a,b",
+		strings.Repeat("wide,", 20) + "\n" + strings.Repeat("1,", 20) + "\n" + strings.Repeat("2,", 20) + "\n3,4\n",
+	} {
+		for part := int64(1); part <= int64(len(data)+1); part++ {
+			checkCut(t, fmt.Sprintf("%q", data), cuttable(t, []byte(data), source.CSVOptions{RepeatedColumns: true}), part)
+		}
+	}
+}
+
+func TestLinesOfACutObjectAreThoseOfTheWhole(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	most := 0
+	for range 300 {
+		var b bytes.Buffer
+		b.WriteString([]string{"", "", "\xef\xbb\xbf"}[r.IntN(3)])
+		for range r.IntN(25) {
+			b.WriteString([]string{"1", "22", "[]", `"text"`, "", " \t", "{", "\xff", strings.Repeat("9", 25), "\r"}[r.IntN(10)])
+			b.WriteString([]string{"\n", "\n", "\r\n", "\n\n"}[r.IntN(4)])
+		}
+		b.WriteString([]string{"", "7", "\r"}[r.IntN(3)])
+		bucket := memory(t, map[string]string{"k": b.String()})
+		open := func() dmap.Splitter[any] {
+			return source.JSONLines(bucket, "k", source.JSONLinesOptions[any]{MaxRecord: 20})
+		}
+		for _, part := range partSizes {
+			most = max(most, checkCut(t, fmt.Sprintf("%q", b.String()), open, part))
+		}
+	}
+	require.Greater(t, most, 20)
+}
+
+func TestObjectsThatCannotBeCutAreOneSplit(t *testing.T) {
+	rest := strings.Repeat("1,2\n", 30)
+	for name, head := range map[string]string{"rows.csv": "\x1f\x8b", "rows": "PK\x03\x04", "text": "\xff\xfe", "rows.csv.gz": "a,b\n", "ROWS.ZST": "a,b\n"} {
+		bucket := memory(t, map[string]string{name: head + rest})
+		require.Len(t, splitsOf(t, source.Cut(source.CSV(bucket, name, source.Strings), 8)), 1, name)
+		require.Len(t, splitsOf(t, source.Cut(source.JSONLines[any](bucket, name), 8)), 1, name)
+	}
+}
+
+func TestSmallObjectsAreOneSplitAndCostNoMoreThanBefore(t *testing.T) {
+	bucket := dmaptest.NewFaultBucket(t, memory(t, map[string]string{"k": "a\n1\n2\n"}))
+	require.Len(t, read(t, source.CSV(bucket.Bucket, "k", source.Strings)), 2)
+	require.Equal(t, 1, bucket.Calls(dmaptest.OpAttributes))
+	require.Equal(t, 1, bucket.Calls(dmaptest.OpOpen))
+}
+
+func TestCutSourcesConform(t *testing.T) {
+	bucket := folder(t, map[string]string{"rows.csv": manyRows(), "lines.jsonl": manyLines()})
+	for _, part := range []int64{30, 100} {
+		t.Run(fmt.Sprintf("csv in parts of %d", part), func(t *testing.T) {
+			dmaptest.TestSplitter(t, func(testing.TB) dmap.Splitter[[]string] {
+				return source.Cut(source.CSV(bucket, "rows.csv", source.Strings), part)
+			})
+		})
+		t.Run(fmt.Sprintf("json lines in parts of %d", part), func(t *testing.T) {
+			dmaptest.TestSplitter(t, func(testing.TB) dmap.Splitter[number] {
+				return source.Cut(source.JSONLines[number](bucket, "lines.jsonl"), part)
+			})
+		})
+	}
+}
+
+func TestCursorsOfACutObjectLeadToItsRest(t *testing.T) {
+	bucket := memory(t, map[string]string{"rows.csv": manyRows()})
+	src := source.Cut(source.CSV(bucket, "rows.csv", source.Strings), 50)
+	splits := splitsOf(t, src)
+	require.Greater(t, len(splits), 5)
+	for _, s := range splits {
+		all := told(src.Read(t.Context(), s))
+		i := 0
+		for item, err := range src.Read(t.Context(), s) {
+			require.NoError(t, err)
+			i++
+			left := s
+			left.From = item.Next
+			require.Equal(t, slices.Clone(all[i:]), append([]string{}, told(src.Read(t.Context(), left))...))
+		}
+	}
+}
+
+// numbered is a CSV object of n rows with a quoted line end in each.
+func numbered(n int) string {
+	var b strings.Builder
+	b.WriteString("id,text\n")
+	for i := range n {
+		fmt.Fprintf(&b, "%d,\"a line,\nand \"\"another\"\"\"\n", i)
+	}
+	return b.String()
+}
+
+func TestRunsOverACutObjectSeeEachRowOnce(t *testing.T) {
+	bucket := memory(t, map[string]string{"rows.csv": numbered(5000)})
+	for _, o := range []dmap.Options{{MaxConcurrency: 8}, {MaxConcurrency: 1}, {MaxItems: 1234}} {
+		src := source.Cut(source.CSV(bucket, "rows.csv", source.Strings), 2000)
+		var mu sync.Mutex
+		seen := map[string]int{}
+		stats, err := dmap.Map(t.Context(), src, func(_ context.Context, row []string) (struct{}, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			seen[row[0]]++
+			return struct{}{}, nil
+		}, o)
+		require.NoError(t, err)
+		want := 5000
+		if o.MaxItems > 0 {
+			want = int(o.MaxItems)
+			require.Contains(t, seen, "1233")
+		}
+		require.Equal(t, int64(want), stats.Succeeded)
+		require.Len(t, seen, want)
+	}
+}
+
+// cancelAt runs over src until it comes to the row of that number, and returns the IDs of the rows that succeeded.
+func cancelAt(t *testing.T, src dmap.Source[[]string], bucket *blob.Bucket, run, row string) map[string]bool {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var got sink.Memory[string]
+	_, err := dmap.Map(ctx, src, func(ctx context.Context, fields []string) (string, error) {
+		info, _ := dmap.InfoFrom(ctx)
+		if fields[0] == row {
+			cancel()
+			<-ctx.Done()
+		}
+		return info.ID(), ctx.Err()
+	}, dmap.Options{RunID: run, MaxConcurrency: 4}, sink.Bucket[string](bucket, "runs/"), &got)
+	require.ErrorIs(t, err, context.Canceled)
+	seen := map[string]bool{}
+	for _, r := range got.Results() {
+		if r.Err == nil {
+			seen[r.ID()] = true
+		}
+	}
+	return seen
+}
+
+func TestWhatARunLeavesOfACutObjectMayBeCutElsewhere(t *testing.T) {
+	bucket := memory(t, map[string]string{"rows.csv": numbered(1000)})
+	open := func(part int64) dmap.Splitter[[]string] {
+		return source.Cut(source.CSV(bucket, "rows.csv", source.Strings), part)
+	}
+	for _, row := range []string{"0", "333", "999"} {
+		for _, part := range []int64{700, 1500, 1 << 20} {
+			run := fmt.Sprintf("run-%s-%d", row, part)
+			seen := cancelAt(t, open(1500), bucket, run, row)
+			manifest := "runs/" + run + "/manifest.json"
+			rest := source.Concat(source.Pending[[]string](bucket, manifest), source.Unread(open(part), bucket, manifest))
+			for _, item := range read(t, rest) {
+				require.NoError(t, item.Err)
+				require.False(t, seen[item.ID()], "%s twice", item.ID())
+				seen[item.ID()] = true
+			}
+			require.Len(t, seen, 1000)
+		}
+	}
+}
+
+func TestReadersTakeTheBytesThatThePlanningHasRead(t *testing.T) {
+	data := numbered(2000)
+	bucket := dmaptest.NewFaultBucket(t, memory(t, map[string]string{"rows.csv": data}))
+	bucket.Record(dmaptest.OpRead)
+	require.Len(t, read(t, source.Cut(source.CSV(bucket.Bucket, "rows.csv", source.Strings), 4000)), 2000)
+	var sum int64
+	for _, call := range bucket.Log() {
+		sum += call.Bytes
+	}
+	require.Less(t, sum, int64(len(data)+17_000), "each byte once, and those of the header once more")
+	require.Equal(t, 1, bucket.Calls(dmaptest.OpAttributes))
+}
+
+func TestOnlyAsMuchIsKeptAsThereIsMemoryFor(t *testing.T) {
+	bucket := memory(t, map[string]string{"rows.csv": numbered(5000)})
+	src := source.Cut(source.CSV(bucket, "rows.csv", source.Strings), 2000)
+	splits := splitsOf(t, src)
+	require.Positive(t, source.Kept(src))
+	require.LessOrEqual(t, source.Kept(src), int64(8*2000))
+	require.Len(t, pieced(t.Context(), src, splits), 5000)
+	require.Zero(t, source.Kept(src))
+
+	for range src.Splits(t.Context()) {
+		break
+	}
+	require.Zero(t, source.Kept(src), "who breaks off leaves nothing")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	for _, err := range src.Splits(ctx) {
+		cancel()
+		if err != nil {
+			require.ErrorIs(t, err, context.Canceled)
+		}
+	}
+	require.Zero(t, source.Kept(src), "who is cancelled leaves nothing")
+}
+
+func TestSplitsThatAreBegunAndNotReadToTheirEndDoNotHoldUpThePlanning(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bucket := memory(t, map[string]string{"rows.csv": numbered(2000)})
+		src := source.Cut(source.CSV(bucket, "rows.csv", source.Strings), 1000)
+		n := 0
+		for s, err := range src.Splits(t.Context()) {
+			require.NoError(t, err)
+			next, stop := iter.Pull2(src.Read(t.Context(), s))
+			defer stop()
+			_, err, ok := next()
+			require.True(t, ok)
+			require.NoError(t, err)
+			n++
+		}
+		require.Greater(t, n, 30)
+	})
+}
+
+func TestRequestsForACutObjectThatBreakOffAreGoneOnWith(t *testing.T) {
+	data := numbered(3000)
+	for _, fault := range []dmaptest.Fault{
+		{Op: dmaptest.OpOpen, Kind: dmaptest.Reset, After: 700, Nth: 4},
+		{Op: dmaptest.OpOpen, Kind: dmaptest.Short, After: 700, Nth: 6},
+		{Op: dmaptest.OpOpen, Kind: dmaptest.Short, After: 0, Nth: 3},
+	} {
+		bucket := dmaptest.NewFaultBucket(t, memory(t, map[string]string{"k": data}))
+		bucket.Inject(fault)
+		require.Len(t, read(t, source.Cut(source.CSV(bucket.Bucket, "k", source.Strings), 3000)), 3000)
+
+		bucket = dmaptest.NewFaultBucket(t, memory(t, map[string]string{"k": strings.Repeat("12345\n", 5000)}))
+		bucket.Inject(fault)
+		require.Len(t, read(t, source.Cut(source.JSONLines[int](bucket.Bucket, "k"), 3000)), 5000)
+	}
+}
+
+func TestCutObjectThatChangesInTheMiddleEndsTheRun(t *testing.T) {
+	rows, lines := numbered(3000), strings.Repeat("12345\n", 5000)
+	for name, open := range map[string]func(*blob.Bucket) dmap.Splitter[struct{}]{
+		"rows": func(b *blob.Bucket) dmap.Splitter[struct{}] {
+			return source.Cut(source.CSV(b, "k", func([]string) (func(source.Row) (struct{}, error), error) {
+				return func(source.Row) (struct{}, error) { return struct{}{}, nil }, nil
+			}), 3000)
+		},
+		"lines": func(b *blob.Bucket) dmap.Splitter[struct{}] {
+			decode := func([]byte) (struct{}, error) { return struct{}{}, nil }
+			return source.Cut(source.JSONLines(b, "k", source.JSONLinesOptions[struct{}]{Decode: decode}), 3000)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			data := map[string]string{"rows": rows, "lines": lines}[name]
+			bucket := memory(t, map[string]string{"k": data})
+			src := open(bucket)
+			n, last := 0, error(nil)
+			for _, err := range src.Items(t.Context()) {
+				if n++; n == 100 {
+					require.NoError(t, bucket.WriteAll(t.Context(), "k", []byte(strings.Repeat("x", len(data))), nil))
+				}
+				last = err
+			}
+			require.ErrorIs(t, last, source.ErrChanged)
+		})
+	}
+}
+
+func TestPlanningThatFailsSaysWhy(t *testing.T) {
+	for _, lines := range []bool{false, true} {
+		bucket := dmaptest.NewFaultBucket(t, memory(t, map[string]string{"k": numbered(3000)}))
+		bucket.Inject(dmaptest.Fault{Op: dmaptest.OpOpen, Nth: 9, Sticky: true, Code: gcerrors.PermissionDenied})
+		var err error
+		if lines {
+			_, err = try(t.Context(), source.Cut(source.JSONLines[any](bucket.Bucket, "k"), 3000))
+		} else {
+			_, err = try(t.Context(), source.Cut(source.CSV(bucket.Bucket, "k", source.Strings), 3000))
+		}
+		require.Equal(t, gcerrors.PermissionDenied, gcerrors.Code(err))
+		require.ErrorContains(t, err, `"k"`)
+	}
+}
+
+func FuzzCutRows(f *testing.F) {
+	f.Add([]byte("a,b\n1,\"2\r\n\"\"\"\n\"3\"x,4\n5,6\n"), uint8(3), false)
+	f.Add([]byte("\xef\xbb\xbf\n\n\"a\",b\n\n1,\"2\n"), uint8(1), true)
+	f.Fuzz(func(t *testing.T, data []byte, part uint8, named bool) {
+		o := source.CSVOptions{MaxRecord: 50, MaxFields: 6, RepeatedColumns: true}
+		if named {
+			o.Header = []string{"x"}
+		}
+		checkCut(t, fmt.Sprintf("%q", data), cuttable(t, data, o), int64(part)+1)
+	})
+}
+
+func FuzzCutLines(f *testing.F) {
+	f.Add([]byte("1\n\n{\r\n 2 \n"), uint8(3))
+	f.Fuzz(func(t *testing.T, data []byte, part uint8) {
+		bucket := memblob.OpenBucket(nil)
+		defer bucket.Close()
+		require.NoError(t, bucket.WriteAll(t.Context(), "k", data, nil))
+		open := func() dmap.Splitter[any] {
+			return source.JSONLines(bucket, "k", source.JSONLinesOptions[any]{MaxRecord: 20})
+		}
+		checkCut(t, fmt.Sprintf("%q", data), open, int64(part)+1)
+	})
+}

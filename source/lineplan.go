@@ -1,0 +1,139 @@
+package source
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"sync"
+
+	"github.com/go-dmap/dmap/internal/body"
+)
+
+// linePlan cuts one large object of lines into pieces of about the same size. It asks only for the bytes in which a line ends
+// next to a place where it would like to cut.
+type linePlan struct {
+	large  *large
+	object Object
+	stored body.Object
+}
+
+// run yields the splits by emit, whose last one has the end 0, until that is false.
+func (p *linePlan) run(ctx context.Context, emit func(from, to int64) bool) (err error) {
+	if p.stored, err = p.object.stored(); err != nil {
+		return err
+	}
+	places := p.places()
+	from := int64(0)
+	for at, err := range ahead(ctx, len(places)-1, p.large.rows.Requests, func(ctx context.Context, i int) (int64, error) {
+		return p.lineStart(ctx, places[i], places[i+1])
+	}) {
+		switch {
+		case err == errIndivisible:
+			emit(0, 0)
+			return nil
+		case err != nil:
+			return err
+		case at <= from: // none there, or that of the piece before
+		case !emit(from, at):
+			return nil
+		default:
+			from = at
+		}
+	}
+	emit(from, 0)
+	return nil
+}
+
+// places are where to cut if every byte were a line, from 0 to the end.
+func (p *linePlan) places() []int64 {
+	size := p.object.Size
+	piece := min(max(p.large.lines, size/int64(2*p.large.rows.Requests)), p.large.mostLine)
+	n := max((size+piece-1)/piece, 1)
+	places := make([]int64, 0, n+1)
+	for i := range n + 1 {
+		places = append(places, size/n*i+size%n*i/n)
+	}
+	return places
+}
+
+// errIndivisible says that the object cannot be cut.
+var errIndivisible = errors.New("cannot be cut")
+
+// lineStart is where the first line starts that does so at or behind from and before to; 0 if there is none. At 0 it looks
+// whether the object can be cut at all.
+func (p *linePlan) lineStart(ctx context.Context, from, to int64) (int64, error) {
+	if from == 0 {
+		return 0, p.divisible(ctx)
+	}
+	at, size := from-1, p.large.probe
+	for at < to-1 {
+		end := min(at+size, to-1)
+		data, err := p.read(ctx, at, end)
+		if err != nil {
+			return 0, err
+		}
+		if i := bytes.IndexByte(data, '\n'); i >= 0 {
+			return at + int64(i) + 1, nil
+		}
+		at, size = end, min(2*size, p.large.lines)
+	}
+	return 0, nil
+}
+
+func (p *linePlan) divisible(ctx context.Context) error {
+	head, err := p.read(ctx, 0, min(longestMagic, p.object.Size))
+	if err == nil && indivisible(head) {
+		err = errIndivisible
+	}
+	return err
+}
+
+const longestMagic = 16
+
+func (p *linePlan) read(ctx context.Context, from, end int64) ([]byte, error) {
+	in, err := body.OpenRange(ctx, p.stored, from, end)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	data := make([]byte, end-from)
+	_, err = io.ReadFull(in, data)
+	return data, err
+}
+
+// ahead yields what find returns for 0 to n-1, in order. Up to most are being found while earlier ones are yielded.
+func ahead(ctx context.Context, n, most int, find func(context.Context, int) (int64, error)) func(func(int64, error) bool) {
+	type found struct {
+		at  int64
+		err error
+	}
+	return func(yield func(int64, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		var wait sync.WaitGroup
+		defer wait.Wait()
+		defer cancel()
+		results := make([]chan found, n)
+		begin := func(i int) {
+			results[i] = make(chan found, 1)
+			wait.Go(func() {
+				at, err := find(ctx, i)
+				results[i] <- found{at, err}
+			})
+		}
+		for i := range n + most {
+			if i < n {
+				begin(i)
+			}
+			if i < most {
+				continue
+			}
+			if i-most >= n {
+				return
+			}
+			if f := <-results[i-most]; !yield(f.at, f.err) || f.err != nil {
+				return
+			}
+		}
+	}
+}
