@@ -40,7 +40,6 @@ func (p *rowPlan) run(ctx context.Context, header func() (int64, error), emit fu
 	complete := false
 	defer func() {
 		p.fetch.Stop()
-		release(p.pending)
 		p.ended.Store(true)
 		if !complete {
 			p.large.drop(-1, func(k *kept) bool { return k.plan == p })
