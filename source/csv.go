@@ -36,6 +36,9 @@ type CSVOptions struct {
 	MaxFields int
 	// StallTimeout is how long reading waits for a byte. 0: DefaultStallTimeout; negative: for ever.
 	StallTimeout time.Duration
+	// Store is what the bucket's store can do beyond blob.Bucket: with its IfMatch no part of an object that changed while it
+	// was read is taken for one of the object that was planned. Zero: size and modification time tell.
+	Store Store
 }
 
 // Ragged is a rule for rows whose length is not that of the header.
@@ -51,7 +54,7 @@ const (
 // Quoting is that of RFC 4180, lines end in LF or CRLF, empty lines are no rows. A row that is malformed or does not decode
 // fails as an item; a quote that is never closed ends the source, with an error that says where it was opened.
 func CSV[T any](bucket *blob.Bucket, key string, decode RowDecoder[T], options ...CSVOptions) dmap.Splitter[T] {
-	object, err := named(bucket, key, newOrigin(bucket, first(options).StallTimeout))
+	object, err := named(bucket, key, originOf(bucket, first(options).StallTimeout, first(options).Store))
 	return csvRecords(object, false, err, decode, options)
 }
 

@@ -26,12 +26,14 @@ type JSONLinesOptions[T any] struct {
 	AnyBytes bool
 	// StallTimeout is how long reading waits for a byte. 0: DefaultStallTimeout; negative: for ever.
 	StallTimeout time.Duration
+	// Store is that of CSVOptions.
+	Store Store
 }
 
 // JSONLines yields one value per line of an object. Blank lines are no items; CRLF, a byte order mark and a last line without
 // an end are fine. A line that is too long or does not decode fails as an item.
 func JSONLines[T any](bucket *blob.Bucket, key string, options ...JSONLinesOptions[T]) dmap.Splitter[T] {
-	object, err := named(bucket, key, newOrigin(bucket, first(options).StallTimeout))
+	object, err := named(bucket, key, originOf(bucket, first(options).StallTimeout, first(options).Store))
 	return jsonLines(object, false, err, options)
 }
 

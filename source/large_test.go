@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -460,6 +461,41 @@ func TestCutObjectThatChangesInTheMiddleEndsTheRun(t *testing.T) {
 			}
 			require.ErrorIs(t, last, source.ErrChanged)
 		})
+	}
+}
+
+func TestEachPartIsAskedForOnTheConditionOfTheFirstETag(t *testing.T) {
+	for _, lines := range []bool{false, true} {
+		bucket := dmaptest.NewFaultBucket(t, memory(t, map[string]string{"k": numbered(2000)}))
+		attributes, err := bucket.Attributes(t.Context(), "k")
+		require.NoError(t, err)
+		var asked atomic.Int64
+		store := source.Store{IfMatch: func(_ func(any) bool, etag string) bool {
+			if etag == attributes.ETag {
+				asked.Add(1)
+			}
+			return true
+		}}
+		open := func() error {
+			_, err := try(t.Context(), source.Cut(source.CSV(bucket.Bucket, "k", source.Strings, source.CSVOptions{Store: store}), 3000))
+			return err
+		}
+		if lines {
+			decode := func(line []byte) (string, error) { return string(line), nil }
+			open = func() error {
+				o := source.JSONLinesOptions[string]{Store: store, Decode: decode}
+				_, err := try(t.Context(), source.Cut(source.JSONLines(bucket.Bucket, "k", o), 3000))
+				return err
+			}
+		}
+		require.NoError(t, open())
+		require.Equal(t, int64(bucket.Calls(dmaptest.OpOpen)), asked.Load())
+		require.Greater(t, asked.Load(), int64(15))
+
+		bucket.Inject(dmaptest.Fault{Op: dmaptest.OpOpen, Nth: 12, Code: gcerrors.FailedPrecondition})
+		var changed *source.ChangedError
+		require.ErrorAs(t, open(), &changed)
+		require.Equal(t, "version", changed.What)
 	}
 }
 

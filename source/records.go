@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"strconv"
+	"time"
 
 	"gocloud.dev/blob"
 
@@ -62,6 +63,13 @@ func named(bucket *blob.Bucket, key string, origin *origin) (Object, error) {
 		err = errors.Join(err, errors.New("the key is empty"))
 	}
 	return Object{Key: key, Size: -1, from: origin}, err
+}
+
+// originOf is where an object comes from that was not listed.
+func originOf(bucket *blob.Bucket, stall time.Duration, store Store) *origin {
+	o := newOrigin(bucket, stall)
+	o.store = store
+	return o
 }
 
 // Validate returns all that is wrong with the arguments, joined.

@@ -207,6 +207,88 @@ func TestObjectThatChangesWhileItIsReadIsRefused(t *testing.T) {
 	require.ErrorIs(t, err, errChanged)
 }
 
+func TestEachRequestIsOnTheConditionOfTheETag(t *testing.T) {
+	data := content(10_000)
+	bucket, object := store(t, data)
+	asked := 0
+	object.ETag = "first"
+	object.IfMatch = func(_ func(any) bool, etag string) bool {
+		require.Equal(t, "first", etag)
+		asked++
+		return false
+	}
+	bucket.Inject(dmaptest.Fault{Op: dmaptest.OpOpen, Kind: dmaptest.Reset, After: 1000})
+	got, err := readFrom(t.Context(), object, 0)
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(data, got))
+	require.Equal(t, 2, asked)
+}
+
+func TestObjectWithAnotherETagIsRefused(t *testing.T) {
+	bucket, object := store(t, content(10_000))
+	unmet := dmaptest.Fault{Op: dmaptest.OpOpen, Code: gcerrors.FailedPrecondition}
+	bucket.Inject(unmet)
+	_, err := body.Open(t.Context(), object, 0)
+	require.NotErrorIs(t, err, errChanged, "nothing was asked")
+
+	object.ETag = "first"
+	object.IfMatch = func(func(any) bool, string) bool { return true }
+	attributes, err := bucket.Attributes(t.Context(), key)
+	require.NoError(t, err)
+	bucket.Inject(unmet)
+	_, err = body.Open(t.Context(), object, 0)
+	require.ErrorIs(t, err, errChanged)
+	require.ErrorContains(t, err, "version first "+attributes.ETag)
+
+	require.NoError(t, bucket.Delete(t.Context(), key))
+	bucket.Inject(unmet)
+	_, err = body.Open(t.Context(), object, 0)
+	require.Equal(t, gcerrors.NotFound, gcerrors.Code(err))
+}
+
+func TestRangeIsReadAndNoByteMore(t *testing.T) {
+	data := content(10_000)
+	for _, fault := range []dmaptest.Fault{
+		{Op: dmaptest.OpOpen, Kind: dmaptest.Short, After: 10},
+		{Op: dmaptest.OpOpen, Kind: dmaptest.Reset, After: 999, Err: syscall.ECONNRESET},
+		{Op: dmaptest.OpOpen, Kind: dmaptest.Short, After: 0},
+	} {
+		for _, size := range []int64{-1, 10_000} {
+			bucket, object := store(t, data)
+			object.Size = size
+			bucket.Inject(fault)
+			bucket.Record(dmaptest.OpRead)
+			r, err := body.OpenRange(t.Context(), object, 2000, 5000)
+			require.NoError(t, err)
+			got, err := io.ReadAll(r)
+			require.NoError(t, err)
+			require.NoError(t, r.Close())
+			require.True(t, bytes.Equal(data[2000:5000], got))
+			var sum int64
+			for _, call := range bucket.Log() {
+				sum += call.Bytes
+			}
+			require.Equal(t, int64(3000), sum)
+		}
+	}
+}
+
+func TestRangesBeyondTheObjectEndWithIt(t *testing.T) {
+	data := content(100)
+	bucket, object := store(t, data)
+	object.Size = 100
+	for _, span := range [][2]int64{{0, 200}, {50, 100}, {99, 101}, {100, 200}, {150, 200}, {10, 10}, {10, 5}, {0, 0}} {
+		r, err := body.OpenRange(t.Context(), object, span[0], span[1])
+		require.NoError(t, err)
+		got, err := io.ReadAll(r)
+		require.NoError(t, err)
+		require.NoError(t, r.Close())
+		from := min(span[0], 100)
+		require.Equal(t, string(data[from:max(min(span[1], 100), from)]), string(got), "%v", span)
+	}
+	require.Equal(t, 3, bucket.Calls(dmaptest.OpOpen))
+}
+
 func TestReadingFromTheEndMakesNoRequest(t *testing.T) {
 	bucket, object := store(t, content(100))
 	object.Size = 100
