@@ -26,3 +26,16 @@ func (r *records[T]) keptBytes() (sum int64) {
 	}
 	return sum
 }
+
+// CutSmall makes src cut objects as it would cut ones that are 1,024 times as large.
+func CutSmall[S any](src S) S {
+	const scale = 1 << 10
+	t := usual
+	for _, size := range []*int64{
+		&t.small, &t.lines, &t.mostLine, &t.probe, &t.rows.Part, &t.rows.Block, &t.rows.Memory, &t.solo, &t.tail.Part, &t.tail.Block, &t.tail.Memory,
+	} {
+		*size /= scale
+	}
+	any(src).(interface{ tune(tuning) }).tune(t)
+	return src
+}

@@ -34,6 +34,7 @@ func tables() []table {
 	return slices.Concat(
 		[]table{job, durability},
 		fanout(),
+		large(),
 	)
 }
 

@@ -38,6 +38,7 @@ type Fetch struct {
 	left    int64   // of Options.Memory; below zero where a part was admitted because nothing else could move
 	hungry  bool    // Next waits, and no part has begun
 	over    bool    // nothing more is to begin
+	working int     // goroutines that read parts
 	free    [][]byte
 }
 
@@ -70,6 +71,7 @@ func Start(ctx context.Context, o body.Object, from, to int64, options Options, 
 	f.changed = sync.NewCond(&f.mu)
 	f.ctx, f.cancel = context.WithCancel(ctx)
 	f.unwatch = context.AfterFunc(f.ctx, f.wake)
+	f.working = options.Requests
 	for range options.Requests {
 		f.wait.Go(f.work)
 	}
@@ -82,10 +84,11 @@ func Start(ctx context.Context, o body.Object, from, to int64, options Options, 
 func (o Options) partEnd(number int, start, to int64) int64 {
 	n := int64(o.Requests)
 	size := min(o.Part*min(int64(number)+1, n)/n, max((to-start)/n, o.Part/4))
+	size = max(size-size%o.Block, size%o.Block, 1) // whole blocks, so that their memory fits others
 	if number == 0 {
 		size = max(size, minFirst)
 	}
-	return min(start+max(size, 1), to)
+	return min(start+size, to)
 }
 
 // Stop ends all requests and waits for their goroutines. Blocks that were given stay valid until they are released.
@@ -112,6 +115,9 @@ func (f *Fetch) work() {
 		f.changed.Broadcast()
 		f.mu.Unlock()
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.working--
 }
 
 // begin waits for memory for the next part. Parts get it in order, so none waits for one behind it. nil: there are no more.
@@ -164,7 +170,7 @@ func (f *Fetch) read(p *part) error {
 func (f *Fetch) buffer(size int64) []byte {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if n := len(f.free); n > 0 && int64(cap(f.free[n-1])) >= size {
+	if n := len(f.free); n > 0 && size <= f.options.Block {
 		b := f.free[n-1][:size]
 		f.free = f.free[:n-1]
 		return b
@@ -240,7 +246,7 @@ func (b *Block) Release() {
 	}
 	f.left += int64(len(b.Bytes))
 	switch {
-	case f.next >= f.to: // nobody needs it any more
+	case f.working == 0: // nobody needs it any more
 		f.free = nil
 	case int64(cap(b.Bytes)) == f.options.Block:
 		f.free = append(f.free, b.Bytes)
