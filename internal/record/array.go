@@ -42,7 +42,7 @@ func (a *Array) Next() error {
 	if err := a.separate(); err != nil {
 		return err
 	}
-	a.offset, a.at = a.End(), a.line
+	a.found()
 	n, long, err := a.frame()
 	if err != nil {
 		return err
@@ -51,7 +51,7 @@ func (a *Array) Next() error {
 	a.record = a.bytes()[:n]
 	if long || n > a.max {
 		a.take(n)
-		return &Fault{Offset: a.offset, Line: a.at, Limit: "record bytes", Max: int64(a.max)}
+		return &Fault{Offset: a.offset, Line: a.Line(), Limit: "record bytes", Max: int64(a.max)}
 	}
 	a.take(n)
 	return nil
@@ -111,7 +111,7 @@ func (a *Array) peek() (byte, error) {
 }
 
 func (a *Array) fatal(err error) error {
-	return &Fault{Offset: a.End(), Line: a.line, Fatal: true, Err: err}
+	return &Fault{Offset: a.End(), Line: a.lineAt(a.start), Fatal: true, Err: err}
 }
 
 // frame returns how many bytes the value at start has. Of a value that is too long the beginning is dropped.
@@ -130,9 +130,10 @@ func (a *Array) frame() (n int, long bool, err error) {
 		case a.err != nil:
 			return 0, false, a.err
 		case a.ended:
-			return 0, false, &Fault{Offset: a.offset, Line: a.at, Fatal: true, Err: errNotClosed}
+			return 0, false, &Fault{Offset: a.offset, Line: a.Line(), Fatal: true, Err: errNotClosed}
 		}
 		long = true
+		a.Line() // before the bytes go
 		a.take(n)
 		n = 0
 	}

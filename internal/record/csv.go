@@ -28,14 +28,23 @@ var (
 
 // CSV finds the rows of a stream as RFC 4180 has them. Empty lines are passed over, line ends inside quotes are kept as
 // they are. After a malformed row it goes on with the next line.
+//
+// Rows are looked for many at once, by lookAhead. What that does not understand is parsed by parse, which knows all rules and
+// says what is wrong.
 type CSV struct {
 	window
 	CSVOptions
+	index   index
+	sparse  bool     // the last row that began with a quote had few others
+	cuts    []uint32 // where in the buffer the fields of a row without quotes end; nil: see fields
 	fields  []span
 	escaped []int  // which fields hold doubled quotes
 	record  []byte // what the spans refer to
 	text    string // record as a string, once a field was asked for as one
 	fault   Fault  // of the row at hand
+
+	askedTo int64 // offset up to which the text was looked at, many rows at once,
+	textTo  int64 // and up to which it was found to be UTF-8 without NULs
 }
 
 // span is a field's place in its record.
@@ -57,21 +66,48 @@ func NewCSV(src io.Reader, offset, sizeHint int64, o CSVOptions) *CSV {
 }
 
 // Len is the number of fields of the row that Next found.
-func (c *CSV) Len() int { return len(c.fields) }
+func (c *CSV) Len() int {
+	if c.cuts != nil {
+		return len(c.cuts)
+	}
+	return len(c.fields)
+}
 
 // Bytes is field i of it, valid until the next call of Next.
-func (c *CSV) Bytes(i int) []byte { return c.record[c.fields[i].start:c.fields[i].end] }
+func (c *CSV) Bytes(i int) []byte {
+	f := c.span(i)
+	return c.record[f.start:f.end]
+}
 
 // Text is field i of it. The fields of a row share one string.
 func (c *CSV) Text(i int) string {
 	if c.text == "" {
 		c.text = string(c.record)
 	}
-	return c.text[c.fields[i].start:c.fields[i].end]
+	f := c.span(i)
+	return c.text[f.start:f.end]
+}
+
+func (c *CSV) span(i int) span {
+	if c.cuts == nil {
+		return c.fields[i]
+	}
+	start := 0
+	if i > 0 {
+		start = int(c.cuts[i-1]) + 1
+	}
+	return span{start, int(c.cuts[i])}
 }
 
 // Resize makes the row have n fields: drops those beyond, or adds empty ones.
 func (c *CSV) Resize(n int) {
+	if c.cuts != nil {
+		c.fields = c.fields[:0]
+		for i := range min(n, len(c.cuts)) {
+			c.fields = append(c.fields, c.span(i))
+		}
+		c.cuts = nil
+	}
 	c.fields = c.fields[:min(n, len(c.fields))]
 	for len(c.fields) < n {
 		c.fields = append(c.fields, span{})
@@ -85,10 +121,26 @@ func (c *CSV) Next() error {
 		return err
 	}
 	c.text = ""
+	for {
+		if found, err := c.nextIndexed(); found {
+			return err
+		}
+		if c.hop() {
+			return c.check()
+		}
+		if !c.lookAhead() {
+			return c.nextAlone()
+		}
+	}
+}
+
+// nextAlone finds the next row by itself.
+func (c *CSV) nextAlone() error {
+	c.cuts = nil
 	if err := c.passEmptyLines(); err != nil {
 		return err
 	}
-	c.offset, c.at = c.End(), c.line
+	c.found()
 	for {
 		n, st := c.parse(c.bytes(), c.ended)
 		switch {
@@ -134,23 +186,46 @@ func (c *CSV) passEmptyLines() error {
 // finish takes the n bytes of a complete row.
 func (c *CSV) finish(n int) error {
 	c.record = c.bytes()[:n]
-	if len(c.fields) > c.MaxFields {
-		c.take(n)
+	c.take(n)
+	return c.check()
+}
+
+// check holds the row, which was taken, against the limits, and makes text of its fields.
+func (c *CSV) check() error {
+	n := c.Len()
+	switch {
+	case n > c.MaxFields:
 		return c.exceeded("fields", c.MaxFields)
-	}
-	if last := c.fields[len(c.fields)-1].end; last > c.MaxRecord {
-		c.take(n)
+	case c.span(n-1).end > c.MaxRecord:
 		return c.exceeded("record bytes", c.MaxRecord)
-	}
-	c.take(n) // before unescape changes the bytes: it moves quotes, never line feeds, but nothing may read them twice
-	if !c.AnyBytes && !(utf8.Valid(c.record) && bytes.IndexByte(c.record, 0) < 0) {
+	case !c.AnyBytes && c.End() > c.textTo && !c.isText():
 		return c.badBytes()
-	}
-	for _, i := range c.escaped {
-		c.unescape(&c.fields[i])
+	case c.cuts == nil && len(c.escaped) > 0:
+		c.Line()
+		c.count() // before unescape changes the bytes
+		for _, i := range c.escaped {
+			c.unescape(&c.fields[i])
+		}
 	}
 	return nil
 }
+
+// isText reports whether the row is UTF-8 without NULs. To ask for many rows at once is faster.
+func (c *CSV) isText() bool {
+	if c.End() > c.askedTo {
+		ahead := c.buf[int(c.offset-c.base):min(c.start+maxStretch, c.end)]
+		for len(ahead) > 0 && ahead[len(ahead)-1] >= utf8.RuneSelf { // a character may go on behind it
+			ahead = ahead[:len(ahead)-1]
+		}
+		c.askedTo = c.offset + int64(len(ahead))
+		if isText(ahead) {
+			c.textTo = c.askedTo
+		}
+	}
+	return c.End() <= c.textTo || isText(c.record)
+}
+
+func isText(b []byte) bool { return bytes.IndexByte(b, 0) < 0 && utf8.Valid(b) }
 
 // unescape makes one quote of each two, in place.
 func (c *CSV) unescape(f *span) {
@@ -170,8 +245,8 @@ func (c *CSV) unescape(f *span) {
 
 // badBytes says which field is no text.
 func (c *CSV) badBytes() error {
-	for i, f := range c.fields {
-		switch field := c.record[f.start:f.end]; {
+	for i := range c.Len() {
+		switch field := c.Bytes(i); {
 		case !utf8.Valid(field):
 			return c.wrong(i+1, errUTF8)
 		case bytes.IndexByte(field, 0) >= 0:
@@ -182,11 +257,11 @@ func (c *CSV) badBytes() error {
 }
 
 func (c *CSV) wrong(field int, err error) error {
-	c.fault = Fault{Offset: c.offset, Line: c.at, Field: field, Err: err}
+	c.fault = Fault{Offset: c.offset, Line: c.Line(), Field: field, Err: err}
 	return &c.fault
 }
 
 func (c *CSV) exceeded(limit string, most int) error {
-	c.fault = Fault{Offset: c.offset, Line: c.at, Limit: limit, Max: int64(most)}
+	c.fault = Fault{Offset: c.offset, Line: c.Line(), Limit: limit, Max: int64(most)}
 	return &c.fault
 }

@@ -113,7 +113,7 @@ func (c *CSV) unclosed(open int, last bool) (int, status) {
 	if !last {
 		return 0, needMore
 	}
-	c.fault = Fault{Offset: c.offset + int64(open), Line: c.lineAt(open), Field: len(c.fields) + 1, Fatal: true, Err: ErrQuote}
+	c.fault = Fault{Offset: c.offset + int64(open), Line: c.lineAt(c.start + open), Field: len(c.fields) + 1, Fatal: true, Err: ErrQuote}
 	return 0, malformed
 }
 
@@ -136,7 +136,7 @@ func (c *CSV) plainField(b []byte, start int) (int, status) {
 }
 
 func (c *CSV) malformed(at, field int, err error) (int, status) {
-	c.fault = Fault{Offset: c.offset, Line: c.at, Field: field, Err: err}
+	c.fault = Fault{Offset: c.offset, Line: c.Line(), Field: field, Err: err}
 	return at, malformed
 }
 
@@ -155,6 +155,7 @@ const (
 // skipLong drops a row that does not fit into memory, without holding it. One that ends in an open quote is fatal.
 func (c *CSV) skipLong(limit string, most int) error {
 	at := fieldStart
+	c.Line() // before the bytes go
 	var quote, quoteLine int64
 	for at != behindEnded {
 		b := c.bytes()
@@ -174,7 +175,7 @@ func (c *CSV) skipLong(limit string, most int) error {
 			i += n
 		}
 		if opened >= 0 {
-			quote, quoteLine = c.End()+int64(opened), c.lineAt(opened)
+			quote, quoteLine = c.End()+int64(opened), c.lineAt(c.start+opened)
 		}
 		c.take(i)
 	}
@@ -186,14 +187,6 @@ func (c *CSV) skipLong(limit string, most int) error {
 		return &c.fault
 	}
 	return c.exceeded(limit, most)
-}
-
-// lineAt is the line i bytes behind start.
-func (c *CSV) lineAt(i int) int64 {
-	if c.line == 0 {
-		return 0
-	}
-	return c.line + int64(bytes.Count(c.bytes()[:i], newline))
 }
 
 // step says how many bytes of b to pass, at least one, and where in the row that leads.

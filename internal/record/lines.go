@@ -28,7 +28,7 @@ func (l *Lines) Next() error {
 		return err
 	}
 	for {
-		l.offset, l.at = l.End(), l.line
+		l.found()
 		n, content, err := l.frame()
 		if err != nil {
 			return err
@@ -36,12 +36,9 @@ func (l *Lines) Next() error {
 		l.record = bytes.TrimSuffix(l.bytes()[:content], []byte{'\r'})
 		if len(l.record) > l.max {
 			l.skipLine(content)
-			return &Fault{Offset: l.offset, Line: l.at, Limit: "record bytes", Max: int64(l.max)}
+			return &Fault{Offset: l.offset, Line: l.Line(), Limit: "record bytes", Max: int64(l.max)}
 		}
-		l.start += n
-		if l.line > 0 {
-			l.line++
-		}
+		l.take(n)
 		if len(bytes.TrimLeft(l.record, " \t")) > 0 {
 			return nil
 		}

@@ -42,12 +42,15 @@ type window struct {
 	start int   // of the record
 	end   int   // of the bytes read
 	base  int64 // offset of buf[0] in the object
-	line  int64 // of the record, from 1; 0: unknown
 	ended bool  // nothing comes after end
 	err   error // of src, other than io.EOF
 
+	// Lines are counted late: when somebody asks, or before their bytes are dropped.
+	line    int64 // that of buf[counted], from 1; 0: unknown
+	counted int   // at most start
+
 	offset int64 // of the record that Next found
-	at     int64 // its line
+	at     int64 // its line, from 1; 0: unknown; -1: not counted yet
 }
 
 // newWindow reads src, whose first byte lies at offset of its object. sizeHint is how much will come, -1 if unknown.
@@ -67,7 +70,28 @@ func newWindow(src io.Reader, offset, sizeHint int64) window {
 func (w *window) Offset() int64 { return w.offset }
 
 // Line is its line, from 1; 0 if reading did not begin at the start of the object.
-func (w *window) Line() int64 { return w.at }
+func (w *window) Line() int64 {
+	if w.at < 0 {
+		w.at = w.lineAt(int(w.offset - w.base))
+	}
+	return w.at
+}
+
+// found notes that a record starts here.
+func (w *window) found() { w.offset, w.at = w.End(), -1 }
+
+// lineAt is the line of position i of the buffer, which is not before counted.
+func (w *window) lineAt(i int) int64 {
+	if w.line == 0 {
+		return 0
+	}
+	return w.line + int64(bytes.Count(w.buf[w.counted:i], newline))
+}
+
+// count counts the lines up to the start of the record, whose bytes may change or go from now on.
+func (w *window) count() {
+	w.line, w.counted = w.lineAt(w.start), w.start
+}
 
 // End is the offset behind it: where reading can go on.
 func (w *window) End() int64 { return w.base + int64(w.start) }
@@ -82,10 +106,11 @@ func (w *window) fill(most int) bool {
 	case w.ended || w.err != nil:
 		return false
 	case w.start > 0:
+		w.count()
 		copy(w.buf, w.buf[w.start:w.end])
 		w.base += int64(w.start)
 		w.end -= w.start
-		w.start = 0
+		w.start, w.counted = 0, 0
 	case w.end == len(w.buf):
 		if len(w.buf) >= most {
 			return false
@@ -107,15 +132,11 @@ func (w *window) fill(most int) bool {
 }
 
 // take moves the start of the next record n bytes on.
-func (w *window) take(n int) {
-	if w.line > 0 {
-		w.line += int64(bytes.Count(w.buf[w.start:w.start+n], newline))
-	}
-	w.start += n
-}
+func (w *window) take(n int) { w.start += n }
 
 // skipLine drops all up to and including the next line end, from n bytes behind start on.
 func (w *window) skipLine(n int) {
+	w.Line() // before the bytes go
 	w.take(n)
 	for {
 		if i := bytes.IndexByte(w.bytes(), '\n'); i >= 0 {

@@ -1,0 +1,239 @@
+package record
+
+import (
+	"bytes"
+	"math/bits"
+)
+
+// How far ahead rows are looked for at once: what the first level cache of a processor holds together with the index.
+// After a row that had to be parsed alone it begins small again, so that many of those do not make it look at all the
+// bytes behind each.
+const (
+	minStretch = 512
+	maxStretch = 16 << 10
+	maxEnds    = 4 << 10
+)
+
+// index is where the fields of some whole rows end that follow each other from the start of the window on. Positions are
+// those in the buffer, so the index is worth nothing once that is filled again.
+type index struct {
+	ends    []uint32 // the delimiters and line feeds that end a field, ascending
+	rows    []uint32 // for each row: how many of ends lie up to and including its line feed
+	row     int      // how many rows have been given out
+	used    int      // how many of ends they had
+	stretch int      // how many bytes to look at next
+	quoted  bool     // there are quotes
+	doubled bool     // there may be doubled quotes in quoted fields
+	returns bool     // there are carriage returns
+}
+
+// lookAhead finds rows in the window. It is false if it finds none: where the next row is malformed, or not all here, or
+// has too many fields to be indexed.
+func (c *CSV) lookAhead() bool {
+	x := &c.index
+	if x.stretch == 0 {
+		x.stretch = maxStretch
+		x.ends = make([]uint32, 0, min(maxEnds, len(c.buf))+block)
+	}
+	data := c.bytes()
+	whole := len(data) >= x.stretch
+	data = data[:min(len(data), x.stretch)]
+	x.ends, x.rows, x.row, x.used = x.ends[:0], x.rows[:0], 0, 0
+	x.returns = bytes.IndexByte(data, '\r') >= 0
+	x.quoted = bytes.IndexByte(data, '"') >= 0
+	if x.quoted {
+		c.indexQuoted(data)
+	} else {
+		c.indexPlain(data)
+	}
+	if len(x.rows) == 0 {
+		if whole {
+			x.stretch = minStretch
+		}
+		return false
+	}
+	x.stretch = min(2*x.stretch, maxStretch)
+	return true
+}
+
+// indexPlain indexes data, which has no quotes.
+func (c *CSV) indexPlain(data []byte) {
+	delimiter, feed := eight(c.Delimiter), eight('\n')
+	var rest [block]byte
+	for i := 0; i < len(data) && c.index.hasRoom(); i += block {
+		b := blockAt(data, i, &rest)
+		feeds := where(b, feed)
+		c.index.note(c.start+i, where(b, delimiter)|feeds, feeds)
+	}
+}
+
+// indexQuoted is indexPlain for data with quotes. It stops where these, or carriage returns, are not as they must be.
+func (c *CSV) indexQuoted(data []byte) {
+	delimiter, feed, quote, carriage := eight(c.Delimiter), eight('\n'), eight('"'), eight('\r')
+	x := &c.index
+	x.doubled = false
+	var rest [block]byte
+	var in uint64 // all bits: the block begins inside quotes
+	// The lowest bit says of the byte before the block that behind it a quote may open, that it closed a quoted field,
+	// that it is a carriage return outside of quotes.
+	mayOpen, closed, returned := uint64(1), uint64(0), uint64(0)
+	for i := 0; i < len(data) && x.hasRoom(); i += block {
+		b := blockAt(data, i, &rest)
+		feeds, quotes := where(b, feed), where(b, quote)
+		ends := where(b, delimiter) | feeds
+		var returns uint64
+		if x.returns {
+			returns = where(b, carriage)
+		}
+		inside := odd(quotes) ^ in // from each opening quote to before its closing one
+		in = uint64(int64(inside) >> (block - 1))
+		opening, closing := quotes&inside, quotes&^inside
+		behindClosing := closing<<1 | closed
+		x.doubled = x.doubled || behindClosing&quotes != 0
+		bad := behindClosing &^ (ends | quotes | returns)
+		ends, feeds, returns = ends&^inside, feeds&^inside, returns&^inside
+		bad |= opening &^ (ends<<1 | mayOpen | behindClosing)
+		bad |= (returns<<1 | returned) &^ feeds
+		if i+block > len(data) { // what lies behind data says nothing
+			bad &= 1<<(len(data)-i) - 1
+		}
+		x.note(c.start+i, ends&below(bad), feeds&below(bad))
+		if bad != 0 {
+			break
+		}
+		mayOpen, closed, returned = ends>>(block-1), closing>>(block-1), returns>>(block-1)
+	}
+}
+
+// hasRoom reports whether a block of nothing but delimiters can be added.
+func (x *index) hasRoom() bool { return len(x.ends)+block <= cap(x.ends) }
+
+// note adds the ends of fields in the block at position at of the buffer, and of rows, which are some of them.
+func (x *index) note(at int, ends, feeds uint64) {
+	n := len(x.ends)
+	for ; feeds != 0; feeds &= feeds - 1 {
+		upTo := feeds ^ (feeds - 1)
+		x.rows = append(x.rows, uint32(n+bits.OnesCount64(ends&upTo)))
+	}
+	all := x.ends[:n+bits.OnesCount64(ends)]
+	for ; ends != 0; ends &= ends - 1 {
+		all[n] = uint32(at + lowest(ends))
+		n++
+	}
+	x.ends = all
+}
+
+// nextIndexed gives out the next row of the index that is no empty line, and says whether there is one.
+func (c *CSV) nextIndexed() (bool, error) {
+	x := &c.index
+	for x.row < len(x.rows) {
+		upTo := int(x.rows[x.row])
+		ends := x.ends[x.used:upTo]
+		x.row, x.used = x.row+1, upTo
+		start, end := c.start, int(ends[len(ends)-1])
+		next := end + 1
+		if x.returns && end > start && c.buf[end-1] == '\r' {
+			end--
+		}
+		if end == start {
+			c.start = next
+			continue
+		}
+		c.found()
+		c.record = c.buf[start:end]
+		ends[len(ends)-1] = uint32(end)
+		if x.quoted {
+			c.cutQuoted(start, ends)
+		} else {
+			c.cutPlain(start, ends)
+		}
+		c.start = next
+		if !x.quoted && x.returns && bytes.IndexByte(c.record, '\r') >= 0 {
+			_, _ = c.malformed(0, 0, errBareCR)
+			return true, &c.fault
+		}
+		return true, c.check()
+	}
+	return false, nil
+}
+
+// cutPlain takes the ends of fields as they are, but counted from the start of the row.
+func (c *CSV) cutPlain(start int, ends []uint32) {
+	for i := range ends {
+		ends[i] -= uint32(start)
+	}
+	c.cuts = ends
+}
+
+// cutQuoted makes spans of the ends of fields, without their quotes.
+func (c *CSV) cutQuoted(start int, ends []uint32) {
+	c.cuts = nil
+	c.fields, c.escaped = c.fields[:0], c.escaped[:0]
+	at := 0
+	for _, e := range ends {
+		end := int(e) - start
+		f := span{at, end}
+		if at < end && c.record[at] == '"' {
+			f = span{at + 1, end - 1}
+			if c.index.doubled && bytes.IndexByte(c.record[f.start:f.end], '"') >= 0 {
+				c.escaped = append(c.escaped, len(c.fields))
+			}
+		}
+		c.fields = append(c.fields, f)
+		at = end + 1
+	}
+}
+
+// hop finds a row whose first field is quoted, without an index: from quote to quote, which for long fields is faster. It is
+// false, and nothing has happened, for a row that is malformed or not all here, or where an index is likely to be faster.
+func (c *CSV) hop() bool {
+	b := c.bytes()
+	if len(b) == 0 || b[0] != '"' || c.sparse {
+		return false
+	}
+	c.cuts, c.fields, c.escaped = nil, c.fields[:0], c.escaped[:0]
+	quoted := 0
+	for i := 0; ; i++ { // behind a delimiter
+		if i < len(b) && b[i] == '"' {
+			quoted++
+			start, doubled := i+1, false
+			for i = start; ; i += 2 {
+				n := bytes.IndexByte(b[i:], '"')
+				if n < 0 || i+n+2 >= len(b) {
+					return false
+				}
+				if i += n; b[i+1] != '"' {
+					break
+				}
+				doubled = true
+			}
+			if doubled {
+				c.escaped = append(c.escaped, len(c.fields))
+			}
+			c.fields = append(c.fields, span{start, i})
+			i++
+		} else {
+			start := i
+			for i < len(b) && b[i] != c.Delimiter && b[i] != '\n' && b[i] != '\r' && b[i] != '"' {
+				i++
+			}
+			if i+1 >= len(b) {
+				return false
+			}
+			c.fields = append(c.fields, span{start, i})
+		}
+		switch {
+		case b[i] == c.Delimiter:
+			continue
+		case b[i] == '\r' && b[i+1] == '\n':
+			i++
+		case b[i] != '\n':
+			return false
+		}
+		c.found()
+		c.record = b[:i]
+		c.take(i + 1)
+		c.sparse = 2*quoted < len(c.fields)
+		return true
+	}
+}
