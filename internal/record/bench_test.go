@@ -21,11 +21,12 @@ func taxiRows(n int) string {
 	return b.String()
 }
 
-// inventoryRows are like those of an inventory of objects: all fields quoted.
+// inventoryRows are like those of an inventory of S3 that has all of its fields, which are all quoted.
 func inventoryRows(n int) string {
 	var b strings.Builder
 	for i := range n {
-		fmt.Fprintf(&b, `"some-bucket","data/2026/11/%02d/part-%08d.parquet","%d","2026-11-%02dT08:%02d:00.000Z","%032x","STANDARD","false"`+"\n",
+		fmt.Fprintf(&b, `"some-bucket","data/2026/11/%02d/part-%08d.parquet","","true","false","%d","2026-11-%02dT08:%02d:00.000Z","%032x",`+
+			`"STANDARD","false","","SSE-S3","","","","","DISABLED","CRC64NVME"`+"\n",
 			i%30+1, i, i*7919%100_000_000, i%30+1, i%60, i*104729)
 	}
 	return b.String()

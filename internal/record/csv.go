@@ -34,14 +34,14 @@ var (
 type CSV struct {
 	window
 	CSVOptions
-	index   index
-	sparse  bool     // the last row that began with a quote had few others
-	cuts    []uint32 // where in the buffer the fields of a row without quotes end; nil: see fields
-	fields  []span
-	escaped []int  // which fields hold doubled quotes
-	record  []byte // what the spans refer to
-	text    string // record as a string, once a field was asked for as one
-	fault   Fault  // of the row at hand
+	index    index
+	cuts     []uint32 // where in record the fields end that are quoted all or none; nil: see fields
+	inQuotes int      // 1: the fields of cuts are quoted
+	fields   []span
+	escaped  []int  // which fields hold doubled quotes
+	record   []byte // what the spans refer to
+	text     string // record as a string, once a field was asked for as one
+	fault    Fault  // of the row at hand
 
 	askedTo int64 // offset up to which the text was looked at, many rows at once,
 	textTo  int64 // and up to which it was found to be UTF-8 without NULs
@@ -96,7 +96,7 @@ func (c *CSV) span(i int) span {
 	if i > 0 {
 		start = int(c.cuts[i-1]) + 1
 	}
-	return span{start, int(c.cuts[i])}
+	return span{start + c.inQuotes, int(c.cuts[i]) - c.inQuotes}
 }
 
 // Resize makes the row have n fields: drops those beyond, or adds empty ones.
@@ -124,9 +124,6 @@ func (c *CSV) Next() error {
 	for {
 		if found, err := c.nextIndexed(); found {
 			return err
-		}
-		if c.hop() {
-			return c.check()
 		}
 		if !c.lookAhead() {
 			return c.nextAlone()
@@ -225,7 +222,15 @@ func (c *CSV) isText() bool {
 	return c.End() <= c.textTo || isText(c.record)
 }
 
-func isText(b []byte) bool { return bytes.IndexByte(b, 0) < 0 && utf8.Valid(b) }
+func isText(b []byte) bool {
+	if bytes.IndexByte(b, 0) >= 0 {
+		return false
+	}
+	for len(b) >= block && isASCII((*[block]byte)(b)) {
+		b = b[block:]
+	}
+	return utf8.Valid(b)
+}
 
 // unescape makes one quote of each two, in place.
 func (c *CSV) unescape(f *span) {

@@ -18,6 +18,7 @@ var usual = CSVOptions{Delimiter: ',', MaxRecord: 1 << 20, MaxFields: 1000}
 // row is what was read of one: its fields, or what is wrong.
 type row struct {
 	offset, end int64
+	line        int64 // where it is compared
 	fields      []string
 	fault       Fault
 }
@@ -26,14 +27,27 @@ func (r row) bad() bool { return r.fault != Fault{} }
 
 // rowsFrom reads data from an offset through a buffer that starts at size bytes. err is what ended it, nil for the end.
 func rowsFrom(data []byte, offset int64, size int, o CSVOptions) (rows []row, err error) {
+	return rowsBy((*CSV).Next, data, offset, size, o)
+}
+
+// alone is Next without looking ahead: the slow reference, which knows no blocks and no index.
+func alone(c *CSV) error {
+	if err := c.begin(); err != nil {
+		return err
+	}
+	c.text = ""
+	return c.nextAlone()
+}
+
+func rowsBy(next func(*CSV) error, data []byte, offset int64, size int, o CSVOptions) (rows []row, err error) {
 	c := NewCSV(bytes.NewReader(data[offset:]), offset, -1, o)
 	c.buf = c.buf[:size]
 	for {
-		err := c.Next()
+		err := next(c)
 		if err == io.EOF {
 			return rows, nil
 		}
-		r := row{offset: c.Offset(), end: c.End()}
+		r := row{offset: c.Offset(), end: c.End(), line: c.Line()}
 		var fault *Fault
 		switch {
 		case errors.As(err, &fault) && !fault.Fatal:
@@ -160,6 +174,9 @@ func FuzzCSV(f *testing.F) {
 		o := usual
 		o.AnyBytes = true
 		rows, err := rowsFrom(data, 0, 4+int(size), o)
+		for i := range rows {
+			rows[i].line = 0 // known from the start only
+		}
 		for i, r := range rows[:min(len(rows), 20)] {
 			rest, restErr := rowsFrom(data, r.end, 4+int(size)/2, o)
 			require.Equal(t, rows[i+1:], append([]row{}, rest...), "the rest of %q from %d", data, r.end)
@@ -179,6 +196,57 @@ func FuzzCSV(f *testing.F) {
 		}
 		require.Equal(t, want, got, "%q", data)
 	})
+}
+
+// sameAlone compares what is found with a look ahead to what is found row by row.
+func sameAlone(tb testing.TB, data []byte, o CSVOptions) {
+	tb.Helper()
+	for _, size := range []int{8, 200, 1 << 14} {
+		want, wantErr := rowsBy(alone, data, 0, size, o)
+		got, err := rowsFrom(data, 0, size, o)
+		require.Equal(tb, want, got, "%q buffer %d", data, size)
+		require.Equal(tb, wantErr, err, "%q buffer %d", data, size)
+	}
+}
+
+func FuzzCSVIsTheSameRowByRow(f *testing.F) {
+	for _, seed := range []string{
+		"a,b\r\n1,\"2\"\"\n\"\r\n\r\n3,4\rx\n", "\"a\",\"b\"\n\"c\",\"\"\r\n\"d\",1\n", "\"a\"x,\"b\"\n\"c\"\n", "é,\xff\nx,\x00\n", ",,,,,,,,,,,\n",
+	} {
+		f.Add([]byte(seed), uint8(1), false)
+		f.Add([]byte(seed), uint8(40), true)
+	}
+	f.Fuzz(func(t *testing.T, data []byte, times uint8, anyBytes bool) {
+		data = bytes.Repeat(data, 1+int(times)) // so that it goes over blocks
+		if len(data) < 1<<16 {
+			sameAlone(t, data, CSVOptions{Delimiter: ',', MaxRecord: 1 << 12, MaxFields: 50, AnyBytes: anyBytes})
+		}
+	})
+}
+
+func TestRowsAreTheSameOneByOne(t *testing.T) {
+	random := rand.New(rand.NewPCG(7, 8))
+	for _, alphabet := range [][]string{
+		{"a", "bcdefgh", ",", ",", "\n", "é"}, {"a", ",", "\n", "\r\n", "\r", "x"}, {`"`, `"`, `"`, "a", ",", "\n"},
+		{`"a",`, `"b""c",`, `"",`, "\"d\"\n", "\"long enough to go over blocks, and with a comma\"\n"},
+		{`"a",`, `"",`, "\"d\"\r\n", `1,`, "2\n", "\n"}, {`"a",`, "\"d\"\n", `"x"y,`, "\xff", "\x00"}, {`"a",`, "\"d\"\n", "\"d\"\n", "\"d\"\n", "1\n"},
+	} {
+		for range 150 {
+			var b []byte
+			for range 1 + random.IntN(200) {
+				b = append(b, alphabet[random.IntN(len(alphabet))]...)
+			}
+			sameAlone(t, b, CSVOptions{Delimiter: ',', MaxRecord: 1 + random.IntN(300), MaxFields: 1 + random.IntN(60)})
+		}
+	}
+}
+
+func TestLineIsKnownAfterFieldsWereUnescaped(t *testing.T) {
+	c := NewCSV(strings.NewReader("\"a\"\"\n\"\nb\n"), 0, -1, usual)
+	require.NoError(t, c.Next())
+	require.EqualValues(t, 1, c.Line())
+	require.NoError(t, c.Next())
+	require.EqualValues(t, 3, c.Line())
 }
 
 func TestWhatIsWrongWithARowIsSaidAndCostsOnlyItsLine(t *testing.T) {

@@ -12,6 +12,7 @@ const (
 	minStretch = 512
 	maxStretch = 16 << 10
 	maxEnds    = 4 << 10
+	manyMixed  = 16
 )
 
 // index is where the fields of some whole rows end that follow each other from the start of the window on. Positions are
@@ -22,10 +23,20 @@ type index struct {
 	row     int      // how many rows have been given out
 	used    int      // how many of ends they had
 	stretch int      // how many bytes to look at next
-	quoted  bool     // there are quotes
-	doubled bool     // there may be doubled quotes in quoted fields
-	returns bool     // there are carriage returns
+	quotes  quoting
+	doubled bool // there may be doubled quotes in quoted fields
+	mixed   int  // how many rows seemed to be allQuoted and were not; after manyMixed none is taken for that
+	returns bool // there are carriage returns
 }
+
+// quoting says which fields of the rows in an index are quoted.
+type quoting int
+
+const (
+	noneQuoted quoting = iota
+	allQuoted          // as far as rows are given out: what is between the quotes was not looked at
+	someQuoted
+)
 
 // lookAhead finds rows in the window. It is false if it finds none: where the next row is malformed, or not all here, or
 // has too many fields to be indexed.
@@ -40,11 +51,24 @@ func (c *CSV) lookAhead() bool {
 	data = data[:min(len(data), x.stretch)]
 	x.ends, x.rows, x.row, x.used = x.ends[:0], x.rows[:0], 0, 0
 	x.returns = bytes.IndexByte(data, '\r') >= 0
-	x.quoted = bytes.IndexByte(data, '"') >= 0
-	if x.quoted {
-		c.indexQuoted(data)
-	} else {
+	x.quotes = noneQuoted
+	switch {
+	case bytes.IndexByte(data, '"') < 0:
 		c.indexPlain(data)
+	case data[0] == '"' && x.mixed < manyMixed:
+		x.quotes = allQuoted
+		c.indexAllQuoted(data)
+		if len(x.rows) > 0 {
+			break
+		}
+		x.ends = x.ends[:0]
+		fallthrough
+	default:
+		c.indexQuoted(data)
+		if x.quotes == allQuoted && len(x.rows) > 0 {
+			x.mixed = manyMixed
+		}
+		x.quotes = someQuoted
 	}
 	if len(x.rows) == 0 {
 		if whole {
@@ -64,6 +88,38 @@ func (c *CSV) indexPlain(data []byte) {
 		b := blockAt(data, i, &rest)
 		feeds := where(b, feed)
 		c.index.note(c.start+i, where(b, delimiter)|feeds, feeds)
+	}
+}
+
+// indexAllQuoted is indexPlain for data whose fields seem to be quoted all: these end behind a quote that closes them.
+func (c *CSV) indexAllQuoted(data []byte) {
+	quote := eight('"')
+	x := &c.index
+	x.doubled = false
+	var rest [block]byte
+	var in, closed uint64 // as in indexQuoted
+	for i := 0; i < len(data) && x.hasRoom(); i += block {
+		b := blockAt(data, i, &rest)
+		quotes := where(b, quote)
+		inside := odd(quotes) ^ in
+		in = uint64(int64(inside) >> (block - 1))
+		closing := quotes &^ inside
+		behindClosing := closing<<1 | closed
+		closed = closing >> (block - 1)
+		x.doubled = x.doubled || behindClosing&quotes != 0
+		if i+block > len(data) { // what lies behind data says nothing
+			behindClosing &= 1<<(len(data)-i) - 1
+		}
+		x.note(c.start+i, behindClosing&^quotes, 0)
+	}
+	for i, e := range x.ends {
+		if c.buf[e] == '\r' && int(e)+1 < c.start+len(data) {
+			e++
+		}
+		if c.buf[e] == '\n' {
+			x.ends[i] = e
+			x.rows = append(x.rows, uint32(i+1))
+		}
 	}
 }
 
@@ -142,31 +198,59 @@ func (c *CSV) nextIndexed() (bool, error) {
 		c.found()
 		c.record = c.buf[start:end]
 		ends[len(ends)-1] = uint32(end)
-		if x.quoted {
-			c.cutQuoted(start, ends)
-		} else {
-			c.cutPlain(start, ends)
+		if !c.cut(start, ends) {
+			x.row, x.stretch = len(x.rows), minStretch
+			x.mixed++
+			return true, c.nextAlone()
 		}
 		c.start = next
-		if !x.quoted && x.returns && bytes.IndexByte(c.record, '\r') >= 0 {
-			_, _ = c.malformed(0, 0, errBareCR)
-			return true, &c.fault
-		}
 		return true, c.check()
 	}
 	return false, nil
 }
 
-// cutPlain takes the ends of fields as they are, but counted from the start of the row.
-func (c *CSV) cutPlain(start int, ends []uint32) {
+// cut makes fields of a row of the index that starts at position start of the buffer. It is false if the row is not what
+// it seemed to be.
+func (c *CSV) cut(start int, ends []uint32) bool {
+	x := &c.index
+	if x.quotes == someQuoted || x.quotes == allQuoted && x.doubled {
+		return c.cutQuoted(start, ends)
+	}
+	c.inQuotes = 0
+	if x.quotes == allQuoted {
+		if !c.allQuoted(start, ends) {
+			return false
+		}
+		c.inQuotes = 1
+	} else if x.returns && bytes.IndexByte(c.record, '\r') >= 0 {
+		return false
+	}
 	for i := range ends {
 		ends[i] -= uint32(start)
 	}
 	c.cuts = ends
+	return true
+}
+
+// allQuoted reports whether each field begins with a quote and ends where another may, or the row. That it has a quote
+// before its end is why that is in the index.
+func (c *CSV) allQuoted(start int, ends []uint32) bool {
+	at := start
+	for _, e := range ends[:len(ends)-1] {
+		if c.buf[at] != '"' || c.buf[e] != c.Delimiter {
+			return false
+		}
+		at = int(e) + 1
+	}
+	return c.buf[at] == '"'
 }
 
 // cutQuoted makes spans of the ends of fields, without their quotes.
-func (c *CSV) cutQuoted(start int, ends []uint32) {
+func (c *CSV) cutQuoted(start int, ends []uint32) bool {
+	x := &c.index
+	if x.quotes == allQuoted && !c.allQuoted(start, ends) {
+		return false
+	}
 	c.cuts = nil
 	c.fields, c.escaped = c.fields[:0], c.escaped[:0]
 	at := 0
@@ -175,65 +259,12 @@ func (c *CSV) cutQuoted(start int, ends []uint32) {
 		f := span{at, end}
 		if at < end && c.record[at] == '"' {
 			f = span{at + 1, end - 1}
-			if c.index.doubled && bytes.IndexByte(c.record[f.start:f.end], '"') >= 0 {
+			if x.doubled && bytes.IndexByte(c.record[f.start:f.end], '"') >= 0 {
 				c.escaped = append(c.escaped, len(c.fields))
 			}
 		}
 		c.fields = append(c.fields, f)
 		at = end + 1
 	}
-}
-
-// hop finds a row whose first field is quoted, without an index: from quote to quote, which for long fields is faster. It is
-// false, and nothing has happened, for a row that is malformed or not all here, or where an index is likely to be faster.
-func (c *CSV) hop() bool {
-	b := c.bytes()
-	if len(b) == 0 || b[0] != '"' || c.sparse {
-		return false
-	}
-	c.cuts, c.fields, c.escaped = nil, c.fields[:0], c.escaped[:0]
-	quoted := 0
-	for i := 0; ; i++ { // behind a delimiter
-		if i < len(b) && b[i] == '"' {
-			quoted++
-			start, doubled := i+1, false
-			for i = start; ; i += 2 {
-				n := bytes.IndexByte(b[i:], '"')
-				if n < 0 || i+n+2 >= len(b) {
-					return false
-				}
-				if i += n; b[i+1] != '"' {
-					break
-				}
-				doubled = true
-			}
-			if doubled {
-				c.escaped = append(c.escaped, len(c.fields))
-			}
-			c.fields = append(c.fields, span{start, i})
-			i++
-		} else {
-			start := i
-			for i < len(b) && b[i] != c.Delimiter && b[i] != '\n' && b[i] != '\r' && b[i] != '"' {
-				i++
-			}
-			if i+1 >= len(b) {
-				return false
-			}
-			c.fields = append(c.fields, span{start, i})
-		}
-		switch {
-		case b[i] == c.Delimiter:
-			continue
-		case b[i] == '\r' && b[i+1] == '\n':
-			i++
-		case b[i] != '\n':
-			return false
-		}
-		c.found()
-		c.record = b[:i]
-		c.take(i + 1)
-		c.sparse = 2*quoted < len(c.fields)
-		return true
-	}
+	return true
 }

@@ -31,6 +31,15 @@ func others(b []byte, c uint64) uint64 {
 	return (x & allHigh) * 0x0002040810204081 >> 56 // these eight bits, side by side
 }
 
+// isASCII reports whether b has nothing else.
+func isASCII(b *[block]byte) bool {
+	var all uint64
+	for i := 0; i < block; i += 16 {
+		all |= binary.LittleEndian.Uint64(b[i:i+8]) | binary.LittleEndian.Uint64(b[i+8:i+16])
+	}
+	return all&allHigh == 0
+}
+
 // odd has a bit wherever the number of bits up to and including it is odd.
 func odd(b uint64) uint64 {
 	b ^= b << 1
