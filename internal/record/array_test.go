@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -99,4 +100,70 @@ func TestALongValueIsSkippedWithoutBeingHeld(t *testing.T) {
 	require.Equal(t, `{"ok":1}`, string(a.Bytes()))
 	require.ErrorIs(t, a.Next(), io.EOF)
 	require.LessOrEqual(t, len(a.buf), 8192)
+}
+
+func TestAValueThatIsNestedTooDeeplyCostsOnlyItself(t *testing.T) {
+	nested := func(depth int) string { return strings.Repeat("[", depth) + strings.Repeat("]", depth) }
+	for _, size := range []int{4, 4096} {
+		rows, err := valuesFrom([]byte("["+nested(maxDepth)+","+nested(maxDepth+1)+`,{"a":`+nested(maxDepth)+"},1]"), 0, size, 1<<20)
+		require.NoError(t, err)
+		require.Len(t, rows, 4)
+		for i, bad := range []bool{false, true, true, false} {
+			require.Equal(t, bad, rows[i].bad(), "%d", i)
+		}
+		require.Equal(t, "more than 1000 nested arrays and objects", rows[1].fault.Error())
+	}
+	deep := io.MultiReader(strings.NewReader("["), &repeated{line: "[", limit: 5_000_000}, &repeated{line: "]", limit: 5_000_000}, strings.NewReader(",1]"))
+	a := NewArray(deep, 0, -1, 16<<20)
+	var fault *Fault
+	require.ErrorAs(t, a.Next(), &fault)
+	require.False(t, fault.Fatal)
+	require.NoError(t, a.Next())
+	require.Equal(t, "1", string(a.Bytes()))
+}
+
+// ends is where a value ends, found byte by byte.
+func ends(value string) int {
+	depth, quoted, escaped := 0, false, false
+	for i := range len(value) {
+		switch c := value[i]; {
+		case escaped:
+			escaped = false
+		case c == '\\' && quoted:
+			escaped = true
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			depth++
+		case c == '}' || c == ']':
+			depth--
+		}
+		if depth == 0 && !quoted {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+func TestTheEndOfAValueIsFoundAcrossBlocks(t *testing.T) {
+	random := rand.New(rand.NewPCG(9, 10))
+	for range 3000 {
+		var b strings.Builder
+		b.WriteString("{")
+		for range random.IntN(300) {
+			b.WriteString([]string{"[", "]", "{", "}", `"\\"`, `"\"]}"`, `"\\\"{["`, "some text"}[random.IntN(8)])
+		}
+		b.WriteString(`"` + strings.Repeat(`\`, 2*random.IntN(80)) + `"` + strings.Repeat("}", 300))
+		value := b.String()
+		var s scan
+		n, done := 0, false
+		for n < len(value) && !done { // in pieces
+			var more int
+			more, done = s.value([]byte(value[n:min(n+1+random.IntN(200), len(value))]))
+			n += more
+		}
+		require.Equal(t, ends(value), n, "%q", value)
+		require.True(t, done)
+	}
 }

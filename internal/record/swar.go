@@ -31,6 +31,19 @@ func others(b []byte, c uint64) uint64 {
 	return (x & allHigh) * 0x0002040810204081 >> 56 // these eight bits, side by side
 }
 
+// whereFolded is where for a c among { | } ~, which it takes for [ \ ] ^ too.
+func whereFolded(b *[block]byte, c uint64) uint64 {
+	return ^(othersFolded(b[0:8], c) | othersFolded(b[8:16], c)<<8 | othersFolded(b[16:24], c)<<16 | othersFolded(b[24:32], c)<<24 |
+		othersFolded(b[32:40], c)<<32 | othersFolded(b[40:48], c)<<40 | othersFolded(b[48:56], c)<<48 | othersFolded(b[56:64], c)<<56)
+}
+
+// othersFolded has a bit for each of eight bytes that is not c, whatever its bit 0x20.
+func othersFolded(b []byte, c uint64) uint64 {
+	x := (binary.LittleEndian.Uint64(b) | 0x20*0x0101010101010101) ^ c
+	x |= x&allLow7 + allLow7
+	return (x & allHigh) * 0x0002040810204081 >> 56
+}
+
 // isASCII reports whether b has nothing else.
 func isASCII(b *[block]byte) bool {
 	var all uint64
