@@ -59,7 +59,7 @@ type LimitError struct {
 	Object string
 	Offset int64  // of the record in the object, in bytes
 	Line   int64  // from 1; 0: unknown, as reading began in the middle
-	Limit  string // "record bytes", "fields" or "header bytes"
+	Limit  string // "record bytes", "fields", "nested arrays and objects"
 	Max    int64
 }
 
@@ -74,4 +74,14 @@ func position(object string, line, offset int64) string {
 		at += " line " + strconv.FormatInt(line, 10)
 	}
 	return at + " (byte " + strconv.FormatInt(offset, 10) + ")"
+}
+
+// faultOf is the fault that err is or wraps, nil if there is none. It costs nothing where there is no error.
+func faultOf(err error) *record.Fault {
+	if err == nil {
+		return nil
+	}
+	var fault *record.Fault
+	errors.As(err, &fault)
+	return fault
 }

@@ -199,8 +199,8 @@ func (p span) ends(offset int64) bool { return p.to > 0 && offset >= p.to }
 
 // item makes an item of what found has found, unless err is one that ends the source.
 func (r *records[T]) item(found framer[T], err error) (dmap.Item[T], error) {
-	var fault *record.Fault
-	if err != nil && (!errors.As(err, &fault) || fault.Fatal) {
+	fault := faultOf(err)
+	if err != nil && (fault == nil || fault.Fatal) {
 		return dmap.Item[T]{}, located(r.object.Key, err)
 	}
 	item := dmap.Item[T]{
