@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unsafe"
 )
 
 // Into decodes rows into structs. A field takes the column that its tag `csv:"name"` names, else the one of its own name;
@@ -22,15 +23,13 @@ func Into[T any](header []string) (func(Row) (T, error), error) {
 	if err != nil {
 		return nil, err
 	}
+	fields := fields{columns: columns}
+	made := new(T) // only once, however often something escapes to it
 	return func(row Row) (T, error) {
-		var value T
-		v := reflect.ValueOf(&value).Elem()
-		for i := range columns {
-			if err := columns[i].decode(v, row); err != nil {
-				return value, &columnError{columns[i].name, err}
-			}
-		}
-		return value, nil
+		var none T
+		*made = none
+		err := fields.decode(unsafe.Pointer(made), row)
+		return *made, err
 	}, nil
 }
 
@@ -41,28 +40,15 @@ type column struct {
 	field    []int
 	pointer  bool // nil for an empty column
 	optional bool // an empty column leaves it zero
+	kind     reflect.Type
+	offset   uintptr // in the struct
+	fast     fast
 	set      setter
+	last     string // the text of the row before, of strings
 }
 
 // setter parses text into v.
 type setter func(v reflect.Value, text string) error
-
-func (c *column) decode(v reflect.Value, row Row) error {
-	text := row.String(c.at)
-	if text == "" && (c.pointer || c.optional) {
-		return nil
-	}
-	if len(c.field) == 1 {
-		v = v.Field(c.field[0])
-	} else {
-		v = v.FieldByIndex(c.field)
-	}
-	if c.pointer {
-		v.Set(reflect.New(v.Type().Elem()))
-		v = v.Elem()
-	}
-	return c.set(v, text)
-}
 
 // columnsOf matches the fields of t to the header, and says all that does not match at once.
 func columnsOf(t reflect.Type, header []string) ([]column, error) {
@@ -130,6 +116,7 @@ func fieldsOf(t reflect.Type) ([]column, error) {
 		if kind.Kind() == reflect.Pointer {
 			kind, c.pointer = kind.Elem(), true
 		}
+		c.kind, c.offset, c.fast = kind, offsetOf(t, f.Index), fastFor(kind)
 		if c.set = setterFor(kind); c.set == nil {
 			errs = append(errs, fmt.Errorf("%v.%s: a column cannot be decoded into %v", t, f.Name, f.Type))
 		}
