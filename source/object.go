@@ -80,11 +80,12 @@ func (o Object) stored() (body.Object, error) {
 	if o.from == nil {
 		return body.Object{}, fmt.Errorf("object %q: not from a listing, so its bucket is unknown: see Object.In", o.Key)
 	}
+	key := o.Key // not all of o on the heap
 	return body.Object{
-		Bucket: o.from.bucket, Key: o.Key, Size: o.Size, ModTime: o.ModTime, ETag: o.ETag,
+		Bucket: o.from.bucket, Key: key, Size: o.Size, ModTime: o.ModTime, ETag: o.ETag,
 		Stall: o.from.stall, IfMatch: o.from.store.IfMatch,
 		Changed: func(what, was, now string) error {
-			return &ChangedError{Key: o.Key, What: what, Was: was, Now: now}
+			return &ChangedError{Key: key, What: what, Was: was, Now: now}
 		},
 	}, nil
 }

@@ -42,23 +42,21 @@ type Object struct {
 type Reader struct {
 	ctx    context.Context // of Open: reopening needs it, and io.Reader passes none
 	object Object
-	offset int64 // of the next byte
-	end    int64 // of the range; toTheEnd: of the object
-	conn   *connection
-	fault  error // of conn, met together with its last bytes
+	offset int64       // of the next byte
+	end    int64       // of the range; toTheEnd: of the object
+	conn   *connection // nil: none is open
+	fault  error       // of conn, met together with its last bytes
+	first  connection  // what conn points to until the body breaks off: most never do
 
 	reopens  int   // since the body broke off at brokeAt
 	brokeAt  int64 // offset
 	received bool  // conn has given bytes
 }
 
-// connection is one open body.
+// connection is one open body. It is not used again: what a driver left behind may still hold its limit.
 type connection struct {
 	*blob.Reader
-	ctx    context.Context // carries ErrStalled as its cause once the timer has fired
-	cancel context.CancelCauseFunc
-	stall  time.Duration
-	timer  *time.Timer // nil: no stall limit. Runs only while a call waits for the store
+	limit limit
 }
 
 // toTheEnd is the end of a range that has none.
@@ -167,14 +165,18 @@ func (r *Reader) reopen() error {
 
 // connect opens the body at the offset and checks that it is the object that is wanted.
 func (r *Reader) connect() error {
-	conn := dial(r.ctx, r.object.Stall)
+	conn := &r.first
+	if conn.limit.Context != nil {
+		conn = new(connection)
+	}
 	length := int64(-1)
 	if r.end != toTheEnd {
 		length = r.left()
 	}
-	reader, err := r.object.Bucket.NewRangeReader(conn.ctx, r.object.Key, r.offset, length, r.object.condition())
+	conn.limit.Context, conn.limit.stall, conn.limit.waiting = r.ctx, r.object.Stall, true
+	reader, err := r.object.Bucket.NewRangeReader(&conn.limit, r.object.Key, r.offset, length, r.object.condition())
 	if err = conn.waited(err); err != nil {
-		conn.cancel(nil)
+		conn.limit.end()
 		return r.refused(err)
 	}
 	conn.Reader = reader
@@ -248,23 +250,11 @@ func (r *Reader) named(err error) error {
 	return fmt.Errorf("object %q at byte %d of %d: %w", r.object.Key, r.offset, r.object.Size, err)
 }
 
-// dial prepares a connection whose waiting is limited from now on.
-func dial(ctx context.Context, stall time.Duration) *connection {
-	c := &connection{stall: stall}
-	c.ctx, c.cancel = context.WithCancelCause(ctx)
-	if stall > 0 {
-		c.timer = time.AfterFunc(stall, func() { c.cancel(ErrStalled) })
-	}
-	return c
-}
-
 func (c *connection) read(p []byte) (int, error) {
-	if c.timer != nil {
-		c.timer.Reset(c.stall)
-	}
+	c.limit.wait()
 	n, err := c.Reader.Read(p)
 	if err == io.EOF {
-		c.stop()
+		c.limit.waited()
 		return n, err
 	}
 	return n, c.waited(err)
@@ -272,22 +262,18 @@ func (c *connection) read(p []byte) (int, error) {
 
 // waited ends a wait for the store: an err that comes from the stall limit or the caller says so.
 func (c *connection) waited(err error) error {
-	c.stop()
-	if err != nil && c.ctx.Err() != nil {
-		return context.Cause(c.ctx)
+	c.limit.waited()
+	if err == nil {
+		return nil
+	}
+	if ended := c.limit.ended(); ended != nil {
+		return ended
 	}
 	return err
 }
 
-func (c *connection) stop() {
-	if c.timer != nil {
-		c.timer.Stop()
-	}
-}
-
 func (c *connection) close() {
-	c.stop()
-	c.cancel(nil)
+	c.limit.end()
 	c.Reader.Close()
 }
 
