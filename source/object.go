@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"gocloud.dev/blob"
@@ -35,6 +36,8 @@ type origin struct {
 	bucket *blob.Bucket
 	stall  time.Duration // 0: no limit
 	store  Store
+
+	buffers buffers // for DecodeJSON
 }
 
 // newOrigin resolves an option: 0 is the default, negative is none.
@@ -94,32 +97,66 @@ func (o Object) stored() (body.Object, error) {
 const trustedSize = 16 << 20
 
 // ReadAll reads the whole object into memory; see Open.
-func (o Object) ReadAll(ctx context.Context) ([]byte, error) {
+func (o Object) ReadAll(ctx context.Context) ([]byte, error) { return o.ReadInto(ctx, nil) }
+
+// ReadInto is ReadAll into the memory of buf, up to its capacity: for many objects that are read one after the other.
+// It returns the object alone, in other memory if that of buf was too small.
+func (o Object) ReadInto(ctx context.Context, buf []byte) ([]byte, error) {
 	r, err := o.open(ctx, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	if size := r.Size(); size >= 0 && size <= trustedSize {
-		data := make([]byte, size)
-		_, err := io.ReadFull(r, data)
-		return data, err
+	if size := r.Size(); size >= 0 && size <= max(trustedSize, int64(cap(buf))) {
+		if int64(cap(buf)) < size {
+			buf = make([]byte, size)
+		}
+		n, err := io.ReadFull(r, buf[:size])
+		return buf[:n], err
 	}
-	var buf bytes.Buffer
-	_, err = buf.ReadFrom(r)
-	return buf.Bytes(), err
+	all := bytes.NewBuffer(buf[:0])
+	_, err = all.ReadFrom(r)
+	return all.Bytes(), err
 }
 
 // DecodeJSON reads the object, which must hold one JSON value, into v.
 func (o Object) DecodeJSON(ctx context.Context, v any) error {
-	data, err := o.ReadAll(ctx)
+	buf := new([]byte)
+	if o.from != nil { // else reading says what is wrong
+		buf = o.from.buffers.get()
+	}
+	data, err := o.ReadInto(ctx, *buf)
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(data, v); err != nil {
-		return fmt.Errorf("object %q%s: %w", o.Key, jsonPosition(err), err)
+	if err = decodeJSON(data, v); err != nil {
+		err = fmt.Errorf("object %q%s: %w", o.Key, jsonPosition(err), err)
 	}
-	return nil
+	*buf = data
+	o.from.buffers.put(buf)
+	return err
+}
+
+// decodeJSON must not let v keep any part of data, which is used again.
+func decodeJSON(data []byte, v any) error { return json.Unmarshal(data, v) }
+
+// keepBuffer is the largest buffer that is kept for the next object.
+const keepBuffer = 256 << 10
+
+// buffers are kept for the objects of one listing.
+type buffers struct{ pool sync.Pool } // of *[]byte
+
+func (b *buffers) get() *[]byte {
+	if buf, ok := b.pool.Get().(*[]byte); ok {
+		return buf
+	}
+	return new([]byte)
+}
+
+func (b *buffers) put(buf *[]byte) {
+	if cap(*buf) <= keepBuffer {
+		b.pool.Put(buf)
+	}
 }
 
 // jsonPosition is " at byte 17" where err knows.

@@ -64,4 +64,9 @@ func BenchmarkSmallRead(b *testing.B) {
 		data, err := o.ReadAll(b.Context())
 		return len(data), err
 	})
+	var buf []byte
+	each("Object.ReadInto", func(o source.Object) (n int, err error) {
+		buf, err = o.ReadInto(b.Context(), buf)
+		return len(buf), err
+	})
 }

@@ -207,9 +207,10 @@ func (r *Reader) refused(err error) error {
 	if o.condition() == nil || gcerrors.Code(err) != gcerrors.FailedPrecondition {
 		return r.named(err)
 	}
-	conn := dial(r.ctx, o.Stall)
-	defer conn.cancel(nil)
-	now, err := o.Bucket.Attributes(conn.ctx, o.Key)
+	var conn connection
+	conn.limit.Context, conn.limit.stall, conn.limit.waiting = r.ctx, o.Stall, true
+	defer conn.limit.end()
+	now, err := o.Bucket.Attributes(&conn.limit, o.Key)
 	if err = conn.waited(err); err != nil {
 		return r.named(err)
 	}
