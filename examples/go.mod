@@ -2,10 +2,14 @@ module github.com/go-dmap/dmap/examples
 
 go 1.26.0
 
-replace github.com/go-dmap/dmap => ../
+replace (
+	github.com/go-dmap/dmap => ../
+	github.com/go-dmap/dmap/source/cloud => ../source/cloud
+)
 
 require (
 	github.com/go-dmap/dmap v0.0.0-00010101000000-000000000000
+	github.com/go-dmap/dmap/source/cloud v0.0.0-00010101000000-000000000000
 	github.com/stretchr/testify v1.12.1
 	go.uber.org/goleak v1.3.0
 	gocloud.dev v0.47.0

@@ -19,8 +19,6 @@ import (
 	"syscall"
 	"time"
 
-	"gocloud.dev/blob"
-
 	"github.com/go-dmap/dmap/batch"
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/dmap/progress"
@@ -70,7 +68,7 @@ func demo(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	defer place.close()
 
 	before := usage.Now()
-	run, err := start(ctx, cfg, place.in, place.out)
+	run, err := start(ctx, cfg, place)
 	if err != nil {
 		return err
 	}
@@ -95,9 +93,9 @@ func demo(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 }
 
 // start begins the map. This is what a user of dmap writes.
-func start(ctx context.Context, cfg config, in, out *blob.Bucket) (*dmap.Run, error) {
-	items := source.Objects(in, applications)
-	results := sink.Bucket[loan.Verdict](out, runs, sink.BucketOptions{URL: cfg.out, Express: !cfg.durable()})
+func start(ctx context.Context, cfg config, p *place) (*dmap.Run, error) {
+	items := source.Objects(p.in, applications, source.ObjectsOptions{Store: p.store})
+	results := sink.Bucket[loan.Verdict](p.out, runs, sink.BucketOptions{URL: cfg.out, Express: !cfg.durable()})
 	opts := dmap.Options{
 		RunID:          cfg.run,
 		Version:        fmt.Sprintf("inflation %v", cfg.inflation), // another inflation is another run

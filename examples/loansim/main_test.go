@@ -97,7 +97,7 @@ func TestACancelledRunLeavesAManifestWithWhatIsPending(t *testing.T) {
 		require.NoError(t, in.WriteAll(t.Context(), loan.Key(i), data, nil))
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
-	run, err := start(ctx, config{concurrency: 1, tolerance: 100}, in, out)
+	run, err := start(ctx, config{concurrency: 1, tolerance: 100}, &place{in: in, out: out})
 	require.NoError(t, err)
 	for run.Stats().Succeeded == 0 {
 		runtime.Gosched()

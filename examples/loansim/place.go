@@ -14,21 +14,22 @@ import (
 	"strings"
 
 	"gocloud.dev/blob"
-	_ "gocloud.dev/blob/azureblob" // azblob://
-	_ "gocloud.dev/blob/fileblob"  // file://
-	_ "gocloud.dev/blob/gcsblob"   // gs://
-	_ "gocloud.dev/blob/memblob"   // mem://
-	_ "gocloud.dev/blob/s3blob"    // s3://
+	_ "gocloud.dev/blob/fileblob" // file://
+	_ "gocloud.dev/blob/memblob"  // mem://
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/dmap/progress"
 	"github.com/go-dmap/dmap/examples/loansim/loan"
 	"github.com/go-dmap/dmap/source"
+	"github.com/go-dmap/dmap/source/cloud/azure"
+	"github.com/go-dmap/dmap/source/cloud/gcs"
+	"github.com/go-dmap/dmap/source/cloud/s3"
 )
 
 // place is where the applications are and the results go.
 type place struct {
 	in, out *blob.Bucket
+	store   source.Store // what the kind of in can do
 	outURL  string
 	total   int64  // applications in the input; 0: unknown
 	made    string // folder of applications that goes at the end; empty: none
@@ -57,10 +58,10 @@ func open(ctx context.Context, cfg config, stderr io.Writer) (_ *place, err erro
 			return nil, err
 		}
 	}
-	if p.in, err = openBucket(ctx, inURL, cfg.fill); err != nil {
+	if p.in, p.store, err = openBucket(ctx, inURL, cfg.fill, cfg.concurrency); err != nil {
 		return nil, err
 	}
-	if p.out, err = openBucket(ctx, p.outURL, true); err != nil {
+	if p.out, _, err = openBucket(ctx, p.outURL, true, cfg.concurrency); err != nil {
 		return nil, err
 	}
 	if p.made != "" || cfg.fill {
@@ -97,26 +98,42 @@ func (p *place) results(runID string) string {
 	return filepath.Join(p.outURL, runs, runID, "manifest.json")
 }
 
-// openBucket takes any gocloud URL, or a folder, which it may create.
-func openBucket(ctx context.Context, where string, create bool) (*blob.Bucket, error) {
-	if !strings.Contains(where, "://") {
-		path, err := filepath.Abs(where)
-		if err != nil {
-			return nil, err
-		}
-		// No .attrs file beside each object, and no temporary files on another file system.
-		options := url.Values{"metadata": {"skip"}, "no_tmp_dir": {"1"}}
-		if create {
-			options.Set("create_dir", "1")
-		}
-		folder := url.URL{Scheme: "file", Path: "/" + strings.TrimPrefix(filepath.ToSlash(path), "/"), RawQuery: options.Encode()}
-		where = folder.String()
+// openBucket takes any gocloud URL, or a folder, which it may create. The large clouds get a connection for each call.
+func openBucket(ctx context.Context, where string, create bool, calls int) (bucket *blob.Bucket, store source.Store, err error) {
+	scheme, _, isURL := strings.Cut(where, "://")
+	switch {
+	case !isURL:
+		bucket, err = openFolder(ctx, where, create)
+	case scheme == "s3":
+		store = s3.Store()
+		bucket, err = s3.OpenBucket(ctx, where, s3.Options{Calls: calls})
+	case scheme == "gs":
+		store = gcs.Store()
+		bucket, err = gcs.OpenBucket(ctx, where, gcs.Options{Calls: calls})
+	case scheme == "azblob":
+		store = azure.Store()
+		bucket, err = azure.OpenBucket(ctx, where, azure.Options{Calls: calls})
+	default:
+		bucket, err = blob.OpenBucket(ctx, where)
 	}
-	bucket, err := blob.OpenBucket(ctx, where)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", where, err)
+		return nil, store, fmt.Errorf("open %s: %w", where, err)
 	}
-	return bucket, nil
+	return bucket, store, nil
+}
+
+func openFolder(ctx context.Context, dir string, create bool) (*blob.Bucket, error) {
+	path, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	// No .attrs file beside each object, and no temporary files on another file system.
+	options := url.Values{"metadata": {"skip"}, "no_tmp_dir": {"1"}}
+	if create {
+		options.Set("create_dir", "1")
+	}
+	folder := url.URL{Scheme: "file", Path: "/" + strings.TrimPrefix(filepath.ToSlash(path), "/"), RawQuery: options.Encode()}
+	return blob.OpenBucket(ctx, folder.String())
 }
 
 // fill makes n applications, at most so many at once. It is a map too, from numbers to objects.
