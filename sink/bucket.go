@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -41,7 +40,7 @@ type run struct {
 	book      *book // nil: the run has no journal, or another one
 	began     bool
 	parts     *parts
-	encoders  sync.Pool // of *encoder
+	encoders  *encoders
 }
 
 // Bucket returns a sink that writes into prefix/<run ID>/ of bucket: the results as JSON lines in parts SUCCEEDED_*,
@@ -85,8 +84,10 @@ func (f *Folder[R]) newRun(b dmap.Beginning) (*run, error) {
 		return nil, err
 	}
 	writer := rand.Text()[:16] // 80 bits
-	r := &run{beginning: b, folder: folder, writer: writer, parts: newParts(f.bucket, folder, writer, f.opts)}
-	r.encoders.New = func() any { return newEncoder(f.opts) }
+	r := &run{
+		beginning: b, folder: folder, writer: writer,
+		parts: newParts(f.bucket, folder, writer, f.opts), encoders: newEncoders(f.opts),
+	}
 	if !f.run.CompareAndSwap(nil, r) {
 		return nil, fmt.Errorf("sink: folder %q: this sink is already writing a run", folder)
 	}
@@ -139,8 +140,8 @@ func (f *Folder[R]) Write(ctx context.Context, results []dmap.Result[R]) (err er
 	if r == nil {
 		return fmt.Errorf("sink: Write of %d results outside a run", len(results))
 	}
-	e, _ := r.encoders.Get().(*encoder)
-	defer r.release(e)
+	e := r.encoders.borrow(ctx)
+	defer r.encoders.giveBack(e)
 	taken, complete := 0, false
 	defer func() {
 		if !complete { // a MarshalJSON ended the goroutine
@@ -179,11 +180,6 @@ func (r *run) take(ctx context.Context, e *encoder) error {
 	return err
 }
 
-func (r *run) release(e *encoder) {
-	e.reset()
-	r.encoders.Put(e)
-}
-
 // Flush uploads all that was written and waits for it. It returns what is lost of the whole run.
 func (f *Folder[R]) Flush(ctx context.Context) error {
 	r := f.run.Load()
@@ -206,7 +202,8 @@ func (f *Folder[R]) End(ctx context.Context, end dmap.Ending) (err error) {
 	if end.Resumable {
 		return r.parts.end(ctx)
 	}
-	e, _ := r.encoders.Get().(*encoder)
+	e := r.encoders.borrow(ctx)
+	defer r.encoders.giveBack(e)
 	for _, p := range end.Pending {
 		e.unsettled(p)
 		if e.size() >= f.chunkBytes() {

@@ -212,6 +212,50 @@ func TestMemoryStaysWithinAFewParts(t *testing.T) {
 	require.Less(t, peak-before, int64(4*partBytes), "three parts and an encoder")
 }
 
+func TestWritersThatWaitForUploadsHoldNoRecords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const writers, partBytes = 300, 100 << 10
+		bucket := dmaptest.NewFaultBucket(t, memory(t))
+		f := begun[string](t, bucket.Bucket, sink.BucketOptions{PartBytes: partBytes})
+		bucket.Inject(dmaptest.Fault{Op: dmaptest.OpClose, Sticky: true, Kind: dmaptest.Stall})
+		text := strings.Repeat("x", 1000)
+		results := make([]dmap.Result[string], 50)
+		for i := range results {
+			results[i] = row(i, text)
+		}
+		ctx, cancel := context.WithCancelCause(t.Context())
+		live := func() int64 {
+			var stats runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&stats)
+			return int64(stats.HeapAlloc)
+		}
+		before := live()
+		errs := make(chan error, writers)
+		for range writers {
+			go func() { errs <- f.Write(ctx, results) }()
+		}
+		synctest.Wait() // three parts are full, and nothing is uploaded
+		require.Less(t, len(errs), 10, "the others wait")
+		held := live() - before
+		why := errors.New("enough")
+		cancel(why)
+		var lost int
+		for range writers {
+			if err := <-errs; err != nil {
+				require.ErrorIs(t, err, why)
+				lost++
+			}
+		}
+		require.Positive(t, lost)
+		require.Error(t, f.Flush(ctx))
+		bucket.Heal()
+		require.NoError(t, f.End(t.Context(), dmap.Ending{}))
+		encoded := int64(writers * len(results) * len(text))
+		require.Less(t, held, encoded/5, "%d writers hold more than their goroutines", writers)
+	})
+}
+
 func TestSmallRunsNeedNoFullBuffer(t *testing.T) {
 	bucket := blob.NewBucket(new(discard))
 	defer bucket.Close()

@@ -13,6 +13,7 @@ import (
 type encoder struct {
 	records Records
 	inputs  Inputs
+	beyond  bool // lent beyond the number of encoders
 
 	chunks [lanes]chunk
 	values *json.Encoder
