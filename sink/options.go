@@ -13,7 +13,7 @@ import (
 
 // Defaults and limits of BucketOptions.
 const (
-	DefaultPartBytes = 8 << 20
+	DefaultPartBytes = 4 << 20
 	DefaultPartAge   = 30 * time.Second
 	MaxPartBytes     = 1 << 30
 )
