@@ -48,6 +48,7 @@ type parts struct {
 	alive   int
 	uploads []*part
 	spare   [][]byte
+	filled  [lanes]bool   // a part has been filled
 	freed   chan struct{} // closed and replaced whenever an upload ends
 	seq     int
 	written [lanes][]Part
@@ -150,6 +151,8 @@ func (w *parts) begin(ctx context.Context, l lane) *part {
 	}
 	if n := len(w.spare); n > 0 {
 		p.buf, w.spare = w.spare[n-1], w.spare[:n-1]
+	} else if w.filled[l] { // growing again would copy it all twice
+		p.buf = make([]byte, 0, w.size)
 	}
 	// The part outlives the call that opens it, and the one that fills it: it holds the records of others.
 	ctx, p.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
@@ -169,6 +172,7 @@ func (w *parts) begin(ctx context.Context, l lane) *part {
 // shut closes an open part and starts its upload. Only cut and stage end an upload before its time.
 func (w *parts) shut(p *part) {
 	w.open[p.lane] = nil
+	w.filled[p.lane] = w.filled[p.lane] || 2*len(p.buf) > w.size
 	w.uploads = append(w.uploads, p)
 	if p.timer.Stop() {
 		close(p.expired)
