@@ -24,7 +24,7 @@ func ExampleFailures() {
 		return 12 / n, nil
 	}
 	_, err := dmap.Map(ctx, source.Slice([]int{1, 2, 3, 4}), divide,
-		dmap.Options{RunID: "first", Tolerance: dmap.Tolerance{Percentage: 60}}, sink.Bucket[int](bucket, "runs/"))
+		dmap.Options{RunID: "first", MaxConcurrency: 1, Tolerance: dmap.Tolerance{Percentage: 60}}, sink.Bucket[int](bucket, "runs/"))
 	fmt.Println("first:", err)
 
 	mended := func(_ context.Context, n int) (string, error) { return fmt.Sprint("12/", n, "=", 12/n), nil }
