@@ -30,10 +30,10 @@ func (c *callContext) Deadline() (time.Time, bool) { return c.calls.Deadline() }
 func (c *callContext) Done() <-chan struct{}       { return c.calls.Done() }
 func (c *callContext) Err() error                  { return c.calls.Err() }
 
-// Value returns the Info of the call, or what the caller's context holds.
+// Value returns the context itself, which knows the Info of the call, or what the caller's context holds.
 func (c *callContext) Value(key any) any {
 	if key == (infoKey{}) {
-		return c.info()
+		return c
 	}
 	return c.calls.Value(key)
 }

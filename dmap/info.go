@@ -38,11 +38,14 @@ func itemID(key string, offset int64) string {
 	return key + "@" + strconv.FormatInt(offset, 10)
 }
 
-// infoKey is the context key under which a call finds its Info.
+// infoKey is the context key under which a call finds its own context.
 type infoKey struct{}
 
 // InfoFrom returns the Info of the call that ctx belongs to; for a batch that of its first item. It is false outside a call.
 func InfoFrom(ctx context.Context) (Info, bool) {
-	info, ok := ctx.Value(infoKey{}).(Info)
-	return info, ok
+	call, ok := ctx.Value(infoKey{}).(*callContext)
+	if !ok {
+		return Info{}, false
+	}
+	return call.info(), true
 }

@@ -225,3 +225,4 @@ type discard[R any] struct{}
 func (discard[R]) Write(context.Context, []dmap.Result[R]) error { return nil }
 func (discard[R]) Flush(context.Context) error                   { return nil }
 func (discard[R]) ConcurrentWrites()                             {}
+func (discard[R]) BorrowsResults()                               {}
