@@ -12,7 +12,7 @@ RACE     := -race -shuffle=on -timeout 10m
 
 each = @set -e; for dir in $(MODULES); do echo "--- $${dir\#\#$(CURDIR)/}: $(1)"; (cd $$dir && $(1)); done
 
-.PHONY: help build test short lint fmt vet tidy tidy-check deps house fuzz cover bench bench-all bench-job bench-fanout charts durability crash plantedbugs vuln tools clean
+.PHONY: help build test short lint fmt vet tidy tidy-check deps house fuzz cover bench bench-all bench-job bench-fanout bench-scale charts durability crash plantedbugs vuln tools clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -68,6 +68,9 @@ bench-job: ## the demo's job beside hand-written errgroup programs: CPU per item
 
 bench-fanout: ## what an item costs beside plain Go and other libraries: nothing, 1 us, 5 ms; one by one, and 400 at a time
 	go run ./internal/bench $(BENCHFLAGS) fanout
+
+bench-scale: ## cost and memory by items, calls at once, splits and failures; BENCHFLAGS="-n 100000000" for the long form of scale/items
+	go run ./internal/bench $(BENCHFLAGS) scale
 
 charts: ## draw docs/charts from the data in docs/bench, without measuring
 	go run ./internal/bench -draw docs/bench

@@ -33,6 +33,9 @@ func TestEveryCaseOfATableDoesTheSameWork(t *testing.T) {
 				if i == 0 {
 					first = m.outcome
 				}
+				if table.varies {
+					continue
+				}
 				require.Equal(t, [2]int64{first.Succeeded, first.Failed}, [2]int64{m.Succeeded, m.Failed}, c.name)
 			}
 		})

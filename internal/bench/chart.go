@@ -103,7 +103,11 @@ func (r report) value(c reportCase) string {
 }
 
 func (r report) footer() string {
-	return fmt.Sprintf("%d items, %d calls at once, median of %d rounds, %s, %s, %s", r.N, r.Concurrency, r.Rounds, r.Machine, r.Go, r.Date)
+	atOnce := fmt.Sprintf("%d calls at once, ", r.Concurrency)
+	if r.Varies {
+		atOnce = ""
+	}
+	return fmt.Sprintf("%d %ss, %smedian of %d rounds, %s, %s, %s", r.N, r.Unit, atOnce, r.Rounds, r.Machine, r.Go, r.Date)
 }
 
 // drawing is an SVG file while it is written.

@@ -16,7 +16,7 @@ import (
 
 func charted() report {
 	return report{
-		Table: "a/b", What: "less < more & so on", Date: "2026-01-02", Go: "go1", Machine: "m", N: 10, Rounds: 1, Concurrency: 2,
+		Table: "a/b", What: "less < more & so on", Date: "2026-01-02", Go: "go1", Machine: "m", N: 10, Unit: "item", Rounds: 1, Concurrency: 2,
 		Columns: []reportColumn{{Name: "CPU ns/item", Digits: 1}}, Base: "peer",
 		Cases: []reportCase{
 			{Name: "peer", Medians: []float64{100}, Ratio: 1},

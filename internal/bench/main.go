@@ -35,6 +35,7 @@ func tables() []table {
 		[]table{job, durability},
 		fanout(),
 		large(),
+		scale(),
 	)
 }
 

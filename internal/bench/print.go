@@ -9,7 +9,11 @@ import (
 )
 
 func heading(w io.Writer, t table, work workload, rounds int) error {
-	_, err := fmt.Fprintf(w, "%s: %s\n%d %ss, %d calls at once, %d rounds\n", t.name, t.what, work.N, t.unitName(), work.Concurrency, rounds)
+	atOnce := fmt.Sprintf("%d calls at once, ", work.Concurrency)
+	if t.varies {
+		atOnce = ""
+	}
+	_, err := fmt.Fprintf(w, "%s: %s\n%d %ss, %s%d rounds\n", t.name, t.what, work.N, t.unitName(), atOnce, rounds)
 	return err
 }
 
@@ -37,6 +41,9 @@ func (r report) print(w io.Writer) error {
 		}
 	}
 	r.printCounts(w)
+	if err := r.printSeries(w); err != nil {
+		return err
+	}
 	for _, v := range r.Owed {
 		if _, err := fmt.Fprintln(w, v); err != nil {
 			return err
@@ -60,6 +67,10 @@ func printCase(w io.Writer, columns []reportColumn, c reportCase) {
 
 func (r report) printCounts(w io.Writer) {
 	for _, c := range r.Cases {
+		if c.Failure == "" && r.Varies {
+			fmt.Fprintf(w, "ratios are to %q, round by round\n", r.Base)
+			return
+		}
 		if c.Failure == "" {
 			fmt.Fprintf(w, "every case counted %d succeeded, %d failed; ratios are to %q, round by round\n",
 				c.Runs[0].Succeeded, c.Runs[0].Failed, r.Base)
@@ -68,10 +79,36 @@ func (r report) printCounts(w io.Writer) {
 	}
 }
 
+// printSeries prints what cases did over time, in the last round.
+func (r report) printSeries(w io.Writer) error {
+	for _, c := range r.Cases {
+		series := seriesOf(c)
+		if len(series) == 0 {
+			continue
+		}
+		fmt.Fprintf(w, "%s, over time:\n", c.Name)
+		tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+		fmt.Fprintln(tw, "  wall s\tdone\tCPU ns each, since the last\tresident MiB\t")
+		var last point
+		for _, at := range series {
+			each := "-"
+			if at.Units > last.Units {
+				each = strconv.FormatFloat(float64(at.CPU-last.CPU)/float64(at.Units-last.Units), 'f', 0, 64)
+			}
+			fmt.Fprintf(tw, "  %.2f\t%d\t%s\t%.1f\t\n", at.At.Seconds(), at.Units, each, mib(at))
+			last = at
+		}
+		if err := tw.Flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (v verdict) String() string {
 	switch {
-	case v.None:
-		return "owed " + v.Text + ": not measured"
+	case v.None != "":
+		return "owed " + v.Text + ": " + v.None
 	case v.Met:
 		return "owed " + v.Text + ": " + short(v.Got) + ", met"
 	}

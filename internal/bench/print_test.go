@@ -22,6 +22,7 @@ func TestRatiosAreTakenRoundByRound(t *testing.T) {
 		{of: "dmap", figure: peakMiB, against: "by hand", most: 1.5},
 		{of: "dmap", figure: unitsPerSecond, least: 999.9},
 		{of: "dmap", figure: peakMiB, most: 15, note: "elsewhere 15"},
+		{of: "dmap", figure: peakMiB, most: 17, from: 2000},
 	}}
 	var out bytes.Buffer
 	require.NoError(t, newReport(tab, workload{N: 1000}, all).print(&out))
@@ -33,6 +34,7 @@ owed dmap: CPU us/item <= 0.5x of by hand: 0.5, met
 owed dmap: peak MiB <= 1.5x of by hand: 2, NOT met
 owed dmap: 1/s >= 1000: 1000, met
 owed dmap: peak MiB <= 15 (elsewhere 15): 16, NOT met
+owed dmap: peak MiB <= 17: not judged below 2000
 `, out.String())
 }
 

@@ -18,8 +18,10 @@ type report struct {
 	Go          string         `json:"go"`
 	Machine     string         `json:"machine"`
 	N           int64          `json:"n"`
+	Unit        string         `json:"unit"`
 	Rounds      int            `json:"rounds"`
 	Concurrency int            `json:"concurrency"`
+	Varies      bool           `json:"varies,omitempty"` // cases choose their own
 	Batch       int            `json:"batch,omitempty"`
 	Columns     []reportColumn `json:"columns"`
 	Base        string         `json:"base"`
@@ -48,14 +50,16 @@ type verdict struct {
 	Text string  `json:"text"`
 	Got  float64 `json:"got"`
 	Met  bool    `json:"met"`
-	None bool    `json:"none,omitempty"` // one of the two cases has no figures
+	None string  `json:"none,omitempty"` // why there is no figure
 }
+
+const notMeasured = "not measured"
 
 func newReport(t table, work workload, all rounds) report {
 	rep := report{
 		Table: t.name, What: t.what, Date: time.Now().UTC().Format(time.DateOnly),
 		Go: runtime.Version(), Machine: machine(),
-		N: work.N, Concurrency: work.Concurrency, Batch: work.Batch, Base: t.cases[t.baseIndex()].name,
+		N: work.N, Unit: t.unitName(), Concurrency: work.Concurrency, Batch: work.Batch, Varies: t.varies, Base: t.cases[t.baseIndex()].name,
 	}
 	for _, f := range t.columns() {
 		rep.Columns = append(rep.Columns, reportColumn{f.title(t.unitName()), f.digits, f.more})
@@ -84,21 +88,28 @@ func newReport(t table, work workload, all rounds) report {
 func (o owed) judge(t table, work workload, all rounds) verdict {
 	v := verdict{Text: o.text(t.unitName())}
 	of, against := t.index(o.of), t.index(o.against)
+	if work.N < o.from {
+		v.None = fmt.Sprintf("not judged below %d", o.from)
+		return v
+	}
 	if of < 0 || o.against != "" && against < 0 { // left out by -cases: tests hold that tables name none that are not there
-		v.None = true
+		v.None = notMeasured
 		return v
 	}
 	if all.failures[of] != "" || against >= 0 && all.failures[against] != "" {
-		v.None = true
+		v.None = notMeasured
 		return v
 	}
 	if against < 0 {
 		v.Got = o.figure.median(all.runs[of], work)
 	} else {
 		got, ok := o.figure.ratio(all.runs[of], all.runs[against], work)
-		v.Got, v.None = got, !ok
+		v.Got = got
+		if !ok {
+			v.None = notMeasured
+		}
 	}
-	v.Met = !v.None && (o.most == 0 || v.Got <= o.most) && v.Got >= o.least
+	v.Met = v.None == "" && (o.most == 0 || v.Got <= o.most) && v.Got >= o.least
 	return v
 }
 

@@ -91,7 +91,7 @@ func TestCasesAreChosenByName(t *testing.T) {
 		return measured{outcome: outcome{Succeeded: 1}, CPU: 5}, nil
 	})
 	require.NoError(t, err)
-	require.True(t, newReport(only, workload{N: 1}, all).Owed[0].None)
+	require.Equal(t, notMeasured, newReport(only, workload{N: 1}, all).Owed[0].None)
 	_, err = runTable(t.Context(), io.Discard, tab.only(regexp.MustCompile("c")), small)
 	require.ErrorContains(t, err, "no case")
 }

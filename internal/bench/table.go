@@ -16,8 +16,9 @@ type table struct {
 	rounds  int                                                  // unless -rounds says otherwise; 0: 5
 	prepare func(ctx context.Context, dir string, n int64) error // once, in the parent; not measured; may be nil
 
-	concurrency int // calls at once; 0: that of -concurrency
-	batch       int // items per call; 0: the cases do not batch, or know themselves
+	concurrency int  // calls at once; 0: that of -concurrency
+	varies      bool // cases differ in their work: they need not count the same, and may choose their own calls at once
+	batch       int  // items per call; 0: the cases do not batch, or know themselves
 
 	figures []figure    // the columns, the most important first; none: CPU us/item, wall and peak
 	base    string      // name of the case that ratios are against; empty: the first
@@ -90,6 +91,7 @@ type owed struct {
 	against string  // case
 	most    float64 // at most this; 0: there is only a least
 	least   float64 // at least this
+	from    int64   // items; with fewer it is not judged
 	note    string  // what stands behind a number that no case here shows
 }
 
