@@ -8,6 +8,7 @@ require (
 	github.com/aws/aws-sdk-go-v2/service/s3 v1.111.0
 	github.com/go-dmap/dmap v0.0.0
 	github.com/go-dmap/dmap/examples v0.0.0
+	github.com/go-dmap/dmap/source/cloud v0.0.0
 	github.com/panjf2000/ants/v2 v2.12.1
 	github.com/samber/lo v1.53.0
 	github.com/sourcegraph/conc v0.3.0
@@ -35,6 +36,7 @@ require (
 	github.com/aws/aws-sdk-go-v2/service/sts v1.49.0 // indirect
 	github.com/aws/smithy-go v1.28.1 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
+	github.com/go-json-experiment/json v1.27.2 // indirect
 	github.com/go-logr/logr v1.4.4 // indirect
 	github.com/go-logr/stdr v1.2.2 // indirect
 	github.com/google/uuid v1.6.0 // indirect
@@ -61,4 +63,5 @@ require (
 replace (
 	github.com/go-dmap/dmap => ../..
 	github.com/go-dmap/dmap/examples => ../../examples
+	github.com/go-dmap/dmap/source/cloud => ../../source/cloud
 )

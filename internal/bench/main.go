@@ -34,6 +34,7 @@ func tables() []table {
 	return slices.Concat(
 		[]table{job, durability},
 		fanout(),
+		listing(),
 		large(),
 		scale(),
 	)
@@ -82,6 +83,9 @@ func bench(ctx context.Context, args []string) error {
 	only, err := regexp.Compile(set.cases)
 	if err != nil {
 		return fmt.Errorf("-cases: %w", err)
+	}
+	if set.childCase == serveCase {
+		return serveKeys(ctx, os.Stdout, os.Stdin, set.child)
 	}
 	if set.child != "" {
 		return runChild(ctx, os.Stdout, chosen[0], set.childCase, set.child)
