@@ -6,7 +6,11 @@
 // line, so that what follows depends on all that came before: then the state is Broken.
 package boundary
 
-import "bytes"
+import (
+	"bytes"
+	"encoding/binary"
+	"math/bits"
+)
 
 // State is where in a row a position lies.
 type State byte
@@ -151,13 +155,11 @@ func (c CSV) walk(b []byte, i int, s State) path {
 			i += quote + 1
 			s = closed
 		}
-		if s == closed && i+1 < len(b) && b[i+1] == '"' && b[i] == c.Delimiter { // what most quotes are followed by
-			i += 2
-			s = quoted
-			continue
-		}
-		if s == closed && i < len(b) && b[i] == '"' {
-			i++
+		if n := c.reopened(b[i:]); n > 0 && s == closed {
+			if b[i] == '\n' && first == None {
+				first = i + 1
+			}
+			i += n
 			s = quoted
 			continue
 		}
@@ -165,34 +167,41 @@ func (c CSV) walk(b []byte, i int, s State) path {
 		if quote := find(b[i:], '"'); quote >= 0 {
 			end = i + quote
 		}
-		line, before := b[i:end], s
-		if first == None {
-			if newline := bytes.IndexByte(line, '\n'); newline >= 0 && c.mayFollow(line, s) {
-				first = i + newline + 1
-			}
-		}
-		if !c.mayFollow(line, s) {
+		line := b[i:end]
+		if s == closed && !c.mayFollow(line) {
 			return path{Broken, first}
 		}
 		if newline := bytes.LastIndexByte(line, '\n'); newline >= 0 {
-			line, before = line[newline+1:], LineStart
+			if first == None {
+				first = i + bytes.IndexByte(line, '\n') + 1
+			}
+			line, s = line[newline+1:], LineStart
 		}
 		if end == len(b) {
-			return path{c.over(line, before), first}
+			return path{c.over(line, s), first}
 		}
-		if !c.mayOpen(line, before) {
+		if !c.mayOpen(line, s) {
 			return path{Broken, first}
 		}
 		i, s = end+1, quoted
 	}
 }
 
-// mayFollow reports whether the bytes up to the next quote, or to the end of the part, may stand behind s.
-func (c CSV) mayFollow(b []byte, s State) bool {
-	if s != closed || len(b) == 0 {
-		return true
+// reopened is how many bytes lie up to and including the next quote, if b, which follows one that closes, is as in most rows: a
+// delimiter or a line feed and a quote, or only a quote. Else it is 0.
+func (c CSV) reopened(b []byte) int {
+	switch {
+	case len(b) > 0 && b[0] == '"':
+		return 1
+	case len(b) > 1 && b[1] == '"' && (b[0] == c.Delimiter || b[0] == '\n'):
+		return 2
 	}
-	return b[0] == c.Delimiter || b[0] == '\n' || b[0] == '\r' && (len(b) == 1 || b[1] == '\n')
+	return 0
+}
+
+// mayFollow reports whether the bytes up to the next quote, or to the end of the part, may stand behind one that closes.
+func (c CSV) mayFollow(b []byte) bool {
+	return len(b) == 0 || b[0] == c.Delimiter || b[0] == '\n' || b[0] == '\r' && (len(b) == 1 || b[1] == '\n')
 }
 
 // mayOpen reports whether a quote may stand behind a line that begins in state s and has neither quotes nor line ends.
@@ -212,20 +221,20 @@ func (c CSV) over(line []byte, s State) State {
 }
 
 // near is how far find looks before it calls for help: quoted fields are mostly short.
-const near = 16
+const near = 32
 
 // find is bytes.IndexByte, faster for what is near.
 func find(b []byte, target byte) int {
-	for i := range min(len(b), near) {
-		if b[i] == target {
-			return i
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	pattern, i := ones*uint64(target), 0
+	for ; i+8 <= len(b) && i < near; i += 8 {
+		word := binary.LittleEndian.Uint64(b[i:]) ^ pattern // where the target is, a zero
+		if zeros := (word - ones) &^ word & tops; zeros != 0 {
+			return i + bits.TrailingZeros64(zeros)/8
 		}
 	}
-	if len(b) <= near {
-		return None
-	}
-	if i := bytes.IndexByte(b[near:], target); i >= 0 {
-		return near + i
+	if at := bytes.IndexByte(b[i:], target); at >= 0 {
+		return i + at
 	}
 	return None
 }
