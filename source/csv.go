@@ -67,7 +67,7 @@ func CSVOf[T any](object Object, decode RowDecoder[T], options ...CSVOptions) dm
 func csvRecords[T any](object Object, listed bool, err error, decode RowDecoder[T], options []CSVOptions) *records[T] {
 	o := first(options)
 	c := &csv[T]{options: o, decode: decode}
-	r := &records[T]{kind: "csv", object: object, listed: listed, open: c.open, cut: c.cut, large: large{tuning: usual}}
+	r := &records[T]{kind: "csv", object: object, listed: listed, open: c.open, cut: c.cut, large: large{tuning: usual()}}
 	if decode == nil {
 		err = errors.Join(err, errors.New("the decoder is nil"))
 	}

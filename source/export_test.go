@@ -30,7 +30,7 @@ func (r *records[T]) keptBytes() (sum int64) {
 // CutSmall makes src cut objects as it would cut ones that are 1,024 times as large.
 func CutSmall[S any](src S) S {
 	const scale = 1 << 10
-	t := usual
+	t := usual()
 	for _, size := range []*int64{
 		&t.small, &t.lines, &t.mostLine, &t.probe, &t.rows.Part, &t.rows.Block, &t.rows.Memory, &t.solo, &t.tail.Part, &t.tail.Block, &t.tail.Memory,
 	} {

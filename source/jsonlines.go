@@ -47,7 +47,7 @@ func jsonLines[T any](object Object, listed bool, err error, options []JSONLines
 	if o.Decode == nil {
 		o.Decode = jsonDecoder[T]()
 	}
-	r := &records[T]{kind: "json lines", object: object, listed: listed, open: o.open, cut: cutLines, large: large{tuning: usual}}
+	r := &records[T]{kind: "json lines", object: object, listed: listed, open: o.open, cut: cutLines, large: large{tuning: usual()}}
 	err = errors.Join(err, checkOptions(len(options)), checkLimit("MaxRecord", o.MaxRecord))
 	r.invalid = invalid(r, err)
 	return r

@@ -26,14 +26,16 @@ type tuning struct {
 
 // usual is for connections of 80 MB/s that answer after some 30 ms, where larger parts gain little. Rows wait in memory until
 // all before them have come, so their parts are small, and two more than there are requests; lines are read as they come.
-var usual = tuning{
-	small:    32 << 20,
-	lines:    16 << 20,
-	mostLine: 64 << 20,
-	probe:    64 << 10,
-	rows:     ranges.Options{Requests: 8, Part: 16 << 20, Block: 512 << 10, Memory: 160 << 20},
-	solo:     96 << 20,
-	tail:     ranges.Options{Requests: 8, Part: 8 << 20, Block: 512 << 10, Memory: 80 << 20},
+func usual() tuning {
+	return tuning{
+		small:    32 << 20,
+		lines:    16 << 20,
+		mostLine: 64 << 20,
+		probe:    64 << 10,
+		rows:     ranges.Options{Requests: 8, Part: 16 << 20, Block: 512 << 10, Memory: 160 << 20},
+		solo:     96 << 20,
+		tail:     ranges.Options{Requests: 8, Part: 8 << 20, Block: 512 << 10, Memory: 80 << 20},
+	}
 }
 
 // large is what a source of one object remembers between its splits. It is safe for concurrent use.

@@ -27,7 +27,7 @@ type rowPlan struct {
 	due     bool    // a part has begun, and the split ends with the next row
 }
 
-var byteOrderMark = []byte("\xef\xbb\xbf")
+const byteOrderMark = "\xef\xbb\xbf"
 
 // run yields the splits by emit, whose last one has the end 0, until that is false.
 func (p *rowPlan) run(ctx context.Context, header func() (int64, error), emit func(from, to int64) bool) (err error) {
@@ -62,7 +62,7 @@ func (p *rowPlan) look(b *ranges.Block) { b.Look = p.rows.Scan(text(b)) }
 // text is b without a byte order mark.
 func text(b *ranges.Block) []byte {
 	if b.Offset == 0 {
-		return bytes.TrimPrefix(b.Bytes, byteOrderMark)
+		return bytes.TrimPrefix(b.Bytes, []byte(byteOrderMark))
 	}
 	return b.Bytes
 }
