@@ -37,6 +37,8 @@ func tables() []table {
 		listing(),
 		large(),
 		scale(),
+		smallReads(),
+		[]table{results},
 	)
 }
 
