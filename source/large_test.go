@@ -133,7 +133,7 @@ func randomCSV(r *rand.Rand, delimiter byte) []byte {
 func TestRowsOfACutObjectAreThoseOfTheWhole(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	most := 0
-	for i := range 150 {
+	for i := range 60 {
 		o := source.CSVOptions{Delimiter: ",;"[i%2], MaxRecord: 30, MaxFields: 3, Ragged: source.RaggedFill, RepeatedColumns: true}
 		if i%3 == 0 {
 			o.Header = []string{"one", "two"}
@@ -174,7 +174,7 @@ func TestRowsAtTheEdgesOfParts(t *testing.T) {
 func TestLinesOfACutObjectAreThoseOfTheWhole(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	most := 0
-	for range 150 {
+	for range 60 {
 		var b bytes.Buffer
 		b.WriteString([]string{"", "", "\xef\xbb\xbf"}[r.IntN(3)])
 		for range r.IntN(25) {
