@@ -1,7 +1,11 @@
 package listing
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,12 +14,21 @@ import (
 	"gocloud.dev/blob"
 )
 
-// A page of fileblob with a delimiter opens and stats every file of the directories that it folds into one entry each, so
-// that walking directory by directory would double the cost. The names of directories are therefore read from the file
-// system where its layout is beyond doubt; all objects still come from the bucket.
+// A page of fileblob holds an object of about 700 bytes for each key, and one with a delimiter also opens and stats every
+// file of the directories that it folds into one entry each. Where the layout is beyond doubt, directories are therefore
+// read from the file system, names only, and an object is made when its turn comes, with what the driver says of it.
 
-// names are the keys right below a prefix: directories end in a slash.
-type names struct{ dirs, files []string }
+// names are the keys right below a directory, without what all have in common: files, and directories with a slash at the
+// end. Each ends in a NUL, which no name holds, so that a directory of a million files is a few large values.
+type names struct {
+	text     []byte
+	starts   []int
+	dirs     int
+	sidecars int // files of the driver's own
+}
+
+// sidecar is the end of the names of files in which fileblob keeps attributes. It does not list them.
+const sidecar = ".attrs"
 
 // rootOf returns the directory that the keys of bucket lie under, by way of the file behind one of them; empty if keys and
 // paths do not correspond.
@@ -39,36 +52,103 @@ func rootOf(ctx context.Context, bucket *blob.Bucket, key string) string {
 	return root
 }
 
+// readEvery is how many entries of a directory are in memory at once besides their names.
+const readEvery = 1024
+
 // names reads what lies right below prefix, sorted; known is false where that takes the driver.
 func (w *walk) names(prefix string) (found names, known bool) {
 	if w.root == "" {
 		return names{}, false
 	}
-	dir, base := prefix[:strings.LastIndex(prefix, "/")+1], prefix[strings.LastIndex(prefix, "/")+1:]
-	entries, err := os.ReadDir(filepath.FromSlash(w.root + dir))
+	dir, base := cutDir(prefix)
+	file, err := os.Open(filepath.FromSlash(w.root + dir))
 	if err != nil {
 		return names{}, false
 	}
-	for _, entry := range entries {
-		name := entry.Name()
-		switch {
-		case strings.Contains(name, "__0x"): // an escaped character
+	defer file.Close()
+	for {
+		entries, err := file.ReadDir(readEvery)
+		for _, entry := range entries {
+			if !found.add(dir, base, entry) {
+				return names{}, false
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
 			return names{}, false
-		case !strings.HasPrefix(name, base):
-		case entry.IsDir():
-			found.dirs = append(found.dirs, dir+name+"/")
-		default:
-			found.files = append(found.files, dir+name)
 		}
 	}
-	slices.Sort(found.dirs) // "a-/" comes before "a/"
+	slices.SortFunc(found.starts, func(a, b int) int { return bytes.Compare(found.at(a), found.at(b)) }) // "a-/" before "a/"
 	return found, true
+}
+
+// add takes an entry of dir, if its name starts with base. It is false for a name that does not say what the key is.
+func (n *names) add(dir, base string, entry os.DirEntry) bool {
+	name := entry.Name()
+	switch {
+	case strings.Contains(name, "__0x"): // an escaped character
+		return false
+	case !strings.HasPrefix(name, base):
+		return true
+	case entry.IsDir():
+		if name += "/"; listable(dir+name) != dir+name {
+			return false
+		}
+		n.dirs++
+	case strings.HasSuffix(name, sidecar):
+		n.sidecars++
+	}
+	n.starts = append(n.starts, len(n.text))
+	n.text = append(append(n.text, name...), 0)
+	return true
+}
+
+// at is the name that starts there.
+func (n *names) at(start int) []byte {
+	return n.text[start : start+bytes.IndexByte(n.text[start:], 0)]
+}
+
+// hasSidecar says whether the driver has attributes of a file.
+func (n *names) hasSidecar(name string) bool {
+	if n.sidecars == 0 {
+		return false
+	}
+	_, found := slices.BinarySearchFunc(n.starts, name+sidecar, func(start int, name string) int {
+		return strings.Compare(string(n.at(start)), name)
+	})
+	return found
+}
+
+// object is what the bucket's own listing says of a file; nil if it is gone.
+func (w *walk) object(dir, name string, attributes bool) (*blob.ListObject, error) {
+	info, err := os.Lstat(filepath.FromSlash(w.root + dir + name)) // of a link itself, as the driver
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	object := &blob.ListObject{Key: dir + name, ModTime: info.ModTime(), Size: info.Size()}
+	if attributes {
+		if a, err := w.bucket.Attributes(w.ctx, object.Key); err == nil { // the driver's listing ignores an error, too
+			object.MD5 = a.MD5
+		}
+	}
+	return object, nil
+}
+
+// cutDir cuts behind the last slash.
+func cutDir(prefix string) (dir, base string) {
+	i := strings.LastIndex(prefix, "/") + 1
+	return prefix[:i], prefix[i:]
 }
 
 // listable is the part of prefix that fileblob can be asked for: it looks for the directories of a prefix as they are
 // written, although it stores some characters of them escaped, and so finds nothing there.
 func listable(prefix string) string {
-	dir := prefix[:strings.LastIndex(prefix, "/")+1]
+	dir, _ := cutDir(prefix)
 	for i := range len(dir) {
 		slash := dir[i] == '/' && (strings.HasSuffix(dir[:i], "/") || strings.HasSuffix(dir[:i], ".."))
 		if dir[i] < ' ' || slash || strings.HasPrefix(dir[i:], "__0x") {

@@ -15,14 +15,16 @@ import (
 
 // Pages of a folder. One that holds all there is costs one walk; what is larger is asked for again with the next size.
 const (
-	wholePage = 32 << 10 // about 700 bytes an object
+	wholePage = 8 << 10 // about 700 bytes an object
 	pageGrows = 64
 	// mayWaste says which part of the work may go into pages that turn out not to hold all: one in so many objects.
 	mayWaste = 8
 )
 
 // walked lists a folder of files directory by directory, depth first, each sorted by key: that is key order. Memory is
-// bounded by the largest directory, or the largest subtree that fits one page.
+// bounded by the names in the largest directory, or a page; where names are escaped, by the objects in that directory.
+//
+// A folder that fits one page is listed by the driver. Of a larger one, objects answer to no As.
 func walked(ctx context.Context, bucket *blob.Bucket, prefix, after string) iter.Seq2[*blob.ListObject, error] {
 	return func(yield func(*blob.ListObject, error) bool) {
 		w := walk{ctx: ctx, bucket: bucket, after: after, yield: yield, page: wholePage}
@@ -69,9 +71,8 @@ func (w *walk) marker(prefix string) bool {
 
 // below yields what is under prefix.
 func (w *walk) below(prefix string, large bool) bool {
-	names, known := w.names(prefix)
-	if known && len(names.dirs) == 0 {
-		return w.whole(&blob.ListOptions{Prefix: prefix}, len(names.files)+1, prefix)
+	if found, known := w.names(prefix); known {
+		return w.entries(prefix, &found, large)
 	}
 	if !large && w.wasted*mayWaste <= w.yielded {
 		objects, whole, err := w.list(&blob.ListOptions{Prefix: prefix}, w.page)
@@ -87,15 +88,44 @@ func (w *walk) below(prefix string, large bool) bool {
 			return w.below(prefix, true)
 		}
 	}
-	if !known || len(names.files) > 0 {
-		return w.whole(&blob.ListOptions{Prefix: prefix, Delimiter: "/"}, w.page, prefix)
-	}
-	for _, dir := range names.dirs {
-		if !startsAfter(dir, w.after) && !w.subtree(dir, large && len(names.dirs) == 1) {
+	return w.whole(&blob.ListOptions{Prefix: prefix, Delimiter: "/"}, w.page, prefix)
+}
+
+// entries yields the files of a directory, and in the place of each directory in it what is below that. A marker of one of
+// those would have an escaped name.
+func (w *walk) entries(prefix string, found *names, large bool) bool {
+	parent, _ := cutDir(prefix)
+	large = large && len(found.starts) == 1
+	for i, start := range found.starts {
+		if i%readEvery == 0 && w.ctx.Err() != nil {
+			return w.failed(context.Cause(w.ctx))
+		}
+		name := string(found.at(start))
+		key := parent + name
+		switch {
+		case strings.HasSuffix(name, "/"):
+			if !startsAfter(key, w.after) && !w.below(key, large) {
+				return false
+			}
+		case strings.HasSuffix(name, sidecar), key <= w.after && w.after != "":
+		case !w.file(parent, name, found.hasSidecar(name)):
 			return false
 		}
 	}
 	return true
+}
+
+// file yields one file, unless it is gone since its name was read.
+func (w *walk) file(parent, name string, attributes bool) bool {
+	object, err := w.object(parent, name, attributes)
+	switch {
+	case err != nil:
+		return w.failed(err)
+	case object == nil:
+		return true
+	}
+	w.yielded++
+	return w.yield(object, nil)
 }
 
 // whole yields all under prefix that the options ask for, in pages of growing size until one holds it.
