@@ -36,6 +36,8 @@ type CSVOptions struct {
 	MaxFields int
 	// StallTimeout is how long reading waits for a byte. 0: DefaultStallTimeout; negative: for ever.
 	StallTimeout time.Duration
+	// Decompress says which objects may be compressed. Zero: DecompressByName.
+	Decompress Decompress
 	// Store is what the bucket's store can do beyond blob.Bucket: with its IfMatch no part of an object that changed while it
 	// was read is taken for one of the object that was planned. Zero: size and modification time tell.
 	Store Store
@@ -52,7 +54,8 @@ const (
 // CSV yields one value per row of an object, made by decode: Into for structs, Strings, Maps, or a user's own.
 //
 // Quoting is that of RFC 4180, lines end in LF or CRLF, empty lines are no rows. A row that is malformed or does not decode
-// fails as an item; a quote that is never closed ends the source, with an error that says where it was opened.
+// fails as an item; a quote that is never closed ends the source, with an error that says where it was opened. Objects may be
+// compressed: see Decompress.
 func CSV[T any](bucket *blob.Bucket, key string, decode RowDecoder[T], options ...CSVOptions) dmap.Splitter[T] {
 	object, err := named(bucket, key, originOf(bucket, first(options).StallTimeout, first(options).Store))
 	return csvRecords(object, false, err, decode, options)
@@ -76,7 +79,7 @@ func csvRecords[T any](object Object, listed bool, err error, decode RowDecoder[
 }
 
 func (o CSVOptions) check() error {
-	err := errors.Join(checkLimit("MaxRecord", o.MaxRecord), checkLimit("MaxFields", o.MaxFields))
+	err := errors.Join(checkLimit("MaxRecord", o.MaxRecord), checkLimit("MaxFields", o.MaxFields), o.Decompress.check())
 	if strings.IndexByte("\"\r\n", o.Delimiter) >= 0 || o.Delimiter >= 0x80 {
 		err = errors.Join(err, fmt.Errorf("Delimiter %q: want an ASCII character, no quote and no line end", o.Delimiter))
 	}
@@ -132,11 +135,11 @@ func (c *csv[T]) open(ctx context.Context, part span) (framer[T], error) {
 		}
 		names = first.names
 	}
-	in, err := part.openAt(ctx)
+	in, end, err := part.openText(ctx, c.options.Decompress)
 	if err != nil {
 		return nil, err
 	}
-	rows := &rowFramer[T]{CSV: c.reader(in, part.from, part.end()), Closer: in, ragged: c.options.Ragged}
+	rows := &rowFramer[T]{CSV: c.reader(in, part.from, end), Closer: in, ragged: c.options.Ragged}
 	if names == nil {
 		if names, err = c.header(rows.CSV, part.object.Key); err != nil {
 			in.Close()
@@ -206,27 +209,33 @@ func (c *csv[T]) headerOf(ctx context.Context, object Object) (*header, error) {
 
 // readHeader reads the header from the first bytes; 0: from all of the object.
 func (c *csv[T]) readHeader(ctx context.Context, object Object, bytes int64) (*header, error) {
-	stored, err := object.stored()
-	if err != nil {
-		return nil, err
-	}
-	open := body.Open
-	if bytes > 0 {
-		open = func(ctx context.Context, o body.Object, from int64) (*body.Reader, error) {
-			return body.OpenRange(ctx, o, from, bytes)
-		}
-	}
-	in, err := open(ctx, stored, 0)
+	in, size, err := c.openHeader(ctx, object, bytes)
 	if err != nil {
 		return nil, err
 	}
 	defer in.Close()
-	rows := c.reader(in, 0, in.Size())
+	rows := c.reader(in, 0, size)
 	names, err := c.header(rows, object.Key)
 	if err != nil {
 		return nil, err
 	}
 	return &header{version(object), names, rows.End()}, nil
+}
+
+func (c *csv[T]) openHeader(ctx context.Context, object Object, bytes int64) (in io.ReadCloser, size int64, err error) {
+	whole := span{object: object}
+	if bytes == 0 || c.options.Decompress.looksInto(object.Key) {
+		return whole.openText(ctx, c.options.Decompress)
+	}
+	stored, err := object.stored()
+	if err != nil {
+		return nil, 0, err
+	}
+	start, err := body.OpenRange(ctx, stored, 0, bytes)
+	if err != nil {
+		return nil, 0, err
+	}
+	return start, start.Size(), nil
 }
 
 // header takes the first row as the header. Whatever is wrong with it ends the source.

@@ -143,6 +143,18 @@ func ExampleJSONLines_decode() {
 	// words@4 = TWO
 }
 
+func ExampleJSONArray() {
+	type event struct{ Kind string }
+	ctx := context.Background()
+	bucket := bucketOf(ctx, "events.json", `[{"kind": "start"}, {"kind": 7}, {"kind": "end"}]`)
+	defer bucket.Close()
+	show(ctx, source.JSONArray[event](bucket, "events.json"))
+	// Output:
+	// events.json@1 = {Kind:start}
+	// events.json@20 fails: object "events.json" line 1 (byte 20): json at byte 10: json: cannot unmarshal number into Go struct field event.Kind of type string
+	// events.json@33 = {Kind:end}
+}
+
 func ExampleFlatten() {
 	ctx := context.Background()
 	bucket := bucketOf(ctx, "in/a.csv", "n\n1\n2\n", "in/b.csv", "n\n3\n", "in/c.csv", "")

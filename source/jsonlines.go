@@ -25,12 +25,14 @@ type JSONLinesOptions[T any] struct {
 	AnyBytes bool
 	// StallTimeout is how long reading waits for a byte. 0: DefaultStallTimeout; negative: for ever.
 	StallTimeout time.Duration
+	// Decompress says which objects may be compressed. Zero: DecompressByName.
+	Decompress Decompress
 	// Store is that of CSVOptions.
 	Store Store
 }
 
 // JSONLines yields one value per line of an object. Blank lines are no items; CRLF, a byte order mark and a last line without
-// an end are fine. A line that is too long or does not decode fails as an item.
+// an end are fine, and so are gzip and zstd: see Decompress. A line that is too long or does not decode fails as an item.
 func JSONLines[T any](bucket *blob.Bucket, key string, options ...JSONLinesOptions[T]) dmap.Splitter[T] {
 	object, err := named(bucket, key, originOf(bucket, first(options).StallTimeout, first(options).Store))
 	return jsonLines(object, false, err, options)
@@ -43,39 +45,50 @@ func JSONLinesOf[T any](object Object, options ...JSONLinesOptions[T]) dmap.Spli
 }
 
 func jsonLines[T any](object Object, listed bool, err error, options []JSONLinesOptions[T]) *records[T] {
+	find := func(in io.Reader, from, end int64, most int) recordFinder {
+		return record.NewLines(in, from, end, most)
+	}
+	r := jsonRecords("json lines", object, listed, err, options, find)
+	r.cut = cutLines
+	return r
+}
+
+// jsonRecords is an object that holds JSON, in records that find finds.
+func jsonRecords[T any](
+	kind string, object Object, listed bool, err error, options []JSONLinesOptions[T],
+	find func(in io.Reader, from, end int64, most int) recordFinder,
+) *records[T] {
 	o := first(options)
 	if o.Decode == nil {
 		o.Decode = jsonDecoder[T]()
 	}
-	r := &records[T]{kind: "json lines", object: object, listed: listed, open: o.open, cut: cutLines, large: large{tuning: usual()}}
-	err = errors.Join(err, checkOptions(len(options)), checkLimit("MaxRecord", o.MaxRecord))
+	r := &records[T]{kind: kind, object: object, listed: listed, large: large{tuning: usual()}}
+	r.open = func(ctx context.Context, part span) (framer[T], error) {
+		in, end, err := part.openText(ctx, o.Decompress)
+		if err != nil {
+			return nil, err
+		}
+		return &jsonFramer[T]{find(in, part.from, end, or(o.MaxRecord, DefaultMaxRecord)), in, o}, nil
+	}
+	err = errors.Join(err, checkOptions(len(options)), checkLimit("MaxRecord", o.MaxRecord), o.Decompress.check())
 	r.invalid = invalid(r, err)
 	return r
-}
-
-func (o JSONLinesOptions[T]) open(ctx context.Context, part span) (framer[T], error) {
-	in, err := part.openAt(ctx)
-	if err != nil {
-		return nil, err
-	}
-	lines := record.NewLines(in, part.from, part.end(), or(o.MaxRecord, DefaultMaxRecord))
-	return &lineFramer[T]{lines, in, o}, nil
 }
 
 func cutLines(ctx context.Context, l *large, object Object, emit func(from, to int64) bool) error {
 	return (&linePlan{large: l, object: object}).run(ctx, emit)
 }
 
-// lineFramer decodes lines.
-type lineFramer[T any] struct {
-	*record.Lines
+// jsonFramer decodes lines, or the values of an array.
+type jsonFramer[T any] struct {
+	recordFinder
 	io.Closer
 	options JSONLinesOptions[T]
 }
 
 var errInvalidUTF8 = errors.New("invalid UTF-8")
 
-func (f *lineFramer[T]) Value() (value T, err error) {
+func (f *jsonFramer[T]) Value() (value T, err error) {
 	defer func() {
 		if panicked := recover(); panicked != nil {
 			err = dmap.Recovered(panicked)

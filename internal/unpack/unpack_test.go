@@ -1,0 +1,161 @@
+package unpack
+
+import (
+	"bytes"
+	stdgzip "compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/stretchr/testify/require"
+)
+
+func gzipped(tb testing.TB, text []byte) []byte {
+	tb.Helper()
+	var b bytes.Buffer
+	w := stdgzip.NewWriter(&b)
+	_, err := w.Write(text)
+	require.NoError(tb, err)
+	require.NoError(tb, w.Close())
+	return b.Bytes()
+}
+
+func zstandard(tb testing.TB, text []byte, options ...zstd.EOption) []byte {
+	tb.Helper()
+	w, err := zstd.NewWriter(nil, options...)
+	require.NoError(tb, err)
+	defer w.Close()
+	return w.EncodeAll(text, nil)
+}
+
+func unpacked(data []byte) ([]byte, error) {
+	r, err := Open(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return io.ReadAll(r)
+}
+
+// text is some that compresses like text.
+func text(n int) []byte {
+	random := rand.New(rand.NewPCG(1, 2))
+	var b bytes.Buffer
+	for b.Len() < n {
+		fmt.Fprintf(&b, "%d,some words,%x\n", random.IntN(1e6), random.IntN(1e9))
+	}
+	return b.Bytes()
+}
+
+func TestWhatWasCompressedComesBack(t *testing.T) {
+	for _, n := range []int{0, 1, 100, 3 << 20} {
+		want := text(n)
+		half := n / 2
+		for name, data := range map[string][]byte{
+			"plain": want, "gzip": gzipped(t, want), "zstd": zstandard(t, want),
+			"gzip members": append(gzipped(t, want[:half]), gzipped(t, want[half:])...),
+			"zstd frames":  append(zstandard(t, want[:half]), zstandard(t, want[half:])...),
+		} {
+			got, err := unpacked(data)
+			require.NoError(t, err, name)
+			require.Equal(t, string(want), string(got), name)
+			r, err := Open(iotest.OneByteReader(bytes.NewReader(data)))
+			require.NoError(t, err)
+			require.NoError(t, r.Skip(int64(half)))
+			got, err = io.ReadAll(r)
+			require.NoError(t, err)
+			require.Equal(t, string(want[half:]), string(got), name)
+			require.NoError(t, r.Skip(10), "nothing is left")
+			r.Close()
+		}
+	}
+}
+
+func TestCompressedDataThatEndsTooEarlyIsAnError(t *testing.T) {
+	for format, data := range map[string][]byte{"gzip": gzipped(t, text(200_000)), "zstd": zstandard(t, text(200_000))} {
+		for _, n := range []int{5, 12, len(data) / 2, len(data) - 1} {
+			got, err := unpacked(data[:n])
+			var bad *Error
+			require.ErrorAs(t, err, &bad, "%s %d", format, n)
+			require.ErrorIs(t, err, io.ErrUnexpectedEOF, "%s %d", format, n)
+			require.Equal(t, format, bad.Format)
+			require.EqualValues(t, len(got), bad.Offset)
+		}
+	}
+}
+
+func TestDamagedDataIsAnError(t *testing.T) {
+	for format, data := range map[string][]byte{"gzip": gzipped(t, text(200_000)), "zstd": zstandard(t, text(200_000))} {
+		broken := bytes.Clone(data)
+		broken[len(broken)/2] ^= 0x55
+		_, err := unpacked(broken)
+		require.ErrorContains(t, err, format+" at decompressed byte")
+	}
+	_, err := unpacked(append(gzipped(t, text(100)), "and more"...))
+	require.ErrorContains(t, err, "gzip at decompressed byte")
+}
+
+func TestABombIsDefusedEarly(t *testing.T) {
+	zeros := make([]byte, 64<<20)
+	for name, data := range map[string][]byte{"gzip": gzipped(t, zeros), "zstd": zstandard(t, zeros)} {
+		got, err := unpacked(data)
+		var bad *Error
+		require.ErrorAs(t, err, &bad, name)
+		require.Equal(t, "decompressed bytes for each byte", bad.Limit)
+		require.EqualValues(t, 200, bad.Max)
+		require.Less(t, len(got), 32<<20)
+	}
+	got, err := unpacked(gzipped(t, zeros[:freeBytes]))
+	require.NoError(t, err, "the first of it is free")
+	require.Len(t, got, freeBytes)
+}
+
+func TestAZstdWindowThatIsTooLargeIsALimit(t *testing.T) {
+	_, err := unpacked([]byte("\x28\xb5\x2f\xfd\x00\x98" + strings.Repeat("\x00", 100))) // asks for 512 MiB
+	var bad *Error
+	require.ErrorAs(t, err, &bad)
+	require.Equal(t, "bytes of window", bad.Limit)
+}
+
+func TestAnErrorOfTheStreamComesAsItIs(t *testing.T) {
+	reset := errors.New("reset")
+	for _, data := range [][]byte{gzipped(t, text(500_000)), zstandard(t, text(500_000)), text(500_000)} {
+		for _, n := range []int{2, len(data) / 2} {
+			r, err := Open(io.MultiReader(bytes.NewReader(data[:n]), iotest.ErrReader(reset)))
+			if err == nil {
+				_, err = io.ReadAll(r)
+				require.Equal(t, reset, err)
+				_, err = r.Read(make([]byte, 1))
+				r.Close()
+			}
+			require.Equal(t, reset, err)
+		}
+	}
+}
+
+func FuzzUnpack(f *testing.F) {
+	f.Add(gzipped(f, text(1000)))
+	f.Add(zstandard(f, text(1000)))
+	f.Add([]byte("text"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		got, err := unpacked(data)
+		require.LessOrEqual(t, len(got), freeBytes+MaxRatio*len(data)+bufferSize)
+		if err != nil {
+			var bad *Error
+			require.ErrorAs(t, err, &bad)
+			return
+		}
+		if bytes.HasPrefix(data, []byte("\x1f\x8b")) { // the slow reference
+			r, err := stdgzip.NewReader(bytes.NewReader(data))
+			require.NoError(t, err)
+			want, err := io.ReadAll(r)
+			require.NoError(t, err)
+			require.Equal(t, want, got)
+		}
+	})
+}

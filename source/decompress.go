@@ -1,0 +1,96 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/go-dmap/dmap/internal/unpack"
+)
+
+// Decompress says which objects are looked at for gzip and zstd. What is compressed is told by its first bytes alone, so that
+// it does no harm if a store has decompressed it on the way.
+//
+// A compressed object is one split, its offsets are those of the decompressed text, and to go on in its middle means to
+// decompress it up to there. It may have as many members or frames as it likes, but more than 64 GiB of text, or more than
+// 200 bytes of it for each of its own beyond the first MiB, or zstd that needs a window of more than 64 MiB, end the source
+// with a *LimitError.
+type Decompress int
+
+const (
+	DecompressByName Decompress = iota // objects whose key ends in .gz, .gzip, .zst or .zstd
+	DecompressAny                      // all; to go on in the middle of one costs a request more
+	DecompressNone
+)
+
+func (d Decompress) check() error {
+	if d < DecompressByName || d > DecompressNone {
+		return fmt.Errorf("Decompress %d is unknown", d)
+	}
+	return nil
+}
+
+// looksInto reports whether an object of that name may be compressed.
+func (d Decompress) looksInto(key string) bool {
+	return d == DecompressAny || d == DecompressByName && compressedName(key)
+}
+
+// openText is openAt for what may be compressed. end is where the text ends as far as that is known, -1 if it is not.
+func (p span) openText(ctx context.Context, d Decompress) (in io.ReadCloser, end int64, err error) {
+	if !d.looksInto(p.object.Key) {
+		in, err = p.openAt(ctx)
+		return in, p.end(), err
+	}
+	body, err := p.object.open(ctx, 0)
+	if err != nil {
+		return nil, 0, err
+	}
+	text := &unpacked{body: body, key: p.object.Key}
+	text.Reader, err = unpack.Open(body)
+	switch {
+	case err != nil:
+		body.Close()
+		return nil, 0, text.located(err)
+	case text.Format() == "" && p.from == 0:
+		return text, body.Size(), nil
+	case text.Format() == "":
+		text.Close()
+		in, err = p.openAt(ctx)
+		return in, p.end(), err
+	}
+	if err := text.Skip(p.from); err != nil {
+		text.Close()
+		return nil, 0, text.located(err)
+	}
+	return text, -1, nil
+}
+
+// unpacked is the text of an object.
+type unpacked struct {
+	*unpack.Reader
+	body io.Closer
+	key  string
+}
+
+func (u *unpacked) Read(p []byte) (int, error) {
+	n, err := u.Reader.Read(p)
+	return n, u.located(err)
+}
+
+// located names the object in an error that does not.
+func (u *unpacked) located(err error) error {
+	var bad *unpack.Error
+	switch {
+	case !errors.As(err, &bad):
+		return err
+	case bad.Limit != "":
+		return &LimitError{Object: u.key, Offset: bad.Offset, Limit: bad.Limit, Max: bad.Max}
+	}
+	return fmt.Errorf("object %q: %w", u.key, err)
+}
+
+func (u *unpacked) Close() error {
+	u.Reader.Close()
+	return u.body.Close()
+}
