@@ -11,6 +11,7 @@ var (
 	errNotArray  = errors.New("no JSON array")
 	errNotClosed = errors.New("the JSON array does not end")
 	errNoComma   = errors.New("neither a comma nor the end of the JSON array")
+	errLastComma = errors.New("a comma before the end of the JSON array")
 	errBehind    = errors.New("text behind the end of the JSON array")
 )
 
@@ -71,7 +72,7 @@ func (a *Array) Next() error {
 
 // separate goes to the first byte of the next value. io.EOF: there is none.
 func (a *Array) separate() error {
-	for {
+	for another := false; ; { // a comma says that there is another value
 		c, err := a.peek()
 		switch {
 		case a.closed && err == nil:
@@ -88,6 +89,8 @@ func (a *Array) separate() error {
 			return a.fatal(errNotArray)
 		case !a.inside:
 			a.inside = true
+		case c == ']' && another:
+			return a.fatal(errLastComma)
 		case c == ']':
 			a.closed = true
 		case a.comma && c != ',':
@@ -95,7 +98,7 @@ func (a *Array) separate() error {
 		case !a.comma:
 			return nil
 		default:
-			a.comma = false
+			a.comma, another = false, true
 		}
 		a.take(1)
 	}

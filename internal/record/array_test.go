@@ -73,7 +73,7 @@ func FuzzArray(f *testing.F) {
 func TestWhatIsWrongWithAnArrayIsFatal(t *testing.T) {
 	for data, wrong := range map[string]string{
 		``: "no JSON array", `{}`: "no JSON array", `[1`: "does not end", `[{"a":`: "does not end", `["a`: "does not end",
-		`[1,`: "does not end", `[`: "does not end", `[1 2]`: "neither a comma", `[1]x`: "behind the end", "\x1f\x8b": "gzip",
+		`[1,`: "does not end", `[`: "does not end", `[1 2]`: "neither a comma", `[1]x`: "behind the end", `[1, ]`: "a comma before", "\x1f\x8b": "gzip",
 	} {
 		_, err := valuesFrom([]byte(data), 0, 4, 32)
 		var fault *Fault
