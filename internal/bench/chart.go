@@ -107,7 +107,14 @@ func (r report) footer() string {
 	if r.Varies {
 		atOnce = ""
 	}
-	return fmt.Sprintf("%d %ss, %smedian of %d rounds, %s, %s, %s", r.N, r.Unit, atOnce, r.Rounds, r.Machine, r.Go, r.Date)
+	return fmt.Sprintf("%d %ss, %s%s, %s, %s, %s", r.N, r.Unit, atOnce, medianOf(r.Rounds), r.Machine, r.Go, r.Date)
+}
+
+func medianOf(rounds int) string {
+	if rounds == 1 {
+		return "one round"
+	}
+	return fmt.Sprintf("median of %d rounds", rounds)
 }
 
 // drawing is an SVG file while it is written.

@@ -57,7 +57,7 @@ func TestBarsAreAsLongAsTheirFigures(t *testing.T) {
 	require.Equal(t, []string{
 		"less < more & so on", "a/b: CPU ns/item, less is better",
 		"peer", "100.0", "dmap", "25.0  (0.25x)",
-		"10 items, 2 calls at once, median of 1 rounds, m, go1, 2026-01-02",
+		"10 items, 2 calls at once, one round, m, go1, 2026-01-02",
 	}, texts(t, svg))
 	room := chartWidth - (4*charWidth + 16) - valueSpace
 	require.Contains(t, string(svg), `width="`+fixed(room)+`" height="18" rx="2" fill="`+palettes["light"].bar)
