@@ -102,7 +102,7 @@ func TestIntoLeavesNothingOfTheRowBefore(t *testing.T) {
 	items := read(t, src)
 	require.Equal(t, sparse{}, items[1].Value)
 	require.Error(t, items[2].Err)
-	require.Equal(t, "", items[3].Value.A)
+	require.Empty(t, items[3].Value.A)
 	require.Equal(t, "w", *items[3].Value.P)
 	require.Equal(t, "y", *items[0].Value.P)
 }

@@ -55,7 +55,8 @@ func plainRows(mib int64) made {
 
 func quotedRows(mib int64) made {
 	body, rows := block(func(b *bytes.Buffer, i int) {
-		fmt.Fprintf(b, "\"bucket\",\"data/2026/11/24/part-%05d.json\",\"%d\",\"2026-11-24T10:00:00.000Z\",\"\",\"a \"\"quoted\"\" word,\nand a line\",\"STANDARD\"\n", i, i*37)
+		fmt.Fprintf(b, "\"bucket\",\"data/2026/11/24/part-%05d.json\",\"%d\",\"2026-11-24T10:00:00.000Z\",", i, i*37)
+		b.WriteString("\"\",\"a \"\"quoted\"\" word,\nand a line\",\"STANDARD\"\n")
 	})
 	return made{repeated{[]byte("bucket,key,size,modified,etag,note,class\n"), body, mib}, rows * mib}
 }

@@ -174,7 +174,7 @@ func (r *Reader) connect() error {
 	if r.end != toTheEnd {
 		length = r.left()
 	}
-	conn.limit.Context, conn.limit.stall, conn.limit.waiting = r.ctx, r.object.Stall, true
+	conn.limit.begin(r.ctx, r.object.Stall)
 	reader, err := r.object.Bucket.NewRangeReader(&conn.limit, r.object.Key, r.offset, length, r.object.condition())
 	if err = conn.waited(err); err != nil {
 		conn.limit.end()
@@ -208,7 +208,7 @@ func (r *Reader) refused(err error) error {
 		return r.named(err)
 	}
 	var conn connection
-	conn.limit.Context, conn.limit.stall, conn.limit.waiting = r.ctx, o.Stall, true
+	conn.limit.begin(r.ctx, o.Stall)
 	defer conn.limit.end()
 	now, err := o.Bucket.Attributes(&conn.limit, o.Key)
 	if err = conn.waited(err); err != nil {

@@ -23,6 +23,11 @@ type limit struct {
 	timer   *time.Timer // nil: nobody listens yet, or no stall timeout. Runs only while waiting
 }
 
+// begin readies the limit for a connection, whose first wait starts now.
+func (l *limit) begin(ctx context.Context, stall time.Duration) {
+	l.Context, l.stall, l.waiting = ctx, stall, true
+}
+
 // Done makes the limit work from now on.
 func (l *limit) Done() <-chan struct{} { return l.listen().Done() }
 
