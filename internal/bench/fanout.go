@@ -35,7 +35,7 @@ func spin(_ context.Context, i int) error {
 const napTime = 5 * time.Millisecond
 
 func nap(context.Context, int) error {
-	time.Sleep(napTime) //nolint:forbidigo // to wait is the work itself
+	time.Sleep(napTime)
 	return nil
 }
 
