@@ -12,7 +12,7 @@ RACE     := -race -shuffle=on -timeout 10m
 
 each = @set -e; for dir in $(MODULES); do echo "--- $${dir\#\#$(CURDIR)/}: $(1)"; (cd $$dir && $(1)); done
 
-.PHONY: help build test short lint fmt vet tidy tidy-check deps house fuzz cover bench bench-all bench-job bench-fanout bench-scale charts durability crash plantedbugs vuln tools clean
+.PHONY: help build test short lint fmt vet tidy tidy-check deps house fuzz cover bench bench-all bench-job bench-fanout bench-scale bench-listing bench-large bench-reads bench-results charts durability crash plantedbugs vuln tools clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -71,6 +71,18 @@ bench-fanout: ## what an item costs beside plain Go and other libraries: nothing
 
 bench-scale: ## cost and memory by items, calls at once, splits and failures; BENCHFLAGS="-n 100000000" for the long form of scale/items
 	go run ./internal/bench $(BENCHFLAGS) scale
+
+bench-listing: ## listings through s3blob, by shapes of keys, 50 and 200 ms a page, 1 to 32 listers; requests counted
+	go run ./internal/bench $(BENCHFLAGS) listing
+
+bench-large: ## one large object by ranges over limited connections, and parsed on one core and on all
+	go run ./internal/bench $(BENCHFLAGS) large cores
+
+bench-reads: ## many small objects from a folder and from S3
+	go run ./internal/bench $(BENCHFLAGS) reads
+
+bench-results: ## writing results beside JSON encoders
+	go run ./internal/bench $(BENCHFLAGS) results
 
 charts: ## draw docs/charts from the data in docs/bench, without measuring
 	go run ./internal/bench -draw docs/bench
