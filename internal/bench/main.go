@@ -35,6 +35,7 @@ func tables() []table {
 		[]table{job, durability},
 		fanout(),
 		listing(),
+		folders(),
 		large(),
 		scale(),
 		smallReads(),
