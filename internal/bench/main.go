@@ -40,6 +40,7 @@ func tables() []table {
 		scale(),
 		smallReads(),
 		[]table{results},
+		readers(),
 	)
 }
 
