@@ -252,10 +252,11 @@ func events(n int64, begin, between, end string) []byte {
 		if i > 0 {
 			b.WriteString(between)
 		}
-		fmt.Fprintf(b, `{"id":"evt_%08x","type":"order.paid","at":"2026-11-%02dT08:%02d:00Z","user":%d,"ok":%t,"amount":%.2f,"tags":["eu","mobile","a \"b\""],`+
+		id := uint64(i) * 0x9e3779b97f4a7c15 // as random as identifiers are: it counts for what compression makes of it
+		fmt.Fprintf(b, `{"id":"evt_%016x","type":"order.paid","at":"2026-11-%02dT08:%02d:00Z","user":%d,"ok":%t,"amount":%.2f,"tags":["eu","mobile","a \"b\""],`+
 			`"geo":{"lat":%.5f,"lon":-%.5f},"items":[{"sku":"SKU-%d","count":%d,"price":12.5},{"sku":"SKU-22","count":2,"price":0.99}],`+
 			`"headers":{"agent":"Mozilla/5.0 (X11; Linux x86_64)","lang":"de-DE"}}`,
-			i*7919, i%30+1, i%60, i*104729, i%2 == 0, float64(i%100_000)/7, float64(i%9000)/101, float64(i%18000)/103, i%500, i%9)
+			id, i%30+1, i%60, id>>40, i%2 == 0, float64(id>>44)/7, float64(i%9000)/101, float64(i%18000)/103, i%500, i%9)
 	}
 	b.WriteString(end)
 	return b.Bytes()
