@@ -15,8 +15,8 @@ import (
 
 // JSONLinesOptions tune JSONLines.
 type JSONLinesOptions[T any] struct {
-	// Decode makes a value of a line; it must not keep the line. nil: what json.Unmarshal makes of it, in half of the time
-	// (names in tags of encoding/json/v2, like "embed", count). Called on the reading goroutine; an error or a panic fails
+	// Decode makes a value of a line; it must not keep the line. nil: what json.Unmarshal makes of it, in little more than
+	// half of the time (names in tags of encoding/json/v2, like "embed", count). Called on the reading goroutine; an error or a panic fails
 	// the item.
 	Decode func(line []byte) (T, error)
 	// MaxRecord is how many bytes a line may have; a longer one fails as an item. 0: DefaultMaxRecord.

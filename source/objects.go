@@ -47,7 +47,7 @@ const (
 // and a run that goes on from a position lists from the start again up to it.
 func Objects(bucket *blob.Bucket, prefix string, options ...ObjectsOptions) dmap.Splitter[Object] {
 	o := &objects{prefix: prefix, options: first(options)}
-	o.origin = newOrigin(bucket, o.options.StallTimeout)
+	o.origin = originOf(bucket, o.options.StallTimeout, o.options.Store)
 	o.invalid = o.check(len(options))
 	if o.invalid == nil && o.options.Listers != 1 && o.options.Store.StartAfter != nil {
 		o.lister = listing.New(bucket, prefix, o.startAfter)

@@ -65,7 +65,7 @@ func named(bucket *blob.Bucket, key string, origin *origin) (Object, error) {
 	return Object{Key: key, Size: -1, from: origin}, err
 }
 
-// originOf is where an object comes from that was not listed.
+// originOf is where objects come from, with what their kind of store can do.
 func originOf(bucket *blob.Bucket, stall time.Duration, store Store) *origin {
 	o := newOrigin(bucket, stall)
 	o.store = store
