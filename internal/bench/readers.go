@@ -232,7 +232,7 @@ type event struct {
 	Amount  float64                    `json:"amount"`
 	Tags    []string                   `json:"tags"`
 	Geo     struct{ Lat, Lon float64 } `json:"geo"`
-	Items   []position                     `json:"items"`
+	Items   []position                 `json:"items"`
 	Headers map[string]string          `json:"headers"`
 }
 
