@@ -12,7 +12,7 @@ RACE     := -race -shuffle=on -timeout 10m
 
 each = @set -e; for dir in $(MODULES); do echo "--- $${dir\#\#$(CURDIR)/}: $(1)"; (cd $$dir && $(1)); done
 
-.PHONY: help build test short lint fmt vet tidy tidy-check deps house fuzz cover bench bench-all bench-job bench-fanout bench-scale bench-listing bench-large bench-reads bench-results charts durability crash plantedbugs vuln tools clean
+.PHONY: help build test short lint fmt vet tidy tidy-check deps house fuzz cover bench bench-all bench-job bench-fanout bench-scale bench-listing bench-large bench-reads bench-results bench-readers bench-folders charts durability crash plantedbugs vuln tools clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -83,6 +83,12 @@ bench-reads: ## many small objects from a folder and from S3
 
 bench-results: ## writing results beside JSON encoders
 	go run ./internal/bench $(BENCHFLAGS) results
+
+bench-readers: ## CSV, JSON lines, JSON arrays, gzip and zstd beside the standard library and other decoders
+	go run ./internal/bench $(BENCHFLAGS) readers
+
+bench-folders: ## folders of 500,000 files listed, beside filepath.WalkDir and gocloud
+	go run ./internal/bench $(BENCHFLAGS) folders
 
 charts: ## draw docs/charts from the data in docs/bench, without measuring
 	go run ./internal/bench -draw docs/bench
