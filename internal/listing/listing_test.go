@@ -55,12 +55,15 @@ func keysOf(tb testing.TB, objects iter.Seq2[*blob.ListObject, error]) []string 
 	return keys
 }
 
-// smallPages is a listing of a folder with pages so small that all its ways are taken.
+// smallPages is a listing of a folder with pages so small that all its ways are taken, by names where page is even.
 func smallPages(ctx context.Context, bucket *blob.Bucket, prefix, after string, page int) iter.Seq2[*blob.ListObject, error] {
 	return func(yield func(*blob.ListObject, error) bool) {
 		w := walk{ctx: ctx, bucket: bucket, after: after, page: page, yield: func(o *blob.ListObject, err error) bool {
 			return err == nil && o.Key <= after || yield(o, err)
 		}}
+		if page%2 == 0 {
+			w.root = rootOf(ctx, bucket, prefix)
+		}
 		w.subtree(prefix, false)
 	}
 }

@@ -19,34 +19,38 @@ import (
 // read from the file system, names only, and an object is made when its turn comes, with what the driver says of it.
 
 // names are the keys right below a directory, without what all have in common: files, and directories with a slash at the
-// end. Each ends in a NUL, which no name holds, so that a directory of a million files is a few large values.
+// end. They lie in blocks, each behind the one before and with a NUL, which no name holds, at its end: a directory of a
+// million files is few values, and none that is copied while it grows.
 type names struct {
-	text     []byte
-	starts   []int
-	dirs     int
-	sidecars int // files of the driver's own
+	blocks   [][]byte
+	n        int
+	sorted   []int // where each starts: block times blockSize, and the place in it
+	sidecars int   // files of the driver's own
 }
+
+const blockSize = 64 << 10 // holds any name
 
 // sidecar is the end of the names of files in which fileblob keeps attributes. It does not list them.
 const sidecar = ".attrs"
 
-// rootOf returns the directory that the keys of bucket lie under, by way of the file behind one of them; empty if keys and
-// paths do not correspond.
-func rootOf(ctx context.Context, bucket *blob.Bucket, key string) string {
-	var path string
-	reader, err := bucket.NewRangeReader(ctx, key, 0, 0, &blob.ReaderOptions{BeforeRead: func(as func(any) bool) error {
-		var file *os.File
-		if as(&file) {
-			path = file.Name()
-		}
-		return nil
-	}})
-	if err != nil {
+// noObject is a key that no object has; should there be one, folders are listed by the driver.
+const noObject = "dmap-looks-for-the-root"
+
+// rootOf returns the directory that the keys of bucket lie under, by way of the path of a file that is not there, which
+// fileblob documents to tell; empty if keys under prefix and paths do not correspond.
+func rootOf(ctx context.Context, bucket *blob.Bucket, prefix string) string {
+	_, err := bucket.Attributes(ctx, noObject)
+	var missing *os.PathError
+	if err == nil || !bucket.ErrorAs(err, &missing) {
 		return ""
 	}
-	_ = reader.Close() // nothing was read
-	root, ok := strings.CutSuffix(filepath.ToSlash(path), key)
+	root, ok := strings.CutSuffix(filepath.ToSlash(missing.Path), noObject)
 	if !ok || !strings.HasSuffix(root, "/") {
+		return ""
+	}
+	dir, _ := cutDir(prefix)
+	top, err := os.Lstat(filepath.Clean(filepath.FromSlash(root + dir)))
+	if err != nil || !top.IsDir() { // the driver does not follow a link there
 		return ""
 	}
 	return root
@@ -80,7 +84,7 @@ func (w *walk) names(prefix string) (found names, known bool) {
 			return names{}, false
 		}
 	}
-	slices.SortFunc(found.starts, func(a, b int) int { return bytes.Compare(found.at(a), found.at(b)) }) // "a-/" before "a/"
+	found.sort()
 	return found, true
 }
 
@@ -96,18 +100,35 @@ func (n *names) add(dir, base string, entry os.DirEntry) bool {
 		if name += "/"; listable(dir+name) != dir+name {
 			return false
 		}
-		n.dirs++
 	case strings.HasSuffix(name, sidecar):
 		n.sidecars++
 	}
-	n.starts = append(n.starts, len(n.text))
-	n.text = append(append(n.text, name...), 0)
+	last := len(n.blocks) - 1
+	if last < 0 || len(n.blocks[last])+len(name) >= cap(n.blocks[last]) {
+		n.blocks = append(n.blocks, make([]byte, 0, blockSize>>max(0, 6-len(n.blocks)))) // most directories are small
+		last++
+	}
+	n.blocks[last] = append(append(n.blocks[last], name...), 0)
+	n.n++
 	return true
+}
+
+// sort puts the names in the order of keys: "a-/" before "a/".
+func (n *names) sort() {
+	n.sorted = make([]int, 0, n.n)
+	for i, block := range n.blocks {
+		for at := 0; at < len(block); {
+			n.sorted = append(n.sorted, i*blockSize+at)
+			at += bytes.IndexByte(block[at:], 0) + 1
+		}
+	}
+	slices.SortFunc(n.sorted, func(a, b int) int { return bytes.Compare(n.at(a), n.at(b)) })
 }
 
 // at is the name that starts there.
 func (n *names) at(start int) []byte {
-	return n.text[start : start+bytes.IndexByte(n.text[start:], 0)]
+	rest := n.blocks[start/blockSize][start%blockSize:]
+	return rest[:bytes.IndexByte(rest, 0)]
 }
 
 // hasSidecar says whether the driver has attributes of a file.
@@ -115,7 +136,7 @@ func (n *names) hasSidecar(name string) bool {
 	if n.sidecars == 0 {
 		return false
 	}
-	_, found := slices.BinarySearchFunc(n.starts, name+sidecar, func(start int, name string) int {
+	_, found := slices.BinarySearchFunc(n.sorted, name+sidecar, func(start int, name string) int {
 		return strings.Compare(string(n.at(start)), name)
 	})
 	return found

@@ -22,12 +22,11 @@ const (
 )
 
 // walked lists a folder of files directory by directory, depth first, each sorted by key: that is key order. Memory is
-// bounded by the names in the largest directory, or a page; where names are escaped, by the objects in that directory.
-//
-// A folder that fits one page is listed by the driver. Of a larger one, objects answer to no As.
+// bounded by the names in the largest directory; where some are escaped, by the objects in that directory, or a page.
+// Objects answer to no As, but those that only the driver can make.
 func walked(ctx context.Context, bucket *blob.Bucket, prefix, after string) iter.Seq2[*blob.ListObject, error] {
 	return func(yield func(*blob.ListObject, error) bool) {
-		w := walk{ctx: ctx, bucket: bucket, after: after, yield: yield, page: wholePage}
+		w := walk{ctx: ctx, bucket: bucket, after: after, yield: yield, page: wholePage, root: rootOf(ctx, bucket, prefix)}
 		w.subtree(prefix, false)
 	}
 }
@@ -71,6 +70,9 @@ func (w *walk) marker(prefix string) bool {
 
 // below yields what is under prefix.
 func (w *walk) below(prefix string, large bool) bool {
+	if w.ctx.Err() != nil {
+		return w.failed(context.Cause(w.ctx))
+	}
 	if found, known := w.names(prefix); known {
 		return w.entries(prefix, &found, large)
 	}
@@ -83,10 +85,6 @@ func (w *walk) below(prefix string, large bool) bool {
 			return w.each(objects, prefix, false)
 		}
 		w.wasted += w.page
-		if w.root == "" {
-			w.root = rootOf(w.ctx, w.bucket, objects[0].Key)
-			return w.below(prefix, true)
-		}
 	}
 	return w.whole(&blob.ListOptions{Prefix: prefix, Delimiter: "/"}, w.page, prefix)
 }
@@ -95,8 +93,8 @@ func (w *walk) below(prefix string, large bool) bool {
 // those would have an escaped name.
 func (w *walk) entries(prefix string, found *names, large bool) bool {
 	parent, _ := cutDir(prefix)
-	large = large && len(found.starts) == 1
-	for i, start := range found.starts {
+	large = large && len(found.sorted) == 1
+	for i, start := range found.sorted {
 		if i%readEvery == 0 && w.ctx.Err() != nil {
 			return w.failed(context.Cause(w.ctx))
 		}
