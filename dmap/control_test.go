@@ -327,3 +327,21 @@ func TestReadingWaitsForWorkersByItemsAndBytes(t *testing.T) {
 		})
 	}
 }
+
+// What the tolerance says holds the failures that were too many, which may be permanent ones.
+func TestACallThatReturnsWhyItWasCancelledIsPending(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got keep[int]
+		stats, err := dmap.Map(t.Context(), numbers(2), func(ctx context.Context, i int) (int, error) {
+			if i == 0 {
+				time.Sleep(time.Millisecond) // the other call is on its way
+				return 0, dmap.Permanent(errBoom)
+			}
+			<-ctx.Done()
+			return 0, context.Cause(ctx)
+		}, dmap.Options{MaxConcurrency: 2, DrainTimeout: time.Second}, dmap.Sink[int](&got))
+		require.ErrorIs(t, err, dmap.ErrTolerance)
+		require.EqualValues(t, 1, stats.Failed)
+		require.EqualValues(t, 1, stats.Pending)
+	})
+}

@@ -289,7 +289,7 @@ func (e *engine[T, R]) afterError(err error, attempt int) (next state, wait time
 	if errors.Is(err, ErrSkip) {
 		return skipped, 0
 	}
-	if (e.callsCtx.Err() != nil || e.runCtx.Err() != nil) && interrupted(err) {
+	if (e.callsCtx.Err() != nil || e.runCtx.Err() != nil) && interrupted(err, context.Cause(e.callsCtx)) {
 		return unsettled, -1
 	}
 	wait, again := e.opts.Retry.again(attempt, err, rand.Float64())
@@ -302,9 +302,10 @@ func (e *engine[T, R]) afterError(err error, attempt int) (next state, wait time
 	return unsettled, wait
 }
 
-// interrupted says whether an error that came when the calls were cancelled may come from that.
-func interrupted(err error) bool {
-	return !final(err) || errors.Is(err, context.Canceled) || errors.Is(err, ErrStuck)
+// interrupted says whether an error that came when the calls were cancelled may come from that. The cause may itself hold
+// errors that are final: those of the items that were too many.
+func interrupted(err, cause error) bool {
+	return !final(err) || errors.Is(err, context.Canceled) || errors.Is(err, ErrStuck) || cause != nil && errors.Is(err, cause)
 }
 
 func (w *worker[T, R]) fail(i, attempt int, err error) {
