@@ -49,6 +49,9 @@ func rootOf(ctx context.Context, bucket *blob.Bucket, prefix string) string {
 		return ""
 	}
 	dir, _ := cutDir(prefix)
+	if dir == "./" || dir != "" && !fs.ValidPath(strings.TrimSuffix(dir, "/")) { // paths have "./a" for "a", keys do not
+		return ""
+	}
 	top, err := os.Lstat(filepath.Clean(filepath.FromSlash(root + dir)))
 	if err != nil || !top.IsDir() { // the driver does not follow a link there
 		return ""

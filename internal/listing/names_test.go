@@ -131,3 +131,15 @@ func TestALargeDirectoryIsNamesInMemory(t *testing.T) {
 	}
 	require.Equal(t, n, i)
 }
+
+// The file system finds more under these than keys begin with them.
+func TestAFolderHasNoKeysThatOnlyPathsHave(t *testing.T) {
+	dir := t.TempDir()
+	bucket, err := fileblob.OpenBucket(dir, &fileblob.Options{Metadata: fileblob.MetadataDontWrite})
+	require.NoError(t, err)
+	filled(t, bucket, []string{"a/b", "x"})
+	require.NoError(t, os.Symlink("a", filepath.Join(dir, "link")))
+	for _, prefix := range []string{"/", "./", ".", "//", "a/./", "a//", "./a/", "/a/", "a/../", "link/", "x/"} {
+		require.Empty(t, keysOf(t, After(t.Context(), bucket, prefix, "")), prefix)
+	}
+}
