@@ -136,6 +136,15 @@ func shapes(n int) map[string][]string {
 		}),
 		"deep":    many(func(i int) string { return fmt.Sprintf("a/b/c/d/e/f/%s/%05d", strings.Repeat("x", 30), i) }),
 		"unicode": many(func(i int) string { return fmt.Sprintf("straße/%c%c/%05d", rune('α'+i%24), rune('一'+i%500), i) }),
+		"long":    many(func(i int) string { return strings.Repeat("abcdefghij-", 20) + fmt.Sprintf("%07d", i) }),
+		"words": many(func(i int) string {
+			words := strings.Fields("acme apollo borealis cobalt delta ember foxtrot granite harbor iris juniper lumen nova orchid pioneer quartz summit umbra vertex willow yonder zephyr")
+			return fmt.Sprintf("%s/orders/%06d", words[random.IntN(len(words))], i)
+		}),
+		"scripts": many(func(i int) string {
+			words := []string{"Übersicht", "café", "данные", "日本語", "العربية", "🗂", "plain", "zeta"}
+			return fmt.Sprintf("%s/é-%08x-%d", words[i%len(words)], random.Uint32(), i)
+		}),
 		"names":   many(func(i int) string { return fmt.Sprintf("%s/%s-%d.txt", word(random), word(random), i) }),
 		"markers": many(func(i int) string { return fmt.Sprintf("f%03d/", i%500) + []string{"", fmt.Sprint(i)}[min(i/500, 1)] }),
 	}
@@ -198,16 +207,23 @@ func TestEveryShapeOfKeysIsListedOnceByManyListers(t *testing.T) {
 	}
 }
 
+// Which reader asks first is chance, so single runs differ: these bounds hold for each, what is owed is the median's.
 func TestListersShareTheTimeOfASlowStoreAndWasteFewRequests(t *testing.T) {
-	for _, name := range []string{"days", "uuid", "skew"} {
-		keys := shapes(100_000)[name]
-		synctest.Test(t, func(t *testing.T) {
-			c := &cloud{keys: keys, latency: 200 * time.Millisecond}
-			got, took := listed(t, c, "", source.ObjectsOptions{Store: seekable, Listers: 16})
-			require.Len(t, got, len(keys))
-			pages := (len(keys) + 999) / 1000
-			require.Less(t, took, time.Duration(pages)*c.latency/6, name)
-			require.Less(t, int(c.requests.Load()), pages*17/10, name)
+	if testing.Short() {
+		t.Skip("lists three million keys")
+	}
+	for name, keys := range shapes(200_000) {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := &cloud{keys: keys, latency: 200 * time.Millisecond}
+				got, took := listed(t, c, "", source.ObjectsOptions{Store: seekable, Listers: 32})
+				require.Len(t, got, len(keys))
+				pages := (len(keys) + 999) / 1000
+				speed, requests := float64(pages)*c.latency.Seconds()/took.Seconds(), float64(c.requests.Load())/float64(pages)
+				t.Logf("%s: %.1fx one lister, %.2f requests a full page", name, speed, requests)
+				require.GreaterOrEqual(t, speed, 6.0)
+				require.LessOrEqual(t, requests, 1.7)
+			})
 		})
 	}
 }
@@ -311,6 +327,7 @@ func TestAKeyOutOfPlaceIsAnErrorAndNotLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		keys := shapes(10_000)["sequence"]
 		keys[5000] = keys[5000][:11] + "__0x1__"
+		slices.Sort(keys) // as a store has them
 		c := &cloud{keys: keys, latency: time.Millisecond}
 		bucket := blob.NewBucket(c)
 		defer bucket.Close()

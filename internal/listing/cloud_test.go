@@ -75,3 +75,15 @@ func TestCloudsAreListedFromTheStartToReachAPosition(t *testing.T) {
 	got := keysOf(t, After(t.Context(), bucket, "", "001999"))
 	require.True(t, slices.Equal(store.keys[2000:], got))
 }
+
+// A key that sorts elsewhere for the store than by its bytes would be left out without a word.
+func TestGoingOnFromAKeyPastWhichOthersAreOutOfPlaceIsAnError(t *testing.T) {
+	store, bucket := newCloud(t, 0)
+	store.keys = []string{"a0", "a\x01", "b"}
+	var failed error
+	for _, err := range After(t.Context(), bucket, "", "a0") {
+		failed = err
+	}
+	require.ErrorContains(t, failed, "not the order of their bytes")
+	require.Equal(t, store.keys, keysOf(t, After(t.Context(), bucket, "", "")), "from the start nothing is left out")
+}

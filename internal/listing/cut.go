@@ -4,125 +4,261 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 )
 
 // Cut picks one of the ranges that are being read, whose From is where each reader is, and a key behind which another
-// reader may go on. There is none as long as the first page holds all, or if the store does not start behind a key.
-func (l *Lister) Cut(ctx context.Context, reading []Range) (which int, at string, ok bool) {
+// reader may go on. There is none until the store has shown that it starts behind a key, which the second page does.
+func (l *Lister) Cut(_ context.Context, reading []Range) (which int, at string, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.starts(ctx, reading) {
+	if l.seeks != proven {
 		return 0, "", false
 	}
-	open := l.open(reading)
-	// What lies beyond all that was seen may be much or nothing: one request tells, and it tells about all ranges.
-	for _, o := range open {
-		if !o.fetched {
+	open := l.open(reading, false)
+	if o, cut, ok := l.explore(open); ok {
+		return o.which, cut, true
+	}
+	if o, cut, ok := l.halve(open); ok {
+		return o.which, cut, true
+	}
+	return l.surprised(reading)
+}
+
+const (
+	// worthCutting is how many keys a range must still have: with the page that is on its way some full pages for each part,
+	// as each part ends in a page that is not full.
+	worthCutting = 3 * cloudPage
+	// surprising is after how many pages a range that should have ended is cut anywhere.
+	surprising = 4
+)
+
+// uncut is what is left of a range.
+type uncut struct {
+	which  int
+	lo, hi string
+	path   *path
+	list   []stretch
+	keys   float64
+	track  *track // nil: nobody reads it yet
+}
+
+// plan is what is known of a range before its first page.
+type plan struct {
+	path  *path // of the reader that it was cut off from
+	probe bool  // whether there are keys at all is not known
+	end   string
+}
+
+// mostPlans bounds those whose cuts came too late, which nobody will read.
+const mostPlans = 1024
+
+// plan takes note of what the range behind a cut of o begins with.
+func (l *Lister) plan(o uncut, cut string, probe bool) {
+	if len(l.plans) >= mostPlans {
+		clear(l.plans)
+	}
+	l.plans[cut] = &plan{path: o.path.clone(), probe: probe, end: o.hi}
+}
+
+// open returns what is left of the ranges; mu is held.
+func (l *Lister) open(reading []Range, wide bool) []uncut {
+	var out []uncut
+	for i, r := range reading {
+		o := uncut{which: i, lo: r.From, hi: r.To, track: l.trackOf(r)}
+		plan := l.plans[r.From]
+		if o.track != nil {
+			plan = o.track.plan
+		}
+		switch t := o.track; {
+		case t != nil && (t.ended || r.To != "" && t.frontier >= r.To):
+			continue
+		case t != nil && t.pages > 0:
+			o.lo, o.path = max(t.frontier, r.From), &t.path
+		case plan != nil && !plan.probe:
+			o.path = plan.path
+		default:
 			continue
 		}
-		if cut, ok := l.guess.beyond(o.lo, o.to, o.track.wide); ok {
-			return o.which, cut, true
+		o.list, o.keys = o.path.rest(&l.alphabet, o.lo, o.hi, wide)
+		out = append(out, o)
+	}
+	return out
+}
+
+// explore cuts at a byte that was not seen yet at its place, to see whether there are others. The range behind the cut goes
+// on to the end of the other, so that one request tells about all that may be there.
+func (l *Lister) explore(open []uncut) (o uncut, cut string, ok bool) {
+	for _, o := range open {
+		if o.track == nil || o.track.pages == 0 {
+			continue
+		}
+		constant, varied := l.unexplored(o)
+		// Half of the places where there is but one byte are left to each side: few requests tell about many of them, and the
+		// later ones are more likely to have others.
+		for from := len(constant) / 2; from < len(constant); from++ {
+			if cut, ok := l.probe(o, constant[from].p, constant[from].bytes[0]); ok {
+				return o, cut, true
+			}
+		}
+		for _, v := range varied {
+			bytes := v.bytes
+			if len(bytes) < many {
+				bytes = bytes[:1]
+			}
+			if cut, ok := l.probe(o, v.p, bytes[len(bytes)/2]); ok { // the next cut of this range takes a smaller one
+				return o, cut, true
+			}
+		}
+		if cut, ok := l.nextDirectory(o); ok {
+			return o, cut, true
 		}
 	}
-	slices.SortFunc(open, func(a, b uncut) int { return cmp.Compare(b.rest, a.rest) })
-	for _, o := range open { // one that cannot be cut must not block the others
-		if o.rest < worthCutting {
+	return o, "", false
+}
+
+// nextDirectory cuts the last range behind the directory that it is in, if that is large: names of directories may be of
+// any kind, so that what was seen does not tell.
+func (l *Lister) nextDirectory(o uncut) (cut string, ok bool) {
+	slash := strings.LastIndexByte(o.path.at, '/')
+	if o.hi != "" || slash < l.alphabet.prefix {
+		return "", false
+	}
+	inside := 0.0
+	for _, s := range o.list {
+		if s.p > slash {
+			inside += s.keys()
+		}
+	}
+	if inside < worthCutting {
+		return "", false
+	}
+	return l.probe(o, slash, '/'+1)
+}
+
+// gap is bytes at a position that may be there.
+type gap struct {
+	p     int
+	bytes []byte
+}
+
+// unexplored returns the positions at which there may be other bytes: those at which only one was seen, and the rest.
+func (l *Lister) unexplored(o uncut) (constant, varied []gap) {
+	expected, next := 0.0, 0 // keys of o.list that begin like at[:p+1]
+	for p := len(o.path.at) - 1; p >= o.path.first(&l.alphabet, o.hi); p-- {
+		for ; next < len(o.list) && o.list[next].p > p; next++ {
+			expected += o.list[next].keys()
+		}
+		much := expected+float64(o.path.count-o.path.begun[p+1]) >= worthCutting
+		g := gap{p, o.path.unknown(&l.alphabet, p, o.hi, much)}
+		switch place := l.alphabet.at(o.path.spots[p]); {
+		case len(g.bytes) == 0, !l.mayAsk(o, place):
+		case place.seen.len() == 1:
+			constant = append(constant, g)
+		default:
+			varied = append(varied, g)
+		}
+	}
+	slices.Reverse(constant)
+	slices.Reverse(varied)
+	return constant, varied
+}
+
+const (
+	many  = 4  // so many unknown bytes are looked for in two places at once
+	again = 64 // a place is not explored by two readers within so many pages
+)
+
+func (l *Lister) mayAsk(o uncut, place *place) bool {
+	return place.askedBy == nil || place.askedBy == o.track && place.asked == l.given || l.given >= place.asked+again
+}
+
+func (l *Lister) probe(o uncut, p int, b byte) (cut string, ok bool) {
+	cut, ok = usable(o.path.at[:p]+string([]byte{b}), o.lo, o.hi)
+	if ok {
+		l.plan(o, cut, true)
+		place := l.alphabet.at(o.path.spots[p])
+		place.asked, place.askedBy = l.given, o.track
+	}
+	return cut, ok
+}
+
+// halve cuts the range with most keys left that can be cut: one that cannot must not block the others.
+func (l *Lister) halve(open []uncut) (o uncut, cut string, ok bool) {
+	slices.SortStableFunc(open, func(a, b uncut) int { return cmp.Compare(b.keys, a.keys) })
+	for _, o := range open {
+		if o.keys < worthCutting {
 			break
 		}
-		cut, ok := l.guess.middle(o.lo, o.to)
-		if !ok {
-			continue
-		}
-		if left := o.rest * l.guess.done(o.lo, cut, o.to); left >= leastPart && o.rest-left >= leastPart {
-			l.plans[cut] = o.rest - left
-			return o.which, cut, true
+		const coming = cloudPage // the page that is on its way stays with its reader
+		cut, ok := o.path.cutAt(&l.alphabet, o.list, coming+(o.keys-coming)/2, o.lo, o.hi)
+		if ok {
+			l.plan(o, cut, false)
+			return o, cut, true
 		}
 	}
-	for _, o := range open {
-		if o.track == nil || o.track.pages < (o.track.cuts+1)*surprising {
+	return o, "", false
+}
+
+// surprised cuts a range that goes on although it should have ended, where other keys of its kind had nothing.
+func (l *Lister) surprised(reading []Range) (which int, at string, ok bool) {
+	for _, o := range l.open(reading, true) {
+		if o.track == nil || o.track.pages == 0 || o.track.pages < o.track.due || o.keys < worthCutting {
 			continue
 		}
-		if cut, ok := l.guess.anywhere(o.lo, o.to); ok {
-			o.track.cuts++
+		if cut, ok := o.path.cutAt(&l.alphabet, o.list, o.keys/2, o.lo, o.hi); ok {
+			o.track.due = o.track.pages + surprising
+			l.plan(o, cut, true)
 			return o.which, cut, true
 		}
 	}
 	return 0, "", false
 }
 
-// leastPart is how many keys each part of a cut range must have: most of a page.
-const leastPart = cloudPage * 3 / 4
-
-// surprising is after how many pages a range that should have ended is cut anywhere.
-const surprising = 4
-
-// uncut is what is left of a range.
-type uncut struct {
-	which   int
-	lo, to  string
-	rest    float64 // keys, about
-	fetched bool    // the store has given a page of it, and has more
-	track   *track  // nil: nobody reads it yet
-}
-
-// open returns what is left of the ranges; mu is held.
-func (l *Lister) open(reading []Range) []uncut {
-	var out []uncut
-	for i, r := range reading {
-		o := uncut{which: i, lo: r.From, to: r.To, track: l.trackOf(r)}
-		switch t := o.track; {
-		case t == nil:
-			o.rest = l.plans[r.From]
-		case t.ended, r.To != "" && t.frontier >= r.To:
+// found takes note of what the first page of a range tells about the one that it was cut off from: nothing lies between
+// start and first, which is empty if there is nothing up to the end.
+func (l *Lister) found(p *plan, start, first string) {
+	w := p.path
+	last := common(w.at, start) // the position of the byte that was explored, or the one before a cut within a branch
+	end := p.end
+	if first != "" && (end == "" || first < end) {
+		end = first
+	}
+	from := w.first(&l.alphabet, end)
+	for i := from; i <= last && i < len(w.at); i++ {
+		place := l.alphabet.note(w.spots[i])
+		if place == nil {
 			continue
-		case t.pages == 0:
-			o.rest = t.planned
-		default:
-			o.lo, o.fetched = max(t.frontier, r.From), true
-			o.rest = l.rest(t, r.To)
 		}
-		out = append(out, o)
+		b, to := int(w.at[i])+1, 256
+		if i == last && i < len(start) {
+			b = int(start[i])
+		}
+		if i == from && i < len(end) {
+			to = int(end[i])
+		}
+		if i == last && len(start) > last+1 {
+			b++ // what lies before start is not known
+		}
+		place.vain = w.at[:i]
+		for ; b < to; b++ {
+			place.absent.add(byte(b))
+		}
 	}
-	return out
-}
-
-// rest is about how many keys of t lie before to.
-func (l *Lister) rest(t *track, to string) float64 {
-	done := l.guess.done(t.start, t.frontier, to)
-	if done <= 0 || done >= 1 {
-		return 0
+	if last < len(w.at) {
+		if place := l.alphabet.at(w.spots[last]); place != nil {
+			place.askedBy = nil
+		}
 	}
-	return float64(t.keys) * (1 - done) / done
 }
 
 // trackOf finds the range that has come to r.From.
 func (l *Lister) trackOf(r Range) *track {
 	var found *track
 	for t := range l.tracks {
-		if t.start <= r.From && r.From <= t.frontier && (found == nil || t.start > found.start) {
+		if t.start <= r.From && r.From <= max(t.frontier, t.start) && (found == nil || t.start > found.start) {
 			found = t
 		}
 	}
 	return found
-}
-
-// starts says whether the store starts behind a key, which it is asked once, when its first page has not held all; mu is
-// held, but not meanwhile.
-func (l *Lister) starts(ctx context.Context, reading []Range) bool {
-	if l.seeks != unproven {
-		return l.seeks == proven
-	}
-	for _, o := range l.open(reading) {
-		if !o.fetched {
-			continue
-		}
-		l.mu.Unlock()
-		_, err := l.page(ctx, o.lo, 1)
-		l.mu.Lock()
-		if err == nil {
-			l.seeks = proven
-		}
-		return err == nil
-	}
-	return false
 }

@@ -22,14 +22,21 @@ func After(ctx context.Context, bucket *blob.Bucket, prefix, after string) iter.
 		if isFolder(bucket) {
 			objects = walked(ctx, bucket, prefix, after)
 		}
+		passed := false // what may not come before after
 		for object, err := range objects {
 			if err != nil {
 				yield(nil, fmt.Errorf("list %q: %w", prefix, err))
 				return
 			}
-			if object.Key <= after && after != "" {
+			if after != "" && object.Key <= after {
+				if passed {
+					yield(nil, fmt.Errorf("list %q: %w", prefix, disorder(object.Key, after)))
+					return
+				}
+				passed = object.Key == after
 				continue
 			}
+			passed = true
 			if !yield(object, nil) {
 				return
 			}

@@ -22,11 +22,12 @@ type Lister struct {
 	prefix string
 	seek   Seek
 
-	mu     sync.Mutex // guards what follows
-	guess  guess
-	tracks map[*track]struct{}
-	plans  map[string]float64 // by start: how many keys a range will have that nobody reads yet
-	seeks  seeking
+	mu       sync.Mutex // guards what follows
+	alphabet alphabet
+	tracks   map[*track]struct{}
+	plans    map[string]*plan // of ranges that nobody reads yet, by start
+	given    int              // pages
+	seeks    seeking
 }
 
 // seeking is whether a store does start behind a key.
@@ -41,26 +42,22 @@ const (
 // track is a range that is being read.
 type track struct {
 	start    string
-	frontier string  // the last key that the store has given
-	wide     int     // how many bytes the keys of the last page have in common
-	pages    int     // it gave
-	keys     int     // it gave
-	planned  float64 // keys, before the first page
-	ended    bool    // the store has no more of it
-	cuts     int     // at anywhere
+	frontier string // the last key that the store has given
+	path     path   // to frontier
+	plan     *plan  // nil: it was not cut off from another
+	pages    int    // it gave
+	ended    bool   // the store has no more of it
+	due      int    // the page by which it should have ended, with much to spare
 }
 
 // Range is the keys after From up to and including To; an empty To is the end.
 type Range struct{ From, To string }
 
-// worthCutting is how many keys a range must still have.
-const worthCutting = 2 * cloudPage
-
 // New returns a Lister for the keys under prefix of a store that seek makes start behind a key.
 func New(bucket *blob.Bucket, prefix string, seek Seek) *Lister {
 	return &Lister{
-		bucket: bucket, prefix: prefix, seek: seek, guess: guess{prefix: len(prefix)},
-		tracks: map[*track]struct{}{}, plans: map[string]float64{},
+		bucket: bucket, prefix: prefix, seek: seek, alphabet: alphabet{prefix: len(prefix)},
+		tracks: map[*track]struct{}{}, plans: map[string]*plan{},
 	}
 }
 
@@ -100,7 +97,7 @@ func (l *Lister) pages(ctx context.Context, t *track, end func() string, yield f
 			return err
 		}
 		over = over || page.next == nil
-		l.learn(t, page.objects, len(own), to, over)
+		l.learn(t, page.objects, over)
 		for i, object := range own {
 			own[i] = nil // what has been yielded need not stay in memory
 			if !yield(object) {
@@ -134,6 +131,9 @@ func (l *Lister) page(ctx context.Context, after string, size int) (page, error)
 		l.prove(ignored)
 		return p, errIgnored
 	}
+	if after != "" {
+		l.prove(proven)
+	}
 	return p, nil
 }
 
@@ -147,8 +147,7 @@ func within(objects []*blob.ListObject, at, to string) (own []*blob.ListObject, 
 	for i, object := range objects {
 		beyond := to != "" && object.Key > to
 		if object.Key <= before && before != "" || beyond && strange(object.Key) {
-			return nil, false, fmt.Errorf("key %q comes behind %q, which is not the order of their bytes: list it with Listers 1",
-				object.Key, before)
+			return nil, false, disorder(object.Key, before)
 		}
 		if beyond {
 			return objects[:i], true, nil
@@ -158,16 +157,20 @@ func within(objects []*blob.ListObject, at, to string) (own []*blob.ListObject, 
 	return objects, false, nil
 }
 
+func disorder(key, before string) error {
+	return fmt.Errorf("key %q comes behind %q, which is not the order of their bytes: list it from the start with Listers 1", key, before)
+}
+
 func (l *Lister) prove(s seeking) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.seeks = s
+	l.seeks = max(l.seeks, s)
 }
 
 func (l *Lister) begin(start string) *track {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	t := &track{start: start, frontier: start, planned: l.plans[start]}
+	t := &track{start: start, frontier: start, path: path{start: start}, plan: l.plans[start]}
 	delete(l.plans, start)
 	l.tracks[t] = struct{}{}
 	return t
@@ -179,25 +182,28 @@ func (l *Lister) end(t *track) {
 	delete(l.tracks, t)
 }
 
-// sample is which keys of a page are learned from.
-const sample = 8
-
-// learn takes note of a page: own keys of t, which ends at to.
-func (l *Lister) learn(t *track, objects []*blob.ListObject, own int, to string, over bool) {
+// learn takes note of a page. Keys beyond the end of t tell as much about what keys are like.
+func (l *Lister) learn(t *track, objects []*blob.ListObject, over bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for i := 0; i < len(objects); i += sample {
-		l.guess.learn(objects[i].Key)
+	if len(objects) > 0 && objects[0].Key == t.frontier {
+		objects = objects[1:]
 	}
+	first := ""
 	if n := len(objects); n > 0 {
-		t.frontier = objects[n-1].Key
-		t.wide = common(objects[0].Key, t.frontier)
-		l.guess.learn(t.frontier)
+		first, t.frontier = objects[0].Key, objects[n-1].Key
 	}
-	if t.pages == 0 && own == 0 && t.start != "" {
-		l.guess.empty(t.start, to)
+	if t.pages == 0 && t.plan != nil {
+		l.found(t.plan, t.start, first)
+	}
+	for _, object := range objects {
+		t.path.step(&l.alphabet, object.Key)
 	}
 	t.pages++
-	t.keys += own
+	l.given++
 	t.ended = over
+	if t.due == 0 {
+		_, keys := t.path.rest(&l.alphabet, t.frontier, "", false)
+		t.due = surprising + 2*int(min(keys/cloudPage, 4*surprising))
+	}
 }
