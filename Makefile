@@ -49,7 +49,7 @@ deps: ## print and check what a user's binary links
 house: ## what the linter does not see: formatting, sleeping tests
 	@.ci/house
 
-fuzz: ## every fuzz test for FUZZTIME (20s)
+fuzz: ## every fuzz test, or those whose names match FUZZ, for FUZZTIME (20s)
 	@.ci/fuzz $(FUZZTIME) $(MODULES)
 
 cover: ## coverage of the library by its own tests, in .cache/cover.out

@@ -151,7 +151,7 @@ func (m *Manifest) check(folder, runID string) error {
 		for _, p := range list {
 			name, inside := strings.CutPrefix(p.Key, folder)
 			switch {
-			case !inside || strings.Contains(name, "/") || !strings.HasSuffix(name, ".jsonl"):
+			case !inside || strings.Contains(name, "/") || !strings.HasSuffix(name, ".jsonl") || name == ".jsonl":
 				return fmt.Errorf("part %q is not one of folder %q", p.Key, folder)
 			case seen[p.Key]:
 				return fmt.Errorf("part %q is named twice", p.Key)
