@@ -67,7 +67,7 @@ func EndOf(ctx context.Context, s Split) Cursor {
 // cuts finds work for readers that have none, by cutting the pieces of others. Readers come to it when no more splits
 // are planned.
 type cuts struct {
-	source Cutter // nil: nothing can be cut
+	source Cutter
 
 	mu      sync.Mutex // guards what follows
 	changed sync.Cond
@@ -154,27 +154,31 @@ func (c *cuts) ask(ctx context.Context) *piece {
 		c.asking = false
 		c.changed.Broadcast()
 	}()
-	which, at, ok := c.choose(ctx, pieces)
+	which, was, at, ok := c.choose(ctx, pieces)
 	if !ok {
 		return nil
 	}
-	c.news = true // a cut that comes too late is asked for again, and after one there may be another
 	rest, ok := pieces[which].cut(at)
-	if !ok {
+	if !ok { // too late: asked again if the reader has gone on, else with the next news, so that a bad answer does not spin
+		c.news = c.news || pieces[which].now() != was
 		return nil
 	}
+	c.news = true // there may be another
 	p := &piece{split: rest}
 	c.reading = append(c.reading, p)
 	return p
 }
 
-// choose asks the source, and takes mu again.
-func (c *cuts) choose(ctx context.Context, pieces []*piece) (which int, at Cursor, ok bool) {
+// choose asks the source, and takes mu again. was is how the piece stood that it chose.
+func (c *cuts) choose(ctx context.Context, pieces []*piece) (which int, was Split, at Cursor, ok bool) {
 	defer c.mu.Lock()
 	splits := make([]Split, len(pieces))
 	for i, p := range pieces {
 		splits[i] = p.now()
 	}
 	which, at, ok = c.source.Cut(ctx, splits)
-	return which, at, ok && which >= 0 && which < len(pieces)
+	if !ok || which < 0 || which >= len(pieces) {
+		return 0, was, at, false
+	}
+	return which, splits[which], at, true
 }

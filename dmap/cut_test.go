@@ -220,3 +220,16 @@ func TestASourceThatBreaksWhileItIsAskedWhereToCutEndsTheRun(t *testing.T) {
 		})
 	}
 }
+
+func TestAnAnswerThatCannotBeIsNotAskedForAgainAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		src := &sheet{pieces: pieces{n: 3000}, readers: 4, page: 1000, delay: time.Second}
+		src.cut = func([]dmap.Split) (int, dmap.Cursor, bool) { asked++; return 0, dmap.Cursor{}, true }
+		stats, err := dmap.Map(t.Context(), src, double, dmap.Options{}, &keep[int]{})
+		require.NoError(t, err)
+		require.EqualValues(t, 3000, stats.Succeeded)
+		require.Positive(t, asked)
+		require.Less(t, asked, 20, "once or so for each time that reading has gone on")
+	})
+}

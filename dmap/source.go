@@ -40,8 +40,8 @@ type Cutter interface {
 	// Readers is how many splits are worth reading at once.
 	Readers() int
 	// Cut looks at the splits that are being read, each From where its reader is now, and says which of them to cut, and
-	// where: one reader stops at the cursor (see [EndOf]), another goes on behind it. ok is false if no cut is worth it now: it is asked
-	// again when reading has gone on. It may ask the store. Calls are serial within a run.
+	// where: one reader stops at the cursor (see [EndOf]), another goes on behind it. ok is false if no cut is worth it
+	// now: it is asked again when reading has gone on. It may ask the store. Calls are serial within a run.
 	Cut(ctx context.Context, reading []Split) (which int, at Cursor, ok bool)
 }
 
