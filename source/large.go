@@ -11,6 +11,7 @@ import (
 	"github.com/go-dmap/dmap/internal/body"
 	"github.com/go-dmap/dmap/internal/ranges"
 	"github.com/go-dmap/dmap/internal/record"
+	"github.com/go-dmap/dmap/internal/unpack"
 )
 
 // tuning is how large objects are cut and read. Sizes are in bytes.
@@ -222,11 +223,7 @@ func (t *toLineEnd) Read(p []byte) (int, error) {
 }
 
 // indivisible reports whether an object that begins like that cannot be read from the middle.
-func indivisible(head []byte) bool { return record.Format(head) != "" || compressed(string(head)) }
-
-func compressed(head string) bool {
-	return strings.HasPrefix(head, "\x1f\x8b") || strings.HasPrefix(head, "\x28\xb5\x2f\xfd")
-}
+func indivisible(head []byte) bool { return record.Format(head) != "" || unpack.Compressed(head) }
 
 // compressedName reports whether key is one of an object that is compressed.
 func compressedName(key string) bool {

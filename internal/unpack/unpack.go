@@ -78,10 +78,10 @@ func Open(src io.Reader) (*Reader, error) {
 	head, _ := r.in.Peek(4) // an error comes again
 	var err error
 	switch {
-	case bytes.HasPrefix(head, []byte("\x1f\x8b")):
+	case bytes.HasPrefix(head, []byte(gzipMagic)):
 		r.format = "gzip"
 		r.out, err = gzip.NewReader(r.in)
-	case bytes.HasPrefix(head, []byte("\x28\xb5\x2f\xfd")):
+	case bytes.HasPrefix(head, []byte(zstdMagic)):
 		r.format = "zstd"
 		r.zstd, err = zstd.NewReader(r.in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(MaxWindow))
 		r.out = r.zstd
@@ -148,4 +148,15 @@ func (r *Reader) Close() {
 	if r.zstd != nil {
 		r.zstd.Close()
 	}
+}
+
+// What compressed objects begin with.
+const (
+	gzipMagic = "\x1f\x8b"
+	zstdMagic = "\x28\xb5\x2f\xfd"
+)
+
+// Compressed reports whether an object that begins like that is one that Open decompresses.
+func Compressed(head []byte) bool {
+	return bytes.HasPrefix(head, []byte(gzipMagic)) || bytes.HasPrefix(head, []byte(zstdMagic))
 }
