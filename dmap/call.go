@@ -12,11 +12,16 @@ import (
 // callContext is the context of one call: that of all calls of the run, plus Info, which is built only if asked for.
 // The contexts of a chunk's items are allocated together and never used again, so a function may keep its own.
 type callContext struct {
-	calls   *calls
-	split   *Split
-	key     string
-	offset  int64
-	index   int64
+	task   *taskContext
+	key    string
+	offset int64
+	index  int64
+}
+
+// taskContext is what the contexts of a task share.
+type taskContext struct {
+	*calls
+	split   string
 	attempt int
 }
 
@@ -26,20 +31,20 @@ type calls struct {
 	runID string
 }
 
-func (c *callContext) Deadline() (time.Time, bool) { return c.calls.Deadline() }
-func (c *callContext) Done() <-chan struct{}       { return c.calls.Done() }
-func (c *callContext) Err() error                  { return c.calls.Err() }
+func (c *callContext) Deadline() (time.Time, bool) { return c.task.Deadline() }
+func (c *callContext) Done() <-chan struct{}       { return c.task.Done() }
+func (c *callContext) Err() error                  { return c.task.Err() }
 
 // Value returns the context itself, which knows the Info of the call, or what the caller's context holds.
 func (c *callContext) Value(key any) any {
 	if key == (infoKey{}) {
 		return c
 	}
-	return c.calls.Value(key)
+	return c.task.Value(key)
 }
 
 func (c *callContext) info() Info {
-	return Info{RunID: c.calls.runID, Split: c.split.ID, Key: c.key, Offset: c.offset, Index: c.index, Attempt: c.attempt}
+	return Info{RunID: c.task.runID, Split: c.task.split, Key: c.key, Offset: c.offset, Index: c.index, Attempt: c.task.attempt}
 }
 
 // spread turns the outcome of a batch call into one error per item, nil where it succeeded, or nil if all have.

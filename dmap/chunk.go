@@ -56,6 +56,11 @@ type task[T, R any] struct {
 	attempt int
 }
 
+// context is what the contexts of the task's calls share.
+func (t *task[T, R]) context() *taskContext {
+	return &taskContext{t.chunk.run, t.chunk.split.ID, t.attempt}
+}
+
 // seal readies a filled chunk for the workers.
 func (c *chunk[T, R]) seal(run *calls, withResults bool) {
 	n := len(c.items)
@@ -68,9 +73,9 @@ func (c *chunk[T, R]) seal(run *calls, withResults bool) {
 }
 
 // context fills in the context of a call for item i.
-func (c *chunk[T, R]) context(ctx *callContext, i, attempt int) {
+func (c *chunk[T, R]) context(ctx *callContext, task *taskContext, i int) {
 	item := &c.items[i]
-	*ctx = callContext{c.run, c.split, item.Key, item.Offset, item.Index, attempt}
+	ctx.task, ctx.key, ctx.offset, ctx.index = task, item.Key, item.Offset, item.Index
 }
 
 func (c *chunk[T, R]) info(i, attempt int) Info {

@@ -153,6 +153,7 @@ func TestEachResultCountsOnceHoweverOftenARunBreaksOff(t *testing.T) {
 	const n = 600
 	sources := map[string]dmap.Source[int]{
 		"whole": numbers(n), "splits": pieces{n, 40}, "tiny splits": pieces{n, 1}, "sparse": sparse{pieces{n, 100}},
+		"filled": filler{pieces{n, 100}},
 	}
 	for name, src := range sources {
 		for _, limits := range []batch.Limits{{}, {Items: 7}} {

@@ -43,7 +43,10 @@ type infoKey struct{}
 
 // InfoFrom returns the Info of the call that ctx belongs to; for a batch that of its first item. It is false outside a call.
 func InfoFrom(ctx context.Context) (Info, bool) {
-	call, ok := ctx.Value(infoKey{}).(*callContext)
+	call, ok := ctx.(*callContext)
+	if !ok {
+		call, ok = ctx.Value(infoKey{}).(*callContext)
+	}
 	if !ok {
 		return Info{}, false
 	}

@@ -22,7 +22,7 @@ func requireSum(t *testing.T, s dmap.Stats) {
 }
 
 func TestMapCallsTheFunctionOncePerItem(t *testing.T) {
-	for _, src := range []dmap.Source[int]{numbers(5000), pieces{5000, 64}, pieces{5000, 1}, pieces{5000, 10000}} {
+	for _, src := range []dmap.Source[int]{numbers(5000), pieces{5000, 64}, pieces{5000, 1}, pieces{5000, 10000}, filler{pieces{5000, 640}}} {
 		for _, concurrency := range []int{1, 2, 100, 1000} {
 			t.Run(fmt.Sprintf("%T/%d", src, concurrency), func(t *testing.T) {
 				var got keep[int]

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -34,8 +35,9 @@ const (
 // plan is a run, its items and what befalls it.
 type plan struct {
 	fates   []fate
-	each    int // items of a split; 0: a source without splits
-	batch   int // items of a batch; 0: Map
+	each    int  // items of a split; 0: a source without splits
+	fills   bool // the source is a Filler
+	batch   int  // items of a batch; 0: Map
 	opts    dmap.Options
 	durable bool
 	acts    []act // one for each process; the processes after them are left alone
@@ -60,6 +62,7 @@ func drawPlan(t *rapid.T) (p plan) {
 		return fate(i)
 	}), n, n).Draw(t, "fates")
 	p.each = rapid.IntRange(0, 20).Draw(t, "each")
+	p.fills = !slices.Contains(p.fates, hidden) && rapid.Bool().Draw(t, "fills")
 	p.batch = rapid.SampledFrom([]int{0, 0, 1, 3, 10}).Draw(t, "batch")
 	p.opts = dmap.Options{
 		PoisonAfter: -1, // the deaths here come from outside
@@ -175,6 +178,9 @@ func (p plan) source() dmap.Source[int] {
 	f := fated{pieces{len(p.fates), p.each}, p.fates}
 	if p.each == 0 {
 		return items(func(ctx context.Context, yield func(dmap.Item[int], error) bool) { f.Items(ctx)(yield) })
+	}
+	if p.fills {
+		return filler{f}
 	}
 	return f
 }

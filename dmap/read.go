@@ -122,7 +122,14 @@ func (r *reading[T, R]) took(s Split) {
 }
 
 func (r *reading[T, R]) readSplits(ctx context.Context) error {
+	filler, fills := r.src.(Filler[T])
 	for p := range r.splits {
+		if fills && r.cuts == nil {
+			if err := r.fillSplit(ctx, filler, p.split); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := r.readSplit(ctx, p); err != nil {
 			return err
 		}
@@ -202,12 +209,19 @@ func (r *reading[T, R]) mine(p *piece, item *Item[T]) bool {
 	return to == Cursor{} || item.Next.compare(to) <= 0
 }
 
-// check refuses cursors that do not grow: a journal could not tell what is settled.
+// check refuses cursors that do not grow in a run with a journal, which could not tell what is settled.
 func (r *reading[T, R]) check(s Split, before Cursor, item *Item[T]) error {
-	if r.e.commits.journal != nil && item.Next.compare(before) <= 0 {
-		return fmt.Errorf("split %q, item %q: its Next %+v does not lie behind %+v", s.ID, item.ID(), item.Next, before)
+	if r.e.commits.journal == nil {
+		return nil
 	}
-	return nil
+	return grows(&s, before, item)
+}
+
+func grows[T any](s *Split, before Cursor, item *Item[T]) error {
+	if item.Next.compare(before) > 0 {
+		return nil
+	}
+	return fmt.Errorf("split %q, item %q: its Next %+v does not lie behind %+v", s.ID, item.ID(), item.Next, before)
 }
 
 func (r *reading[T, R]) item(in *intake[T, R], item *Item[T]) error {
@@ -223,10 +237,15 @@ func (r *reading[T, R]) item(in *intake[T, R], item *Item[T]) error {
 	if !in.add(item) {
 		return errStopped
 	}
+	return r.count(1)
+}
+
+// count takes note of items that were taken. It is errEnough with the last that MaxItems allows.
+func (r *reading[T, R]) count(n int) error {
 	if r.e.opts.MaxItems == 0 {
 		return nil
 	}
-	if r.taken++; r.taken == r.e.opts.MaxItems {
+	if r.taken += int64(n); r.taken == r.e.opts.MaxItems {
 		r.e.truncated.Store(true)
 		return errEnough
 	}

@@ -34,6 +34,15 @@ type Splitter[T any] interface {
 	Read(ctx context.Context, s Split) iter.Seq2[Item[T], error]
 }
 
+// Filler is a Splitter that can put many items in place at once, where they lie in memory or are computed, and what they
+// cost is little more than being moved. Then Fill is called instead of Read, unless the source is a Cutter too.
+type Filler[T any] interface {
+	Splitter[T]
+	// Fill sets items to the first that Read would yield for s, without their Index, and returns how many: fewer than there
+	// is space for only at the end of s. It does not wait, and none of them is skipped. items are zero before.
+	Fill(ctx context.Context, s Split, items []Item[T]) (n int, err error)
+}
+
 // Cutter is a Splitter whose splits can be cut while they are read, so that a reader with nothing left takes part of what
 // lies before another. Pieces of a split keep its ID.
 type Cutter interface {

@@ -6,7 +6,7 @@ import "time"
 // get the mean of the time that they took together.
 const (
 	lapTime = 8 * time.Microsecond
-	maxLap  = 8
+	maxLap  = 32
 )
 
 // stopwatch times the calls of one task.

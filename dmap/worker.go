@@ -94,6 +94,7 @@ func (w *worker[T, R]) process() bool {
 func (w *worker[T, R]) processItems() bool {
 	e, c, lo := w.e, w.t.chunk, w.t.lo
 	contexts := make([]callContext, w.t.hi-lo)
+	shared := w.t.context()
 	began, before := e.sinceStart(), w.calls
 	w.clock = stopwatch{last: began, from: lo, every: e.laps()}
 	for ; w.t.lo < w.t.hi; w.t.lo++ {
@@ -107,7 +108,7 @@ func (w *worker[T, R]) processItems() bool {
 			continue
 		}
 		ctx := &contexts[i-lo]
-		c.context(ctx, i, w.t.attempt)
+		c.context(ctx, shared, i)
 		value, err := invoke(w, ctx, e.fn, c.items[i].Value, nil)
 		if w.lost() {
 			return false
@@ -187,7 +188,7 @@ func (w *worker[T, R]) processBatch() bool {
 	}
 	began := e.sinceStart()
 	ctx := &callContext{}
-	c.context(ctx, w.t.picks[0], w.t.attempt)
+	c.context(ctx, w.t.context(), w.t.picks[0])
 	values, err := invoke(w, ctx, e.batchFn, items, w.t.picks)
 	if w.lost() {
 		return false

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"strconv"
 
 	"github.com/go-dmap/dmap/dmap"
 )
@@ -12,9 +13,9 @@ import (
 const ownKey = "item"
 
 // sliceSplit is how many items of a slice make a split.
-const sliceSplit = 1000
+const sliceSplit = 10_000
 
-// Slice yields the values of a slice, which must not change during the run, in splits of 1,000.
+// Slice yields the values of a slice, which must not change during the run, in splits of 10,000.
 func Slice[T any](items []T) dmap.Splitter[T] { return slice[T](items) }
 
 type slice[T any] []T
@@ -27,7 +28,7 @@ func (s slice[T]) Validate() error { return nil }
 func (s slice[T]) Splits(context.Context) iter.Seq2[dmap.Split, error] {
 	return func(yield func(dmap.Split, error) bool) {
 		for from := 0; from < len(s); from += sliceSplit {
-			split := dmap.Split{ID: fmt.Sprintf("item%d", from), From: dmap.Cursor{Offset: int64(from)}}
+			split := dmap.Split{ID: ownKey + strconv.Itoa(from), From: dmap.Cursor{Offset: int64(from)}}
 			if to := from + sliceSplit; to < len(s) {
 				split.To.Offset = int64(to)
 			}
@@ -59,10 +60,7 @@ func inOrder[T any](ctx context.Context, src dmap.Splitter[T]) iter.Seq2[dmap.It
 
 func (s slice[T]) Read(_ context.Context, split dmap.Split) iter.Seq2[dmap.Item[T], error] {
 	return func(yield func(dmap.Item[T], error) bool) {
-		from, to := max(split.From.Offset, 0), split.To.Offset
-		if to == 0 || to > int64(len(s)) {
-			to = int64(len(s))
-		}
+		from, to := s.bounds(split)
 		for i := from; i < to; i++ {
 			item := dmap.Item[T]{Key: ownKey, Offset: i, Index: i - from, Value: s[i], Next: dmap.Cursor{Offset: i + 1}}
 			if !yield(item, nil) {
@@ -70,4 +68,25 @@ func (s slice[T]) Read(_ context.Context, split dmap.Split) iter.Seq2[dmap.Item[
 			}
 		}
 	}
+}
+
+// Fill makes a slice a dmap.Filler.
+func (s slice[T]) Fill(_ context.Context, split dmap.Split, items []dmap.Item[T]) (int, error) {
+	from, to := s.bounds(split)
+	n := int(min(to-from, int64(len(items))))
+	for k := range n {
+		item, i := &items[k], from+int64(k) // field by field: a composite would be built first and copied then
+		item.Key, item.Offset, item.Value, item.Next.Offset = ownKey, i, s[i], i+1
+	}
+	return n, nil
+}
+
+// bounds are the positions of a split's items.
+func (s slice[T]) bounds(split dmap.Split) (from, to int64) {
+	all := int64(len(s))
+	to = split.To.Offset
+	if to == 0 {
+		to = all
+	}
+	return min(max(split.From.Offset, 0), all), min(max(to, split.From.Offset), all)
 }

@@ -15,7 +15,8 @@ import (
 
 // TestSplitter checks the contract of dmap.Splitter on top of that of TestSource, whose arguments and result it shares:
 // the splits in order are the items; they are the same each time, are planned no further than asked and survive JSON; those
-// of one ID lie one behind the other; a split can be read from every Item.Next of it, from many goroutines at once.
+// of one ID lie one behind the other; a split can be read from every Item.Next of it, from many goroutines at once; a
+// dmap.Filler fills in what it reads.
 //
 // Give it a source that comes in several splits. Of splits with more than 200 items some cursors are tried, not all.
 func TestSplitter[T any](t *testing.T, open func(tb testing.TB) dmap.Splitter[T], equal ...func(a, b T) bool) []dmap.Item[T] {
@@ -45,6 +46,7 @@ func splitterChecks[T any](open func(tb testing.TB) dmap.Splitter[T], by compari
 		rule("every cursor leads to the rest", planned[T].resume),
 		rule("splits survive JSON", planned[T].json),
 		rule("splits can be read at once", planned[T].concurrent),
+		rule("what is filled in is what is read", planned[T].filled),
 		rule("a context that ends is no end of a split", planned[T].ended),
 	}
 }

@@ -48,6 +48,7 @@ var timesIdeal = figure{"x ideal wall", 2, false, func(m measured, w workload) f
 const (
 	mapName       = "dmap.Map"
 	allOnName     = "dmap.Map, all on"
+	sequenceName  = "dmap.Map, all on, of an iter.Seq"
 	bucketName    = "dmap.Map, all on, results to a folder"
 	bareBatchName = "dmap.MapBatch"
 	batchName     = "dmap.MapBatch, all on"
@@ -139,6 +140,12 @@ func singles(do task) []benchCase {
 			items := ints(work)
 			work.start()
 			return counted(dmap.Map(ctx, source.Slice(items), informed(do), allOn(work), dmap.Sink[int](discard[int]{})))
+		}},
+		benchCase{name: sequenceName, ours: true, run: func(ctx context.Context, work workload) (outcome, error) {
+			items := ints(work)
+			work.start()
+			src := source.Seq(slices.Values(items))
+			return counted(dmap.Map(ctx, src, informed(do), allOn(work), dmap.Sink[int](discard[int]{})))
 		}},
 		benchCase{name: bucketName, ours: true, run: func(ctx context.Context, work workload) (outcome, error) {
 			out, err := openFolder(work.Scratch)
