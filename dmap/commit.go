@@ -127,11 +127,10 @@ func (c *commits[T, R]) take() (commit Commit, any bool) {
 	if len(c.settled.list) == 0 {
 		return commit, false
 	}
-	c.settled.merge()
-	commit = Commit{Settled: c.settled.list, Counts: c.counts, States: map[string]json.RawMessage{}}
+	commit = Commit{Settled: c.settled.take(), Counts: c.counts, States: map[string]json.RawMessage{}}
 	now := c.e.sinceStart()
 	commit.Counts.Elapsed, c.cutAt = now-c.cutAt, now
-	c.settled, c.counts = stretch{}, Counts{}
+	c.counts = Counts{}
 	for _, o := range c.e.sinks {
 		if committer, ok := o.sink.(Committer); ok {
 			committer.Cut()

@@ -120,6 +120,15 @@ func (s *stretch) add(list ...Interval) {
 	}
 }
 
+// take empties the stretch and returns what it held, merged: the few intervals that are left, not the space of all that came.
+func (s *stretch) take() []Interval {
+	s.merge()
+	list := slices.Clone(s.list)
+	clear(s.list)
+	s.list, s.tidy = s.list[:0], 0
+	return list
+}
+
 // merge leaves s.list in order, by split, without intervals that touch.
 func (s *stretch) merge() {
 	slices.SortFunc(s.list, func(a, b Interval) int { return cmp.Or(strings.Compare(a.Split, b.Split), a.From.compare(b.From)) })

@@ -47,7 +47,7 @@ type parts struct {
 	open    [lanes]*part
 	alive   int
 	uploads []*part
-	spare   [][]byte
+	spare   [lanes][][]byte
 	filled  [lanes]bool   // a part has been filled
 	freed   chan struct{} // closed and replaced whenever an upload ends
 	seq     int
@@ -149,8 +149,8 @@ func (w *parts) begin(ctx context.Context, l lane) *part {
 		expired: make(chan struct{}),
 		done:    make(chan struct{}),
 	}
-	if n := len(w.spare); n > 0 {
-		p.buf, w.spare = w.spare[n-1], w.spare[:n-1]
+	if spare := w.spare[l]; len(spare) > 0 {
+		p.buf, w.spare[l] = spare[len(spare)-1], spare[:len(spare)-1]
 	} else if w.filled[l] { // growing again would copy it all twice
 		p.buf = make([]byte, 0, w.size)
 	}
@@ -215,7 +215,7 @@ func (w *parts) finish(p *part, sum [sha256.Size]byte, err error) {
 		})
 	}
 	if cap(p.buf) <= w.size {
-		w.spare = append(w.spare, p.buf[:0])
+		w.spare[p.lane] = append(w.spare[p.lane], p.buf[:0])
 	}
 	p.buf = nil
 	close(w.freed)
