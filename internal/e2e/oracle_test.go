@@ -83,7 +83,7 @@ func (f folder) complete(t *testing.T, n int, refused ...int) {
 			kind = "FAILED"
 		}
 		_, found := f.records[kind][objectKey(i)]
-		require.True(t, found, "%s is not among the %s", objectKey(i), kind)
+		require.True(t, found, "%s is not among the %s; among the failed: %+v", objectKey(i), kind, f.records["FAILED"][objectKey(i)])
 	}
 	require.Equal(t, n, len(f.records["SUCCEEDED"])+len(f.records["FAILED"]))
 }

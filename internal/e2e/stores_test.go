@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/johannesboyne/gofakes3"
@@ -78,7 +79,10 @@ func s3Store(name string, serve func(t *testing.T) string, createsOnce bool) sto
 
 // fakeS3 starts an S3 server in this process, of its own for each test.
 func fakeS3(t *testing.T) string {
-	server := httptest.NewServer(gofakes3.New(s3mem.New()).Server())
+	// The time stands still: this server asks for it twice, so that an object may be a second older when it is read than
+	// when it is listed, and would have changed.
+	clock := gofakes3.FixedTimeSource(time.Now())
+	server := httptest.NewServer(gofakes3.New(s3mem.New(s3mem.WithTimeSource(clock)), gofakes3.WithTimeSource(clock)).Server())
 	t.Cleanup(server.Close)
 	return server.URL
 }
