@@ -30,16 +30,15 @@ func (r *reading[T, R]) fillSplit(ctx context.Context, filler Filler[T], s Split
 	}()
 	for !f.ended {
 		c, wrong := f.next(ctx)
-		if c != nil && !r.e.hand(c, true) {
+		n := len(c.items) // c may be used again as soon as it is handed on
+		if n > 0 && !r.e.hand(c, true) {
 			return errStopped
 		}
 		if wrong != nil {
 			return r.wrong(s, wrong)
 		}
-		if c != nil {
-			if err := r.count(len(c.items)); err != nil {
-				return err
-			}
+		if err := r.count(n); err != nil {
+			return err
 		}
 	}
 	if f.at != s.To || f.at == (Cursor{}) {
@@ -48,7 +47,7 @@ func (r *reading[T, R]) fillSplit(ctx context.Context, filler Filler[T], s Split
 	return nil
 }
 
-// next fills a chunk. It is nil where no item is left; an error comes with the items before it.
+// next fills a chunk. It is empty where no item is left; an error comes with the items before it.
 func (f *filling[T, R]) next(ctx context.Context) (*chunk[T, R], error) {
 	limits := f.limits()
 	c := f.r.e.recycler.chunk(f.split, min(limits.Items, firstItems))
@@ -56,9 +55,6 @@ func (f *filling[T, R]) next(ctx context.Context) (*chunk[T, R], error) {
 	var err error
 	for full := false; !full && !f.ended && err == nil; {
 		full, err = f.fill(ctx, c, limits)
-	}
-	if len(c.items) == 0 {
-		return nil, err
 	}
 	c.to = f.at
 	return c, err

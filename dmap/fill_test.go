@@ -113,10 +113,10 @@ func TestAFillerThatBreaksEndsTheRun(t *testing.T) {
 		want string
 	}{
 		"error": {func(s dmap.Split, items []dmap.Item[int]) (int, error) {
-			if s.From.Offset >= 60 {
+			if s.From.Offset+int64(len(items)) > 60 {
 				return 0, errBoom
 			}
-			return right.Fill(t.Context(), s, items[:1])
+			return right.Fill(t.Context(), s, items)
 		}, "boom"},
 		"panic":          {func(dmap.Split, []dmap.Item[int]) (int, error) { panic("no memory") }, "no memory"},
 		"too many":       {func(_ dmap.Split, items []dmap.Item[int]) (int, error) { return len(items) + 1, nil }, "items put into a space for"},
