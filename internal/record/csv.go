@@ -35,7 +35,8 @@ type CSV struct {
 	window
 	CSVOptions
 	index    index
-	cuts     []uint32 // where in record the fields end that are quoted all or none; nil: see fields
+	cuts     []uint32 // where in buf the fields end that are quoted all or none; nil: see fields
+	cutsFrom int      // where in buf the first of them starts
 	inQuotes int      // 1: the fields of cuts are quoted
 	fields   []span
 	escaped  []int  // which fields hold doubled quotes
@@ -92,11 +93,11 @@ func (c *CSV) span(i int) span {
 	if c.cuts == nil {
 		return c.fields[i]
 	}
-	start := 0
+	start := c.cutsFrom
 	if i > 0 {
 		start = int(c.cuts[i-1]) + 1
 	}
-	return span{start + c.inQuotes, int(c.cuts[i]) - c.inQuotes}
+	return span{start - c.cutsFrom + c.inQuotes, int(c.cuts[i]) - c.cutsFrom - c.inQuotes}
 }
 
 // Resize makes the row have n fields: drops those beyond, or adds empty ones.

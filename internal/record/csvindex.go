@@ -2,6 +2,7 @@ package record
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math/bits"
 )
 
@@ -12,7 +13,6 @@ const (
 	minStretch = 512
 	maxStretch = 16 << 10
 	maxEnds    = 4 << 10
-	manyMixed  = 16
 )
 
 // index is where the fields of some whole rows end that follow each other from the start of the window on. Positions are
@@ -25,7 +25,6 @@ type index struct {
 	stretch int      // how many bytes to look at next
 	quotes  quoting
 	doubled bool // there may be doubled quotes in quoted fields
-	mixed   int  // how many rows seemed to be allQuoted and were not; after manyMixed none is taken for that
 	returns bool // there are carriage returns
 }
 
@@ -34,7 +33,7 @@ type quoting int
 
 const (
 	noneQuoted quoting = iota
-	allQuoted          // as far as rows are given out: what is between the quotes was not looked at
+	allQuoted          // and hold no quotes
 	someQuoted
 )
 
@@ -48,27 +47,13 @@ func (c *CSV) lookAhead() bool {
 	}
 	data := c.bytes()
 	whole := len(data) >= x.stretch
-	data = data[:min(len(data), x.stretch)]
 	x.ends, x.rows, x.row, x.used = x.ends[:0], x.rows[:0], 0, 0
-	x.returns = bytes.IndexByte(data, '\r') >= 0
-	x.quotes = noneQuoted
-	switch {
-	case bytes.IndexByte(data, '"') < 0:
-		c.indexPlain(data)
-	case data[0] == '"' && x.mixed < manyMixed:
-		x.quotes = allQuoted
+	if data = data[:min(len(data), x.stretch)]; len(data) > 0 && data[0] == '"' {
+		x.returns, x.quotes = false, allQuoted
 		c.indexAllQuoted(data)
-		if len(x.rows) > 0 {
-			break
-		}
-		x.ends = x.ends[:0]
-		fallthrough
-	default:
-		c.indexQuoted(data)
-		if x.quotes == allQuoted && len(x.rows) > 0 {
-			x.mixed = manyMixed
-		}
-		x.quotes = someQuoted
+	}
+	if len(x.rows) == 0 {
+		c.indexAny(data)
 	}
 	if len(x.rows) == 0 {
 		if whole {
@@ -78,6 +63,20 @@ func (c *CSV) lookAhead() bool {
 	}
 	x.stretch = min(2*x.stretch, maxStretch)
 	return true
+}
+
+// indexAny indexes data, which may be anything.
+func (c *CSV) indexAny(data []byte) {
+	x := &c.index
+	x.ends = x.ends[:0]
+	x.returns = bytes.IndexByte(data, '\r') >= 0
+	if bytes.IndexByte(data, '"') < 0 {
+		x.quotes = noneQuoted
+		c.indexPlain(data)
+	} else {
+		x.quotes = someQuoted
+		c.indexQuoted(data)
+	}
 }
 
 // indexPlain indexes data, which has no quotes.
@@ -91,34 +90,55 @@ func (c *CSV) indexPlain(data []byte) {
 	}
 }
 
-// indexAllQuoted is indexPlain for data whose fields seem to be quoted all: these end behind a quote that closes them.
+// indexAllQuoted indexes the rows that data begins with whose fields are quoted all, none of them with quotes inside: as
+// programs write that quote everything. Then every other quote closes a field, and what that must be followed by is two
+// bytes, which are held against it when all are found.
 func (c *CSV) indexAllQuoted(data []byte) {
 	quote := eight('"')
 	x := &c.index
-	x.doubled = false
 	var rest [block]byte
-	var in, closed uint64 // as in indexQuoted
+	opening := true // the next quote is not one that closes
 	for i := 0; i < len(data) && x.hasRoom(); i += block {
-		b := blockAt(data, i, &rest)
-		quotes := where(b, quote)
-		inside := odd(quotes) ^ in
-		in = uint64(int64(inside) >> (block - 1))
-		closing := quotes &^ inside
-		behindClosing := closing<<1 | closed
-		closed = closing >> (block - 1)
-		x.doubled = x.doubled || behindClosing&quotes != 0
-		if i+block > len(data) { // what lies behind data says nothing
-			behindClosing &= 1<<(len(data)-i) - 1
+		quotes := where(blockAt(data, i, &rest), quote)
+		if opening && quotes != 0 {
+			quotes &= quotes - 1
+			opening = false
 		}
-		x.note(c.start+i, behindClosing&^quotes, 0)
+		at, n := uint32(c.start+i+1), len(x.ends)
+		all := x.ends[:n+block/2]
+		for quotes != 0 {
+			all[n] = at + uint32(lowest(quotes))
+			n++
+			quotes &= quotes - 1
+			opening = quotes == 0
+			quotes &= quotes - 1
+		}
+		x.ends = all[:n]
 	}
+	c.rowsOfQuoted(c.buf[:c.start+len(data)])
+}
+
+// rowsOfQuoted finds the rows among the ends of fields that indexAllQuoted has found. It stops at the first that is none.
+func (c *CSV) rowsOfQuoted(data []byte) {
+	x := &c.index
+	next := uint16('"')<<8 | uint16(c.Delimiter)
 	for i, e := range x.ends {
-		if c.buf[e] == '\r' && int(e)+1 < c.start+len(data) {
+		if int(e)+1 < len(data) && binary.LittleEndian.Uint16(data[e:]) == next {
+			continue
+		}
+		after := data[min(int(e), len(data)):]
+		if bytes.HasPrefix(after, []byte("\r\n")) {
+			after = after[1:]
+			x.returns = true
 			e++
 		}
-		if c.buf[e] == '\n' {
-			x.ends[i] = e
-			x.rows = append(x.rows, uint32(i+1))
+		if len(after) == 0 || after[0] != '\n' {
+			return
+		}
+		x.ends[i] = e
+		x.rows = append(x.rows, uint32(i+1))
+		if len(after) == 1 || after[1] != '"' {
+			return
 		}
 	}
 }
@@ -200,7 +220,6 @@ func (c *CSV) nextIndexed() (bool, error) {
 		ends[len(ends)-1] = uint32(end)
 		if !c.cut(start, ends) {
 			x.row, x.stretch = len(x.rows), minStretch
-			x.mixed++
 			return true, c.nextAlone()
 		}
 		c.start = next
@@ -212,45 +231,23 @@ func (c *CSV) nextIndexed() (bool, error) {
 // cut makes fields of a row of the index that starts at position start of the buffer. It is false if the row is not what
 // it seemed to be.
 func (c *CSV) cut(start int, ends []uint32) bool {
-	x := &c.index
-	if x.quotes == someQuoted || x.quotes == allQuoted && x.doubled {
-		return c.cutQuoted(start, ends)
-	}
-	c.inQuotes = 0
-	if x.quotes == allQuoted {
-		if !c.allQuoted(start, ends) {
-			return false
-		}
+	switch x := &c.index; {
+	case x.quotes == someQuoted:
+		c.cutQuoted(start, ends)
+		return true
+	case x.quotes == allQuoted:
 		c.inQuotes = 1
-	} else if x.returns && bytes.IndexByte(c.record, '\r') >= 0 {
+	case x.returns && bytes.IndexByte(c.record, '\r') >= 0:
 		return false
+	default:
+		c.inQuotes = 0
 	}
-	for i := range ends {
-		ends[i] -= uint32(start)
-	}
-	c.cuts = ends
+	c.cuts, c.cutsFrom = ends, start
 	return true
 }
 
-// allQuoted reports whether each field begins with a quote and ends where another may, or the row. That it has a quote
-// before its end is why that is in the index.
-func (c *CSV) allQuoted(start int, ends []uint32) bool {
-	at := start
-	for _, e := range ends[:len(ends)-1] {
-		if c.buf[at] != '"' || c.buf[e] != c.Delimiter {
-			return false
-		}
-		at = int(e) + 1
-	}
-	return c.buf[at] == '"'
-}
-
 // cutQuoted makes spans of the ends of fields, without their quotes.
-func (c *CSV) cutQuoted(start int, ends []uint32) bool {
-	x := &c.index
-	if x.quotes == allQuoted && !c.allQuoted(start, ends) {
-		return false
-	}
+func (c *CSV) cutQuoted(start int, ends []uint32) {
 	c.cuts = nil
 	c.fields, c.escaped = c.fields[:0], c.escaped[:0]
 	at := 0
@@ -259,12 +256,11 @@ func (c *CSV) cutQuoted(start int, ends []uint32) bool {
 		f := span{at, end}
 		if at < end && c.record[at] == '"' {
 			f = span{at + 1, end - 1}
-			if x.doubled && bytes.IndexByte(c.record[f.start:f.end], '"') >= 0 {
+			if c.index.doubled && bytes.IndexByte(c.record[f.start:f.end], '"') >= 0 {
 				c.escaped = append(c.escaped, len(c.fields))
 			}
 		}
 		c.fields = append(c.fields, f)
 		at = end + 1
 	}
-	return true
 }
