@@ -46,10 +46,8 @@ func othersFolded(b []byte, c uint64) uint64 {
 
 // isASCII reports whether b has nothing else.
 func isASCII(b *[block]byte) bool {
-	var all uint64
-	for i := 0; i < block; i += 16 {
-		all |= binary.LittleEndian.Uint64(b[i:i+8]) | binary.LittleEndian.Uint64(b[i+8:i+16])
-	}
+	all := binary.LittleEndian.Uint64(b[0:8]) | binary.LittleEndian.Uint64(b[8:16]) | binary.LittleEndian.Uint64(b[16:24]) | binary.LittleEndian.Uint64(b[24:32]) |
+		binary.LittleEndian.Uint64(b[32:40]) | binary.LittleEndian.Uint64(b[40:48]) | binary.LittleEndian.Uint64(b[48:56]) | binary.LittleEndian.Uint64(b[56:64])
 	return all&allHigh == 0
 }
 
