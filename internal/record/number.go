@@ -26,25 +26,17 @@ func Float(text []byte, bits int) (f float64, ok bool) {
 	if len(digits) == 0 || len(digits) > 16 {
 		return 0, false
 	}
-	var n uint64
-	point := -1
-	for i, c := range digits {
-		if c == '.' && point < 0 {
-			point = i
-			continue
-		}
-		if c -= '0'; c > 9 {
+	n, whole := leading(0, digits)
+	fraction := 0
+	if whole < len(digits) {
+		fraction = len(digits) - whole - 1
+		var behind int
+		n, behind = leading(n, digits[whole+1:])
+		if digits[whole] != '.' || behind < fraction || len(digits) == 1 {
 			return 0, false
 		}
-		n = n*10 + uint64(c)
-	}
-	fraction := 0
-	if point >= 0 {
-		fraction = len(digits) - point - 1
 	}
 	switch {
-	case point >= 0 && len(digits) == 1:
-		return 0, false
 	case bits == 32 && (n >= 1<<24 || fraction > 10):
 		return 0, false
 	case bits == 32:
@@ -62,6 +54,17 @@ func Float(text []byte, bits int) (f float64, ok bool) {
 
 // powers of ten, which are all exact. Those up to 10 are so in a float32 too.
 var powers = [...]float64{1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16}
+
+// leading goes on with n by the digits that text begins with, and says how many they are.
+func leading(n uint64, text []byte) (uint64, int) {
+	for i, c := range text {
+		if c -= '0'; c > 9 {
+			return n, i
+		}
+		n = n*10 + uint64(c)
+	}
+	return n, len(text)
+}
 
 func unsigned(text []byte) (digits []byte, negative bool) {
 	if len(text) > 0 && (text[0] == '-' || text[0] == '+') {
