@@ -75,6 +75,14 @@ func (c coverage) all() []Interval {
 	return out
 }
 
+// upTo returns up to where all is covered from the start of a split on. The zero Cursor is nothing, or all.
+func (c coverage) upTo(id string) Cursor {
+	if list := c[id]; len(list) > 0 && list[0].From == (Cursor{}) {
+		return list[0].To
+	}
+	return Cursor{}
+}
+
 // rest returns what of s is not covered, as splits of the same ID, in order.
 func (c coverage) rest(s Split) []Split {
 	var out []Split

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"sync"
 	"sync/atomic"
 
@@ -96,7 +97,7 @@ func (r *reading[T, R]) guarded(f func() error) (err error) {
 }
 
 func (r *reading[T, R]) plan(ctx context.Context) error {
-	for s, err := range r.src.Splits(ctx) {
+	for s, err := range r.pieces(ctx) {
 		if err != nil {
 			return r.wrong(Split{}, err)
 		}
@@ -113,6 +114,14 @@ func (r *reading[T, R]) plan(ctx context.Context) error {
 	defer r.mu.Unlock()
 	r.whole = true
 	return nil
+}
+
+// pieces are the splits of the source; of a run that goes on perhaps only those with something left.
+func (r *reading[T, R]) pieces(ctx context.Context) iter.Seq2[Split, error] {
+	if resumer, ok := r.src.(Resumer); ok && len(r.e.base) > 0 {
+		return resumer.Resume(ctx, r.e.base.upTo)
+	}
+	return r.src.Splits(ctx)
 }
 
 func (r *reading[T, R]) took(s Split) {

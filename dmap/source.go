@@ -43,6 +43,14 @@ type Filler[T any] interface {
 	Fill(ctx context.Context, s Split, items []Item[T]) (n int, err error)
 }
 
+// Resumer is a Splitter that can plan the splits of a run that goes on without looking at all that lies before. Then Resume is
+// called instead of Splits.
+type Resumer interface {
+	// Resume is Splits, but may leave out what is settled of splits with an ID: all up to a cursor that settled returns,
+	// where a split may begin. That is the zero Cursor if nothing is known, or if all of it is settled.
+	Resume(ctx context.Context, settled func(id string) Cursor) iter.Seq2[Split, error]
+}
+
 // Cutter is a Splitter whose splits can be cut while they are read, so that a reader with nothing left takes part of what
 // lies before another. Pieces of a split keep its ID.
 type Cutter interface {

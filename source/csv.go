@@ -169,8 +169,8 @@ func (c *csv[T]) reader(in io.Reader, from, end int64) *record.CSV {
 }
 
 // cut cuts a large object where rows start.
-func (c *csv[T]) cut(ctx context.Context, l *large, object Object, emit func(from, to int64) bool) error {
-	plan := &rowPlan{large: l, object: object, rows: boundary.CSV{Delimiter: c.delimiter()}}
+func (c *csv[T]) cut(ctx context.Context, l *large, object Object, from int64, emit func(from, to int64) bool) error {
+	plan := &rowPlan{large: l, object: object, rows: boundary.CSV{Delimiter: c.delimiter()}, start: from, from: from}
 	return plan.run(ctx, func() (int64, error) {
 		if c.options.Header != nil {
 			return 0, nil

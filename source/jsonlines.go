@@ -75,8 +75,8 @@ func jsonRecords[T any](
 	return r
 }
 
-func cutLines(ctx context.Context, l *large, object Object, emit func(from, to int64) bool) error {
-	return (&linePlan{large: l, object: object}).run(ctx, emit)
+func cutLines(ctx context.Context, l *large, object Object, from int64, emit func(from, to int64) bool) error {
+	return (&linePlan{large: l, object: object, start: from}).run(ctx, emit)
 }
 
 // jsonFramer decodes lines, or the values of an array.

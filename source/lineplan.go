@@ -15,6 +15,7 @@ import (
 type linePlan struct {
 	large  *large
 	object Object
+	start  int64 // where a line starts: no split begins before
 	stored body.Object
 }
 
@@ -24,13 +25,13 @@ func (p *linePlan) run(ctx context.Context, emit func(from, to int64) bool) (err
 		return err
 	}
 	places := p.places()
-	from := int64(0)
+	from := p.start
 	for at, err := range ahead(ctx, len(places)-1, p.large.rows.Requests, func(ctx context.Context, i int) (int64, error) {
 		return p.lineStart(ctx, places[i], places[i+1])
 	}) {
 		switch {
 		case err == errIndivisible:
-			emit(0, 0)
+			emit(p.start, 0)
 			return nil
 		case err != nil:
 			return err
@@ -45,14 +46,14 @@ func (p *linePlan) run(ctx context.Context, emit func(from, to int64) bool) (err
 	return nil
 }
 
-// places are where to cut if every byte were a line, from 0 to the end.
+// places are where to cut if every byte were a line, from the start to the end.
 func (p *linePlan) places() []int64 {
-	size := p.object.Size
+	size := max(p.object.Size-p.start, 0)
 	piece := min(max(p.large.lines, size/int64(2*p.large.rows.Requests)), p.large.mostLine)
 	n := max((size+piece-1)/piece, 1)
 	places := make([]int64, 0, n+1)
 	for i := range n + 1 {
-		places = append(places, size/n*i+size%n*i/n)
+		places = append(places, p.start+size/n*i+size%n*i/n)
 	}
 	return places
 }
@@ -60,10 +61,10 @@ func (p *linePlan) places() []int64 {
 // errIndivisible says that the object cannot be cut.
 var errIndivisible = errors.New("cannot be cut")
 
-// lineStart is where the first line starts that does so at or behind from and before to; 0 if there is none. At 0 it looks
-// whether the object can be cut at all.
+// lineStart is where the first line starts that does so at or behind from and before to; 0 if there is none. At the start it
+// looks whether the object can be cut at all.
 func (p *linePlan) lineStart(ctx context.Context, from, to int64) (int64, error) {
-	if from == 0 {
+	if from == p.start {
 		return 0, p.divisible(ctx)
 	}
 	at, size := from-1, p.large.probe

@@ -34,9 +34,9 @@ type records[T any] struct {
 	large   large
 }
 
-// cutter yields the ends of the splits of a large object by emit, until that is false. A record starts where each begins, and
-// the last one ends at 0, the end of the object.
-type cutter func(ctx context.Context, l *large, object Object, emit func(from, to int64) bool) error
+// cutter yields the ends of the splits of a large object by emit, until that is false, from an offset on. A record starts there
+// and where each of the others begins, and the last one ends at 0, the end of the object.
+type cutter func(ctx context.Context, l *large, object Object, from int64, emit func(from, to int64) bool) error
 
 // span is the part of an object to read.
 type span struct {
@@ -82,6 +82,11 @@ func (r *records[T]) oneObject() {}
 
 // Splits yields the object in pieces, pinned to the version it has now.
 func (r *records[T]) Splits(ctx context.Context) iter.Seq2[dmap.Split, error] {
+	return r.Resume(ctx, func(string) dmap.Cursor { return dmap.Cursor{} })
+}
+
+// Resume makes what holds records a dmap.Resumer: a large object is cut behind what is settled, which is not read again.
+func (r *records[T]) Resume(ctx context.Context, settled func(id string) dmap.Cursor) iter.Seq2[dmap.Split, error] {
 	return func(yield func(dmap.Split, error) bool) {
 		object, err := r.pin(ctx)
 		if err != nil {
@@ -99,7 +104,7 @@ func (r *records[T]) Splits(ctx context.Context) iter.Seq2[dmap.Split, error] {
 			emit(0, 0)
 			return
 		}
-		if err := r.cut(ctx, &r.large, object, emit); err != nil {
+		if err := r.cut(ctx, &r.large, object, settled(object.Key).Offset, emit); err != nil {
 			yield(dmap.Split{}, err)
 		}
 	}

@@ -16,7 +16,8 @@ type rowPlan struct {
 	large  *large
 	object Object
 	rows   boundary.CSV
-	behind int64 // where the header ends: no split begins before
+	start  int64 // where the first split begins: a row, or the object
+	behind int64 // where the header ends: no other split begins before
 	fetch  *ranges.Fetch
 	ended  atomic.Bool // nothing more comes: what is kept of it may go
 
@@ -36,7 +37,7 @@ func (p *rowPlan) run(ctx context.Context, header func() (int64, error), emit fu
 		return err
 	}
 	p.large.drop(-1, func(k *kept) bool { return k.plan.ended.Load() })
-	p.fetch = ranges.Start(ctx, stored, 0, p.object.Size, p.large.rows, p.look, p.spill)
+	p.fetch = ranges.Start(ctx, stored, p.start, p.object.Size, p.large.rows, p.look, p.spill)
 	complete := false
 	defer func() {
 		p.fetch.Stop()
@@ -102,7 +103,7 @@ func (p *rowPlan) end(emit func(from, to int64) bool, to int64) bool {
 
 // block adds b to the split at hand, or ends that within b. It is false if nobody wants more.
 func (p *rowPlan) block(b *ranges.Block, emit func(from, to int64) bool) bool {
-	p.due = p.due || b.First && b.Offset > 0
+	p.due = p.due || b.First && b.Offset > p.start
 	at := int64(boundary.None)
 	if p.state == boundary.LineStart {
 		at = b.Offset

@@ -90,6 +90,14 @@ func (m *mapped[T, U]) Splits(ctx context.Context) iter.Seq2[dmap.Split, error] 
 	return m.pieces.Splits(ctx)
 }
 
+// Resume is that of the source.
+func (m *mapped[T, U]) Resume(ctx context.Context, settled func(id string) dmap.Cursor) iter.Seq2[dmap.Split, error] {
+	if resumer, ok := m.src.(dmap.Resumer); ok && m.invalid == nil {
+		return resumer.Resume(ctx, settled)
+	}
+	return m.Splits(ctx)
+}
+
 // broken is a sequence that yields only an error.
 func broken[V any](err error) iter.Seq2[V, error] {
 	return func(yield func(V, error) bool) {

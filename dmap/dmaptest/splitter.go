@@ -16,7 +16,7 @@ import (
 // TestSplitter checks the contract of dmap.Splitter on top of that of TestSource, whose arguments and result it shares:
 // the splits in order are the items; they are the same each time, are planned no further than asked and survive JSON; those
 // of one ID lie one behind the other; a split can be read from every Item.Next of it, from many goroutines at once; a
-// dmap.Filler fills in what it reads.
+// dmap.Filler fills in what it reads, and a dmap.Resumer plans what is left.
 //
 // Give it a source that comes in several splits. Of splits with more than 200 items some cursors are tried, not all.
 func TestSplitter[T any](t *testing.T, open func(tb testing.TB) dmap.Splitter[T], equal ...func(a, b T) bool) []dmap.Item[T] {
@@ -47,6 +47,7 @@ func splitterChecks[T any](open func(tb testing.TB) dmap.Splitter[T], by compari
 		rule("splits survive JSON", planned[T].json),
 		rule("splits can be read at once", planned[T].concurrent),
 		rule("what is filled in is what is read", planned[T].filled),
+		rule("a resume plans what is not settled", planned[T].resumed),
 		rule("a context that ends is no end of a split", planned[T].ended),
 	}
 }

@@ -1,0 +1,74 @@
+package source_test
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"gocloud.dev/blob"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/dmap/dmaptest"
+	"github.com/go-dmap/dmap/sink"
+	"github.com/go-dmap/dmap/source"
+)
+
+// A run over a large object that goes on reads what is left of it, and a little.
+func TestAResumeDoesNotReadAgainWhatIsSettled(t *testing.T) {
+	const n = 20_000
+	lines := func(bucket *blob.Bucket) dmap.Splitter[string] {
+		return source.Transform(source.Cut(source.JSONLines[number](bucket, "k"), 4000), func(_ context.Context, v number) (string, error) {
+			return strconv.Itoa(v.N), nil
+		})
+	}
+	rows := func(bucket *blob.Bucket) dmap.Splitter[string] {
+		return source.Transform(source.Cut(source.CSV(bucket, "k", source.Strings), 4000), func(_ context.Context, row []string) (string, error) {
+			return row[0], nil
+		})
+	}
+	var text []byte
+	for i := range n {
+		text = fmt.Appendf(text, "{\"n\":%d}\n", i)
+	}
+	for name, c := range map[string]struct {
+		data string
+		open func(*blob.Bucket) dmap.Splitter[string]
+	}{"csv": {numbered(n), rows}, "json lines": {string(text), lines}} {
+		t.Run(name, func(t *testing.T) {
+			in, out := dmaptest.NewFaultBucket(t, memory(t, map[string]string{"k": c.data})), memory(t, nil)
+			in.Record(dmaptest.OpRead)
+			run := func(ctx context.Context, call func(string)) (read int64, err error) {
+				before := len(in.Log())
+				_, err = dmap.Map(ctx, c.open(in.Bucket), func(_ context.Context, id string) (string, error) {
+					call(id)
+					return id, nil
+				}, dmap.Options{RunID: "r", MaxConcurrency: 4}, sink.Bucket[string](out, ""))
+				for _, call := range in.Log()[before:] {
+					read += call.Bytes
+				}
+				return read, err
+			}
+			ctx, suspend := context.WithCancelCause(t.Context())
+			_, err := run(ctx, func(id string) {
+				if id == strconv.Itoa(n*9/10) {
+					suspend(dmap.ErrSuspended)
+				}
+			})
+			require.ErrorIs(t, err, dmap.ErrSuspended)
+			again, err := run(t.Context(), func(string) {})
+			require.NoError(t, err)
+			require.Less(t, again, int64(len(c.data)/2))
+			manifest, err := sink.LoadManifest(t.Context(), out, "", "r")
+			require.NoError(t, err)
+			seen := map[string]bool{}
+			for record, err := range sink.Successes[string](t.Context(), out, manifest) {
+				require.NoError(t, err)
+				require.False(t, seen[record.Output], record.Output)
+				seen[record.Output] = true
+			}
+			require.Len(t, seen, n)
+		})
+	}
+}
