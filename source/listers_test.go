@@ -134,6 +134,13 @@ func shapes(n int) map[string][]string {
 			}
 			return fmt.Sprintf("tenant-%04d/%09d", i/10%5000, i)
 		}),
+		"crowd": many(func(i int) string { // its names are of another kind than those in other directories
+			if i%10 > 0 {
+				return fmt.Sprintf("tenant-%04d/x%08d", 3127, i)
+			}
+			return fmt.Sprintf("tenant-%04d/%08d", i/10%5000, i/50_000)
+		}),
+		"clock":   clock(random, n),
 		"deep":    many(func(i int) string { return fmt.Sprintf("a/b/c/d/e/f/%s/%05d", strings.Repeat("x", 30), i) }),
 		"unicode": many(func(i int) string { return fmt.Sprintf("straße/%c%c/%05d", rune('α'+i%24), rune('一'+i%500), i) }),
 		"long":    many(func(i int) string { return strings.Repeat("abcdefghij-", 20) + fmt.Sprintf("%07d", i) }),
@@ -148,6 +155,17 @@ func shapes(n int) map[string][]string {
 		"names":   many(func(i int) string { return fmt.Sprintf("%s/%s-%d.txt", word(random), word(random), i) }),
 		"markers": many(func(i int) string { return fmt.Sprintf("f%03d/", i%500) + []string{"", fmt.Sprint(i)}[min(i/500, 1)] }),
 	}
+}
+
+// clock is what is written at random times, from the middle of a year on.
+func clock(random *rand.Rand, n int) []string {
+	keys := make([]string, n)
+	at := int64(1_735_689_600_000)
+	for i := range keys {
+		at += 1 + random.Int64N(9_000)
+		keys[i] = fmt.Sprintf("messages/%d-%08x", at, random.Uint32())
+	}
+	return keys
 }
 
 func word(random *rand.Rand) string {
@@ -221,8 +239,12 @@ func TestListersShareTheTimeOfASlowStoreAndWasteFewRequests(t *testing.T) {
 				pages := (len(keys) + 999) / 1000
 				speed, requests := float64(pages)*c.latency.Seconds()/took.Seconds(), float64(c.requests.Load())/float64(pages)
 				t.Logf("%s: %.1fx one lister, %.2f requests a full page", name, speed, requests)
-				require.GreaterOrEqual(t, speed, 6.0)
-				require.LessOrEqual(t, requests, 1.7)
+				least := 9.0
+				if name == "skew" || name == "crowd" { // nine of ten keys are found late
+					least = 6
+				}
+				require.GreaterOrEqual(t, speed, least)
+				require.LessOrEqual(t, requests, 1.5)
 			})
 		})
 	}

@@ -7,7 +7,7 @@ import (
 
 // Where to cut a listing is a guess: the keys are not known yet. It needs no check, because ranges tile the space of all
 // keys whatever lies in them; a bad guess costs a request. It follows from what is known of each place, that is of each
-// position of each directory level: which bytes keys have there, and how many different ones after the same beginning.
+// position of each directory level: which bytes keys have there, and how often one comes after another (place.go).
 
 // Directory levels, and positions in one, further down tell nothing that is worth a cut.
 const (
@@ -50,47 +50,6 @@ func members(text string) (s set) {
 		s.add(text[i])
 	}
 	return s
-}
-
-// place is what is known of one position of one directory level.
-type place struct {
-	seen, absent set
-	vain         string  // the last beginning behind which something turned out to be absent
-	beginnings   int     // that were listed to their end
-	keys         float64 // below them
-	branches     float64 // how many bytes follow each of those, times its keys: many keys count for more
-
-	sample string // one beginning
-	kids   set    // what was seen behind it
-
-	asked   int    // Lister.given when it was last explored
-	askedBy *track // by a cut of which range
-}
-
-// finished says that some beginning was listed to its end: what was not seen then is not to be expected.
-func (p *place) finished() bool { return p.keys > 0 }
-
-// branching is how many bytes follow a beginning, as a mean.
-func (p *place) branching() float64 { return p.branches / p.keys }
-
-// add takes note of b behind a beginning.
-func (p *place) add(beginning string, b byte) {
-	if p.sample == "" {
-		p.sample = beginning
-	}
-	if p.sample == beginning {
-		p.kids.add(b)
-	}
-	p.seen.add(b)
-}
-
-// sure is how likely each of n bytes is to follow a beginning.
-func (p *place) sure(n int) float64 {
-	kids := float64(p.kids.len())
-	if p.finished() {
-		kids = p.branching()
-	}
-	return max(0, min(1, (kids-1)/float64(max(1, n-1))))
 }
 
 // alphabet is what is known of all places of the keys under a prefix.

@@ -19,14 +19,17 @@ type path struct {
 
 // step goes on to key, the next one. What lies behind it in the listing is known to a.
 func (w *path) step(a *alphabet, key string) {
-	same := 0
+	same, turns, keys := 0, false, 0
 	if w.count > 0 {
 		same = common(w.at, key)
 		w.leave(a, same)
+		if turns = same < min(len(w.at), len(key)); turns {
+			keys = w.count - w.begun[same+1]
+		}
 	}
 	w.scratch, w.spots = w.spots, a.spots(key, w.scratch)
 	w.begun, w.passed = resized(w.begun, len(key)+1), resized(w.passed, len(key)+1)
-	if w.count > 0 && same < len(w.at) {
+	if turns {
 		w.passed[same]++
 	} else {
 		w.passed[same] = 0
@@ -36,25 +39,30 @@ func (w *path) step(a *alphabet, key string) {
 	}
 	for p := max(same, a.prefix); p < len(key); p++ {
 		if place := a.note(w.spots[p]); place != nil {
-			place.add(key[:p], key[p])
+			place.add(w.spots[p], key[:p], key[p])
+		}
+	}
+	if turns {
+		if place := a.at(w.spots[same]); place != nil {
+			place.follows(w.at[same], key[same], keys)
 		}
 	}
 	w.count++
 	w.at = key
 }
 
-// leave notes what followed the beginnings of at that have come to their end, if they were listed from their start.
+// leave notes what followed the beginnings of at that have come to their end.
 func (w *path) leave(a *alphabet, same int) {
 	missed := common(w.start, w.at)
 	for p := max(same+1, a.prefix); p < len(w.at); p++ {
-		if w.begun[p] == 0 && p <= missed && p < len(w.start) {
+		place := a.note(w.spots[p])
+		if place == nil {
 			continue
 		}
-		if place := a.note(w.spots[p]); place != nil {
-			keys := float64(w.count - w.begun[p])
-			place.beginnings++
-			place.keys += keys
-			place.branches += keys * float64(w.passed[p]+1)
+		place.end(w.spots[p], w.at[:p], w.at[p], w.count-w.begun[p+1])
+		if w.begun[p] > 0 || p > missed || p >= len(w.start) { // it was listed from its start
+			place.whole++
+			place.keys += w.count - w.begun[p]
 		}
 	}
 }
@@ -72,37 +80,69 @@ func (w *path) clone() *path {
 
 // branch is what may follow behind at: all keys that begin like at[:p] and go on with b.
 type branch struct {
-	p     int
-	b     byte
-	keys  float64 // about
-	guess bool    // b was not seen
+	p    int
+	b    byte
+	keys float64 // about
 }
 
-// ahead returns what may follow behind at in (at, hi], in order of keys. With wide set, bytes are expected too that other
-// beginnings did not have.
+// ahead returns what is expected behind at in (at, hi], in order of keys.
 //
 // What a branch holds is what the ones before it at the same position did. Where there were none, it is what the one
-// does that at lies in.
-func (w *path) ahead(a *alphabet, hi string, wide bool) (out []branch) {
+// does that at lies in; but a directory that has many times the keys of others tells nothing about its neighbours.
+func (w *path) ahead(a *alphabet, hi string) (out []branch) {
 	first := w.first(a, hi)
-	below := 0.0 // expected behind at among the keys that begin like at[:p+1]
+	below, crowded := 0.0, false // keys expected behind at that begin like at[:p+1]; at lies in a crowded directory
 	for p := len(w.at) - 1; p >= first; p-- {
-		each := float64(w.count-w.begun[p+1]) + below
-		if w.passed[p] > 0 {
+		here := float64(w.count - w.begun[p+1])
+		inside := w.known(a, p+1)
+		if w.at[p] == '/' {
+			if inside != nil {
+				below = shrink(out, below, here, crowd*inside.mean())
+			}
+			crowded = inside != nil && inside.crowded(here+below)
+		}
+		each := here + below
+		switch {
+		case crowded && w.passed[p] < few && inside != nil:
+			each = inside.mean()
+		case w.passed[p] > 0:
 			each = float64(w.begun[p+1]-w.begun[p]) / float64(w.passed[p])
 		}
-		for _, o := range w.options(a, p, wide && w.count-w.begun[p] >= cloudPage) {
-			if p == first && hi != "" && p < len(hi) && o.b > hi[p] {
+		for _, o := range w.options(a, p) {
+			if p == first && p < len(hi) && o.b > hi[p] {
 				break
 			}
-			o.keys *= each
-			below += o.keys
-			if !o.guess || wide { // else it is explored first
-				out = append(out, o)
+			keys := each * o.likely
+			below += keys
+			if !o.beyond {
+				out = append(out, branch{p, o.b, keys})
 			}
 		}
 	}
 	return out
+}
+
+// known returns the place of at[p] if enough beginnings like at[:p] were listed whole to tell about others.
+func (w *path) known(a *alphabet, p int) *place {
+	if p == len(w.at) {
+		return nil
+	}
+	if place := a.at(w.spots[p]); place != nil && place.whole >= few {
+		return place
+	}
+	return nil
+}
+
+// shrink makes the branches of a directory that has so many keys here, and as many as sum below, hold no more than most
+// directories do, unless it has more already: that one had more does not mean that each goes on like that.
+func shrink(branches []branch, sum, here, most float64) float64 {
+	if here > most || sum <= most {
+		return sum
+	}
+	for i := range branches {
+		branches[i].keys *= most / sum
+	}
+	return most
 }
 
 // first is the first position at which a key in (at, hi] may differ from at.
@@ -113,71 +153,80 @@ func (w *path) first(a *alphabet, hi string) int {
 	return max(a.prefix, common(w.at, hi))
 }
 
-// unseen is how likely a byte is that is not expected.
-const unseen = 0.5
+// option is a byte that may come after at[p] behind at[:p].
+type option struct {
+	b      byte
+	likely float64
+	beyond bool // all that were seen, where ends are not known: it is explored before anything is cut there
+}
 
-// options returns the bytes behind at[p] that may follow at[:p], each with how likely it is.
-func (w *path) options(a *alphabet, p int, wide bool) []branch {
+func (w *path) options(a *alphabet, p int) (out []option) {
 	place := a.at(w.spots[p])
-	if place == nil || place.seen.len() < 2 && !wide {
+	if place == nil || place.seen.len() < 2 {
 		return nil
 	}
-	all, most := place.seen, highest(&place.seen)
-	least := lowest(&place.seen)
-	likely := a.likely(w.at, w.spots, p)
-	for b := range 256 {
-		if likely.has(byte(b)) && !place.absent.has(byte(b)) && (wide || b > int(least) && (b < int(most) || !place.finished())) {
-			all.add(byte(b))
-		}
-	}
-	expected := 0
-	for b := int(least); b <= int(most); b++ {
-		if all.has(byte(b)) {
-			expected++
-		}
-	}
-	sure := place.sure(expected)
-	if passed := w.passed[p]; passed > 0 && w.count-w.begun[p] >= cloudPage/2 { // this one may be fuller than others
-		sure = max(sure, min(1, float64(passed)/float64(all.below(w.at[p]))))
-	}
-	if wide {
-		sure = 1
-	}
+	sure := max(place.sure(), w.dense(place, p))
 	if sure <= 0 {
 		return nil
 	}
-	var out []branch
-	for b := int(w.at[p]) + 1; b < 256; b++ {
-		switch {
-		case !all.has(byte(b)):
-		case place.seen.has(byte(b)), !wide && byte(b) < most:
-			out = append(out, branch{p, byte(b), sure, false})
-		default:
-			out = append(out, branch{p, byte(b), unseen, true})
+	between := place.between()
+	least, most := lowest(&place.seen), highest(&place.seen)
+	alphabet := a.likely(w.at, w.spots, p)
+	for b, last := int(w.at[p])+1, int(place.last(w.spots[p], w.at[:p])); b <= last; b++ {
+		switch b := byte(b); {
+		case place.seen.has(b):
+			out = append(out, option{b, sure, false})
+		case !alphabet.has(b), place.absent.has(b), b < least:
+		case b > most:
+			if place.ends == 0 {
+				out = append(out, option{b, unseen, true})
+			}
+		case between > 0:
+			out = append(out, option{b, between, false})
 		}
 	}
 	return out
 }
 
+// dense is which part of the bytes before at[p] this reader has met behind at[:p], if it has seen enough to tell: that
+// beginning may be fuller than others.
+func (w *path) dense(place *place, p int) float64 {
+	if w.passed[p] == 0 || w.count-w.begun[p] < cloudPage/2 {
+		return 0
+	}
+	before := place.seen.below(w.at[p])
+	if w.begun[p] == 0 && p < len(w.start) && w.start[:p] == w.at[:p] {
+		before -= place.seen.below(w.start[p])
+	}
+	return min(1, float64(w.passed[p])/float64(max(1, before)))
+}
+
 const (
-	few   = 3   // so few beginnings that were listed to their end do not tell what follows others
-	usual = 0.6 // how likely bytes are where most of them follow every beginning
+	// few is how many examples do not tell yet what others are like. With less, chance decides where cuts go; with more,
+	// what is known by now is looked for again.
+	few = 3
+	// usual is how likely bytes are where most of them follow every beginning: digits are, letters of words are not. With
+	// less, each word is searched for more letters; with more, each new digit waits for a reader to come to it.
+	usual = 0.6
+	// crowd is how many times the keys of others make a beginning one of another kind. With less, what differs by chance is
+	// explored as if nothing was known; with more, a large directory among small ones is long read by one.
+	crowd = 4
 )
 
-// unknown returns the bytes behind all that were seen at position p that may follow at[:p], if nobody has looked for them.
-// Where much lies behind at[:p+1], beginnings tend to be followed by all there is, and few of them are known, what others had
-// does not count.
-func (w *path) unknown(a *alphabet, p int, hi string, much bool) (list []byte) {
+// unknown returns the bytes behind all that were seen at position p that may follow at[:p], which has about so many keys, if
+// nobody has looked for them. Where it has many, beginnings tend to be followed by all there is, and few of them are known,
+// what others had does not count; nor where it has many more than they.
+func (w *path) unknown(a *alphabet, p int, hi string, keys float64) (list []byte) {
 	place := a.at(w.spots[p])
 	if place == nil {
 		return nil
 	}
-	much = much && place.seen.len() > 1 && place.beginnings < few && place.sure(place.seen.len()) >= usual
-	if place.finished() && !much {
+	anew := place.crowded(keys) || keys >= worthCutting && place.seen.len() > 1 && place.ends < few && place.sure() >= usual
+	if place.ends > 0 && !anew {
 		return nil
 	}
 	vain := place.absent
-	if much && place.vain != w.at[:p] {
+	if dir, _ := cutDir(w.at[:p]); anew && !strings.HasPrefix(place.vain, dir) {
 		vain = set{}
 	}
 	likely := a.likely(w.at, w.spots, p)
@@ -243,8 +292,8 @@ type stretch struct {
 func (s stretch) keys() float64 { return s.branch.keys * (s.to - s.from) }
 
 // rest returns what is expected in (lo, hi], where lo does not lie before at.
-func (w *path) rest(a *alphabet, lo, hi string, wide bool) (list []stretch, sum float64) {
-	branches := w.ahead(a, hi, wide)
+func (w *path) rest(a *alphabet, lo, hi string) (list []stretch, sum float64) {
+	branches := w.ahead(a, hi)
 	same := common(w.at, lo)
 	for _, b := range branches {
 		s := stretch{b, 0, 1}

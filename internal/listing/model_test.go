@@ -57,13 +57,11 @@ func TestACutLiesWithinItsRangeAndIsText(t *testing.T) {
 			require.True(t, utf8.ValidString(cut), "%q", cut)
 			require.True(t, strings.HasPrefix(cut, "p/"), "%q", cut)
 		}
-		for _, wide := range []bool{false, true} {
-			list, sum := w.rest(a, lo, hi, wide)
-			require.GreaterOrEqual(t, sum, 0.0)
-			check(w.cutAt(a, list, sum*random.Float64(), lo, hi))
-		}
+		list, sum := w.rest(a, lo, hi)
+		require.GreaterOrEqual(t, sum, 0.0)
+		check(w.cutAt(a, list, sum*random.Float64(), lo, hi))
 		for p := w.first(a, hi); p < len(w.at); p++ {
-			for _, b := range w.unknown(a, p, hi, random.IntN(2) == 0) {
+			for _, b := range w.unknown(a, p, hi, random.Float64()*10_000) {
 				check(usable(w.at[:p]+string([]byte{b}), lo, hi))
 			}
 		}
@@ -81,7 +79,7 @@ func TestTheRestOfHexadecimalKeysIsEstimatedAndHalved(t *testing.T) {
 	from, _ := slices.BinarySearch(keys, "3")
 	w, a := walkedOver("", keys[:from])
 	new(path).step(a, keys[len(keys)-1]) // another reader has been at the end
-	list, sum := w.rest(a, w.at, "", false)
+	list, sum := w.rest(a, w.at, "")
 	require.InEpsilon(t, len(keys)-from, sum, 0.1)
 	cut, ok := w.cutAt(a, list, sum/2, w.at, "")
 	require.True(t, ok)
@@ -103,11 +101,84 @@ func TestARangeInACrowdedDirectoryIsCutInThatDirectory(t *testing.T) {
 	slices.Sort(keys)
 	w, a := walkedOver("", keys)
 	a.at(spot{1, 0}).seen.add('9') // someone has seen that this goes on
-	list, sum := w.rest(a, w.at, "", false)
+	list, sum := w.rest(a, w.at, "")
 	require.Greater(t, sum, 4000.0)
 	cut, ok := w.cutAt(a, list, sum/2, w.at, "")
 	require.True(t, ok)
 	require.True(t, strings.HasPrefix(cut, "37/"), cut)
+}
+
+// One directory holds more than all others: its neighbours are like those.
+func TestWhatLiesBehindACrowdedDirectoryIsAsSmallAsOthers(t *testing.T) {
+	var keys []string
+	for d := range 50 {
+		for i := range 4 {
+			keys = append(keys, fmt.Sprintf("%02d/%05d", d, i))
+		}
+	}
+	w, a := walkedOver("", keys)
+	crowd := &path{start: "50/"}
+	for i := range 9000 {
+		crowd.step(a, fmt.Sprintf("50/%05d", i))
+	}
+	new(path).step(a, "99/00003") // another reader has been at the end
+	_, before := w.rest(a, w.at, "")
+	_, behind := crowd.rest(a, "50/~", "")
+	require.Less(t, before, 500.0)
+	require.Less(t, behind, 500.0)
+}
+
+// No month has a day behind the 31st, although digits go on to nine behind others.
+func TestWhatNeverFollowedAByteIsNotExpectedBehindIt(t *testing.T) {
+	var keys []string
+	for month := range 3 {
+		for day := range 30 {
+			for i := range 100 {
+				keys = append(keys, fmt.Sprintf("%02d/%02d/%03d", month+1, day+1, i))
+			}
+		}
+	}
+	w, a := walkedOver("", keys)
+	_, sum := w.rest(a, w.at, "03/4")
+	require.Less(t, sum, 100.0)
+}
+
+func TestADirectoryWithALongerNameThanIsNotedIsCut(t *testing.T) {
+	name := strings.Repeat("n", 2*maxPosition)
+	var keys []string
+	for i := range 10_000 {
+		keys = append(keys, fmt.Sprintf("%s/%04d", name, i))
+	}
+	l := New(nil, "", nil)
+	l.track(keys)
+	w := l.track(keys[:2000])
+	list, _ := w.rest(&l.alphabet, w.at, "")
+	cut, ok := l.nextDirectory(uncut{path: w, list: list, lo: w.at})
+	require.True(t, ok)
+	require.Equal(t, name+"0", cut)
+}
+
+// track is a path over keys in what l knows.
+func (l *Lister) track(keys []string) *path {
+	w := &path{}
+	for _, key := range keys {
+		w.step(&l.alphabet, key)
+	}
+	return w
+}
+
+// Readers begin in the middle of what others have from the start: what they saw of it tells how full it is.
+func TestAReaderThatBeganInTheMiddleExpectsAsMuchBehindIt(t *testing.T) {
+	a := &alphabet{}
+	first, second := &path{}, &path{start: "5000"}
+	for i := 7000; i < 10_000; i++ {
+		first.step(a, fmt.Sprintf("%05d", i))
+	}
+	for i := 50_000; i < 57_000; i++ {
+		second.step(a, fmt.Sprintf("%05d", i))
+	}
+	_, sum := second.rest(a, second.at, "6")
+	require.InEpsilon(t, 3000, sum, 0.1)
 }
 
 func TestWordsAreNotTakenForAllLetters(t *testing.T) {
@@ -118,7 +189,7 @@ func TestWordsAreNotTakenForAllLetters(t *testing.T) {
 		}
 	}
 	w, a := walkedOver("", keys)
-	_, sum := w.rest(a, w.at, "d", false)
+	_, sum := w.rest(a, w.at, "d")
 	require.Less(t, sum, 2000.0, "no name that begins with c but this")
 }
 

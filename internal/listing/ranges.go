@@ -47,7 +47,6 @@ type track struct {
 	plan     *plan  // nil: it was not cut off from another
 	pages    int    // it gave
 	ended    bool   // the store has no more of it
-	due      int    // the page by which it should have ended, with much to spare
 }
 
 // Range is the keys after From up to and including To; an empty To is the end.
@@ -202,8 +201,4 @@ func (l *Lister) learn(t *track, objects []*blob.ListObject, over bool) {
 	t.pages++
 	l.given++
 	t.ended = over
-	if t.due == 0 {
-		_, keys := t.path.rest(&l.alphabet, t.frontier, "", false)
-		t.due = surprising + 2*int(min(keys/cloudPage, 4*surprising))
-	}
 }
