@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/require"
 	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/dmap"
@@ -70,6 +72,35 @@ func TestObjectsConform(t *testing.T) {
 			}, same)
 		})
 	}
+}
+
+// A cloud is listed in ranges, which are cut where more than a few pages are left.
+func TestObjectsListedByManyConform(t *testing.T) {
+	for name, inclusive := range map[string]bool{"days": false, "names": true} {
+		t.Run(name, func(t *testing.T) {
+			bucket := blob.NewBucket(&cloud{keys: shapes(4500)[name], inclusive: inclusive})
+			defer bucket.Close()
+			var cuts atomic.Int64
+			dmaptest.TestSplitter(t, func(testing.TB) dmap.Splitter[source.Object] {
+				objects := source.Objects(bucket, "", source.ObjectsOptions{Store: seekable, Listers: 5})
+				return countedCuts{objects, objects.(dmap.Cutter), &cuts}
+			}, func(a, b source.Object) bool { return a.Key == b.Key && a.Size == b.Size })
+			require.Greater(t, cuts.Load(), int64(5))
+		})
+	}
+}
+
+type countedCuts struct {
+	dmap.Splitter[source.Object]
+	dmap.Cutter
+	made *atomic.Int64
+}
+
+func (c countedCuts) Cut(ctx context.Context, reading []dmap.Split) (which int, at dmap.Cursor, ok bool) {
+	if which, at, ok = c.Cutter.Cut(ctx, reading); ok {
+		c.made.Add(1)
+	}
+	return which, at, ok
 }
 
 func TestRecordSourcesConform(t *testing.T) {

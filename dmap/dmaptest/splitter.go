@@ -1,11 +1,9 @@
 package dmaptest
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"iter"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -15,10 +13,13 @@ import (
 
 // TestSplitter checks the contract of dmap.Splitter on top of that of TestSource, whose arguments and result it shares:
 // the splits in order are the items; they are the same each time, are planned no further than asked and survive JSON; those
-// of one ID lie one behind the other; a split can be read from every Item.Next of it, from many goroutines at once; a
-// dmap.Filler fills in what it reads, and a dmap.Resumer plans what is left.
+// of one ID lie one behind the other; a split can be read from every Item.Next of it, from many goroutines at once. A
+// dmap.Filler fills in what it reads, and a dmap.Resumer plans what is left. Where it is a dmap.Cutter, cuts lie before the
+// reader, and the pieces of a split that is cut while it is read are that split, each item once, whether readers learn of
+// their new end from dmap.EndOf or not.
 //
-// Give it a source that comes in several splits. Of splits with more than 200 items some cursors are tried, not all.
+// Give it a source that comes in several splits, and a Cutter so much that it cuts. Of splits with more than 200 items some
+// cursors are tried, not all.
 func TestSplitter[T any](t *testing.T, open func(tb testing.TB) dmap.Splitter[T], equal ...func(a, b T) bool) []dmap.Item[T] {
 	t.Helper()
 	items := TestSource(t, func(tb testing.TB) dmap.Source[T] { return open(tb) }, equal...)
@@ -49,6 +50,8 @@ func splitterChecks[T any](open func(tb testing.TB) dmap.Splitter[T], by compari
 		rule("what is filled in is what is read", planned[T].filled),
 		rule("a resume plans what is not settled", planned[T].resumed),
 		rule("a context that ends is no end of a split", planned[T].ended),
+		rule("pieces that are cut while they are read are the split", planned[T].cuts),
+		rule("the engine reads cut pieces once each", planned[T].run),
 	}
 }
 
@@ -92,7 +95,7 @@ func (p planned[T]) wellFormed(tb testing.TB) {
 
 // behind reports whether b, a split of the same ID as a, has nothing of a.
 func behind(a, b dmap.Split) bool {
-	return a.To != dmap.Cursor{} && cmp.Or(strings.Compare(a.To.Key, b.From.Key), cmp.Compare(a.To.Offset, b.From.Offset)) <= 0
+	return a.To != dmap.Cursor{} && compare(a.To, b.From) <= 0
 }
 
 func (p planned[T]) tile(tb testing.TB) {

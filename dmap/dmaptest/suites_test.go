@@ -96,6 +96,33 @@ func TestSplitterFindsWhatIsWrong(t *testing.T) {
 	}
 }
 
+func TestSplitterPassesForARightCutter(t *testing.T) {
+	for _, bug := range []string{"", "does not know ends"} {
+		src := &cuttable{numbers: &numbers{}, bug: bug}
+		TestSplitter(t, func(testing.TB) dmap.Splitter[int] { return src })
+		require.Greater(t, src.cuts.Load(), int64(30))
+	}
+}
+
+func TestSplitterFindsWhatIsWrongWithACutter(t *testing.T) {
+	for bug, want := range map[string]string{
+		"loses one behind a cut":   `compared with the split: item`,
+		"doubles one behind a cut": `compared with the split: item`,
+		"index goes on":            `item 0 of piece 1, "numbers@`,
+		"order is that of pieces":  `compared with the split: item`,
+		"cuts behind the reader":   `which does not lie between`,
+		"cuts at the end":          `which does not lie between`,
+		"cuts what is not there":   `cut of split`,
+		"ends too early":           `the engine reads cut pieces once each: "numbers@`,
+		"key changes":              `want "numbers@`,
+	} {
+		t.Run(bug, func(t *testing.T) {
+			open := func(testing.TB) dmap.Splitter[int] { return &cuttable{numbers: &numbers{}, bug: bug} }
+			require.Contains(t, find(t, splitterChecks(open, compareBy[int](nil))), want)
+		})
+	}
+}
+
 func TestSuitesRefuseSourcesThatShowNothing(t *testing.T) {
 	few := func(testing.TB) dmap.Source[int] { return first{1} }
 	require.Contains(t, find(t, sourceChecks(few, compareBy[int](nil))), "the source has 1 items: the suite needs at least 2")
