@@ -163,7 +163,11 @@ func (c *chunk[T, R]) interval(i int) Interval {
 	if i > 0 {
 		from = c.items[i-1].Next
 	}
-	return Interval{Split: c.split.ID, From: from, To: c.items[i].Next}
+	return c.settles(from, c.items[i].Next)
+}
+
+func (c *chunk[T, R]) settles(from, to Cursor) Interval {
+	return Interval{Split: c.split.ID, Version: c.split.Version, From: from, To: to}
 }
 
 // intervals is what the chunk settles: all of it, or what lies between its unsettled items.
@@ -176,7 +180,7 @@ func (c *chunk[T, R]) intervals() []Interval {
 		switch {
 		case s == unsettled && begun:
 			if i > 0 {
-				out = append(out, Interval{Split: c.split.ID, From: from, To: c.items[i-1].Next})
+				out = append(out, c.settles(from, c.items[i-1].Next))
 			}
 			begun = false
 		case s != unsettled && !begun:
@@ -184,7 +188,7 @@ func (c *chunk[T, R]) intervals() []Interval {
 		}
 	}
 	if begun {
-		out = append(out, Interval{Split: c.split.ID, From: from, To: c.to})
+		out = append(out, c.settles(from, c.to))
 	}
 	return out
 }

@@ -10,9 +10,10 @@ import (
 // Interval is a stretch of a split that is settled: the items after From up to and including the one whose Next is To.
 // The zero To is the end of the split.
 type Interval struct {
-	Split string `json:"split"` // Split.ID
-	From  Cursor `json:"from,omitzero"`
-	To    Cursor `json:"to,omitzero"`
+	Split   string `json:"split"`             // Split.ID
+	Version string `json:"version,omitempty"` // Split.Version: a run does not go on with another
+	From    Cursor `json:"from,omitzero"`
+	To      Cursor `json:"to,omitzero"`
 }
 
 // compare orders the cursors of one split: by key, then by offset.
@@ -73,6 +74,16 @@ func (c coverage) all() []Interval {
 		out = append(out, c[id]...)
 	}
 	return out
+}
+
+// differs returns the version that was covered in part, if that of s is another.
+func (c coverage) differs(s Split) (version string, yes bool) {
+	list := c[s.ID]
+	if len(list) == 0 || s.Version == "" {
+		return "", false
+	}
+	version = list[0].Version
+	return version, version != "" && version != s.Version
 }
 
 // upTo returns up to where all is covered from the start of a split on. The zero Cursor is nothing, or all.

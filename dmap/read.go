@@ -101,6 +101,10 @@ func (r *reading[T, R]) plan(ctx context.Context) error {
 		if err != nil {
 			return r.wrong(Split{}, err)
 		}
+		if was, changed := r.e.base.differs(s); changed {
+			what := fmt.Sprintf("version of %q: %s, begun with %s", s.ID, s.Version, was)
+			return r.wrong(s, &SpecError{RunID: r.e.opts.RunID, Fields: []string{what}})
+		}
 		for _, piece := range r.e.base.rest(s) {
 			select {
 			case r.splits <- r.begin(piece):

@@ -72,3 +72,34 @@ func TestAResumeDoesNotReadAgainWhatIsSettled(t *testing.T) {
 		})
 	}
 }
+
+// What is settled of an object says nothing about another one that has taken its place.
+func TestARunDoesNotGoOnWithAnObjectThatHasChanged(t *testing.T) {
+	for name, large := range map[string]bool{"small": false, "large": true} {
+		t.Run(name, func(t *testing.T) {
+			bucket := memory(t, map[string]string{"rows.csv": numbered(1000)})
+			run := func(ctx context.Context, call func()) error {
+				src := source.CSV(bucket, "rows.csv", source.Strings)
+				if large {
+					src = source.Cut(src, 2000)
+				}
+				_, err := dmap.Map(ctx, src, func(context.Context, []string) (int, error) {
+					call()
+					return 0, nil
+				}, dmap.Options{RunID: "r", MaxConcurrency: 1}, sink.Bucket[int](bucket, "runs/"))
+				return err
+			}
+			calls := 0
+			ctx, suspend := context.WithCancelCause(t.Context())
+			require.ErrorIs(t, run(ctx, func() {
+				if calls++; calls == 500 {
+					suspend(dmap.ErrSuspended)
+				}
+			}), dmap.ErrSuspended)
+			require.NoError(t, bucket.WriteAll(t.Context(), "rows.csv", []byte(numbered(2000)), nil))
+			err := run(t.Context(), func() { t.Error("called") })
+			require.ErrorIs(t, err, dmap.ErrSpecChanged)
+			require.ErrorContains(t, err, `version of "rows.csv"`)
+		})
+	}
+}
