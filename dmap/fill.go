@@ -19,17 +19,17 @@ type filling[T, R any] struct {
 }
 
 // fillSplit is readSplit for a source that fills.
-func (r *reading[T, R]) fillSplit(ctx context.Context, filler Filler[T], s Split) (err error) {
+func (r *reading[T, R]) fillSplit(ctx context.Context, filler Filler[T], s Split) error {
 	f := &filling[T, R]{r: r, filler: filler, split: &s, at: s.From}
-	defer func() {
-		if !f.ended || err != nil {
-			left := s
-			left.From = f.at
+	left, whole := s, false
+	defer func() { // also after a panic, which leaves unread what the chunk at hand has
+		if !whole {
 			r.leave(left)
 		}
 	}()
 	for !f.ended {
 		c, wrong := f.next(ctx)
+		left.From = f.at
 		n := len(c.items) // c may be used again as soon as it is handed on
 		if n > 0 && !r.e.hand(c, true) {
 			return errStopped
@@ -41,6 +41,7 @@ func (r *reading[T, R]) fillSplit(ctx context.Context, filler Filler[T], s Split
 			return err
 		}
 	}
+	whole = true
 	if f.at != s.To || f.at == (Cursor{}) {
 		r.e.handRest(&chunk[T, R]{split: &s, from: f.at, to: s.To})
 	}

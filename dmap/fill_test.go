@@ -26,6 +26,23 @@ func (f filler) Fill(ctx context.Context, s dmap.Split, items []dmap.Item[int]) 
 	return n, nil
 }
 
+// What a chunk has when its filling breaks off is unread, not lost.
+func TestAFillerThatPanicsInTheMiddleOfABatchLosesNothing(t *testing.T) {
+	right := filler{pieces{3000, 3000}}
+	src := fills{pieces{3000, 3000}, func(s dmap.Split, items []dmap.Item[int]) (int, error) {
+		if s.From.Offset+int64(len(items)) > 2600 {
+			panic("no memory")
+		}
+		return right.Fill(t.Context(), s, items)
+	}}
+	var got keep[int]
+	stats, err := dmap.MapBatch(t.Context(), src, batch.Limits{Items: 1000}, (&sizes{}).double, dmap.Options{}, &got)
+	require.ErrorContains(t, err, "no memory")
+	requireSum(t, stats)
+	requireDisjoint(t, 3000, &got)
+	require.EqualValues(t, 2000, got.ended[0].Unread.Splits[0].From.Offset)
+}
+
 // indexed is pieces with the Index of each item.
 type indexed struct{ pieces }
 
