@@ -282,7 +282,7 @@ func (r *reading[T, R]) wrong(s Split, err error) error {
 func (r *reading[T, R]) unread() Unread {
 	u := Unread{Splits: r.left}
 	if !r.whole {
-		u.After, u.All = r.last, r.last == nil
+		u.After, u.All, u.Settled = r.last, r.last == nil, r.e.base.all()
 	}
 	return u
 }

@@ -98,4 +98,9 @@ type Unread struct {
 	Splits []Split `json:"splits,omitempty"` // planned, and not read from their From on
 	After  *Split  `json:"after,omitempty"`  // the splits that follow this one in source order were never planned
 	All    bool    `json:"all,omitempty"`    // nothing was planned at all
+	// Settled is what earlier processes of the run have settled, also of the splits that this one never planned; see Left.
+	Settled []Interval `json:"settled,omitempty"`
 }
+
+// Left returns a function that says what is left of a split that After, or All, names: nothing of it, or some pieces.
+func (u Unread) Left() func(Split) []Split { return coverageOf(u.Settled).rest }

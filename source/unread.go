@@ -63,7 +63,7 @@ func (u *unread[T]) Splits(ctx context.Context) iter.Seq2[dmap.Split, error] {
 			}
 		}
 		if rest.All || rest.After != nil {
-			u.plan(ctx, rest.After, yield)
+			u.plan(ctx, rest, yield)
 		}
 	}
 }
@@ -82,8 +82,9 @@ func (u *unread[T]) load(ctx context.Context) (dmap.Unread, error) {
 	return m.Unread, nil
 }
 
-// plan yields the splits of the source behind after, all of them if it is nil.
-func (u *unread[T]) plan(ctx context.Context, after *dmap.Split, yield func(dmap.Split, error) bool) {
+// plan yields what is left of the splits of the source behind rest.After, or of all of them.
+func (u *unread[T]) plan(ctx context.Context, rest dmap.Unread, yield func(dmap.Split, error) bool) {
+	after, left := rest.After, rest.Left()
 	found := after == nil
 	for s, err := range u.pieces.Splits(ctx) {
 		if err != nil {
@@ -96,8 +97,13 @@ func (u *unread[T]) plan(ctx context.Context, after *dmap.Split, yield func(dmap
 				continue
 			}
 		}
-		if found && !yield(s, nil) {
-			return
+		if !found {
+			continue
+		}
+		for _, piece := range left(s) {
+			if !yield(piece, nil) {
+				return
+			}
 		}
 	}
 	if !found {
