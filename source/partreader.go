@@ -50,20 +50,38 @@ func (r *redrive[T]) open(ctx context.Context, p part, cursor int64) (*partReade
 	case p.own:
 		found.recordFinder = record.NewLines(in, at, p.Size, most)
 	default:
-		found.recordFinder = childRecords(in, at, p.Size, most)
+		text := bufio.NewReader(in)
+		array := beginsArray(text)
+		if at > 0 { // what a line in the middle begins with does not tell
+			if array, err = r.holdsArray(ctx, p); err != nil {
+				in.Close()
+				return nil, err
+			}
+		}
+		if array {
+			found.recordFinder = record.NewArray(text, at, p.Size, most)
+		} else {
+			found.recordFinder = record.NewLines(text, at, p.Size, most)
+		}
 	}
 	return found, nil
 }
 
-// childRecords tells an array, which begins or goes on in the middle, from JSON lines: the names of the files do not.
-func childRecords(in io.Reader, at, size int64, most int) recordFinder {
-	text := bufio.NewReader(in)
-	head, _ := text.Peek(512) // an error comes again
-	head = bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n")
-	if len(head) > 0 && (head[0] == '[' || at > 0 && (head[0] == ',' || head[0] == ']')) {
-		return record.NewArray(text, at, size, most)
+// beginsArray tells a part that is an array from JSON lines: the names of the files do not.
+func beginsArray(in *bufio.Reader) bool {
+	head, _ := in.Peek(512) // an error comes again
+	head = bytes.TrimLeft(bytes.TrimPrefix(head, []byte(byteOrderMark)), " \t\r\n")
+	return len(head) > 0 && head[0] == '['
+}
+
+// holdsArray is beginsArray for a part that is read from the middle.
+func (r *redrive[T]) holdsArray(ctx context.Context, p part) (bool, error) {
+	in, err := Object{Key: p.Key, Size: p.Size, from: r.parts}.open(ctx, 0)
+	if err != nil {
+		return false, err
 	}
-	return record.NewLines(text, at, size, most)
+	defer in.Close()
+	return beginsArray(bufio.NewReaderSize(in, 512)), nil
 }
 
 // Close gives the connection back.
