@@ -68,7 +68,11 @@ func ExampleMapBatch() {
 }
 
 func ExampleStart() {
-	square := func(_ context.Context, n int) (int, error) { return n * n, nil }
+	steered := make(chan struct{})
+	square := func(_ context.Context, n int) (int, error) {
+		<-steered // else the run may have ended before
+		return n * n, nil
+	}
 	run, err := dmap.Start(context.Background(), source.Slice([]int{1, 2, 3}), square, dmap.Options{MaxConcurrency: 10})
 	if err != nil {
 		fmt.Println(err)
@@ -77,6 +81,7 @@ func ExampleStart() {
 	run.Pause()
 	_ = run.SetMaxConcurrency(2)
 	run.Resume()
+	close(steered)
 	stats, err := run.Wait()
 	fmt.Println(stats.Succeeded, stats.Limit, err)
 	// Output: 3 2 <nil>
