@@ -182,9 +182,9 @@ func (e *engine[T, R]) hand(c *chunk[T, R], wait bool) bool {
 	return false
 }
 
-// handRest settles what lies between the last item of a split and its end.
+// handRest settles what lies between the last item of a split and its end, if anything does.
 func (e *engine[T, R]) handRest(c *chunk[T, R]) {
-	if c == nil || e.commits.journal == nil {
+	if e.commits.journal == nil || c.from == c.to && c.from != (Cursor{}) {
 		return
 	}
 	e.commits.line.enter()

@@ -42,9 +42,7 @@ func (r *reading[T, R]) fillSplit(ctx context.Context, filler Filler[T], s Split
 		}
 	}
 	whole = true
-	if f.at != s.To || f.at == (Cursor{}) {
-		r.e.handRest(&chunk[T, R]{split: &s, from: f.at, to: s.To})
-	}
+	r.e.handRest(&chunk[T, R]{split: &s, from: f.at, to: s.To})
 	return nil
 }
 

@@ -43,7 +43,7 @@ type infoKey struct{}
 
 // InfoFrom returns the Info of the call that ctx belongs to; for a batch that of its first item. It is false outside a call.
 func InfoFrom(ctx context.Context) (Info, bool) {
-	call, ok := ctx.(*callContext)
+	call, ok := ctx.(*callContext) // the context that the function got needs no search
 	if !ok {
 		call, ok = ctx.Value(infoKey{}).(*callContext)
 	}

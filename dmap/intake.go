@@ -91,13 +91,10 @@ func (in *intake[T, R]) flush() bool {
 	return ok
 }
 
-// rest is a chunk without items, from the last item to the end of the split. It is nil if there is nothing between.
+// rest is a chunk without items, from the last item to the end of the split.
 func (in *intake[T, R]) rest(end Cursor) *chunk[T, R] {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.from == end && in.from != (Cursor{}) {
-		return nil
-	}
 	return &chunk[T, R]{split: in.split, from: in.from, to: end, skips: in.skips}
 }
 

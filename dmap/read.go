@@ -135,15 +135,8 @@ func (r *reading[T, R]) took(s Split) {
 }
 
 func (r *reading[T, R]) readSplits(ctx context.Context) error {
-	filler, fills := r.src.(Filler[T])
 	for p := range r.splits {
-		if fills && r.cuts == nil {
-			if err := r.fillSplit(ctx, filler, p.split); err != nil {
-				return err
-			}
-			continue
-		}
-		if err := r.readSplit(ctx, p); err != nil {
+		if err := r.readPiece(ctx, p); err != nil {
 			return err
 		}
 	}
@@ -156,6 +149,14 @@ func (r *reading[T, R]) readSplits(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// readPiece reads p the way that the source is best at.
+func (r *reading[T, R]) readPiece(ctx context.Context, p *piece) error {
+	if filler, ok := r.src.(Filler[T]); ok && r.cuts == nil {
+		return r.fillSplit(ctx, filler, p.split)
+	}
+	return r.readSplit(ctx, p)
 }
 
 // begin makes a piece of a split. From then on it can be cut.

@@ -102,5 +102,12 @@ type Unread struct {
 	Settled []Interval `json:"settled,omitempty"`
 }
 
-// Left returns a function that says what is left of a split that After, or All, names: nothing of it, or some pieces.
-func (u Unread) Left() func(Split) []Split { return coverageOf(u.Settled).rest }
+// Left returns a function that says what is left of a split that follows After, or has its ID, or of any with All: nothing,
+// or some pieces. Splits of the ID of After may have been cut elsewhere meanwhile.
+func (u Unread) Left() func(Split) []Split {
+	done := coverageOf(u.Settled)
+	if u.After != nil {
+		done.add(Interval{Split: u.After.ID, To: u.After.To})
+	}
+	return done.rest
+}

@@ -51,14 +51,15 @@ func (r *redrive[T]) open(ctx context.Context, p part, cursor int64) (*partReade
 		found.recordFinder = record.NewLines(in, at, p.Size, most)
 	default:
 		text := bufio.NewReader(in)
-		array := beginsArray(text)
+		isArray := at == 0 && beginsArray(text)
 		if at > 0 { // what a line in the middle begins with does not tell
-			if array, err = r.holdsArray(ctx, p); err != nil {
-				in.Close()
-				return nil, err
-			}
+			isArray, err = r.holdsArray(ctx, p)
 		}
-		if array {
+		if err != nil {
+			in.Close()
+			return nil, err
+		}
+		if isArray {
 			found.recordFinder = record.NewArray(text, at, p.Size, most)
 		} else {
 			found.recordFinder = record.NewLines(text, at, p.Size, most)

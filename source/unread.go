@@ -1,12 +1,10 @@
 package source
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
-	"strings"
 
 	"gocloud.dev/blob"
 
@@ -91,13 +89,7 @@ func (u *unread[T]) plan(ctx context.Context, rest dmap.Unread, yield func(dmap.
 			yield(dmap.Split{}, err)
 			return
 		}
-		if after != nil && s.ID == after.ID {
-			found = true
-			if s = behind(*after, s); s.ID == "" {
-				continue
-			}
-		}
-		if !found {
+		if found = found || s.ID == after.ID; !found {
 			continue
 		}
 		for _, piece := range left(s) {
@@ -109,22 +101,6 @@ func (u *unread[T]) plan(ctx context.Context, rest dmap.Unread, yield func(dmap.
 	if !found {
 		yield(dmap.Split{}, invalid(u, fmt.Errorf("it has no split %q any more, behind which the run read nothing", after.ID)))
 	}
-}
-
-// behind is what of s, a split of the same ID, lies behind after; the zero Split if that is nothing. The splits of an ID may
-// have been cut elsewhere when after was planned.
-func behind(after, s dmap.Split) dmap.Split {
-	switch {
-	case after.To == dmap.Cursor{}, s.To != dmap.Cursor{} && !before(after.To, s.To):
-		return dmap.Split{}
-	case before(s.From, after.To):
-		s.From = after.To
-	}
-	return s
-}
-
-func before(a, b dmap.Cursor) bool {
-	return cmp.Or(strings.Compare(a.Key, b.Key), cmp.Compare(a.Offset, b.Offset)) < 0
 }
 
 func (u *unread[T]) Items(ctx context.Context) iter.Seq2[dmap.Item[T], error] {
