@@ -67,7 +67,7 @@ func EndOf(ctx context.Context, s Split) Cursor {
 // cuts finds work for readers that have none, by cutting the pieces of others. Readers come to it when no more splits
 // are planned.
 type cuts struct {
-	source Cutter
+	trySplit func(ctx context.Context, reading []Split) (which int, at Cursor, ok bool)
 
 	mu      sync.Mutex // guards what follows
 	changed sync.Cond
@@ -77,8 +77,8 @@ type cuts struct {
 	asking  bool // one asks at a time
 }
 
-func newCuts(source Cutter) *cuts {
-	c := &cuts{source: source}
+func newCuts(trySplit func(ctx context.Context, reading []Split) (which int, at Cursor, ok bool)) *cuts {
+	c := &cuts{trySplit: trySplit}
 	c.changed.L = &c.mu
 	return c
 }
@@ -176,7 +176,7 @@ func (c *cuts) choose(ctx context.Context, pieces []*piece) (which int, was Spli
 	for i, p := range pieces {
 		splits[i] = p.now()
 	}
-	which, at, ok = c.source.Cut(ctx, splits)
+	which, at, ok = c.trySplit(ctx, splits)
 	if !ok || which < 0 || which >= len(pieces) {
 		return 0, was, at, false
 	}

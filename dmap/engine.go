@@ -12,7 +12,7 @@ import (
 
 // engine is one run: a reading, a gate, workers, and the sinks.
 type engine[T, R any] struct {
-	src        Splitter[T]
+	src        Plan[T]
 	sourceName string
 	fn         func(context.Context, T) (R, error)
 	batchFn    func(context.Context, []Item[T]) ([]R, error)

@@ -136,8 +136,8 @@ func TestAFillerThatBreaksEndsTheRun(t *testing.T) {
 			return right.Fill(t.Context(), s, items)
 		}, "boom"},
 		"panic":          {func(dmap.Split, []dmap.Item[int]) (int, error) { panic("no memory") }, "no memory"},
-		"too many":       {func(_ dmap.Split, items []dmap.Item[int]) (int, error) { return len(items) + 1, nil }, "items put into a space for"},
-		"less than none": {func(dmap.Split, []dmap.Item[int]) (int, error) { return -1, nil }, "-1 items put into a space for"},
+		"too many":       {func(_ dmap.Split, items []dmap.Item[int]) (int, error) { return len(items) + 1, nil }, "items for a space of"},
+		"less than none": {func(dmap.Split, []dmap.Item[int]) (int, error) { return -1, nil }, "-1 items for a space of"},
 		"cursors that stand still": {func(_ dmap.Split, items []dmap.Item[int]) (int, error) {
 			return len(items), nil
 		}, "does not lie behind"},
@@ -152,4 +152,58 @@ func TestAFillerThatBreaksEndsTheRun(t *testing.T) {
 			requireDisjoint(t, 100, &got)
 		})
 	}
+}
+
+// Items that a Fill skips are counted, and leave no hole in the chunks.
+func TestAFillThatSkipsKeepsTheOtherItems(t *testing.T) {
+	for name, skip := range map[string]func(int) bool{
+		"each third": func(i int) bool { return i%3 == 0 },
+		"most":       func(i int) bool { return i%700 != 5 },
+		"the last":   func(i int) bool { return i%700 > 500 },
+		"all":        func(int) bool { return true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			right := filler{indexed{pieces{3000, 700}}}
+			want := map[int]int64{}
+			for _, s := range right.Splitter.(indexed).all(t) {
+				if !skip(s.Value) {
+					want[s.Value] = s.Index
+				}
+			}
+			src := fills{pieces{3000, 700}, func(s dmap.Split, items []dmap.Item[int]) (int, error) {
+				n, err := right.Fill(t.Context(), s, items)
+				for i := range items[:n] {
+					if skip(items[i].Value) {
+						items[i].Err = dmap.ErrSkip
+					}
+				}
+				return n, err
+			}}
+			var got keep[int]
+			stats, err := dmap.MapBatch(t.Context(), src, batch.Limits{Items: 400}, (&sizes{}).double, dmap.Options{}, &got)
+			require.NoError(t, err)
+			requireSum(t, stats)
+			require.EqualValues(t, 3000, stats.Read)
+			require.EqualValues(t, 3000-len(want), stats.Skipped)
+			require.Len(t, got.results, len(want))
+			for _, r := range got.results {
+				require.Contains(t, want, r.Value/2)
+				require.Equal(t, want[r.Value/2], r.Index)
+				delete(want, r.Value/2)
+			}
+		})
+	}
+}
+
+// all reads every item.
+func (p indexed) all(t *testing.T) []dmap.Item[int] {
+	var items []dmap.Item[int]
+	for s, err := range p.Splits(t.Context()) {
+		require.NoError(t, err)
+		for item, err := range p.Read(t.Context(), s) {
+			require.NoError(t, err)
+			items = append(items, item)
+		}
+	}
+	return items
 }

@@ -86,12 +86,12 @@ func (c coverage) differs(s Split) (version string, yes bool) {
 	return version, version != "" && version != s.Version
 }
 
-// upTo returns up to where all is covered from the start of a split on. The zero Cursor is nothing, or all.
-func (c coverage) upTo(id string) Cursor {
+// upTo returns the end of the interval that starts at the beginning of the split. ok is false if there is none.
+func (c coverage) upTo(id string) (at Cursor, ok bool) {
 	if list := c[id]; len(list) > 0 && list[0].From == (Cursor{}) {
-		return list[0].To
+		return list[0].To, true
 	}
-	return Cursor{}
+	return Cursor{}, false
 }
 
 // rest returns what of s is not covered, as splits of the same ID, in order.

@@ -60,7 +60,7 @@ func launch[T, R any](ctx context.Context, e *engine[T, R], src Source[T], opts 
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	e.src, e.sourceName, e.opts = Pieces(src), sourceName(src), opts.withDefaults()
+	e.src, e.sourceName, e.opts = PlanOf(src), sourceName(src), opts.withDefaults()
 	for _, s := range sinks {
 		e.sinks = append(e.sinks, newOutlet(s))
 	}

@@ -17,7 +17,7 @@ const readers = 8
 // reading turns a source into chunks: one goroutine plans splits, a few read them.
 type reading[T, R any] struct {
 	e   *engine[T, R]
-	src Splitter[T]
+	src Plan[T]
 
 	mu     sync.Mutex
 	left   []Split // begun or planned, and not read to their end
@@ -69,12 +69,13 @@ func (r *reading[T, R]) readers() int {
 	if r.e.inOrder() {
 		return 1
 	}
-	cutter, ok := r.src.(Cutter)
-	if !ok {
+	if r.src.TrySplit != nil {
+		r.cuts = newCuts(r.src.TrySplit)
+	}
+	if r.src.Readers < 1 {
 		return readers
 	}
-	r.cuts = newCuts(cutter)
-	return max(1, cutter.Readers())
+	return r.src.Readers
 }
 
 // guarded turns a panic or Goexit of the source into an error.
@@ -122,8 +123,8 @@ func (r *reading[T, R]) plan(ctx context.Context) error {
 
 // pieces are the splits of the source; of a run that goes on perhaps only those with something left.
 func (r *reading[T, R]) pieces(ctx context.Context) iter.Seq2[Split, error] {
-	if resumer, ok := r.src.(Resumer); ok && len(r.e.base) > 0 {
-		return resumer.Resume(ctx, r.e.base.upTo)
+	if r.src.Resume != nil && len(r.e.base) > 0 {
+		return r.src.Resume(ctx, r.e.base.upTo)
 	}
 	return r.src.Splits(ctx)
 }
@@ -153,8 +154,8 @@ func (r *reading[T, R]) readSplits(ctx context.Context) error {
 
 // readPiece reads p the way that the source is best at.
 func (r *reading[T, R]) readPiece(ctx context.Context, p *piece) error {
-	if filler, ok := r.src.(Filler[T]); ok && r.cuts == nil {
-		return r.fillSplit(ctx, filler, p.split)
+	if r.src.Fill != nil && r.cuts == nil {
+		return r.fillSplit(ctx, p.split)
 	}
 	return r.readSplit(ctx, p)
 }
