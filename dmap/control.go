@@ -7,8 +7,8 @@ import "fmt"
 func (e *engine[T, R]) id() string             { return e.opts.RunID }
 func (e *engine[T, R]) cancel(cause error)     { e.cancelRun(cause) }
 func (e *engine[T, R]) suspend()               { e.stop(ErrSuspended) }
-func (e *engine[T, R]) setLimit(n int)         { e.gate.setLimit(n) }
-func (e *engine[T, R]) setPaused(paused bool)  { e.gate.setPaused(paused) }
+func (e *engine[T, R]) setLimit(n int)         { e.gate.SetLimit(n) }
+func (e *engine[T, R]) setPaused(paused bool)  { e.gate.SetPaused(paused) }
 func (e *engine[T, R]) ended() <-chan struct{} { return e.done }
 
 func (e *engine[T, R]) setTolerance(t Tolerance) {
@@ -42,7 +42,8 @@ func (e *engine[T, R]) running() Stats {
 	s.Read = e.counts.read.Load()
 	s.Pending = s.Read - s.Succeeded - s.Failed - s.Skipped
 	s.Stuck = e.crew.stuckCalls() + int(e.counts.abandoned.Load())
-	e.gate.fill(&s)
+	at := e.gate.State()
+	s.InFlight, s.Waiting, s.Limit, s.Paused = at.Active, at.Waiting, at.Limit, at.Paused
 	return s
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/go-dmap/dmap/batch"
+	"github.com/go-dmap/dmap/internal/gate"
 )
 
 // engine is one run: a reading, a gate, workers, and the sinks.
@@ -33,7 +34,7 @@ type engine[T, R any] struct {
 	saveCtx     context.Context // of what sinks do when no call runs any more
 	cancelSave  context.CancelCauseFunc
 
-	gate       *gate[task[T, R]]
+	gate       *gate.Gate[task[T, R]]
 	ledger     ledger[T, R]
 	crew       crew[T, R]
 	reading    *reading[T, R]
@@ -86,7 +87,7 @@ func (e *engine[T, R]) start(ctx context.Context) error {
 	e.recycler.off, e.recycler.lent = !e.recyclable(), e.inBatches
 	e.sinkCtx, e.cancelSink = detached(ctx)
 	e.saveCtx, e.cancelSave = detached(ctx)
-	e.gate = newGate[task[T, R]](e.opts.MaxConcurrency, e.room, e.worth, e.hire)
+	e.gate = gate.New[task[T, R]](e.opts.MaxConcurrency, gate.Config{Room: e.room, WorthWaking: e.worth, Start: e.hire})
 	ended, err := e.open()
 	if err != nil || ended != nil {
 		if closing := e.closeJournal(); closing != nil {
@@ -148,8 +149,8 @@ func (e *engine[T, R]) run() {
 	case readErr == nil: // the context may have ended the reading before it told the run
 		e.stop(context.Cause(e.readCtx))
 	}
-	e.gate.close()
-	<-e.gate.finished
+	e.gate.Close()
+	<-e.gate.Finished()
 	e.working.Wait()
 	calling()
 	close(e.over)
@@ -172,9 +173,9 @@ func (e *engine[T, R]) hand(c *chunk[T, R], wait bool) bool {
 	e.counts.read.Add(int64(n))
 	t := task[T, R]{chunk: c, hi: n, attempt: 1}
 	if wait {
-		return e.gate.offer(t, units, c.bytes) // refused: the chunk stays in the ledger, pending
+		return e.gate.Offer(t, units, c.bytes) // refused: the chunk stays in the ledger, pending
 	}
-	if e.gate.tryOffer(t, units, c.bytes) {
+	if e.gate.TryOffer(t, units, c.bytes) {
 		return true
 	}
 	e.ledger.remove(c)

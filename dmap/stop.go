@@ -19,7 +19,7 @@ func (e *engine[T, R]) stop(cause error) {
 	e.mu.Unlock()
 	e.opts.Logger.Warn("dmap: the run stops", "run", e.opts.RunID, "cause", cause)
 	e.cancelRead(cause)
-	e.gate.stop()
+	e.gate.Stop()
 	e.watching.Go(func() { e.drain(cause) })
 }
 

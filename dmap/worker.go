@@ -40,7 +40,7 @@ func (w *worker[T, R]) run() {
 			return
 		}
 		var ok bool
-		w.t, ok = w.e.gate.next(held, w.closed, w.wake)
+		w.t, ok = w.e.gate.Next(held, w.closed, w.wake)
 		if w.closed = false; !ok {
 			w.home = true
 			return
@@ -62,7 +62,7 @@ func (w *worker[T, R]) leave() {
 		return
 	case !w.home:
 		w.e.sinkBroke("write", ErrGoexit)
-		w.e.gate.quit()
+		w.e.gate.Quit()
 	}
 	w.e.crew.remove(w)
 	w.e.working.Done()
@@ -98,9 +98,9 @@ func (w *worker[T, R]) processItems() bool {
 	began, before := e.sinceStart(), w.calls
 	w.clock = stopwatch{last: began, from: lo, every: e.laps()}
 	for ; w.t.lo < w.t.hi; w.t.lo++ {
-		if e.gate.yield.Load() {
+		if e.gate.Yield() {
 			w.lap(w.t.lo)
-			e.gate.giveBack(w.t)
+			e.gate.GiveBack(w.t)
 			break
 		}
 		i := w.t.lo
@@ -135,7 +135,7 @@ func (w *worker[T, R]) finishItem(i int, value R, err error) {
 	}
 	elapsed := w.lap(i + 1)
 	if wait, again := w.finish(i, value, err, elapsed); again {
-		w.e.gate.later(task[T, R]{chunk: w.t.chunk, lo: i, hi: i + 1, attempt: w.t.attempt + 1}, 1, wait)
+		w.e.gate.Later(task[T, R]{chunk: w.t.chunk, lo: i, hi: i + 1, attempt: w.t.attempt + 1}, 1, wait)
 	}
 }
 
@@ -160,8 +160,8 @@ func (w *worker[T, R]) lap(to int) time.Duration {
 
 func (w *worker[T, R]) processBatch() bool {
 	e, c := w.e, w.t.chunk
-	if e.gate.yield.Load() {
-		e.gate.giveBack(w.t)
+	if e.gate.Yield() {
+		e.gate.GiveBack(w.t)
 		return true
 	}
 	if w.t.picks == nil {
@@ -170,7 +170,7 @@ func (w *worker[T, R]) processBatch() bool {
 			switch {
 			case w.settledWithoutCall(i):
 			case e.commits.caution.suspect(c, i) > 0: // alone, so that only it is blamed
-				e.gate.giveBack(task[T, R]{chunk: c, picks: []int{i}, attempt: w.t.attempt})
+				e.gate.GiveBack(task[T, R]{chunk: c, picks: []int{i}, attempt: w.t.attempt})
 			default:
 				w.t.picks = append(w.t.picks, i)
 			}
@@ -219,7 +219,7 @@ func (w *worker[T, R]) finishBatch(values []R, err error, elapsed time.Duration)
 		}
 	}
 	if len(retry) > 0 {
-		w.e.gate.later(task[T, R]{chunk: w.t.chunk, picks: retry, attempt: w.t.attempt + 1}, 1, longest)
+		w.e.gate.Later(task[T, R]{chunk: w.t.chunk, picks: retry, attempt: w.t.attempt + 1}, 1, longest)
 	}
 }
 

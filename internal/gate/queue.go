@@ -1,4 +1,4 @@
-package dmap
+package gate
 
 import (
 	"container/heap"
@@ -35,7 +35,7 @@ func (q *queue[E]) pop() E {
 	return e
 }
 
-// retries are pieces of work that wait for their time, the earliest first.
+// retries hold work that waits for its time, the earliest first.
 type retries[W any] struct {
 	byTime retryHeap[W]
 	units  int

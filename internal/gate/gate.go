@@ -1,0 +1,382 @@
+// Package gate bounds how many workers run at once, and hands them their work.
+package gate
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Gate is the one place that bounds concurrency. Readers offer work and wait while the gate is full; workers take work
+// and wait while there is none, while the limit is reached, or while the gate is paused. A retry waits in the gate until
+// it is due and uses no slot.
+//
+// A worker is admitted for a task of several items. It checks Yield between calls, so that tasks share the cost of the
+// lock.
+//
+// To wake a goroutine costs more than many calls. So the worker that came last is admitted first, while its stack is in
+// the caches. Blocked readers are woken when the ready queue is half empty. And no worker is woken for work that the
+// running workers will finish sooner; such work waits at most dozeTime.
+type Gate[W any] struct {
+	config Config
+
+	yield atomic.Bool // paused, stopped, or more workers active than the limit
+
+	mu       patientMutex    // guards the fields below
+	idle     []chan struct{} // one per waiting worker; the last one is woken first
+	space    sync.Cond       // readers wait here
+	finished chan struct{}
+
+	limit, active, workers  int
+	paused, stopped, closed bool
+	dozing                  *time.Timer // ends the wait of work that was not worth waking a worker for
+	dozes                   bool        // dozing is set
+	open                    int         // units of work offered and not settled
+	ready                   queue[offer[W]]
+	back                    []W // given back by workers; goes first
+	units                   int // of the work in ready
+	bytes                   int64
+	waiting                 retries[W]
+	alarm                   *time.Timer // set to the time of the next retry
+}
+
+// Config tells a Gate what it cannot know about the work.
+type Config struct {
+	// Room returns how many units may wait in the ready queue before readers block, for a limit. Called with the gate locked.
+	Room func(limit int) int
+	// WorthWaking says whether this many ready units justify waking a worker while others run. Called with the gate locked.
+	WorthWaking func(units int) bool
+	// Start starts a worker, which then calls Next. Called with the gate locked.
+	Start func()
+}
+
+// State is what a Gate knows about a run.
+type State struct {
+	Active  int // admitted workers
+	Waiting int // units of the retries that wait for their time
+	Limit   int
+	Paused  bool
+}
+
+type offer[W any] struct {
+	work  W
+	units int
+	bytes int64
+}
+
+// readyBytes is how many bytes of items may wait in the ready queue.
+const readyBytes = 64 << 20
+
+// dozeTime is the longest that ready work waits for the running workers before another one is woken.
+const dozeTime = time.Millisecond
+
+// patientMutex is a mutex for short critical sections that thousands of goroutines enter at once. Lock yields a few times
+// before it queues, because a queued sync.Mutex costs a switch of goroutines at each step.
+type patientMutex struct{ sync.Mutex }
+
+func (p *patientMutex) Lock() {
+	for range 16 {
+		if p.TryLock() {
+			return
+		}
+		runtime.Gosched()
+	}
+	p.Mutex.Lock()
+}
+
+// New returns a gate that admits up to limit workers at once.
+func New[W any](limit int, config Config) *Gate[W] {
+	g := &Gate[W]{config: config, limit: limit, finished: make(chan struct{})}
+	g.space.L = &g.mu
+	return g
+}
+
+// Yield reports whether a worker should give back the rest of its task.
+func (g *Gate[W]) Yield() bool { return g.yield.Load() }
+
+// Finished is closed when no work is left, or the gate was stopped.
+func (g *Gate[W]) Finished() <-chan struct{} { return g.finished }
+
+// Offer hands over work and waits for space. It returns false once the gate is stopped.
+func (g *Gate[W]) Offer(w W, units int, bytes int64) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for !g.stopped && g.full() {
+		g.space.Wait()
+	}
+	if g.stopped {
+		return false
+	}
+	g.accept(w, units, bytes)
+	return true
+}
+
+// TryOffer is Offer without waiting: it returns false if there is no space now.
+func (g *Gate[W]) TryOffer(w W, units int, bytes int64) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.stopped || g.full() {
+		return false
+	}
+	g.accept(w, units, bytes)
+	return true
+}
+
+func (g *Gate[W]) full() bool {
+	return g.ready.len() > 0 && (g.units >= g.config.Room(g.limit) || g.bytes >= readyBytes)
+}
+
+func (g *Gate[W]) accept(w W, units int, bytes int64) {
+	g.open++
+	g.ready.push(offer[W]{w, units, bytes})
+	g.units += units
+	g.bytes += bytes
+	g.stir()
+}
+
+// Close says that no more work will be offered.
+func (g *Gate[W]) Close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = true
+	g.finishIfDone()
+}
+
+// Stop refuses all further work. Workers leave at their next call of Next, and blocked readers return.
+func (g *Gate[W]) Stop() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.stopped = true
+	g.finishIfDone()
+}
+
+func (g *Gate[W]) finishIfDone() {
+	g.setYield()
+	if !g.stopped && !(g.closed && g.open == 0) {
+		return
+	}
+	select {
+	case <-g.finished:
+	default:
+		close(g.finished)
+	}
+	for _, timer := range []*time.Timer{g.alarm, g.dozing} {
+		if timer != nil {
+			timer.Stop()
+		}
+	}
+	for _, wake := range g.idle {
+		wake <- struct{}{}
+	}
+	g.idle = nil
+	g.space.Broadcast()
+}
+
+func (g *Gate[W]) done() bool {
+	select {
+	case <-g.finished:
+		return true
+	default:
+		return false
+	}
+}
+
+// Next waits for work. held says that the worker returns from a task, settled that this task was the last one of a unit of
+// offered work. wake is the worker's own channel, with space for one signal. Next returns false when the worker must leave.
+func (g *Gate[W]) Next(held, settled bool, wake chan struct{}) (w W, ok bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if held {
+		g.active--
+		g.setYield()
+	}
+	if settled {
+		g.open--
+		g.finishIfDone()
+	}
+	for !g.done() {
+		if w, ok = g.take(); ok {
+			g.active++
+			g.stir() // there may be work for one more
+			return w, true
+		}
+		g.idle = append(g.idle, wake)
+		g.mu.Unlock()
+		<-wake
+		g.mu.Lock()
+	}
+	g.workers--
+	return w, false
+}
+
+// Quit removes a worker whose goroutine ended inside a task.
+func (g *Gate[W]) Quit() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.active--
+	g.workers--
+}
+
+// GiveBack returns work, which the next free worker gets first.
+func (g *Gate[W]) GiveBack(w W) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.back = append(g.back, w)
+	g.stir()
+}
+
+// Later keeps work for a retry after wait.
+func (g *Gate[W]) Later(w W, units int, wait time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.done() {
+		return
+	}
+	g.waiting.push(retry[W]{w, units, time.Now().Add(wait)})
+	g.setAlarm()
+}
+
+func (g *Gate[W]) setAlarm() {
+	due, ok := g.waiting.first()
+	if !ok {
+		return
+	}
+	wait := max(0, time.Until(due))
+	if g.alarm == nil {
+		g.alarm = time.AfterFunc(wait, g.ring)
+		return
+	}
+	g.alarm.Reset(wait)
+}
+
+// ring runs when a retry is due.
+func (g *Gate[W]) ring() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.done() {
+		return
+	}
+	g.stir()
+}
+
+// take removes work that may start now: returned work, a due retry, or fresh work.
+func (g *Gate[W]) take() (w W, ok bool) {
+	if g.paused || g.active >= g.limit {
+		return w, false
+	}
+	if n := len(g.back); n > 0 {
+		w = g.back[n-1]
+		g.back = g.back[:n-1]
+		return w, true
+	}
+	if due, any := g.waiting.first(); any && !due.After(time.Now()) {
+		r := g.waiting.pop()
+		g.setAlarm()
+		return r.work, true
+	}
+	if !g.fresh() {
+		return w, false
+	}
+	o := g.ready.pop()
+	g.units -= o.units
+	g.bytes -= o.bytes
+	if g.units <= g.config.Room(g.limit)/2 && g.bytes <= readyBytes/2 {
+		g.space.Broadcast()
+	}
+	return o.work, true
+}
+
+// fresh reports whether new work may start. It may not while too many retries wait: they would pile up without bound.
+func (g *Gate[W]) fresh() bool {
+	return g.ready.len() > 0 && g.waiting.units < 2*g.limit+g.config.Room(g.limit)
+}
+
+func (g *Gate[W]) startable() bool {
+	if g.paused || g.active >= g.limit || g.done() {
+		return false
+	}
+	due, any := g.waiting.first()
+	return len(g.back) > 0 || g.fresh() || any && !due.After(time.Now())
+}
+
+// stir wakes or starts one worker if there is work for it. That worker stirs again.
+func (g *Gate[W]) stir() {
+	if !g.startable() || g.doze() {
+		return
+	}
+	g.rouse()
+}
+
+// doze leaves fresh work to the running workers if it does not justify another one.
+func (g *Gate[W]) doze() bool {
+	if g.active == 0 || len(g.back) > 0 || g.waiting.units > 0 || g.config.WorthWaking(g.units) {
+		return false
+	}
+	if g.dozes {
+		return true
+	}
+	g.dozes = true
+	if g.dozing == nil {
+		g.dozing = time.AfterFunc(dozeTime, g.endDoze)
+	} else {
+		g.dozing.Reset(dozeTime)
+	}
+	return true
+}
+
+// endDoze runs when ready work has waited for the running workers for dozeTime.
+func (g *Gate[W]) endDoze() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.dozes = false
+	if g.startable() {
+		g.rouse()
+	}
+}
+
+// rouse wakes or starts a worker.
+func (g *Gate[W]) rouse() {
+	if n := len(g.idle); n > 0 {
+		wake := g.idle[n-1]
+		g.idle = g.idle[:n-1]
+		wake <- struct{}{}
+		return
+	}
+	if g.workers < g.limit {
+		g.workers++
+		g.config.Start()
+	}
+}
+
+func (g *Gate[W]) setYield() {
+	if want := g.paused || g.stopped || g.active > g.limit; g.yield.Load() != want {
+		g.yield.Store(want)
+	}
+}
+
+// SetLimit changes how many workers may be active. Workers above a lower limit yield.
+func (g *Gate[W]) SetLimit(n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.limit = n
+	g.setYield()
+	g.stir()
+	g.space.Broadcast()
+}
+
+// SetPaused stops or resumes the admission of workers.
+func (g *Gate[W]) SetPaused(paused bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.paused = paused
+	g.setYield()
+	g.stir()
+}
+
+// State returns the state of the gate now.
+func (g *Gate[W]) State() State {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return State{Active: g.active, Waiting: g.waiting.units, Limit: g.limit, Paused: g.paused}
+}
