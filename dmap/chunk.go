@@ -93,8 +93,9 @@ func (c *chunk[T, R]) note(i, attempt int, value R, err error, elapsed time.Dura
 }
 
 // outcomes returns the results of the settled items in source order, without the skipped ones, in the space of buf, which
-// is empty.
-func (c *chunk[T, R]) outcomes(buf []Result[R]) []Result[R] {
+// is empty. Failures have their positions (Version, Start, Next); successes have theirs only with positions set, because
+// copying them costs time for every item.
+func (c *chunk[T, R]) outcomes(buf []Result[R], positions bool) []Result[R] {
 	if !c.keeps {
 		return buf
 	}
@@ -111,6 +112,9 @@ func (c *chunk[T, R]) outcomes(buf []Result[R]) []Result[R] {
 		r.Key, r.Offset, r.Index, r.Attempt = item.Key, item.Offset, item.Index, int(s.attempt)
 		r.Value, r.Err, r.Elapsed = s.value, s.err, s.elapsed
 		r.Input = &item.Value
+		if positions || s.state == failed {
+			r.Version, r.Start, r.Next = c.split.Version, c.start(i), item.Next
+		}
 		n++
 	}
 	return out[:n]
@@ -124,7 +128,11 @@ func (c *chunk[T, R]) pending() []Pending {
 		if s.state != unsettled {
 			continue
 		}
-		p := Pending{Info: c.info(i, int(s.attempt)), Input: &c.items[i].Value, Err: s.err}
+		at := c.interval(i)
+		p := Pending{
+			Info: c.info(i, int(s.attempt)), Input: &c.items[i].Value, Err: s.err,
+			Version: at.Version, Start: at.From, Next: at.To,
+		}
 		if err := c.items[i].Err; p.Err == nil && err != nil { // else its zero value would pass for an input
 			p.Err = &ReadError{err}
 		}
@@ -157,14 +165,16 @@ func (c *chunk[T, R]) counts() Counts {
 	return n
 }
 
-// interval is what item i settles.
-func (c *chunk[T, R]) interval(i int) Interval {
-	from := c.from
+// start is the cursor from which reading the split yields item i first.
+func (c *chunk[T, R]) start(i int) Cursor {
 	if i > 0 {
-		from = c.items[i-1].Next
+		return c.items[i-1].Next
 	}
-	return c.settles(from, c.items[i].Next)
+	return c.from
 }
+
+// interval is what item i settles.
+func (c *chunk[T, R]) interval(i int) Interval { return c.settles(c.start(i), c.items[i].Next) }
 
 func (c *chunk[T, R]) settles(from, to Cursor) Interval {
 	return Interval{Split: c.split.ID, Version: c.split.Version, From: from, To: to}

@@ -66,7 +66,7 @@ func (e *engine[T, R]) store(ctx context.Context, c *chunk[T, R]) {
 		defer e.commits.line.leave()
 	}
 	results := e.recycler.buffer()
-	*results = c.outcomes(*results)
+	*results = c.outcomes(*results, e.commits.journal != nil) // a sink of a durable run may store a success as a failure
 	rejected, ok := e.write(ctx, *results)
 	e.recycler.written(results)
 	if ok {

@@ -15,6 +15,12 @@ type Result[R any] struct {
 	Err     error         // nil: succeeded. Else the item failed, after Info.Attempt calls (0: it could not be read)
 	Input   any           // a pointer to the item's value, *T
 	Elapsed time.Duration // of the last call; for a batch that of the whole call
+
+	// Version, Start and Next say where to read the item again. In the split with the ID Info.Split and this
+	// Split.Version, a Read from Start yields the item before all others that are not skipped. Next is its Item.Next.
+	// A failed result has them; a success has them in a durable run only.
+	Version     string
+	Start, Next Cursor
 }
 
 // Sink receives the results of a run.
@@ -91,6 +97,10 @@ type Pending struct {
 	Info
 	Input any   // a pointer to the item's value, *T
 	Err   error // of the last attempt, if there was one
+
+	// Version, Start and Next are as in [Result].
+	Version     string
+	Start, Next Cursor
 }
 
 // Unread names the part of a source that a run left unread. The zero Unread says that all was read.
