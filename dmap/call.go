@@ -9,8 +9,8 @@ import (
 	"github.com/go-dmap/dmap/batch"
 )
 
-// callContext is the context of one call: that of all calls of the run, plus Info, which is built only if asked for.
-// The contexts of a chunk's items are allocated together and never used again, so a function may keep its own.
+// callContext is the context of one call: that of all calls of the run, plus Info, which is built only on request. The
+// contexts of the items of a chunk are allocated together and never reused, so a function may keep its own.
 type callContext struct {
 	task   *taskContext
 	key    string
@@ -47,6 +47,21 @@ func (c *callContext) info() Info {
 	return Info{RunID: c.task.runID, Split: c.task.split, Key: c.key, Offset: c.offset, Index: c.index, Attempt: c.task.attempt}
 }
 
+// infoKey is the context key under which a call finds its own context.
+type infoKey struct{}
+
+// InfoFrom returns the Info of the call that ctx belongs to; for a batch that of its first item. It is false outside a call.
+func InfoFrom(ctx context.Context) (Info, bool) {
+	call, ok := ctx.(*callContext) // the context that the function got needs no search
+	if !ok {
+		call, ok = ctx.Value(infoKey{}).(*callContext)
+	}
+	if !ok {
+		return Info{}, false
+	}
+	return call.info(), true
+}
+
 // spread turns the outcome of a batch call into one error per item, nil where it succeeded, or nil if all have.
 func spread(n, values int, err error) []error {
 	if err == nil && values == n {
@@ -74,4 +89,13 @@ func spread(n, values int, err error) []error {
 		errs[i] = e
 	}
 	return errs
+}
+
+// timedOut makes an error after the end of a call's own timeout match context.DeadlineExceeded, whatever the function
+// returned.
+func timedOut(limited, parent context.Context, err error) error {
+	if err == nil || parent.Err() != nil || limited.Err() == nil || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
 }

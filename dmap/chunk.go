@@ -4,29 +4,32 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/go-dmap/dmap/internal/journal"
 )
 
-// chunk is a few contiguous items of one split that travel through the engine together; in MapBatch it is one batch.
-// It is the unit of delivery: when its last item is settled, its results go to the sinks in source order.
+// chunk is a few contiguous items of one split that travel through the engine together; in MapBatch it is one batch. It
+// is the unit of delivery: when its last item is settled, its results go to the sinks in source order.
 //
-// Items are handed out as tasks. A task belongs to one worker at a time and only its owner touches the slots of its items,
-// so slots need no lock; left orders the slots of the other owners before the last one's delivery.
+// Items are handed out as tasks. A task belongs to one worker at a time, and only this worker touches the entries of its
+// items, so entries need no lock. left is decremented with acquire/release semantics: the worker that brings it to 0 sees
+// every entry.
 type chunk[T, R any] struct {
 	run     *calls
 	split   *Split
 	items   []Item[T]
 	bytes   int64
-	from    Cursor  // the chunk settles what lies after from
+	from    Cursor  // the chunk settles the items after from
 	to      Cursor  // up to and including the item whose Next is to
 	before  []int64 // items that the source skipped right before each item; nil: none
-	skips   int64   // the same, in a chunk without items: at the end of a split
+	skips   int64   // the same for a chunk without items, at the end of a split
 	calls   atomic.Int64
 	retries atomic.Int64
-	slots   []slot[R]
+	entries []entry[R]
 	keeps   bool // somebody reads results
 	left    atomic.Int32
 
-	prev, next *chunk[T, R] // neighbours among the open chunks; guarded by ledger.mu
+	prev, next *chunk[T, R] // neighbors among the open chunks; guarded by inflight.mu
 }
 
 // state is where an item stands.
@@ -39,8 +42,8 @@ const (
 	skipped
 )
 
-// slot is what the latest call for an item has left, in a chunk whose results are read; else only its state.
-type slot[R any] struct {
+// entry is the outcome of the latest call for an item; only its state if nobody reads results.
+type entry[R any] struct {
 	value   R
 	err     error
 	elapsed time.Duration
@@ -61,19 +64,30 @@ func (t *task[T, R]) context() *taskContext {
 	return &taskContext{t.chunk.run, t.chunk.split.ID, t.attempt}
 }
 
-// seal readies a filled chunk for the workers.
+// seal prepares a filled chunk for the workers.
 func (c *chunk[T, R]) seal(run *calls, withResults bool) {
 	n := len(c.items)
 	c.run, c.keeps = run, withResults
-	if cap(c.slots) < n {
-		c.slots = make([]slot[R], cap(c.items))
+	if cap(c.entries) < n {
+		c.entries = make([]entry[R], cap(c.items))
 	}
-	c.slots = c.slots[:n]
+	c.entries = c.entries[:n]
 	c.left.Store(int32(n))
 }
 
-// context fills in the context of a call for item i.
-func (c *chunk[T, R]) context(ctx *callContext, task *taskContext, i int) {
+// skippedBefore says how many items the source skipped right before the last item.
+func (c *chunk[T, R]) skippedBefore(skips int64) {
+	n := len(c.items)
+	if skips > 0 && c.before == nil {
+		c.before = make([]int64, n-1, cap(c.items))
+	}
+	if c.before != nil {
+		c.before = append(c.before, skips)
+	}
+}
+
+// prepare fills in the context of a call for item i.
+func (c *chunk[T, R]) prepare(ctx *callContext, task *taskContext, i int) {
 	item := &c.items[i]
 	ctx.task, ctx.key, ctx.offset, ctx.index = task, item.Key, item.Offset, item.Index
 }
@@ -83,12 +97,12 @@ func (c *chunk[T, R]) info(i, attempt int) Info {
 	return Info{RunID: c.run.runID, Split: c.split.ID, Key: item.Key, Offset: item.Offset, Index: item.Index, Attempt: attempt}
 }
 
-// note keeps the outcome of the latest call for item i.
-func (c *chunk[T, R]) note(i, attempt int, value R, err error, elapsed time.Duration) {
+// record keeps the outcome of the latest call for item i.
+func (c *chunk[T, R]) record(i, attempt int, value R, err error, elapsed time.Duration) {
 	if !c.keeps {
 		return
 	}
-	s := &c.slots[i]
+	s := &c.entries[i]
 	s.value, s.err, s.elapsed, s.attempt = value, err, elapsed, int32(attempt)
 }
 
@@ -99,11 +113,11 @@ func (c *chunk[T, R]) outcomes(buf []Result[R], positions bool) []Result[R] {
 	if !c.keeps {
 		return buf
 	}
-	buf = slices.Grow(buf, len(c.slots))
-	out := buf[:len(c.slots)]
+	buf = slices.Grow(buf, len(c.entries))
+	out := buf[:len(c.entries)]
 	n := 0
-	for i := range c.slots {
-		s, item := &c.slots[i], &c.items[i]
+	for i := range c.entries {
+		s, item := &c.entries[i], &c.items[i]
 		if s.state != succeeded && s.state != failed {
 			continue
 		}
@@ -123,15 +137,15 @@ func (c *chunk[T, R]) outcomes(buf []Result[R], positions bool) []Result[R] {
 // pending returns the items that have no outcome.
 func (c *chunk[T, R]) pending() []Pending {
 	var out []Pending
-	for i := range c.slots {
-		s := &c.slots[i]
+	for i := range c.entries {
+		s := &c.entries[i]
 		if s.state != unsettled {
 			continue
 		}
 		at := c.interval(i)
 		p := Pending{
 			Info: c.info(i, int(s.attempt)), Input: &c.items[i].Value, Err: s.err,
-			Version: at.Version, Start: at.From, Next: at.To,
+			Version: at.Version, Start: Cursor(at.From), Next: Cursor(at.To),
 		}
 		if err := c.items[i].Err; p.Err == nil && err != nil { // else its zero value would pass for an input
 			p.Err = &ReadError{err}
@@ -142,10 +156,10 @@ func (c *chunk[T, R]) pending() []Pending {
 }
 
 // counts is what the chunk adds to the counts of the run.
-func (c *chunk[T, R]) counts() Counts {
-	n := Counts{Read: c.skips, Skipped: c.skips, Calls: c.calls.Load(), Retries: c.retries.Load()}
-	for i := range c.slots {
-		switch c.slots[i].state {
+func (c *chunk[T, R]) counts() journal.Counts {
+	n := journal.Counts{Read: c.skips, Skipped: c.skips, Calls: c.calls.Load(), Retries: c.retries.Load()}
+	for i := range c.entries {
+		switch c.entries[i].state {
 		case succeeded:
 			n.Succeeded++
 		case failed:
@@ -174,30 +188,37 @@ func (c *chunk[T, R]) start(i int) Cursor {
 }
 
 // interval is what item i settles.
-func (c *chunk[T, R]) interval(i int) Interval { return c.settles(c.start(i), c.items[i].Next) }
+func (c *chunk[T, R]) interval(i int) journal.Interval { return c.settles(c.start(i), c.items[i].Next) }
 
-func (c *chunk[T, R]) settles(from, to Cursor) Interval {
-	return Interval{Split: c.split.ID, Version: c.split.Version, From: from, To: to}
+func (c *chunk[T, R]) settles(from, to Cursor) journal.Interval {
+	return journal.Interval{
+		Split: c.split.ID, Version: c.split.Version, From: journal.Cursor(from), To: journal.Cursor(to),
+	}
 }
 
-// intervals is what the chunk settles: all of it, or what lies between its unsettled items.
-func (c *chunk[T, R]) intervals() []Interval {
-	var out []Interval
+// trial announces item i.
+func (c *chunk[T, R]) trial(i int) journal.Trial {
+	return journal.Trial{Item: c.interval(i), ID: c.items[i].ID(), Live: true}
+}
+
+// intervals returns what the chunk settles: all of it, or the parts between its unsettled items.
+func (c *chunk[T, R]) intervals() []journal.Interval {
+	var out []journal.Interval
 	from := c.from
-	begun := true
-	for i := range c.slots {
-		s := c.slots[i].state
+	open := true // an interval starts at from
+	for i := range c.entries {
+		s := c.entries[i].state
 		switch {
-		case s == unsettled && begun:
+		case s == unsettled && open:
 			if i > 0 {
 				out = append(out, c.settles(from, c.items[i-1].Next))
 			}
-			begun = false
-		case s != unsettled && !begun:
-			from, begun = c.items[i-1].Next, true
+			open = false
+		case s != unsettled && !open:
+			from, open = c.items[i-1].Next, true
 		}
 	}
-	if begun {
+	if open {
 		out = append(out, c.settles(from, c.to))
 	}
 	return out

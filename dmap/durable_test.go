@@ -17,31 +17,37 @@ import (
 
 	"github.com/go-dmap/dmap/batch"
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/journal"
 )
 
-// diary is a journal in memory that outlives the runs written to it, as a bucket does.
+// diary is a sink of ints that keeps only a journal, in memory. It outlives the runs written to it, as a bucket does.
 type diary struct {
 	mu       sync.Mutex
-	begun    *dmap.Beginning
-	commits  []dmap.Commit
+	begun    *dmap.RunSpec
+	commits  []journal.Commit
 	ended    *dmap.Ending
 	onAppend func(n int) (store bool, err error) // nil: store
 }
 
-func (d *diary) Open(_ context.Context, b dmap.Beginning) (dmap.Progress, error) {
+func (*diary) ConcurrentWrites()                               {}
+func (*diary) Write(context.Context, []dmap.Result[int]) error { return nil }
+func (*diary) Flush(context.Context) error                     { return nil }
+func (*diary) Close() error                                    { return nil }
+
+func (d *diary) OpenJournal(_ context.Context, spec dmap.RunSpec) (journal.Log, journal.Progress, *dmap.Ending, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	p := dmap.Progress{Resumed: d.begun != nil, Ended: d.ended}
+	p := journal.Progress{Resumed: d.begun != nil}
 	if d.begun == nil {
-		d.begun = &b
-	} else if fields := b.Differs(*d.begun); len(fields) > 0 {
-		return p, &dmap.SpecError{RunID: b.RunID, Fields: fields}
+		d.begun = &spec
+	} else if fields := spec.Differs(*d.begun); len(fields) > 0 {
+		return nil, p, nil, &dmap.SpecError{RunID: spec.RunID, Fields: fields}
 	}
 	p.Apply(d.commits...)
-	return p, nil
+	return d, p, d.ended, nil
 }
 
-func (d *diary) Append(_ context.Context, c dmap.Commit) error {
+func (d *diary) Append(_ context.Context, c journal.Commit) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if c.Number != int64(len(d.commits)) {
@@ -58,7 +64,7 @@ func (d *diary) Append(_ context.Context, c dmap.Commit) error {
 }
 
 // roundTrip is c as a bucket would give it back.
-func roundTrip(c dmap.Commit) (out dmap.Commit) {
+func roundTrip(c journal.Commit) (out journal.Commit) {
 	text, err := json.Marshal(c)
 	if err == nil {
 		err = json.Unmarshal(text, &out)
@@ -87,7 +93,7 @@ func (d *diary) counted(t *testing.T) []int64 {
 type page struct {
 	mu       sync.Mutex
 	written  []int64
-	cut      []int64
+	before   []int64 // the barrier
 	restored int
 	onCommit func() error
 	ended    []dmap.Ending
@@ -106,7 +112,7 @@ func (p *page) Write(_ context.Context, results []dmap.Result[int]) error {
 
 func (p *page) Flush(context.Context) error { return nil }
 
-func (p *page) Cut() { p.cut, p.written = append(p.cut, p.written...), nil }
+func (p *page) Barrier() { p.before, p.written = append(p.before, p.written...), nil }
 
 func (p *page) Commit(context.Context) (json.RawMessage, error) {
 	if p.onCommit != nil {
@@ -114,8 +120,8 @@ func (p *page) Commit(context.Context) (json.RawMessage, error) {
 			return nil, err
 		}
 	}
-	text, err := json.Marshal(p.cut)
-	p.cut = nil
+	text, err := json.Marshal(p.before)
+	p.before = nil
 	return text, err
 }
 
@@ -124,7 +130,7 @@ func (p *page) Restore(_ context.Context, states []json.RawMessage) error {
 	return nil
 }
 
-func (p *page) Begin(context.Context, dmap.Beginning) error { return nil }
+func (p *page) Begin(context.Context, dmap.RunSpec) error { return nil }
 
 func (p *page) End(_ context.Context, e dmap.Ending) error { p.ended = append(p.ended, e); return nil }
 
@@ -173,7 +179,7 @@ func breakOff(t *testing.T, src dmap.Source[int], limits batch.Limits, seed uint
 	var calls atomic.Int64
 	opts := dmap.Options{
 		PoisonAfter: -1, // the deaths here come from outside
-		RunID:       "r", MaxConcurrency: 1 + dice.IntN(20), CommitEvery: 50 * time.Millisecond, Journal: &d,
+		RunID:       "r", MaxConcurrency: 1 + dice.IntN(20), CommitEvery: 50 * time.Millisecond,
 		Retry: dmap.Retry{MaxAttempts: 2, Initial: time.Millisecond}, Tolerance: dmap.Tolerance{Percentage: 100},
 	}
 	for attempt := 0; ; attempt++ {
@@ -218,7 +224,7 @@ func breakOff(t *testing.T, src dmap.Source[int], limits batch.Limits, seed uint
 		var stats dmap.Stats
 		var err error
 		if limits.Items == 0 {
-			stats, err = dmap.Map(ctx, src, func(ctx context.Context, i int) (int, error) { return call(i) }, opts, p)
+			stats, err = dmap.Map(ctx, src, func(ctx context.Context, i int) (int, error) { return call(i) }, opts, p, &d)
 		} else {
 			stats, err = dmap.MapBatch(ctx, src, limits, func(ctx context.Context, in []dmap.Item[int]) ([]int, error) {
 				out, errs := make([]int, len(in)), batch.Errors{}
@@ -229,7 +235,7 @@ func breakOff(t *testing.T, src dmap.Source[int], limits batch.Limits, seed uint
 					}
 				}
 				return out, errs.Err()
-			}, opts, p)
+			}, opts, p, &d)
 		}
 		requireSum(t, stats)
 		cancel(nil)
@@ -264,8 +270,8 @@ func finish(t *testing.T, src dmap.Source[int], d *diary, p *page, stats dmap.St
 	require.EqualValues(t, 600, stats.Read)
 	require.EqualValues(t, 600-want, stats.Skipped)
 	require.EqualValues(t, want, stats.Succeeded+stats.Failed)
-	var sum dmap.Counts
-	var progress dmap.Progress
+	var sum journal.Counts
+	var progress journal.Progress
 	progress.Apply(d.commits...)
 	for _, c := range d.commits {
 		sum.Add(c.Counts)
@@ -273,11 +279,11 @@ func finish(t *testing.T, src dmap.Source[int], d *diary, p *page, stats dmap.St
 	require.Equal(t, sum, progress.Counts)
 	require.LessOrEqual(t, sum.Elapsed, stats.Elapsed)
 	sum.Elapsed = 0
-	require.Equal(t, dmap.Counts{Read: stats.Read, Taken: int64(want), Succeeded: stats.Succeeded, Failed: stats.Failed, Skipped: stats.Skipped,
+	require.Equal(t, journal.Counts{Read: stats.Read, Taken: int64(want), Succeeded: stats.Succeeded, Failed: stats.Failed, Skipped: stats.Skipped,
 		Calls: stats.Calls, Retries: stats.Retries}, sum)
-	for s, err := range dmap.Pieces(src).Splits(t.Context()) {
+	for s, err := range dmap.PlanOf(src).Splits(t.Context()) {
 		require.NoError(t, err)
-		require.Contains(t, progress.Settled, dmap.Interval{Split: s.ID, From: s.From, To: s.To})
+		require.Contains(t, progress.Settled, journal.Interval{Split: s.ID, From: journal.Cursor(s.From), To: journal.Cursor(s.To)})
 	}
 }
 
@@ -300,7 +306,7 @@ func TestMaxItemsHoldsAcrossResumes(t *testing.T) {
 						cancel(dmap.ErrSuspended)
 					}
 					return i, nil
-				}, dmap.Options{RunID: "r", MaxItems: 217, MaxConcurrency: 8, CommitEvery: 10 * time.Millisecond, Journal: &d}, &page{})
+				}, dmap.Options{RunID: "r", MaxItems: 217, MaxConcurrency: 8, CommitEvery: 10 * time.Millisecond}, &page{}, &d)
 				cancel(nil)
 				if err == nil {
 					require.EqualValues(t, 217, stats.Succeeded)
@@ -319,34 +325,34 @@ func TestMaxItemsHoldsAcrossResumes(t *testing.T) {
 }
 
 func TestARunThatHasEndedIsNotRunAgain(t *testing.T) {
-	d := diary{begun: &dmap.Beginning{}, ended: &dmap.Ending{Stats: dmap.Stats{RunID: "r", Read: 5, Succeeded: 5}}}
+	d := diary{begun: &dmap.RunSpec{}, ended: &dmap.Ending{Stats: dmap.Stats{RunID: "r", Read: 5, Succeeded: 5}}}
 	_, err := dmap.Map(t.Context(), numbers(5), func(context.Context, int) (int, error) {
 		t.Error("called")
 		return 0, nil
-	}, dmap.Options{RunID: "r", Journal: &d})
+	}, dmap.Options{RunID: "r"}, &d)
 	require.Error(t, err, "begun with another source")
 	require.ErrorIs(t, err, dmap.ErrSpecChanged)
 	d.begun.Source = "5 numbers"
-	stats, err := dmap.Map(t.Context(), numbers(5), double, dmap.Options{RunID: "r", Journal: &d})
+	stats, err := dmap.Map(t.Context(), numbers(5), double, dmap.Options{RunID: "r"}, &d)
 	require.NoError(t, err)
 	require.Equal(t, d.ended.Stats, stats)
 	d.ended.Err = fmt.Errorf("%w: too many failures", dmap.ErrEnded)
-	_, err = dmap.Map(t.Context(), numbers(5), double, dmap.Options{RunID: "r", Journal: &d})
+	_, err = dmap.Map(t.Context(), numbers(5), double, dmap.Options{RunID: "r"}, &d)
 	require.ErrorIs(t, err, dmap.ErrEnded)
 }
 
 func TestWhatMayNotChangeIsNamed(t *testing.T) {
 	var d diary
-	opts := dmap.Options{RunID: "r", Journal: &d, Version: "1", MaxItems: 10}
-	_, err := dmap.Map(t.Context(), numbers(5), double, opts)
+	opts := dmap.Options{RunID: "r", Version: "1", MaxItems: 10}
+	_, err := dmap.Map(t.Context(), numbers(5), double, opts, &d)
 	require.NoError(t, err)
 	opts.Version, opts.MaxItems = "2", 0
-	_, err = dmap.Map(t.Context(), numbers(6), double, opts)
+	_, err = dmap.Map(t.Context(), numbers(6), double, opts, &d)
 	var changed *dmap.SpecError
 	require.ErrorAs(t, err, &changed)
 	require.Equal(t, []string{"source: 6 numbers, begun with 5 numbers", "MaxItems: 0, begun with 10", "Version: 2, begun with 1"}, changed.Fields)
 	opts.Version, opts.MaxItems, opts.MaxConcurrency, opts.Timeout = "1", 10, 3, time.Hour
-	_, err = dmap.Map(t.Context(), numbers(5), double, opts)
+	_, err = dmap.Map(t.Context(), numbers(5), double, opts, &d)
 	require.NoError(t, err)
 }
 
@@ -361,7 +367,7 @@ func TestASecondRunnerIsFencedOff(t *testing.T) {
 			wg.Go(func() {
 				_, errs[k] = dmap.Map(t.Context(), pieces{300, 20}, func(_ context.Context, i int) (int, error) {
 					return i, nil
-				}, dmap.Options{RunID: "r", MaxConcurrency: 1 + (seed+k)%4, CommitEvery: 100 * time.Microsecond, Journal: &d}, &page{})
+				}, dmap.Options{RunID: "r", MaxConcurrency: 1 + (seed+k)%4, CommitEvery: 100 * time.Microsecond}, &page{}, &d)
 			})
 		}
 		wg.Wait()
@@ -382,7 +388,7 @@ func TestASecondRunnerIsFencedOff(t *testing.T) {
 }
 
 func TestASourceWhoseCursorsStandStillIsRefusedInADurableRun(t *testing.T) {
-	_, err := dmap.Map(t.Context(), still{pieces{10, 5}}, double, dmap.Options{RunID: "r", Journal: &diary{}})
+	_, err := dmap.Map(t.Context(), still{pieces{10, 5}}, double, dmap.Options{RunID: "r"}, &diary{})
 	require.ErrorContains(t, err, "Next")
 	_, err = dmap.Map(t.Context(), still{pieces{10, 5}}, double, dmap.Options{})
 	require.NoError(t, err)
@@ -404,7 +410,7 @@ func (s still) Read(ctx context.Context, split dmap.Split) iter.Seq2[dmap.Item[i
 func TestCommitsComeEveryWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary
-		_, err := dmap.Map(t.Context(), numbers(100), second, dmap.Options{RunID: "r", MaxConcurrency: 1, Journal: &d}, &page{})
+		_, err := dmap.Map(t.Context(), numbers(100), second, dmap.Options{RunID: "r", MaxConcurrency: 1}, &page{}, &d)
 		require.NoError(t, err)
 		require.Greater(t, len(d.commits), 50)
 		require.LessOrEqual(t, len(d.commits), 101)
@@ -415,7 +421,7 @@ func TestCommitsComeEveryWindow(t *testing.T) {
 func TestMaxItemsCountsAcrossResumesWhatTheFunctionSkips(t *testing.T) {
 	var d diary
 	var calls atomic.Int64
-	opts := dmap.Options{RunID: "r", MaxItems: 20, MaxConcurrency: 1, Journal: &d}
+	opts := dmap.Options{RunID: "r", MaxItems: 20, MaxConcurrency: 1}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer cancel(nil)
 	skipping := func(_ context.Context, i int) (int, error) {
@@ -427,9 +433,9 @@ func TestMaxItemsCountsAcrossResumesWhatTheFunctionSkips(t *testing.T) {
 		}
 		return i, nil
 	}
-	_, err := dmap.Map(ctx, numbers(50), skipping, opts, &page{})
+	_, err := dmap.Map(ctx, numbers(50), skipping, opts, &page{}, &d)
 	require.ErrorIs(t, err, dmap.ErrSuspended)
-	stats, err := dmap.Map(t.Context(), numbers(50), skipping, opts, &page{})
+	stats, err := dmap.Map(t.Context(), numbers(50), skipping, opts, &page{}, &d)
 	require.NoError(t, err)
 	require.EqualValues(t, 20, stats.Read)
 	require.EqualValues(t, 10, stats.Skipped)

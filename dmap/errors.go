@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"strings"
 	"time"
 )
@@ -99,12 +98,6 @@ func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
 func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
 	return err
-}
-
-// Recovered makes a PanicError from what recover returned, with the stack of the calling goroutine.
-func Recovered(value any) *PanicError {
-	stack := make([]byte, 16<<10)
-	return &PanicError{Value: value, Stack: stack[:runtime.Stack(stack, false)]}
 }
 
 // Permanent marks err as not worth a retry. Permanent(nil) is nil.

@@ -5,69 +5,61 @@ import (
 	"fmt"
 )
 
-// end closes the books when no call runs any more: what has no outcome is pending, what has one reaches the sinks, the
-// counts are checked, and the recorders are told.
-func (e *engine[T, R]) end(readErr error) {
-	pending := e.collect()
-	for _, o := range e.sinks {
-		if err := isolated(func() error { return o.sink.Flush(e.saveCtx) }); err != nil {
-			e.sinkBroke("flush", err)
-		}
-	}
-	if e.commits.journal != nil {
-		e.commits.commit(e.saveCtx, e.stopping.Load())
-	}
+// finish runs after the last call. It delivers settled items, flushes the sinks, writes the last commit, checks the counts,
+// and ends the run in the sinks.
+func (e *engine[T, R]) finish(readErr error) {
+	ctx := e.stopper.save.ctx
+	pending := e.delivery.collect(ctx)
+	e.sinks.flush(ctx)
+	e.durable.commit(ctx, e.stopper.stopping.Load())
 	stats := e.running()
 	stats.Pending = int64(len(pending))
 	ending := Ending{Stats: stats, Pending: pending, Err: e.verdict(readErr, stats)}
-	if ending.Err != nil && !e.readAll.Load() {
-		ending.Unread = e.reading.unread()
+	if ending.Err != nil && !e.tally.readAll.Load() {
+		ending.Unread = e.reader.unread()
 	}
-	ending.Resumable = e.resumable(ending.Err)
-	last := errors.Join(e.record(ending), e.closeJournal())
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.final, e.err = stats, ending.Err
-	if last != nil {
-		e.err = errors.Join(ending.Err, last)
-	}
+	ending.Resumable = e.durable.on() && resumable(ending.Err)
+	e.final, e.err = stats, e.end(ending)
 }
 
-// collect delivers what open chunks have settled and returns the rest.
-func (e *engine[T, R]) collect() []Pending {
-	var pending []Pending
-	for _, c := range e.ledger.open() {
-		if err := isolated(func() error { e.store(e.saveCtx, c); return nil }); err != nil {
-			e.sinkBroke("write", err)
+// end appends the final record and ends the run in the sinks, in the one that keeps the journal last. It returns the error
+// of the run. If a step fails a run with a journal stays open.
+func (e *engine[T, R]) end(ending Ending) error {
+	ctx := e.stopper.save.ctx
+	failed := func(err error) {
+		if err != nil {
+			ending.Err, ending.Resumable = errors.Join(ending.Err, err), e.durable.on()
 		}
-		pending = append(pending, c.pending()...)
 	}
-	return pending
+	if !ending.Resumable {
+		failed(e.durable.appendFinal(ctx)) // first: a process that was fenced ends nothing
+	}
+	failed(e.sinks.end(ctx, ending))
+	failed(e.sinks.endKeeper(ctx, ending))
+	failed(e.durable.close())
+	return ending.Err
 }
 
-// resumable says whether a call with the same RunID goes on after err: with a journal, unless the run came to an end that
-// somebody decided: by its source's, the tolerance, or a cancellation.
-func (e *engine[T, R]) resumable(err error) bool {
+// resumable reports whether a run that ends with err stays open for a call with the same RunID. It does unless somebody
+// decided its end: the source ended, the tolerance was exceeded, or the run was canceled.
+func resumable(err error) bool {
 	var source *SourceError
 	var sink *SinkError
-	return e.commits.journal != nil &&
-		(errors.Is(err, ErrSuspended) || errors.Is(err, ErrInternal) || errors.As(err, &source) || errors.As(err, &sink))
+	return errors.Is(err, ErrSuspended) || errors.Is(err, ErrInternal) || errors.As(err, &source) || errors.As(err, &sink)
 }
 
-// verdict is the error of the run: why it stopped, what was wrong with its source, or that too many items failed.
+// verdict is the error of the run: why it stopped, the errors of its source and sinks, or that too many items failed.
 func (e *engine[T, R]) verdict(readErr error, s Stats) error {
-	e.mu.Lock()
-	cause, sinkErrs := e.cause, e.sinkErrs
-	e.mu.Unlock()
+	cause := e.stopper.why()
 	errs := []error{cause}
-	for _, err := range sinkErrs {
+	for _, err := range e.sinks.failures() {
 		if err != cause {
 			errs = append(errs, err)
 		}
 	}
 	errs = append(errs, readErr)
 	if cause == nil {
-		errs = append(errs, e.intolerable())
+		errs = append(errs, e.tally.exceeded())
 	}
 	if sum := s.Succeeded + s.Failed + s.Skipped + s.Pending; sum != s.Read {
 		errs = append(errs, fmt.Errorf("%w: read %d items, but %d succeeded, %d failed, %d skipped, %d are pending", ErrInternal,

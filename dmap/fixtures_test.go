@@ -76,7 +76,7 @@ type keep[R any] struct {
 	mu      sync.Mutex
 	results []dmap.Result[R]
 	flushed int
-	began   []dmap.Beginning
+	began   []dmap.RunSpec
 	ended   []dmap.Ending
 }
 
@@ -89,7 +89,7 @@ func (k *keep[R]) Write(_ context.Context, results []dmap.Result[R]) error {
 
 func (k *keep[R]) Flush(context.Context) error { k.flushed++; return nil }
 
-func (k *keep[R]) Begin(_ context.Context, b dmap.Beginning) error {
+func (k *keep[R]) Begin(_ context.Context, b dmap.RunSpec) error {
 	k.began = append(k.began, b)
 	return nil
 }

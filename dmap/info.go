@@ -1,10 +1,8 @@
 package dmap
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"strconv"
 )
 
 // Info identifies the item of a call.
@@ -29,26 +27,4 @@ func (i Info) IdempotencyKey() string { return IdempotencyKey(i.RunID, i.ID()) }
 func IdempotencyKey(runID, itemID string) string {
 	sum := sha256.Sum256([]byte(runID + "\x00" + itemID))
 	return hex.EncodeToString(sum[:16])
-}
-
-func itemID(key string, offset int64) string {
-	if offset == WholeObject {
-		return key
-	}
-	return key + "@" + strconv.FormatInt(offset, 10)
-}
-
-// infoKey is the context key under which a call finds its own context.
-type infoKey struct{}
-
-// InfoFrom returns the Info of the call that ctx belongs to; for a batch that of its first item. It is false outside a call.
-func InfoFrom(ctx context.Context) (Info, bool) {
-	call, ok := ctx.(*callContext) // the context that the function got needs no search
-	if !ok {
-		call, ok = ctx.Value(infoKey{}).(*callContext)
-	}
-	if !ok {
-		return Info{}, false
-	}
-	return call.info(), true
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"time"
 
 	"github.com/go-dmap/dmap/batch"
 )
@@ -38,19 +39,20 @@ func MapBatch[T, R any](ctx context.Context, src Source[T], limits batch.Limits,
 
 // Start is Map that does not wait: the Run can be watched and controlled.
 func Start[T, R any](ctx context.Context, src Source[T], fn func(context.Context, T) (R, error), opts Options, sinks ...Sink[R]) (*Run, error) {
-	e := &engine[T, R]{fn: fn}
-	return launch(ctx, e, src, opts, sinks, fn == nil, nil)
+	return launch(ctx, job[T, R]{fn: fn}, src, batch.Limits{}, opts, sinks, fn == nil)
 }
 
 // StartBatch is MapBatch that does not wait.
 func StartBatch[T, R any](ctx context.Context, src Source[T], limits batch.Limits, fn func(context.Context, []Item[T]) ([]R, error), opts Options, sinks ...Sink[R]) (*Run, error) {
-	e := &engine[T, R]{batchFn: fn, inBatches: true, limits: limits}
-	return launch(ctx, e, src, opts, sinks, fn == nil, limits.Validate())
+	return launch(ctx, job[T, R]{batchFn: fn, inBatches: true}, src, limits, opts, sinks, fn == nil)
 }
 
 // launch checks everything, then starts the engine.
-func launch[T, R any](ctx context.Context, e *engine[T, R], src Source[T], opts Options, sinks []Sink[R], noFn bool, limitsErr error) (*Run, error) {
-	errs := []error{opts.validate(), limitsErr, checked("source", src)}
+func launch[T, R any](ctx context.Context, j job[T, R], src Source[T], limits batch.Limits, opts Options, sinks []Sink[R], noFn bool) (*Run, error) {
+	errs := []error{opts.validate(), checked("source", src)}
+	if j.inBatches {
+		errs = append(errs, limits.Validate())
+	}
 	if noFn {
 		errs = append(errs, errors.New("dmap: the function is nil"))
 	}
@@ -60,12 +62,11 @@ func launch[T, R any](ctx context.Context, e *engine[T, R], src Source[T], opts 
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	e.src, e.sourceName, e.opts = PlanOf(src), sourceName(src), opts.withDefaults()
-	for _, s := range sinks {
-		e.sinks = append(e.sinks, newOutlet(s))
-	}
-	if err := e.start(ctx); err != nil {
-		return nil, inRun(e.opts.RunID, err)
+	opts = opts.withDefaults()
+	spec := specOf(src, opts, limits, runClock{time.Now()})
+	e := newEngine(ctx, j, PlanOf(src), spec, sinks)
+	if err := e.start(); err != nil {
+		return nil, inRun(opts.RunID, err)
 	}
 	return &Run{e}, nil
 }

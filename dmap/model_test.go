@@ -17,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/journal"
 )
 
 // fate is what happens to an item whenever it is called: it depends on the attempt alone, so that a sequential model knows it.
@@ -96,7 +97,7 @@ type outcome struct {
 // expected is the sequential model: one item after the other, no clock, no goroutine.
 type expected struct {
 	outcomes      map[int64]outcome
-	counts        dmap.Counts
+	counts        journal.Counts
 	pastTolerance bool
 }
 
@@ -202,10 +203,10 @@ func (p plan) call(item, attempt int) error {
 
 // ledger is a Committer that keeps outcomes.
 type ledger struct {
-	mu           sync.Mutex
-	written, cut []outcome
-	onCommit     func() error
-	onWrite      func() error
+	mu              sync.Mutex
+	written, before []outcome
+	onCommit        func() error
+	onWrite         func() error
 }
 
 func (*ledger) ConcurrentWrites() {}
@@ -226,7 +227,7 @@ func (l *ledger) Write(_ context.Context, results []dmap.Result[int]) error {
 
 func (l *ledger) Flush(context.Context) error { return nil }
 
-func (l *ledger) Cut() { l.cut, l.written = append(l.cut, l.written...), nil }
+func (l *ledger) Barrier() { l.before, l.written = append(l.before, l.written...), nil }
 
 func (l *ledger) Commit(context.Context) (json.RawMessage, error) {
 	if l.onCommit != nil {
@@ -234,8 +235,8 @@ func (l *ledger) Commit(context.Context) (json.RawMessage, error) {
 			return nil, err
 		}
 	}
-	state, err := json.Marshal(l.cut)
-	l.cut = nil
+	state, err := json.Marshal(l.before)
+	l.before = nil
 	return state, err
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-dmap/dmap/batch"
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/journal"
 )
 
 const millisecond = time.Millisecond
@@ -66,10 +67,6 @@ func play(ctx context.Context, p plan) (end string, err error) {
 func (g *game) process(ctx context.Context, a act, sink *ledger) (dmap.Stats, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	opts := g.opts
-	if g.durable {
-		opts.Journal = &g.diary
-	}
 	g.diary.onAppend = nil
 	var run atomic.Pointer[dmap.Run]
 	started := make(chan struct{})
@@ -90,7 +87,7 @@ func (g *game) process(ctx context.Context, a act, sink *ledger) (dmap.Stats, er
 		}
 		return g.call(i, attempt)
 	}
-	r, err := g.start(ctx, opts, call, sink)
+	r, err := g.start(ctx, call, sink)
 	if err != nil {
 		return dmap.Stats{}, err
 	}
@@ -99,12 +96,16 @@ func (g *game) process(ctx context.Context, a act, sink *ledger) (dmap.Stats, er
 	return r.Wait()
 }
 
-func (g *game) start(ctx context.Context, opts dmap.Options, call func(context.Context, int, int) error, sink *ledger) (*dmap.Run, error) {
+func (g *game) start(ctx context.Context, call func(context.Context, int, int) error, sink *ledger) (*dmap.Run, error) {
+	sinks := []dmap.Sink[int]{sink}
+	if g.durable {
+		sinks = append(sinks, &g.diary)
+	}
 	if g.batch == 0 {
 		return dmap.Start(ctx, g.source(), func(ctx context.Context, i int) (int, error) {
 			info, _ := dmap.InfoFrom(ctx)
 			return i, call(ctx, i, info.Attempt)
-		}, opts, sink)
+		}, g.opts, sinks...)
 	}
 	return dmap.StartBatch(ctx, g.source(), batch.Limits{Items: g.batch}, func(ctx context.Context, in []dmap.Item[int]) ([]int, error) {
 		info, _ := dmap.InfoFrom(ctx)
@@ -115,7 +116,7 @@ func (g *game) start(ctx context.Context, opts dmap.Options, call func(context.C
 			}
 		}
 		return make([]int, len(in)), errs.Err()
-	}, opts, sink)
+	}, g.opts, sinks...)
 }
 
 // faults are the acts that concern the journal: from the arg-th commit on.
@@ -219,7 +220,7 @@ func (g *game) fits(got []outcome) error {
 // complete checks what a run that succeeded must have.
 func (g *game) complete(stats dmap.Stats, got []outcome) error {
 	want := g.want.counts
-	counts := dmap.Counts{Read: stats.Read, Succeeded: stats.Succeeded, Failed: stats.Failed, Skipped: stats.Skipped}
+	counts := journal.Counts{Read: stats.Read, Succeeded: stats.Succeeded, Failed: stats.Failed, Skipped: stats.Skipped}
 	switch {
 	case counts != want:
 		return fmt.Errorf("counted %+v, the model %+v", counts, want)
@@ -231,7 +232,7 @@ func (g *game) complete(stats dmap.Stats, got []outcome) error {
 	if !g.durable {
 		return nil
 	}
-	var sum dmap.Counts
+	var sum journal.Counts
 	for _, c := range g.diary.commits {
 		sum.Add(c.Counts)
 	}

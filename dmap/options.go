@@ -52,8 +52,6 @@ type Options struct {
 	// PoisonAfter sets an item aside as failed that was in flight in so many deaths of the run's process, as far as they
 	// are recorded (see PoisonError). 0: 3. Negative: never, where processes are often killed from outside.
 	PoisonAfter int `json:"poisonAfter,omitempty"`
-	// Journal makes the run durable where no sink does it. nil: the first sink that is a Journaler, if any.
-	Journal Journal `json:"-"`
 	// Logger gets warnings (stuck calls, an exceeded tolerance). nil: none.
 	Logger *slog.Logger `json:"-"`
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-dmap/dmap/batch"
 	"github.com/go-dmap/dmap/dmap"
 )
 
@@ -321,7 +322,7 @@ func (b *brokenSink) Flush(ctx context.Context) error {
 	return errors.Join(b.fail("flush"), b.keep.Flush(ctx))
 }
 
-func (b *brokenSink) Begin(ctx context.Context, x dmap.Beginning) error {
+func (b *brokenSink) Begin(ctx context.Context, x dmap.RunSpec) error {
 	return errors.Join(b.fail("begin"), b.keep.Begin(ctx, x))
 }
 
@@ -365,7 +366,7 @@ func TestASinkThatCannotBeginKeepsTheRunFromStarting(t *testing.T) {
 type pickySink struct{ keep[int] }
 
 func (p *pickySink) Write(ctx context.Context, results []dmap.Result[int]) error {
-	rejected := dmap.Rejected{}
+	rejected := batch.Errors{}
 	for i, r := range results {
 		if r.Value%2 == 1 {
 			rejected[i] = errBoom

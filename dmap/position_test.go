@@ -53,7 +53,7 @@ func TestFailuresSayWhereToReadTheItemAgain(t *testing.T) {
 func TestResultsOfADurableRunSayWhereToReadTheItemAgain(t *testing.T) {
 	src, kept := pieces{100, 70}, new(keep[int])
 	_, err := dmap.Map(t.Context(), src, failFives,
-		dmap.Options{RunID: "r", Journal: new(diary), Tolerance: dmap.Tolerance{Count: 100}}, kept)
+		dmap.Options{RunID: "r", Tolerance: dmap.Tolerance{Count: 100}}, kept, new(diary))
 	require.NoError(t, err)
 	require.Len(t, kept.results, 100)
 	for _, r := range kept.results {

@@ -2,23 +2,13 @@ package dmap
 
 import "sync"
 
-// recycler lends chunks and takes them back when they are delivered, so that a run of fast calls leaves nothing to collect.
-// It takes none back where something may still hold what is in them: a sink that keeps results, or a call that was given up.
+// recycler lends chunks and takes them back after delivery, so that a run of fast calls leaves nothing for the garbage
+// collector.
 type recycler[T, R any] struct {
-	off     bool
-	lent    bool // the items are the function's: it gets batches, and may keep them
+	off     bool // something may hold the content of chunks: a sink that keeps results, or an abandoned call
+	lent    bool // the function gets batches, and may keep their items
 	chunks  sync.Pool
 	results sync.Pool
-}
-
-// recyclable says that all that sees the insides of chunks lets go of them in time.
-func (e *engine[T, R]) recyclable() bool {
-	for _, o := range e.sinks {
-		if _, ok := o.sink.(BorrowingSink); !ok {
-			return false
-		}
-	}
-	return e.opts.AbandonAfter == 0
 }
 
 // chunk returns an empty chunk of split for about n items.
@@ -34,7 +24,7 @@ func (p *recycler[T, R]) chunk(split *Split, n int) *chunk[T, R] {
 	return c
 }
 
-// done takes back a chunk that has been delivered.
+// done takes back a chunk after its delivery.
 func (p *recycler[T, R]) done(c *chunk[T, R]) {
 	if p.off {
 		return
@@ -43,8 +33,8 @@ func (p *recycler[T, R]) done(c *chunk[T, R]) {
 		c.items = nil
 	}
 	clear(c.items)
-	clear(c.slots)
-	c.items, c.slots = c.items[:0], c.slots[:0]
+	clear(c.entries)
+	c.items, c.entries = c.items[:0], c.entries[:0]
 	c.split, c.run, c.before = nil, nil, nil
 	c.bytes, c.skips = 0, 0
 	c.from, c.to = Cursor{}, Cursor{}
@@ -53,7 +43,7 @@ func (p *recycler[T, R]) done(c *chunk[T, R]) {
 	p.chunks.Put(c)
 }
 
-// buffer lends a slice for results.
+// buffer lends an empty slice for results.
 func (p *recycler[T, R]) buffer() *[]Result[R] {
 	if p.off {
 		return new([]Result[R])
@@ -64,7 +54,7 @@ func (p *recycler[T, R]) buffer() *[]Result[R] {
 	return new([]Result[R])
 }
 
-// written takes back a slice that the sinks have seen.
+// written takes back a slice of results after the sinks have returned.
 func (p *recycler[T, R]) written(results *[]Result[R]) {
 	if p.off {
 		return

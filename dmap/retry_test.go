@@ -32,7 +32,7 @@ func TestRetryWaits(t *testing.T) {
 		{"no overflow", Retry{MaxAttempts: 5000, Jitter: JitterNone}, 4999, boom, 0, DefaultRetryMax, true},
 		{"attempts used up", Retry{MaxAttempts: 3}, 3, boom, 0, 0, false},
 		{"permanent", Retry{MaxAttempts: 3}, 1, fmt.Errorf("x: %w", Permanent(boom)), 0, 0, false},
-		{"panic", Retry{MaxAttempts: 3}, 1, Recovered("p"), 0, 0, false},
+		{"panic", Retry{MaxAttempts: 3}, 1, newPanicError("p"), 0, 0, false},
 		{"goexit", Retry{MaxAttempts: 3}, 1, ErrGoexit, 0, 0, false},
 		{"retry after beats a shorter wait", Retry{MaxAttempts: 3}, 1, fmt.Errorf("x: %w", RetryAfter(boom, 7*time.Second)), 0.9, 7 * time.Second, true},
 		{"a longer wait beats retry after", Retry{MaxAttempts: 3, Jitter: JitterNone}, 1, RetryAfter(boom, time.Millisecond), 0, time.Second, true},
@@ -61,7 +61,7 @@ func TestClassSortsErrors(t *testing.T) {
 		"":          nil,
 		"error":     errors.New("x"),
 		"timeout":   fmt.Errorf("x: %w", context.DeadlineExceeded),
-		"panic":     fmt.Errorf("x: %w", Recovered(1)),
+		"panic":     fmt.Errorf("x: %w", newPanicError(1)),
 		"goexit":    ErrGoexit,
 		"stuck":     ErrStuck,
 		"read":      &ReadError{errors.New("x")},
@@ -73,7 +73,7 @@ func TestClassSortsErrors(t *testing.T) {
 
 func TestPanicWithAnErrorUnwrapsToIt(t *testing.T) {
 	defer func() {
-		err := Recovered(recover())
+		err := newPanicError(recover())
 		var re runtime.Error
 		require.ErrorAs(t, err, &re)
 		require.LessOrEqual(t, len(err.Stack), 16<<10)

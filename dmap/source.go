@@ -10,9 +10,6 @@ import (
 // [Item.Err] (a folder marker, an item that a filter drops: fn is not called); a function may return it.
 var ErrSkip = errors.New("skip this item")
 
-// WholeObject is the Offset of an item that is an object, not a record inside one.
-const WholeObject = -1
-
 // Source yields the items of one run: the same items in the same order every time it is read.
 //
 // A non-nil error ends the run. An item that is merely bad carries its own [Item.Err] and fails alone.

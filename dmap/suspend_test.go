@@ -23,7 +23,7 @@ func TestASuspendedRunLetsItsCallsComeBackAndIsResumed(t *testing.T) {
 				var d diary
 				ctx, cancel := context.WithCancelCause(t.Context())
 				defer cancel(nil)
-				opts := dmap.Options{RunID: "r", MaxConcurrency: 10, Journal: &d, DrainTimeout: 5 * time.Second}
+				opts := dmap.Options{RunID: "r", MaxConcurrency: 10, DrainTimeout: 5 * time.Second}
 				slow := func(ctx context.Context, i int) (int, error) {
 					wait := 2 * time.Second
 					if i == 9 {
@@ -36,7 +36,7 @@ func TestASuspendedRunLetsItsCallsComeBackAndIsResumed(t *testing.T) {
 						return 0, ctx.Err()
 					}
 				}
-				run, err := dmap.Start(ctx, numbers(15), slow, opts, &page{})
+				run, err := dmap.Start(ctx, numbers(15), slow, opts, &page{}, &d)
 				require.NoError(t, err)
 				time.Sleep(time.Second)
 				began := time.Now()
@@ -48,7 +48,7 @@ func TestASuspendedRunLetsItsCallsComeBackAndIsResumed(t *testing.T) {
 				require.Zero(t, stats.Failed)
 				require.Len(t, d.counted(t), 9)
 
-				stats, err = dmap.Map(t.Context(), numbers(15), double, opts, &page{})
+				stats, err = dmap.Map(t.Context(), numbers(15), double, opts, &page{}, &d)
 				require.NoError(t, err)
 				require.EqualValues(t, 15, stats.Succeeded)
 				require.EqualValues(t, 9+6, stats.Calls, "the interrupted call is no attempt")

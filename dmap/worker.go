@@ -3,208 +3,272 @@ package dmap
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
-	"sync/atomic"
+	"sync"
 	"time"
+
+	"github.com/go-dmap/dmap/internal/gate"
+	"github.com/go-dmap/dmap/internal/journal"
 )
+
+// workers is what the workers of a run share.
+type workers[T, R any] struct {
+	job        job[T, R]
+	opts       Options
+	clock      runClock
+	gate       *gate.Gate[task[T, R]]
+	pace       *pace
+	tally      *tally
+	stopper    *stopper
+	watchdog   *watchdog
+	delivery   *delivery[T, R]
+	quarantine *quarantine // nil: no caution is needed
+
+	started int            // number of the next worker; only the gate starts workers, under its lock
+	running sync.WaitGroup // the workers that the gate has started
+}
+
+// job is the function of the user.
+type job[T, R any] struct {
+	fn        func(context.Context, T) (R, error)
+	batchFn   func(context.Context, []Item[T]) ([]R, error)
+	inBatches bool // batchFn is called, not fn
+}
+
+// start starts a worker.
+func (s *workers[T, R]) start() {
+	w := s.newWorker(s.started)
+	s.started++
+	s.running.Add(1)
+	go w.run()
+}
+
+func (s *workers[T, R]) newWorker(number int) *worker[T, R] {
+	w := &worker[T, R]{workers: s, number: number, wake: make(chan struct{}, 1)}
+	w.takeOver = func() { s.replace(w) }
+	s.watchdog.add(&w.watched)
+	return w
+}
+
+// replace has a new worker continue the task of one whose call was abandoned.
+func (s *workers[T, R]) replace(lost *worker[T, R]) {
+	w := s.newWorker(lost.number)
+	w.task, w.settled, w.calls = lost.task, lost.settled, lost.calls
+	w.timer = callTimer{last: s.clock.now(), from: w.task.lo, every: 1}
+	go func() {
+		w.afterExit(ErrStuck)
+		w.run()
+	}()
+}
 
 // worker runs calls on one goroutine, a task at a time.
 type worker[T, R any] struct {
-	e       *engine[T, R]
-	number  int
-	wake    chan struct{} // where it waits for work
-	t       task[T, R]
-	settled int // items of t settled so far
-	calls   int // made for t so far
-	clock   stopwatch
-	closed  bool // the chunk of the last task is delivered, and the gate has not been told
-	exiting bool // the function called runtime.Goexit
-	home    bool // the gate sent the worker home
-
-	// current is the call that runs. Who takes it out of here owns it and what follows: the worker when the function
-	// returns, or the watch when it abandons the call and leaves &gone. Without Options.AbandonAfter it may be stale
-	// between the calls of one task.
-	current atomic.Pointer[callContext]
-	gone    callContext
-	began   atomic.Int64 // of the current call, ns since the run started; kept if calls have a timeout
-	warned  *callContext // the call that was reported as stuck; the watch's own
+	*workers[T, R]
+	watched
+	number   int
+	wake     chan struct{} // where it waits for work
+	task     task[T, R]
+	settled  int // items of the task settled so far
+	calls    int // made for the task so far
+	timer    callTimer
+	closed   bool // the chunk of the last task is delivered, and the gate does not know it yet
+	exiting  bool // the function called runtime.Goexit
+	released bool // the gate has no more work for the worker
 }
 
-// run works until the gate sends the worker home. A worker that replaces another starts with the rest of its task.
+// run works until the gate has no more work. A worker that replaces another starts with the rest of its task.
 func (w *worker[T, R]) run() {
 	defer w.leave()
-	held := w.t.chunk != nil
+	held := w.task.chunk != nil
 	for {
 		if held && !w.process() {
 			return
 		}
 		var ok bool
-		w.t, ok = w.e.gate.Next(held, w.closed, w.wake)
+		w.task, ok = w.gate.Next(held, w.closed, w.wake)
 		if w.closed = false; !ok {
-			w.home = true
+			w.released = true
 			return
 		}
 		held = true
 	}
 }
 
-// leave ends the goroutine. After a Goexit in the function a new goroutine goes on where this one stopped; a Goexit in a
+// leave runs at the end of the goroutine. After a Goexit in the function a new goroutine continues the task; a Goexit in a
 // sink ends the run.
 func (w *worker[T, R]) leave() {
 	switch {
-	case w.lost(): // abandoned: another worker has taken over
+	case w.lost(): // another worker has taken over
 		return
 	case w.exiting:
 		w.exiting = false
 		w.afterExit(ErrGoexit)
 		go w.run()
 		return
-	case !w.home:
-		w.e.sinkBroke("write", ErrGoexit)
-		w.e.gate.Quit()
+	case !w.released:
+		w.delivery.sinks.fail("write", ErrGoexit)
+		w.gate.Quit()
 	}
-	w.e.crew.remove(w)
-	w.e.working.Done()
+	w.watchdog.remove(&w.watched)
+	w.running.Done()
 }
 
-// lost reports whether the watch took the current call away.
-func (w *worker[T, R]) lost() bool { return w.e.opts.AbandonAfter > 0 && w.current.Load() == &w.gone }
+// lost reports whether the watchdog has taken the current call away.
+func (w *worker[T, R]) lost() bool { return w.opts.AbandonAfter > 0 && w.abandoned() }
 
-// process works on the task until it is done or the gate wants the worker back. It is false if the worker was replaced.
+// process works on the task until it is done or the gate wants the worker back. It returns false if the worker was replaced.
 func (w *worker[T, R]) process() bool {
 	work := w.processItems
-	if w.e.inBatches {
+	if w.job.inBatches {
 		work = w.processBatch
 	}
 	if !work() {
 		return false
 	}
 	w.current.Store(nil)
-	w.e.countCalls(w.t.chunk, w.calls, w.t.attempt)
-	if w.settled > 0 && w.t.chunk.left.Add(int32(-w.settled)) == 0 {
-		w.e.deliver(w.t.chunk)
+	w.countCalls()
+	if c := w.task.chunk; w.settled > 0 && c.left.Add(int32(-w.settled)) == 0 {
+		w.delivery.deliver(c)
 		w.closed = true
 	}
 	w.settled, w.calls = 0, 0
-	w.t = task[T, R]{}
+	w.task = task[T, R]{}
 	return true
 }
 
+// countCalls counts the calls made for the task.
+func (w *worker[T, R]) countCalls() {
+	n := int64(w.calls)
+	w.tally.calls.Add(n)
+	w.task.chunk.calls.Add(n)
+	if w.task.attempt > 1 {
+		w.tally.retries.Add(n)
+		w.task.chunk.retries.Add(n)
+	}
+}
+
+// processItems calls the function for one item after the other.
 func (w *worker[T, R]) processItems() bool {
-	e, c, lo := w.e, w.t.chunk, w.t.lo
-	contexts := make([]callContext, w.t.hi-lo)
-	shared := w.t.context()
-	began, before := e.sinceStart(), w.calls
-	w.clock = stopwatch{last: began, from: lo, every: e.laps()}
-	for ; w.t.lo < w.t.hi; w.t.lo++ {
-		if e.gate.Yield() {
-			w.lap(w.t.lo)
-			e.gate.GiveBack(w.t)
+	c, lo := w.task.chunk, w.task.lo
+	contexts := make([]callContext, w.task.hi-lo)
+	shared := w.task.context()
+	began, before := w.clock.now(), w.calls
+	w.timer = callTimer{last: began, from: lo, every: w.pace.sampleEvery()}
+	for ; w.task.lo < w.task.hi; w.task.lo++ {
+		if w.gate.Yield() {
+			w.sample(w.task.lo)
+			w.gate.GiveBack(w.task)
 			break
 		}
-		i := w.t.lo
-		if (c.items[i].Err != nil || e.commits.caution != nil) && w.settledWithoutCall(i) {
+		i := w.task.lo
+		if (c.items[i].Err != nil || w.quarantine != nil) && w.settledWithoutCall(i) {
 			continue
 		}
 		ctx := &contexts[i-lo]
-		c.context(ctx, shared, i)
-		value, err := invoke(w, ctx, e.fn, c.items[i].Value, nil)
+		c.prepare(ctx, shared, i)
+		value, err := invoke(w, ctx, w.job.fn, c.items[i].Value, nil)
 		if w.lost() {
 			return false
 		}
 		w.calls++
 		w.finishItem(i, value, err)
 	}
-	w.lap(w.t.lo)
-	e.noteTime(w.calls-before, w.clock.last-began)
+	w.sample(w.task.lo)
+	w.pace.learn(w.calls-before, w.timer.last-began)
 	return true
 }
 
-// finishItem settles item i after its call, or has it called again later.
+// finishItem settles item i after its call, or schedules a retry.
 func (w *worker[T, R]) finishItem(i int, value R, err error) {
 	if err == nil {
-		w.t.chunk.note(i, w.t.attempt, value, nil, 0)
-		w.t.chunk.slots[i].state = succeeded
+		w.task.chunk.record(i, w.task.attempt, value, nil, 0)
+		w.task.chunk.entries[i].state = succeeded
 		w.settled++
-		w.clock.settled++
-		if i+1-w.clock.from >= w.clock.every {
-			w.lap(i + 1)
+		w.timer.settled++
+		if i+1-w.timer.from >= w.timer.every {
+			w.sample(i + 1)
 		}
 		return
 	}
-	elapsed := w.lap(i + 1)
+	elapsed := w.sample(i + 1)
 	if wait, again := w.finish(i, value, err, elapsed); again {
-		w.e.gate.Later(task[T, R]{chunk: w.t.chunk, lo: i, hi: i + 1, attempt: w.t.attempt + 1}, 1, wait)
+		w.gate.Later(task[T, R]{chunk: w.task.chunk, lo: i, hi: i + 1, attempt: w.task.attempt + 1}, 1, wait)
 	}
 }
 
-// lap shares the time since the last lap among the items before to, whose calls it was spent on, and counts those that
-// have succeeded. It returns what each took.
-func (w *worker[T, R]) lap(to int) time.Duration {
-	n := to - w.clock.from
+// sample reads the clock. It shares the time since the last reading among the items before to, which were called in it, and
+// counts those that have succeeded. It returns the time of each.
+func (w *worker[T, R]) sample(to int) time.Duration {
+	n := to - w.timer.from
 	if n == 0 {
 		return 0
 	}
-	now := w.e.sinceStart()
-	each := (now - w.clock.last) / time.Duration(n)
-	for i := w.clock.from; w.t.chunk.keeps && i < to; i++ {
-		if s := &w.t.chunk.slots[i]; s.state == succeeded {
+	now := w.clock.now()
+	each := (now - w.timer.last) / time.Duration(n)
+	for i := w.timer.from; w.task.chunk.keeps && i < to; i++ {
+		if s := &w.task.chunk.entries[i]; s.state == succeeded {
 			s.elapsed = each
 		}
 	}
-	w.e.counts.shard(w.number).Add(w.clock.settled)
-	w.clock = stopwatch{last: now, from: to, every: w.clock.every}
+	w.tally.shard(w.number).Add(w.timer.settled)
+	w.timer = callTimer{last: now, from: to, every: w.timer.every}
 	return each
 }
 
+// processBatch calls the function once for the items of the task.
 func (w *worker[T, R]) processBatch() bool {
-	e, c := w.e, w.t.chunk
-	if e.gate.Yield() {
-		e.gate.GiveBack(w.t)
+	c := w.task.chunk
+	if w.gate.Yield() {
+		w.gate.GiveBack(w.task)
 		return true
 	}
-	if w.t.picks == nil {
-		w.t.picks = make([]int, 0, len(c.items))
-		for i := range c.items {
-			switch {
-			case w.settledWithoutCall(i):
-			case e.commits.caution.suspect(c, i) > 0: // alone, so that only it is blamed
-				e.gate.GiveBack(task[T, R]{chunk: c, picks: []int{i}, attempt: w.t.attempt})
-			default:
-				w.t.picks = append(w.t.picks, i)
-			}
-		}
+	if w.task.picks == nil {
+		w.pick()
 	}
-	if len(w.t.picks) == 0 {
+	if len(w.task.picks) == 0 {
 		return true
 	}
 	items := c.items[:len(c.items):len(c.items)]
-	if len(w.t.picks) < len(items) {
-		items = make([]Item[T], len(w.t.picks))
-		for k, i := range w.t.picks {
+	if len(w.task.picks) < len(items) {
+		items = make([]Item[T], len(w.task.picks))
+		for k, i := range w.task.picks {
 			items[k] = c.items[i]
 		}
 	}
-	began := e.sinceStart()
+	began := w.clock.now()
 	ctx := &callContext{}
-	c.context(ctx, w.t.context(), w.t.picks[0])
-	values, err := invoke(w, ctx, e.batchFn, items, w.t.picks)
+	c.prepare(ctx, w.task.context(), w.task.picks[0])
+	values, err := invoke(w, ctx, w.job.batchFn, items, w.task.picks)
 	if w.lost() {
 		return false
 	}
-	elapsed := e.sinceStart() - began
+	elapsed := w.clock.now() - began
 	w.calls++
 	w.finishBatch(values, err, elapsed)
 	return true
 }
 
-// finishBatch settles the items of a batch call and has the failed ones called again together.
+// pick chooses the items of a new batch that are called together. A suspect runs alone, so that only it is blamed.
+func (w *worker[T, R]) pick() {
+	c := w.task.chunk
+	w.task.picks = make([]int, 0, len(c.items))
+	for i := range c.items {
+		switch {
+		case w.settledWithoutCall(i):
+		case w.quarantine != nil && w.quarantine.suspected(c.interval(i)) > 0:
+			w.gate.GiveBack(task[T, R]{chunk: c, picks: []int{i}, attempt: w.task.attempt})
+		default:
+			w.task.picks = append(w.task.picks, i)
+		}
+	}
+}
+
+// finishBatch settles the items of a batch call and schedules a retry of the failed ones together.
 func (w *worker[T, R]) finishBatch(values []R, err error, elapsed time.Duration) {
 	var retry []int
 	var longest time.Duration
-	errs := spread(len(w.t.picks), len(values), err)
-	for k := range w.t.picks {
+	errs := spread(len(w.task.picks), len(values), err)
+	for k := range w.task.picks {
 		var value R
 		var err error
 		if errs != nil {
@@ -213,75 +277,76 @@ func (w *worker[T, R]) finishBatch(values []R, err error, elapsed time.Duration)
 		if k < len(values) {
 			value = values[k]
 		}
-		if wait, again := w.finish(w.t.picks[k], value, err, elapsed); again {
-			retry = append(retry, w.t.picks[k])
+		if wait, again := w.finish(w.task.picks[k], value, err, elapsed); again {
+			retry = append(retry, w.task.picks[k])
 			longest = max(longest, wait)
 		}
 	}
 	if len(retry) > 0 {
-		w.e.gate.Later(task[T, R]{chunk: w.t.chunk, picks: retry, attempt: w.t.attempt + 1}, 1, longest)
+		w.gate.Later(task[T, R]{chunk: w.task.chunk, picks: retry, attempt: w.task.attempt + 1}, 1, longest)
 	}
 }
 
-// afterExit settles the current call, which never returned, with err; the rest of the task is still to be done.
+// afterExit settles the current call, which never returned, with err. The rest of the task remains to be done.
 func (w *worker[T, R]) afterExit(err error) {
 	w.calls++
-	if w.e.inBatches {
+	if w.job.inBatches {
 		w.finishBatch(nil, err, 0)
-		w.t.picks = []int{}
+		w.task.picks = []int{}
 		return
 	}
 	var zero R
-	w.finishItem(w.t.lo, zero, err)
-	w.t.lo++
+	w.finishItem(w.task.lo, zero, err)
+	w.task.lo++
 }
 
-// settledWithoutCall fails an item that came without a value, or that was in flight in too many deaths.
+// settledWithoutCall fails an item that could not be read, or that is quarantined.
 func (w *worker[T, R]) settledWithoutCall(i int) bool {
-	c := w.t.chunk
+	c := w.task.chunk
 	err := c.items[i].Err
-	if err != nil {
+	switch {
+	case err != nil:
 		err = &ReadError{err}
-	} else if deaths := w.e.commits.caution.suspect(c, i); deaths > 0 && deaths >= w.e.opts.PoisonAfter {
-		err = &PoisonError{deaths}
+	case w.quarantine != nil:
+		err = w.quarantine.verdict(c.interval(i))
 	}
 	if err == nil {
 		return false
 	}
 	var zero R
-	c.note(i, 0, zero, err, 0)
+	c.record(i, 0, zero, err, 0)
 	w.fail(i, 0, err)
 	return true
 }
 
-// finish settles item i after a call, or leaves it pending, or says when it is to be called again.
+// finish settles item i after a call, or leaves it pending, or returns when it is to be called again.
 func (w *worker[T, R]) finish(i int, value R, err error, elapsed time.Duration) (wait time.Duration, again bool) {
-	c, attempt := w.t.chunk, w.t.attempt
+	c, attempt := w.task.chunk, w.task.attempt
 	if err == nil {
-		c.note(i, attempt, value, nil, elapsed)
-		c.slots[i].state = succeeded
-		w.e.counts.shard(w.number).Add(1)
+		c.record(i, attempt, value, nil, elapsed)
+		c.entries[i].state = succeeded
+		w.tally.shard(w.number).Add(1)
 		w.settled++
 		return 0, false
 	}
 	var zero R
-	c.note(i, attempt, zero, err, elapsed)
-	next, wait := w.e.afterError(err, attempt)
+	c.record(i, attempt, zero, err, elapsed)
+	next, wait := w.afterError(err, attempt)
 	switch next {
 	case failed:
 		w.fail(i, attempt, err)
 	case skipped:
-		c.slots[i].state = skipped
-		w.e.counts.skipped.Add(1)
+		c.entries[i].state = skipped
+		w.tally.skipped.Add(1)
 		w.settled++
 	}
 	return wait, next == unsettled && wait >= 0
 }
 
-// afterError decides what an error of a call means for its item: it has failed, is skipped, or stays unsettled, and then
-// is called again after wait, or not at all in this run if wait is negative. A panic in a method of the error, or in
-// Retryable, is a failure.
-func (e *engine[T, R]) afterError(err error, attempt int) (next state, wait time.Duration) {
+// afterError decides what an error of a call means for its item: it has failed, is skipped, or stays unsettled. Then it is
+// called again after wait, or not in this run if wait is negative. A panic in a method of the error, or in Retryable, fails
+// the item.
+func (w *workers[T, R]) afterError(err error, attempt int) (next state, wait time.Duration) {
 	defer func() {
 		if recover() != nil {
 			next, wait = failed, 0
@@ -290,48 +355,52 @@ func (e *engine[T, R]) afterError(err error, attempt int) (next state, wait time
 	if errors.Is(err, ErrSkip) {
 		return skipped, 0
 	}
-	if (e.callsCtx.Err() != nil || e.runCtx.Err() != nil) && interrupted(err, context.Cause(e.callsCtx)) {
+	calls := w.stopper.calls.ctx
+	if (calls.Err() != nil || w.stopper.run.ctx.Err() != nil) && interrupted(err, context.Cause(calls)) {
 		return unsettled, -1
 	}
-	wait, again := e.opts.Retry.again(attempt, err, rand.Float64())
+	wait, again := w.opts.Retry.again(attempt, err, rand.Float64())
 	switch {
 	case !again:
 		return failed, 0
-	case e.stopping.Load():
+	case w.stopper.stopping.Load():
 		return unsettled, -1
 	}
 	return unsettled, wait
 }
 
-// interrupted says whether an error that came when the calls were cancelled may come from that. The cause may itself hold
-// errors that are final: those of the items that were too many.
+// interrupted reports whether an error that came when the calls were interrupted may come from that. The cause may itself
+// hold errors that are final: those of the items that exceeded the tolerance.
 func interrupted(err, cause error) bool {
 	return !final(err) || errors.Is(err, context.Canceled) || errors.Is(err, ErrStuck) || cause != nil && errors.Is(err, cause)
 }
 
+// fail settles item i as failed, and stops the run if that is one too many.
 func (w *worker[T, R]) fail(i, attempt int, err error) {
-	w.t.chunk.slots[i].state = failed
+	w.task.chunk.entries[i].state = failed
 	w.settled++
-	w.e.failed(&ItemError{Info: w.t.chunk.info(i, attempt), Err: err})
+	if err := w.tally.fail(&ItemError{Info: w.task.chunk.info(i, attempt), Err: err}); err != nil {
+		w.stopper.stop(err)
+	}
 }
 
-// invoke calls fn, for the item of ctx or for those that items names.
-func invoke[T, R, In, Out any](w *worker[T, R], ctx *callContext, fn func(context.Context, In) (Out, error), in In, items []int) (out Out, err error) {
+// invoke calls fn for the item of ctx, or for a batch of the items that picks names.
+func invoke[T, R, In, Out any](w *worker[T, R], ctx *callContext, fn func(context.Context, In) (Out, error), in In, picks []int) (out Out, err error) {
 	returned := false
-	defer func() { w.end(ctx, returned, recover(), &err) }()
-	if k := w.e.commits.caution; k != nil {
-		leave, err := k.enter(w.e.callsCtx, w.t.chunk, items, w.t.lo)
+	defer func() { w.endCall(ctx, returned, recover(), &err) }()
+	if w.quarantine.needed() {
+		leave, err := w.quarantine.enter(w.stopper.calls.ctx, w.trials(picks))
 		if err != nil {
 			returned = true
 			return out, err
 		}
 		defer leave()
 	}
-	w.begin(ctx)
-	if w.e.opts.Timeout == 0 {
+	w.beginCall(ctx)
+	if w.opts.Timeout == 0 {
 		out, err = fn(ctx, in)
 	} else {
-		limited, cancel := context.WithTimeout(ctx, w.e.opts.Timeout)
+		limited, cancel := context.WithTimeout(ctx, w.opts.Timeout)
 		defer cancel()
 		out, err = fn(limited, in)
 		err = timedOut(limited, ctx, err)
@@ -340,30 +409,35 @@ func invoke[T, R, In, Out any](w *worker[T, R], ctx *callContext, fn func(contex
 	return out, err
 }
 
-func (w *worker[T, R]) begin(ctx *callContext) {
-	if w.e.opts.Timeout > 0 {
-		w.began.Store(int64(w.e.sinceStart()))
+// trials announces the items of a batch, or the current item.
+func (w *worker[T, R]) trials(picks []int) []journal.Trial {
+	if picks == nil {
+		picks = []int{w.task.lo}
+	}
+	out := make([]journal.Trial, len(picks))
+	for k, i := range picks {
+		out[k] = w.task.chunk.trial(i)
+	}
+	return out
+}
+
+func (w *worker[T, R]) beginCall(ctx *callContext) {
+	if w.opts.Timeout > 0 {
+		w.began.Store(int64(w.clock.now()))
 	}
 	w.current.Store(ctx)
 }
 
-// end closes a call that returned, panicked, or called Goexit: then nothing else was recovered, and the goroutine ends.
-func (w *worker[T, R]) end(ctx *callContext, returned bool, panicked any, err *error) {
-	if w.e.opts.AbandonAfter > 0 && !w.current.CompareAndSwap(ctx, nil) {
+// endCall closes a call that has returned, has panicked, or has called Goexit: then nothing was recovered, and the
+// goroutine ends.
+func (w *worker[T, R]) endCall(ctx *callContext, returned bool, panicked any, err *error) {
+	if w.opts.AbandonAfter > 0 && !w.current.CompareAndSwap(ctx, nil) {
 		return
 	}
 	switch {
 	case panicked != nil:
-		*err = Recovered(panicked)
+		*err = newPanicError(panicked)
 	case !returned:
 		w.exiting = true
 	}
-}
-
-// timedOut makes sure that an error after the end of a call's own time says so, whatever the function made of it.
-func timedOut(limited, parent context.Context, err error) error {
-	if err == nil || parent.Err() != nil || limited.Err() == nil || errors.Is(err, context.DeadlineExceeded) {
-		return err
-	}
-	return fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
 }

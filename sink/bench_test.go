@@ -39,7 +39,7 @@ func BenchmarkWrite(b *testing.B) {
 	bucket := blob.NewBucket(store)
 	defer bucket.Close()
 	f := sink.Bucket[verdict](bucket, "out")
-	if err := f.Begin(b.Context(), dmap.Beginning{RunID: "r"}); err != nil {
+	if err := f.Begin(b.Context(), dmap.RunSpec{RunID: "r"}); err != nil {
 		b.Fatal(err)
 	}
 	results := verdicts(perWrite)

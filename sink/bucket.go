@@ -10,6 +10,7 @@ import (
 
 	"gocloud.dev/blob"
 
+	"github.com/go-dmap/dmap/batch"
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/publish"
 )
@@ -28,13 +29,11 @@ type Folder[R any] struct {
 	opts   BucketOptions
 	wrong  error
 	run    atomic.Pointer[run] // nil outside a run
-
-	restored atomic.Pointer[named] // by Restore before Begin
 }
 
 // run is what a Folder holds from Open, or Begin, to End.
 type run struct {
-	beginning dmap.Beginning // Started is that of the run's first process
+	beginning dmap.RunSpec // Started is that of the run's first process
 	folder    string
 	writer    string
 	book      *book // nil: the run has no journal, or another one
@@ -75,7 +74,7 @@ func (f *Folder[R]) ConcurrentWrites() {}
 func (f *Folder[R]) BorrowsResults() {}
 
 // newRun makes the run that the sink now serves.
-func (f *Folder[R]) newRun(b dmap.Beginning) (*run, error) {
+func (f *Folder[R]) newRun(b dmap.RunSpec) (*run, error) {
 	if f.wrong != nil {
 		return nil, f.wrong
 	}
@@ -94,8 +93,8 @@ func (f *Folder[R]) newRun(b dmap.Beginning) (*run, error) {
 	return r, nil
 }
 
-// Begin creates run.json in the run's folder, unless its journal has. ErrRunExists: there is one already.
-func (f *Folder[R]) Begin(ctx context.Context, b dmap.Beginning) error {
+// Begin creates run.json in the folder of the run, unless OpenJournal has. ErrRunExists: there is one already.
+func (f *Folder[R]) Begin(ctx context.Context, b dmap.RunSpec) error {
 	if r := f.run.Load(); r != nil && r.book != nil && !r.began && r.beginning.RunID == b.RunID {
 		r.began = true
 		return nil
@@ -104,12 +103,7 @@ func (f *Folder[R]) Begin(ctx context.Context, b dmap.Beginning) error {
 	if err != nil {
 		return err
 	}
-	if restored := f.restored.Swap(nil); restored != nil {
-		err = f.beginAgain(ctx, r, *restored)
-	} else {
-		err = r.taken(f.createRunFile(ctx, r), ErrRunExists)
-	}
-	if err != nil {
+	if err = f.beginFile(ctx, r, b.Resumed); err != nil {
 		f.run.Store(nil)
 		return err
 	}
@@ -117,23 +111,27 @@ func (f *Folder[R]) Begin(ctx context.Context, b dmap.Beginning) error {
 	return nil
 }
 
-// beginAgain is Begin in a resumed run whose journal is elsewhere.
-func (f *Folder[R]) beginAgain(ctx context.Context, r *run, restored named) error {
-	file, err := f.loadRunFile(ctx, r)
-	if err != nil {
-		return err
+// beginFile creates run.json, or finds it in a run that resumes from a journal that is elsewhere.
+func (f *Folder[R]) beginFile(ctx context.Context, r *run, resumed bool) error {
+	if resumed {
+		file, err := f.loadRunFile(ctx, r)
+		if err != nil || file != nil {
+			return errors.Join(err, f.goOnWith(r, file))
+		}
 	}
-	if file == nil { // the process before got no further
-		return r.taken(f.createRunFile(ctx, r), ErrRunExists)
+	return r.taken(f.createRunFile(ctx, r), ErrRunExists)
+}
+
+// goOnWith is goOn where there is a file.
+func (f *Folder[R]) goOnWith(r *run, file *runFile) error {
+	if file == nil {
+		return nil
 	}
-	if err := f.goOn(r, file); err != nil {
-		return err
-	}
-	return r.restore(restored)
+	return f.goOn(r, file)
 }
 
 // Write encodes results and adds them to the parts in memory; full parts are uploaded in the background. It waits while
-// uploads are behind. An output that cannot be encoded becomes a FAILED record of class "encode", and dmap.Rejected says
+// uploads are behind. An output that cannot be encoded becomes a FAILED record of class "encode", and batch.Errors says
 // so. A *LostError says that records are lost, of this call or of an earlier one.
 func (f *Folder[R]) Write(ctx context.Context, results []dmap.Result[R]) (err error) {
 	r := f.run.Load()
@@ -148,7 +146,7 @@ func (f *Folder[R]) Write(ctx context.Context, results []dmap.Result[R]) (err er
 			r.parts.giveUp(resultChunks(results[taken:]), errGoexit)
 		}
 	}()
-	rejected := dmap.Rejected{}
+	rejected := batch.Errors{}
 	for i := range results {
 		if err := encode(e, &results[i]); err != nil {
 			rejected[i] = err
@@ -212,14 +210,8 @@ func (f *Folder[R]) End(ctx context.Context, end dmap.Ending) (err error) {
 	}
 	_ = r.take(ctx, e)
 	lost := r.parts.end(ctx)
-	if r.book != nil {
-		if lost != nil {
-			return lost
-		}
-		// Whoever adds the last record is the runner whose manifest it is.
-		if err := f.append(ctx, r, dmap.Commit{Number: r.book.folds.next(), Clean: true}); err != nil {
-			return err
-		}
+	if r.book != nil && lost != nil {
+		return lost
 	}
 	r.parts.count()
 	err = publishManifest(ctx, f.bucket, r.folder, f.manifest(r, end))

@@ -51,7 +51,7 @@ func begun[R any](t *testing.T, bucket *blob.Bucket, opts ...sink.BucketOptions)
 	t.Helper()
 	f := sink.Bucket[R](bucket, "out", opts...)
 	require.NoError(t, f.Validate())
-	require.NoError(t, f.Begin(t.Context(), dmap.Beginning{RunID: "r", Source: "test", Started: time.Now()}))
+	require.NoError(t, f.Begin(t.Context(), dmap.RunSpec{RunID: "r", Source: "test", Started: time.Now()}))
 	return f
 }
 
@@ -196,7 +196,7 @@ func TestManifestHasTheFieldsOfStepFunctions(t *testing.T) {
 func TestRunFileTellsWhatRuns(t *testing.T) {
 	bucket := memory(t)
 	f := sink.Bucket[int](bucket, "")
-	require.NoError(t, f.Begin(t.Context(), dmap.Beginning{
+	require.NoError(t, f.Begin(t.Context(), dmap.RunSpec{
 		RunID: "loans", Source: "csv://loans.csv", Options: dmap.Options{MaxItems: 7}, Batch: batch.Limits{Items: 3},
 	}))
 	var got struct {
@@ -221,13 +221,13 @@ func TestAFolderThatHoldsARunIsRefusedByName(t *testing.T) {
 		ended(t, bucket, begun[int](t, bucket), dmap.Ending{})
 		before := keys(t, bucket)
 		again := sink.Bucket[int](bucket, "out/")
-		err := again.Begin(t.Context(), dmap.Beginning{RunID: "r"})
+		err := again.Begin(t.Context(), dmap.RunSpec{RunID: "r"})
 		require.ErrorIs(t, err, sink.ErrRunExists)
 		require.ErrorContains(t, err, `"out/r/"`)
 		require.Equal(t, before, keys(t, bucket))
 
-		require.NoError(t, again.Begin(t.Context(), dmap.Beginning{RunID: "r2"}), "the sink is free for another run")
-		require.ErrorContains(t, again.Begin(t.Context(), dmap.Beginning{RunID: "r3"}), "already writing")
+		require.NoError(t, again.Begin(t.Context(), dmap.RunSpec{RunID: "r2"}), "the sink is free for another run")
+		require.ErrorContains(t, again.Begin(t.Context(), dmap.RunSpec{RunID: "r3"}), "already writing")
 		require.NoError(t, again.End(t.Context(), dmap.Ending{}))
 	})
 }
@@ -268,7 +268,7 @@ func TestBadArgumentsAreReportedTogetherBeforeAnyIO(t *testing.T) {
 	require.ErrorContains(t, opaque, "URL")
 	require.NotContains(t, opaque.Error(), "hunter2")
 	require.ErrorContains(t, sink.Bucket[int](bucket, "", sink.BucketOptions{PartBytes: math.MaxInt64}).Validate(), "PartBytes")
-	require.Error(t, f.Begin(t.Context(), dmap.Beginning{RunID: "r"}))
+	require.Error(t, f.Begin(t.Context(), dmap.RunSpec{RunID: "r"}))
 	require.Empty(t, keys(t, bucket))
 }
 
@@ -281,7 +281,7 @@ func TestHostilePrefixesAndRunIDsNeverBecomeKeys(t *testing.T) {
 		require.NotErrorIs(t, err, sink.ErrNoManifest)
 	}
 	for _, id := range []string{"", "..", ".hidden", "a/b", "a b", "é", strings.Repeat("x", 129)} {
-		require.ErrorContains(t, sink.Bucket[int](bucket, "p").Begin(t.Context(), dmap.Beginning{RunID: id}), "run ID", "%q", id)
+		require.ErrorContains(t, sink.Bucket[int](bucket, "p").Begin(t.Context(), dmap.RunSpec{RunID: id}), "run ID", "%q", id)
 	}
 	for _, prefix := range []string{"", "runs", "runs/", "a/b-c/d=1/", "Résumé"} {
 		require.NoError(t, sink.Bucket[int](bucket, prefix).Validate(), "%q", prefix)

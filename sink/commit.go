@@ -13,8 +13,8 @@ type named struct {
 	Succeeded []Part `json:"SUCCEEDED,omitempty"`
 }
 
-// Cut draws the line for Commit: it closes the open parts, and does not wait for their uploads.
-func (f *Folder[R]) Cut() {
+// Barrier ends the window of the next Commit: it closes the open parts, and does not wait for their uploads.
+func (f *Folder[R]) Barrier() {
 	if r := f.run.Load(); r != nil {
 		r.parts.mark()
 	}
@@ -45,11 +45,11 @@ func (f *Folder[R]) Restore(_ context.Context, states []json.RawMessage) error {
 		all.Failed = append(all.Failed, state.Failed...)
 		all.Succeeded = append(all.Succeeded, state.Succeeded...)
 	}
-	if r := f.run.Load(); r != nil {
-		return r.restore(all)
+	r := f.run.Load()
+	if r == nil {
+		return errors.New("sink: Restore outside a run")
 	}
-	f.restored.Store(&all) // the journal is not this folder's: Begin says which run it is
-	return nil
+	return r.restore(all)
 }
 
 // restore makes the parts of earlier processes count.

@@ -23,7 +23,7 @@ import (
 func small(t *testing.T, bucket *blob.Bucket) (begin, write, flush, end error) {
 	t.Helper()
 	f := sink.Bucket[int](bucket, "out", sink.BucketOptions{PartBytes: 300})
-	if begin = f.Begin(t.Context(), dmap.Beginning{RunID: "r"}); begin != nil {
+	if begin = f.Begin(t.Context(), dmap.RunSpec{RunID: "r"}); begin != nil {
 		return begin, nil, nil, nil
 	}
 	for n := range 12 {

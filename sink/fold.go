@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/journal"
 )
 
 // foldBase is how many folds of a length become one of the next.
@@ -19,12 +19,12 @@ const foldBase = 16
 type fold struct {
 	From    int64                        `json:"from"`
 	Number  int64                        `json:"number"`
-	Settled []dmap.Interval              `json:"settled,omitempty"`
-	Counts  dmap.Counts                  `json:"counts"`
+	Settled []journal.Interval              `json:"settled,omitempty"`
+	Counts  journal.Counts                  `json:"counts"`
 	States  map[string][]json.RawMessage `json:"states,omitempty"` // in the order of their commits
 	Clean   bool                         `json:"clean,omitempty"`  // of the last commit
-	Steps   []dmap.Commit                `json:"steps,omitempty"`  // what the commits say about processes and trials
-	Trials  []dmap.Trial                 `json:"trials,omitempty"` // what follows from the steps, if From is 0
+	Steps   []journal.Commit                `json:"steps,omitempty"`  // what the commits say about processes and trials
+	Trials  []journal.Trial                 `json:"trials,omitempty"` // what follows from the steps, if From is 0
 }
 
 // firstOf is the first commit that record n holds.
@@ -48,7 +48,7 @@ func (f folds) next() int64 {
 }
 
 // record returns the record of c, and how many of the folds stay as they are once it is written.
-func (f folds) record(c dmap.Commit) (record fold, stay int) {
+func (f folds) record(c journal.Commit) (record fold, stay int) {
 	from := firstOf(c.Number)
 	stay = slices.IndexFunc(f, func(o fold) bool { return o.From >= from })
 	if stay < 0 {
@@ -72,7 +72,7 @@ func (f folds) record(c dmap.Commit) (record fold, stay int) {
 }
 
 // foldOf is a single commit.
-func foldOf(c dmap.Commit) fold {
+func foldOf(c journal.Commit) fold {
 	f := fold{From: c.Number, Number: c.Number, Settled: c.Settled, Counts: c.Counts, Clean: c.Clean}
 	for sink, state := range c.States {
 		if f.States == nil {
@@ -80,22 +80,22 @@ func foldOf(c dmap.Commit) fold {
 		}
 		f.States[sink] = []json.RawMessage{state}
 	}
-	step := dmap.Commit{Number: c.Number, Begins: c.Begins, Clean: c.Clean, Trying: c.Trying, Back: c.Back}
+	step := journal.Commit{Number: c.Number, Begins: c.Begins, Clean: c.Clean, Trying: c.Trying, Back: c.Back}
 	if c.Begins || c.Clean || len(c.Trying) > 0 || len(c.Back) > 0 {
-		f.Steps = []dmap.Commit{step}
+		f.Steps = []journal.Commit{step}
 	}
 	return f
 }
 
 // progress is the union. Trials that settle within a fold are gone in it from the start, which makes no difference: only
 // those that have not settled count.
-func (f folds) progress() (p dmap.Progress) {
-	var commits []dmap.Commit
+func (f folds) progress() (p journal.Progress) {
+	var commits []journal.Commit
 	for _, o := range f {
 		if o.From == 0 {
 			p.Trials = slices.Clone(o.Trials)
 		}
-		commits = append(commits, dmap.Commit{Number: o.Number, Settled: o.Settled, Counts: o.Counts})
+		commits = append(commits, journal.Commit{Number: o.Number, Settled: o.Settled, Counts: o.Counts})
 		commits = append(commits, o.Steps...)
 		for sink, states := range o.States {
 			if p.States == nil {

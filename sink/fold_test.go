@@ -8,25 +8,25 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/journal"
 )
 
 // commitOf makes commit n of a run of several processes, some of which announce what they try.
-func commitOf(dice *rand.Rand, n int64) dmap.Commit {
+func commitOf(dice *rand.Rand, n int64) journal.Commit {
 	at := dice.Int64N(1000)
-	v := dmap.Interval{Split: fmt.Sprint(dice.IntN(3)), From: dmap.Cursor{Offset: at}, To: dmap.Cursor{Offset: at + 1 + dice.Int64N(20)}}
+	v := journal.Interval{Split: fmt.Sprint(dice.IntN(3)), From: journal.Cursor{Offset: at}, To: journal.Cursor{Offset: at + 1 + dice.Int64N(20)}}
 	switch dice.IntN(12) {
 	case 0:
-		return dmap.Commit{Number: n, Begins: true}
+		return journal.Commit{Number: n, Begins: true}
 	case 1:
-		return dmap.Commit{Number: n, Clean: true}
+		return journal.Commit{Number: n, Clean: true}
 	case 2:
-		return dmap.Commit{Number: n, Trying: []dmap.Trial{{Item: v, ID: v.Split, Live: true}}}
+		return journal.Commit{Number: n, Trying: []journal.Trial{{Item: v, ID: v.Split, Live: true}}}
 	case 3:
-		return dmap.Commit{Number: n, Back: []dmap.Interval{v}}
+		return journal.Commit{Number: n, Back: []journal.Interval{v}}
 	}
-	return dmap.Commit{
-		Number: n, Settled: []dmap.Interval{v}, Counts: dmap.Counts{Read: 3, Succeeded: 2, Failed: 1},
+	return journal.Commit{
+		Number: n, Settled: []journal.Interval{v}, Counts: journal.Counts{Read: 3, Succeeded: 2, Failed: 1},
 		States: map[string]json.RawMessage{"0": json.RawMessage(fmt.Sprint(n))},
 	}
 }
@@ -35,7 +35,7 @@ func TestFoldsSayWhatTheirCommitsSay(t *testing.T) {
 	for seed := range uint64(5) {
 		dice := rand.New(rand.NewPCG(seed, 3))
 		var f folds
-		var want dmap.Progress
+		var want journal.Progress
 		for n := range int64(700) {
 			c := commitOf(dice, n)
 			want.Apply(c)
@@ -60,9 +60,9 @@ func TestFoldsSayWhatTheirCommitsSay(t *testing.T) {
 }
 
 // open are the trials that count: those of items that have not settled.
-func open(p dmap.Progress) map[dmap.Interval]dmap.Trial {
-	p.Apply(dmap.Commit{Trying: []dmap.Trial{}, Back: []dmap.Interval{{Split: "none"}}}) // drops the others
-	trials := map[dmap.Interval]dmap.Trial{}
+func open(p journal.Progress) map[journal.Interval]journal.Trial {
+	p.Apply(journal.Commit{Trying: []journal.Trial{}, Back: []journal.Interval{{Split: "none"}}}) // drops the others
+	trials := map[journal.Interval]journal.Trial{}
 	for _, trial := range p.Trials {
 		trials[trial.Item] = trial
 	}
@@ -76,8 +76,8 @@ func TestManyCommitsAreFewRecordsToReadAndNotWrittenOftenAgain(t *testing.T) {
 	var f folds
 	var written, states, most int
 	for i := range int64(n) {
-		record, stay := f.record(dmap.Commit{
-			Number: i, Settled: []dmap.Interval{{Split: "s", From: dmap.Cursor{Offset: i}, To: dmap.Cursor{Offset: i + 1}}},
+		record, stay := f.record(journal.Commit{
+			Number: i, Settled: []journal.Interval{{Split: "s", From: journal.Cursor{Offset: i}, To: journal.Cursor{Offset: i + 1}}},
 			States: map[string]json.RawMessage{"0": state},
 		})
 		f = append(f[:stay], record)
@@ -111,7 +111,7 @@ func TestNamesOfCommitsCountDown(t *testing.T) {
 }
 
 func FuzzACommitIsReadBackOrRefused(f *testing.F) {
-	good, err := encodeCommit("w", foldOf(dmap.Commit{Number: 3, Settled: []dmap.Interval{{Split: "s"}}}))
+	good, err := encodeCommit("w", foldOf(journal.Commit{Number: 3, Settled: []journal.Interval{{Split: "s"}}}))
 	require.NoError(f, err)
 	f.Add(good, 0, byte(0))
 	f.Add(good[:len(good)-1], 5, byte(1))

@@ -6,22 +6,14 @@ import (
 	"fmt"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/publish"
 )
 
-// Journal returns the journal in the run's folder, which makes the run durable: a call with the same run ID goes on with
-// it, or returns the Stats of its manifest. nil with BucketOptions.Express.
-func (f *Folder[R]) Journal() dmap.Journal {
-	if f.opts.Express {
-		return nil
-	}
-	return &journal[R]{f: f}
-}
-
-// journal keeps one run's commits beside its parts.
-type journal[R any] struct {
+// runLog keeps the commits of a run beside its parts.
+type runLog[R any] struct {
 	f   *Folder[R]
-	run *run // since Open
+	run *run
 }
 
 // book is what a run knows of its journal.
@@ -30,47 +22,47 @@ type book struct {
 	lock  *runLock
 }
 
-// Open creates the run's folder, or reads how far the run in it has come. dmap.ErrFenced: another process is at it.
-func (j *journal[R]) Open(ctx context.Context, b dmap.Beginning) (p dmap.Progress, err error) {
-	r, err := j.f.newRun(b)
-	if err != nil {
-		return p, err
+// OpenJournal creates the folder of the run, or reads how far the run in it has come. The engine calls it: it makes the run
+// durable. Without a journal (BucketOptions.Express) the Log is nil. dmap.ErrFenced: another process works on the run.
+func (f *Folder[R]) OpenJournal(ctx context.Context, spec dmap.RunSpec) (log journal.Log, p journal.Progress, ended *dmap.Ending, err error) {
+	if f.opts.Express {
+		return nil, p, nil, nil
 	}
-	j.run, r.book = r, new(book)
-	opened := false
-	defer func() {
-		if !opened {
-			err = errors.Join(err, j.Close())
-		}
-	}()
-	p, err = j.f.open(ctx, r)
-	opened = err == nil
-	return p, err
+	r, err := f.newRun(spec)
+	if err != nil {
+		return nil, p, nil, err
+	}
+	r.book = new(book)
+	l := &runLog[R]{f, r}
+	if p, ended, err = f.open(ctx, r); err != nil {
+		return nil, p, nil, errors.Join(err, l.Close())
+	}
+	return l, p, ended, nil
 }
 
-// open is Open of a new run.
-func (f *Folder[R]) open(ctx context.Context, r *run) (p dmap.Progress, err error) {
+// open creates the folder of a new run, or reads how far the run in it has come.
+func (f *Folder[R]) open(ctx context.Context, r *run) (p journal.Progress, ended *dmap.Ending, err error) {
 	fresh, lockErr := f.claim(ctx, r)
 	if lockErr != nil && !errors.Is(lockErr, dmap.ErrFenced) {
-		return p, lockErr
+		return p, nil, lockErr
 	}
-	p.Ended, err = f.ending(ctx, r) // also of a run that another process looks at in this moment
-	if err != nil || p.Ended != nil {
+	ended, err = f.ending(ctx, r) // also of a run that another process looks at in this moment
+	if err != nil || ended != nil {
 		p.Resumed = true
-		return p, err
+		return p, ended, err
 	}
 	if lockErr != nil {
-		return p, lockErr
+		return p, nil, lockErr
 	}
 	if r.book.folds, err = loadCommits(ctx, f.bucket, r.folder); err != nil {
-		return p, err
+		return p, nil, err
 	}
 	if fresh && len(r.book.folds) > 0 {
-		return p, fmt.Errorf("sink: %w: folder %q", dmap.ErrFenced, r.folder)
+		return p, nil, fmt.Errorf("sink: %w: folder %q", dmap.ErrFenced, r.folder)
 	}
 	p = r.book.folds.progress()
 	p.Resumed = !fresh
-	return p, nil
+	return p, nil, nil
 }
 
 // claim creates run.json, or finds that of the same run, and locks it where it is a file of this host.
@@ -132,14 +124,9 @@ func (f *Folder[R]) ending(ctx context.Context, r *run) (*dmap.Ending, error) {
 }
 
 // Append writes the next record.
-func (j *journal[R]) Append(ctx context.Context, c dmap.Commit) error {
-	if j.run == nil {
-		return errors.New("sink: Append without Open")
-	}
-	return j.f.append(ctx, j.run, c)
-}
+func (l *runLog[R]) Append(ctx context.Context, c journal.Commit) error { return l.f.append(ctx, l.run, c) }
 
-func (f *Folder[R]) append(ctx context.Context, r *run, c dmap.Commit) error {
+func (f *Folder[R]) append(ctx context.Context, r *run, c journal.Commit) error {
 	if next := r.book.folds.next(); c.Number != next {
 		return fmt.Errorf("sink: commit %d of %q: want %d", c.Number, r.folder, next)
 	}
@@ -164,11 +151,8 @@ func (f *Folder[R]) append(ctx context.Context, r *run, c dmap.Commit) error {
 	return nil
 }
 
-// Close lets another process go on with the run.
-func (j *journal[R]) Close() error {
-	if j.run == nil {
-		return nil
-	}
-	j.f.run.CompareAndSwap(j.run, nil)
-	return j.run.book.lock.release()
+// Close lets another process resume the run.
+func (l *runLog[R]) Close() error {
+	l.f.run.CompareAndSwap(l.run, nil)
+	return l.run.book.lock.release()
 }

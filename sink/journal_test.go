@@ -19,6 +19,7 @@ import (
 	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/dmap/dmaptest"
 	"github.com/go-dmap/dmap/sink"
 )
@@ -137,8 +138,10 @@ func TestExpressRunsAreNotResumed(t *testing.T) {
 		bucket := memory(t)
 		var calls atomic.Int64
 		express := sink.BucketOptions{Express: true}
-		require.Nil(t, sink.Bucket[int](bucket, "out", express).Journal())
-		_, err := job(t.Context(), bucket, 20, &calls, express)
+		log, _, _, err := sink.Bucket[int](bucket, "out", express).OpenJournal(t.Context(), dmap.RunSpec{RunID: "r"})
+		require.NoError(t, err)
+		require.Nil(t, log)
+		_, err = job(t.Context(), bucket, 20, &calls, express)
 		require.NoError(t, err)
 		require.Empty(t, commits(t, bucket))
 		for _, opts := range []sink.BucketOptions{express, {}} {
@@ -194,7 +197,7 @@ func TestDamagedRecordsAreRefusedByName(t *testing.T) {
 				if change != nil {
 					require.NoError(t, bucket.WriteAll(t.Context(), key, []byte(damaged), nil))
 				}
-				_, err := sink.Bucket[int](bucket, "out").Journal().Open(t.Context(), begun)
+				_, _, _, err := sink.Bucket[int](bucket, "out").OpenJournal(t.Context(), begun)
 				require.Error(t, err, "%s %s", name, key)
 				require.ErrorContains(t, err, "out/r/", "%s %s", name, key)
 				require.NoError(t, bucket.WriteAll(t.Context(), key, []byte(before), nil))
@@ -207,21 +210,20 @@ func TestDamagedRecordsAreRefusedByName(t *testing.T) {
 }
 
 // beginning is what run.json says.
-func beginning(t *testing.T, bucket *blob.Bucket) (b dmap.Beginning) {
+func beginning(t *testing.T, bucket *blob.Bucket) (b dmap.RunSpec) {
 	t.Helper()
 	require.NoError(t, json.Unmarshal([]byte(read(t, bucket, "out/r/run.json")), &b))
 	return b
 }
 
 // openAgain opens and closes the run, and returns what was read of its commits, oldest first.
-func openAgain(t *testing.T, inner *blob.Bucket) (dmap.Progress, []string) {
+func openAgain(t *testing.T, inner *blob.Bucket) (journal.Progress, []string) {
 	t.Helper()
 	bucket := dmaptest.NewFaultBucket(t, inner)
 	bucket.Record(dmaptest.OpOpen)
-	journal := sink.Bucket[int](bucket.Bucket, "out").Journal()
-	p, err := journal.Open(t.Context(), beginning(t, inner))
+	log, p, _, err := sink.Bucket[int](bucket.Bucket, "out").OpenJournal(t.Context(), beginning(t, inner))
 	require.NoError(t, err)
-	require.NoError(t, journal.(interface{ Close() error }).Close())
+	require.NoError(t, log.Close())
 	var read []string
 	for _, call := range bucket.Log() {
 		if strings.HasPrefix(call.Key, "out/r/commits/") {
@@ -267,15 +269,15 @@ func TestTwoRunnersNeverDoubleAResult(t *testing.T) {
 // Of two runners with the same run open, the one that comes second to a record is told so, even if both mean the same.
 func TestARecordIsOneRunners(t *testing.T) {
 	bucket := memory(t)
-	var journals [2]dmap.Journal
-	for i := range journals {
-		journals[i] = sink.Bucket[int](bucket, "out").Journal()
-		_, err := journals[i].Open(t.Context(), dmap.Beginning{RunID: "r"})
+	var logs [2]journal.Log
+	for i := range logs {
+		var err error
+		logs[i], _, _, err = sink.Bucket[int](bucket, "out").OpenJournal(t.Context(), dmap.RunSpec{RunID: "r"})
 		require.NoError(t, err)
 	}
-	require.NoError(t, journals[0].Append(t.Context(), dmap.Commit{}))
+	require.NoError(t, logs[0].Append(t.Context(), journal.Commit{}))
 	before := read(t, bucket, commits(t, bucket)[0])
-	require.ErrorIs(t, journals[1].Append(t.Context(), dmap.Commit{}), dmap.ErrFenced)
+	require.ErrorIs(t, logs[1].Append(t.Context(), journal.Commit{}), dmap.ErrFenced)
 	require.Len(t, commits(t, bucket), 1)
 	require.Equal(t, before, read(t, bucket, commits(t, bucket)[0]))
 }
@@ -313,7 +315,7 @@ type broken struct{ atEnd bool }
 func (*broken) Write(context.Context, []dmap.Result[int]) error { return nil }
 func (*broken) Flush(context.Context) error                     { return nil }
 
-func (b *broken) Begin(context.Context, dmap.Beginning) error {
+func (b *broken) Begin(context.Context, dmap.RunSpec) error {
 	if b.atEnd {
 		return nil
 	}
@@ -373,7 +375,7 @@ func TestALostPartIsNotCommitted(t *testing.T) {
 	f := begun[int](t, bucket.Bucket)
 	bucket.Inject(dmaptest.Fault{Op: dmaptest.OpClose, Key: "SUCCEEDED"})
 	require.NoError(t, f.Write(t.Context(), one(row(0, 1))))
-	f.Cut()
+	f.Barrier()
 	_, err := f.Commit(t.Context())
 	_, lost := errors.AsType[*sink.LostError](err)
 	require.True(t, lost, "%v", err)
@@ -396,12 +398,12 @@ func TestACommitNamesWhatLiesBeforeTheLineAndNothingElse(t *testing.T) {
 		return n
 	}
 	require.NoError(t, f.Write(t.Context(), []dmap.Result[int]{row(0, 1), row(1, 1)}))
-	f.Cut()
+	f.Barrier()
 	require.NoError(t, f.Write(t.Context(), one(row(2, 1))))
 	require.Equal(t, 2, named())
-	f.Cut()
+	f.Barrier()
 	require.Equal(t, 1, named())
-	f.Cut()
+	f.Barrier()
 	require.Zero(t, named())
 	require.NoError(t, f.Write(t.Context(), one(row(3, 1)))) // no commit names it
 	m := ended(t, bucket, f, dmap.Ending{})

@@ -274,7 +274,7 @@ func TestPartsOfTwoWritersNeverShareAName(t *testing.T) {
 	var all []string
 	for _, id := range []string{"r1", "r2"} {
 		f := sink.Bucket[int](bucket, "out")
-		require.NoError(t, f.Begin(t.Context(), dmap.Beginning{RunID: id}))
+		require.NoError(t, f.Begin(t.Context(), dmap.RunSpec{RunID: id}))
 		require.NoError(t, f.Write(t.Context(), one(row(0, 0))))
 		require.NoError(t, f.Flush(t.Context()))
 		require.NoError(t, f.End(t.Context(), dmap.Ending{}))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"gocloud.dev/blob"
 
+	"github.com/go-dmap/dmap/batch"
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/sink"
 )
@@ -56,7 +58,7 @@ func TestAnOutputThatCannotBeEncodedCostsItsOwnItem(t *testing.T) {
 				bucket := memory(t)
 				f := begun[any](t, bucket, sink.BucketOptions{Records: form})
 				err := f.Write(t.Context(), []dmap.Result[any]{row[any](0, "a"), row(1, value), row[any](2, "c")})
-				rejected, ok := errors.AsType[dmap.Rejected](err)
+				rejected, ok := errors.AsType[batch.Errors](err)
 				require.True(t, ok, "%v", err)
 				require.Len(t, rejected, 1, "the engine is told, so that the item counts as failed")
 				require.ErrorContains(t, rejected[1], "encode the output: ")
@@ -151,7 +153,7 @@ func explode() { panic("boom") }
 
 func TestAPanicKeepsTheStackFromWhereItPanicked(t *testing.T) {
 	caught := func() (err *dmap.PanicError) {
-		defer func() { err = dmap.Recovered(recover()) }()
+		defer func() { err = &dmap.PanicError{Value: recover(), Stack: debug.Stack()} }()
 		explode()
 		return nil
 	}()

@@ -14,6 +14,7 @@ import (
 	"gocloud.dev/blob/fileblob"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/sink"
 )
 
@@ -67,21 +68,20 @@ func folderWith(b *testing.B, pieces int64) *blob.Bucket {
 	require.NoError(b, err)
 	b.Cleanup(func() { _ = bucket.Close() })
 	f := sink.Bucket[int](bucket, "out")
-	journal := f.Journal()
-	begin := dmap.Beginning{RunID: "r", Source: "a million", Started: time.Now()}
-	_, err = journal.Open(b.Context(), begin)
+	begin := dmap.RunSpec{RunID: "r", Source: "a million", Started: time.Now()}
+	log, _, _, err := f.OpenJournal(b.Context(), begin)
 	require.NoError(b, err)
 	require.NoError(b, f.Begin(b.Context(), begin))
 	each := settledItems / pieces
 	for i := range pieces {
 		require.NoError(b, f.Write(b.Context(), one(row(int(i), 1))))
-		f.Cut()
+		f.Barrier()
 		state, err := f.Commit(b.Context())
 		require.NoError(b, err)
-		v := dmap.Interval{Split: "all", From: dmap.Cursor{Offset: i * each}, To: dmap.Cursor{Offset: (i+1)*each - 1}}
-		require.NoError(b, journal.Append(b.Context(), dmap.Commit{
-			Number: i, Settled: []dmap.Interval{v}, States: map[string]json.RawMessage{"0": state},
-			Counts: dmap.Counts{Read: each - 1, Taken: each - 1, Succeeded: each - 1},
+		v := journal.Interval{Split: "all", From: journal.Cursor{Offset: i * each}, To: journal.Cursor{Offset: (i+1)*each - 1}}
+		require.NoError(b, log.Append(b.Context(), journal.Commit{
+			Number: i, Settled: []journal.Interval{v}, States: map[string]json.RawMessage{"0": state},
+			Counts: journal.Counts{Read: each - 1, Taken: each - 1, Succeeded: each - 1},
 		}))
 	}
 	require.NoError(b, f.End(b.Context(), dmap.Ending{Resumable: true}))

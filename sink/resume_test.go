@@ -19,10 +19,7 @@ import (
 	"github.com/go-dmap/dmap/sink"
 )
 
-var (
-	_ dmap.Journaler = (*sink.Folder[int])(nil)
-	_ dmap.Committer = (*sink.Folder[int])(nil)
-)
+var _ dmap.Committer = (*sink.Folder[int])(nil)
 
 // upTo can be read from the middle.
 func (n upTo) Splits(context.Context) iter.Seq2[dmap.Split, error] {

@@ -18,7 +18,7 @@ type runFile struct {
 	Writer  string `json:"writer"` // unique per process
 	Library string `json:"library"`
 	Journal bool   `json:"journal,omitempty"` // the folder holds the run's commits
-	dmap.Beginning
+	dmap.RunSpec
 	Records Records `json:"records,omitempty"`
 	Inputs  Inputs  `json:"inputs,omitempty"`
 }
@@ -31,7 +31,7 @@ func (r *run) runKey() string { return r.folder + "run.json" }
 func (f *Folder[R]) createRunFile(ctx context.Context, r *run) error {
 	content, err := json.MarshalIndent(runFile{
 		Format: formatVersion, Writer: r.writer, Library: libraryVersion(), Journal: r.book != nil,
-		Beginning: r.beginning, Records: f.opts.Records, Inputs: f.opts.Inputs,
+		RunSpec: r.beginning, Records: f.opts.Records, Inputs: f.opts.Inputs,
 	}, "", "  ")
 	if err != nil {
 		return fmt.Errorf("sink: encode %q: %w", r.runKey(), err)
@@ -66,7 +66,7 @@ func (f *Folder[R]) goOn(r *run, file *runFile) error {
 	if file.Journal != (r.book != nil) {
 		return fmt.Errorf("sink: %w, which cannot be resumed from it: %q", ErrRunExists, r.folder)
 	}
-	fields := r.beginning.Differs(file.Beginning)
+	fields := r.beginning.Differs(file.RunSpec)
 	if f.opts.Records != file.Records {
 		fields = append(fields, fmt.Sprintf("Records: %q, begun with %q", f.opts.Records, file.Records))
 	}

@@ -286,7 +286,7 @@ func (f *rowFramer[T]) Value() (value T, err error) {
 	}
 	defer func() {
 		if panicked := recover(); panicked != nil {
-			err = dmap.Recovered(panicked)
+			err = panicError(panicked)
 		}
 	}()
 	return f.decode(Row{f.CSV})

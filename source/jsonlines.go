@@ -91,7 +91,7 @@ var errInvalidUTF8 = errors.New("invalid UTF-8")
 func (f *jsonFramer[T]) Value() (value T, err error) {
 	defer func() {
 		if panicked := recover(); panicked != nil {
-			err = dmap.Recovered(panicked)
+			err = panicError(panicked)
 		}
 	}()
 	line := f.Bytes()

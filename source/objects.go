@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"runtime"
 	"strings"
 	"time"
 
@@ -226,8 +227,14 @@ func (o *objects) skip(object Object) error {
 func guard(f func() error) (err error) {
 	defer func() {
 		if value := recover(); value != nil {
-			err = dmap.Recovered(value)
+			err = panicError(value)
 		}
 	}()
 	return f()
+}
+
+// panicError makes an error from what recover returned, with the stack of the calling goroutine.
+func panicError(value any) error {
+	stack := make([]byte, 16<<10)
+	return &dmap.PanicError{Value: value, Stack: stack[:runtime.Stack(stack, false)]}
 }

@@ -160,7 +160,7 @@ func (m *mapped[T, U]) item(ctx context.Context, in dmap.Item[T]) (out dmap.Item
 	}
 	defer func() {
 		if value := recover(); value != nil {
-			out.Err = dmap.Recovered(value)
+			out.Err = panicError(value)
 		}
 	}()
 	out.Value, out.Err = m.f(ctx, in.Value)

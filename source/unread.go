@@ -82,7 +82,7 @@ func (u *unread[T]) load(ctx context.Context) (dmap.Unread, error) {
 
 // plan yields what is left of the splits of the source behind rest.After, or of all of them.
 func (u *unread[T]) plan(ctx context.Context, rest dmap.Unread, yield func(dmap.Split, error) bool) {
-	after, left := rest.After, rest.Left()
+	after, left := rest.After, rest.Remaining()
 	found := after == nil
 	for s, err := range u.pieces.Splits(ctx) {
 		if err != nil {

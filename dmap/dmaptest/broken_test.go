@@ -190,7 +190,7 @@ type shelf struct {
 	steps   []string
 }
 
-func (s *shelf) Begin(ctx context.Context, _ dmap.Beginning) error {
+func (s *shelf) Begin(ctx context.Context, _ dmap.RunSpec) error {
 	s.steps = append(s.steps, "begin")
 	return ctx.Err()
 }

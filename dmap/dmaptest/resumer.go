@@ -23,7 +23,7 @@ func (p planned[T]) resumed(tb testing.TB) {
 func (p planned[T]) behind(tb testing.TB, resumer dmap.Resumer, i, j int) {
 	tb.Helper()
 	done := dmap.Split{ID: p.splits[i].ID, To: p.parts[i][j].Next}
-	left := dmap.Unread{After: &done}.Left() // the run takes what is settled out of a split
+	left := dmap.Unread{After: &done}.Remaining() // the run takes what is settled out of a split
 	settled := func(id string) dmap.Cursor {
 		if id == done.ID {
 			return done.To

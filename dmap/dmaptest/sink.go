@@ -113,7 +113,7 @@ func (p play[R]) run(ctx context.Context) error {
 	recorder, records := p.sink.(dmap.Recorder)
 	p.before("begin")
 	if records {
-		if err := recorder.Begin(ctx, dmap.Beginning{RunID: runID, Source: "dmaptest", Started: time.Now()}); err != nil {
+		if err := recorder.Begin(ctx, dmap.RunSpec{RunID: runID, Source: "dmaptest", Started: time.Now()}); err != nil {
 			return fmt.Errorf("begin: %w", err)
 		}
 	}

@@ -108,7 +108,7 @@ func intoSink(opts sink.BucketOptions) func(context.Context, workload) (outcome,
 		defer bucket.Close()
 		folder := sink.Bucket[opinion](bucket, "out", opts)
 		work.start()
-		if err := folder.Begin(ctx, dmap.Beginning{RunID: "r"}); err != nil {
+		if err := folder.Begin(ctx, dmap.RunSpec{RunID: "r"}); err != nil {
 			return outcome{}, err
 		}
 		chunks := sync.Pool{New: func() any { return new([perChunk]dmap.Result[opinion]) }}

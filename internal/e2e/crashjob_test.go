@@ -20,6 +20,7 @@ import (
 
 	"github.com/go-dmap/dmap/batch"
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/dmap/dmaptest"
 	"github.com/go-dmap/dmap/sink"
 	"github.com/go-dmap/dmap/source"
@@ -133,31 +134,30 @@ type crashSink struct {
 	note func(format string, args ...any)
 }
 
-func (s crashSink) Cut() {
+func (s crashSink) Barrier() {
 	s.note("cut")
-	s.Folder.Cut()
+	s.Folder.Barrier()
 }
 
-func (s crashSink) Journal() dmap.Journal { return crashJournal{s.Folder.Journal(), s.note} }
+func (s crashSink) OpenJournal(ctx context.Context, spec dmap.RunSpec) (journal.Log, journal.Progress, *dmap.Ending, error) {
+	log, p, ended, err := s.Folder.OpenJournal(ctx, spec)
+	if log != nil {
+		log = crashLog{log, s.note}
+	}
+	return log, p, ended, err
+}
 
-type crashJournal struct {
-	dmap.Journal
+type crashLog struct {
+	journal.Log
 	note func(format string, args ...any)
 }
 
-func (j crashJournal) Append(ctx context.Context, c dmap.Commit) error {
-	err := j.Journal.Append(ctx, c)
+func (l crashLog) Append(ctx context.Context, c journal.Commit) error {
+	err := l.Log.Append(ctx, c)
 	if err == nil {
-		j.note("commit %d", c.Number)
+		l.note("commit %d", c.Number)
 	}
 	return err
-}
-
-func (j crashJournal) Close() error {
-	if c, ok := j.Journal.(io.Closer); ok {
-		return c.Close()
-	}
-	return nil
 }
 
 // runCrashJob is the child process. Its log outlives it: each line is one write to a file opened with O_APPEND.

@@ -38,7 +38,7 @@ func die(t *testing.T, d *diary, inBatches bool, poisonAfter int) (survived bool
 		}
 		return i, nil
 	}
-	opts := dmap.Options{RunID: "r", MaxConcurrency: 10, CommitEvery: 50 * time.Millisecond, Journal: d, Tolerance: dmap.Tolerance{Count: 1}, PoisonAfter: poisonAfter}
+	opts := dmap.Options{RunID: "r", MaxConcurrency: 10, CommitEvery: 50 * time.Millisecond, Tolerance: dmap.Tolerance{Count: 1}, PoisonAfter: poisonAfter}
 	var got keep[int]
 	var err error
 	if inBatches {
@@ -49,9 +49,9 @@ func die(t *testing.T, d *diary, inBatches bool, poisonAfter int) (survived bool
 				}
 			}
 			return make([]int, len(in)), nil
-		}, opts, dmap.Sink[int](&page{}), &got)
+		}, opts, dmap.Sink[int](&page{}), &got, d)
 	} else {
-		_, err = dmap.Map(ctx, pieces{200, 200}, call, opts, dmap.Sink[int](&page{}), &got)
+		_, err = dmap.Map(ctx, pieces{200, 200}, call, opts, dmap.Sink[int](&page{}), &got, d)
 	}
 	if err == nil {
 		for _, r := range got.results {
@@ -81,7 +81,7 @@ func TestAnItemThatTakesTheProcessDownIsSetAsideAfterThreeRecordedDeaths(t *test
 				require.EqualValues(t, 70, failed[0].Offset)
 				var poison *dmap.PoisonError
 				require.ErrorAs(t, failed[0].Err, &poison)
-				require.Equal(t, 3, poison.Deaths)
+				require.Equal(t, 3, poison.Crashes)
 				require.Equal(t, "poison", dmap.Class(failed[0].Err))
 				break
 			}
@@ -107,7 +107,7 @@ func TestNoItemIsSetAsideWhereTheDeathsComeFromOutside(t *testing.T) {
 func TestASuspendedRunIsNotUnderSuspicion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary
-		opts := dmap.Options{RunID: "r", MaxConcurrency: 10, CommitEvery: 50 * time.Millisecond, Journal: &d, DrainTimeout: time.Millisecond}
+		opts := dmap.Options{RunID: "r", MaxConcurrency: 10, CommitEvery: 50 * time.Millisecond, DrainTimeout: time.Millisecond}
 		for range 6 {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			time.AfterFunc(200*time.Millisecond, func() { cancel(dmap.ErrSuspended) })
@@ -118,33 +118,15 @@ func TestASuspendedRunIsNotUnderSuspicion(t *testing.T) {
 				case <-ctx.Done():
 					return 0, ctx.Err()
 				}
-			}, opts, &page{})
+			}, opts, &page{}, &d)
 			require.ErrorIs(t, err, dmap.ErrSuspended)
 			cancel(nil)
 		}
 		for _, c := range d.commits {
 			require.Empty(t, c.Trying)
 		}
-		stats, err := dmap.Map(t.Context(), numbers(20), double, opts, &page{})
+		stats, err := dmap.Map(t.Context(), numbers(20), double, opts, &page{}, &d)
 		require.NoError(t, err)
 		require.EqualValues(t, 20, stats.Succeeded)
 	})
-}
-
-func TestTrialsAreFoldedLikeEverythingElse(t *testing.T) {
-	item := func(n int64) dmap.Trial {
-		return dmap.Trial{Item: dmap.Interval{Split: "s", From: dmap.Cursor{Offset: n}, To: dmap.Cursor{Offset: n + 1}}, ID: "x", Live: true}
-	}
-	var p dmap.Progress
-	p.Apply(dmap.Commit{Number: 0, Begins: true}, dmap.Commit{Number: 1, Trying: []dmap.Trial{item(1), item(2), item(3)}},
-		dmap.Commit{Number: 2, Settled: []dmap.Interval{item(2).Item}})
-	require.Len(t, p.Trials, 3)
-	p.Apply(dmap.Commit{Number: 3, Begins: true})
-	require.Len(t, p.Trials, 2, "what has settled is nobody's suspect")
-	require.Equal(t, 1, p.Trials[0].Deaths)
-	p.Apply(dmap.Commit{Number: 4, Trying: []dmap.Trial{item(1)}}, dmap.Commit{Number: 5, Begins: true})
-	require.Equal(t, []int{2, 1}, []int{p.Trials[0].Deaths, p.Trials[1].Deaths}, "only who was in flight again")
-	p.Apply(dmap.Commit{Number: 6, Trying: []dmap.Trial{item(3)}, Clean: true})
-	p.Apply(dmap.Commit{Number: 7, Begins: true})
-	require.Equal(t, 2, p.Trials[0].Deaths)
 }

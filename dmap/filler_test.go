@@ -140,7 +140,7 @@ func TestAFillerThatBreaksEndsTheRun(t *testing.T) {
 		"less than none": {func(dmap.Split, []dmap.Item[int]) (int, error) { return -1, nil }, "-1 items for a space of"},
 		"cursors that stand still": {func(_ dmap.Split, items []dmap.Item[int]) (int, error) {
 			return len(items), nil
-		}, "does not lie behind"},
+		}, "does not lie after"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got keep[int]

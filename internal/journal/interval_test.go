@@ -1,4 +1,4 @@
-package dmap
+package journal
 
 import (
 	"fmt"
@@ -11,11 +11,11 @@ import (
 func at(n int64) Cursor { return Cursor{Offset: n} }
 
 // The model: a set of items of one split, item i reaching from cursor i to cursor i+1; the split ends after 40.
-func TestCoverageIsTheUnionOfItsIntervals(t *testing.T) {
+func TestIntervalSetIsTheUnionOfItsIntervals(t *testing.T) {
 	const end = 40
 	rapid.Check(t, func(t *rapid.T) {
-		c, want := coverage{}, [end]bool{}
-		var asTheyCome stretch
+		c, want := IntervalSet{}, [end]bool{}
+		var asTheyCome Buffer
 		open := rapid.Bool().Draw(t, "open end") // the split's To is the zero Cursor
 		for range rapid.IntRange(0, 30).Draw(t, "intervals") {
 			from := rapid.Int64Range(0, end-1).Draw(t, "from")
@@ -24,8 +24,8 @@ func TestCoverageIsTheUnionOfItsIntervals(t *testing.T) {
 			if to == end && open {
 				v.To = Cursor{}
 			}
-			c.add(v)
-			asTheyCome.add(v)
+			c.Add(v)
+			asTheyCome.Add(v)
 			if rapid.Bool().Draw(t, "merge") {
 				asTheyCome.merge()
 			}
@@ -35,10 +35,10 @@ func TestCoverageIsTheUnionOfItsIntervals(t *testing.T) {
 			requireTidy(t, c["s"])
 		}
 		asTheyCome.merge()
-		require.Equal(t, c.all(), append([]Interval(nil), asTheyCome.list...))
+		require.Equal(t, c.All(), append([]Interval(nil), asTheyCome.list...))
 		first := rapid.Int64Range(0, end-1).Draw(t, "from of the split")
 		last := rapid.Int64Range(first+1, end).Draw(t, "to of the split")
-		s := Split{ID: "s", From: at(first), To: at(last)}
+		s := Interval{Split: "s", From: at(first), To: at(last)}
 		if open && last == end {
 			s.To = Cursor{}
 		}
@@ -46,7 +46,7 @@ func TestCoverageIsTheUnionOfItsIntervals(t *testing.T) {
 		for i := first; i < last; i++ {
 			got[i] = true
 		}
-		for _, piece := range c.rest(s) {
+		for _, piece := range c.Gaps(s) {
 			to := piece.To.Offset
 			if piece.To == (Cursor{}) {
 				to = end
@@ -64,17 +64,17 @@ func TestCoverageIsTheUnionOfItsIntervals(t *testing.T) {
 func requireTidy(t require.TestingT, list []Interval) {
 	for i := 1; i < len(list); i++ {
 		require.NotEqual(t, Cursor{}, list[i-1].To)
-		require.Negative(t, list[i-1].To.compare(list[i].From), fmt.Sprint(list))
+		require.Negative(t, list[i-1].To.Compare(list[i].From), fmt.Sprint(list))
 	}
 }
 
 func TestCursorsAreOrderedByKeyThenOffset(t *testing.T) {
-	c := coverage{}
-	c.add(Interval{Split: "s", From: Cursor{}, To: Cursor{Key: "b"}})
-	c.add(Interval{Split: "s", From: Cursor{Key: "b"}, To: Cursor{Key: "d"}})
-	c.add(Interval{Split: "other", From: Cursor{}, To: Cursor{}})
-	require.Equal(t, []Interval{{Split: "other"}, {Split: "s", To: Cursor{Key: "d"}}}, c.all())
-	require.Empty(t, c.rest(Split{ID: "other"}))
-	require.Equal(t, []Split{{ID: "s", From: Cursor{Key: "d"}}}, c.rest(Split{ID: "s"}))
-	require.Equal(t, []Split{{ID: "new"}}, c.rest(Split{ID: "new"}))
+	c := IntervalSet{}
+	c.Add(Interval{Split: "s", From: Cursor{}, To: Cursor{Key: "b"}})
+	c.Add(Interval{Split: "s", From: Cursor{Key: "b"}, To: Cursor{Key: "d"}})
+	c.Add(Interval{Split: "other", From: Cursor{}, To: Cursor{}})
+	require.Equal(t, []Interval{{Split: "other"}, {Split: "s", To: Cursor{Key: "d"}}}, c.All())
+	require.Empty(t, c.Gaps(Interval{Split: "other"}))
+	require.Equal(t, []Interval{{Split: "s", From: Cursor{Key: "d"}}}, c.Gaps(Interval{Split: "s"}))
+	require.Equal(t, []Interval{{Split: "new"}}, c.Gaps(Interval{Split: "new"}))
 }

@@ -126,14 +126,14 @@ func TestWhatWasNotReadOfCutPiecesRunsInTheNextProcess(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 2))
 			const n = 5000
 			var d diary
-			opts := dmap.Options{RunID: "r", MaxConcurrency: 2 + random.IntN(30), CommitEvery: 20 * time.Millisecond, Journal: &d, PoisonAfter: -1}
+			opts := dmap.Options{RunID: "r", MaxConcurrency: 2 + random.IntN(30), CommitEvery: 20 * time.Millisecond, PoisonAfter: -1}
 			for process := 0; ; process++ {
 				require.Less(t, process, 200, "seed %d", seed)
 				src := &sheet{pieces: pieces{n: n}, readers: 6, page: 100, delay: 10 * time.Millisecond}
 				ctx, cancel := context.WithCancelCause(t.Context())
 				after := time.Duration(30+random.IntN(100)) * time.Millisecond
 				time.AfterFunc(after, func() { cancel(dmap.ErrSuspended) })
-				stats, err := dmap.Map(ctx, src, double, opts, &page{})
+				stats, err := dmap.Map(ctx, src, double, opts, &page{}, &d)
 				cancel(nil)
 				if err == nil {
 					require.EqualValues(t, n, stats.Succeeded, "seed %d", seed)

@@ -1,0 +1,134 @@
+package dmap
+
+import (
+	"sync"
+	"time"
+
+	"github.com/go-dmap/dmap/batch"
+)
+
+// batcher gathers the items of one split into chunks and enqueues them. The reader of the split adds items; a timer
+// enqueues a chunk that has waited too long for more items, because the source may yield nothing for hours.
+type batcher[T, R any] struct {
+	split   *Split
+	limits  func() batch.Limits // of the next chunk
+	fresh   func(split *Split, items int) *chunk[T, R]
+	enqueue func(c *chunk[T, R], wait bool) bool // false: no space now or, with wait, the run stops
+
+	mu    sync.Mutex // guards the fields below; not held while an enqueue waits
+	cur   *chunk[T, R]
+	from  Cursor       // where cur starts: the end of the chunk before it
+	at    Cursor       // after the last item, skipped or not
+	skips int64        // items skipped since the last item that was not
+	close batch.Limits // of cur
+	due   time.Time    // when cur has waited long enough
+	timer *time.Timer
+	armed sync.WaitGroup // holds one while the timer may call expire
+}
+
+// firstItems bounds what a chunk allocates before it has items.
+const firstItems = 512
+
+// add takes one item. It returns false when the run stops.
+func (b *batcher[T, R]) add(item *Item[T]) bool {
+	b.mu.Lock()
+	var full, before *chunk[T, R]
+	if b.cur != nil && !b.close.Fits(len(b.cur.items), b.cur.bytes, item.Size) {
+		before = b.take()
+	}
+	if b.cur == nil {
+		b.close = b.limits()
+		b.cur = b.fresh(b.split, min(b.close.Items, firstItems))
+	}
+	b.cur.items = append(b.cur.items, *item)
+	b.cur.bytes += item.Size
+	b.at = item.Next
+	b.cur.skippedBefore(b.skips)
+	b.skips = 0
+	if b.close.Full(len(b.cur.items), b.cur.bytes) {
+		full = b.take()
+	} else if len(b.cur.items) == 1 {
+		b.arm()
+	}
+	b.mu.Unlock()
+	return (before == nil || b.enqueue(before, true)) && (full == nil || b.enqueue(full, true))
+}
+
+// skip registers an item that the source skipped: the next item settles it too.
+func (b *batcher[T, R]) skip(item *Item[T]) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.skips++
+	b.at = item.Next
+}
+
+// flush enqueues the last chunk and stops the timer. It returns false when the run stops.
+func (b *batcher[T, R]) flush() bool {
+	b.mu.Lock()
+	c := b.take()
+	b.mu.Unlock()
+	ok := c == nil || b.enqueue(c, true)
+	b.armed.Wait()
+	return ok
+}
+
+// tail returns a chunk without items, from the last item to the end of the split.
+func (b *batcher[T, R]) tail(end Cursor) *chunk[T, R] {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return &chunk[T, R]{split: b.split, from: b.from, to: end, skips: b.skips}
+}
+
+// take removes the current chunk, if any; mu is held.
+func (b *batcher[T, R]) take() *chunk[T, R] {
+	c := b.cur
+	b.cur = nil
+	if c == nil {
+		return nil
+	}
+	if b.timer != nil && b.timer.Stop() {
+		b.armed.Done()
+	}
+	b.setEnds(c)
+	return c
+}
+
+// setEnds sets from and to of c; mu is held.
+func (b *batcher[T, R]) setEnds(c *chunk[T, R]) {
+	c.from, c.to = b.from, c.items[len(c.items)-1].Next
+	b.from = c.to
+}
+
+// arm starts the wait of the current chunk; mu is held.
+func (b *batcher[T, R]) arm() {
+	if b.close.Wait == 0 {
+		return
+	}
+	b.due = time.Now().Add(b.close.Wait)
+	b.armed.Add(1)
+	if b.timer == nil {
+		b.timer = time.AfterFunc(b.close.Wait, b.expire)
+		return
+	}
+	if b.timer.Reset(b.close.Wait) {
+		b.armed.Done() // it still ran for a chunk that is gone
+	}
+}
+
+// expire enqueues the current chunk if it has waited long enough. While the gate has no space it waits once more.
+func (b *batcher[T, R]) expire() {
+	defer b.armed.Done()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.cur == nil || time.Now().Before(b.due) {
+		return
+	}
+	before := b.from
+	b.setEnds(b.cur)
+	if b.enqueue(b.cur, false) {
+		b.cur = nil
+		return
+	}
+	b.from = before
+	b.arm()
+}

@@ -1,0 +1,88 @@
+package dmap
+
+import "context"
+
+// delivery sends the results of settled chunks to the sinks and adds them to the commit window.
+type delivery[T, R any] struct {
+	sinks    *sinkSet[R]
+	durable  *durable
+	tally    *tally
+	stopper  *stopper
+	inflight *inflight[T, R]
+	recycler *recycler[T, R]
+}
+
+// deliver delivers a chunk whose items are all settled and closes it.
+func (d *delivery[T, R]) deliver(c *chunk[T, R]) {
+	d.store(d.stopper.sinks.ctx, c)
+	d.inflight.remove(c)
+	d.recycler.done(c)
+}
+
+// store sends the settled items of c to the sinks, and adds them to the commit window if every sink has them.
+func (d *delivery[T, R]) store(ctx context.Context, c *chunk[T, R]) {
+	if d.durable.on() {
+		d.durable.barrier.enter()
+		defer d.durable.barrier.leave()
+	}
+	results := d.recycler.buffer()
+	// A sink of a durable run may store a success as a failure, which needs a position.
+	*results = c.outcomes(*results, d.durable.on())
+	rejections, ok := d.write(ctx, *results)
+	d.recycler.written(results)
+	if ok {
+		d.settle(c, rejections)
+	}
+}
+
+// settle adds c, of which some successes were rejected, to the commit window.
+func (d *delivery[T, R]) settle(c *chunk[T, R], rejections int64) {
+	if !d.durable.on() {
+		return
+	}
+	counts := c.counts()
+	counts.Succeeded -= rejections
+	counts.Failed += rejections
+	d.durable.delivered(c.intervals(), counts)
+}
+
+// write sends results to the sinks and counts the successes that they could store only as failures.
+func (d *delivery[T, R]) write(ctx context.Context, results []Result[R]) (rejections int64, ok bool) {
+	if len(results) == 0 {
+		return 0, true
+	}
+	rejected, ok := d.sinks.write(ctx, results)
+	for i, err := range rejected {
+		if i < 0 || i >= len(results) || results[i].Err != nil {
+			continue
+		}
+		rejections++
+		d.tally.shard(0).Add(-1)
+		if err := d.tally.fail(&ItemError{Info: results[i].Info, Err: err}); err != nil {
+			d.stopper.stop(err)
+		}
+	}
+	return rejections, ok
+}
+
+// settleTail settles the part of a split after its last item, if there is one.
+func (d *delivery[T, R]) settleTail(tail *chunk[T, R]) {
+	if !d.durable.on() || tail.from == tail.to && tail.from != (Cursor{}) {
+		return
+	}
+	d.durable.barrier.enter()
+	defer d.durable.barrier.leave()
+	d.settle(tail, 0)
+}
+
+// collect delivers the settled items of open chunks and returns the others. No call runs any more.
+func (d *delivery[T, R]) collect(ctx context.Context) []Pending {
+	var pending []Pending
+	for _, c := range d.inflight.open() {
+		if err := isolated(func() error { d.store(ctx, c); return nil }); err != nil {
+			d.sinks.fail("write", err)
+		}
+		pending = append(pending, c.pending()...)
+	}
+	return pending
+}

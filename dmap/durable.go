@@ -1,0 +1,220 @@
+package dmap
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/go-dmap/dmap/internal/journal"
+)
+
+// journalKeeper is a sink of this module that keeps the journal of a run, which makes the run durable.
+type journalKeeper interface {
+	// OpenJournal begins the run, or says how far it has come. A nil Log: the sink keeps no journal. An Ending: the run
+	// has ended and nothing is left to do; then the Log only has to be closed.
+	OpenJournal(ctx context.Context, spec RunSpec) (log journal.Log, progress journal.Progress, ended *Ending, err error)
+}
+
+// openJournal opens the journal of the first sink that keeps one. Without one the Log is nil.
+func openJournal[R any](ctx context.Context, s *sinkSet[R], spec RunSpec) (log journal.Log, p journal.Progress, ended *Ending, err error) {
+	for _, o := range s.list {
+		keeper, ok := o.sink.(journalKeeper)
+		if !ok {
+			continue
+		}
+		err = isolated(func() (err error) { log, p, ended, err = keeper.OpenJournal(ctx, spec); return err })
+		if err != nil {
+			return nil, p, nil, &SinkError{Op: "open", Err: err}
+		}
+		if log != nil {
+			s.keeper = o
+			return log, p, ended, nil
+		}
+	}
+	return nil, p, nil, nil
+}
+
+// durable makes settled items count, one commit window after the other: a barrier between deliveries, then the sinks make
+// the results before it durable, then a record in the journal names them. Without a journal it does nothing.
+type durable struct {
+	log        journal.Log // nil: the run has no journal
+	clock      runClock
+	every      time.Duration // Options.CommitEvery
+	committers map[string]Committer
+	fail       func(op string, err error) // reports a broken sink
+	quarantine *quarantine                // nil: no caution is needed
+
+	settledBefore journal.IntervalSet // by earlier processes
+	takenBefore   int64               // items that they took, for MaxItems
+	elapsedBefore time.Duration       // the time that they took
+
+	barrier barrier
+	writing sync.Mutex // held around each record; guards number and broken
+	number  int64      // of the next record
+	broken  bool       // a record could not be written: no later one may follow
+
+	mu        sync.Mutex // guards the fields below
+	settled   journal.Buffer
+	counts    journal.Counts // of settled
+	barrierAt time.Duration  // since the start of this process
+}
+
+// on reports whether the run has a journal.
+func (d *durable) on() bool { return d.log != nil }
+
+// resume sets the run up to continue after p. It appends a record first: a process that still runs is fenced by it.
+func (d *durable) resume(ctx context.Context, p *journal.Progress, poisonAfter int) error {
+	clean := p.Clean
+	record := journal.Commit{Number: p.Number, Begins: true}
+	if err := isolated(func() error { return d.log.Append(ctx, record) }); err != nil {
+		return &SinkError{Op: "append", Err: fmt.Errorf("commit %d: %w", record.Number, err)}
+	}
+	p.Apply(record)
+	d.number = p.Number
+	d.settledBefore = journal.NewIntervalSet(p.Settled)
+	d.takenBefore, d.elapsedBefore = p.Counts.Taken, p.Counts.Elapsed
+	d.quarantine = newQuarantine(p.Trials, clean, poisonAfter, d)
+	return nil
+}
+
+// delivered adds settled items, whose results have reached the sinks, to the window. The caller is inside the barrier.
+func (d *durable) delivered(intervals []journal.Interval, counts journal.Counts) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.settled.Add(intervals...)
+	d.counts.Add(counts)
+}
+
+// run commits one window after the other until drained is closed.
+func (d *durable) run(ctx context.Context, drained <-chan struct{}) {
+	timer := time.NewTimer(d.window())
+	defer timer.Stop()
+	for {
+		select {
+		case <-drained:
+			return
+		case <-timer.C:
+			if !d.commit(ctx, false) {
+				return
+			}
+			timer.Reset(d.window())
+		}
+	}
+}
+
+// window is how long the next commit window lasts. A thousandth of the time so far keeps the number of commits small in
+// runs of days, and bounds the work that a crash repeats.
+func (d *durable) window() time.Duration {
+	if d.every > 0 {
+		return d.every
+	}
+	return min(max(time.Second, d.clock.now()/1000), time.Minute)
+}
+
+// commit makes the window count. If that fails the run stops, and the items of the window run again when the run resumes.
+// last says that no call runs any more and that the run stops early.
+func (d *durable) commit(ctx context.Context, last bool) bool {
+	if !d.on() {
+		return true
+	}
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	if d.broken {
+		return false
+	}
+	record, any := d.closeWindow()
+	record.Clean = last
+	if !any && !last {
+		return true
+	}
+	if any {
+		if err := d.commitSinks(ctx, &record); err != nil {
+			d.broken = true
+			d.fail("commit", err)
+			return false
+		}
+	}
+	d.append(ctx, record)
+	d.quarantine.committed()
+	return !d.broken
+}
+
+// commitSinks has the committers make their results durable, and adds their states to the record.
+func (d *durable) commitSinks(ctx context.Context, record *journal.Commit) error {
+	record.States = make(map[string]json.RawMessage, len(d.committers))
+	for at, c := range d.committers {
+		err := isolated(func() (err error) { record.States[at], err = c.Commit(ctx); return err })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// appendNext appends the record that build returns. build runs when no other record is being written.
+func (d *durable) appendNext(ctx context.Context, build func() journal.Commit) {
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	d.append(ctx, build())
+}
+
+// append appends a record to the journal; writing is held.
+func (d *durable) append(ctx context.Context, record journal.Commit) {
+	if d.broken {
+		return
+	}
+	record.Number = d.number
+	if err := isolated(func() error { return d.log.Append(ctx, record) }); err != nil {
+		d.broken = true
+		d.fail("append", fmt.Errorf("commit %d: %w", record.Number, err))
+		return
+	}
+	d.number++
+}
+
+// appendFinal appends the last record of a run that has ended: whoever writes it is the runner whose final record counts.
+func (d *durable) appendFinal(ctx context.Context) error {
+	if !d.on() {
+		return nil
+	}
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	record := journal.Commit{Number: d.number, Clean: true}
+	if err := isolated(func() error { return d.log.Append(ctx, record) }); err != nil {
+		return &SinkError{Op: "append", Err: fmt.Errorf("commit %d: %w", record.Number, err)}
+	}
+	d.number++
+	return nil
+}
+
+// closeWindow ends the window and begins the next. any is false if nothing was settled in it.
+func (d *durable) closeWindow() (record journal.Commit, any bool) {
+	d.barrier.between(func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if any = !d.settled.Empty(); !any {
+			return
+		}
+		record = journal.Commit{Settled: d.settled.Take(), Counts: d.counts}
+		now := d.clock.now()
+		record.Counts.Elapsed, d.barrierAt = now-d.barrierAt, now
+		d.counts = journal.Counts{}
+		for _, c := range d.committers {
+			c.Barrier()
+		}
+	})
+	return record, any
+}
+
+// close lets another process resume the run.
+func (d *durable) close() error {
+	if !d.on() {
+		return nil
+	}
+	if err := isolated(d.log.Close); err != nil {
+		return &SinkError{Op: "close", Err: err}
+	}
+	return nil
+}

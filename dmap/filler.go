@@ -1,0 +1,126 @@
+package dmap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/go-dmap/dmap/batch"
+)
+
+// filler reads one split of a source with Fill: it fills chunks in place, and enqueues them when they are full.
+type filler[T, R any] struct {
+	r     *reader[T, R]
+	split *Split
+	from  Cursor // the end of the last chunk
+	at    Cursor // after the last item, skipped or not
+	index int64  // of the next item
+	skips int64  // items skipped since the last item that was not
+	ended bool   // there are no more items
+}
+
+// fillPiece is readItems for a source with Fill.
+func (r *reader[T, R]) fillPiece(ctx context.Context, s Split) error {
+	f := &filler[T, R]{r: r, split: &s, from: s.From, at: s.From}
+	rest, complete := s, false
+	defer func() { // also after a panic of the source, which leaves the items of the current chunk unread
+		if !complete {
+			r.leave(rest)
+		}
+	}()
+	for !f.ended {
+		c, fault := f.next(ctx)
+		rest.From = f.at
+		n := len(c.items) // c may be reused as soon as it is enqueued
+		if n > 0 && !r.inflight.enqueue(c, true) || r.stopper.stopping.Load() {
+			return errStopped
+		}
+		if fault != nil {
+			return r.fault(s, fault)
+		}
+		if err := r.count(n); err != nil {
+			return err
+		}
+	}
+	complete = true
+	r.delivery.settleTail(&chunk[T, R]{split: &s, from: f.from, to: s.To, skips: f.skips})
+	return nil
+}
+
+// next fills a chunk. It is empty if no item is left; an error comes with the items before it.
+func (f *filler[T, R]) next(ctx context.Context) (*chunk[T, R], error) {
+	limits := f.limits()
+	c := f.r.recycler.chunk(f.split, min(limits.Items, firstItems))
+	c.from = f.from
+	var err error
+	for full := false; !full && !f.ended && err == nil && !f.r.stopper.stopping.Load(); {
+		full, err = f.fill(ctx, c, limits)
+	}
+	if n := len(c.items); n > 0 {
+		f.from = c.items[n-1].Next
+	}
+	c.to = f.from
+	return c, err
+}
+
+// limits returns the limits of the next chunk, which always bound its items.
+func (f *filler[T, R]) limits() batch.Limits {
+	limits := f.r.pace.chunkLimits()
+	if limits.Items == 0 {
+		limits.Items = batch.MaxItems
+	}
+	if most := f.r.maxItems; most > 0 {
+		limits.Items = int(min(int64(limits.Items), most-f.r.taken))
+	}
+	return limits
+}
+
+// fill adds up to firstItems items to c and reports whether c is full. Items that do not fit are filled in again later.
+func (f *filler[T, R]) fill(ctx context.Context, c *chunk[T, R], limits batch.Limits) (full bool, err error) {
+	have, some := len(c.items), min(limits.Items-len(c.items), firstItems)
+	c.items = slices.Grow(c.items, some)
+	space := c.items[have : have+some]
+	s := *f.split
+	s.From = f.at
+	n, err := f.r.plan.Fill(ctx, s, space)
+	if err == nil && (n < 0 || n > some) {
+		err = fmt.Errorf("split %q: Fill returned %d items for a space of %d", s.ID, n, some)
+	}
+	if err != nil {
+		return true, err
+	}
+	defer func() { clear(space[len(c.items)-have:]) }() // skipped items, and those that do not fit
+	for i := range space[:n] {
+		item := &space[i]
+		if err = checkCursor(f.split, f.at, item); err != nil {
+			return true, err
+		}
+		switch skipped := item.Err != nil && errors.Is(item.Err, ErrSkip); {
+		case skipped:
+			f.r.tally.skip()
+			f.skips++
+		case !limits.Fits(len(c.items), c.bytes, item.Size):
+			return true, nil
+		default:
+			f.keep(c, item)
+		}
+		f.index++
+		f.at = item.Next
+	}
+	f.ended = n < some || f.at == s.To
+	return limits.Full(len(c.items), c.bytes), nil
+}
+
+// keep makes item the last one of c. It lies in the space after the items of c.
+func (f *filler[T, R]) keep(c *chunk[T, R], item *Item[T]) {
+	n := len(c.items)
+	c.items = c.items[:n+1]
+	if last := &c.items[n]; last != item { // items before this one were skipped
+		*last = *item
+	}
+	c.items[n].Index = f.index
+	c.bytes += item.Size
+	c.skippedBefore(f.skips)
+	f.skips = 0
+}

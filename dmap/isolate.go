@@ -1,0 +1,31 @@
+package dmap
+
+import "runtime"
+
+// recovering turns a panic of f, which calls code of the user, into an error.
+func recovering(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = newPanicError(p)
+		}
+	}()
+	return f()
+}
+
+// isolated is recovering on a goroutine of its own, for which it waits: a Goexit becomes an error too.
+func isolated(f func() error) error {
+	err := ErrGoexit
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		err = recovering(f)
+	}()
+	<-done
+	return err
+}
+
+// newPanicError makes a PanicError from what recover returned, with the stack of the calling goroutine.
+func newPanicError(value any) *PanicError {
+	stack := make([]byte, 16<<10)
+	return &PanicError{Value: value, Stack: stack[:runtime.Stack(stack, false)]}
+}

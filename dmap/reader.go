@@ -1,0 +1,331 @@
+package dmap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/go-dmap/dmap/internal/journal"
+)
+
+// defaultReaders is how many splits are read at once if the Plan does not say.
+const defaultReaders = 8
+
+// reader turns a source into chunks: one goroutine plans splits, others read them.
+type reader[T, R any] struct {
+	plan     Plan[T]
+	name     string // of the source, in errors
+	runID    string
+	inOrder  bool  // one goroutine reads: for an exact MaxItems, or to keep the order with a single call at once
+	maxItems int64 // 0: no limit
+
+	stopper  *stopper
+	tally    *tally
+	pace     *pace
+	durable  *durable
+	recycler *recycler[T, R]
+	inflight *inflight[T, R]
+	delivery *delivery[T, R]
+
+	splits  chan *piece
+	divider *divider    // nil: readers that run out of splits leave
+	taken   int64       // of maxItems; only the one reader counts
+	exited  atomic.Bool // the source ended the goroutine of a reader
+
+	mu       sync.Mutex // guards the fields below
+	left     []Split    // planned or begun, and not read to their end
+	last     *Split     // the last planned split
+	complete bool       // the planning has reached the end of the source
+}
+
+var (
+	errEnough  = errors.New("enough items") // MaxItems is reached
+	errStopped = errors.New("stopped")      // the gate takes nothing more
+)
+
+// run reads the source to its end, to MaxItems, or until the run stops. all says that nothing is left to read; err is the
+// error of the source.
+func (r *reader[T, R]) run(ctx context.Context) (all bool, err error) {
+	if r.taken = r.durable.takenBefore; r.maxItems > 0 && r.taken >= r.maxItems {
+		r.tally.truncated.Store(true)
+		return true, nil
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	r.splits = make(chan *piece)
+	n := r.readers()
+	group.Go(func() error {
+		defer close(r.splits)
+		return r.guarded(func() error { return r.planSplits(ctx) })
+	})
+	for range n {
+		group.Go(func() error { return r.guarded(func() error { return r.readSplits(ctx) }) })
+	}
+	err = group.Wait()
+	switch {
+	case err == nil && r.exited.Load():
+		return false, &SourceError{Source: r.name, Err: ErrGoexit}
+	case err == nil, errors.Is(err, errEnough):
+		return true, nil
+	case errors.Is(err, errStopped), r.stopper.stopping.Load():
+		return false, nil
+	default:
+		return false, err
+	}
+}
+
+// readers is how many goroutines read. It makes the divider if splits may be divided.
+func (r *reader[T, R]) readers() int {
+	if r.inOrder {
+		return 1
+	}
+	if r.plan.TrySplit != nil {
+		r.divider = newDivider(r.plan.TrySplit)
+	}
+	if r.plan.Readers < 1 {
+		return defaultReaders
+	}
+	return r.plan.Readers
+}
+
+// guarded turns a panic or a Goexit of the source into an error.
+func (r *reader[T, R]) guarded(f func() error) (err error) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		p := recover()
+		if p == nil {
+			r.exited.Store(true) // the goroutine ends here, so nobody gets err
+			return
+		}
+		err = &SourceError{Source: r.name, Err: newPanicError(p)}
+	}()
+	err = f()
+	returned = true
+	return err
+}
+
+// planSplits passes the unsettled parts of every split to the readers.
+func (r *reader[T, R]) planSplits(ctx context.Context) error {
+	for s, err := range r.pieces(ctx) {
+		if err != nil {
+			return r.fault(Split{}, err)
+		}
+		if err := r.checkVersion(s); err != nil {
+			return err
+		}
+		for _, part := range gaps(r.durable.settledBefore, s) {
+			select {
+			case r.splits <- r.begin(part):
+			case <-ctx.Done():
+				return errStopped
+			}
+		}
+		r.planned(s)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.complete = true
+	return nil
+}
+
+// pieces returns the splits of the source; for a run that resumes perhaps only those with unsettled items.
+func (r *reader[T, R]) pieces(ctx context.Context) iter.Seq2[Split, error] {
+	settled := r.durable.settledBefore
+	if r.plan.Resume == nil || len(settled) == 0 {
+		return r.plan.Splits(ctx)
+	}
+	return r.plan.Resume(ctx, func(id string) (Cursor, bool) {
+		end, ok := settled.Prefix(id)
+		return Cursor(end), ok
+	})
+}
+
+// checkVersion refuses a split whose settled items are of another version of its object.
+func (r *reader[T, R]) checkVersion(s Split) error {
+	before := r.durable.settledBefore.Version(s.ID)
+	if before == "" || s.Version == "" || before == s.Version {
+		return nil
+	}
+	field := fmt.Sprintf("version of %q: %s, begun with %s", s.ID, s.Version, before)
+	return r.fault(s, &SpecError{RunID: r.runID, Fields: []string{field}})
+}
+
+func (r *reader[T, R]) planned(s Split) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.last = &s
+}
+
+// readSplits reads planned splits, then parts of the splits of other readers.
+func (r *reader[T, R]) readSplits(ctx context.Context) error {
+	for p := range r.splits {
+		if err := r.readPiece(ctx, p); err != nil {
+			return err
+		}
+	}
+	if r.divider == nil {
+		return nil
+	}
+	for p := r.divider.next(ctx); p != nil; p = r.divider.next(ctx) {
+		if err := r.readItems(ctx, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readPiece reads p by Fill or by Read.
+func (r *reader[T, R]) readPiece(ctx context.Context, p *piece) error {
+	if r.plan.Fill != nil && r.divider == nil {
+		return r.fillPiece(ctx, p.split)
+	}
+	return r.readItems(ctx, p)
+}
+
+// begin makes a piece of a split. From then on it can be divided.
+func (r *reader[T, R]) begin(s Split) *piece {
+	if r.divider == nil {
+		return &piece{split: s}
+	}
+	return r.divider.register(s)
+}
+
+// readItems reads p to its end, item by item. If anything prevents that, the part after the last item read is left.
+func (r *reader[T, R]) readItems(ctx context.Context, p *piece) (err error) {
+	s := p.now()
+	b := &batcher[T, R]{split: &s, from: s.From, at: s.From, limits: r.pace.chunkLimits, fresh: r.recycler.chunk, enqueue: r.inflight.enqueue}
+	finished := false
+	defer func() { // also after a panic of the source
+		to := s.To
+		if r.divider != nil {
+			to = r.divider.finish(p)
+		}
+		if !b.flush() && err == nil {
+			err = errStopped
+		}
+		if finished && err == nil {
+			r.delivery.settleTail(b.tail(to))
+			return
+		}
+		rest := s
+		rest.From, rest.To = b.at, to
+		r.leave(rest)
+	}()
+	var n int64
+	if r.divider != nil {
+		ctx = context.WithValue(ctx, pieceKey{}, p)
+	}
+	for item, err := range r.plan.Read(ctx, s) {
+		if err == nil && r.durable.on() {
+			err = checkCursor(&s, b.at, &item)
+		}
+		if err != nil {
+			return r.fault(s, err)
+		}
+		if !r.owns(p, &item) {
+			break // the source does not know the end of a divided piece
+		}
+		if err := r.take(b, &item); err != nil {
+			return err
+		}
+		if r.divider != nil {
+			r.divider.progress(n)
+			n++
+		}
+	}
+	finished = true
+	return nil
+}
+
+// owns reports whether an item that the source yields for p belongs to it: p may have been divided in the meantime.
+func (r *reader[T, R]) owns(p *piece, item *Item[T]) bool {
+	if r.divider != nil {
+		return p.advance(item.Next)
+	}
+	to := p.split.To
+	return to == Cursor{} || item.Next.compare(to) <= 0
+}
+
+// checkCursor refuses cursors that do not grow. A journal could not tell what is settled.
+func checkCursor[T any](s *Split, before Cursor, item *Item[T]) error {
+	if item.Next.compare(before) > 0 {
+		return nil
+	}
+	return fmt.Errorf("split %q, item %q: its Next %+v does not lie after %+v", s.ID, item.ID(), item.Next, before)
+}
+
+// take adds an item to the batch, or counts it as skipped.
+func (r *reader[T, R]) take(b *batcher[T, R], item *Item[T]) error {
+	if item.Err != nil && errors.Is(item.Err, ErrSkip) {
+		r.tally.skip()
+		b.skip(item)
+		if r.stopper.stopping.Load() {
+			return errStopped
+		}
+		return nil
+	}
+	if !b.add(item) {
+		return errStopped
+	}
+	return r.count(1)
+}
+
+// count counts items for MaxItems. It returns errEnough with the last item that MaxItems allows.
+func (r *reader[T, R]) count(n int) error {
+	if r.maxItems == 0 {
+		return nil
+	}
+	if r.taken += int64(n); r.taken == r.maxItems {
+		r.tally.truncated.Store(true)
+		return errEnough
+	}
+	return nil
+}
+
+// leave records a part of the source that is not read.
+func (r *reader[T, R]) leave(s Split) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.left = append(r.left, s)
+}
+
+// fault makes a SourceError of an error of the source.
+func (r *reader[T, R]) fault(s Split, err error) error {
+	if r.stopper.read.ctx.Err() != nil {
+		return errStopped // most likely the error is that of the context
+	}
+	return &SourceError{Source: r.name, Split: s, Err: err}
+}
+
+// unread returns the part of the source that was not read. It is called after run has returned.
+func (r *reader[T, R]) unread() Unread {
+	u := Unread{Splits: r.left}
+	if r.complete {
+		return u
+	}
+	u.After, u.All = r.last, r.last == nil
+	for _, v := range r.durable.settledBefore.All() {
+		u.Settled = append(u.Settled, splitOf(v))
+	}
+	return u
+}
+
+// splitOf is the part of a split that v names.
+func splitOf(v journal.Interval) Split {
+	return Split{ID: v.Split, Version: v.Version, From: Cursor(v.From), To: Cursor(v.To)}
+}
+
+// sourceName is the name of a source in errors and records.
+func sourceName(src any) string {
+	if s, ok := src.(fmt.Stringer); ok {
+		return s.String()
+	}
+	return fmt.Sprintf("%T", src)
+}

@@ -1,0 +1,57 @@
+package dmap
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-dmap/dmap/batch"
+)
+
+// RunSpec describes a run that starts.
+type RunSpec struct {
+	RunID   string       `json:"runId"`
+	Source  string       `json:"source,omitempty"` // the source's String, if it has one
+	Started time.Time    `json:"started"`          // of this process
+	Options Options      `json:"options"`
+	Batch   batch.Limits `json:"batch,omitzero"`
+	Resumed bool         `json:"-"` // an earlier process began the run
+}
+
+// Differs names the fields of s and old that must not differ when a run resumes, with both values. Concurrency, retries,
+// timeouts and tolerance may differ.
+func (s RunSpec) Differs(old RunSpec) []string {
+	var fields []string
+	field := func(name string, now, then any) {
+		if now != then {
+			fields = append(fields, fmt.Sprintf("%s: %v, begun with %v", name, now, then))
+		}
+	}
+	field("source", s.Source, old.Source)
+	field("MaxItems", s.Options.MaxItems, old.Options.MaxItems)
+	field("Version", s.Options.Version, old.Options.Version)
+	field("batch", s.Batch, old.Batch)
+	return fields
+}
+
+// Errors that a durable run may end with, for errors.Is.
+var (
+	ErrFenced      = errors.New("another process has taken over this run")                // two processes, one RunID
+	ErrSpecChanged = errors.New("the run was begun with another source or other options") // see SpecError
+	ErrEnded       = errors.New("the run has ended already")                              // without success; a redrive may continue it
+	ErrSuspended   = errors.New("run suspended: call Map with the same RunID to resume")  // a cause for Run.Cancel
+)
+
+// SpecError names the differences between a run and the call that tries to resume it. It matches ErrSpecChanged.
+type SpecError struct {
+	RunID  string
+	Fields []string // such as "maxItems: 10, begun with 20"
+}
+
+func (e *SpecError) Error() string {
+	return fmt.Sprintf("%v: %s", ErrSpecChanged, strings.Join(e.Fields, "; "))
+}
+
+// Is reports whether target is ErrSpecChanged.
+func (e *SpecError) Is(target error) bool { return target == ErrSpecChanged }

@@ -1,0 +1,175 @@
+package dmap
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+
+	"github.com/go-dmap/dmap/batch"
+)
+
+// sinkSet is the sinks of a run. The first error of each ends the run.
+type sinkSet[R any] struct {
+	list    []*sinkState[R]
+	keeper  *sinkState[R] // keeps the journal; nil: none does
+	stopper *stopper
+
+	mu   sync.Mutex
+	errs []error // guarded by mu
+}
+
+// sinkState is one sink. Writes to a sink that is not concurrent are serial.
+type sinkState[R any] struct {
+	sink       Sink[R]
+	concurrent bool
+	mu         sync.Mutex // held around Write unless concurrent
+	began      bool
+}
+
+func newSinkSet[R any](sinks []Sink[R], stopper *stopper) *sinkSet[R] {
+	s := &sinkSet[R]{stopper: stopper}
+	for _, one := range sinks {
+		_, concurrent := one.(ConcurrentSink)
+		s.list = append(s.list, &sinkState[R]{sink: one, concurrent: concurrent})
+	}
+	return s
+}
+
+func (o *sinkState[R]) write(ctx context.Context, results []Result[R]) error {
+	if !o.concurrent {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+	}
+	return recovering(func() error { return o.sink.Write(ctx, results) })
+}
+
+// borrow reports whether no sink keeps what Write gets.
+func (s *sinkSet[R]) borrow() bool {
+	return !slices.ContainsFunc(s.list, func(o *sinkState[R]) bool {
+		_, borrows := o.sink.(BorrowingSink)
+		return !borrows
+	})
+}
+
+// write sends results to every sink; one that fails stops the run. It returns the successes that a sink could store only
+// as failures, and whether every sink has the results.
+func (s *sinkSet[R]) write(ctx context.Context, results []Result[R]) (rejected batch.Errors, ok bool) {
+	ok = true
+	for _, o := range s.list {
+		err := o.write(ctx, results)
+		if err == nil {
+			continue
+		}
+		var some batch.Errors
+		if errors.As(err, &some) {
+			if rejected == nil {
+				rejected = batch.Errors{}
+			}
+			maps.Copy(rejected, some)
+			continue
+		}
+		s.fail("write", err)
+		ok = false
+	}
+	return rejected, ok
+}
+
+// fail records the failure of a sink, which ends the run.
+func (s *sinkSet[R]) fail(op string, err error) {
+	failure := &SinkError{Op: op, Err: err}
+	s.stopper.stop(failure)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known := slices.ContainsFunc(s.errs, func(o error) bool { return errors.Unwrap(o).Error() == err.Error() })
+	if !known && len(s.errs) < firstFailures { // a sink may return the same error from Write and from Flush
+		s.errs = append(s.errs, failure)
+	}
+}
+
+// failures returns the first errors of the sinks.
+func (s *sinkSet[R]) failures() []error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.errs)
+}
+
+// begin calls Begin of the recorders. It stops at the first error.
+func (s *sinkSet[R]) begin(ctx context.Context, spec RunSpec) error {
+	for _, o := range s.list {
+		r, ok := o.sink.(Recorder)
+		if !ok {
+			continue
+		}
+		if err := isolated(func() error { return r.Begin(ctx, spec) }); err != nil {
+			return &SinkError{Op: "begin", Err: err}
+		}
+		o.began = true
+	}
+	return nil
+}
+
+// committers returns the sinks that are Committers, by their position, which names their states in commits.
+func (s *sinkSet[R]) committers() map[string]Committer {
+	out := map[string]Committer{}
+	for i, o := range s.list {
+		if c, ok := o.sink.(Committer); ok {
+			out[strconv.Itoa(i)] = c
+		}
+	}
+	return out
+}
+
+// restore calls Restore of the committers in a resumed run.
+func (s *sinkSet[R]) restore(ctx context.Context, states map[string][]json.RawMessage) error {
+	committers := s.committers()
+	for _, at := range slices.Sorted(maps.Keys(committers)) {
+		if err := isolated(func() error { return committers[at].Restore(ctx, states[at]) }); err != nil {
+			return &SinkError{Op: "restore", Err: err}
+		}
+	}
+	return nil
+}
+
+// flush calls Flush of every sink.
+func (s *sinkSet[R]) flush(ctx context.Context) {
+	for _, o := range s.list {
+		if err := isolated(func() error { return o.sink.Flush(ctx) }); err != nil {
+			s.fail("flush", err)
+		}
+	}
+}
+
+// end calls End of the recorders that began, except that of the keeper, and returns their errors.
+func (s *sinkSet[R]) end(ctx context.Context, e Ending) error {
+	var errs []error
+	for _, o := range s.list {
+		if o != s.keeper {
+			errs = append(errs, s.endOne(ctx, o, e))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// endKeeper calls End of the sink that keeps the journal. It comes last: its final record is that of the run, which must
+// not exist while another sink lacks its own.
+func (s *sinkSet[R]) endKeeper(ctx context.Context, e Ending) error {
+	if s.keeper == nil {
+		return nil
+	}
+	return s.endOne(ctx, s.keeper, e)
+}
+
+func (s *sinkSet[R]) endOne(ctx context.Context, o *sinkState[R], e Ending) error {
+	if !o.began {
+		return nil
+	}
+	if err := isolated(func() error { return o.sink.(Recorder).End(ctx, e) }); err != nil {
+		s.fail("end", err)
+		return &SinkError{Op: "end", Err: err}
+	}
+	return nil
+}

@@ -1,0 +1,159 @@
+package dmap
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// stopper knows why and how a run stops. It owns the contexts of the run's stages and ends them in order.
+type stopper struct {
+	runID  string
+	drain  time.Duration // Options.DrainTimeout
+	logger *slog.Logger
+	halt   func() // refuses new calls
+
+	run   stage // the caller's context, until Run.Cancel
+	read  stage // ends when nothing more may be read
+	calls stage // ends when calls are interrupted
+	sinks stage // of writes and commits while calls run
+	save  stage // of what sinks do after the last call
+
+	stopping   atomic.Bool
+	drained    chan struct{}  // closed when no call runs any more
+	background sync.WaitGroup // goroutines that bound the time of a stage
+
+	mu    sync.Mutex
+	cause error // why the run stops; the first wins. Guarded by mu
+}
+
+// stage is a context that the stopper can end.
+type stage struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+}
+
+func newStopper(ctx context.Context, opts Options) *stopper {
+	s := &stopper{runID: opts.RunID, drain: opts.DrainTimeout, logger: opts.Logger, drained: make(chan struct{})}
+	s.run = newStage(ctx)
+	s.read = newStage(s.run.ctx)
+	s.calls = callStage(ctx)
+	s.sinks, s.save = detached(ctx), detached(ctx)
+	return s
+}
+
+// newStage returns a stage that ends with ctx.
+func newStage(ctx context.Context) stage {
+	ctx, cancel := context.WithCancelCause(ctx)
+	return stage{ctx, cancel}
+}
+
+// detached returns a stage with the values of ctx that does not end with it.
+func detached(ctx context.Context) stage { return newStage(context.WithoutCancel(ctx)) }
+
+// callStage is detached for calls: they see the deadline of ctx.
+func callStage(ctx context.Context) stage {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return detached(ctx)
+	}
+	limited, release := context.WithDeadline(context.WithoutCancel(ctx), deadline)
+	s := newStage(limited)
+	return stage{s.ctx, func(cause error) {
+		s.cancel(cause)
+		release()
+	}}
+}
+
+// stop ends the run early: no reading, no new calls. Calls in flight get the drain timeout, or none if the run was
+// canceled. The first cause wins.
+func (s *stopper) stop(cause error) {
+	if !s.begin(cause) {
+		return
+	}
+	s.logger.Warn("dmap: the run stops", "run", s.runID, "cause", cause)
+	s.read.cancel(cause)
+	s.halt()
+	s.background.Go(func() { s.drainCalls(cause) })
+}
+
+// begin reports whether cause is the first.
+func (s *stopper) begin(cause error) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping.Load() {
+		return false
+	}
+	s.cause = cause
+	s.stopping.Store(true)
+	return true
+}
+
+// why returns the cause of the stop, nil if the run does not stop early.
+func (s *stopper) why() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cause
+}
+
+// drainCalls bounds the time that calls in flight have, and after that the time of writes if the run was canceled.
+func (s *stopper) drainCalls(cause error) {
+	timer := time.NewTimer(s.drain)
+	defer timer.Stop()
+	interrupt := s.run.ctx.Done()
+	if errors.Is(context.Cause(s.run.ctx), ErrSuspended) {
+		interrupt = nil
+	}
+	select {
+	case <-interrupt:
+	case <-timer.C:
+	case <-s.drained:
+		return
+	}
+	s.calls.cancel(cause)
+	select {
+	case <-s.run.ctx.Done():
+		s.bound(s.sinks, cause)
+	case <-s.drained:
+	}
+}
+
+// bound ends a stage after the drain timeout, unless it ends before.
+func (s *stopper) bound(st stage, cause error) {
+	timer := time.NewTimer(s.drain)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		st.cancel(cause)
+	case <-st.ctx.Done():
+	}
+}
+
+// onCancel calls f when the context of the run ends. The returned function disarms that, and waits while f runs.
+func (s *stopper) onCancel(f func(cause error)) (disarm func()) {
+	called := make(chan struct{})
+	stop := context.AfterFunc(s.run.ctx, func() {
+		defer close(called)
+		f(context.Cause(s.run.ctx))
+	})
+	return func() {
+		if !stop() {
+			<-called
+		}
+	}
+}
+
+// boundSaving bounds the time of the save stage once the context of the run ends. The returned function disarms that.
+func (s *stopper) boundSaving() (disarm func()) {
+	return s.onCancel(func(cause error) { s.background.Go(func() { s.bound(s.save, cause) }) })
+}
+
+// release ends every stage.
+func (s *stopper) release(cause error) {
+	for _, st := range []stage{s.run, s.calls, s.sinks, s.save} {
+		st.cancel(cause)
+	}
+}

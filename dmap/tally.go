@@ -1,0 +1,110 @@
+package dmap
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/go-dmap/dmap/internal/journal"
+)
+
+// tally counts the items of a run and judges its failures.
+type tally struct {
+	read, failed, skipped atomic.Int64
+	calls, retries        atomic.Int64
+	succeeded             [64]shard
+
+	tolerance atomic.Pointer[Tolerance]
+	truncated atomic.Bool // MaxItems ended the reading
+	readAll   atomic.Bool // the source has ended, or MaxItems is reached
+
+	mu    sync.Mutex
+	first []*ItemError // the first failures; guarded by mu
+}
+
+// shard counts successes of some workers, so that workers on many cores do not write to one cache line. The other
+// counters are rare or added per chunk.
+type shard struct {
+	n atomic.Int64
+	_ [56]byte // a cache line each
+}
+
+const firstFailures = 10
+
+func newTally(t Tolerance) *tally {
+	c := &tally{}
+	c.tolerance.Store(&t)
+	return c
+}
+
+// resume starts the counts with those of earlier processes.
+func (c *tally) resume(n journal.Counts) {
+	c.read.Store(n.Read)
+	c.shard(0).Store(n.Succeeded)
+	c.failed.Store(n.Failed)
+	c.skipped.Store(n.Skipped)
+	c.calls.Store(n.Calls)
+	c.retries.Store(n.Retries)
+}
+
+func (c *tally) shard(worker int) *atomic.Int64 { return &c.succeeded[worker%len(c.succeeded)].n }
+
+func (c *tally) successes() int64 {
+	var n int64
+	for i := range c.succeeded {
+		n += c.succeeded[i].n.Load()
+	}
+	return n
+}
+
+// settled returns the failures and all settled items. It loads the failures last, so that a failure is never judged
+// without the successes that came before it.
+func (c *tally) settled() (failed, all int64) {
+	succeeded := c.successes()
+	failed = c.failed.Load()
+	return failed, failed + succeeded
+}
+
+// skip counts an item that the source skipped.
+func (c *tally) skip() {
+	c.read.Add(1)
+	c.skipped.Add(1)
+}
+
+// fail counts a failed item. It returns a ToleranceError if that is one too many.
+func (c *tally) fail(err *ItemError) error {
+	c.failed.Add(1)
+	c.mu.Lock()
+	if len(c.first) < firstFailures {
+		c.first = append(c.first, err)
+	}
+	c.mu.Unlock()
+	return c.exceeded()
+}
+
+// exceeded returns a ToleranceError if more items failed than the tolerance allows.
+func (c *tally) exceeded() error {
+	bad, of := c.settled()
+	ended := c.readAll.Load()
+	if ended {
+		of = c.read.Load() - c.skipped.Load()
+	}
+	tolerance := *c.tolerance.Load()
+	if bad == 0 || !tolerance.exceeded(bad, of, ended) {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return &ToleranceError{Tolerance: tolerance, Failed: bad, Of: of, First: slices.Clone(c.first)}
+}
+
+// fill writes the counts into s. Settled items are loaded before read ones, so that Pending is never negative.
+func (c *tally) fill(s *Stats) {
+	s.Truncated = c.truncated.Load()
+	s.Skipped = c.skipped.Load()
+	s.Failed = c.failed.Load()
+	s.Succeeded = c.successes()
+	s.Calls, s.Retries = c.calls.Load(), c.retries.Load()
+	s.Read = c.read.Load()
+	s.Pending = s.Read - s.Succeeded - s.Failed - s.Skipped
+}

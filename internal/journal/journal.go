@@ -1,0 +1,87 @@
+// Package journal is the record of a durable run: a sequence of commits, each of which names settled intervals of the
+// source and the results that count from then on. It is pure data: a sink stores it, the engine writes and reads it.
+package journal
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// Log is where a run appends its commits. The engine closes it once, when the run has ended or has failed to start.
+type Log interface {
+	// Append makes c durable. It returns an error that matches dmap.ErrFenced if record c.Number exists already, from
+	// another runner. Calls are serial.
+	Append(ctx context.Context, c Commit) error
+	// Close releases the run for other processes.
+	Close() error
+}
+
+// Commit is one record of a journal.
+type Commit struct {
+	Number  int64                      `json:"number"` // from 0, without gaps
+	Settled []Interval                 `json:"settled,omitempty"`
+	Counts  Counts                     `json:"counts"`
+	States  map[string]json.RawMessage `json:"states,omitempty"` // of the sinks that are Committers, by position
+	Begins  bool                       `json:"begins,omitempty"` // a process resumes the run with this record
+	Clean   bool                       `json:"clean,omitempty"`  // the last record of a process that stopped by itself
+	Trying  []Trial                    `json:"trying,omitempty"` // items that are about to be called
+	Back    []Interval                 `json:"back,omitempty"`   // announced items whose call has returned
+}
+
+// Counts is what a Commit adds to the counts of the run.
+type Counts struct {
+	Read      int64 `json:"read"`
+	Taken     int64 `json:"taken"` // of Read, the items that the source did not skip; MaxItems counts these
+	Succeeded int64 `json:"succeeded"`
+	Failed    int64 `json:"failed"`
+	Skipped   int64 `json:"skipped"`
+	Calls     int64 `json:"calls"`
+	Retries   int64 `json:"retries"`
+
+	Elapsed time.Duration `json:"elapsed,omitempty"` // ns, the sum over the processes of the run
+}
+
+// Add adds o to c.
+func (c *Counts) Add(o Counts) {
+	c.Read += o.Read
+	c.Taken += o.Taken
+	c.Succeeded += o.Succeeded
+	c.Failed += o.Failed
+	c.Skipped += o.Skipped
+	c.Calls += o.Calls
+	c.Retries += o.Retries
+	c.Elapsed += o.Elapsed
+}
+
+// Progress is the union of the commits of a run.
+type Progress struct {
+	Resumed bool                         // the run was begun before
+	Number  int64                        // of the next commit
+	Settled []Interval                   // in order, merged
+	Counts  Counts                       // sums
+	States  map[string][]json.RawMessage // of Committers, in the order of the commits
+	Clean   bool                         // the last process stopped by itself
+	Trials  []Trial                      // announced items that have not settled
+}
+
+// Apply adds commits, in order, to the union.
+func (p *Progress) Apply(commits ...Commit) {
+	settled := NewIntervalSet(p.Settled)
+	for _, c := range commits {
+		p.Number = c.Number + 1
+		p.Clean = c.Clean
+		p.Counts.Add(c.Counts)
+		for _, v := range c.Settled {
+			settled.Add(v)
+		}
+		for sink, state := range c.States {
+			if p.States == nil {
+				p.States = make(map[string][]json.RawMessage)
+			}
+			p.States[sink] = append(p.States[sink], state)
+		}
+		p.applyTrials(c, settled)
+	}
+	p.Settled = settled.All()
+}
