@@ -10,47 +10,47 @@ import (
 
 // Limits and defaults of Options.
 const (
-	MaxMaxConcurrency     = 10_000 // the hard limit of Step Functions, and what is tested here
-	DefaultMaxConcurrency = 100
-	DefaultDrainTimeout   = 30 * time.Second
-	DefaultPoisonAfter    = 3
+	maxConcurrency        = 10_000 // the hard limit of Step Functions, and what is tested here
+	defaultMaxConcurrency = 100
+	defaultDrainTimeout   = 30 * time.Second
+	defaultPoisonAfter    = 3
 )
 
 // Options tune a run. The zero value is valid: 100 calls at once, no retries, no failure tolerated.
 type Options struct {
 	// RunID names the run: 1 to 128 of letters, digits and "._=-", not starting with a dot. Empty: one is made from
-	// time and chance.
+	// the time and a random number.
 	RunID string `json:"runId,omitempty"`
-	// MaxConcurrency bounds the calls in flight (batches, not items, in MapBatch), 1 to 10,000.
-	// 0: DefaultMaxConcurrency. 1 keeps source order.
+	// MaxConcurrency bounds the calls in flight (batches, not items, in MapBatch), 1 to 10,000. 0: 100. 1 keeps the
+	// order of the source.
 	MaxConcurrency int `json:"maxConcurrency,omitempty"`
-	// MaxItems stops after exactly the first N items of the source that are not skipped. 0: no limit.
+	// MaxItems ends the run after exactly the first N items of the source that are not skipped. 0: no limit.
 	MaxItems int64 `json:"maxItems,omitempty"`
 	// Timeout ends the context of a call; the attempt has then failed with context.DeadlineExceeded. 0: none.
 	Timeout time.Duration `json:"timeout,omitempty"`
-	// Retry says how often a failed item is called again. The zero Retry never does.
+	// Retry says how often a failed item is called again. The zero Retry never calls it again.
 	Retry Retry `json:"retry,omitzero"`
 	// Tolerance says how many items may fail before the run does. The zero Tolerance tolerates none.
 	Tolerance Tolerance `json:"tolerance,omitzero"`
-	// DrainTimeout is how long calls in flight may go on once the run is suspended, the tolerance is exceeded or a sink
-	// broke; and after that how long results may take to be saved once the run was cancelled or suspended by its context.
-	// 0: DefaultDrainTimeout.
+	// DrainTimeout is the time that calls in flight get to return after the run was suspended, the tolerance was
+	// exceeded, or a sink broke. It is also the time that sinks get to save results after that, if the run was canceled
+	// or suspended by its context. 0: 30 s.
 	DrainTimeout time.Duration `json:"drainTimeout,omitempty"`
-	// AbandonAfter gives up calls that still run this long after their context ended: the item fails with ErrStuck, the
-	// place is freed, a late result is dropped. 0: never; Map waits for every call. The function's goroutine goes on
-	// running, which nothing in Go can prevent.
+	// AbandonAfter abandons a call that still runs this long after the end of its context: the item fails with
+	// ErrStuck, the slot is free, a late result is dropped. The goroutine of the function keeps running, which nothing
+	// in Go can prevent. 0: never; Map waits for every call.
 	AbandonAfter time.Duration `json:"abandonAfter,omitempty"`
-	// Version names what else decides the results: the function, filters, other inputs. A run goes on only with the
-	// Version it was begun with.
+	// Version names everything else that decides the results: the function, filters, other inputs. A run resumes only
+	// with the Version that it was begun with.
 	Version string `json:"version,omitempty"`
-	// Parent is the RunID of the run whose items this one takes up again, in a redrive. It is recorded, and changes nothing.
+	// Parent is the RunID of the run whose items this run processes again, in a redrive. It is only recorded.
 	Parent string `json:"parent,omitempty"`
-	// CommitEvery is how often results are made to count in a run with a journal: after a crash at most what was settled
-	// since, and what was in flight, runs again. 0: once a second, and in long runs after each thousandth of
-	// their time, at most a minute.
+	// CommitEvery is the length of a commit window in a durable run. After a crash only the items in flight and the
+	// items settled after the last commit run again. 0: one second, and in long runs a thousandth of their time so far,
+	// at most a minute.
 	CommitEvery time.Duration `json:"commitEvery,omitempty"`
-	// PoisonAfter sets an item aside as failed that was in flight in so many deaths of the run's process, as far as they
-	// are recorded (see PoisonError). 0: 3. Negative: never, where processes are often killed from outside.
+	// PoisonAfter quarantines an item that was in flight in this many recorded crashes of the process: it fails with
+	// PoisonError. 0: 3. Negative: never, for processes that are often killed from outside.
 	PoisonAfter int `json:"poisonAfter,omitempty"`
 	// Logger gets warnings (stuck calls, an exceeded tolerance). nil: none.
 	Logger *slog.Logger `json:"-"`
@@ -68,9 +68,9 @@ func (o Options) validate() error {
 	}
 	check(o.RunID == "" || runIDPattern.MatchString(o.RunID),
 		"RunID %q: want 1 to 128 of letters, digits and ._=-, not starting with a dot", o.RunID)
-	check(o.Parent == "" || runIDPattern.MatchString(o.Parent), "Parent %q is no RunID", o.Parent)
-	check(o.MaxConcurrency >= 0 && o.MaxConcurrency <= MaxMaxConcurrency,
-		"MaxConcurrency %d: want 0 to %d", o.MaxConcurrency, MaxMaxConcurrency)
+	check(o.Parent == "" || runIDPattern.MatchString(o.Parent), "Parent %q is not a RunID", o.Parent)
+	check(o.MaxConcurrency >= 0 && o.MaxConcurrency <= maxConcurrency,
+		"MaxConcurrency %d: want 0 to %d", o.MaxConcurrency, maxConcurrency)
 	check(o.MaxItems >= 0, "MaxItems %d is negative", o.MaxItems)
 	check(o.Timeout >= 0, "Timeout %v is negative", o.Timeout)
 	check(o.DrainTimeout >= 0, "DrainTimeout %v is negative", o.DrainTimeout)
@@ -85,13 +85,13 @@ func (o Options) withDefaults() Options {
 		o.RunID = newRunID()
 	}
 	if o.MaxConcurrency == 0 {
-		o.MaxConcurrency = DefaultMaxConcurrency
+		o.MaxConcurrency = defaultMaxConcurrency
 	}
 	if o.PoisonAfter == 0 {
-		o.PoisonAfter = DefaultPoisonAfter
+		o.PoisonAfter = defaultPoisonAfter
 	}
 	if o.DrainTimeout == 0 {
-		o.DrainTimeout = DefaultDrainTimeout
+		o.DrainTimeout = defaultDrainTimeout
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

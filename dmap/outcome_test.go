@@ -27,7 +27,7 @@ func TestRetriesWaitOutsideTheGate(t *testing.T) {
 				return 0, errBoom
 			}
 			return info.Attempt, nil
-		}, dmap.Options{MaxConcurrency: 1, Retry: dmap.Retry{MaxAttempts: 3, Initial: 10 * time.Second, Jitter: dmap.JitterNone}}, &got)
+		}, dmap.Options{MaxConcurrency: 1, Retry: dmap.Retry{MaxAttempts: 3, Initial: 10 * time.Second, NoJitter: true}}, &got)
 		require.NoError(t, err)
 		require.EqualValues(t, 100, stats.Succeeded)
 		require.EqualValues(t, 102, stats.Calls)
@@ -63,7 +63,7 @@ func TestWaitingRetriesAreBounded(t *testing.T) {
 			}
 		})
 		run, err := dmap.Start(t.Context(), src, func(context.Context, int) (int, error) { return 0, errBoom },
-			dmap.Options{MaxConcurrency: 10, Retry: dmap.Retry{MaxAttempts: 2, Initial: time.Hour, Max: time.Hour, Jitter: dmap.JitterNone}})
+			dmap.Options{MaxConcurrency: 10, Retry: dmap.Retry{MaxAttempts: 2, Initial: time.Hour, Max: time.Hour, NoJitter: true}})
 		require.NoError(t, err)
 		synctest.Wait()
 		require.Less(t, read.Load(), int64(2000))
@@ -478,7 +478,7 @@ func TestACancellationBoundsTheTimeThatSinksHave(t *testing.T) {
 		var broken *dmap.SinkError
 		require.ErrorAs(t, err, &broken)
 		require.EqualValues(t, 2, stats.Succeeded)
-		require.Equal(t, time.Minute+dmap.DefaultDrainTimeout, time.Since(began))
+		require.Equal(t, time.Minute+30*time.Second, time.Since(began))
 	})
 }
 

@@ -9,35 +9,26 @@ import (
 
 // Defaults of Retry, as in Step Functions but for the jitter, which it has off.
 const (
-	DefaultRetryInitial = time.Second
-	DefaultRetryFactor  = 2.0
-	DefaultRetryMax     = time.Minute
+	defaultRetryInitial = time.Second
+	defaultRetryFactor  = 2.0
+	defaultRetryMax     = time.Minute
 )
 
-// Retry says how often and when a failed item is called again. A retry that waits holds no place.
+// Retry says how often and when a failed item is called again. An item that waits for its retry uses no slot.
 //
-// The wait after attempt n is Initial * Factor^(n-1), at most Max, and with full jitter a random duration between zero
-// and that. An error that asks for more by RetryAfter gets it. Errors marked by Permanent, panics and Goexit are
-// final; so is what Retryable rejects.
+// The wait after attempt n is Initial * Factor^(n-1), at most Max; with jitter it is a random duration between zero and
+// that, as in JitterStrategy FULL of Step Functions. An error may ask for a longer wait by RetryAfter. Errors marked by
+// Permanent, panics and Goexit are final, and so is an error that Retryable rejects.
 type Retry struct {
 	MaxAttempts int           `json:"maxAttempts,omitempty"` // calls per item in all; 0 and 1: no retry
-	Initial     time.Duration `json:"initial,omitempty"`     // 0: DefaultRetryInitial
-	Factor      float64       `json:"factor,omitempty"`      // at least 1; 0: DefaultRetryFactor
-	Max         time.Duration `json:"max,omitempty"`         // 0: DefaultRetryMax
-	Jitter      Jitter        `json:"jitter,omitempty"`      // zero: JitterFull
+	Initial     time.Duration `json:"initial,omitempty"`     // 0: 1 s
+	Factor      float64       `json:"factor,omitempty"`      // at least 1; 0: 2
+	Max         time.Duration `json:"max,omitempty"`         // 0: 1 minute
+	NoJitter    bool          `json:"noJitter,omitempty"`    // wait exactly the computed time
 
 	// Retryable may reject errors; nil accepts all that are not final anyway. Called from many goroutines.
 	Retryable func(error) bool `json:"-"`
 }
-
-// Jitter spreads retries in time.
-type Jitter string
-
-// The strategies of Step Functions' JitterStrategy.
-const (
-	JitterFull Jitter = ""     // between 0 and the computed wait
-	JitterNone Jitter = "NONE" // exactly the computed wait
-)
 
 func (r Retry) validate() error {
 	var errs []error
@@ -48,20 +39,19 @@ func (r Retry) validate() error {
 	}
 	check(r.MaxAttempts >= 0, "MaxAttempts %d is negative", r.MaxAttempts)
 	check(r.Initial >= 0, "Initial %v is negative", r.Initial)
-	check(r.Factor == 0 || r.Factor >= 1 && !math.IsInf(r.Factor, 0), "Factor %v: want at least 1, or 0 for %v", r.Factor, DefaultRetryFactor)
+	check(r.Factor == 0 || r.Factor >= 1 && !math.IsInf(r.Factor, 0), "Factor %v: want at least 1, or 0 for %v", r.Factor, defaultRetryFactor)
 	check(r.Max >= 0, "Max %v is negative", r.Max)
-	check(r.Jitter == JitterFull || r.Jitter == JitterNone, "Jitter %q is unknown", r.Jitter)
 	return errors.Join(errs...)
 }
 
-// again says whether an item that failed its n-th attempt (from 1) with err is called once more, and after which wait.
+// again reports whether an item that failed its n-th attempt (from 1) with err is called once more, and after which wait.
 // chance is a random number in [0, 1).
 func (r Retry) again(n int, err error, chance float64) (wait time.Duration, ok bool) {
 	if n >= r.MaxAttempts || final(err) || r.Retryable != nil && !r.Retryable(err) {
 		return 0, false
 	}
 	wait = r.backoff(n)
-	if r.Jitter == JitterFull {
+	if !r.NoJitter {
 		wait = time.Duration(chance * float64(wait))
 	}
 	var asks interface{ RetryAfter() time.Duration }
@@ -75,13 +65,13 @@ func (r Retry) again(n int, err error, chance float64) (wait time.Duration, ok b
 func (r Retry) backoff(n int) time.Duration {
 	initial, factor, most := r.Initial, r.Factor, r.Max
 	if initial == 0 {
-		initial = DefaultRetryInitial
+		initial = defaultRetryInitial
 	}
 	if factor == 0 {
-		factor = DefaultRetryFactor
+		factor = defaultRetryFactor
 	}
 	if most == 0 {
-		most = DefaultRetryMax
+		most = defaultRetryMax
 	}
 	wait := float64(initial) * math.Pow(factor, float64(n-1))
 	return time.Duration(min(wait, float64(most))) // min also catches +Inf

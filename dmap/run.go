@@ -4,7 +4,7 @@ import (
 	"fmt"
 )
 
-// Run is a run in progress. Its methods are safe for concurrent use, also after the end.
+// Run is a run in progress. Its methods are safe for concurrent use, also after its end.
 type Run struct {
 	control control
 }
@@ -30,8 +30,8 @@ func (r *Run) Stats() Stats { return r.control.stats() }
 
 // SetMaxConcurrency changes the limit, 1 to 10,000. A lower one takes effect as calls return: none is interrupted.
 func (r *Run) SetMaxConcurrency(n int) error {
-	if n < 1 || n > MaxMaxConcurrency {
-		return fmt.Errorf("dmap: concurrency %d: want 1 to %d", n, MaxMaxConcurrency)
+	if n < 1 || n > maxConcurrency {
+		return fmt.Errorf("dmap: concurrency %d: want 1 to %d", n, maxConcurrency)
 	}
 	r.control.setLimit(n)
 	return nil
@@ -46,13 +46,13 @@ func (r *Run) SetTolerance(t Tolerance) error {
 	return nil
 }
 
-// Pause starts no more calls, first or repeated, until Resume. Calls in flight go on.
+// Pause starts no more calls, neither first ones nor retries, until Resume. Calls in flight continue.
 func (r *Run) Pause() { r.control.setPaused(true) }
 
 // Resume ends a Pause.
 func (r *Run) Resume() { r.control.setPaused(false) }
 
-// Cancel ends the run as if the context given to Start had been cancelled with cause; nil: ErrCanceled. It does not wait.
+// Cancel ends the run as if the context given to Start had been canceled with cause; nil: ErrCanceled. It does not wait.
 func (r *Run) Cancel(cause error) {
 	if cause == nil {
 		cause = ErrCanceled
@@ -60,9 +60,8 @@ func (r *Run) Cancel(cause error) {
 	r.control.cancel(cause)
 }
 
-// Suspend stops the run so that a call with the same RunID goes on with it, if it has a journal: nothing new starts, calls
-// in flight have Options.DrainTimeout to come back, what is settled is committed, and Wait returns ErrSuspended.
-// It does not wait.
+// Suspend stops the run so that a call with the same RunID resumes it, if it has a journal: no new call starts, calls in
+// flight get Options.DrainTimeout to return, settled items are committed, and Wait returns ErrSuspended. It does not wait.
 func (r *Run) Suspend() { r.control.suspend() }
 
 // Done is closed when the run has ended and nothing of it runs any more.

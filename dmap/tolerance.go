@@ -7,18 +7,18 @@ import (
 	"strings"
 )
 
-// DefaultMinItems is the sample that S3 Batch Operations waits for before it judges a percentage.
-const DefaultMinItems = 1000
+// defaultMinItems is the sample that S3 Batch Operations waits for before it judges a percentage.
+const defaultMinItems = 1000
 
-// Tolerance says how many items may fail before the run does. The zero Tolerance tolerates none; otherwise a zero field
-// does not limit, and exceeding either limit (strictly) fails the run.
+// Tolerance says how many items may fail before the run does. The zero Tolerance tolerates none. Otherwise a zero field
+// does not limit, and to exceed either limit (strictly) fails the run.
 //
-// A percentage is judged over the settled items, from MinItems of them on, while the source is still being read, and
-// over all items once it has ended. (Step Functions lists first, so it always knows the total.)
+// While the source is being read a percentage is of the settled items, and is judged once there are MinItems of them. Once
+// the source has ended it is of all items. (Step Functions lists first, so it always knows the total.)
 type Tolerance struct {
 	Count      int64   `json:"count,omitempty"`
 	Percentage float64 `json:"percentage,omitempty"` // 0 to 100; 100 tolerates every failure
-	MinItems   int64   `json:"minItems,omitempty"`   // 0: DefaultMinItems
+	MinItems   int64   `json:"minItems,omitempty"`   // 0: 1000
 }
 
 func (t Tolerance) validate() error {
@@ -49,7 +49,7 @@ func (t Tolerance) exceeded(failed, of int64, ended bool) bool {
 
 func (t Tolerance) minItems() int64 {
 	if t.MinItems == 0 {
-		return DefaultMinItems
+		return defaultMinItems
 	}
 	return t.MinItems
 }

@@ -31,6 +31,8 @@ import (
 const (
 	applications = "applications/" // prefix in the input bucket
 	runs         = "runs/"         // prefix in the results bucket
+
+	maxConcurrency = 10_000 // the limit of dmap
 )
 
 // config is what the flags say.
@@ -169,8 +171,8 @@ func parse(args []string, stderr io.Writer) (config, error) {
 		return config{}, fmt.Errorf("-batch %d is negative", cfg.batch)
 	case cfg.maxItems < 0:
 		return config{}, fmt.Errorf("-max-items %d is negative", cfg.maxItems)
-	case cfg.concurrency < 1 || cfg.concurrency > dmap.MaxMaxConcurrency:
-		return config{}, fmt.Errorf("-concurrency %d: want 1 to %d", cfg.concurrency, dmap.MaxMaxConcurrency)
+	case cfg.concurrency < 1 || cfg.concurrency > maxConcurrency:
+		return config{}, fmt.Errorf("-concurrency %d: want 1 to %d", cfg.concurrency, maxConcurrency)
 	case !(cfg.tolerance >= 0 && cfg.tolerance <= 100): // also catches NaN
 		return config{}, fmt.Errorf("-tolerance %v: want 0 to 100", cfg.tolerance)
 	case cfg.run != "" && !cfg.durable():
