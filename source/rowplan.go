@@ -58,7 +58,7 @@ func (p *rowPlan) run(ctx context.Context, header func() (int64, error), emit fu
 }
 
 // look finds row starts, on the goroutine of the request.
-func (p *rowPlan) look(b *ranges.Block) { b.Look = p.rows.Scan(text(b)) }
+func (p *rowPlan) look(b *ranges.Block) { b.Scanned = p.rows.Scan(text(b)) }
 
 // text is b without a byte order mark.
 func text(b *ranges.Block) []byte {
@@ -110,7 +110,7 @@ func (p *rowPlan) block(b *ranges.Block, emit func(from, to int64) bool) bool {
 	}
 	in := text(b)
 	var first int
-	p.state, first = p.rows.Next(in, b.Look.(csvsplit.Part), p.state) // one of its own kind: look made it
+	p.state, first = p.rows.Next(in, b.Scanned.(csvsplit.Part), p.state) // set by look
 	if at <= p.from || at < p.behind {
 		at = csvsplit.None
 	}
