@@ -99,7 +99,7 @@ durability: ## what surviving kill -9 costs: the job with its journal off and on
 
 crash: ## kill -9 KILLS processes (40) on STORE (file, s3, both) and count what is lost, doubled and run again; SEED repeats
 	cd internal/e2e && DMAP_CRASH_KILLS=$(KILLS) DMAP_CRASH_STORE=$(STORE) DMAP_CRASH_SEED=$(SEED) \
-		DMAP_CRASH_STRIDE=1 go test -run '^(TestCrash|TestAProcessMayEndAtAnyStep)$$' -count=1 -v -timeout 2h .
+		DMAP_CRASH_STRIDE=1 go test -run '^(TestCrash|TestRunSurvivesProcessExitAtAnyStep)$$' -count=1 -v -timeout 2h .
 
 plantedbugs: ## plant known bugs in a copy, one after the other: the tests must catch each
 	@.ci/plantedbugs

@@ -1,4 +1,5 @@
-// Package batch groups items into batches: by count, by bytes, or after a wait. It groups; it runs nothing.
+// Package batch decides how items are grouped into batches: by count, by bytes, or by waiting
+// time. It is pure code and runs nothing.
 package batch
 
 import (
@@ -10,17 +11,23 @@ import (
 	"time"
 )
 
-// Limits close a batch: whichever is reached first. At least Items or Bytes must be set.
+// Limits close a batch as soon as one of them is reached. At least one of Items and Bytes must be
+// set.
 type Limits struct {
-	Items int           `json:"items,omitempty"` // at most so many items; 0: no limit
-	Bytes int64         `json:"bytes,omitempty"` // at most so many bytes by Item.Size; 0: no limit. A larger item is alone
-	Wait  time.Duration `json:"wait,omitempty"`  // at most so long after the first item; 0: until full or the split ends
+	// Items is the maximum number of items, up to MaxItems. 0: no limit.
+	Items int `json:"items,omitempty"`
+	// Bytes is the maximum sum of Item.Size. 0: no limit. A larger item gets a batch of its own.
+	Bytes int64 `json:"bytes,omitempty"`
+	// Wait closes a batch this long after its first item. 0: a batch stays open until it is full or
+	// the split ends.
+	Wait time.Duration `json:"wait,omitempty"`
 }
 
-// MaxItems is the largest Limits.Items, and the bound where only bytes are limited.
+// MaxItems is the largest valid Limits.Items. It also bounds batches that are limited by bytes
+// alone.
 const MaxItems = 10_000
 
-// Validate returns all that is wrong with l, joined.
+// Validate returns all errors in l, joined.
 func (l Limits) Validate() error {
 	var errs []error
 	check := func(ok bool, format string, args ...any) {
@@ -35,28 +42,30 @@ func (l Limits) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Fits reports whether an item of size bytes still goes into a batch that holds items items of bytes bytes.
+// Fits reports whether an item of size bytes fits into a batch of items items and bytes bytes. An
+// item of any size fits into an empty batch.
 func (l Limits) Fits(items int, bytes, size int64) bool {
 	if items == 0 {
 		return true
 	}
-	return items < l.most() && (l.Bytes == 0 || bytes+size <= l.Bytes)
+	return items < l.maxItems() && (l.Bytes == 0 || bytes+size <= l.Bytes)
 }
 
-// Full reports whether a batch of items items and bytes bytes takes nothing more.
+// Full reports whether a batch of items items and bytes bytes is complete.
 func (l Limits) Full(items int, bytes int64) bool {
-	return items >= l.most() || l.Bytes > 0 && bytes >= l.Bytes
+	return items >= l.maxItems() || l.Bytes > 0 && bytes >= l.Bytes
 }
 
-func (l Limits) most() int {
+// maxItems returns the effective limit on items.
+func (l Limits) maxItems() int {
 	if l.Items == 0 {
 		return MaxItems
 	}
 	return l.Items
 }
 
-// Errors is what a batch function returns to fail only some items: the errors by position in the batch. Items that it
-// does not name have succeeded.
+// Errors is returned by a batch function to fail some items only. The key is the index of the item
+// in the batch. Items without an error have succeeded.
 type Errors map[int]error
 
 func (e Errors) Error() string {
@@ -72,7 +81,7 @@ func (e Errors) Error() string {
 	return b.String()
 }
 
-// Unwrap returns the errors in order of position.
+// Unwrap returns the errors in the order of their index.
 func (e Errors) Unwrap() []error {
 	errs := make([]error, 0, len(e))
 	for _, i := range slices.Sorted(maps.Keys(e)) {
@@ -81,7 +90,7 @@ func (e Errors) Unwrap() []error {
 	return errs
 }
 
-// Err returns e as an error, nil if it names no failure.
+// Err returns e as an error, or nil if it holds no error.
 func (e Errors) Err() error {
 	for _, err := range e {
 		if err != nil {

@@ -18,12 +18,12 @@ func TestFits(t *testing.T) {
 		bytes, size int64
 		want        bool
 	}{
-		{"an empty batch takes anything", batch.Limits{Bytes: 10}, 0, 0, 1 << 40, true},
+		{"an item of any size fits into an empty batch", batch.Limits{Bytes: 10}, 0, 0, 1 << 40, true},
 		{"by count", batch.Limits{Items: 3}, 2, 0, 1 << 40, true},
 		{"count reached", batch.Limits{Items: 3}, 3, 0, 0, false},
 		{"by bytes", batch.Limits{Bytes: 10}, 1, 4, 6, true},
 		{"one byte too many", batch.Limits{Bytes: 10}, 1, 4, 7, false},
-		{"both: the smaller wins", batch.Limits{Items: 2, Bytes: 100}, 2, 2, 1, false},
+		{"both limits: the smaller applies", batch.Limits{Items: 2, Bytes: 100}, 2, 2, 1, false},
 		{"only bytes, sizes unknown", batch.Limits{Bytes: 10}, batch.MaxItems, 0, 0, false},
 	}
 	for _, c := range cases {

@@ -14,7 +14,7 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/body"
-	"github.com/go-dmap/dmap/internal/boundary"
+	"github.com/go-dmap/dmap/internal/csvsplit"
 	"github.com/go-dmap/dmap/internal/record"
 )
 
@@ -170,7 +170,7 @@ func (c *csv[T]) reader(in io.Reader, from, end int64) *record.CSV {
 
 // cut cuts a large object where rows start.
 func (c *csv[T]) cut(ctx context.Context, l *large, object Object, from int64, emit func(from, to int64) bool) error {
-	plan := &rowPlan{large: l, object: object, rows: boundary.CSV{Delimiter: c.delimiter()}, start: from, from: from}
+	plan := &rowPlan{large: l, object: object, rows: csvsplit.CSV{Delimiter: c.delimiter()}, start: from, from: from}
 	return plan.run(ctx, func() (int64, error) {
 		if c.options.Header != nil {
 			return 0, nil

@@ -57,7 +57,7 @@ k@5062 {3}
 
 func TestWhatIsNoArrayEndsTheSource(t *testing.T) {
 	for data, want := range map[string]string{
-		"": "no JSON array", `{"a":[1]}`: "no JSON array", `[{"n":1}`: "does not end", `[{"n":1} {"n":2}]`: "neither a comma", `[{"n":1}]]`: "behind the end", "\x1f\x8b": "gzip",
+		"": "not a JSON array", `{"a":[1]}`: "not a JSON array", `[{"n":1}`: "does not end", `[{"n":1} {"n":2}]`: "expected a comma", `[{"n":1}]]`: "after the end", "\x1f\x8b": "gzip",
 	} {
 		_, err := try(t.Context(), arrayOf(t, data))
 		var row *source.RowError

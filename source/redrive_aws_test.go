@@ -85,8 +85,8 @@ func TestBadRecordsOfStepFunctionsCostOnlyTheirItem(t *testing.T) {
 func TestABrokenFileOfStepFunctionsEndsTheSource(t *testing.T) {
 	for text, wrong := range map[string]string{
 		`[{"Name":"a","Input":"1"},`:     "does not end",
-		`[{"Name":"a","Input":"1"} {}]`:  "neither a comma",
-		`[{"Name":"a","Input":"1"}]x`:    "behind the end",
+		`[{"Name":"a","Input":"1"} {}]`:  "expected a comma",
+		`[{"Name":"a","Input":"1"}]x`:    "after the end",
 		"[\x00":                          "does not end",
 		"\x1f\x8b\x08\x00\x00\x00":       "gzip",
 		`[{"Name":"a","Input":"1"}, "b"`: "does not end",

@@ -6,7 +6,7 @@ import (
 	"io"
 	"sync/atomic"
 
-	"github.com/go-dmap/dmap/internal/boundary"
+	"github.com/go-dmap/dmap/internal/csvsplit"
 	"github.com/go-dmap/dmap/internal/ranges"
 )
 
@@ -15,13 +15,13 @@ import (
 type rowPlan struct {
 	large  *large
 	object Object
-	rows   boundary.CSV
+	rows   csvsplit.CSV
 	start  int64 // where the first split begins: a row, or the object
 	behind int64 // where the header ends: no other split begins before
 	fetch  *ranges.Fetch
 	ended  atomic.Bool // nothing more comes: what is kept of it may go
 
-	state   boundary.State
+	state   csvsplit.State
 	from    int64   // where the split at hand begins
 	pending []piece // its bytes
 	lost    bool    // they were too many: who reads it asks the store
@@ -58,7 +58,7 @@ func (p *rowPlan) run(ctx context.Context, header func() (int64, error), emit fu
 }
 
 // look finds row starts, on the goroutine of the request.
-func (p *rowPlan) look(b *ranges.Block) { b.Look = p.rows.Scan(text(b)) }
+func (p *rowPlan) look(b *ranges.Block) { b.Scanned = p.rows.Scan(text(b)) }
 
 // text is b without a byte order mark.
 func text(b *ranges.Block) []byte {
@@ -85,7 +85,7 @@ func (p *rowPlan) cut(emit func(from, to int64) bool) (complete bool, err error)
 		if !p.block(b, emit) {
 			return false, nil
 		}
-		if p.state == boundary.Broken {
+		if p.state == csvsplit.Broken {
 			p.lose()
 			return p.end(emit, 0), nil
 		}
@@ -104,17 +104,17 @@ func (p *rowPlan) end(emit func(from, to int64) bool, to int64) bool {
 // block adds b to the split at hand, or ends that within b. It is false if nobody wants more.
 func (p *rowPlan) block(b *ranges.Block, emit func(from, to int64) bool) bool {
 	p.due = p.due || b.First && b.Offset > p.start
-	at := int64(boundary.None)
-	if p.state == boundary.LineStart {
+	at := int64(csvsplit.None)
+	if p.state == csvsplit.LineStart {
 		at = b.Offset
 	}
 	in := text(b)
 	var first int
-	p.state, first = p.rows.Next(in, b.Look.(boundary.Part), p.state) // one of its own kind: look made it
+	p.state, first = p.rows.Next(in, b.Scanned.(csvsplit.Part), p.state) // set by look
 	if at <= p.from || at < p.behind {
-		at = boundary.None
+		at = csvsplit.None
 	}
-	if at == boundary.None && first != boundary.None {
+	if at == csvsplit.None && first != csvsplit.None {
 		at = b.Offset + int64(len(b.Bytes)-len(in)+first)
 	}
 	if !p.due || at <= p.from || at < p.behind || at >= p.object.Size {

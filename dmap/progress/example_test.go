@@ -18,7 +18,7 @@ func ExampleShow() {
 		fmt.Println(err)
 		return
 	}
-	progress.Show(os.Stderr, run, progress.Options{Total: 3}) // until the run has ended
+	progress.Show(os.Stderr, run, progress.Options{Total: 3}) // returns when the run has ended
 	stats, err := run.Wait()
 	fmt.Println(stats.Succeeded, err)
 	// Output: 3 <nil>

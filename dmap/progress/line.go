@@ -10,22 +10,23 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 )
 
-// line says in ASCII how a running run stands, the most important first: a narrow terminal cuts the end.
-func line(s dmap.Stats, total int64, perSecond float64) string {
+// progressLine formats the state of a running run in ASCII. The most important fields come first,
+// because a narrow terminal cuts the end.
+func progressLine(s dmap.Stats, total int64, perSecond float64) string {
 	var fields []string
 	add := func(format string, args ...any) { fields = append(fields, fmt.Sprintf(format, args...)) }
 	done := settled(s)
 	if total > 0 {
-		add("%s/%s items (%d %%)", group(done), group(total), min(100, done*100/total))
+		add("%s/%s items (%d %%)", groupDigits(done), groupDigits(total), min(100, done*100/total))
 	} else {
-		add("%s items", group(done))
+		add("%s items", groupDigits(done))
 	}
-	add("%s/s", perSecondText(perSecond))
+	add("%s/s", formatRate(perSecond))
 	if left := total - done; left > 0 && perSecond > 0 {
 		add("%v left", timeLeft(left, perSecond))
 	}
 	if s.Failed > 0 {
-		add("%s failed", group(s.Failed))
+		add("%s failed", groupDigits(s.Failed))
 	}
 	add("%d/%d calls", s.InFlight, s.Limit)
 	if s.Waiting > 0 {
@@ -40,21 +41,21 @@ func line(s dmap.Stats, total int64, perSecond float64) string {
 	return strings.Join(fields, "  ")
 }
 
-// last says how a run has ended.
-func last(s dmap.Stats) string {
-	fields := []string{fmt.Sprintf("%s items in %v", group(settled(s)), s.Elapsed.Round(10*time.Millisecond))}
+// finalLine formats the final counts of a run.
+func finalLine(s dmap.Stats) string {
+	fields := []string{fmt.Sprintf("%s items in %v", groupDigits(settled(s)), s.Elapsed.Round(10*time.Millisecond))}
 	for _, count := range []struct {
 		n    int64
 		what string
 	}{{s.Succeeded, "succeeded"}, {s.Failed, "failed"}, {s.Skipped, "skipped"}, {s.Pending, "pending"}} {
 		if count.n > 0 {
-			fields = append(fields, group(count.n)+" "+count.what)
+			fields = append(fields, groupDigits(count.n)+" "+count.what)
 		}
 	}
 	return strings.Join(fields, "  ")
 }
 
-// timeLeft is in whole seconds, at least one, and at most some centuries.
+// timeLeft returns whole seconds, at least one and at most 9e9: more would overflow a Duration.
 func timeLeft(items int64, perSecond float64) time.Duration {
 	seconds := min(max(1, math.Round(float64(items)/perSecond)), 9e9)
 	return time.Duration(seconds) * time.Second
@@ -62,15 +63,15 @@ func timeLeft(items int64, perSecond float64) time.Duration {
 
 func settled(s dmap.Stats) int64 { return s.Succeeded + s.Failed + s.Skipped }
 
-func perSecondText(r float64) string {
+func formatRate(r float64) string {
 	if r < 10 {
 		return strconv.FormatFloat(r, 'f', 1, 64)
 	}
-	return group(int64(r))
+	return groupDigits(int64(r))
 }
 
-// group writes n with a comma between groups of three digits.
-func group(n int64) string {
+// groupDigits formats n with a comma between groups of three digits.
+func groupDigits(n int64) string {
 	digits := strconv.FormatInt(n, 10)
 	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {
 		digits = digits[:i] + "," + digits[i:]

@@ -1,4 +1,5 @@
-// Package progress shows how far a run is: one line that is rewritten on a terminal, a line every few seconds elsewhere.
+// Package progress shows the progress of a run: one rewritten line on a terminal, else one line
+// every few seconds.
 package progress
 
 import (
@@ -11,32 +12,37 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 )
 
-// Intervals between two lines.
+// Default times between two lines.
 const (
 	EveryTerminal = 250 * time.Millisecond
 	EveryLog      = 10 * time.Second
 )
 
-// width is what a line on a terminal may take without being wrapped, which a carriage return could not take back.
+// width is the maximum length of a line on a terminal. A longer line would be wrapped, and a
+// carriage return could not rewrite it.
 const width = 79
 
-// Run is what Show looks at: a *dmap.Run.
+// Run is the part of *dmap.Run that Show needs.
 type Run interface {
 	ID() string
 	Stats() dmap.Stats
 	Done() <-chan struct{}
 }
 
-// Options of Show. The zero value is valid.
+// Options configures Show. The zero value is valid.
 type Options struct {
-	Total int64         // items expected, for the percentage and the time left; 0: unknown, neither is shown
-	Every time.Duration // between lines; 0: EveryTerminal on a terminal, else EveryLog
+	// Total is the expected number of items, for the percentage and the remaining time. 0: unknown,
+	// neither is shown.
+	Total int64
+	// Every is the time between two lines. 0: EveryTerminal on a terminal, else EveryLog.
+	Every time.Duration
 }
 
-// Show writes the progress of run to w until the run has ended; the last line shows the end. It works on the caller's
-// goroutine and never delays the run: errors of w are ignored.
+// Show writes the progress of run to w until the run has ended. The last line shows the final
+// counts. Show runs on the caller's goroutine and never delays the run. It ignores errors of w.
 //
-// If w is a terminal, one line is rewritten; else each line stands alone, after the run's ID.
+// If w is a terminal, one line is rewritten. Otherwise each line is complete and starts with the
+// run's ID.
 func Show(w io.Writer, run Run, opts Options) {
 	show(w, run, opts, isTerminal(w))
 }
@@ -58,21 +64,21 @@ func show(w io.Writer, run Run, opts Options, terminal bool) {
 		select {
 		case <-ticker.C:
 			s := run.Stats()
-			p.print(line(s, opts.Total, r.add(s)))
+			p.print(progressLine(s, opts.Total, r.add(s)))
 		case <-run.Done():
-			p.print(last(run.Stats()))
-			p.end()
+			p.print(finalLine(run.Stats()))
+			p.finish()
 			return
 		}
 	}
 }
 
-// printer rewrites a line, or adds one.
+// printer rewrites one line on a terminal, or else appends lines.
 type printer struct {
 	w        io.Writer
 	id       string
 	terminal bool
-	shown    int // columns of the line on the terminal
+	shown    int // length of the line on the terminal
 }
 
 func (p *printer) print(text string) {
@@ -87,13 +93,13 @@ func (p *printer) print(text string) {
 	p.shown = len(text)
 }
 
-func (p *printer) end() {
+func (p *printer) finish() {
 	if p.terminal {
 		fmt.Fprintln(p.w)
 	}
 }
 
-// isTerminal also takes /dev/null for one, which does no harm.
+// isTerminal reports whether w is a character device. This includes /dev/null, which does no harm.
 func isTerminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	if !ok {

@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// steady is a run that settles items at an even rate for some time.
+// steady is a run that settles items at a constant rate for some time.
 type steady struct {
 	started   time.Time
 	perSecond int64
@@ -26,7 +26,7 @@ type steady struct {
 	done      chan struct{}
 }
 
-// start begins the run; the caller's bubble must live on until it is done.
+// start starts the run. It must end within the synctest bubble of the caller.
 func start(perSecond int64, takes time.Duration) *steady {
 	s := &steady{started: time.Now(), perSecond: perSecond, takes: takes, done: make(chan struct{})}
 	time.AfterFunc(takes, func() { close(s.done) })
@@ -41,7 +41,7 @@ func (s *steady) Stats() dmap.Stats {
 	return dmap.Stats{Succeeded: n, Limit: 100, InFlight: 7, Elapsed: elapsed}
 }
 
-func TestShowWritesOneLogLineEachTenSecondsWhereThereIsNoTerminal(t *testing.T) {
+func TestShowWritesALineEveryTenSecondsToALog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		begin := time.Now()
@@ -55,7 +55,7 @@ night: 35,000 items in 35s  35,000 succeeded
 	})
 }
 
-func TestShowTakesItsIntervalFromTheOptions(t *testing.T) {
+func TestShowUsesTheIntervalOfItsOptions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		Show(&out, start(3, 10*time.Second+time.Millisecond), Options{Every: time.Second})
@@ -68,19 +68,19 @@ func TestShowRewritesOneLineOnATerminal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		show(&out, start(1000, 2*time.Second+time.Millisecond), Options{Total: 4000}, true)
-		require.Equal(t, 1, strings.Count(out.String(), "\n"), "only the end starts a new line")
+		require.Equal(t, 1, strings.Count(out.String(), "\n"), "only the final line ends in a line feed")
 		rewritten := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\r")
-		require.Len(t, rewritten, 1+8+1, "nothing, four a second, the end")
+		require.Len(t, rewritten, 1+8+1, "an empty line, four lines a second, the final line")
 		require.Equal(t, "250/4,000 items (6 %)  1,000/s  4s left  7/100 calls", rewritten[1])
 		require.Equal(t, "2,001 items in 2s  2,001 succeeded", strings.TrimRight(rewritten[9], " "))
 		for i := 2; i < len(rewritten); i++ {
-			require.GreaterOrEqual(t, len(rewritten[i]), len(strings.TrimRight(rewritten[i-1], " ")), "the line before must be covered")
+			require.GreaterOrEqual(t, len(rewritten[i]), len(strings.TrimRight(rewritten[i-1], " ")), "each line must cover the previous one")
 			require.LessOrEqual(t, len(rewritten[i]), width)
 		}
 	})
 }
 
-func TestShowOfARunThatHasEndedWritesTheEndOnly(t *testing.T) {
+func TestShowOfAnEndedRunWritesOnlyTheFinalLine(t *testing.T) {
 	run := &steady{started: time.Now(), done: make(chan struct{})}
 	close(run.done)
 	var out bytes.Buffer
@@ -88,7 +88,7 @@ func TestShowOfARunThatHasEndedWritesTheEndOnly(t *testing.T) {
 	require.Equal(t, "night: 0 items in 0s\n", out.String())
 }
 
-func TestShowGoesOnWhenNothingCanBeWritten(t *testing.T) {
+func TestShowContinuesWhenWritesFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
 		Show(broken{}, start(1, time.Minute), Options{})

@@ -1,5 +1,6 @@
-// Command bulkapi sends items to an HTTP API that takes up to a hundred of them in a request, refuses some, fails others
-// for a while, and throttles. Only what failed is sent again, and no sooner than the server asks for.
+// Command bulkapi sends items to an HTTP API. The API accepts up to a hundred items in a request.
+// It refuses some items, fails others temporarily, and throttles requests. The program sends only
+// failed items again, and waits as long as the server asks for.
 //
 //	go run ./examples/bulkapi
 package main
@@ -24,13 +25,14 @@ import (
 	"github.com/go-dmap/dmap/source"
 )
 
-// Contact is what we send; Reply is what the server says to each, in the order of the request.
+// Contact is an item to send. Reply is the answer of the server to one contact; replies are in the
+// order of the request.
 type (
 	Contact struct {
 		Email string `json:"email"`
 	}
 	Reply struct {
-		Status int    `json:"status"` // like HTTP's
+		Status int    `json:"status"` // an HTTP status code
 		ID     int64  `json:"id,omitempty"`
 		Reason string `json:"reason,omitempty"`
 	}
@@ -59,17 +61,18 @@ func run(ctx context.Context, w io.Writer, api *server) error {
 		fmt.Fprintf(w, "%s: %v\n", failure.ID(), failure.Err)
 	}
 	fmt.Fprintf(w, "%d contacts: %d sent, %d refused\n", stats.Read, stats.Succeeded, stats.Failed)
-	fmt.Fprintf(w, "the server saw %d contacts once and %d twice, and throttled: %t\n", api.once(), api.twice(), api.throttled())
+	fmt.Fprintf(w, "the server received %d contacts once and %d twice; it throttled requests: %t\n", api.once(), api.twice(), api.throttled())
 	return err
 }
 
-// client sends contacts.
+// client sends contacts to the API.
 type client struct {
 	http *http.Client
 	url  string
 }
 
-// send is the function that is mapped. A batch.Errors fails the contacts it names, any other error fails all.
+// send is the mapped function. A batch.Errors fails the contacts that it names; any other error
+// fails all contacts of the batch.
 func (c client) send(ctx context.Context, items []dmap.Item[Contact]) ([]int64, error) {
 	replies, err := c.post(ctx, items)
 	if err != nil {
@@ -80,9 +83,9 @@ func (c client) send(ctx context.Context, items []dmap.Item[Contact]) ([]int64, 
 		switch {
 		case reply.Status < 300:
 			ids[i] = reply.ID
-		case reply.Status < 500: // would be refused again
+		case reply.Status < 500: // a retry would be requestError again
 			failed[i] = dmap.Permanent(errors.New(reply.Reason))
-		default: // is sent again, without the others
+		default: // only this contact is sent again
 			failed[i] = errors.New(reply.Reason)
 		}
 	}
@@ -108,11 +111,11 @@ func (c client) post(ctx context.Context, items []dmap.Item[Contact]) ([]Reply, 
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return nil, refused(response)
+		return nil, requestError(response)
 	}
 	var replies []Reply
 	if err := json.NewDecoder(response.Body).Decode(&replies); err != nil {
-		return nil, fmt.Errorf("reply: %w", err)
+		return nil, fmt.Errorf("decode reply: %w", err)
 	}
 	if len(replies) != len(items) {
 		return nil, dmap.Permanent(fmt.Errorf("%d replies to %d contacts", len(replies), len(items)))
@@ -120,8 +123,9 @@ func (c client) post(ctx context.Context, items []dmap.Item[Contact]) ([]Reply, 
 	return replies, nil
 }
 
-// refused makes an error of a whole request that failed. One that was throttled waits as long as the server says.
-func refused(response *http.Response) error {
+// requestError describes a request that failed as a whole. After throttling, the retry waits as
+// long as the server asks for.
+func requestError(response *http.Response) error {
 	err := fmt.Errorf("server: %s", response.Status)
 	switch {
 	case response.StatusCode == http.StatusTooManyRequests:
@@ -138,7 +142,7 @@ func contacts(n int) []Contact {
 	for i := range list {
 		list[i].Email = fmt.Sprintf("person%d@example.org", i)
 		if i%500 == 499 {
-			list[i].Email = fmt.Sprintf("person%d", i) // no address: the server refuses it
+			list[i].Email = fmt.Sprintf("person%d", i) // not an address: the server refuses it
 		}
 	}
 	return list

@@ -19,21 +19,21 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestOnlyWhatFailedIsSentAgainAndTheServersWaitIsKept(t *testing.T) {
+func TestOnlyFailedContactsAreSentAgainAfterRetryAfter(t *testing.T) {
 	var out bytes.Buffer
 	begin := time.Now()
 	require.NoError(t, run(t.Context(), &out, new(server)))
-	require.Equal(t, `item@499: "person499" is no address
-item@999: "person999" is no address
-item@1499: "person1499" is no address
-item@1999: "person1999" is no address
+	require.Equal(t, `item@499: "person499" is not an email address
+item@999: "person999" is not an email address
+item@1499: "person1499" is not an email address
+item@1999: "person1999" is not an email address
 2000 contacts: 1996 sent, 4 refused
-the server saw 1987 contacts once and 13 twice, and throttled: true
+the server received 1987 contacts once and 13 twice; it throttled requests: true
 `, out.String())
 	require.GreaterOrEqual(t, time.Since(begin), time.Second, "Retry-After: 1")
 }
 
-func TestARequestThatCannotSucceedIsNotSentAgain(t *testing.T) {
+func TestPermanentErrorsAreNotRetried(t *testing.T) {
 	for name, c := range map[string]struct {
 		status   int
 		reply    string
@@ -43,7 +43,7 @@ func TestARequestThatCannotSucceedIsNotSentAgain(t *testing.T) {
 		"bad request":     {http.StatusBadRequest, "", 1, "server: 400 Bad Request"},
 		"bad gateway":     {http.StatusBadGateway, "", 2, "server: 502 Bad Gateway"},
 		"throttled":       {http.StatusTooManyRequests, "", 2, "server: 429 Too Many Requests"},
-		"no JSON":         {http.StatusOK, "<html>", 2, "reply: invalid character '<'"},
+		"no JSON":         {http.StatusOK, "<html>", 2, "decode reply: invalid character '<'"},
 		"too few replies": {http.StatusOK, `[]`, 1, "0 replies to 1 contacts"},
 	} {
 		t.Run(name, func(t *testing.T) {

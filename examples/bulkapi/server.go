@@ -9,13 +9,14 @@ import (
 	"sync"
 )
 
-// server is an API as they are: a request takes at most maxContacts, every seventh is throttled, what is no address is
-// refused, and one contact in a hundred fails the first time it comes.
+// server simulates a typical API. It accepts at most maxContacts in a request, throttles every
+// seventh request, refuses invalid addresses, and fails one contact in a hundred on its first
+// attempt.
 type server struct {
-	mu       sync.Mutex // guards the rest
+	mu       sync.Mutex // guards the other fields
 	requests int
 	refused  int
-	seen     map[string]int // how often a contact came in a request that was not throttled
+	seen     map[string]int // by address: number of requests that were not throttled
 }
 
 const maxContacts = 100
@@ -33,10 +34,10 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(replies) // a client that has gone does not care
+	_ = json.NewEncoder(w).Encode(replies) // fails only if the client has gone
 }
 
-// take is false when the request is throttled.
+// take returns one reply for each contact. ok is false if the request is throttled.
 func (s *server) take(contacts []Contact) (replies []Reply, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -53,7 +54,7 @@ func (s *server) take(contacts []Contact) (replies []Reply, ok bool) {
 		id := number(c.Email)
 		switch {
 		case !strings.Contains(c.Email, "@"):
-			replies = append(replies, Reply{Status: http.StatusUnprocessableEntity, Reason: fmt.Sprintf("%q is no address", c.Email)})
+			replies = append(replies, Reply{Status: http.StatusUnprocessableEntity, Reason: fmt.Sprintf("%q is not an email address", c.Email)})
 		case id%100 == 0 && s.seen[c.Email] == 1:
 			replies = append(replies, Reply{Status: http.StatusServiceUnavailable, Reason: "busy"})
 		default:
@@ -63,7 +64,7 @@ func (s *server) take(contacts []Contact) (replies []Reply, ok bool) {
 	return replies, true
 }
 
-// number is the same for the same address.
+// number derives an ID from the address.
 func number(email string) int64 {
 	h := fnv.New32a()
 	h.Write([]byte(email))

@@ -1,5 +1,6 @@
-// Command csvorders maps the rows of a CSV file. Some rows are bad: they fail alone, with the place where they stand, and
-// the run goes on as long as no more fail than its tolerance allows.
+// Command csvorders maps the rows of a CSV file. Some rows are malformed: each of them fails
+// alone, and its error names its line. The run continues while no more rows fail than the
+// tolerance allows.
 //
 //	go run ./examples/csvorders
 //	go run ./examples/csvorders -tolerance 2
@@ -23,21 +24,21 @@ import (
 	"github.com/go-dmap/dmap/source"
 )
 
-// Order is a row. Its fields take the columns of their names.
+// Order is a row. The tags name the columns.
 type Order struct {
 	ID     string  `csv:"id"`
 	Amount float64 `csv:"amount"`
-	Rate   float64 `csv:"rate"` // of value added tax, in percent
+	Rate   float64 `csv:"rate"` // value added tax, in percent
 }
 
-// Receipt is the result for an order.
+// Receipt is the result for one order.
 type Receipt struct {
 	ID    string  `json:"id"`
 	Total float64 `json:"total"`
 }
 
-// errNegative is one of the function's own errors.
-var errNegative = errors.New("the amount is negative")
+// errNegative is an error of the mapped function, as opposed to one of the source.
+var errNegative = errors.New("negative amount")
 
 func charge(_ context.Context, o Order) (Receipt, error) {
 	if o.Amount < 0 {
@@ -47,8 +48,11 @@ func charge(_ context.Context, o Order) (Receipt, error) {
 }
 
 func main() {
-	tolerance := flag.Int64("tolerance", 5, "`rows` that may fail; 0: none")
+	tolerance := flag.Int64("tolerance", 5, "maximum number of `rows` that may fail")
 	flag.Parse()
+	if flag.NArg() > 0 {
+		log.Fatalf("unknown argument %q", flag.Arg(0))
+	}
 	if err := run(context.Background(), os.Stdout, *tolerance); err != nil {
 		log.Fatal(err)
 	}
@@ -71,12 +75,13 @@ func run(ctx context.Context, w io.Writer, tolerance int64) error {
 	for _, receipt := range receipts.Values() {
 		total += receipt.Total
 	}
-	fmt.Fprintf(w, "%d rows read: %d charged, %d failed, %d left undone; total %.2f\n",
+	fmt.Fprintf(w, "%d rows read: %d charged, %d failed, %d pending; total %.2f\n",
 		stats.Read, stats.Succeeded, stats.Failed, stats.Pending, total)
 	return err
 }
 
-// writeOrders makes the file: a thousand rows, of which three cannot be read and one is refused.
+// writeOrders writes the file: a thousand rows, of which three are malformed and one has a
+// negative amount.
 func writeOrders(ctx context.Context, bucket *blob.Bucket) error {
 	var rows strings.Builder
 	rows.WriteString("id,amount,rate\n")

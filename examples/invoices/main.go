@@ -1,8 +1,10 @@
-// Command invoices writes the objects of a bucket into a table of a SQL database, each exactly once, although its function
-// may run more than once: a lost answer is tried again, and the whole run is repeated after a crash.
+// Command invoices writes the objects of a bucket to a table of a SQL database, each exactly once.
+// The function may be called more than once for an object: after a lost answer it is retried, and
+// after a crash the whole run may be repeated.
 //
-// What makes it so is one line: the idempotency key of the item is the primary key of its row. It is the same for every
-// attempt at the item and for every repetition of the run under the same run ID.
+// The key to this is one line: the idempotency key of the item is the primary key of its row. It
+// is the same for every attempt of the item, and for every repetition of the run with the same run
+// ID.
 //
 //	go run ./examples/invoices
 package main
@@ -31,7 +33,7 @@ const (
 	invoices = 300
 )
 
-// Invoice is an object of the bucket.
+// Invoice is the content of an object.
 type Invoice struct {
 	Number   string `json:"number"`
 	Customer string `json:"customer"`
@@ -62,7 +64,7 @@ func run(ctx context.Context, w io.Writer) error {
 	}
 
 	table := &table{db: db}
-	for range 2 { // the second time as after a crash whose extent nobody knows
+	for range 2 { // the second time is the repetition after a crash
 		stats, err := dmap.Map(ctx, source.Objects(bucket, "invoices/"), table.put, dmap.Options{
 			RunID: runID, MaxConcurrency: 8, Retry: dmap.Retry{MaxAttempts: 3, Initial: time.Millisecond},
 		})
@@ -73,19 +75,19 @@ func run(ctx context.Context, w io.Writer) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(w, "%d invoices, %d calls, of them %d retries: %d rows, %d.%02d in all\n",
+		fmt.Fprintf(w, "%d invoices, %d calls including %d retries: %d rows, %d.%02d in total\n",
 			stats.Succeeded, stats.Calls, stats.Retries, rows, cents/100, cents%100)
 	}
 	return nil
 }
 
-// table is where the invoices go.
+// table is the target of the invoices.
 type table struct{ db *sql.DB }
 
-// errLost is what we pretend to see for some invoices on their first attempt.
+// errLost simulates a lost answer: some invoices get it on their first attempt.
 var errLost = errors.New("the connection was lost after the commit")
 
-// put writes one invoice. Calls run at the same time, and more than once for some invoices.
+// put writes one invoice. It is called concurrently, and more than once for some invoices.
 func (t *table) put(ctx context.Context, o source.Object) (struct{}, error) {
 	var inv Invoice
 	if err := o.DecodeJSON(ctx, &inv); err != nil {
@@ -112,7 +114,7 @@ func open(ctx context.Context, path string) (*sql.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db.SetMaxOpenConns(1) // SQLite has one writer; the pool is where the others wait
+	db.SetMaxOpenConns(1) // SQLite has a single writer; other calls wait in the pool
 	_, err = db.ExecContext(ctx, `
 		PRAGMA journal_mode = WAL;
 		PRAGMA synchronous = NORMAL;

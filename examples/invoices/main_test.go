@@ -12,16 +12,16 @@ import (
 	"github.com/go-dmap/dmap/source"
 )
 
-func TestEachInvoiceIsOneRowHoweverOftenItIsWritten(t *testing.T) {
+func TestEachInvoiceIsOneRowAfterRetriesAndRepetition(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), &out))
-	// 300 invoices of 1000 + 7i cents; those that divide by ten are written twice in each run.
-	require.Equal(t, `300 invoices, 330 calls, of them 30 retries: 300 rows, 6139.50 in all
-300 invoices, 330 calls, of them 30 retries: 300 rows, 6139.50 in all
+	// 300 invoices of 1000 + 7i cents; those divisible by ten are written twice in each run.
+	require.Equal(t, `300 invoices, 330 calls including 30 retries: 300 rows, 6139.50 in total
+300 invoices, 330 calls including 30 retries: 300 rows, 6139.50 in total
 `, out.String())
 }
 
-func TestAnotherRunWritesItsOwnRows(t *testing.T) {
+func TestEachRunIDWritesItsOwnRows(t *testing.T) {
 	db, err := open(t.Context(), filepath.Join(t.TempDir(), "invoices.db"))
 	require.NoError(t, err)
 	defer db.Close()

@@ -1,11 +1,12 @@
-// Command loansim is the field's own demonstration: how many of 500,000 loans fail if inflation is two points higher
-// than expected? It makes a bucket of applications in a temporary folder, or takes one by URL, simulates each, writes
-// survivors and failures to a results bucket, and computes the ratio from what it wrote.
+// Command loansim simulates loans: how many of 500,000 fail if inflation is two points higher than
+// expected? It generates a bucket of applications in a temporary folder, or opens one by URL. It
+// simulates each application, writes successes and failures to a results bucket, and computes the
+// ratio from these results.
 //
 //	go run ./examples/loansim
 //	go run ./examples/loansim -n 500000 -batch 400 -concurrency 1000
 //	go run ./examples/loansim -in s3://loans -out gs://results -tolerance 5
-//	go run ./examples/loansim -in loans -out results -run monday      # again after kill -9, or Ctrl-C: it goes on
+//	go run ./examples/loansim -in loans -out results -run monday   # after Ctrl-C or kill -9: resumes
 package main
 
 import (
@@ -35,7 +36,7 @@ const (
 	maxConcurrency = 10_000 // the limit of dmap
 )
 
-// config is what the flags say.
+// config holds the values of the flags.
 type config struct {
 	n, maxItems          int64
 	in, out, run         string
@@ -45,7 +46,7 @@ type config struct {
 }
 
 func main() {
-	ctx, stop := dmap.SuspendOn(context.Background(), os.Interrupt, syscall.SIGTERM) // a second signal kills
+	ctx, stop := dmap.SuspendOn(context.Background(), os.Interrupt, syscall.SIGTERM) // a second signal ends the process
 	defer stop()
 	err := demo(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	switch {
@@ -81,11 +82,15 @@ func demo(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 	printStats(stdout, stats, cost)
 	if cfg.durable() && errors.Is(runErr, dmap.ErrSuspended) {
-		fmt.Fprintf(stdout, "suspended:  the same command with -run %s goes on\n", stats.RunID)
+		fmt.Fprintf(stdout, "suspended:  run the same command with -run %s to resume\n", stats.RunID)
 		return runErr
 	}
-	// A run that failed has its manifest too, and we still want to read it.
+	// A failed run has a manifest, too, and its results are printed.
 	ratio, err := tally(context.WithoutCancel(ctx), place.out, stats.RunID)
+	if cfg.durable() && runErr != nil && errors.Is(err, sink.ErrNoManifest) { // the source or the sink failed
+		fmt.Fprintf(stdout, "unfinished: run the same command with -run %s to resume\n", stats.RunID)
+		return runErr
+	}
 	if err != nil {
 		return errors.Join(runErr, err)
 	}
@@ -94,13 +99,13 @@ func demo(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return runErr
 }
 
-// start begins the map. This is what a user of dmap writes.
+// start starts the map. This is the code that a user of dmap writes.
 func start(ctx context.Context, cfg config, p *place) (*dmap.Run, error) {
 	items := source.Objects(p.in, applications, source.ObjectsOptions{Store: p.store})
 	results := sink.Bucket[loan.Verdict](p.out, runs, sink.BucketOptions{URL: cfg.out, Express: !cfg.durable()})
 	opts := dmap.Options{
 		RunID:          cfg.run,
-		Version:        fmt.Sprintf("inflation %v", cfg.inflation), // another inflation is another run
+		Version:        fmt.Sprintf("inflation %v", cfg.inflation), // a resumed run must have the same inflation
 		MaxConcurrency: cfg.concurrency,
 		MaxItems:       cfg.maxItems,
 		Tolerance:      dmap.Tolerance{Percentage: cfg.tolerance},
@@ -124,11 +129,12 @@ func start(ctx context.Context, cfg config, p *place) (*dmap.Run, error) {
 	}, opts, results)
 }
 
-// durable says that another process finds both buckets again, so that it can go on with the run.
+// durable reports whether both buckets survive the process, so that another process can resume the
+// run.
 func (c config) durable() bool { return c.in != "" && c.out != "" }
 
-// assess reads one application and simulates it. An object that cannot be read is tried again; a loan that fails, or an
-// application that is no JSON, would only fail again.
+// assess reads one application and simulates it. Read errors are retried. A loan that fails and
+// malformed JSON are permanent errors.
 func assess(ctx context.Context, o source.Object, inflation float64) (loan.Verdict, error) {
 	data, err := o.ReadAll(ctx)
 	if err != nil {
@@ -146,25 +152,25 @@ func parse(args []string, stderr io.Writer) (config, error) {
 	var cfg config
 	flags := flag.NewFlagSet("loansim", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	// Not more by default: ext4 is slow to make files while others were deleted in the last five minutes, as after a
-	// run of this.
-	flags.Int64Var(&cfg.n, "n", 20_000, "`applications` to make")
-	flags.StringVar(&cfg.in, "in", "", "`bucket` of applications: a URL or a folder (default: a temporary folder, filled)")
+	// A larger default would be slow when the program is run repeatedly: ext4 creates files slowly
+	// for five minutes after many deletions.
+	flags.Int64Var(&cfg.n, "n", 20_000, "number of `applications` to generate")
+	flags.StringVar(&cfg.in, "in", "", "`bucket` of applications: a URL or a folder (default: a temporary folder with generated applications)")
 	flags.StringVar(&cfg.out, "out", "", "`bucket` for the results: a URL or a folder (default: a temporary folder)")
-	flags.StringVar(&cfg.run, "run", "", "`ID` of the run; one that was begun before goes on (wants -in and -out)")
-	flags.BoolVar(&cfg.fill, "fill", false, "fill the bucket of -in with -n applications first")
-	flags.BoolVar(&cfg.keep, "keep", false, "keep the applications that were made in a temporary folder")
-	flags.Float64Var(&cfg.inflation, "inflation", 2, "`points` of inflation over what everybody expects")
-	flags.Float64Var(&cfg.tolerance, "tolerance", 10, "`percent` of the applications that may fail; 0: none")
-	flags.Int64Var(&cfg.maxItems, "max-items", 0, "take only the first `N` applications; 0: all")
-	flags.IntVar(&cfg.concurrency, "concurrency", 1000, "calls at once, 1 to 10,000")
-	flags.IntVar(&cfg.batch, "batch", 0, "applications per call; 0: one, without a batch")
+	flags.StringVar(&cfg.run, "run", "", "`ID` of the run; an unfinished run with this ID is resumed (needs -in and -out)")
+	flags.BoolVar(&cfg.fill, "fill", false, "first write -n generated applications to the bucket of -in")
+	flags.BoolVar(&cfg.keep, "keep", false, "keep the temporary folder of generated applications")
+	flags.Float64Var(&cfg.inflation, "inflation", 2, "`points` of inflation above the expected two percent")
+	flags.Float64Var(&cfg.tolerance, "tolerance", 10, "maximum `percent` of the applications that may fail")
+	flags.Int64Var(&cfg.maxItems, "max-items", 0, "process only the first `N` applications; 0: all")
+	flags.IntVar(&cfg.concurrency, "concurrency", 1000, "maximum number of concurrent `calls`, 1 to 10,000")
+	flags.IntVar(&cfg.batch, "batch", 0, "`applications` per call; 0: one at a time, with Map instead of MapBatch")
 	if err := flags.Parse(args); err != nil {
 		return config{}, err
 	}
 	switch {
 	case flags.NArg() > 0:
-		return config{}, fmt.Errorf("unknown argument %q", flags.Arg(0))
+		return config{}, fmt.Errorf("unknown argument %q: -in and -out name the buckets", flags.Arg(0))
 	case cfg.n < 0:
 		return config{}, fmt.Errorf("-n %d is negative", cfg.n)
 	case cfg.batch < 0:
@@ -176,9 +182,9 @@ func parse(args []string, stderr io.Writer) (config, error) {
 	case !(cfg.tolerance >= 0 && cfg.tolerance <= 100): // also catches NaN
 		return config{}, fmt.Errorf("-tolerance %v: want 0 to 100", cfg.tolerance)
 	case cfg.run != "" && !cfg.durable():
-		return config{}, errors.New("-run needs -in and -out: temporary folders are not found again")
+		return config{}, errors.New("-run needs -in and -out: a run in temporary folders cannot be resumed")
 	case cfg.fill && cfg.in == "":
-		return config{}, errors.New("-fill needs -in: a temporary folder is filled anyway")
+		return config{}, errors.New("-fill needs -in: a temporary folder is always filled")
 	}
 	return cfg, nil
 }
@@ -188,7 +194,7 @@ func printStats(w io.Writer, s dmap.Stats, cost usage.Usage) {
 	fmt.Fprintf(w, "run:        %s\n", s.RunID)
 	fmt.Fprintf(w, "items:      %d read = %d succeeded + %d failed + %d skipped + %d pending\n",
 		s.Read, s.Succeeded, s.Failed, s.Skipped, s.Pending)
-	fmt.Fprintf(w, "calls:      %d, of them %d retries\n", s.Calls, s.Retries)
+	fmt.Fprintf(w, "calls:      %d, including %d retries\n", s.Calls, s.Retries)
 	fmt.Fprintf(w, "time:       %v, %.0f items/s\n", s.Elapsed.Round(time.Millisecond), float64(settled)/max(s.Elapsed.Seconds(), 1e-9))
 	fmt.Fprintf(w, "processor:  %.1f us per item\n", float64(cost.CPU.Microseconds())/float64(max(settled, 1)))
 	fmt.Fprintf(w, "memory:     %.0f MiB at the peak\n", float64(cost.Peak)/(1<<20))

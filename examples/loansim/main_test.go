@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("go.opencensus.io/stats/view.(*worker).start")) // of a cloud driver
 }
 
-// runDemo runs the program with its temporary folders in an own one, which it returns with what was printed.
+// runDemo runs the program. It returns the folder of its temporary folders, and its output.
 func runDemo(t *testing.T, args ...string) (tmp, printed string, err error) {
 	t.Helper()
 	tmp = t.TempDir()
@@ -36,7 +36,7 @@ func runDemo(t *testing.T, args ...string) (tmp, printed string, err error) {
 	return tmp, stdout.String(), err
 }
 
-func TestTheDemoCountsSurvivorsAndFailuresByReason(t *testing.T) {
+func TestDemoCountsOutcomesByReason(t *testing.T) {
 	for name, args := range map[string][]string{
 		"one by one": {"-n", "1500"},
 		"in batches": {"-n", "1500", "-batch", "40", "-concurrency", "3"},
@@ -55,12 +55,12 @@ func TestTheDemoCountsSurvivorsAndFailuresByReason(t *testing.T) {
 			require.FileExists(t, at[1])
 			left, err := filepath.Glob(filepath.Join(tmp, "*"))
 			require.NoError(t, err)
-			require.Len(t, left, 1, "the applications are gone, the results are not")
+			require.Len(t, left, 1, "the applications are removed, the results are kept")
 		})
 	}
 }
 
-func TestTheDemoTakesItsBucketsFromFlags(t *testing.T) {
+func TestDemoUsesTheBucketsOfItsFlags(t *testing.T) {
 	in, out := filepath.Join(t.TempDir(), "in"), t.TempDir()
 	_, printed, err := runDemo(t, "-in", in, "-fill", "-n", "50", "-out", out, "-max-items", "20", "-tolerance", "50")
 	require.NoError(t, err)
@@ -70,24 +70,24 @@ func TestTheDemoTakesItsBucketsFromFlags(t *testing.T) {
 	require.Len(t, manifests, 1)
 
 	_, printed, err = runDemo(t, "-in", in, "-out", out, "-tolerance", "50", "-inflation", "0")
-	require.NoError(t, err, "the applications of the first time are still there")
+	require.NoError(t, err, "the applications of the first run still exist")
 	require.Contains(t, printed, "items:      50 read")
 }
 
-func TestTheDemoKeepsTheApplicationsIfAsked(t *testing.T) {
+func TestKeepKeepsTheApplications(t *testing.T) {
 	tmp, _, err := runDemo(t, "-n", "10", "-keep", "-tolerance", "100")
 	require.NoError(t, err)
 	require.FileExists(t, filepath.Join(only(t, filepath.Join(tmp, "loansim-applications-*")), "applications", "0000", "0000009.json"))
 }
 
-func TestTooManyFailuresFailTheDemoAndAreStillCounted(t *testing.T) {
+func TestExceededToleranceStillPrintsTheResults(t *testing.T) {
 	_, printed, err := runDemo(t, "-n", "1500", "-tolerance", "1")
 	require.ErrorIs(t, err, dmap.ErrTolerance)
 	require.Contains(t, printed, "insolvent")
 	require.Contains(t, printed, "manifest.json")
 }
 
-func TestACancelledRunLeavesAManifestWithWhatIsPending(t *testing.T) {
+func TestCanceledRunHasAManifestWithPendingItems(t *testing.T) {
 	in, out := memblob.OpenBucket(nil), memblob.OpenBucket(nil)
 	defer in.Close()
 	defer out.Close()
@@ -102,7 +102,7 @@ func TestACancelledRunLeavesAManifestWithWhatIsPending(t *testing.T) {
 	for run.Stats().Succeeded == 0 {
 		runtime.Gosched()
 	}
-	run.Pause() // so that it cannot end before it is cancelled
+	run.Pause() // it must not end before it is canceled
 	interrupted := errors.New("interrupted")
 	cancel(interrupted)
 	stats, err := run.Wait()
@@ -117,7 +117,7 @@ func TestACancelledRunLeavesAManifestWithWhatIsPending(t *testing.T) {
 	require.True(t, stats.Pending > 0 || len(manifest.Unread.Splits) > 0, "%+v", stats)
 }
 
-func TestTheDemoSaysWhatIsWrong(t *testing.T) {
+func TestInvalidFlagsAreErrors(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing")
 	for name, c := range map[string]struct {
 		args []string
@@ -141,20 +141,20 @@ func TestTheDemoSaysWhatIsWrong(t *testing.T) {
 			require.Empty(t, printed)
 			left, err := os.ReadDir(tmp)
 			require.NoError(t, err)
-			require.Empty(t, left, "what was made must go")
+			require.Empty(t, left, "temporary folders must be removed")
 		})
 	}
 	_, _, err := runDemo(t, "-h")
 	require.ErrorIs(t, err, flag.ErrHelp)
 }
 
-func TestNoApplicationsAreNoFailure(t *testing.T) {
+func TestEmptyInputSucceeds(t *testing.T) {
 	_, printed, err := runDemo(t, "-n", "0")
 	require.NoError(t, err)
 	require.Contains(t, printed, "survive          0    0.00 %")
 }
 
-// expected is the ratio of the first n applications without dmap.
+// expected computes the ratio of the first n applications without dmap.
 func expected(t *testing.T, n int64, inflation float64) ratio {
 	t.Helper()
 	r := ratio{reasons: map[string]int64{}}
@@ -178,11 +178,11 @@ func expected(t *testing.T, n int64, inflation float64) ratio {
 	return r
 }
 
-func TestTheRatioIsPrintedByReason(t *testing.T) {
+func TestRatioIsPrintedByReason(t *testing.T) {
 	r := ratio{survive: 90, fail: 10, pending: 3, reasons: map[string]int64{"insolvent": 9, "read": 1}}
 	var lines bytes.Buffer
 	r.print(&lines, 2)
-	require.Equal(t, `inflation:  +2.0 points, by the manifest:
+	require.Equal(t, `inflation:  +2.0 points; outcomes from the manifest:
   survive         90   90.00 %
   fail            10   10.00 %
     insolvent         9    9.00 %
@@ -191,7 +191,7 @@ func TestTheRatioIsPrintedByReason(t *testing.T) {
 `, lines.String())
 }
 
-// only is the one path that matches.
+// only returns the single path that matches pattern.
 func only(t *testing.T, pattern string) string {
 	t.Helper()
 	found, err := filepath.Glob(pattern)

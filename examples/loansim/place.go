@@ -26,23 +26,23 @@ import (
 	"github.com/go-dmap/dmap/source/cloud/s3"
 )
 
-// place is where the applications are and the results go.
+// place holds the buckets of applications and results.
 type place struct {
 	in, out *blob.Bucket
-	store   source.Store // what the kind of in can do
+	store   source.Store // features of the store of in
 	outURL  string
 	total   int64  // applications in the input; 0: unknown
-	made    string // folder of applications that goes at the end; empty: none
+	made    string // temporary folder of applications, removed at the end; empty: none
 }
 
-// open opens both buckets, and makes the applications if there are none yet.
+// open opens both buckets, and generates the applications if they do not exist.
 func open(ctx context.Context, cfg config, stderr io.Writer) (_ *place, err error) {
 	p := &place{outURL: cfg.out}
 	defer func() {
 		if err != nil {
 			p.close()
 			if cfg.out == "" {
-				os.Remove(p.outURL) // a temporary folder, still empty
+				os.Remove(p.outURL) // a temporary folder, which is still empty
 			}
 		}
 	}()
@@ -65,7 +65,7 @@ func open(ctx context.Context, cfg config, stderr io.Writer) (_ *place, err erro
 		return nil, err
 	}
 	if p.made != "" || cfg.fill {
-		fmt.Fprintf(stderr, "making %d applications in %s\n", cfg.n, inURL)
+		fmt.Fprintf(stderr, "generating %d applications in %s\n", cfg.n, inURL)
 		write, most := p.writer()
 		err = fill(ctx, cfg.n, write, most, stderr)
 		p.total = cfg.n
@@ -90,7 +90,7 @@ func (p *place) close() {
 	}
 }
 
-// results says where the manifest of a run lies.
+// results returns the location of the manifest of a run.
 func (p *place) results(runID string) string {
 	if strings.Contains(p.outURL, "://") {
 		return fmt.Sprintf("%s of %s", runs+runID+"/manifest.json", p.outURL)
@@ -98,7 +98,8 @@ func (p *place) results(runID string) string {
 	return filepath.Join(p.outURL, runs, runID, "manifest.json")
 }
 
-// openBucket takes any gocloud URL, or a folder, which it may create. The large clouds get a connection for each call.
+// openBucket opens a gocloud URL, or a folder, which it may create. Buckets of the large clouds
+// get one connection for each call.
 func openBucket(ctx context.Context, where string, create bool, calls int) (bucket *blob.Bucket, store source.Store, err error) {
 	scheme, _, isURL := strings.Cut(where, "://")
 	switch {
@@ -127,7 +128,7 @@ func openFolder(ctx context.Context, dir string, create bool) (*blob.Bucket, err
 	if err != nil {
 		return nil, err
 	}
-	// No .attrs file beside each object, and no temporary files on another file system.
+	// Write no .attrs file for each object, and no temporary files to another file system.
 	options := url.Values{"metadata": {"skip"}, "no_tmp_dir": {"1"}}
 	if create {
 		options.Set("create_dir", "1")
@@ -136,7 +137,8 @@ func openFolder(ctx context.Context, dir string, create bool) (*blob.Bucket, err
 	return blob.OpenBucket(ctx, folder.String())
 }
 
-// fill makes n applications, at most so many at once. It is a map too, from numbers to objects.
+// fill generates n applications, with at most most concurrent writes. It uses dmap itself, with a
+// map from numbers to objects.
 func fill(ctx context.Context, n int64, write writeFunc, most int, stderr io.Writer) error {
 	run, err := dmap.Start(ctx, source.Seq(numbers(n)), func(ctx context.Context, i int64) (struct{}, error) {
 		data, err := loan.Encode(i)
@@ -162,8 +164,9 @@ func numbers(n int64) iter.Seq[int64] {
 
 type writeFunc func(ctx context.Context, key string, data []byte) error
 
-// writer writes into the input bucket, and says how often at once: a folder of our own is written without the bucket,
-// which takes a third of the time, and by few, as more would only wait for the directory's lock.
+// writer returns a function that writes to the input bucket, and the best concurrency for it. A
+// temporary folder is written without the bucket, which takes a third of the time. There, more
+// concurrent writes would only wait for the lock of the directory.
 func (p *place) writer() (write writeFunc, most int) {
 	if p.made == "" {
 		return func(ctx context.Context, key string, data []byte) error {

@@ -12,14 +12,14 @@ import (
 	"github.com/go-dmap/dmap/sink"
 )
 
-// ratio is what the results of a run say.
+// ratio summarizes the results of a run.
 type ratio struct {
 	survive, fail, pending int64
 	reasons                map[string]int64
 }
 
-// tally counts the outcomes of a run from its manifest: survivors and pending by what it says about their parts, the
-// failures, which have reasons, from the records themselves.
+// tally counts the outcomes of a run from its manifest. It takes successes and pending items from
+// the counts of their parts. It reads the records of failures, because these have the reasons.
 func tally(ctx context.Context, out *blob.Bucket, runID string) (ratio, error) {
 	manifest, err := sink.LoadManifest(ctx, out, runs, runID)
 	if err != nil {
@@ -50,7 +50,7 @@ func records(parts []sink.Part) (n int64) {
 func (r *ratio) print(w io.Writer, inflation float64) {
 	settled := r.survive + r.fail
 	percent := func(n int64) float64 { return 100 * float64(n) / float64(max(settled, 1)) }
-	fmt.Fprintf(w, "inflation:  %+.1f points, by the manifest:\n", inflation)
+	fmt.Fprintf(w, "inflation:  %+.1f points; outcomes from the manifest:\n", inflation)
 	fmt.Fprintf(w, "  survive   %8d  %6.2f %%\n", r.survive, percent(r.survive))
 	fmt.Fprintf(w, "  fail      %8d  %6.2f %%\n", r.fail, percent(r.fail))
 	for _, reason := range slices.Sorted(maps.Keys(r.reasons)) {

@@ -1,5 +1,8 @@
-// Redrive prices orders with a function that has a mistake, mends it, and runs only the failed orders again. The merged view
-// then has each order once, with its last outcome. Everything lies in a bucket in memory.
+// Command redrive prices orders with a function that has a bug, fixes the bug, and processes only
+// the failed orders again. The merged view then has each order once, with its last outcome. All
+// data is in a bucket in memory.
+//
+//	go run ./examples/redrive
 package main
 
 import (
@@ -36,16 +39,16 @@ func main() {
 	}
 }
 
-// price is the price of a part. The mistake: an order may have no parts.
+// price returns the price of one part. The bug: an order may have no parts.
 func price(_ context.Context, o order) (int, error) {
 	if o.Cents < 0 {
-		return 0, errors.New("a negative amount")
+		return 0, errors.New("negative amount")
 	}
-	return o.Cents / o.Parts, nil // a panic costs one item
+	return o.Cents / o.Parts, nil // a panic fails only this item
 }
 
-// mended knows orders without parts.
-func mended(ctx context.Context, o order) (int, error) {
+// fixedPrice handles orders without parts.
+func fixedPrice(ctx context.Context, o order) (int, error) {
 	if o.Parts == 0 {
 		return o.Cents, nil
 	}
@@ -66,13 +69,13 @@ func run(ctx context.Context, out io.Writer) error {
 	}
 	fmt.Fprintf(out, "monday: %d succeeded, %d failed\n", first.Succeeded, first.Failed)
 
-	// Only what panicked: the negative amount would fail again.
+	// Only the panics: the negative amount would fail again.
 	failures := source.Failures[order](bucket, "runs/monday/manifest.json", source.RedriveOptions{Classes: []string{"panic"}})
-	second, err := dmap.Map(ctx, failures, mended, dmap.Options{RunID: "tuesday", Parent: "monday"}, results)
+	second, err := dmap.Map(ctx, failures, fixedPrice, dmap.Options{RunID: "tuesday", Parent: "monday"}, results)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "tuesday: %d succeeded, %d left out\n", second.Succeeded, second.Skipped)
+	fmt.Fprintf(out, "tuesday: %d succeeded, %d skipped\n", second.Succeeded, second.Skipped)
 
 	both, err := sink.Latest[int](ctx, bucket, "runs/", "monday", "tuesday")
 	if err != nil {
@@ -83,10 +86,10 @@ func run(ctx context.Context, out io.Writer) error {
 			return err
 		}
 		if o.Status == "FAILED" {
-			fmt.Fprintf(out, "still failed: %s, %s\n", o.ID, o.Error)
+			fmt.Fprintf(out, "still failed: %s: %s\n", o.ID, o.Error)
 		}
 	}
 	tally, err := both.Count(ctx)
-	fmt.Fprintf(out, "together: %d succeeded, %d failed\n", tally.Succeeded, tally.Failed)
+	fmt.Fprintf(out, "merged: %d succeeded, %d failed\n", tally.Succeeded, tally.Failed)
 	return err
 }

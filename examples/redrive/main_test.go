@@ -7,12 +7,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestOnlyTheFailuresRunAgain(t *testing.T) {
+func TestRedriveProcessesOnlyTheFailures(t *testing.T) {
 	var out strings.Builder
 	require.NoError(t, run(t.Context(), &out))
 	require.Equal(t, `monday: 2 succeeded, 3 failed
-tuesday: 2 succeeded, 1 left out
-still failed: orders.jsonl@130, a negative amount
-together: 4 succeeded, 1 failed
+tuesday: 2 succeeded, 1 skipped
+still failed: orders.jsonl@130: negative amount
+merged: 4 succeeded, 1 failed
 `, out.String())
 }

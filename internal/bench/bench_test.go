@@ -8,13 +8,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// small is what each table does in its tiny form; large objects, which are counted in MiB, have mebibytes of it.
+// small is the size of each table in tests. Tables in MiB use mebibytes instead.
 var (
 	small     = settings{n: 1200, rounds: 1, concurrency: 16}
 	mebibytes = int64(2)
 )
 
-func TestEveryCaseOfATableDoesTheSameWork(t *testing.T) {
+func TestAllCasesOfATableAgree(t *testing.T) {
 	for _, table := range tables() {
 		t.Run(table.name, func(t *testing.T) {
 			n := small.n
@@ -64,15 +64,15 @@ func TestTablesAreWellFormed(t *testing.T) {
 		if table.base != "" {
 			require.True(t, cases[table.base], "%s: base %s", table.name, table.base)
 		}
-		for _, o := range table.owed {
-			require.True(t, cases[o.of], "%s: owed of %s", table.name, o.of)
-			require.True(t, o.against == "" || cases[o.against], "%s: owed against %s", table.name, o.against)
-			require.NotEqual(t, o.most > 0, o.least > 0, "%s: owed of %s", table.name, o.of)
+		for _, o := range table.targets {
+			require.True(t, cases[o.of], "%s: target of %s", table.name, o.of)
+			require.True(t, o.against == "" || cases[o.against], "%s: target against %s", table.name, o.against)
+			require.NotEqual(t, o.most > 0, o.least > 0, "%s: target of %s", table.name, o.of)
 		}
 	}
 }
 
-func TestTheJobsFail(t *testing.T) {
+func TestSomeItemsOfTheJobFail(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, makeApplications(t.Context(), dir, 1100))
 	for _, c := range job.cases {
@@ -83,7 +83,7 @@ func TestTheJobsFail(t *testing.T) {
 	}
 }
 
-func TestOnlyTheJournalMakesCommits(t *testing.T) {
+func TestOnlyTheJournalWritesCommits(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, makeApplications(t.Context(), dir, 100))
 	for i, isOn := range []bool{false, true} {
@@ -96,7 +96,7 @@ func TestOnlyTheJournalMakesCommits(t *testing.T) {
 	}
 }
 
-func TestACaseThatCannotReadFails(t *testing.T) {
+func TestMissingInputIsAnError(t *testing.T) {
 	work := workload{Dir: t.TempDir() + "/missing", Scratch: t.TempDir(), N: 1, Concurrency: 1}
 	for _, table := range []table{job, durability} {
 		for _, c := range table.cases {

@@ -15,8 +15,9 @@ import (
 	"github.com/go-dmap/dmap/examples/loansim/loan"
 )
 
-// byHand is the program that one writes without a library: an errgroup with a limit, two JSON lines objects behind
-// mutexes. It keeps no record of the run, does not recover panics, and a crash loses everything.
+// byHand is a typical program without a library: an errgroup with a limit, and two JSON lines
+// objects, each with a mutex. It keeps no record of the run and does not recover panics. After a
+// crash, all results are lost.
 func byHand(keys func(context.Context, *blob.Bucket, int64) iter.Seq2[string, error]) func(context.Context, workload) (outcome, error) {
 	return func(ctx context.Context, work workload) (_ outcome, err error) {
 		in, err := openFolder(work.Dir)
@@ -73,9 +74,9 @@ type failure struct {
 	Error string `json:"error"`
 }
 
-// lines writes JSON lines into an object from many goroutines.
+// lines writes JSON lines to an object from many goroutines.
 type lines struct {
-	mu     sync.Mutex // guards the rest
+	mu     sync.Mutex // guards the other fields
 	n      int64
 	object io.WriteCloser
 	buf    *bufio.Writer
@@ -100,7 +101,7 @@ func (l *lines) write(record any) error {
 
 func (l *lines) close() error { return errors.Join(l.buf.Flush(), l.object.Close()) }
 
-// knownKeys needs no listing, which no real program is spared.
+// knownKeys generates the keys instead of listing them, which a real program cannot do.
 func knownKeys(_ context.Context, _ *blob.Bucket, n int64) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for i := int64(0); i < n && yield(loan.Key(i), nil); i++ {
@@ -108,7 +109,7 @@ func knownKeys(_ context.Context, _ *blob.Bucket, n int64) iter.Seq2[string, err
 	}
 }
 
-// listedKeys lists as the documentation of gocloud shows it.
+// listedKeys lists the bucket as in gocloud's documentation.
 func listedKeys(ctx context.Context, bucket *blob.Bucket, _ int64) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		list := bucket.List(nil)

@@ -9,14 +9,14 @@ import (
 	"unicode/utf8"
 )
 
-// palette is what a chart is painted with. The background is the page's.
+// palette holds the colours of a chart. The background is that of the page.
 type palette struct {
 	text, faint, line string
 	bar, ours         string
-	lines             []string // of a line chart, ours first
+	lines             []string // colours of a line chart, ours first
 }
 
-// The colours are those of GitHub's pages, where text of them is readable.
+// The colours are those of GitHub's pages, on which the text is readable.
 var palettes = map[string]palette{
 	"light": {"#1f2328", "#59636e", "#d1d9e0", "#afb8c1", "#0969da", []string{"#0969da", "#bc4c00", "#1a7f37", "#8250df", "#59636e"}},
 	"dark":  {"#f0f6fc", "#9198a1", "#3d444d", "#656c76", "#4493f8", []string{"#4493f8", "#db6d28", "#3fb950", "#ab7df8", "#9198a1"}},
@@ -28,10 +28,10 @@ const (
 	barHeight  = 18
 	titleSpace = 58
 	valueSpace = 130 // right of the longest bar
-	charWidth  = 8.0 // of the text, roughly: names need room on the left
+	charWidth  = 8.0 // average width of a character, to compute the space for names on the left
 )
 
-// draw writes the charts of a report: its first column, and what its cases did over time.
+// draw writes the charts of a report: bars of its first column, and lines of the memory over time.
 func (r report) draw(dir string) error {
 	for name, p := range palettes {
 		if err := write(filepath.Join(dir, r.file()+"-"+name+".svg"), r.bars(p)); err != nil {
@@ -117,7 +117,7 @@ func medianOf(rounds int) string {
 	return fmt.Sprintf("median of %d rounds", rounds)
 }
 
-// drawing is an SVG file while it is written.
+// drawing is an SVG document under construction.
 type drawing struct{ bytes.Buffer }
 
 func newSVG(width, height int, p palette, title, subtitle string) *drawing {
@@ -139,7 +139,7 @@ func (d *drawing) text(x, y float64, anchor string, size int, weight, color, s s
 }
 
 func (d *drawing) escape(s string) {
-	// a bytes.Buffer takes everything
+	// a bytes.Buffer returns no errors
 	_ = xml.EscapeText(d, []byte(s))
 }
 

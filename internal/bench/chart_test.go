@@ -28,7 +28,7 @@ func charted() report {
 	}
 }
 
-// texts of an SVG file, which must be well-formed.
+// texts returns the texts of an SVG file, which must be well-formed.
 func texts(t *testing.T, svg []byte) (found []string) {
 	t.Helper()
 	dec := xml.NewDecoder(bytes.NewReader(svg))
@@ -52,7 +52,7 @@ func texts(t *testing.T, svg []byte) (found []string) {
 	}
 }
 
-func TestBarsAreAsLongAsTheirFigures(t *testing.T) {
+func TestBarLengthsAreProportional(t *testing.T) {
 	svg := charted().bars(palettes["light"])
 	require.Equal(t, []string{
 		"less < more & so on", "a/b: CPU ns/item, less is better",
@@ -64,7 +64,7 @@ func TestBarsAreAsLongAsTheirFigures(t *testing.T) {
 	require.Contains(t, string(svg), `width="`+fixed(room/4)+`" height="18" rx="2" fill="`+palettes["light"].ours)
 }
 
-func TestLinesGoFromTheFirstToTheLastPoint(t *testing.T) {
+func TestLinesConnectFirstAndLastPoint(t *testing.T) {
 	svg := charted().lines(palettes["dark"])
 	require.Contains(t, string(svg), `points="60.0,`+fixed(plotBottom-10.0/20*(plotBottom-plotTop))+` 780.0,`+fixed(plotTop)+` "`)
 	require.Contains(t, texts(t, svg), "dmap")
@@ -73,13 +73,13 @@ func TestLinesGoFromTheFirstToTheLastPoint(t *testing.T) {
 	require.Nil(t, withoutSeries.lines(palettes["dark"]))
 }
 
-func TestTheGridEndsAboveTheHighest(t *testing.T) {
+func TestGridCoversTheMaximum(t *testing.T) {
 	for f, want := range map[float64]float64{3: 4, 4: 4, 5: 8, 19: 20, 21: 40, 39: 40, 41: 80, 300: 400} {
 		require.Equal(t, want, roundUp(f), "%v", f)
 	}
 }
 
-func TestChartsAreDrawnAgainFromData(t *testing.T) {
+func TestRedrawEqualsDraw(t *testing.T) {
 	data, first, again := t.TempDir(), t.TempDir(), t.TempDir()
 	rep := charted()
 	require.NoError(t, rep.save(data))

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// file is the name of the report's data and charts, without an ending.
+// file returns the name of the report's data and charts, without extension.
 func (r report) file() string { return strings.ReplaceAll(r.Table, "/", "-") }
 
 // save writes the report as JSON into dir.
@@ -28,7 +28,7 @@ func redraw(dir, charts string) error {
 		return err
 	}
 	if len(names) == 0 {
-		return fmt.Errorf("%s: no data", dir)
+		return fmt.Errorf("%s: no data: want at least one .json file written by -out", dir)
 	}
 	var errs []error
 	for _, name := range names {

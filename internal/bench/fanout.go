@@ -13,12 +13,12 @@ import (
 	"github.com/go-dmap/dmap/source"
 )
 
-// task is what is done with an item.
+// task processes one item.
 type task func(ctx context.Context, i int) error
 
 func nothing(context.Context, int) error { return nil }
 
-// spin computes for about a microsecond, always the same amount.
+// spin computes for about a microsecond. The amount of work is constant.
 func spin(_ context.Context, i int) error {
 	x := uint64(i) | 1
 	for range 500 {
@@ -27,7 +27,7 @@ func spin(_ context.Context, i int) error {
 		x ^= x << 17
 	}
 	if x == 0 {
-		return errors.New("no such number comes out of an odd one")
+		return errors.New("xorshift of an odd number is 0")
 	}
 	return nil
 }
@@ -39,7 +39,8 @@ func nap(context.Context, int) error {
 	return nil
 }
 
-// timesIdeal is the wall time against that of calls which start at once and wait exactly napTime.
+// timesIdeal is the wall time relative to the ideal: all calls start immediately and wait exactly
+// napTime.
 var timesIdeal = figure{"x ideal wall", 2, false, func(m measured, w workload) float64 {
 	rounds := (w.N + int64(w.Concurrency) - 1) / int64(w.Concurrency)
 	return float64(m.Wall) / float64(time.Duration(rounds)*napTime)
@@ -54,21 +55,22 @@ const (
 	batchName     = "dmap.MapBatch, all on"
 )
 
-// fanout is the price of bringing an item to a function. "All on" means: the function reads its Info, failures are
-// counted against a tolerance, Retry is set, and each result goes to a sink.
+// fanout measures the cost of calling a function with an item. "All on" means that the function
+// reads its Info, failures are counted against a tolerance, Retry is set, and each result goes to
+// a sink.
 func fanout() []table {
 	const n = 1_000_000
 	figures := []figure{cpuNanos, wallNanos, allocs, allocBytes, peakMiB}
-	// rill has no release that modules can be fetched of everywhere, so it is no case. Its ratio was measured once on
-	// this table, with version 0.7 beside errgroup.
+	// rill is not a case, because its releases cannot be fetched from every module proxy. Its
+	// ratio was measured once on this table, with version 0.7 beside errgroup.
 	single := func(concurrency int, rill float64) table {
 		return table{
 			name: fmt.Sprintf("fanout/b1-c%d", concurrency),
 			what: fmt.Sprintf("a call per int, of a function that does nothing; %d at once", concurrency),
 			n:    n, concurrency: concurrency, figures: figures, base: errgroupName,
 			cases: singles(nothing),
-			owed: []owed{
-				{of: allOnName, figure: cpuNanos, against: errgroupName, most: rill, note: "rill.ForEach, measured apart"},
+			targets: []target{
+				{of: allOnName, figure: cpuNanos, against: errgroupName, most: rill, note: "ratio of rill.ForEach, measured separately"},
 				{of: allOnName, figure: cpuNanos, against: errgroupName, most: 0.2},
 				{of: allOnName, figure: allocs, most: 0.1},
 			},
@@ -79,8 +81,8 @@ func fanout() []table {
 			name: fmt.Sprintf("fanout/b400-c%d", concurrency),
 			what: fmt.Sprintf("a call per 400 ints, nothing done with each; %d calls at once", concurrency),
 			n:    n, concurrency: concurrency, batch: 400, figures: figures, base: errgroupName,
-			cases: batches(nothing),
-			owed:  []owed{{of: batchName, figure: cpuNanos, against: errgroupName, most: 1.1}},
+			cases:   batches(nothing),
+			targets: []target{{of: batchName, figure: cpuNanos, against: errgroupName, most: 1.1}},
 		}
 	}
 	return []table{
@@ -89,24 +91,24 @@ func fanout() []table {
 		{
 			name: "fanout/1us-b1-c100", what: "a call per int, of a function that computes for 1 us; 100 at once",
 			n: n, concurrency: 100, figures: figures, base: serialName, cases: singles(spin),
-			owed: []owed{{of: allOnName, figure: cpuNanos, against: serialName, most: 1.08}},
+			targets: []target{{of: allOnName, figure: cpuNanos, against: serialName, most: 1.08}},
 		},
 		{
 			name: "fanout/1us-b400-c100", what: "a call per 400 ints, 1 us computed for each; 100 calls at once",
 			n: n, concurrency: 100, batch: 400, figures: figures, base: serialName, cases: batches(spin),
-			owed: []owed{{of: batchName, figure: cpuNanos, against: serialName, most: 1.08}},
+			targets: []target{{of: batchName, figure: cpuNanos, against: serialName, most: 1.08}},
 		},
 		{
 			name: "fanout/5ms-c1000", what: "a call per int, of a function that waits for 5 ms; 1,000 at once",
 			n: 100_000, concurrency: 1000, base: errgroupName, cases: limited(singles(nap)),
 			figures: []figure{timesIdeal, cpuNanos, wallSeconds, addedMiB, peakMiB},
-			owed:    []owed{{of: allOnName, figure: timesIdeal, most: 1.15}},
+			targets: []target{{of: allOnName, figure: timesIdeal, most: 1.15}},
 		},
 		{
 			name: "fanout/5ms-c10000", what: "a call per int, of a function that waits for 5 ms; 10,000 at once",
 			n: 100_000, concurrency: 10_000, base: errgroupName, cases: limited(singles(nap)),
 			figures: []figure{timesIdeal, cpuNanos, wallSeconds, addedMiB, peakMiB},
-			owed: []owed{
+			targets: []target{
 				{of: allOnName, figure: wallSeconds, against: errgroupName, most: 0.4},
 				{of: allOnName, figure: peakMiB, against: goroutinesName, most: 1.1},
 			},
@@ -114,12 +116,12 @@ func fanout() []table {
 	}
 }
 
-// limited leaves out the cases that do not keep to the number of calls at once.
+// limited removes the cases that do not respect the limit on concurrent calls.
 func limited(cases []benchCase) []benchCase {
 	return slices.DeleteFunc(cases, func(c benchCase) bool { return c.name == serialName || c.name == loName })
 }
 
-// singles are the cases with a call per item.
+// singles returns the cases with one call per item.
 func singles(do task) []benchCase {
 	var cases []benchCase
 	for _, p := range peers[int]() {
@@ -160,7 +162,7 @@ func singles(do task) []benchCase {
 	)
 }
 
-// batches are the cases with a call per work.Batch items. The peers get their batches ready made.
+// batches returns the cases with one call per work.Batch items. The peers get ready-made batches.
 func batches(do task) []benchCase {
 	var cases []benchCase
 	for _, p := range peers[[]int]() {
@@ -209,7 +211,7 @@ func ints(work workload) []int {
 	return items
 }
 
-// informed reads Info as a function does that sends an idempotency key along.
+// informed reads Info, as does a function that sends an idempotency key.
 func informed(do task) func(context.Context, int) (int, error) {
 	return func(ctx context.Context, i int) (int, error) {
 		info, ok := dmap.InfoFrom(ctx)
@@ -228,7 +230,7 @@ func allOn(work workload) dmap.Options {
 	}
 }
 
-// discard is a sink that the workers call directly, and that keeps nothing.
+// discard is a sink that the workers call directly, and that drops the results.
 type discard[R any] struct{}
 
 func (discard[R]) Write(context.Context, []dmap.Result[R]) error { return nil }

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// calls counts those of each item, and how many ran at once.
+// calls counts the calls of each item, and the maximum number of concurrent calls.
 type calls struct {
 	of        []atomic.Int32
 	now, peak atomic.Int32
@@ -28,7 +28,7 @@ func (c *calls) do(_ context.Context, i int) error {
 	return nil
 }
 
-func TestEveryCaseCallsEveryItemOnceAndManyAtOnce(t *testing.T) {
+func TestEveryCaseCallsEveryItemOnceAndConcurrently(t *testing.T) {
 	for kind, cases := range map[string]func(task) []benchCase{"singles": singles, "batches": batches} {
 		for i, c := range cases(nothing) {
 			t.Run(kind+"/"+c.name, func(t *testing.T) {
@@ -39,7 +39,7 @@ func TestEveryCaseCallsEveryItemOnceAndManyAtOnce(t *testing.T) {
 					require.NoError(t, err)
 					require.Equal(t, int64(n), out.Succeeded)
 				}
-				if c.name == pondName { // its pools share one, which cannot be in several bubbles
+				if c.name == pondName { // its pools share goroutines, which cannot be in several synctest bubbles
 					run(t)
 				} else {
 					seen.length = time.Millisecond
@@ -61,7 +61,7 @@ func TestEveryCaseCallsEveryItemOnceAndManyAtOnce(t *testing.T) {
 	}
 }
 
-func TestEveryPeerTellsAnError(t *testing.T) {
+func TestEveryPeerReturnsAnError(t *testing.T) {
 	broken := errors.New("broken")
 	for _, p := range peers[int]() {
 		err := p.each(t.Context(), 4, []int{1, 2, 3, 4, 5}, func(_ context.Context, i int) error {
@@ -74,7 +74,7 @@ func TestEveryPeerTellsAnError(t *testing.T) {
 	}
 }
 
-func TestTheIdealIsRoundsOfNaps(t *testing.T) {
+func TestTimesIdealCountsRoundsOfNaps(t *testing.T) {
 	w := workload{N: 2500, Concurrency: 1000}
 	require.Equal(t, 2.0, timesIdeal.of(measured{Wall: 6 * napTime}, w))
 }

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// figure is a number that says how good a case is.
+// figure is a column of a table: a number computed from a measurement.
 type figure struct {
-	name   string // of the column; what ends in a slash is per unit of the table
-	digits int    // after the point
-	more   bool   // more is better
+	name   string // of the column; if it ends in a slash, the unit of the table is appended
+	digits int    // after the decimal point
+	more   bool   // higher is better
 	of     func(m measured, w workload) float64
 }
 
@@ -24,11 +24,11 @@ var (
 	wallMillis  = figure{"wall ms", 1, false, func(m measured, _ workload) float64 { return float64(m.Wall) / float64(time.Millisecond) }}
 	wallSeconds = figure{"wall s", 2, false, func(m measured, _ workload) float64 { return m.Wall.Seconds() }}
 
-	// perCPUSecond and perSecond need outcome.Bytes. A MB is a million bytes.
+	// perCPUSecond and perSecond need outcome.Bytes. 1 MB is a million bytes.
 	perCPUSecond = figure{"MB/CPU-s", 0, true, func(m measured, _ workload) float64 { return float64(m.Bytes) / 1e6 / m.CPU.Seconds() }}
 	perSecond    = figure{"MB/s", 0, true, func(m measured, _ workload) float64 { return float64(m.Bytes) / 1e6 / m.Wall.Seconds() }}
 
-	// unitsPerSecond is what a speed-up is a ratio of.
+	// unitsPerSecond is the figure for speed-ups.
 	unitsPerSecond = figure{"1/s", 0, true, func(m measured, _ workload) float64 { return m.units() / m.Wall.Seconds() }}
 
 	peakMiB  = figure{"peak MiB", 0, false, func(m measured, _ workload) float64 { return float64(m.Peak) / (1 << 20) }}
@@ -38,7 +38,7 @@ var (
 	allocBytes = figure{"B/", 0, false, func(m measured, _ workload) float64 { return float64(m.Allocated) / m.units() }}
 )
 
-// countOf is what cases report in outcome.Counts under a name, such as "requests".
+// countOf returns the figure of a name in outcome.Counts, such as "requests".
 func countOf(name string) figure {
 	return figure{name, 0, false, func(m measured, _ workload) float64 { return m.Counts[name] }}
 }
@@ -50,7 +50,7 @@ func (f figure) title(unit string) string {
 	return f.name
 }
 
-// median of what f says about each run.
+// median returns the median of f over the runs.
 func (f figure) median(runs []measured, w workload) float64 {
 	values := make([]float64, len(runs))
 	for i, m := range runs {
@@ -59,8 +59,9 @@ func (f figure) median(runs []measured, w workload) float64 {
 	return middle(values)
 }
 
-// ratio is the median of the ratios of runs of the same round. It is false where the base is zero.
-func (f figure) ratio(runs, base []measured, w workload) (float64, bool) {
+// ratio returns the median of the ratios of runs in the same round. ok is false if the base is
+// zero.
+func (f figure) ratio(runs, base []measured, w workload) (ratio float64, ok bool) {
 	values := make([]float64, len(runs))
 	for i := range runs {
 		b := f.of(base[i], w)

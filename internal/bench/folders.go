@@ -14,12 +14,13 @@ import (
 
 const walkName = "filepath.WalkDir, Info"
 
-// folders is what it takes to find the items in a folder: small files in three layouts. WalkDir is the limit; it gives
-// another order than that of keys, and no objects. Bucket.List walks all again for each page.
+// folders measures listing a folder: small files in three layouts. WalkDir is the lower bound: it
+// yields another order than that of keys, and no objects. Bucket.List walks the whole folder again
+// for each page.
 func folders() []table {
 	layout := func(name, what string, keys func(n int) []string) table {
 		return table{
-			name: "folders/" + name, what: "files of a folder listed, nothing done with them: " + what,
+			name: "folders/" + name, what: "files of a folder are listed and not read: " + what,
 			unit: "file", n: 500_000, rounds: 3, concurrency: 1, base: walkName,
 			figures: []figure{cpuMicros, cpuTotal, wallSeconds, addedMiB, peakMiB, allocs},
 			prepare: func(ctx context.Context, dir string, n int64) error { return makeFiles(ctx, dir, keys(int(n))) },
@@ -29,7 +30,7 @@ func folders() []table {
 				{name: "one ListPage", run: folderBy(onePage)},
 				{name: "source.Objects", run: folderBy(sourceObjects), ours: true},
 			},
-			owed: []owed{
+			targets: []target{
 				{of: "source.Objects", figure: cpuMicros, most: 10, note: "5 CPU seconds for 500,000"},
 				{of: "source.Objects", figure: peakMiB, most: 64},
 			},

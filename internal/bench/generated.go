@@ -8,10 +8,11 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 )
 
-// generated is a source of the numbers below n, which nothing holds in memory, in splits of equal size.
+// generated is a source of the numbers 0 to n-1, in splits of equal size. No number is held in
+// memory.
 type generated struct{ n, splits int64 }
 
-// generatedKey is shared by all items: an item is told by its offset.
+// generatedKey is the key of all items: they differ by their offset.
 const generatedKey = "n"
 
 func (g generated) String() string { return fmt.Sprintf("%d numbers", g.n) }

@@ -23,26 +23,27 @@ import (
 
 const inflation = 2
 
-const handName = "errgroup, keys known"
+const byHandName = "errgroup, keys known"
 
-// job is the work of examples/loansim: read each object of a folder, decode it, simulate it, write JSON lines.
+// job does the work of examples/loansim: read each object of a folder, decode it, simulate it,
+// write JSON lines.
 var job = table{
 	name:    "job",
-	what:    "objects of about 1 KiB in a folder -> decode -> simulate -> JSON lines, failures apart",
+	what:    "objects of about 1 KiB in a folder -> decode -> simulate -> JSON lines of successes and of failures",
 	n:       20_000,
 	prepare: makeApplications,
 	cases: []benchCase{
-		{name: handName, run: byHand(knownKeys)},
+		{name: byHandName, run: byHand(knownKeys)},
 		{name: "errgroup, Bucket.List", run: byHand(listedKeys), most: 100_000},
 		{name: "tuned by hand, own walk", run: tunedByHand},
 		{name: "dmap.Map", run: mapItems(), ours: true},
 		{name: "dmap.MapBatch, 400", run: mapBatches, ours: true},
 	},
-	owed: []owed{
-		{of: "dmap.Map", figure: cpuMicros, against: handName, most: 1.0},
-		{of: "dmap.MapBatch, 400", figure: cpuMicros, against: handName, most: 1.0},
-		{of: "dmap.Map", figure: peakMiB, most: 64, note: "at any number of items"},
-		{of: "dmap.MapBatch, 400", figure: peakMiB, most: 64, note: "at any number of items"},
+	targets: []target{
+		{of: "dmap.Map", figure: cpuMicros, against: byHandName, most: 1.0},
+		{of: "dmap.MapBatch, 400", figure: cpuMicros, against: byHandName, most: 1.0},
+		{of: "dmap.Map", figure: peakMiB, most: 64, note: "for any number of items"},
+		{of: "dmap.MapBatch, 400", figure: peakMiB, most: 64, note: "for any number of items"},
 	},
 }
 
@@ -83,7 +84,7 @@ func openFolder(dir string) (*blob.Bucket, error) {
 
 func mapItems(opts ...sink.BucketOptions) func(context.Context, workload) (outcome, error) {
 	return func(ctx context.Context, work workload) (outcome, error) {
-		in, results, done, err := openSides(work, opts...)
+		in, results, done, err := openBuckets(work, opts...)
 		if err != nil {
 			return outcome{}, err
 		}
@@ -93,7 +94,7 @@ func mapItems(opts ...sink.BucketOptions) func(context.Context, workload) (outco
 }
 
 func mapBatches(ctx context.Context, work workload) (outcome, error) {
-	in, results, done, err := openSides(work)
+	in, results, done, err := openBuckets(work)
 	if err != nil {
 		return outcome{}, err
 	}
@@ -111,7 +112,7 @@ func mapBatches(ctx context.Context, work workload) (outcome, error) {
 		}, options(work), results))
 }
 
-func openSides(work workload, opts ...sink.BucketOptions) (
+func openBuckets(work workload, opts ...sink.BucketOptions) (
 	in *blob.Bucket, results dmap.Sink[loan.Verdict], done func(), err error,
 ) {
 	if in, err = openFolder(work.Dir); err != nil {
@@ -137,7 +138,7 @@ func assess(ctx context.Context, o source.Object) (loan.Verdict, error) {
 	return decide(o.Key, data)
 }
 
-// decide is what every case does with what it has read.
+// decide decodes and simulates one application. All cases share it.
 func decide(key string, data []byte) (loan.Verdict, error) {
 	var app loan.Application
 	if err := json.Unmarshal(data, &app); err != nil {

@@ -19,18 +19,18 @@ import (
 	"time"
 )
 
-// keyServer answers to ListObjectsV2 of the S3 protocol, over keys that exist nowhere else. It waits for latency before
-// each answer, as a store does, however many it is asked at once.
+// keyServer implements ListObjectsV2 of the S3 protocol over generated keys. It waits for latency
+// before each answer, for any number of concurrent requests.
 type keyServer struct {
 	keys    []string // in order
 	latency time.Duration
 	served  atomic.Int64 // requests
 }
 
-// maxPage is what S3 gives at most.
+// maxPage is the largest page of S3.
 const maxPage = 1000
 
-// servedPath tells how many listings were asked for.
+// servedPath is the URL path that returns the number of listing requests.
 const servedPath = "/-/served"
 
 func (s *keyServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -55,13 +55,13 @@ func (s *keyServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil || size < 1 || size > maxPage {
 		size = maxPage
 	}
-	// A token is the last key of the page before it.
+	// A continuation token is the last key of the previous page.
 	after := max(query.Get("start-after"), query.Get("continuation-token"))
 	w.Header().Set("Content-Type", "application/xml")
 	_, _ = w.Write(s.page(query.Get("prefix"), after, size))
 }
 
-// page writes the keys with a prefix behind another key.
+// page returns a page of the keys with a prefix that follow the key after.
 func (s *keyServer) page(prefix, after string, size int) []byte {
 	from, found := slices.BinarySearch(s.keys, max(prefix, after))
 	if found && after >= prefix && after != "" {
@@ -91,11 +91,11 @@ func (s *keyServer) page(prefix, after string, size int) []byte {
 
 func element(w *bytes.Buffer, name, text string) {
 	w.WriteString("<" + name + ">")
-	_ = xml.EscapeText(w, []byte(text)) // a bytes.Buffer takes everything
+	_ = xml.EscapeText(w, []byte(text)) // a bytes.Buffer returns no errors
 	w.WriteString("</" + name + ">")
 }
 
-// served asks the server at an address how many listings it was asked for.
+// served asks the server at address for the number of its listing requests.
 func served(ctx context.Context, address string) (n float64, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address+servedPath, nil)
 	if err != nil {
@@ -110,18 +110,18 @@ func served(ctx context.Context, address string) (n float64, err error) {
 	return n, err
 }
 
-// keysOf is what a server process is told.
+// keysOf is the configuration of a server process.
 type keysOf struct {
 	Shape   string
 	N       int64
 	Latency time.Duration
 }
 
-// serveCase is the name of the case that is a server process and no case of any table.
+// serveCase is the name that starts a server process instead of a case of a table.
 const serveCase = "serve"
 
-// serveKeys serves until its standard input ends, which it does with the process that started this one. The address is
-// the line that it prints.
+// serveKeys prints its address as one line, and serves until its standard input ends. That happens
+// at the latest when the parent process ends.
 func serveKeys(ctx context.Context, w io.Writer, r io.Reader, whatJSON string) error {
 	var what keysOf
 	if err := json.Unmarshal([]byte(whatJSON), &what); err != nil {
@@ -148,7 +148,8 @@ func serveKeys(ctx context.Context, w io.Writer, r io.Reader, whatJSON string) e
 	return err
 }
 
-// startKeys starts a process that serves keys, so that its CPU time and memory are not those of the client.
+// startKeys starts a process that serves keys, so that the CPU time and memory of the server are
+// not measured.
 func startKeys(ctx context.Context, table string, what keysOf) (address string, stop func() error, err error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -173,7 +174,7 @@ func startKeys(ctx context.Context, table string, what keysOf) (address string, 
 	}
 	stop = func() error { return errors.Join(life.Close(), cmd.Wait()) }
 	if _, err := fmt.Fscanln(out, &address); err != nil {
-		return "", nil, errors.Join(fmt.Errorf("the server of keys: %w", err), stop())
+		return "", nil, errors.Join(fmt.Errorf("key server: %w", err), stop())
 	}
 	return address, stop, nil
 }

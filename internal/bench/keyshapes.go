@@ -7,12 +7,13 @@ import (
 	"time"
 )
 
-// shape is a way in which buckets are keyed. keys makes n of them in order, always the same.
+// shape is a naming scheme for keys. keys returns n keys in ascending order, the same ones on each
+// call.
 type shape struct {
 	name string
 	keys func(n int) []string
-	flat bool // no directory to cut at
-	skew bool
+	flat bool // no directories to split at
+	skew bool // most keys are in one directory
 }
 
 var shapes = []shape{
@@ -29,21 +30,22 @@ const hoursInYear = 365 * 24
 
 var firstDay = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// hourKeys lie in 8,760 directories, a date and an hour each.
+// hourKeys returns keys in 8,760 directories: one for each hour of a year.
 func hourKeys(n int) []string {
 	return evenly(n, hoursInYear, func(hour, i int) string {
 		return fmt.Sprintf("logs/%s/part-%05d.json.gz", firstDay.Add(time.Duration(hour)*time.Hour).Format("2006-01-02/15"), i)
 	})
 }
 
-// dayKeys lie in 366 directories.
+// dayKeys returns keys in 366 directories.
 func dayKeys(n int) []string {
 	return evenly(n, 366, func(day, i int) string {
 		return fmt.Sprintf("events/dt=%s/%06d.parquet", firstDay.AddDate(-1, 0, day).Format(time.DateOnly), i)
 	})
 }
 
-// evenly makes n keys in so many directories, which differ by one key at most.
+// evenly returns n keys in the given number of directories. The sizes of the directories differ by
+// at most one key.
 func evenly(n, directories int, key func(directory, i int) string) []string {
 	keys := make([]string, 0, n)
 	for d := range directories {
@@ -54,7 +56,7 @@ func evenly(n, directories int, key func(directory, i int) string) []string {
 	return keys
 }
 
-// uuidKeys are random.
+// uuidKeys returns random UUIDs.
 func uuidKeys(n int) []string {
 	random := rand.New(rand.NewPCG(1, 2))
 	keys := make([]string, n)
@@ -66,7 +68,7 @@ func uuidKeys(n int) []string {
 	return keys
 }
 
-// sequenceKeys count without a gap.
+// sequenceKeys returns consecutive numbers.
 func sequenceKeys(n int) []string {
 	keys := make([]string, n)
 	for i := range keys {
@@ -75,7 +77,8 @@ func sequenceKeys(n int) []string {
 	return keys
 }
 
-// epochKeys begin with milliseconds since 1970, a few seconds apart, and end in random digits.
+// epochKeys returns keys that begin with a Unix time in milliseconds, a few seconds apart, and end
+// in random digits.
 func epochKeys(n int) []string {
 	random := rand.New(rand.NewPCG(3, 4))
 	keys := make([]string, n)
@@ -87,7 +90,7 @@ func epochKeys(n int) []string {
 	return keys
 }
 
-// skewKeys lie in 5,000 directories, nine of ten in one of them.
+// skewKeys returns keys in 5,000 directories. One of them holds 90 % of the keys.
 func skewKeys(n int) []string {
 	const directories, crowded = 5000, 3127
 	few := evenly(n-n*9/10, directories, func(d, i int) string { return fmt.Sprintf("customer/%05d/%08d", d, i) })
@@ -98,7 +101,7 @@ func skewKeys(n int) []string {
 	return few
 }
 
-// deepKeys lie below a long chain of directories that each hold one other.
+// deepKeys returns keys below a long chain of directories with one entry each.
 func deepKeys(n int) []string {
 	const chain = "exports/v2/region=eu-central-1/account=481516234200/source=orders/year=2025/quarter=3/run=000017/attempt=01/"
 	return evenly(n, 512, func(d, i int) string { return fmt.Sprintf("%sshard=%04d/part-%06d.parquet", chain, d, i) })

@@ -17,13 +17,14 @@ import (
 	"github.com/go-dmap/dmap/source"
 )
 
-// connection is what a store gives a connection at most, in bytes a second.
+// connection is the bandwidth of one connection to the store, in bytes per second.
 const connection = 80_000_000
 
-// latency is what a store takes to answer a request.
+// latency is the time that the store takes to answer a request.
 const latency = 0 * time.Millisecond
 
-// large are the tables of one large object: how fast it comes over several connections, and how fast it is parsed on two cores.
+// large returns the tables for one large object: the speed of reading it over several connections,
+// and of parsing it on two cores.
 func large() []table {
 	return []table{
 		overConnections("large/rows", "one CSV object", rowsOf, plainRows),
@@ -34,43 +35,44 @@ func large() []table {
 	}
 }
 
-// largeSource opens the object of that key as a source of the lengths of its records.
+// largeSource opens the object with key slowKey as a source of the lengths of its records.
 type largeSource func(in *blob.Bucket) dmap.Splitter[int]
 
-// made is the data of a table.
-type made struct {
+// dataset is the input of a table.
+type dataset struct {
 	object  repeated
 	records int64
 }
 
 const rowHeader = "id,vendor,pickup,dropoff,passengers,distance,rate,flag,from,to,payment,fare,extra,tax,tip,tolls,surcharge,total,note\n"
 
-func plainRows(mib int64) made {
+func plainRows(mib int64) dataset {
 	body, rows := block(func(b *bytes.Buffer, i int) {
 		fmt.Fprintf(b, "%d,2,2026-01-01 00:46:40,2026-01-01 00:53:20,%d,%d.50,1,N,151,239,1,7.00,0.50,0.50,1.65,0.00,0.30,%d.95,%s\n",
 			i, i%5, i%31, i%97, strings.Repeat("text ", 20+i%10))
 	})
-	return made{repeated{[]byte(rowHeader), body, mib}, rows * mib}
+	return dataset{repeated{[]byte(rowHeader), body, mib}, rows * mib}
 }
 
-func quotedRows(mib int64) made {
+func quotedRows(mib int64) dataset {
 	body, rows := block(func(b *bytes.Buffer, i int) {
 		fmt.Fprintf(b, "\"bucket\",\"data/2026/11/24/part-%05d.json\",\"%d\",\"2026-11-24T10:00:00.000Z\",", i, i*37)
 		b.WriteString("\"\",\"a \"\"quoted\"\" word,\nand a line\",\"STANDARD\"\n")
 	})
-	return made{repeated{[]byte("bucket,key,size,modified,etag,note,class\n"), body, mib}, rows * mib}
+	return dataset{repeated{[]byte("bucket,key,size,modified,etag,note,class\n"), body, mib}, rows * mib}
 }
 
-func jsonRows(mib int64) made {
+func jsonRows(mib int64) dataset {
 	body, rows := block(func(b *bytes.Buffer, i int) {
 		fmt.Fprintf(b, `{"id":%d,"pickup":"2026-01-01T00:46:40Z","passengers":%d,"distance":%d.5,"fare":%d.95,"note":%q}`+"\n",
 			i, i%5, i%31, i%97, strings.Repeat("text ", 20+i%10))
 	})
-	return made{repeated{nil, body, mib}, rows * mib}
+	return dataset{repeated{nil, body, mib}, rows * mib}
 }
 
-// overConnections compares one request for all of the object with eight for its parts. fn does nothing.
-func overConnections(name, what string, open func(source.Store) largeSource, make func(mib int64) made) table {
+// overConnections compares one request for the whole object with eight concurrent requests for its
+// parts. The function does nothing.
+func overConnections(name, what string, open func(source.Store) largeSource, make func(mib int64) dataset) table {
 	run := func(read func(context.Context, dmap.Splitter[int]) (int64, error)) func(context.Context, workload) (outcome, error) {
 		return func(ctx context.Context, work workload) (outcome, error) {
 			data := make(work.N)
@@ -94,18 +96,18 @@ func overConnections(name, what string, open func(source.Store) largeSource, mak
 	}
 	return table{
 		name: name, unit: "MiB", n: 512, rounds: 5, concurrency: 8,
-		what:    fmt.Sprintf("%s from a store that gives %d MB/s to a connection; the function does nothing", what, connection/1_000_000),
+		what:    fmt.Sprintf("%s from a store with %d MB/s for each connection; the function does nothing", what, connection/1_000_000),
 		figures: []figure{perSecond, wallSeconds, cpuTotal, countOf("requests"), addedMiB},
 		cases: []benchCase{
-			{name: "one connection", run: run(oneAfterTheOther)},
-			{name: "dmap.Map", run: run(byMap), ours: true},
+			{name: "one connection", run: run(readWithOneRequest)},
+			{name: "dmap.Map", run: run(readWithMap), ours: true},
 		},
-		owed: []owed{{of: "dmap.Map", figure: perSecond, against: "one connection", least: 7}},
+		targets: []target{{of: "dmap.Map", figure: perSecond, against: "one connection", least: 7}},
 	}
 }
 
-// oneAfterTheOther reads the whole object by one request.
-func oneAfterTheOther(ctx context.Context, src dmap.Splitter[int]) (n int64, err error) {
+// readWithOneRequest reads the whole object with one request.
+func readWithOneRequest(ctx context.Context, src dmap.Splitter[int]) (n int64, err error) {
 	for item, err := range src.Read(ctx, dmap.Split{}) {
 		if err != nil {
 			return n, err
@@ -118,7 +120,7 @@ func oneAfterTheOther(ctx context.Context, src dmap.Splitter[int]) (n int64, err
 	return n, nil
 }
 
-func byMap(ctx context.Context, src dmap.Splitter[int]) (int64, error) {
+func readWithMap(ctx context.Context, src dmap.Splitter[int]) (int64, error) {
 	stats, err := dmap.Map(ctx, src, func(context.Context, int) (struct{}, error) { return struct{}{}, nil }, dmap.Options{MaxConcurrency: 8})
 	return stats.Succeeded, err
 }
@@ -139,7 +141,7 @@ func linesOf(store source.Store) largeSource {
 	}
 }
 
-// trip is what a record is decoded into.
+// trip is the decoded form of a record.
 type trip struct {
 	ID         int64   `csv:"id" json:"id"`
 	Pickup     string  `csv:"pickup" json:"pickup"`
@@ -156,7 +158,7 @@ func typedRows(in *blob.Bucket) dmap.Splitter[trip] {
 func typedLines(in *blob.Bucket) dmap.Splitter[trip] { return source.JSONLines[trip](in, slowKey) }
 
 // onCores compares one core with two.
-func onCores(name, what string, make func(mib int64) made, open func(*blob.Bucket) dmap.Splitter[trip]) table {
+func onCores(name, what string, make func(mib int64) dataset, open func(*blob.Bucket) dmap.Splitter[trip]) table {
 	run := func(cores int) func(context.Context, workload) (outcome, error) {
 		return func(ctx context.Context, work workload) (outcome, error) {
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cores))
@@ -181,14 +183,14 @@ func onCores(name, what string, make func(mib int64) made, open func(*blob.Bucke
 		}
 	}
 	return table{
-		name: name, what: what + "; the function does next to nothing", unit: "MiB", n: 256, rounds: 5, concurrency: 8,
+		name: name, what: what + "; the function only checks one field", unit: "MiB", n: 256, rounds: 5, concurrency: 8,
 		prepare: func(_ context.Context, dir string, mib int64) error { return writeLarge(dir, make(mib).object) },
 		figures: []figure{perSecond, wallSeconds, cpuTotal, perCPUSecond, addedMiB},
 		cases: []benchCase{
 			{name: "one core", run: run(1), ours: true},
 			{name: "two cores", run: run(2), ours: true},
 		},
-		owed: []owed{{of: "two cores", figure: perSecond, against: "one core", least: 1.7}},
+		targets: []target{{of: "two cores", figure: perSecond, against: "one core", least: 1.7}},
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestOneLargeObjectIsReadWholeHowever(t *testing.T) {
+func TestAllCasesReadTheWholeLargeObject(t *testing.T) {
 	for _, table := range large() {
 		dir := t.TempDir()
 		if table.prepare != nil {
@@ -29,7 +29,7 @@ func TestOneLargeObjectIsReadWholeHowever(t *testing.T) {
 	}
 }
 
-func TestRepeatedObjectCanBeReadFromAnywhere(t *testing.T) {
+func TestRepeatedReadsAtAnyOffset(t *testing.T) {
 	object := repeated{[]byte("head"), []byte("body"), 3}
 	all := []byte("headbodybodybody")
 	require.Equal(t, int64(len(all)), object.size())

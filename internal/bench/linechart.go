@@ -7,7 +7,7 @@ const (
 	plotTop, plotBottom = titleSpace + 24, 320
 )
 
-// lines draws the memory of the cases over their items; nil if none reported any.
+// lines draws the memory of the cases over their items. It returns nil if no case reported any.
 func (r report) lines(p palette) []byte {
 	var maxUnits, maxMiB float64
 	drawn := 0
@@ -51,7 +51,7 @@ func (r report) lines(p palette) []byte {
 	return svg.end()
 }
 
-// seriesOf is what the last round reported.
+// seriesOf returns the series of the last round.
 func seriesOf(c reportCase) []point {
 	if c.Failure != "" || len(c.Runs) == 0 {
 		return nil
@@ -61,7 +61,7 @@ func seriesOf(c reportCase) []point {
 
 func mib(at point) float64 { return float64(at.Resident) / (1 << 20) }
 
-// roundUp returns the next number that four grid lines divide well.
+// roundUp returns the next number that four grid lines divide evenly.
 func roundUp(f float64) float64 {
 	step := 4.0
 	for step*10 < f {

@@ -19,7 +19,7 @@ import (
 
 const serialListing = "1 lister"
 
-// The requests of a listing that waits for each page and gets them full, and what came on top.
+// listings counts requests. timesFull relates them to the number of full pages, the minimum.
 var (
 	listings  = countOf("requests")
 	timesFull = figure{"x full pages", 2, false, func(m measured, w workload) float64 {
@@ -28,8 +28,9 @@ var (
 	firstItem = countOf("first ms")
 )
 
-// listing is what it takes to find the items: keys in the shapes of real buckets, behind an S3 server in another process
-// that waits before each page of 1,000. A table for each shape and latency, so that one can be run alone.
+// listing measures listing a bucket: keys in the shapes of real buckets, on an S3 server in
+// another process that waits before each page of 1,000 keys. Each shape and latency is a table, so
+// that it can be run alone.
 func listing() []table {
 	var tables []table
 	for _, latency := range []time.Duration{50 * time.Millisecond, 200 * time.Millisecond} {
@@ -43,14 +44,14 @@ func listing() []table {
 func listingOf(s shape, latency time.Duration) table {
 	t := table{
 		name: fmt.Sprintf("listing/%s-%dms", s.name, latency.Milliseconds()),
-		what: fmt.Sprintf("keys listed through s3blob, %s a page, nothing done with them: %s", latency, s.name),
+		what: fmt.Sprintf("keys listed through s3blob, %s a page, objects not read: %s", latency, s.name),
 		unit: "key", n: 200_000, rounds: 1, concurrency: 100, base: serialListing,
 		figures: []figure{unitsPerSecond, wallSeconds, listings, timesFull, cpuMicros, firstItem, peakMiB},
 	}
 	add := func(name string, ours bool, list lister) {
 		t.cases = append(t.cases, benchCase{name: name, ours: ours, run: listed(t.name, s.name, latency, list)})
 	}
-	if latency < 100*time.Millisecond { // it takes as long as one lister
+	if latency < 100*time.Millisecond { // otherwise left out: as slow as one lister
 		add("Bucket.List", false, bucketList)
 	}
 	for _, n := range []int{1, 8, 16, 32} {
@@ -68,16 +69,16 @@ func listingOf(s shape, latency time.Duration) table {
 		requests = 1.6
 	}
 	if latency >= 200*time.Millisecond {
-		t.owed = append(t.owed, owed{of: "32 listers", figure: unitsPerSecond, against: serialListing, least: faster})
+		t.targets = append(t.targets, target{of: "32 listers", figure: unitsPerSecond, against: serialListing, least: faster})
 	}
-	t.owed = append(t.owed, owed{of: "32 listers", figure: timesFull, most: requests})
+	t.targets = append(t.targets, target{of: "32 listers", figure: timesFull, most: requests})
 	return t
 }
 
-// lister counts the objects of a bucket, and calls first when it has the first.
+// lister counts the objects of a bucket, and calls first when it has the first one.
 type lister func(ctx context.Context, bucket *blob.Bucket, work workload, first func()) (outcome, error)
 
-// listed starts the server and has a bucket of it listed.
+// listed starts the key server and runs list on a bucket of it.
 func listed(table, shape string, latency time.Duration, list lister) func(context.Context, workload) (outcome, error) {
 	return func(ctx context.Context, work workload) (out outcome, err error) {
 		address, stop, err := startKeys(ctx, table, keysOf{Shape: shape, N: work.N, Latency: latency})
@@ -119,7 +120,7 @@ func openServed(ctx context.Context, address string) (*blob.Bucket, error) {
 	return s3.OpenBucket(ctx, "s3://b?"+query.Encode(), s3.Options{})
 }
 
-// objectsBy is what a user runs, with a function that does nothing.
+// objectsBy lists like a user: dmap.Map over source.Objects, with a function that does nothing.
 func objectsBy(listers int) lister {
 	return func(ctx context.Context, bucket *blob.Bucket, work workload, first func()) (outcome, error) {
 		objects := source.Objects(bucket, "", source.ObjectsOptions{Store: s3.Store(), Listers: listers})
@@ -130,7 +131,7 @@ func objectsBy(listers int) lister {
 	}
 }
 
-// bucketList lists as the documentation of gocloud shows it, and does nothing else.
+// bucketList lists as in gocloud's documentation, and does nothing else.
 func bucketList(ctx context.Context, bucket *blob.Bucket, _ workload, first func()) (outcome, error) {
 	var out outcome
 	for list := bucket.List(nil); ; out.Succeeded++ {

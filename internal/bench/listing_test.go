@@ -13,7 +13,7 @@ import (
 	"gocloud.dev/blob"
 )
 
-func TestShapesAreInOrderAndAlwaysTheSame(t *testing.T) {
+func TestShapesAreSortedAndDeterministic(t *testing.T) {
 	for _, s := range shapes {
 		for _, n := range []int{0, 1, 1000, 20_000} {
 			keys := s.keys(n)
@@ -32,7 +32,7 @@ func TestShapesAreInOrderAndAlwaysTheSame(t *testing.T) {
 	require.InDelta(t, 18_000, skewed, 10)
 }
 
-func TestTheKeyServerGivesEveryKeyOfAPrefixOnce(t *testing.T) {
+func TestKeyServerListsEveryKeyOfAPrefixOnce(t *testing.T) {
 	keys := []string{"a", "b&<c>", "b/1", "b/2", "b/é", "c"}
 	server := &keyServer{keys: keys, latency: time.Millisecond}
 	address := httptest.NewServer(server)
@@ -63,7 +63,7 @@ func TestTheKeyServerGivesEveryKeyOfAPrefixOnce(t *testing.T) {
 	}
 }
 
-func TestTheKeyServerStartsBehindAnyKey(t *testing.T) {
+func TestKeyServerStartsAfterAnyKey(t *testing.T) {
 	server := &keyServer{keys: []string{"a/1", "a/3", "b/1"}}
 	for after, want := range map[string]string{"": "a/1", "a/1": "a/3", "a/2": "a/3", "a/3": "", "0": "a/1", "z": ""} {
 		page := string(server.page("a/", after, 1))
@@ -73,7 +73,7 @@ func TestTheKeyServerStartsBehindAnyKey(t *testing.T) {
 	}
 }
 
-func TestAServerOfUnknownKeysFails(t *testing.T) {
+func TestUnknownShapeIsAnError(t *testing.T) {
 	var out bytes.Buffer
 	require.ErrorContains(t, serveKeys(t.Context(), &out, io.MultiReader(), `{"Shape":"none"}`), `no shape "none"`)
 	_, _, err := startKeys(t.Context(), listing()[0].name, keysOf{Shape: "none"})

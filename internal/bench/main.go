@@ -1,19 +1,21 @@
-// Command bench measures dmap beside programs that do the same without it.
+// Command bench measures dmap beside programs that do the same work without it.
 //
 //	go run ./internal/bench job
 //	go run ./internal/bench -n 500000 -rounds 3 job durability
-//	go run ./internal/bench -out docs/bench fanout      all tables under fanout/, kept as data and as charts
-//	go run ./internal/bench -draw docs/bench            the charts again, from the data
+//	go run ./internal/bench -out docs/bench fanout   all tables under fanout/; writes data and charts
+//	go run ./internal/bench -draw docs/bench         draws the charts again, from the data
 //	go run ./internal/bench -cases 'dmap|errgroup' -profile prof fanout/b1-c100
 //
-// Each case runs in a process of its own, the rounds are interleaved, and what counts is the median of a ratio taken
-// side by side: wall time on a shared machine says little.
+// Each case runs in a process of its own, and the rounds of all cases are interleaved. The
+// important number is the median ratio of two cases in the same round: absolute wall times on a
+// shared machine are not reliable.
 //
-// A table is a value of type table in a file of its own, and one line in tables. Its cases call work.start once their
-// data is in memory, so that making it does not count; they return how many items succeeded and failed, which must be
-// the same in all cases, and optionally units, bytes and named counts. figures choose the columns, the first of which is
-// what ratios and the chart are about. owed are targets: they are printed as met or not, and never fail the command,
-// because speed is measured, not asserted.
+// A table is a value of type table in a file of its own, and an entry in the function tables. Each
+// case calls work.start when its input is in memory, so that preparation is not measured. It
+// returns the numbers of succeeded and failed items, which must be equal in all cases of the
+// table, and optionally units, bytes and named counts. figures are the columns; the first one is
+// used for ratios and for the chart. targets are printed as met or not met. A target that is not
+// met does not fail the command, because speed is measured here, not asserted.
 package main
 
 import (
@@ -29,7 +31,8 @@ import (
 	"strings"
 )
 
-// tables are all there are, in the order of the usage text. A table "a/b" is also chosen by "a".
+// tables returns all tables, in the order of the usage text. The name "a" selects the table "a/b",
+// too.
 func tables() []table {
 	return slices.Concat(
 		[]table{job, durability},
@@ -57,7 +60,7 @@ func main() {
 	}
 }
 
-// settings are what the flags say.
+// settings holds the values of the flags.
 type settings struct {
 	names       []string
 	n           int64
@@ -107,7 +110,7 @@ func bench(ctx context.Context, args []string) error {
 	return errors.Join(errs...)
 }
 
-// show measures one table, prints it, and keeps it where -out says.
+// show measures one table, prints it, and saves it if -out is set.
 func show(ctx context.Context, w io.Writer, t table, set settings) error {
 	rep, err := runTable(ctx, w, t, set)
 	if err != nil {
@@ -124,26 +127,26 @@ func show(ctx context.Context, w io.Writer, t table, set settings) error {
 			return err
 		}
 	}
-	return rep.broken()
+	return rep.failedCases()
 }
 
-// parse takes flags and names of tables in any order.
+// parse accepts flags and table names in any order.
 func parse(args []string) (settings, error) {
 	var set settings
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.Usage = func() { printUsage(flags) }
-	flags.Int64Var(&set.n, "n", 0, "`items`; 0: each table's own number")
-	flags.IntVar(&set.rounds, "rounds", 0, "`rounds`, of which the median counts; 0: each table's own number")
-	flags.IntVar(&set.concurrency, "concurrency", 1000, "`calls` at once, where the table does not say")
-	flags.StringVar(&set.cases, "cases", "", "only the cases whose names this `expression` finds")
-	flags.StringVar(&set.profile, "profile", "", "write CPU profiles of the cases into this `folder`; they cost a little")
-	flags.StringVar(&set.out, "out", "", "also write data into this `folder`, and charts")
-	flags.StringVar(&set.charts, "charts", "docs/charts", "`folder` for charts")
-	flags.StringVar(&set.draw, "draw", "", "draw charts from the data in this `folder`, measure nothing")
-	flags.StringVar(&set.child, "child", "", "run one case on the `workload` in JSON (for the command itself)")
-	flags.StringVar(&set.childCase, "case", "", "`name` of that case (for the command itself)")
+	flags.Int64Var(&set.n, "n", 0, "number of `items`; 0: the default of each table")
+	flags.IntVar(&set.rounds, "rounds", 0, "number of `rounds`; the tables show medians; 0: the default of each table")
+	flags.IntVar(&set.concurrency, "concurrency", 1000, "maximum number of concurrent `calls`, for tables without a number of their own")
+	flags.StringVar(&set.cases, "cases", "", "run only the cases whose names match this regular `expression`")
+	flags.StringVar(&set.profile, "profile", "", "write CPU profiles of the cases to this `folder`; profiling slows them down a little")
+	flags.StringVar(&set.out, "out", "", "also write data to this `folder`, and charts to the folder of -charts")
+	flags.StringVar(&set.charts, "charts", "docs/charts", "`folder` of the charts")
+	flags.StringVar(&set.draw, "draw", "", "draw charts from the data in this `folder`, without measuring")
+	flags.StringVar(&set.child, "child", "", "run one case on this `workload`, in JSON (internal)")
+	flags.StringVar(&set.childCase, "case", "", "`name` of that case (internal)")
 	for _, name := range []string{job.name, durability.name} {
-		flags.BoolFunc(name, "the same as the name alone", func(string) error {
+		flags.BoolFunc(name, "same as the table name without a dash", func(string) error {
 			set.names = append(set.names, name)
 			return nil
 		})
@@ -158,17 +161,18 @@ func parse(args []string) (settings, error) {
 	}
 	if len(set.names) == 0 && set.draw == "" {
 		flags.Usage()
-		return set, errors.New("want the name of a table")
+		return set, errors.New("no table given: want at least one table name, or \"all\"")
 	}
 	if set.n < 0 || set.rounds < 0 || set.concurrency < 1 {
-		return set, errors.New("want -n, -rounds and -concurrency that make sense")
+		return set, fmt.Errorf("-n %d, -rounds %d, -concurrency %d: want -n and -rounds of at least 0, -concurrency of at least 1",
+			set.n, set.rounds, set.concurrency)
 	}
 	return set, nil
 }
 
 func printUsage(flags *flag.FlagSet) {
 	w := flags.Output()
-	fmt.Fprintf(w, "bench [flags] table...\n\ntables (\"all\" takes every one, the part before the slash all of its kind):\n")
+	fmt.Fprintf(w, "bench [flags] table...\n\ntables (\"all\" selects every table, the part before a slash all tables of that group):\n")
 	for _, t := range tables() {
 		fmt.Fprintf(w, "  %s\n    \t%s\n", t.name, t.what)
 	}
@@ -176,7 +180,7 @@ func printUsage(flags *flag.FlagSet) {
 	flags.PrintDefaults()
 }
 
-// choose returns the tables that names say, in their own order.
+// choose returns the selected tables, in the order of names.
 func choose(all []table, names []string) ([]table, error) {
 	var chosen []table
 	for _, name := range names {
@@ -187,7 +191,7 @@ func choose(all []table, names []string) ([]table, error) {
 			}
 		}
 		if len(chosen) == before {
-			return nil, fmt.Errorf("no table %q", name)
+			return nil, fmt.Errorf("no table %q: bench -h lists the tables", name)
 		}
 	}
 	return chosen, nil

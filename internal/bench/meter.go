@@ -11,7 +11,7 @@ import (
 	"github.com/go-dmap/dmap/internal/usage"
 )
 
-// meter takes what a case costs, from its start to its stop.
+// meter measures the cost of a case from start to stop.
 type meter struct {
 	began    time.Time
 	cpu      time.Duration
@@ -20,15 +20,15 @@ type meter struct {
 	end      *measured // nil until stop
 }
 
-// start begins the measurement anew: what the case did until now was preparation. Garbage of the preparation is given
-// back first, and the peak begins again from what is resident.
+// start restarts the measurement: everything before it was preparation. It first returns the
+// garbage of the preparation to the operating system, and resets the peak to the resident memory.
 func (w workload) start() {
 	if w.meter != nil {
 		w.meter.start()
 	}
 }
 
-// stop ends the measurement before the case returns: what follows is checking or tidying.
+// stop ends the measurement before the case returns: everything after it is checks and cleanup.
 func (w workload) stop() {
 	if w.meter != nil && w.meter.end == nil {
 		w.meter.stop()
@@ -37,7 +37,7 @@ func (w workload) stop() {
 
 func (m *meter) start() {
 	debug.FreeOSMemory()
-	// Linux takes this as: begin VmHWM again. Elsewhere the peak is that of the whole process.
+	// On Linux this resets VmHWM. On other systems the peak is that of the whole process.
 	_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)
 	m.resident = resident()
 	runtime.ReadMemStats(&m.mem)
@@ -54,7 +54,7 @@ func (m *meter) stop() {
 	}
 }
 
-// resident is how much memory the process has now, in bytes; 0 where /proc does not say.
+// resident returns the resident memory of the process in bytes; 0 without /proc.
 func resident() int64 {
 	statm, err := os.ReadFile("/proc/self/statm")
 	if err != nil {
@@ -63,7 +63,7 @@ func resident() int64 {
 	return residentOf(statm, int64(os.Getpagesize()))
 }
 
-// residentOf takes the second field of /proc/self/statm, which counts pages.
+// residentOf parses the second field of /proc/self/statm, which counts pages.
 func residentOf(statm []byte, pageSize int64) int64 {
 	fields := bytes.Fields(statm)
 	if len(fields) < 2 {

@@ -12,16 +12,16 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// each calls do once per item of a slice, with at most limit calls at once.
+// each calls do once per item of a slice, with at most limit concurrent calls.
 type each[T any] func(ctx context.Context, limit int, items []T, do func(context.Context, T) error) error
 
-// peer is a way to do that without dmap.
+// peer implements each without dmap.
 type peer[T any] struct {
 	name string
 	each each[T]
 }
 
-// The names that tables refer to.
+// Case names that tables and targets refer to.
 const (
 	serialName     = "serial loop"
 	atomicName     = "atomic index"
@@ -32,8 +32,8 @@ const (
 	loName         = "samber/lo parallel, no limit"
 )
 
-// peers are used as their documentation shows. The first four are limits: they need all items in memory, or keep no
-// order, or do not stop at an error.
+// peers returns the peers, used as in their documentation. The first four are bounds, not
+// alternatives: they need all items in memory, lose the order, or do not stop at an error.
 func peers[T any]() []peer[T] {
 	return []peer[T]{
 		{name: serialName, each: serial[T]},
@@ -58,7 +58,7 @@ func serial[T any](ctx context.Context, _ int, items []T, do func(context.Contex
 	return nil
 }
 
-// workers runs limit goroutines until they return.
+// workers runs limit goroutines and waits for them.
 func workers(ctx context.Context, limit int, work func(ctx context.Context, worker int) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for w := range limit {
@@ -105,7 +105,7 @@ func bufferedChannel[T any](ctx context.Context, limit int, items []T, do func(c
 	return group.Wait()
 }
 
-// feed sends all items, unless ctx ends, and closes the channel.
+// feed sends all items, unless ctx ends, and then closes the channel.
 func feed[T any](ctx context.Context, queue chan<- T, items []T) {
 	defer close(queue)
 	for _, item := range items {
@@ -146,7 +146,7 @@ func concPool[T any](ctx context.Context, limit int, items []T, do func(context.
 	return p.Wait()
 }
 
-// firstError keeps the first of many, for pools whose tasks return none.
+// firstError keeps the first error, for pools whose tasks return none.
 type firstError struct {
 	once sync.Once
 	err  error

@@ -17,7 +17,8 @@ func heading(w io.Writer, t table, work workload, rounds int) error {
 	return err
 }
 
-// print prints the median of each figure, and of the ratio of the first to the base case in the same round.
+// print prints the median of each figure, and the median ratio of the first figure to the base
+// case in the same round.
 func (r report) print(w io.Writer) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	for i, c := range r.Columns {
@@ -44,7 +45,7 @@ func (r report) print(w io.Writer) error {
 	if err := r.printSeries(w); err != nil {
 		return err
 	}
-	for _, v := range r.Owed {
+	for _, v := range r.Targets {
 		if _, err := fmt.Fprintln(w, v); err != nil {
 			return err
 		}
@@ -68,18 +69,18 @@ func printCase(w io.Writer, columns []reportColumn, c reportCase) {
 func (r report) printCounts(w io.Writer) {
 	for _, c := range r.Cases {
 		if c.Failure == "" && r.Varies {
-			fmt.Fprintf(w, "ratios are to %q, round by round\n", r.Base)
+			fmt.Fprintf(w, "ratios: to %q in the same round, median of the rounds\n", r.Base)
 			return
 		}
 		if c.Failure == "" {
-			fmt.Fprintf(w, "every case counted %d succeeded, %d failed; ratios are to %q, round by round\n",
+			fmt.Fprintf(w, "every case counted %d succeeded, %d failed; ratios: to %q in the same round, median of the rounds\n",
 				c.Runs[0].Succeeded, c.Runs[0].Failed, r.Base)
 			return
 		}
 	}
 }
 
-// printSeries prints what cases did over time, in the last round.
+// printSeries prints the progress of the cases over time, in the last round.
 func (r report) printSeries(w io.Writer) error {
 	for _, c := range r.Cases {
 		series := seriesOf(c)
@@ -88,7 +89,7 @@ func (r report) printSeries(w io.Writer) error {
 		}
 		fmt.Fprintf(w, "%s, over time:\n", c.Name)
 		tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-		fmt.Fprintln(tw, "  wall s\tdone\tCPU ns each, since the last\tresident MiB\t")
+		fmt.Fprintln(tw, "  wall s\tdone\tCPU ns per item since the last line\tresident MiB\t")
 		var last point
 		for _, at := range series {
 			each := "-"
@@ -108,14 +109,14 @@ func (r report) printSeries(w io.Writer) error {
 func (v verdict) String() string {
 	switch {
 	case v.None != "":
-		return "owed " + v.Text + ": " + v.None
+		return "target " + v.Text + ": " + v.None
 	case v.Met:
-		return "owed " + v.Text + ": " + short(v.Got) + ", met"
+		return "target " + v.Text + ": " + short(v.Got) + ", met"
 	}
-	return "owed " + v.Text + ": " + short(v.Got) + ", NOT met"
+	return "target " + v.Text + ": " + short(v.Got) + ", NOT met"
 }
 
-// short prints three digits that count, and no zeros behind them.
+// short formats f with three significant digits.
 func short(f float64) string {
 	if math.Abs(f) >= 100 {
 		return strconv.FormatFloat(f, 'f', 0, 64)

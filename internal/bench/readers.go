@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"os"
-	"path/filepath"
 	"strconv"
 	"time"
 
@@ -20,6 +18,7 @@ import (
 	kgzip "github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	segmentio "github.com/segmentio/encoding/json"
+	"gocloud.dev/blob"
 	"gocloud.dev/blob/memblob"
 
 	"github.com/go-dmap/dmap/dmap"
@@ -27,15 +26,16 @@ import (
 	"github.com/go-dmap/dmap/source"
 )
 
-// readers are the tables of what reads one object that is in memory. "dmap" means the source, read whole by one request
-// from a bucket in memory, as users get it; "record reader" is what finds the records in it.
+// readers returns the tables for reading one object in memory. "dmap" is the source: it reads the
+// whole object with one request from a bucket in memory. "record reader" is the layer below, which
+// only finds the records.
 func readers() []table {
 	return []table{rawRows("csv/taxi", taxiRows), rawRows("csv/inventory", inventoryRows), typedTaxi, jsonLines, jsonArray, compressed}
 }
 
 const maxRecord = 1 << 20
 
-// reading is a case that reads data and counts its records; the making of data is not measured.
+// reading is a case that reads data and counts its records. Making the data is not measured.
 func reading(name string, make func(n int64) []byte, read func(ctx context.Context, data []byte) (int64, error)) benchCase {
 	return benchCase{name: name, run: func(ctx context.Context, work workload) (outcome, error) {
 		data := make(work.N)
@@ -46,43 +46,36 @@ func reading(name string, make func(n int64) []byte, read func(ctx context.Conte
 	}}
 }
 
-// bySource is a case of ours: the items of a source of the object called key.
+// bySource is a case of ours: it counts the items of a source of one object in a bucket in memory.
 func bySource[T any](name, key string, make func(n int64) []byte, open func(o source.Object) dmap.Splitter[T]) benchCase {
-	c := benchCase{name: name, ours: true, run: func(ctx context.Context, work workload) (outcome, error) {
-		bucket := memblob.OpenBucket(nil)
+	return fromBucket(func(workload) (*blob.Bucket, error) { return memblob.OpenBucket(nil), nil }, name, key, make, open)
+}
+
+// byFile is bySource for an object in a folder. Go's heap grows to twice the live memory, so the
+// memory of the reader is visible only if the object itself is not on the heap.
+func byFile[T any](name, key string, make func(n int64) []byte, open func(o source.Object) dmap.Splitter[T]) benchCase {
+	return fromBucket(func(work workload) (*blob.Bucket, error) { return openFolder(work.Scratch) }, name, key, make, open)
+}
+
+func fromBucket[T any](
+	bucketOf func(workload) (*blob.Bucket, error), name, key string, make func(n int64) []byte, open func(o source.Object) dmap.Splitter[T],
+) benchCase {
+	return benchCase{name: name, ours: true, run: func(ctx context.Context, work workload) (outcome, error) {
+		bucket, err := bucketOf(work)
+		if err != nil {
+			return outcome{}, err
+		}
 		defer bucket.Close()
-		data := make(work.N)
-		if err := bucket.WriteAll(ctx, key, data, nil); err != nil {
+		if err := bucket.WriteAll(ctx, key, make(work.N), nil); err != nil {
+			return outcome{}, err
+		}
+		attributes, err := bucket.Attributes(ctx, key)
+		if err != nil {
 			return outcome{}, err
 		}
 		src := open(source.Object{Key: key, Size: -1}.In(bucket))
 		work.start()
 		n, err := countItems(src.Read(ctx, dmap.Split{}))
-		work.stop()
-		return outcome{Succeeded: n, Bytes: int64(len(data))}, err
-	}}
-	return c
-}
-
-// byFile is bySource for an object in a folder. Go's heap grows to twice of what it holds: memory shows only where the
-// object itself is not in it.
-func byFile[T any](name, key string, make func(n int64) []byte, open func(o source.Object) dmap.Splitter[T]) benchCase {
-	return benchCase{name: name, ours: true, run: func(ctx context.Context, work workload) (outcome, error) {
-		if err := os.WriteFile(filepath.Join(work.Scratch, key), make(work.N), 0o644); err != nil {
-			return outcome{}, err
-		}
-		bucket, err := openFolder(work.Scratch)
-		if err != nil {
-			return outcome{}, err
-		}
-		defer bucket.Close()
-		object := source.Object{Key: key, Size: -1}.In(bucket)
-		attributes, err := bucket.Attributes(ctx, key)
-		if err != nil {
-			return outcome{}, err
-		}
-		work.start()
-		n, err := countItems(open(object).Read(ctx, dmap.Split{}))
 		work.stop()
 		return outcome{Succeeded: n, Bytes: attributes.Size}, err
 	}}
@@ -105,7 +98,7 @@ var readerFigures = []figure{perCPUSecond, allocs, addedMiB}
 
 const taxiHeader = "VendorID,pickup,dropoff,passengers,distance,rate,flag,from,to,payment,fare,extra,tax,tip,tolls,surcharge,total,congestion,airport\n"
 
-// taxiRows are like those of a taxi company: 19 columns, no quotes.
+// taxiRows returns rows like those of taxi trip data: 19 columns, no quotes.
 func taxiRows(n int64) []byte {
 	b := bytes.NewBufferString(taxiHeader)
 	for i := range n {
@@ -115,7 +108,8 @@ func taxiRows(n int64) []byte {
 	return b.Bytes()
 }
 
-// inventoryRows are like those of an inventory of S3 that has all of its fields, which are all quoted.
+// inventoryRows returns rows like those of an S3 inventory with all optional fields. Every field
+// is quoted.
 func inventoryRows(n int64) []byte {
 	b := bytes.NewBufferString("")
 	for i := range 18 {
@@ -129,10 +123,10 @@ func inventoryRows(n int64) []byte {
 	return b.Bytes()
 }
 
-// rawRows splits rows into fields, and nothing else.
+// rawRows splits rows into fields, without conversion.
 func rawRows(name string, make func(n int64) []byte) table {
 	return table{
-		name: "readers/" + name, what: "rows split into fields, of one CSV object in memory", unit: "row", n: 400_000,
+		name: "readers/" + name, what: "rows of one CSV object in memory, split into fields", unit: "row", n: 400_000,
 		figures: readerFigures, base: "encoding/csv, ReuseRecord",
 		cases: []benchCase{
 			reading("encoding/csv, ReuseRecord", make, func(_ context.Context, data []byte) (n int64, err error) {
@@ -158,7 +152,7 @@ func rawRows(name string, make func(n int64) []byte) table {
 			})),
 			bySource("dmap, source.CSV", "k.csv", make, func(o source.Object) dmap.Splitter[int] { return source.CSVOf(o, lengthOf) }),
 		},
-		owed: []owed{
+		targets: []target{
 			{of: "dmap, record reader", figure: perCPUSecond, against: "encoding/csv, ReuseRecord", least: 4},
 			{of: "dmap, record reader", figure: allocs, most: 0.01},
 			{of: "dmap, source.CSV", figure: allocs, most: 0.01},
@@ -171,12 +165,12 @@ func ours(c benchCase) benchCase {
 	return c
 }
 
-// lengthOf decodes a row into how many bytes its first field has.
+// lengthOf decodes a row to the length of its first field.
 func lengthOf([]string) (func(source.Row) (int, error), error) {
 	return func(row source.Row) (int, error) { return len(row.Bytes(0)), nil }, nil
 }
 
-// taxiRow is a row of taxiRows.
+// taxiRow is a decoded row of taxiRows.
 type taxiRow struct {
 	VendorID   int     `csv:"VendorID"`
 	Pickup     string  `csv:"pickup"`
@@ -199,7 +193,7 @@ type taxiRow struct {
 	Airport    float64 `csv:"airport"`
 }
 
-// taxiRowByHand is what one writes without a library.
+// taxiRowByHand decodes a row as a program without a library does.
 func taxiRowByHand(row []string) (t taxiRow, err error) {
 	t.Pickup, t.Dropoff, t.Flag = row[1], row[2], row[6]
 	ints := [...]*int{&t.VendorID, &t.Passengers, &t.Rate, &t.From, &t.To, &t.Payment}
@@ -218,7 +212,7 @@ func taxiRowByHand(row []string) (t taxiRow, err error) {
 }
 
 var typedTaxi = table{
-	name: "readers/csv/typed", what: "rows made into a struct of 19 fields, of one CSV object in memory", unit: "row", n: 400_000,
+	name: "readers/csv/typed", what: "rows of one CSV object in memory, decoded into a struct of 19 fields", unit: "row", n: 400_000,
 	figures: readerFigures,
 	cases: []benchCase{
 		reading("encoding/csv, strconv", taxiRows, func(_ context.Context, data []byte) (n int64, err error) {
@@ -242,13 +236,13 @@ var typedTaxi = table{
 		}),
 		bySource("dmap, source.Into", "k.csv", taxiRows, func(o source.Object) dmap.Splitter[taxiRow] { return source.CSVOf(o, source.Into[taxiRow]) }),
 	},
-	owed: []owed{
+	targets: []target{
 		{of: "dmap, source.Into", figure: perCPUSecond, against: "encoding/csv, strconv", least: 1.6},
-		{of: "dmap, source.Into", figure: allocs, most: 1.01, note: "one text a row for its strings"},
+		{of: "dmap, source.Into", figure: allocs, most: 1.01, note: "one allocation per row for its strings"},
 	},
 }
 
-// event is a record of eventLines.
+// event is a decoded record of eventLines.
 type event struct {
 	ID      string                     `json:"id"`
 	Type    string                     `json:"type"`
@@ -278,7 +272,7 @@ func events(n int64, begin, between, end string) []byte {
 		if i > 0 {
 			b.WriteString(between)
 		}
-		id := uint64(i) * 0x9e3779b97f4a7c15 // as random as identifiers are: it counts for what compression makes of it
+		id := uint64(i) * 0x9e3779b97f4a7c15 // as random as real identifiers, so that the compression ratio is realistic
 		fmt.Fprintf(b, `{"id":"evt_%016x","type":"order.paid","at":"2026-11-%02dT08:%02d:00Z","user":%d,"ok":%t,"amount":%.2f,"tags":["eu","mobile","a \"b\""],`+
 			`"geo":{"lat":%.5f,"lon":-%.5f},"items":[{"sku":"SKU-%d","count":%d,"price":12.5},{"sku":"SKU-22","count":2,"price":0.99}],`+
 			`"headers":{"agent":"Mozilla/5.0 (X11; Linux x86_64)","lang":"de-DE"}}`,
@@ -288,7 +282,7 @@ func events(n int64, begin, between, end string) []byte {
 	return b.Bytes()
 }
 
-// decodedByHand reads lines from a reader as long as they may be, and decodes each.
+// decodedByHand splits data into lines of any length, and decodes each.
 func decodedByHand(unmarshal func([]byte, any) error) func(context.Context, []byte) (int64, error) {
 	return func(_ context.Context, data []byte) (n int64, err error) {
 		for line := range bytes.Lines(data) {
@@ -326,18 +320,18 @@ var jsonLines = table{
 		bySource("dmap, sonic", "k.jsonl", eventLines, eventsBySource(sonic.Unmarshal)),
 		bySource("dmap, goccy", "k.jsonl", eventLines, eventsBySource(goccy.Unmarshal)),
 	},
-	owed: []owed{
+	targets: []target{
 		{of: "dmap", figure: perCPUSecond, against: "encoding/json", least: 2},
 		{of: "dmap, goccy", figure: perCPUSecond, against: "encoding/json", least: 4},
-		{of: "dmap, goccy", figure: perCPUSecond, against: "goccy", least: 0.9, note: "our own share"},
-		{of: "dmap, encoding/json", figure: perCPUSecond, against: "encoding/json", least: 0.9, note: "our own share"},
+		{of: "dmap, goccy", figure: perCPUSecond, against: "goccy", least: 0.9, note: "the cost of dmap itself"},
+		{of: "dmap, encoding/json", figure: perCPUSecond, against: "encoding/json", least: 0.9, note: "the cost of dmap itself"},
 	},
 }
 
-const arrayOfFile = "dmap, of a file"
+const arrayOfFile = "dmap, from a file"
 
 var jsonArray = table{
-	name: "readers/json/array", what: "one object in memory that is a JSON array, its values decoded into a struct", unit: "value", n: 150_000,
+	name: "readers/json/array", what: "one JSON array in memory, its values decoded into a struct", unit: "value", n: 150_000,
 	figures: readerFigures,
 	cases: []benchCase{
 		reading("json.Decoder", eventArray, func(_ context.Context, data []byte) (n int64, err error) {
@@ -362,7 +356,7 @@ var jsonArray = table{
 			return source.JSONArrayOf(o, source.JSONArrayOptions[int]{Decode: func(value []byte) (int, error) { return len(value), nil }})
 		}),
 	},
-	owed: []owed{
+	targets: []target{
 		{of: "dmap", figure: perCPUSecond, against: "json.Decoder", least: 2},
 		{of: "dmap, goccy", figure: perCPUSecond, against: "json.Decoder", least: 2},
 		{of: arrayOfFile, figure: addedMiB, most: 40},
@@ -372,7 +366,7 @@ var jsonArray = table{
 func gzipOf(n int64) []byte {
 	var b bytes.Buffer
 	w := kgzip.NewWriter(&b)
-	_, _ = w.Write(eventLines(n)) // into memory
+	_, _ = w.Write(eventLines(n)) // a bytes.Buffer returns no errors
 	_ = w.Close()
 	return b.Bytes()
 }
@@ -386,12 +380,13 @@ func zstdOf(n int64) []byte {
 	return w.EncodeAll(eventLines(n), nil)
 }
 
-// lengths makes no value of a line: what is measured is how it comes.
+// lengths decodes each line to its length only, because the table measures decompression and
+// splitting.
 func lengths(o source.Object) dmap.Splitter[int] {
 	return source.JSONLinesOf(o, source.JSONLinesOptions[int]{AnyBytes: true, Decode: func(line []byte) (int, error) { return len(line), nil }})
 }
 
-// sized counts the bytes of lines as they were before they were compressed.
+// sized counts the bytes of the lines before compression.
 func sized(c benchCase) benchCase {
 	run := c.run
 	c.run = func(ctx context.Context, work workload) (outcome, error) {
@@ -403,7 +398,7 @@ func sized(c benchCase) benchCase {
 }
 
 var compressed = table{
-	name: "readers/gzip", what: "one compressed object of JSON lines in memory, split into lines; MB of text", unit: "line", n: 150_000,
+	name: "readers/gzip", what: "one compressed object of JSON lines in memory, split into lines; MB of uncompressed text", unit: "line", n: 150_000,
 	figures: readerFigures, base: "compress/gzip",
 	cases: []benchCase{
 		sized(reading("compress/gzip", gzipOf, func(_ context.Context, data []byte) (int64, error) {
@@ -411,16 +406,16 @@ var compressed = table{
 			if err != nil {
 				return 0, err
 			}
-			return feeds(in)
+			return countLines(in)
 		})),
 		sized(bySource("dmap, gzip", "k.jsonl.gz", gzipOf, lengths)),
 		sized(bySource("dmap, zstd", "k.jsonl.zst", zstdOf, lengths)),
 	},
-	owed: []owed{{of: "dmap, gzip", figure: perCPUSecond, against: "compress/gzip", least: 1.3}},
+	targets: []target{{of: "dmap, gzip", figure: perCPUSecond, against: "compress/gzip", least: 1.3}},
 }
 
-// feeds counts the lines of in.
-func feeds(in io.Reader) (n int64, err error) {
+// countLines counts the lines of in.
+func countLines(in io.Reader) (n int64, err error) {
 	buf := make([]byte, 256<<10)
 	for {
 		m, err := in.Read(buf)

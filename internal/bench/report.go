@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// report is a table with its figures: what is printed, kept as data and drawn.
+// report is a measured table: it is printed, saved as data and drawn.
 type report struct {
 	Table       string         `json:"table"`
 	What        string         `json:"what"`
@@ -21,12 +21,12 @@ type report struct {
 	Unit        string         `json:"unit"`
 	Rounds      int            `json:"rounds"`
 	Concurrency int            `json:"concurrency"`
-	Varies      bool           `json:"varies,omitempty"` // cases choose their own
+	Varies      bool           `json:"varies,omitempty"` // cases set their own concurrency
 	Batch       int            `json:"batch,omitempty"`
 	Columns     []reportColumn `json:"columns"`
 	Base        string         `json:"base"`
 	Cases       []reportCase   `json:"cases"`
-	Owed        []verdict      `json:"owed,omitempty"`
+	Targets     []verdict      `json:"targets,omitempty"`
 }
 
 type reportColumn struct {
@@ -39,18 +39,18 @@ type reportCase struct {
 	Name    string     `json:"name"`
 	Ours    bool       `json:"ours,omitempty"`
 	Failure string     `json:"failure,omitempty"` // why there are no figures
-	LeftOut bool       `json:"leftOut,omitempty"` // it was never run
+	LeftOut bool       `json:"leftOut,omitempty"` // true if the case was never run
 	Medians []float64  `json:"medians,omitempty"` // by column
 	Ratio   float64    `json:"ratio,omitempty"`   // of the first column, to the base; 0: none
 	Runs    []measured `json:"runs,omitempty"`    // by round
 }
 
-// verdict is a target and what has become of it.
+// verdict is a target and its result.
 type verdict struct {
 	Text string  `json:"text"`
 	Got  float64 `json:"got"`
 	Met  bool    `json:"met"`
-	None string  `json:"none,omitempty"` // why there is no figure
+	None string  `json:"none,omitempty"` // why there is no result
 }
 
 const notMeasured = "not measured"
@@ -78,21 +78,21 @@ func newReport(t table, work workload, all rounds) report {
 		}
 		rep.Cases = append(rep.Cases, rc)
 	}
-	for _, o := range t.owed {
-		rep.Owed = append(rep.Owed, o.judge(t, work, all))
+	for _, o := range t.targets {
+		rep.Targets = append(rep.Targets, o.judge(t, work, all))
 	}
 	return rep
 }
 
-// judge says what has become of a target.
-func (o owed) judge(t table, work workload, all rounds) verdict {
+// judge evaluates a target.
+func (o target) judge(t table, work workload, all rounds) verdict {
 	v := verdict{Text: o.text(t.unitName())}
 	of, against := t.index(o.of), t.index(o.against)
 	if work.N < o.from {
-		v.None = fmt.Sprintf("not judged below %d", o.from)
+		v.None = fmt.Sprintf("not judged with fewer than %d", o.from)
 		return v
 	}
-	if of < 0 || o.against != "" && against < 0 { // left out by -cases: tests hold that tables name none that are not there
+	if of < 0 || o.against != "" && against < 0 { // left out by -cases; tests check that targets name existing cases
 		v.None = notMeasured
 		return v
 	}
@@ -113,7 +113,7 @@ func (o owed) judge(t table, work workload, all rounds) verdict {
 	return v
 }
 
-func (o owed) text(unit string) string {
+func (o target) text(unit string) string {
 	bound, number := "<=", o.most
 	if o.most == 0 {
 		bound, number = ">=", o.least
@@ -128,8 +128,9 @@ func (o owed) text(unit string) string {
 	return text
 }
 
-// broken is an error for each of our own cases that did not do its work. A peer's is its own affair.
-func (r report) broken() error {
+// failedCases returns an error for each of our own cases that failed. A peer that fails is only
+// printed.
+func (r report) failedCases() error {
 	var errs []error
 	for _, c := range r.Cases {
 		if c.Ours && c.Failure != "" && !c.LeftOut {
@@ -148,7 +149,7 @@ func machine() string {
 	return fmt.Sprintf("%d cores, %s, %s", runtime.NumCPU(), name, runtime.GOOS)
 }
 
-// cpuModel finds "model name : ..." in /proc/cpuinfo.
+// cpuModel parses the line "model name : ..." of /proc/cpuinfo.
 func cpuModel(info string) string {
 	_, rest, _ := strings.Cut(info, "model name")
 	line, _, _ := strings.Cut(rest, "\n")

@@ -25,14 +25,15 @@ const (
 	resultsName  = "sink.Bucket"
 	largeResults = "sink.Bucket, parts of 64 MiB"
 
-	perChunk = 64 // results that a worker hands over at once
-	byHandMB = 4  // of a part
+	perChunk = 64 // results in one Write
+	byHandMB = 4  // MiB of a part
 )
 
-// results is the price of one result as a JSON line in an object of a store that keeps nothing.
+// results measures the cost of writing one result as a JSON line to an object of a store that
+// drops the bytes.
 var results = table{
 	name: "results", unit: "result",
-	what: "records of 376 bytes as JSON lines from 100 goroutines; ours with SHA-256 and everything that a manifest needs",
+	what: "records of 376 bytes as JSON lines from 100 goroutines; ours with SHA-256 and all data of the manifest",
 	n:    1_000_000, concurrency: 100,
 	figures: []figure{cpuNanos, allocs, allocBytes, wallNanos, addedMiB, peakMiB},
 	base:    encoderName,
@@ -43,14 +44,14 @@ var results = table{
 		{name: resultsName, run: intoSink(sink.BucketOptions{}), ours: true},
 		{name: largeResults, run: intoSink(sink.BucketOptions{PartBytes: 64 << 20}), ours: true},
 	},
-	owed: []owed{
+	targets: []target{
 		{of: resultsName, figure: cpuNanos, against: encoderName, most: 1},
-		{of: resultsName, figure: addedMiB, most: 44, note: "40 MiB and the buffer of a part"},
+		{of: resultsName, figure: addedMiB, most: 44, note: "40 MiB and the buffer of one part"},
 		{of: resultsName, figure: allocs, most: 0.1},
 	},
 }
 
-// opinion makes a record of 376 bytes.
+// opinion is an output that makes a record of 376 bytes.
 type opinion struct {
 	Applicant string  `json:"applicant"`
 	Approved  bool    `json:"approved"`
@@ -58,7 +59,7 @@ type opinion struct {
 	Reason    string  `json:"reason"`
 }
 
-// line is the record that the cases by hand write: that of the sink.
+// line is the record written by the hand-written cases. It equals the sink's record.
 type line struct {
 	ID       string  `json:"id"`
 	Key      string  `json:"key"`
@@ -84,7 +85,7 @@ func lineAt(i int64) line {
 	return line{r.ID(), r.Key, r.Offset, r.Index, r.Attempt, r.Elapsed.Nanoseconds(), r.Value}
 }
 
-// inChunks calls write for all items, in chunks, from as many goroutines as there are calls at once.
+// inChunks calls write for all items, in chunks, from work.Concurrency goroutines.
 func inChunks(ctx context.Context, work workload, write func(ctx context.Context, from, to int64) error) error {
 	var next atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
@@ -134,7 +135,7 @@ func intoSink(opts sink.BucketOptions) func(context.Context, workload) (outcome,
 	}
 }
 
-// encodeLine adds a record and its newline to buf.
+// encodeLine appends a record and a newline to buf.
 type encodeLine func(buf *bytes.Buffer, l *line) error
 
 func jsonEncoder() encodeLine {
@@ -156,7 +157,7 @@ func marshal(buf *bytes.Buffer, l *line) error {
 	return err
 }
 
-// appendLine knows that no string of these records needs an escape.
+// appendLine relies on records whose strings need no escaping.
 func appendLine(buf *bytes.Buffer, l *line) error {
 	b := append(buf.AvailableBuffer(), `{"id":"`...)
 	b = append(append(b, l.ID...), `","key":"`...)
@@ -173,14 +174,15 @@ func appendLine(buf *bytes.Buffer, l *line) error {
 	return nil
 }
 
-// linesByHand encodes under a mutex into a buffer that is uploaded when it is full: what one writes without a library.
+// linesByHand is a typical program without a library: it encodes under a mutex to a buffer, and
+// uploads the buffer when it is full.
 func linesByHand(encoder func() encodeLine) func(context.Context, workload) (outcome, error) {
 	return func(ctx context.Context, work workload) (outcome, error) {
 		store := new(nowhere)
 		bucket := blob.NewBucket(store)
 		defer bucket.Close()
 		encode := encoder()
-		var mu sync.Mutex // guards what follows
+		var mu sync.Mutex // guards the variables below
 		var buf bytes.Buffer
 		parts := 0
 		upload := func() error {
@@ -215,9 +217,9 @@ func linesByHand(encoder func() encodeLine) func(context.Context, workload) (out
 	}
 }
 
-// nowhere is a store that counts what it gets and keeps nothing.
+// nowhere is a store that counts the bytes it gets and drops them.
 type nowhere struct {
-	driver.Bucket // the rest is not called
+	driver.Bucket // nil: its other methods are not called
 	bytes         atomic.Int64
 }
 

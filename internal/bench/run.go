@@ -17,10 +17,10 @@ import (
 
 const defaultRounds = 5
 
-// rounds of one table: by case, then by round.
+// rounds holds the results of all rounds of a table: by case, then by round.
 type rounds struct {
 	runs     [][]measured
-	failures []string // by case; empty: it did its work
+	failures []string // by case; empty: the case succeeded
 }
 
 // runTable prepares the data, runs all cases round by round, and reports the medians.
@@ -35,7 +35,7 @@ func runTable(ctx context.Context, w io.Writer, t table, set settings) (report, 
 		Concurrency: cmp.Or(t.concurrency, set.concurrency),
 	}
 	if len(t.cases) == 0 {
-		return report{}, errors.New("no case of that name")
+		return report{}, errors.New("no case matches -cases")
 	}
 	count := cmp.Or(set.rounds, t.rounds, defaultRounds)
 	if err := heading(w, t, work, count); err != nil {
@@ -53,7 +53,8 @@ func runTable(ctx context.Context, w io.Writer, t table, set settings) (report, 
 	return newReport(t, work, all), nil
 }
 
-// runRounds calls run for each case and round. A case that fails is out from then on; that is no error.
+// runRounds calls run for each case and round. If a case fails, its later rounds are skipped and
+// the other cases continue. That is not an error of runRounds.
 func runRounds(ctx context.Context, t table, work workload, count int,
 	run func(context.Context, string, string, workload) (measured, error),
 ) (rounds, error) {
@@ -61,9 +62,9 @@ func runRounds(ctx context.Context, t table, work workload, count int,
 	var same *outcome
 	for round := range count {
 		for i := range t.cases {
-			c := (i + round) % len(t.cases) // nobody is always first
+			c := (i + round) % len(t.cases) // a different case is first in each round
 			if t.cases[c].isLeftOut(work.N) {
-				all.failures[c] = fmt.Sprintf("left out: it takes too long for more than %d", t.cases[c].most)
+				all.failures[c] = fmt.Sprintf("left out: too slow for more than %d", t.cases[c].most)
 			}
 			if all.failures[c] != "" {
 				continue
@@ -73,7 +74,7 @@ func runRounds(ctx context.Context, t table, work workload, count int,
 				return all, context.Cause(ctx)
 			}
 			if err == nil && same != nil && !t.varies && (m.Succeeded != same.Succeeded || m.Failed != same.Failed) {
-				err = fmt.Errorf("counted %d and %d failed, another case %d and %d",
+				err = fmt.Errorf("counted %d succeeded and %d failed, but another case %d and %d",
 					m.Succeeded, m.Failed, same.Succeeded, same.Failed)
 			}
 			if err != nil {
@@ -108,17 +109,17 @@ func spawn(ctx context.Context, tableName, name string, work workload) (measured
 	cmd.Stderr = io.MultiWriter(os.Stderr, &stderr)
 	out, err := cmd.Output()
 	if err != nil {
-		line, _, _ := strings.Cut(stderr.String(), "\n") // of a crash the rest is stacks
+		line, _, _ := strings.Cut(stderr.String(), "\n") // after a crash, the other lines are stacks
 		return measured{}, fmt.Errorf("%w: %s", err, line)
 	}
 	var m measured
 	if err := json.Unmarshal(out, &m); err != nil {
-		return measured{}, fmt.Errorf("it printed %q: %w", out, err)
+		return measured{}, fmt.Errorf("output %q: %w", out, err)
 	}
 	return m, nil
 }
 
-// runChild runs one case and writes what it took.
+// runChild runs one case and writes its measurement to w.
 func runChild(ctx context.Context, w io.Writer, t table, name, workJSON string) error {
 	var work workload
 	if err := json.Unmarshal([]byte(workJSON), &work); err != nil {
@@ -153,7 +154,8 @@ func measure(ctx context.Context, c benchCase, work workload) (measured, error) 
 	return m, nil
 }
 
-// profile begins a CPU profile in dir, if there is one, under a name made of the case's.
+// profile starts a CPU profile in dir. The file is named after the case. If dir is empty, it does
+// nothing.
 func profile(dir, name string) (end func(), err error) {
 	if dir == "" {
 		return func() {}, nil

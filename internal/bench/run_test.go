@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAChildPrintsWhatItsCaseTook(t *testing.T) {
+func TestChildPrintsItsMeasurement(t *testing.T) {
 	var data []byte
 	tab := table{name: "t", cases: []benchCase{{name: "a", run: func(_ context.Context, work workload) (outcome, error) {
 		data = make([]byte, 32<<20)
@@ -32,12 +32,12 @@ func TestAChildPrintsWhatItsCaseTook(t *testing.T) {
 	require.Equal(t, int64(7), m.Succeeded)
 	require.Equal(t, 2.0, countOf("requests").of(m, workload{}))
 	require.Equal(t, []point{{At: time.Second, Units: 3}}, m.Series)
-	require.Less(t, m.Allocated, int64(len(data)), "what came before start is no cost")
+	require.Less(t, m.Allocated, int64(len(data)), "allocations before start are not measured")
 	require.ErrorContains(t, runChild(t.Context(), &out, tab, "b", string(work)), `no case "b"`)
 	require.ErrorContains(t, runChild(t.Context(), &out, tab, "a", "{"), "-child")
 }
 
-func TestACaseThatFailsIsOutAndTheOthersGoOn(t *testing.T) {
+func TestFailedCaseIsSkippedInLaterRounds(t *testing.T) {
 	tab := table{name: "t", unit: "row", cases: []benchCase{
 		{name: "good"}, {name: "crashes"}, {name: "miscounts"}, {name: "slow", most: 5},
 	}}
@@ -62,28 +62,28 @@ func TestACaseThatFailsIsOutAndTheOthersGoOn(t *testing.T) {
 	require.Equal(t, `        CPU us/row  ratio  wall s  peak MiB
   good         0.1  1.000    0.00         0
 crashes: exit status 2: fatal error: stack overflow
-miscounts: counted 9 and 0 failed, another case 10 and 0
-slow: left out: it takes too long for more than 5
-every case counted 10 succeeded, 0 failed; ratios are to "good", round by round
+miscounts: counted 9 succeeded and 0 failed, but another case 10 and 0
+slow: left out: too slow for more than 5
+every case counted 10 succeeded, 0 failed; ratios: to "good" in the same round, median of the rounds
 `, out.String())
-	require.NoError(t, rep.broken(), "a peer's crash is its own affair")
+	require.NoError(t, rep.failedCases(), "a crash of a peer is not an error")
 	rep.Cases[1].Ours = true
-	require.ErrorContains(t, rep.broken(), "t: crashes: exit status 2")
+	require.ErrorContains(t, rep.failedCases(), "t: crashes: exit status 2")
 	rep.Cases[1].LeftOut = true
-	require.NoError(t, rep.broken())
+	require.NoError(t, rep.failedCases())
 }
 
-func TestWithoutARunTheFirstCaseIsNoBase(t *testing.T) {
-	tab := table{name: "t", cases: []benchCase{{name: "a"}, {name: "b"}}, owed: []owed{{of: "b", figure: cpuNanos, against: "a", most: 1}}}
+func TestRatiosNeedAMeasuredBase(t *testing.T) {
+	tab := table{name: "t", cases: []benchCase{{name: "a"}, {name: "b"}}, targets: []target{{of: "b", figure: cpuNanos, against: "a", most: 1}}}
 	all := rounds{[][]measured{nil, {{outcome: outcome{Succeeded: 1}, CPU: 5000}}}, []string{"exit status 1", ""}}
 	var out bytes.Buffer
 	require.NoError(t, newReport(tab, workload{N: 1}, all).print(&out))
 	require.Contains(t, out.String(), "b          5.0      -")
-	require.Contains(t, out.String(), "owed b: CPU ns/item <= 1x of a: not measured")
+	require.Contains(t, out.String(), "target b: CPU ns/item <= 1x of a: not measured")
 }
 
-func TestCasesAreChosenByName(t *testing.T) {
-	tab := table{name: "t", base: "a", cases: []benchCase{{name: "a"}, {name: "b one"}, {name: "b two"}}, owed: []owed{{of: "b two", figure: cpuNanos, against: "a", most: 1}}}
+func TestCasesFlagSelectsCases(t *testing.T) {
+	tab := table{name: "t", base: "a", cases: []benchCase{{name: "a"}, {name: "b one"}, {name: "b two"}}, targets: []target{{of: "b two", figure: cpuNanos, against: "a", most: 1}}}
 	only := tab.only(regexp.MustCompile("^b"))
 	require.Len(t, only.cases, 2)
 	require.Len(t, tab.cases, 3)
@@ -91,12 +91,12 @@ func TestCasesAreChosenByName(t *testing.T) {
 		return measured{outcome: outcome{Succeeded: 1}, CPU: 5}, nil
 	})
 	require.NoError(t, err)
-	require.Equal(t, notMeasured, newReport(only, workload{N: 1}, all).Owed[0].None)
+	require.Equal(t, notMeasured, newReport(only, workload{N: 1}, all).Targets[0].None)
 	_, err = runTable(t.Context(), io.Discard, tab.only(regexp.MustCompile("c")), small)
 	require.ErrorContains(t, err, "no case")
 }
 
-func TestFlagsAndNamesComeInAnyOrder(t *testing.T) {
+func TestFlagsAndNamesInAnyOrder(t *testing.T) {
 	for _, args := range [][]string{{"job", "-n", "5", "durability"}, {"-n", "5", "job", "durability"}, {"-job", "-durability", "-n", "5"}} {
 		set, err := parse(args)
 		require.NoError(t, err)
@@ -114,7 +114,7 @@ func TestFlagsAndNamesComeInAnyOrder(t *testing.T) {
 	require.ErrorContains(t, err, `no table "c"`)
 }
 
-// TestMain lets the test binary be the process of a case, as the command is.
+// TestMain lets the test binary act as the process of a case, like the command.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "-case" {
 		main()
@@ -149,7 +149,7 @@ func TestOneRoundThroughProcesses(t *testing.T) {
 	require.Equal(t, string(drawn), string(again))
 }
 
-func TestAProcessThatFailsIsTold(t *testing.T) {
+func TestErrorOfAChildProcessIsReturned(t *testing.T) {
 	_, err := spawn(t.Context(), job.name, "no such", workload{N: 1})
 	require.ErrorContains(t, err, `exit status 1: bench: no case "no such"`)
 }

@@ -11,7 +11,8 @@ import (
 	"github.com/go-dmap/dmap/sink"
 )
 
-// scale is how the cost of an item changes with the size of the work. Its items are numbers that nobody holds.
+// scale measures how the cost of an item depends on the size of the run. Its items are generated
+// numbers.
 func scale() []table {
 	figures := []figure{cpuNanos, wallSeconds, allocs, addedMiB, peakMiB}
 	const n = 1_000_000
@@ -20,23 +21,23 @@ func scale() []table {
 		{
 			name: "scale/items", what: "generated items, 1,000 splits: cost and memory over time", rounds: 1,
 			n: n, figures: append(figures, growth), base: discarded, cases: []benchCase{
-				{name: discarded, ours: true, run: toNowhere(1000, succeed, watched)},
-				{name: compact, ours: true, run: toParts(succeed, watched, sink.BucketOptions{PartBytes: 64 << 20, Records: sink.Compact})},
-				{name: "full results in 64 MiB parts", ours: true, most: 20_000_000, // 250 bytes each
-					run: toParts(succeed, watched, sink.BucketOptions{PartBytes: 64 << 20})},
+				{name: discarded, ours: true, run: toNowhere(1000, succeed, waitAndSample)},
+				{name: compact, ours: true, run: toParts(succeed, waitAndSample, sink.BucketOptions{PartBytes: 64 << 20, Records: sink.Compact})},
+				{name: "full results in 64 MiB parts", ours: true, most: 20_000_000, // each takes 250 bytes on disk
+					run: toParts(succeed, waitAndSample, sink.BucketOptions{PartBytes: 64 << 20})},
 			},
-			owed: []owed{
+			targets: []target{
 				{of: discarded, figure: growth, most: 1.1, from: 1_000_000},
 				{of: compact, figure: growth, most: 1.1, from: 100_000_000},
 			},
 		},
 		{
-			name: "scale/concurrency", what: "generated items, 1,000 splits: cost by the number of calls at once", n: n, varies: true,
+			name: "scale/concurrency", what: "generated items, 1,000 splits: cost by the number of concurrent calls", n: n, varies: true,
 			figures: figures, base: "100 at once",
 			cases: eachOf("%d at once", []int64{1, 10, 100, 1000, 10_000}, func(c int64) func(context.Context, workload) (outcome, error) {
 				return func(ctx context.Context, work workload) (outcome, error) {
 					work.Concurrency = int(c)
-					return toNowhere(1000, succeed, waited)(ctx, work)
+					return toNowhere(1000, succeed, waitOnly)(ctx, work)
 				}
 			}),
 		},
@@ -44,27 +45,27 @@ func scale() []table {
 			name: "scale/splits", what: "generated items, 100 calls at once: cost by the number of splits", n: n, varies: true, concurrency: 100,
 			figures: figures, base: "100 splits",
 			cases: eachOf("%d splits", []int64{1, 10, 100, 1000, 10_000, 100_000}, func(splits int64) func(context.Context, workload) (outcome, error) {
-				return toNowhere(splits, succeed, waited)
+				return toNowhere(splits, succeed, waitOnly)
 			}),
 		},
 		{
-			name: "scale/failures", what: "generated items, 100 calls at once: cost by how many fail, results discarded", n: n, varies: true, concurrency: 100,
+			name: "scale/failures", what: "generated items, 100 calls at once: cost by the share of failures, results discarded", n: n, varies: true, concurrency: 100,
 			figures: figures, base: "0 % fail",
 			cases: eachOf("%d %% fail", []int64{0, 1, 50}, func(percent int64) func(context.Context, workload) (outcome, error) {
-				return toNowhere(1000, fail(percent), waited)
+				return toNowhere(1000, fail(percent), waitOnly)
 			}),
 		},
 		{
-			name: "scale/failures-kept", what: "generated items, 100 calls at once: cost by how many fail, results in a folder", n: n, varies: true, concurrency: 100,
+			name: "scale/failures-kept", what: "generated items, 100 calls at once: cost by the share of failures, results in a folder", n: n, varies: true, concurrency: 100,
 			figures: figures, base: "0 % fail",
 			cases: eachOf("%d %% fail", []int64{0, 1, 50}, func(percent int64) func(context.Context, workload) (outcome, error) {
-				return toParts(fail(percent), waited, sink.BucketOptions{})
+				return toParts(fail(percent), waitOnly, sink.BucketOptions{})
 			}),
 		},
 	}
 }
 
-// growth is the most memory of the second half of a run against that of the first.
+// growth is the ratio of the maximum memory in the second half of a run to that in the first half.
 var growth = figure{"growth", 2, false, func(m measured, _ workload) float64 {
 	var most [2]int64
 	for i, at := range m.Series {
@@ -87,10 +88,10 @@ func eachOf(format string, settings []int64, run func(int64) func(context.Contex
 
 func succeed(_ context.Context, i int64) (int64, error) { return i, nil }
 
-// errChosen is final: a retry would wait, and the wait is not what is measured.
+// errChosen is permanent: the wait before a retry must not be measured.
 var errChosen = dmap.Permanent(errors.New("chosen to fail"))
 
-// fail fails so many items of each hundred.
+// fail returns a function that fails the given percentage of the items.
 func fail(percent int64) func(context.Context, int64) (int64, error) {
 	return func(_ context.Context, i int64) (int64, error) {
 		if i%100 < percent {
@@ -100,10 +101,10 @@ func fail(percent int64) func(context.Context, int64) (int64, error) {
 	}
 }
 
-// wait is how a case waits for its run.
+// wait waits for a run.
 type wait func(*dmap.Run, error) (outcome, error)
 
-func waited(run *dmap.Run, err error) (outcome, error) {
+func waitOnly(run *dmap.Run, err error) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
@@ -129,8 +130,8 @@ func toParts(fn func(context.Context, int64) (int64, error), wait wait, opts sin
 	}
 }
 
-// watched waits for a run and notes on the way how far it is and what it takes.
-func watched(run *dmap.Run, err error) (outcome, error) {
+// waitAndSample waits for a run and samples its progress and its memory.
+func waitAndSample(run *dmap.Run, err error) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
@@ -142,12 +143,12 @@ func watched(run *dmap.Run, err error) (outcome, error) {
 	}
 	ticker := time.NewTicker(5 * time.Millisecond)
 	defer ticker.Stop()
-	for isOver := false; !isOver; {
+	for ended := false; !ended; {
 		select {
 		case <-ticker.C:
 			s.tick(now)
 		case <-run.Done():
-			isOver = true
+			ended = true
 		}
 	}
 	out, err := counted(run.Wait())
@@ -155,29 +156,29 @@ func watched(run *dmap.Run, err error) (outcome, error) {
 	return out, err
 }
 
-// series keeps 16 to 32 points of a run, evenly spaced, however long it takes: when there are too many it drops every
-// other one, and from then on takes them half as often.
+// series keeps 16 to 32 evenly spaced points of a run of any length. When it is full it drops
+// every second point and halves its sampling rate.
 type series struct {
 	points []point
 	ticks  int
 	every  int // ticks between two points; 0: 1
 }
 
-const mostPoints = 32
+const maxPoints = 32
 
-// tick takes a point if it is time.
+// tick adds a point if one is due.
 func (s *series) tick(now func() point) {
 	s.ticks++
 	if s.ticks%max(s.every, 1) != 0 {
 		return
 	}
-	if len(s.points) < mostPoints {
+	if len(s.points) < maxPoints {
 		s.points = append(s.points, now())
 		return
 	}
-	for i := range mostPoints / 2 {
+	for i := range maxPoints / 2 {
 		s.points[i] = s.points[2*i+1]
 	}
-	s.points = s.points[:mostPoints/2]
+	s.points = s.points[:maxPoints/2]
 	s.every = 2 * max(s.every, 1)
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/go-dmap/dmap/dmap/dmaptest"
 )
 
-func TestGeneratedItemsAreASource(t *testing.T) {
+func TestGeneratedConformsToSplitter(t *testing.T) {
 	for _, g := range []generated{{101, 7}, {3, 10}, {20, 1}} {
 		items := dmaptest.TestSplitter(t, func(testing.TB) dmap.Splitter[int64] { return g })
 		require.Len(t, items, int(g.n))
@@ -22,17 +22,17 @@ func TestGeneratedItemsAreASource(t *testing.T) {
 	}
 }
 
-func TestSoManyOfAHundredFail(t *testing.T) {
+func TestFailFailsThePercentage(t *testing.T) {
 	for _, percent := range []int64{0, 1, 50} {
-		out, err := toNowhere(10, fail(percent), waited)(t.Context(), workload{N: 1000, Concurrency: 10})
+		out, err := toNowhere(10, fail(percent), waitOnly)(t.Context(), workload{N: 1000, Concurrency: 10})
 		require.NoError(t, err)
 		require.Equal(t, 10*percent, out.Failed)
 		require.Equal(t, 1000-10*percent, out.Succeeded)
 	}
 }
 
-func TestARunIsWatchedToItsEnd(t *testing.T) {
-	out, err := toNowhere(10, succeed, watched)(t.Context(), workload{N: 200_000, Concurrency: 10})
+func TestSamplesReachTheEndOfTheRun(t *testing.T) {
+	out, err := toNowhere(10, succeed, waitAndSample)(t.Context(), workload{N: 200_000, Concurrency: 10})
 	require.NoError(t, err)
 	require.NotEmpty(t, out.Series)
 	last := out.Series[len(out.Series)-1]
@@ -40,7 +40,7 @@ func TestARunIsWatchedToItsEnd(t *testing.T) {
 	require.Positive(t, last.Resident)
 }
 
-func TestASeriesKeepsFewPointsEvenlySpaced(t *testing.T) {
+func TestSeriesKeepsFewEvenlySpacedPoints(t *testing.T) {
 	for ticks := range 500 {
 		var s series
 		now := int64(0)
@@ -48,8 +48,8 @@ func TestASeriesKeepsFewPointsEvenlySpaced(t *testing.T) {
 			now++
 			s.tick(func() point { return point{Units: now} })
 		}
-		require.LessOrEqual(t, len(s.points), mostPoints)
-		require.GreaterOrEqual(t, len(s.points), min(ticks, mostPoints/2))
+		require.LessOrEqual(t, len(s.points), maxPoints)
+		require.GreaterOrEqual(t, len(s.points), min(ticks, maxPoints/2))
 		for i, p := range s.points {
 			require.Equal(t, s.points[0].Units*int64(i+1), p.Units, "%d ticks", ticks)
 		}
@@ -62,7 +62,7 @@ func TestGrowthComparesTheHalves(t *testing.T) {
 	require.Zero(t, growth.of(measured{}, workload{}))
 }
 
-func TestWhatHappenedOverTimeIsPrinted(t *testing.T) {
+func TestPrintSeries(t *testing.T) {
 	var out bytes.Buffer
 	rep := charted()
 	rep.Cases[2].Runs[0].Series = []point{
@@ -73,10 +73,10 @@ func TestWhatHappenedOverTimeIsPrinted(t *testing.T) {
 	require.NoError(t, rep.printSeries(&out))
 	require.Equal(t, strings.Join([]string{
 		"dmap, over time:",
-		"    wall s  done  CPU ns each, since the last  resident MiB",
-		"      1.00   100                           20          10.0",
-		"      2.00   100                            -          10.0",
-		"      3.00   150                           40          11.0",
+		"    wall s  done  CPU ns per item since the last line  resident MiB",
+		"      1.00   100                                   20          10.0",
+		"      2.00   100                                    -          10.0",
+		"      3.00   150                                   40          11.0",
 		"",
 	}, "\n"), out.String())
 }

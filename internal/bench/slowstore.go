@@ -19,15 +19,15 @@ import (
 	"github.com/go-dmap/dmap/source"
 )
 
-// slowStore is a store of one object that speaks as much of the S3 protocol as reading takes, and sends no more than so many
-// bytes a second on each connection.
+// slowStore is a store of one object. It implements the part of the S3 protocol that reading
+// needs, and limits the bytes per second of each connection.
 type slowStore struct {
 	object   repeated
 	requests atomic.Int64
 	server   *httptest.Server
 }
 
-// repeated is a large object of which little is in memory: head, then body again and again.
+// repeated is a large object that takes little memory: head, followed by body repeated.
 type repeated struct {
 	head, body []byte
 	times      int64
@@ -56,8 +56,8 @@ const (
 	slowKey    = "large"
 )
 
-// openSlowStore serves object at perSecond bytes a second and connection, and returns it as a bucket. latency is how long a
-// request waits for its answer.
+// openSlowStore serves object with perSecond bytes per second for each connection, and returns it
+// as a bucket. Each request waits for latency before its answer.
 func openSlowStore(ctx context.Context, object repeated, perSecond int64, latency time.Duration) (*slowStore, *blob.Bucket, error) {
 	s := &slowStore{object: object}
 	s.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -83,7 +83,8 @@ func openSlowStore(ctx context.Context, object repeated, perSecond int64, latenc
 	return s, bucket, err
 }
 
-// ifMatch is what a store needs to be read in parts: package source/cloud has it for users.
+// ifMatch describes the one feature that reading in parts needs. Users get it from package
+// source/cloud.
 var ifMatch = source.Store{IfMatch: func(as func(any) bool, etag string) bool {
 	var in *s3.GetObjectInput
 	if !as(&in) {
@@ -93,7 +94,7 @@ var ifMatch = source.Store{IfMatch: func(as func(any) bool, etag string) bool {
 	return true
 }}
 
-// slowListener limits each connection.
+// slowListener limits the bandwidth of each connection.
 type slowListener struct {
 	net.Listener
 	perSecond int64
@@ -107,20 +108,21 @@ func (l slowListener) Accept() (net.Conn, error) {
 	return &slowConn{Conn: conn, perSecond: l.perSecond}, nil
 }
 
-// slowConn writes at a steady pace: idle time saves nothing up.
+// slowConn writes at a constant rate. Idle time does not allow a burst afterwards.
 type slowConn struct {
 	net.Conn
 	perSecond int64
-	next      time.Time // when the next byte may go
+	next      time.Time // time of the next write
 }
 
-// slowWrite is how much goes at once: 3 ms at 80 MB/s, more than a timer is off by.
+// slowWrite is the number of bytes written at once: 3 ms at 80 MB/s, more than the error of a
+// timer.
 const slowWrite = 256 << 10
 
 func (c *slowConn) Write(p []byte) (n int, err error) {
 	for n < len(p) && err == nil {
 		now := time.Now()
-		if c.next.Before(now.Add(-10 * time.Millisecond)) { // it was idle, and not only woken late
+		if c.next.Before(now.Add(-10 * time.Millisecond)) { // idle, not only woken late
 			c.next = now
 		}
 		time.Sleep(c.next.Sub(now))
@@ -132,7 +134,7 @@ func (c *slowConn) Write(p []byte) (n int, err error) {
 	return n, err
 }
 
-// block repeats what row writes until there is about a MiB of it, and says how often that was.
+// block repeats the output of row up to about 1 MiB, and returns the number of rows.
 func block(row func(b *bytes.Buffer, i int)) (body []byte, rows int64) {
 	var b bytes.Buffer
 	for b.Len() < 1<<20 {

@@ -28,44 +28,46 @@ import (
 
 const (
 	gocloudGet = "gocloud, bucket by URL"
-	roomyGet   = "gocloud, bucket by source/cloud/s3"
+	widenedGet = "gocloud, bucket by source/cloud/s3"
 	ourGet     = "Object.ReadAll, bucket by source/cloud/s3"
 )
 
 var newConnections = countOf("connections")
 
-// smallGets are small objects of an S3 server in another process of this host, over HTTP without TLS.
+// smallGets measures reading small objects of an S3 server in another process on this host, over
+// HTTP without TLS.
 func smallGets() []table {
 	gets := func(calls int, n int64, delay time.Duration) table {
 		return table{
 			name: fmt.Sprintf("reads/s3-c%d", calls), unit: "GET",
-			what: fmt.Sprintf("objects of 4 KiB from an S3 server that answers after %v; %d calls at once", delay, calls),
+			what: fmt.Sprintf("objects of 4 KiB from an S3 server that answers after %v; %d concurrent calls", delay, calls),
 			n:    n, concurrency: calls, prepare: serveSmall(delay),
 			figures: []figure{cpuMicros, newConnections, allocs, unitsPerSecond, addedMiB},
 			base:    gocloudGet,
 			cases: []benchCase{
-				{name: "net/http", run: counting(getHTTP)},
-				{name: "minio-go", run: counting(getMinio)},
-				{name: "aws-sdk-go-v2", run: counting(getAWS)},
-				{name: gocloudGet, run: counting(fromURL(blob.OpenBucket, readAll))},
-				{name: roomyGet, run: counting(fromURL(openRoomy(calls), readAll)), ours: true},
-				{name: ourGet, run: counting(fromURL(openRoomy(calls), readObject)), ours: true},
-				{name: "Object.ReadInto, bucket by source/cloud/s3", run: counting(fromURL(openRoomy(calls), readInto)), ours: true},
+				{name: "net/http", run: countConnections(getHTTP)},
+				{name: "minio-go", run: countConnections(getMinio)},
+				{name: "aws-sdk-go-v2", run: countConnections(getAWS)},
+				{name: gocloudGet, run: countConnections(fromURL(blob.OpenBucket, readAll))},
+				{name: widenedGet, run: countConnections(fromURL(openWidened(calls), readAll)), ours: true},
+				{name: ourGet, run: countConnections(fromURL(openWidened(calls), readObject)), ours: true},
+				{name: "Object.ReadInto, bucket by source/cloud/s3", run: countConnections(fromURL(openWidened(calls), readInto)), ours: true},
 			},
-			owed: []owed{{of: ourGet, figure: cpuMicros, against: gocloudGet, most: 1}},
+			targets: []target{{of: ourGet, figure: cpuMicros, against: gocloudGet, most: 1}},
 		}
 	}
-	crowd := gets(1000, 20_000, 20*time.Millisecond)
-	crowd.owed = append(crowd.owed, owed{of: ourGet, figure: newConnections, most: 2000, note: "kept: two for each call"})
-	return []table{gets(1, 5_000, 0), crowd}
+	thousand := gets(1000, 20_000, 20*time.Millisecond)
+	thousand.targets = append(thousand.targets, target{of: ourGet, figure: newConnections, most: 2000, note: "two idle connections are kept for each call"})
+	return []table{gets(1, 5_000, 0), thousand}
 }
 
-// addressFile says where the server of a table listens.
+// addressFile is the name of the file that holds the address of the server of a table.
 const addressFile = "address"
 
 var smallModTime = time.Unix(1_700_000_000, 0).UTC()
 
-// serveSmall starts the server in the process that measures nothing. It ends with ctx.
+// serveSmall starts the server in the parent process, which is not measured. It stops when ctx
+// ends.
 func serveSmall(delay time.Duration) func(ctx context.Context, dir string, _ int64) error {
 	return func(ctx context.Context, dir string, _ int64) error {
 		var opened atomic.Int64
@@ -99,8 +101,8 @@ func serveSmall(delay time.Duration) func(ctx context.Context, dir string, _ int
 	}
 }
 
-// counting adds how many connections a case opened.
-func counting(get func(ctx context.Context, work workload, address string) (outcome, error)) func(context.Context, workload) (outcome, error) {
+// countConnections adds the number of connections that a case opened.
+func countConnections(get func(ctx context.Context, work workload, address string) (outcome, error)) func(context.Context, workload) (outcome, error) {
 	return func(ctx context.Context, work workload) (outcome, error) {
 		address, err := os.ReadFile(filepath.Join(work.Dir, addressFile))
 		if err != nil {
@@ -160,7 +162,7 @@ func getHTTP(ctx context.Context, work workload, address string) (outcome, error
 	})
 }
 
-// minio-go's own transport, which keeps 16 idle connections to a host.
+// getMinio uses minio-go's default transport, which keeps 16 idle connections to a host.
 func getMinio(ctx context.Context, work workload, address string) (outcome, error) {
 	client, err := minio.New(strings.TrimPrefix(address, "http://"), &minio.Options{
 		Creds: credentials.NewStaticV4("id", "secret", ""), Region: "us-east-1", BucketLookup: minio.BucketLookupPath,
@@ -205,7 +207,7 @@ func getAWS(ctx context.Context, work workload, address string) (outcome, error)
 
 type opening func(ctx context.Context, url string) (*blob.Bucket, error)
 
-func openRoomy(calls int) opening {
+func openWidened(calls int) opening {
 	return func(ctx context.Context, url string) (*blob.Bucket, error) {
 		return s3.OpenBucket(ctx, url, s3.Options{Calls: calls})
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -18,18 +17,18 @@ import (
 
 const (
 	smallBytes = 4 << 10
-	smallCount = 1000 // objects, read again and again
+	smallCount = 1000 // objects; each is read many times
 
 	bucketReadAll  = "Bucket.ReadAll"
 	objectReadAll  = "Object.ReadAll"
 	objectReadInto = "Object.ReadInto"
 )
 
-// smallReads is the price of one small object.
+// smallReads measures the cost of reading one small object.
 func smallReads() []table {
 	return append([]table{{
 		name: "reads/folder", unit: "object",
-		what: "objects of 4 KiB in a folder, warm, one after the other",
+		what: "objects of 4 KiB in a folder (in the page cache), one after the other",
 		n:    100_000, concurrency: 1, prepare: makeSmall,
 		figures: []figure{cpuMicros, allocs, allocBytes, wallNanos},
 		base:    bucketReadAll,
@@ -40,7 +39,7 @@ func smallReads() []table {
 			{name: objectReadAll, run: fromFolder(readObject), ours: true},
 			{name: objectReadInto, run: fromFolder(readInto), ours: true},
 		},
-		owed: []owed{{of: objectReadAll, figure: cpuMicros, against: bucketReadAll, most: 0.85}},
+		targets: []target{{of: objectReadAll, figure: cpuMicros, against: bucketReadAll, most: 0.85}},
 	}}, smallGets()...)
 }
 
@@ -56,10 +55,11 @@ func makeSmall(_ context.Context, dir string, _ int64) error {
 	return nil
 }
 
-// smallReader makes what one goroutine reads with: the i-th object, whose length it returns.
+// smallReader returns the read function of one goroutine. That function reads object i and returns
+// its length.
 type smallReader func() func(ctx context.Context, i int64) (int, error)
 
-// readAllOf reads all objects with as many goroutines as there are calls at once.
+// readAllOf reads all objects with work.Concurrency goroutines.
 func readAllOf(ctx context.Context, work workload, reader smallReader) (outcome, error) {
 	work.start()
 	var next atomic.Int64
@@ -113,7 +113,7 @@ func fromFolder(reader bucketReader) func(context.Context, workload) (outcome, e
 			objects = append(objects, item.Value)
 		}
 		if len(objects) != smallCount {
-			return outcome{}, errors.New("the folder is not as it was made")
+			return outcome{}, fmt.Errorf("%d objects in the folder, want %d", len(objects), smallCount)
 		}
 		return readAllOf(ctx, work, reader(bucket, objects))
 	}

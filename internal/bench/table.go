@@ -7,40 +7,40 @@ import (
 	"time"
 )
 
-// table is some cases that do the same work.
+// table is a set of cases that do the same work.
 type table struct {
-	name    string                                               // what chooses it: "fanout/b1-c100" is also chosen by "fanout"
+	name    string                                               // what chooses it: "fanout/b1-c100" is also chosen by "fanout" // "fanout/b1-c100" is also selected by "fanout"
 	what    string                                               // one line: the work, and what is measured
-	unit    string                                               // of the work; empty: item
-	n       int64                                                // items unless -n says otherwise
-	rounds  int                                                  // unless -rounds says otherwise; 0: 5
-	prepare func(ctx context.Context, dir string, n int64) error // once, in the parent; not measured; may be nil
+	unit    string                                               // unit of n and of figures; empty: item
+	n       int64                                                // default of -n
+	rounds  int                                                  // default of -rounds; 0: 5
+	prepare func(ctx context.Context, dir string, n int64) error // called once in the parent, not measured; may be nil
 
-	concurrency int  // calls at once; 0: that of -concurrency
-	varies      bool // cases differ in their work: they need not count the same, and may choose their own calls at once
-	batch       int  // items per call; 0: the cases do not batch, or know themselves
+	concurrency int  // concurrent calls; 0: value of -concurrency
+	varies      bool // cases do different work: their counts may differ, and they may set their own concurrency
+	batch       int  // items per call; 0: no batches, or chosen by the cases
 
-	figures []figure    // the columns, the most important first; none: CPU us/item, wall and peak
-	base    string      // name of the case that ratios are against; empty: the first
-	cases   []benchCase // each named once
-	owed    []owed
+	figures []figure    // columns, the most important first; none: CPU us/item, wall and peak
+	base    string      // name of the case that ratios refer to; empty: the first
+	cases   []benchCase // names are unique
+	targets []target
 }
 
 // benchCase does the work of its table once, in a process of its own.
 type benchCase struct {
 	name string
 	run  func(ctx context.Context, work workload) (outcome, error)
-	ours bool  // the chart accents it, and the command fails if it does
-	most int64 // it is left out where there are more items; 0: never
+	ours bool  // highlighted in the chart; if it fails, the command fails
+	most int64 // left out for more items than this; 0: no limit
 
-	mayCrash bool // a peer that is known to: the tests run it in a process of its own, and take what comes
+	mayCrash bool // a peer with known crashes: tests run it in a process of its own and accept any result
 }
 
 func (c benchCase) isLeftOut(n int64) bool { return c.most > 0 && n > c.most }
 
-// workload is what a case gets.
+// workload is the input of a case.
 type workload struct {
-	Dir         string // made by prepare
+	Dir         string // written by prepare
 	Scratch     string // empty folder for results
 	N           int64
 	Concurrency int
@@ -50,30 +50,30 @@ type workload struct {
 	meter *meter // nil in tests
 }
 
-// outcome is what a case did. All cases of a table must agree on what succeeded and failed.
+// outcome is the result of a case. All cases of a table must agree on Succeeded and Failed.
 type outcome struct {
 	Succeeded, Failed int64
 
-	Units  int64              `json:",omitzero"`  // what figures "per unit" divide by; 0: Succeeded + Failed
+	Units  int64              `json:",omitzero"`  // what figures "per unit" divide by; 0: Succeeded + Failed // divisor of figures "per unit"; 0: Succeeded + Failed
 	Bytes  int64              `json:",omitzero"`  // read or written, for MB per CPU second
-	Counts map[string]float64 `json:",omitempty"` // such as requests: see countOf
-	Series []point            `json:",omitempty"` // over time, for a line chart
+	Counts map[string]float64 `json:",omitempty"` // named counts, such as requests: see countOf
+	Series []point            `json:",omitempty"` // progress over time, for a line chart
 }
 
-// point is how far a case was at one moment.
+// point is the progress of a case at one moment.
 type point struct {
-	At       time.Duration // since the start
+	At       time.Duration // time since the start
 	Units    int64
 	Resident int64 // bytes
 	CPU      time.Duration
 }
 
-// measured is what the child process prints.
+// measured is the output of the child process.
 type measured struct {
 	outcome
 	CPU, Wall         time.Duration
-	Peak              int64 // bytes resident at most, since the start
-	Resident          int64 // bytes resident at the start: the program and its data
+	Peak              int64 // maximum resident memory since the start, in bytes
+	Resident          int64 // resident memory at the start: the program and its input, in bytes
 	Allocs, Allocated int64 // objects and bytes
 }
 
@@ -84,15 +84,16 @@ func (m measured) units() float64 {
 	return float64(m.Succeeded + m.Failed)
 }
 
-// owed is a target. It is a ratio to another case in the same round, or a plain figure where against is empty.
-type owed struct {
-	of      string // case
+// target is a bound on a figure of a case: on its ratio to another case in the same round, or on
+// the figure itself if against is empty.
+type target struct {
+	of      string // name of a case
 	figure  figure
-	against string  // case
-	most    float64 // at most this; 0: there is only a least
-	least   float64 // at least this
-	from    int64   // items; with fewer it is not judged
-	note    string  // what stands behind a number that no case here shows
+	against string  // name of the case to compare with; empty: none
+	most    float64 // upper bound; 0: none
+	least   float64 // lower bound; 0: none
+	from    int64   // not judged with fewer items
+	note    string  // origin of the bound, if no case shows it
 }
 
 func (t table) unitName() string {
@@ -109,7 +110,7 @@ func (t table) columns() []figure {
 	return t.figures
 }
 
-// index finds a case; -1 if there is none of that name.
+// index returns the index of a case, or -1 if no case has the name.
 func (t table) index(name string) int {
 	for i, c := range t.cases {
 		if c.name == name {
@@ -119,13 +120,13 @@ func (t table) index(name string) int {
 	return -1
 }
 
-// only leaves out the cases whose names do not match.
+// only keeps the cases whose names match.
 func (t table) only(name *regexp.Regexp) table {
 	t.cases = slices.DeleteFunc(slices.Clone(t.cases), func(c benchCase) bool { return !name.MatchString(c.name) })
 	return t
 }
 
-// baseIndex is the case that ratios are against.
+// baseIndex returns the index of the case that ratios refer to.
 func (t table) baseIndex() int {
 	return max(0, t.index(t.base))
 }

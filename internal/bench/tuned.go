@@ -14,8 +14,9 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// tunedByHand is what is left when all that can be saved is saved: files instead of a bucket, its own walk, keys in
-// batches, a read buffer and an output buffer per goroutine, and one lock a batch. It promises what byHand promises.
+// tunedByHand is byHand with every possible optimization: files instead of a bucket, its own
+// directory walk, keys in batches, a read buffer and an output buffer per goroutine, and one lock
+// per batch. Its guarantees are those of byHand.
 func tunedByHand(ctx context.Context, work workload) (_ outcome, err error) {
 	const size = 400
 	out, err := newFiles(work.Scratch)
@@ -47,7 +48,7 @@ func tunedByHand(ctx context.Context, work workload) (_ outcome, err error) {
 	return outcome{Succeeded: out.succeeded, Failed: out.failed}, err
 }
 
-// walk sends the names of all files below dir, relative to it.
+// walk sends the names of all files in dir, relative to dir, in batches of size.
 func walk(ctx context.Context, dir string, size int, batches chan<- []string) error {
 	var keys []string
 	send := func() error {
@@ -75,7 +76,7 @@ func walk(ctx context.Context, dir string, size int, batches chan<- []string) er
 	return send()
 }
 
-// batchBuffer is what a goroutine reuses.
+// batchBuffer holds the buffers that a goroutine reuses.
 type batchBuffer struct {
 	data              []byte
 	out               [2]outBuffer // successes and failures
@@ -148,9 +149,9 @@ func (b *batchBuffer) read(name string) error {
 	}
 }
 
-// files takes the records of all goroutines.
+// files writes the records of all goroutines.
 type files struct {
-	mu                sync.Mutex // guards the rest
+	mu                sync.Mutex // guards the other fields
 	to                [2]*os.File
 	succeeded, failed int64
 }
@@ -167,7 +168,7 @@ func newFiles(dir string) (*files, error) {
 	return f, nil
 }
 
-// take writes what b holds and empties it.
+// take writes the records in b and empties it.
 func (f *files) take(b *batchBuffer) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -13,10 +13,10 @@ import (
 	"github.com/go-dmap/dmap/source"
 )
 
-func TestAMissingInputBucketIsASourceError(t *testing.T) {
+func TestMissingInputBucketIsASourceError(t *testing.T) {
 	onEachStore(t, func(t *testing.T, s store) {
 		if s.missing == nil {
-			return // a bucket that can be opened exists
+			return // in this store, every bucket that can be opened exists
 		}
 		out := s.bucket(t)
 		_, err := dmap.Map(t.Context(), source.Objects(s.missing(t), "data/"), square, options("missing"), express(out))
@@ -32,11 +32,11 @@ func TestAMissingInputBucketIsASourceError(t *testing.T) {
 		require.ErrorAs(t, err, &broken)
 		held, err := out.Exists(t.Context(), "runs/later/manifest.json")
 		require.NoError(t, err)
-		require.False(t, held, "the run goes on when its source is there")
+		require.False(t, held, "the run can be resumed when its source exists")
 	})
 }
 
-func TestAMissingResultsBucketKeepsTheRunFromStarting(t *testing.T) {
+func TestMissingResultsBucketFailsBeforeTheFirstCall(t *testing.T) {
 	onEachStore(t, func(t *testing.T, s store) {
 		if s.missing == nil {
 			return
@@ -56,7 +56,7 @@ func TestAMissingResultsBucketKeepsTheRunFromStarting(t *testing.T) {
 	})
 }
 
-func TestAnEmptyInputIsAnEmptyRun(t *testing.T) {
+func TestEmptyInputSucceeds(t *testing.T) {
 	onEachStore(t, func(t *testing.T, s store) {
 		b := s.bucket(t)
 		put(t, b, map[string]string{"database/other.json": "1"})
@@ -66,11 +66,11 @@ func TestAnEmptyInputIsAnEmptyRun(t *testing.T) {
 		f := openFolder(t, b, "runs/empty")
 		f.complete(t, 0)
 		require.Equal(t, "SUCCEEDED", f.manifest.Status)
-		f.holdsNothingElse(t, b)
+		f.hasNoOtherObjects(t, b)
 	})
 }
 
-func TestObjectsThatChangeBetweenListingAndReadingFailAlone(t *testing.T) {
+func TestObjectsChangedAfterListingFailAlone(t *testing.T) {
 	const n = 12
 	onEachStore(t, func(t *testing.T, s store) {
 		b := s.bucket(t)
@@ -80,7 +80,7 @@ func TestObjectsThatChangeBetweenListingAndReadingFailAlone(t *testing.T) {
 		opts.MaxConcurrency = 1
 		opts.Retry.MaxAttempts = 1
 		stats, err := dmap.Map(t.Context(), source.Objects(b, "data/"), func(ctx context.Context, o source.Object) (squared, error) {
-			if o.Key == objectKey(0) { // all are listed by now
+			if o.Key == objectKey(0) { // all objects are listed by now
 				require.NoError(t, b.Delete(ctx, objectKey(6)))
 				put(t, b, map[string]string{objectKey(7): `{"n":7,"grown":true}`, objectKey(8): `{}`})
 			}
@@ -98,7 +98,7 @@ func TestObjectsThatChangeBetweenListingAndReadingFailAlone(t *testing.T) {
 	})
 }
 
-func TestWrongArgumentsAreAllReportedBeforeAnyIO(t *testing.T) {
+func TestInvalidArgumentsAreReportedTogetherBeforeAnyIO(t *testing.T) {
 	onEachStore(t, func(t *testing.T, s store) {
 		b := s.bucket(t)
 		opts := dmap.Options{RunID: "../up", MaxConcurrency: -1, MaxItems: -1, Tolerance: dmap.Tolerance{Percentage: 101}}
@@ -113,7 +113,7 @@ func TestWrongArgumentsAreAllReportedBeforeAnyIO(t *testing.T) {
 	})
 }
 
-func TestBadRowsFailAloneAndNameTheirPlace(t *testing.T) {
+func TestBadRowsFailAloneAndNameTheirLine(t *testing.T) {
 	type order struct {
 		ID    string `csv:"id"`
 		Cents int    `csv:"cents"`

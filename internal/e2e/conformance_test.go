@@ -49,7 +49,7 @@ func TestSourcesConformOnEveryStore(t *testing.T) {
 	})
 }
 
-func TestTheBucketSinkConformsOnEveryStore(t *testing.T) {
+func TestBucketSinkConformsOnEveryStore(t *testing.T) {
 	value := func(i int) squared { return squared{i, i * i} }
 	onEachStore(t, func(t *testing.T, s store) {
 		var b *blob.Bucket
@@ -63,7 +63,7 @@ func TestTheBucketSinkConformsOnEveryStore(t *testing.T) {
 	})
 }
 
-// readResults reads the one run of a bucket by its manifest.
+// readResults reads the only run of a bucket by its manifest.
 func readResults(tb testing.TB, b *blob.Bucket) (all []dmap.Result[squared]) {
 	list := b.List(&blob.ListOptions{Prefix: "runs/", Delimiter: "/"})
 	dir, err := list.Next(tb.Context())

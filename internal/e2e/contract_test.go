@@ -20,11 +20,11 @@ import (
 	"github.com/go-dmap/dmap/dmap/dmaptest"
 )
 
-// What dmap relies on in every store, checked on every store.
+// These tests check the properties of a store that dmap relies on.
 
 func unique() string { return rand.Text()[:12] }
 
-func TestCreateOnlyWritesRefuseATakenKey(t *testing.T) {
+func TestCreateOnlyWriteFailsIfTheKeyExists(t *testing.T) {
 	onEachStore(t, func(t *testing.T, s store) {
 		b := s.bucket(t)
 		once := &blob.WriterOptions{IfNotExist: true, ContentType: "text/plain"}
@@ -38,7 +38,7 @@ func TestCreateOnlyWritesRefuseATakenKey(t *testing.T) {
 func TestCreateOnlyWritesHaveOneWinnerInARace(t *testing.T) {
 	onEachStore(t, func(t *testing.T, s store) {
 		if !s.createsOnce {
-			return // so results there rest on unique names alone
+			return // there, results rely on unique names only
 		}
 		b := s.bucket(t)
 		for round := range 20 {
@@ -83,7 +83,7 @@ func TestPagesListKeysInByteOrder(t *testing.T) {
 	})
 }
 
-func TestRangesAreExactAndKnowTheWholeSize(t *testing.T) {
+func TestRangeReadsAreExactAndReportTheObjectSize(t *testing.T) {
 	content := strings.Repeat("0123456789", 1000)
 	onEachStore(t, func(t *testing.T, s store) {
 		b := s.bucket(t)
@@ -119,8 +119,8 @@ func TestMissingObjectsAreNotFound(t *testing.T) {
 	})
 }
 
-func TestLargeObjectsSurviveTheirParts(t *testing.T) {
-	content := bytes.Repeat([]byte("dmap"), 17<<18) // 17 MiB: above the 16 MiB at which the S3 driver cuts an upload
+func TestMultipartUploadRoundTrips(t *testing.T) {
+	content := bytes.Repeat([]byte("dmap"), 17<<18) // 17 MiB: above the 16 MiB at which the S3 driver splits an upload into parts
 	onEachStore(t, func(t *testing.T, s store) {
 		b := s.bucket(t)
 		require.NoError(t, b.Upload(t.Context(), "large", bytes.NewReader(content), &blob.WriterOptions{ContentType: "text/plain"}))
@@ -130,10 +130,10 @@ func TestLargeObjectsSurviveTheirParts(t *testing.T) {
 	})
 }
 
-func TestAFaultBucketShowsTheStoresOwnTypes(t *testing.T) {
+func TestFaultBucketExposesDriverTypes(t *testing.T) {
 	onEachStore(t, func(t *testing.T, s store) {
 		if s.endpoint == nil {
-			return // mem and file have none
+			return // mem and file have no driver types
 		}
 		inner := s.bucket(t)
 		put(t, inner, map[string]string{"a": "1"})

@@ -20,7 +20,7 @@ import (
 	"gocloud.dev/blob"
 )
 
-// setting is a number from the environment: `make crash KILLS=200` and the like.
+// setting returns a number from the environment, as set by `make crash KILLS=200`.
 func setting(t *testing.T, name string, otherwise uint64) uint64 {
 	t.Helper()
 	text := os.Getenv(name)
@@ -32,13 +32,13 @@ func setting(t *testing.T, name string, otherwise uint64) uint64 {
 	return n
 }
 
-// crashPlace is where the runs of a store lie, and the bucket opened by the parent.
+// crashPlace is a store for runs: its URL, and its bucket as opened by the parent.
 type crashPlace struct {
 	name, url string
 	bucket    *blob.Bucket
 }
 
-// crashPlaces are the stores that outlive a process, those that DMAP_CRASH_STORE asks for.
+// crashPlaces returns the stores selected by DMAP_CRASH_STORE. Their objects survive the process.
 func crashPlaces(t *testing.T) (places []crashPlace) {
 	t.Helper()
 	which := os.Getenv("DMAP_CRASH_STORE")
@@ -54,13 +54,13 @@ func crashPlaces(t *testing.T) (places []crashPlace) {
 	for i := range places {
 		b, err := openPlace(t.Context(), places[i].url)
 		require.NoError(t, err)
-		places[i].bucket = closed(t, b)
+		places[i].bucket = closeAtEnd(t, b)
 	}
 	return places
 }
 
-// TestCrash kills processes at random moments until their runs are done, and asks the oracle about what is left. It is also
-// what those processes execute.
+// TestCrash kills processes at random moments until their runs have ended, and checks the results
+// of each run. The processes execute this test, too.
 func TestCrash(t *testing.T) {
 	if job := os.Getenv(crashEnv); job != "" {
 		runCrashJob(t, job)
@@ -78,18 +78,18 @@ func TestCrash(t *testing.T) {
 	for i, p := range places {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
-			fillCrash(t, p.bucket, n)
+			writeCrashInput(t, p.bucket, n)
 			c := crashes{t: t, place: p, n: n, dice: rand.New(rand.NewPCG(seed, uint64(i)))}
 			for c.kills < kills && !t.Failed() {
 				c.run()
 			}
-			t.Logf("%s: %d kills in %d runs, items lost: %d, doubled: %d, run again: %d of at most %d (%d processes fenced off)",
+			t.Logf("%s: %d kills in %d runs, items lost: %d, doubled: %d, executed again: %d of at most %d (%d processes fenced off)",
 				p.name, c.kills, c.runs, c.lost, c.doubled, c.again, c.allowed, c.fenced)
 		})
 	}
 }
 
-// crashes are the runs on one store so far.
+// crashes counts the runs on one store.
 type crashes struct {
 	t     *testing.T
 	place crashPlace
@@ -101,7 +101,7 @@ type crashes struct {
 	again, allowed      int
 }
 
-// run takes one run to its end, over the bodies of 1 to 5 processes.
+// run drives one run to its end, with 1 to 5 processes.
 func (c *crashes) run() {
 	kinds := crashKinds()
 	job := crashJob{
@@ -117,17 +117,17 @@ func (c *crashes) run() {
 	c.runs++
 	planned := 1 + c.dice.IntN(5)
 	for {
-		how := c.killing(planned > 0)
-		code, killed, said := c.process(job, how)
+		how := c.killPlan(planned > 0)
+		code, killed, output := c.process(job, how)
 		switch {
 		case killed:
 			c.kills++
 			planned--
 		case code == exitFenced:
-			c.fenced++ // a write of a dead process came in late
-			require.Less(c.t, c.fenced, c.runs+c.kills, "fenced off again and again")
+			c.fenced++ // a write of the killed process arrived late
+			require.Less(c.t, c.fenced, c.runs+c.kills, "fenced off too often")
 		default:
-			require.Zero(c.t, code, "%+v: %s", job, said)
+			require.Zero(c.t, code, "%+v: %s", job, output)
 			c.judge(job)
 			return
 		}
@@ -135,13 +135,13 @@ func (c *crashes) run() {
 	}
 }
 
-// killing says when a process is killed.
-type killing struct {
-	after time.Duration // after its start, if not 0
-	steps int           // at this step that it reports, if not 0
+// killPlan says when a process is killed.
+type killPlan struct {
+	after time.Duration // time after its start; 0: not by time
+	steps int           // number of the reported step; 0: not by step
 }
 
-func (c *crashes) killing(wanted bool) (k killing) {
+func (c *crashes) killPlan(wanted bool) (k killPlan) {
 	switch {
 	case !wanted:
 	case c.dice.IntN(2) == 0:
@@ -152,8 +152,8 @@ func (c *crashes) killing(wanted bool) (k killing) {
 	return k
 }
 
-// process runs one process of job. Its exit code counts only if it was not killed.
-func (c *crashes) process(job crashJob, k killing) (code int, killed bool, said string) {
+// process runs one process of job. Its exit code is valid only if it was not killed.
+func (c *crashes) process(job crashJob, k killPlan) (code int, killed bool, output string) {
 	child := startChild(c.t, "TestCrash", job)
 	if k.after > 0 {
 		timer := time.AfterFunc(k.after, child.kill)
@@ -168,7 +168,7 @@ func (c *crashes) process(job crashJob, k killing) (code int, killed bool, said 
 }
 
 func (c *crashes) judge(job crashJob) {
-	v := askOracle(c.t, c.place.bucket, job.RunID, job.N)
+	v := checkRun(c.t, c.place.bucket, job.RunID, job.N)
 	inFlight := job.Concurrency * max(1, job.Batch)
 	r := readLog(c.t, job.Log, inFlight)
 	c.lost += v.lost
@@ -191,7 +191,7 @@ type child struct {
 	killed bool // guarded by once
 }
 
-// startChild executes the test of the given name with job in its environment.
+// startChild runs the test of the given name with job in its environment.
 func startChild(t *testing.T, test string, job crashJob) *child {
 	t.Helper()
 	text, err := json.Marshal(job)
@@ -210,11 +210,11 @@ func startChild(t *testing.T, test string, job crashJob) *child {
 	return c
 }
 
-// kill is kill -9.
+// kill sends SIGKILL.
 func (c *child) kill() { c.once.Do(func() { c.killed = c.cmd.Process.Kill() == nil }) }
 
-// wait follows the process to its end.
-func (c *child) wait() (code int, killed bool, said string) {
+// wait reads the output of the process until it exits.
+func (c *child) wait() (code int, killed bool, output string) {
 	var text strings.Builder
 	steps := 0
 	for c.out.Scan() {
@@ -227,7 +227,7 @@ func (c *child) wait() (code int, killed bool, said string) {
 		fmt.Fprintln(&text, c.out.Text())
 	}
 	err := c.cmd.Wait()
-	c.once.Do(func() {}) // the process is gone: a late kill must not count
+	c.once.Do(func() {}) // the process has exited: a later kill must not count
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		return -1, false, err.Error()

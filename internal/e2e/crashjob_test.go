@@ -26,20 +26,21 @@ import (
 	"github.com/go-dmap/dmap/source"
 )
 
-// crashJob is what a child process runs: the numbers below N, squared, as one process of a run that others may have begun.
+// crashJob is the configuration of a child process. It squares the numbers below N, in a run that
+// other processes may have started.
 type crashJob struct {
 	Place       string // of the bucket: an S3 URL or a folder
-	Kind        string // of the source
+	Kind        string // kind of the source, see crashSource
 	Batch       int    // items of a batch; 0: Map
 	N           int
 	RunID       string
 	Concurrency int
-	Pace        time.Duration // of a call; a batch takes ten times as long
+	Pace        time.Duration // duration of a call; a batch takes ten times as long
 	CommitEvery time.Duration
-	Log         string // the file that all processes of the run append to
+	Log         string // file to which all processes of the run append
 	Process     int    // number of this process in the run
-	ExitAt      int    // end the process at this step of the bucket, from 1; 0: never
-	Race        bool   // another process runs the same run: wait for a line on stdin before the start
+	ExitAt      int    // exit at this call to the bucket, from 1; 0: never
+	Race        bool   // another process executes the same run: wait for a byte on stdin before the start
 }
 
 const crashEnv = "DMAP_E2E_CRASH"
@@ -47,16 +48,17 @@ const crashEnv = "DMAP_E2E_CRASH"
 // Exit codes of a child.
 const (
 	exitFenced = 4
-	exitTrip   = 5 // by ExitAt
+	exitAtStep = 5 // because of ExitAt
 )
 
-// fails and skips say what becomes of a number.
+// fails and skips define the outcome of a number.
 func fails(n int) bool { return n%101 == 7 }
 func skips(n int) bool { return n%211 == 11 }
 
 var errUnlucky = errors.New("an unlucky number")
 
-// crashSources are the kinds of sources, all over the same numbers; fillCrash writes what they read.
+// crashSource returns a source of the given kind. All kinds yield the same numbers, which
+// writeCrashInput writes.
 func crashSource(b *blob.Bucket, kind string, n int) dmap.Source[number] {
 	switch kind {
 	case "slice":
@@ -88,18 +90,18 @@ func crashSource(b *blob.Bucket, kind string, n int) dmap.Source[number] {
 	}
 }
 
-// crashItems is how many numbers a source of the kind has, where n are asked for.
+// crashItems returns the number of items of a source of the kind, for n numbers.
 func crashItems(kind string, n int) int {
 	if kind == "objects" {
-		return n / 5 // each is an object
+		return n / 5 // fewer, because each item is an object
 	}
 	return n
 }
 
 func crashKinds() []string { return []string{"slice", "seq", "csv", "jsonlines", "flatten", "objects"} }
 
-// fillCrash writes the numbers below n in every form that crashSource reads.
-func fillCrash(t *testing.T, b *blob.Bucket, n int) {
+// writeCrashInput writes the numbers below n in every form that crashSource reads.
+func writeCrashInput(t *testing.T, b *blob.Bucket, n int) {
 	t.Helper()
 	var csv, lines strings.Builder
 	csv.WriteString("N,Comment\n")
@@ -120,7 +122,7 @@ func fillCrash(t *testing.T, b *blob.Bucket, n int) {
 	}
 }
 
-// openPlace opens a bucket by its place.
+// openPlace opens a bucket by its S3 URL or folder.
 func openPlace(ctx context.Context, place string) (*blob.Bucket, error) {
 	if strings.HasPrefix(place, "s3://") {
 		return blob.OpenBucket(ctx, place)
@@ -128,7 +130,7 @@ func openPlace(ctx context.Context, place string) (*blob.Bucket, error) {
 	return fileblob.OpenBucket(place, &fileblob.Options{NoTempDir: true, Metadata: fileblob.MetadataDontWrite})
 }
 
-// crashSink is the durable sink under test, which leaves a line in the log at each cut and after each commit.
+// crashSink is the tested sink. It logs each barrier and each commit.
 type crashSink struct {
 	*sink.Folder[squared]
 	note func(format string, args ...any)
@@ -160,7 +162,8 @@ func (l crashLog) Append(ctx context.Context, c journal.Commit) error {
 	return err
 }
 
-// runCrashJob is the child process. Its log outlives it: each line is one write to a file opened with O_APPEND.
+// runCrashJob is the main function of the child process. Its log survives a kill: each line is one
+// write to a file opened with O_APPEND.
 func runCrashJob(t *testing.T, text string) {
 	var job crashJob
 	require.NoError(t, json.Unmarshal([]byte(text), &job))
@@ -172,7 +175,7 @@ func runCrashJob(t *testing.T, text string) {
 			panic(err)
 		}
 		if !strings.HasPrefix(format, "call") {
-			fmt.Printf("step %s\n", format) // the parent may kill us now
+			fmt.Printf("step %s\n", format) // the parent may kill this process now
 		}
 	}
 	inner, err := openPlace(t.Context(), job.Place)
@@ -185,7 +188,7 @@ func runCrashJob(t *testing.T, text string) {
 			return
 		}
 		if job.ExitAt > 0 && steps.Add(1) == int64(job.ExitAt) {
-			os.Exit(exitTrip)
+			os.Exit(exitAtStep)
 		}
 		if ended && c.Op == dmaptest.OpClose {
 			fmt.Printf("step wrote\n")
@@ -206,7 +209,7 @@ func runCrashJob(t *testing.T, text string) {
 
 func (job crashJob) run(ctx context.Context, in *blob.Bucket, note func(string, ...any), results dmap.Sink[squared]) (dmap.Stats, error) {
 	opts := dmap.Options{
-		PoisonAfter: -1, // the kills come from outside
+		PoisonAfter: -1, // the kills are not caused by items
 		RunID:       job.RunID, MaxConcurrency: job.Concurrency, CommitEvery: job.CommitEvery, Tolerance: dmap.Tolerance{Percentage: 50},
 	}
 	src := crashSource(in, job.Kind, job.N)
@@ -233,7 +236,7 @@ func (job crashJob) run(ctx context.Context, in *blob.Bucket, note func(string, 
 	}, opts, results)
 }
 
-// squareSlowly takes about pace, in steps that the scheduler can tell apart.
+// squareSlowly takes pace on average.
 func squareSlowly(ctx context.Context, in number, pace time.Duration) (squared, error) {
 	if pace > 0 {
 		select {

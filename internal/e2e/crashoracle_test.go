@@ -16,13 +16,14 @@ import (
 	"gocloud.dev/blob"
 )
 
-// verdict is what the oracle says of a run: it reads the manifest and the parts that it names, and nothing else.
+// verdict is the result of checkRun. It is based on the manifest and on the parts that it names,
+// and on nothing else.
 type verdict struct {
 	lost, doubled int
-	wrong         []string // what else is not as it must be, at most a few
+	wrong         []string // other errors, the first 10
 }
 
-func (v *verdict) blame(format string, args ...any) {
+func (v *verdict) report(format string, args ...any) {
 	if len(v.wrong) < 10 {
 		v.wrong = append(v.wrong, fmt.Sprintf(format, args...))
 	}
@@ -30,7 +31,7 @@ func (v *verdict) blame(format string, args ...any) {
 
 func (v *verdict) clean() bool { return v.lost == 0 && v.doubled == 0 && len(v.wrong) == 0 }
 
-// crashRecord is a line of a part, as far as the oracle looks.
+// crashRecord holds the checked fields of a record.
 type crashRecord struct {
 	ID     string
 	Input  *number
@@ -38,34 +39,34 @@ type crashRecord struct {
 	Error  string
 }
 
-// askOracle judges the run, which has ended with success over the numbers below n.
-func askOracle(t *testing.T, b *blob.Bucket, runID string, n int) (v verdict) {
+// checkRun checks a run that has succeeded over the numbers below n.
+func checkRun(t *testing.T, b *blob.Bucket, runID string, n int) (v verdict) {
 	t.Helper()
 	var m manifest
 	require.NoError(t, json.Unmarshal([]byte(read(t, b, "runs/"+runID+"/manifest.json")), &m))
 	if m.Status != "SUCCEEDED" || m.RunID != runID || len(m.Lost) > 0 || len(m.Unread) > 0 {
-		v.blame("manifest: status %s, run %s, lost %v, unread %v", m.Status, m.RunID, m.Lost, m.Unread)
+		v.report("manifest: status %s, run %s, lost %v, unread %v", m.Status, m.RunID, m.Lost, m.Unread)
 	}
 	times, ids, named := make([]int, n), map[string]bool{}, map[string]bool{}
 	records := map[string]int64{}
 	for kind, parts := range m.ResultFiles {
 		for _, p := range parts {
 			if named[p.Key] {
-				v.blame("%s is named twice", p.Key)
+				v.report("%s is named twice", p.Key)
 			}
 			named[p.Key] = true
 			content, err := b.ReadAll(t.Context(), p.Key)
 			if err != nil {
-				v.blame("%s: %v", p.Key, err)
+				v.report("%s: %v", p.Key, err)
 				continue
 			}
 			sum := sha256.Sum256(content)
 			if len(content) != p.Size || hex.EncodeToString(sum[:]) != p.SHA256 {
-				v.blame("%s: %d bytes with SHA-256 %x, the manifest says %d and %s", p.Key, len(content), sum, p.Size, p.SHA256)
+				v.report("%s: %d bytes with SHA-256 %x, the manifest says %d and %s", p.Key, len(content), sum, p.Size, p.SHA256)
 			}
 			lines := bytes.Split(bytes.TrimSuffix(content, []byte("\n")), []byte("\n"))
 			if len(lines) != p.Records {
-				v.blame("%s: %d records, the manifest says %d", p.Key, len(lines), p.Records)
+				v.report("%s: %d records, the manifest says %d", p.Key, len(lines), p.Records)
 			}
 			records[kind] += int64(len(lines))
 			for _, line := range lines {
@@ -77,15 +78,15 @@ func askOracle(t *testing.T, b *blob.Bucket, runID string, n int) (v verdict) {
 	return v
 }
 
-// record counts one line in.
+// record checks and counts one record.
 func (v *verdict) record(kind string, line []byte, times []int, ids map[string]bool) {
 	var r crashRecord
 	if err := json.Unmarshal(line, &r); err != nil {
-		v.blame("%s: %v: %s", kind, err, line)
+		v.report("%s: %v: %s", kind, err, line)
 		return
 	}
 	if ids[r.ID] {
-		v.blame("ID %s is there twice", r.ID)
+		v.report("ID %s has two records", r.ID)
 	}
 	ids[r.ID] = true
 	n := -1
@@ -96,13 +97,13 @@ func (v *verdict) record(kind string, line []byte, times []int, ids map[string]b
 		n = r.Input.N
 	}
 	if n < 0 || n >= len(times) || skips(n) {
-		v.blame("%s record is wrong: %s", kind, line)
+		v.report("%s record is wrong: %s", kind, line)
 		return
 	}
 	times[n]++
 }
 
-// counts compares what was read with what should be there, and with what the manifest counts.
+// counts compares the records with the expected ones, and with the counts of the manifest.
 func (v *verdict) counts(m manifest, records map[string]int64, times []int) {
 	var skipped int64
 	for n, k := range times {
@@ -118,23 +119,25 @@ func (v *verdict) counts(m manifest, records map[string]int64, times []int) {
 	s := m.Stats
 	if s.Succeeded != records["SUCCEEDED"] || s.Failed != records["FAILED"] || s.Pending != 0 || records["PENDING"] != 0 ||
 		s.Skipped != skipped || s.Read != int64(len(times)) {
-		v.blame("counts %+v, but the parts hold %v and %d of %d were to be skipped", s, records, skipped, len(times))
+		v.report("counts %+v, but the parts hold %v and %d of %d were to be skipped", s, records, skipped, len(times))
 	}
 }
 
-// reruns is what the log of a run's processes says about work done more than once.
+// reruns counts the repeated work of the processes of a run.
 type reruns struct {
 	again   int // calls of items that an earlier process had called
-	allowed int // what was called since the last cut that counts, and what was in flight there, in processes that were killed
+	allowed int // items called by killed processes after the last barrier that was committed, and items in flight at that barrier
 }
 
-// readLog counts reruns. inFlight is how many items may be in flight.
+// readLog computes reruns from the log of a run. inFlight is the maximum number of items in
+// flight.
 func readLog(t *testing.T, name string, inFlight int) (r reruns) {
 	t.Helper()
 	content, err := os.ReadFile(name)
 	require.NoError(t, err)
-	caller := map[int]int{}                   // the last process that called the item
-	sinceCut, sinceCommit := 0, map[int]int{} // items called by a process since its last cut, and since that of its last commit
+	caller := map[int]int{} // the last process that called the item
+	// Items called by a process since its last barrier, and since the barrier of its last commit.
+	sinceCut, sinceCommit := 0, map[int]int{}
 	process := -1
 	lines := bufio.NewScanner(bytes.NewReader(content))
 	for lines.Scan() {

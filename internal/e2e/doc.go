@@ -1,3 +1,4 @@
-// Package e2e tests the whole job against real parts: memblob, fileblob, an S3 server in this process and a real one,
-// versitygw, which the tests install and start by themselves; with faults in the bucket and on the wire between.
+// Package e2e tests whole jobs on real stores: memblob, fileblob, an S3 server in this process,
+// and versitygw, a real S3 server that the tests install and start. Faults are injected into the
+// bucket and into the network.
 package e2e

@@ -20,9 +20,9 @@ import (
 	"github.com/go-dmap/dmap/source"
 )
 
-// judge checks the end of a run of the job over n objects, whatever went wrong on its way: all of the right results, or an
-// error that says what broke; and never a manifest that lies. b is the bucket below the faults. The objects refused cannot
-// be read.
+// judge checks a run of the job over n objects after any fault: either the results are complete
+// and right, or err says what failed. A manifest must always be true. b is the bucket below the
+// faults. The objects of the numbers in refused cannot be read.
 func judge(t *testing.T, b *blob.Bucket, runID string, n int, err error, refused ...int) {
 	t.Helper()
 	held, lookup := b.Exists(context.WithoutCancel(t.Context()), "runs/"+runID+"/manifest.json")
@@ -34,7 +34,7 @@ func judge(t *testing.T, b *blob.Bucket, runID string, n int, err error, refused
 		f.complete(t, n, refused...)
 		return
 	}
-	blamed(t, err)
+	requireTypedError(t, err)
 	if held {
 		f := openFolder(t, b, "runs/"+runID)
 		require.NotEqual(t, "SUCCEEDED", f.manifest.Status, "the run failed: %v", err)
@@ -42,8 +42,8 @@ func judge(t *testing.T, b *blob.Bucket, runID string, n int, err error, refused
 	}
 }
 
-// blamed checks that err is of a type to branch on and names what broke.
-func blamed(t *testing.T, err error) {
+// requireTypedError checks that err has a documented type and names the object that failed.
+func requireTypedError(t *testing.T, err error) {
 	t.Helper()
 	var tolerance *dmap.ToleranceError
 	var src *dmap.SourceError
@@ -64,38 +64,38 @@ func blamed(t *testing.T, err error) {
 	}
 }
 
-// refused is the object that the faults that are about one only hit.
+// refused is the number of the object that some faults are limited to.
 const refused = 5
 
-// whatGoesWrong are the faults of a bucket, at the calls that a job makes.
-func whatGoesWrong() map[string]dmaptest.Fault {
+// bucketFaults returns faults for the calls that a job makes.
+func bucketFaults() map[string]dmaptest.Fault {
 	return map[string]dmaptest.Fault{
-		"open fails":            {Op: dmaptest.OpOpen, Key: "data/"},
-		"open is refused":       {Op: dmaptest.OpOpen, Key: objectKey(refused), Code: gcerrors.PermissionDenied},
-		"open is reset":         {Op: dmaptest.OpOpen, Key: "data/", Err: syscall.ECONNRESET},
-		"read fails":            {Op: dmaptest.OpRead, Key: "data/"},
-		"body is reset":         {Op: dmaptest.OpOpen, Key: "data/", Kind: dmaptest.Reset, After: 3},
-		"body is short":         {Op: dmaptest.OpOpen, Key: "data/", Kind: dmaptest.Short, After: 3},
-		"listing fails":         {Op: dmaptest.OpList},
-		"listing is throttled":  {Op: dmaptest.OpList, Code: gcerrors.ResourceExhausted},
-		"run.json fails":        {Op: dmaptest.OpClose, Key: "run.json"},
-		"run.json gets lost":    {Op: dmaptest.OpClose, Key: "run.json", Kind: dmaptest.Lost},
-		"part fails":            {Op: dmaptest.OpClose, Key: "SUCCEEDED_"},
-		"part cannot begin":     {Op: dmaptest.OpCreate, Key: "SUCCEEDED_"},
-		"part breaks off":       {Op: dmaptest.OpWrite, Key: "SUCCEEDED_", Err: syscall.EPIPE},
-		"part's answer is lost": {Op: dmaptest.OpClose, Key: "SUCCEEDED_", Kind: dmaptest.Lost, Err: syscall.ECONNRESET},
-		"failures fail":         {Op: dmaptest.OpClose, Key: "FAILED_", Code: gcerrors.ResourceExhausted},
-		"manifest fails":        {Op: dmaptest.OpClose, Key: "manifest.json"},
-		"manifest gets lost":    {Op: dmaptest.OpClose, Key: "manifest.json", Kind: dmaptest.Lost},
+		"open fails":                       {Op: dmaptest.OpOpen, Key: "data/"},
+		"open is refused":                  {Op: dmaptest.OpOpen, Key: objectKey(refused), Code: gcerrors.PermissionDenied},
+		"open is reset":                    {Op: dmaptest.OpOpen, Key: "data/", Err: syscall.ECONNRESET},
+		"read fails":                       {Op: dmaptest.OpRead, Key: "data/"},
+		"body is reset":                    {Op: dmaptest.OpOpen, Key: "data/", Kind: dmaptest.Reset, After: 3},
+		"body is short":                    {Op: dmaptest.OpOpen, Key: "data/", Kind: dmaptest.Short, After: 3},
+		"listing fails":                    {Op: dmaptest.OpList},
+		"listing is throttled":             {Op: dmaptest.OpList, Code: gcerrors.ResourceExhausted},
+		"run.json fails":                   {Op: dmaptest.OpClose, Key: "run.json"},
+		"run.json is written, answer lost": {Op: dmaptest.OpClose, Key: "run.json", Kind: dmaptest.Lost},
+		"part fails":                       {Op: dmaptest.OpClose, Key: "SUCCEEDED_"},
+		"part cannot be opened":            {Op: dmaptest.OpCreate, Key: "SUCCEEDED_"},
+		"part breaks off":                  {Op: dmaptest.OpWrite, Key: "SUCCEEDED_", Err: syscall.EPIPE},
+		"part is written, answer lost":     {Op: dmaptest.OpClose, Key: "SUCCEEDED_", Kind: dmaptest.Lost, Err: syscall.ECONNRESET},
+		"failures fail":                    {Op: dmaptest.OpClose, Key: "FAILED_", Code: gcerrors.ResourceExhausted},
+		"manifest fails":                   {Op: dmaptest.OpClose, Key: "manifest.json"},
+		"manifest is written, answer lost": {Op: dmaptest.OpClose, Key: "manifest.json", Kind: dmaptest.Lost},
 	}
 }
 
-func TestFaultsOfTheBucketNeverLoseResults(t *testing.T) {
+func TestBucketFaultsNeverLoseResults(t *testing.T) {
 	const n = 24
 	onEachStore(t, func(t *testing.T, s store) {
 		b := s.bucket(t)
 		fill(t, b, n)
-		for name, fault := range whatGoesWrong() {
+		for name, fault := range bucketFaults() {
 			for _, fault.Sticky = range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s/sticky=%t", name, fault.Sticky), func(t *testing.T) {
 					faults := dmaptest.NewFaultBucket(t, b)
@@ -120,9 +120,9 @@ func TestFaultsOfTheBucketNeverLoseResults(t *testing.T) {
 	})
 }
 
-// TestEveryCallOfAJobMayFailOnce lets each call that the job makes fail in each way that there is, one run for each: in
-// virtual time, as some of them are waited for.
-func TestEveryCallOfAJobMayFailOnce(t *testing.T) {
+// TestJobSurvivesOneFaultInAnyBucketCall injects each kind of fault into each call to the bucket,
+// in one run each. It uses virtual time, because some faults cause waits.
+func TestJobSurvivesOneFaultInAnyBucketCall(t *testing.T) {
 	const n = 12
 	runs := 0
 	for _, op := range []dmaptest.Op{
@@ -170,7 +170,7 @@ func TestEveryCallOfAJobMayFailOnce(t *testing.T) {
 	require.Greater(t, runs, 100)
 }
 
-// applies reports whether a kind of fault makes sense at its operation.
+// applies reports whether a kind of fault is possible for its operation.
 func applies(f dmaptest.Fault) bool {
 	body := f.Op == dmaptest.OpOpen || f.Op == dmaptest.OpRead
 	switch f.Kind {
@@ -183,7 +183,7 @@ func applies(f dmaptest.Fault) bool {
 	}
 }
 
-func TestAStalledReadFailsItsItemInTime(t *testing.T) {
+func TestStalledReadFailsItsItem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memblob.OpenBucket(nil)
 		defer func() { require.NoError(t, b.Close()) }()
@@ -201,7 +201,7 @@ func TestAStalledReadFailsItsItemInTime(t *testing.T) {
 	})
 }
 
-func TestAStoreThatNeverAnswersAWriteIsGivenUp(t *testing.T) {
+func TestStalledWriteFailsTheRun(t *testing.T) {
 	for _, key := range []string{"run.json", "SUCCEEDED_", "FAILED_", "manifest.json"} {
 		t.Run(key, func(t *testing.T) {
 			stalledWrites(t, key, 20, func(t *testing.T, faults, b *blob.Bucket) {
@@ -217,14 +217,14 @@ func TestAStoreThatNeverAnswersAWriteIsGivenUp(t *testing.T) {
 	}
 }
 
-func TestACancelledRunDoesNotWaitForAStalledWrite(t *testing.T) {
+func TestCanceledRunDoesNotWaitForAStalledWrite(t *testing.T) {
 	for _, key := range []string{"run.json", "SUCCEEDED_"} {
 		t.Run(key, func(t *testing.T) {
-			const n = 200 // so many that the calls wait for the parts
+			const n = 200 // enough that the calls wait for the parts
 			stalledWrites(t, key, n, func(t *testing.T, faults, b *blob.Bucket) {
 				ctx, cancel := context.WithCancelCause(t.Context())
 				defer cancel(nil)
-				why := errors.New("the machine goes down")
+				why := errors.New("the machine is shut down")
 				time.AfterFunc(10*time.Second, func() { cancel(why) })
 				opts := options("stalled")
 				begun := time.Now()
@@ -236,7 +236,8 @@ func TestACancelledRunDoesNotWaitForAStalledWrite(t *testing.T) {
 	}
 }
 
-// stalledWrites runs test in virtual time on a bucket with n objects, where writes of keys that contain key never end.
+// stalledWrites runs test in virtual time on a bucket with n objects. Writes of keys that contain
+// key never return.
 func stalledWrites(t *testing.T, key string, n int, test func(t *testing.T, faults, below *blob.Bucket)) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memblob.OpenBucket(nil)
@@ -248,7 +249,7 @@ func stalledWrites(t *testing.T, key string, n int, test func(t *testing.T, faul
 	})
 }
 
-func TestASecondRunCannotTakeTheFolderOfAnother(t *testing.T) {
+func TestFolderOfAnEndedRunIsNotReused(t *testing.T) {
 	onEachStore(t, func(t *testing.T, s store) {
 		b := s.bucket(t)
 		fill(t, b, 10)
@@ -256,7 +257,7 @@ func TestASecondRunCannotTakeTheFolderOfAnother(t *testing.T) {
 		require.NoError(t, err)
 		before := read(t, b, "runs/taken/manifest.json")
 		again, err := runJob(t.Context(), b, b, options("taken"))
-		require.NoError(t, err, "it has ended already")
+		require.NoError(t, err, "the run has already ended")
 		require.Equal(t, first.Succeeded, again.Succeeded)
 		_, err = dmap.Map(t.Context(), source.Objects(b, "data/"), square, options("taken"), express(b))
 		require.ErrorIs(t, err, sink.ErrRunExists)
@@ -264,6 +265,6 @@ func TestASecondRunCannotTakeTheFolderOfAnother(t *testing.T) {
 		require.Equal(t, before, read(t, b, "runs/taken/manifest.json"))
 		f := openFolder(t, b, "runs/taken")
 		f.complete(t, 10)
-		f.holdsNothingElse(t, b)
+		f.hasNoOtherObjects(t, b)
 	})
 }

@@ -18,7 +18,8 @@ import (
 	"github.com/go-dmap/dmap/source"
 )
 
-// The job of these tests: square the number in each object below data/. Every seventh object is no JSON.
+// The job of these tests squares the number in each object under data/. Every seventh object is
+// malformed JSON.
 
 type number struct {
 	N int `json:"n"`
@@ -33,7 +34,7 @@ func objectKey(i int) string { return fmt.Sprintf("data/%04d.json", i) }
 
 func bad(i int) bool { return i%7 == 3 }
 
-// fill writes the job's n objects, and others beside their folder.
+// fill writes the job's n objects, and objects with similar keys that are not part of it.
 func fill(t *testing.T, b *blob.Bucket, n int) {
 	t.Helper()
 	put(t, b, map[string]string{"database/other.json": `{"n":-1}`, "data.json": `{"n":-2}`})
@@ -56,7 +57,7 @@ func square(ctx context.Context, o source.Object) (squared, error) {
 	return squared{in.N, in.N * in.N}, err
 }
 
-// options are those of the job: failures are tolerated, what may pass is tried again soon.
+// options returns the options of the job: failures are tolerated, and retries are fast.
 func options(runID string) dmap.Options {
 	return dmap.Options{
 		RunID: runID, MaxConcurrency: 8, Timeout: 20 * time.Second, DrainTimeout: 5 * time.Second,
@@ -65,7 +66,7 @@ func options(runID string) dmap.Options {
 	}
 }
 
-// results is the job's sink: small parts, so that there are several.
+// results returns the sink of the job. Its parts are small, so that each run has several.
 func results(b *blob.Bucket) dmap.Sink[squared] {
 	return sink.Bucket[squared](b, "runs", sink.BucketOptions{PartBytes: 1 << 10})
 }
@@ -79,7 +80,7 @@ func runJob(ctx context.Context, in, out *blob.Bucket, opts dmap.Options) (dmap.
 	return dmap.Map(ctx, source.Objects(in, "data/"), square, opts, results(out))
 }
 
-func TestTheWholeJob(t *testing.T) {
+func TestJobWritesEveryResultOnce(t *testing.T) {
 	const n = 70
 	onEachStore(t, func(t *testing.T, s store) {
 		b := s.bucket(t)
@@ -89,7 +90,7 @@ func TestTheWholeJob(t *testing.T) {
 		stats, err := dmap.Map(t.Context(), source.Objects(b, "data/"), dmaptest.Gauged(&gauge, square), opts, results(b))
 		require.NoError(t, err)
 		gauge.AtMost(t, opts.MaxConcurrency)
-		require.EqualValues(t, n, gauge.Total(), "nothing was retried")
+		require.EqualValues(t, n, gauge.Total(), "no call was retried")
 
 		f := openFolder(t, b, "runs/whole")
 		f.complete(t, n)
@@ -98,12 +99,12 @@ func TestTheWholeJob(t *testing.T) {
 		require.EqualValues(t, n, stats.Read)
 		require.EqualValues(t, 10, stats.Failed)
 		require.Equal(t, stats.Succeeded, f.manifest.Stats.Succeeded)
-		f.holdsNothingElse(t, b)
-		sameAsSinkReads(t, b, f)
+		f.hasNoOtherObjects(t, b)
+		requireSinkReadsTheSame(t, b, f)
 	})
 }
 
-func TestTheWholeJobStopsAtTheTolerance(t *testing.T) {
+func TestJobStopsAtTheTolerance(t *testing.T) {
 	onEachStore(t, func(t *testing.T, s store) {
 		b := s.bucket(t)
 		fill(t, b, 70)
@@ -121,7 +122,7 @@ func TestTheWholeJobStopsAtTheTolerance(t *testing.T) {
 	})
 }
 
-func TestTheWholeJobTakesExactlyTheFirstItems(t *testing.T) {
+func TestJobReadsExactlyMaxItems(t *testing.T) {
 	onEachStore(t, func(t *testing.T, s store) {
 		b := s.bucket(t)
 		fill(t, b, 30)
@@ -135,13 +136,13 @@ func TestTheWholeJobTakesExactlyTheFirstItems(t *testing.T) {
 	})
 }
 
-func TestACancelledJobSavesWhatItHas(t *testing.T) {
+func TestCanceledJobKeepsItsResults(t *testing.T) {
 	onEachStore(t, func(t *testing.T, s store) {
 		b := s.bucket(t)
 		fill(t, b, 40)
 		ctx, cancel := context.WithCancelCause(t.Context())
 		defer cancel(nil)
-		why := errors.New("the machine goes down")
+		why := errors.New("the machine is shut down")
 		opts := options("cancelled")
 		opts.MaxConcurrency = 2
 		stats, err := dmap.Map(ctx, source.Objects(b, "data/"), func(ctx context.Context, o source.Object) (squared, error) {
@@ -159,8 +160,8 @@ func TestACancelledJobSavesWhatItHas(t *testing.T) {
 	})
 }
 
-// sameAsSinkReads compares what these tests read from a run's folder with what package sink does.
-func sameAsSinkReads(t *testing.T, b *blob.Bucket, f folder) {
+// requireSinkReadsTheSame compares the records in f with those that package sink reads.
+func requireSinkReadsTheSame(t *testing.T, b *blob.Bucket, f folder) {
 	t.Helper()
 	m, err := sink.LoadManifest(t.Context(), b, "runs", f.manifest.RunID)
 	require.NoError(t, err)

@@ -16,7 +16,8 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	// gocloud opens S3 buckets by URL with what the environment says, as a user's program does.
+	// gocloud opens S3 buckets by URL with credentials from the environment, as in a user's
+	// program.
 	for name, value := range map[string]string{
 		"AWS_ACCESS_KEY_ID": accessKey, "AWS_SECRET_ACCESS_KEY": secretKey, "AWS_EC2_METADATA_DISABLED": "true",
 		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_PROFILE": "", "AWS_SESSION_TOKEN": "",

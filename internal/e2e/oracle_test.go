@@ -16,7 +16,8 @@ import (
 	"gocloud.dev/blob"
 )
 
-// folder is a run's folder as its manifest describes it, read without the code that wrote it.
+// folder is a run's folder as described by its manifest. It is read without the code that wrote
+// it.
 type folder struct {
 	prefix   string
 	manifest manifest
@@ -42,7 +43,7 @@ type record struct {
 	Output                squared
 }
 
-// openFolder reads the folder, and checks every part against what the manifest says of it.
+// openFolder reads the folder, and compares each part with the manifest.
 func openFolder(t *testing.T, b *blob.Bucket, prefix string) folder {
 	t.Helper()
 	f := folder{prefix: prefix + "/", records: map[string]map[string]record{"SUCCEEDED": {}, "FAILED": {}, "PENDING": {}}}
@@ -59,7 +60,7 @@ func openFolder(t *testing.T, b *blob.Bucket, prefix string) folder {
 				var r record
 				require.NoError(t, json.Unmarshal([]byte(line), &r), "%s: %s", p.Key, line)
 				_, doubled := f.records[kind][r.ID]
-				require.False(t, doubled, "%s: %s is twice among the %s", p.Key, r.ID, kind)
+				require.False(t, doubled, "%s: %s has two records among the %s", p.Key, r.ID, kind)
 				f.records[kind][r.ID] = r
 			}
 		}
@@ -67,11 +68,11 @@ func openFolder(t *testing.T, b *blob.Bucket, prefix string) folder {
 	return f
 }
 
-// ids are those of the records of a kind.
+// ids returns the IDs of the records of a kind.
 func (f folder) ids(kind string) iter.Seq[string] { return maps.Keys(f.records[kind]) }
 
-// complete checks that each of the job's n items is in the folder once, with the outcome it should have: those of refused
-// could not be read.
+// complete checks that each of the n items of the job has exactly one record, with the right
+// outcome. The objects of the numbers in refused could not be read.
 func (f folder) complete(t *testing.T, n int, refused ...int) {
 	t.Helper()
 	f.consistent(t, n)
@@ -88,9 +89,9 @@ func (f folder) complete(t *testing.T, n int, refused ...int) {
 	require.Equal(t, n, len(f.records["SUCCEEDED"])+len(f.records["FAILED"]))
 }
 
-// consistent checks what must hold of every run over the job's n objects that left a manifest, whatever happened to it: no
-// result of what is no item, none twice, none wrong; the counts are those of the records, and what has no record is
-// accounted for.
+// consistent checks the invariants of every run over the n objects of the job that has a manifest:
+// no record of an unknown item, no item with two records, no wrong result. The counts equal the
+// records, and items without a record are declared unread.
 func (f folder) consistent(t *testing.T, n int) {
 	t.Helper()
 	inputs := map[string]int{}
@@ -101,7 +102,7 @@ func (f folder) consistent(t *testing.T, n int) {
 	for kind, records := range f.records {
 		for id, r := range records {
 			i, known := inputs[id]
-			require.True(t, known, "%s among the %s is no item", id, kind)
+			require.True(t, known, "%s among the %s is not an item", id, kind)
 			require.False(t, settled[id], "%s has two outcomes", id)
 			settled[id] = true
 			switch kind {
@@ -112,7 +113,7 @@ func (f folder) consistent(t *testing.T, n int) {
 				require.Contains(t, r.Error, id, "the error names its object")
 				fallthrough
 			case "PENDING":
-				require.Equal(t, id, r.Input.Key, "the input is there for a redrive")
+				require.Equal(t, id, r.Input.Key, "a redrive needs the input")
 			}
 		}
 	}
@@ -124,12 +125,13 @@ func (f folder) consistent(t *testing.T, n int) {
 		require.Len(t, f.records["PENDING"], int(s.Pending))
 	}
 	if len(settled) < n && len(f.manifest.Lost) == 0 {
-		require.NotEmpty(t, f.manifest.Unread, "%d of %d items have a record: the others must be told as unread", len(settled), n)
+		require.NotEmpty(t, f.manifest.Unread, "%d of %d items have a record: the others must be declared unread", len(settled), n)
 	}
 }
 
-// holdsNothingElse checks that the folder has no object that the manifest does not account for.
-func (f folder) holdsNothingElse(t *testing.T, b *blob.Bucket) {
+// hasNoOtherObjects checks that the folder contains only the objects in the manifest and the
+// commits.
+func (f folder) hasNoOtherObjects(t *testing.T, b *blob.Bucket) {
 	t.Helper()
 	known := map[string]bool{f.prefix + "run.json": true, f.prefix + "manifest.json": true}
 	for _, parts := range f.manifest.ResultFiles {
@@ -144,7 +146,7 @@ func (f folder) holdsNothingElse(t *testing.T, b *blob.Bucket) {
 			return
 		}
 		require.NoError(t, err)
-		commit := strings.HasPrefix(o.Key, f.prefix+"commits/") // the journal's
+		commit := strings.HasPrefix(o.Key, f.prefix+"commits/") // of the journal
 		require.True(t, known[o.Key] || commit, "stray object %s", o.Key)
 	}
 }

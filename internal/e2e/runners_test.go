@@ -15,9 +15,10 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 )
 
-// TestTwoRunnersOfOneRun lets two at once go for the same run: the slower one is refused, fenced off, or told that the run has
-// ended, and whoever wins, each result counts once. 500 races in all.
-func TestTwoRunnersOfOneRun(t *testing.T) {
+// TestTwoRunnersOfOneRunCountEachResultOnce starts two runners of the same run. The slower one
+// gets an error, is fenced off, or finds the run ended. In each case every result counts once. The
+// test runs 460 races.
+func TestTwoRunnersOfOneRunCountEachResultOnce(t *testing.T) {
 	races := map[string]int{"mem": 260, "file": 140, "versitygw": 60}
 	for _, s := range stores() {
 		n := races[s.name]
@@ -27,18 +28,18 @@ func TestTwoRunnersOfOneRun(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			b := s.bucket(t)
-			fillCrash(t, b, 60)
+			writeCrashInput(t, b, 60)
 			fenced := 0
 			for race := range n {
 				fenced += raceHere(t, b, fmt.Sprintf("race-%d", race))
 			}
-			t.Logf("%s: %d races of goroutines, a runner was fenced off in %d", s.name, n, fenced)
+			t.Logf("%s: %d races of goroutines, %d runners fenced off", s.name, n, fenced)
 			require.Positive(t, fenced)
 		})
 	}
 }
 
-// raceHere lets two goroutines run one run, and returns how many of them were fenced off.
+// raceHere executes one run in two goroutines, and returns how many of them were fenced off.
 func raceHere(t *testing.T, b *blob.Bucket, runID string) (fenced int) {
 	t.Helper()
 	job := crashJob{
@@ -57,19 +58,20 @@ func raceHere(t *testing.T, b *blob.Bucket, runID string) (fenced int) {
 			fenced++
 		}
 	}
-	if fenced == len(errs) { // each has fenced off the other
+	if fenced == len(errs) { // both were fenced off, each by the other
 		require.NoError(t, runHere(t.Context(), b, job))
 	}
-	v := askOracle(t, b, runID, job.N)
+	v := checkRun(t, b, runID, job.N)
 	require.True(t, v.clean(), "%+v: %+v", job, v)
 	return fenced
 }
 
-// TestTwoProcessesOfOneRun is the same with processes, which start their runs at the same moment.
-func TestTwoProcessesOfOneRun(t *testing.T) {
+// TestTwoProcessesOfOneRunCountEachResultOnce is the same with processes that start their runs at
+// the same moment.
+func TestTwoProcessesOfOneRunCountEachResultOnce(t *testing.T) {
 	for _, p := range crashPlaces(t) {
 		t.Run(p.name, func(t *testing.T) {
-			fillCrash(t, p.bucket, 100)
+			writeCrashInput(t, p.bucket, 100)
 			codes := map[int]int{}
 			for race := range 20 {
 				job := crashJob{
@@ -79,10 +81,10 @@ func TestTwoProcessesOfOneRun(t *testing.T) {
 				ended := raceProcesses(t, job, codes)
 				if !ended {
 					job.Race, job.Process = false, 2
-					code, _, said := startChild(t, "TestCrash", job).wait()
-					require.Zero(t, code, said)
+					code, _, output := startChild(t, "TestCrash", job).wait()
+					require.Zero(t, code, output)
 				}
-				v := askOracle(t, p.bucket, job.RunID, job.N)
+				v := checkRun(t, p.bucket, job.RunID, job.N)
 				require.True(t, v.clean(), "%+v: %+v", job, v)
 			}
 			t.Logf("%s: 20 races of processes, exit codes %v (%d: fenced off)", p.name, codes, exitFenced)
@@ -91,7 +93,8 @@ func TestTwoProcessesOfOneRun(t *testing.T) {
 	}
 }
 
-// raceProcesses lets two processes run job, and says whether one of them has ended it.
+// raceProcesses executes job in two processes. ended reports whether one of them has finished the
+// run.
 func raceProcesses(t *testing.T, job crashJob, codes map[int]int) (ended bool) {
 	t.Helper()
 	var runners []*child
@@ -109,8 +112,8 @@ func raceProcesses(t *testing.T, job crashJob, codes map[int]int) (ended bool) {
 	}
 	require.NoError(t, errors.Join(errs...))
 	for _, c := range runners {
-		code, _, said := c.wait()
-		require.Contains(t, []int{0, exitFenced}, code, said)
+		code, _, output := c.wait()
+		require.Contains(t, []int{0, exitFenced}, code, output)
 		codes[code]++
 		ended = ended || code == 0
 	}

@@ -23,9 +23,10 @@ type store struct {
 	name string
 	// bucket makes a new, empty bucket.
 	bucket func(t *testing.T) *blob.Bucket
-	// missing opens a bucket that does not exist; nil where there is no such thing.
+	// missing opens a bucket that does not exist; nil if the store cannot.
 	missing func(t *testing.T) *blob.Bucket
-	// endpoint is the address of the S3 server and the bucket's name in it; nil for other stores.
+	// endpoint returns the address of the S3 server and the name of a new bucket; nil for other
+	// stores.
 	endpoint func(t *testing.T) (address, bucket string)
 
 	createsOnce bool // IfNotExist is exclusive among racing writers
@@ -40,7 +41,7 @@ func stores() []store {
 	}
 }
 
-// onEachStore runs test on every store, in subtests that run at the same time.
+// onEachStore runs test on every store, in parallel subtests.
 func onEachStore(t *testing.T, test func(t *testing.T, s store)) {
 	for _, s := range stores() {
 		t.Run(s.name, func(t *testing.T) {
@@ -50,15 +51,15 @@ func onEachStore(t *testing.T, test func(t *testing.T, s store)) {
 	}
 }
 
-func memBucket(t *testing.T) *blob.Bucket { return closed(t, memblob.OpenBucket(nil)) }
+func memBucket(t *testing.T) *blob.Bucket { return closeAtEnd(t, memblob.OpenBucket(nil)) }
 
 func fileBucket(t *testing.T) *blob.Bucket {
 	b, err := fileblob.OpenBucket(t.TempDir(), &fileblob.Options{NoTempDir: true, Metadata: fileblob.MetadataDontWrite})
 	require.NoError(t, err)
-	return closed(t, b)
+	return closeAtEnd(t, b)
 }
 
-// s3Store is a store behind the S3 server at the address that serve returns.
+// s3Store is a store on the S3 server whose address serve returns.
 func s3Store(name string, serve func(t *testing.T) string, createsOnce bool) store {
 	endpoint := func(t *testing.T) (string, string) {
 		address, bucket := serve(t), bucketName(t)
@@ -77,10 +78,10 @@ func s3Store(name string, serve func(t *testing.T) string, createsOnce bool) sto
 	}
 }
 
-// fakeS3 starts an S3 server in this process, of its own for each test.
+// fakeS3 starts an in-process S3 server for one test.
 func fakeS3(t *testing.T) string {
-	// The time stands still: this server asks for it twice, so that an object may be a second older when it is read than
-	// when it is listed, and would have changed.
+	// A fixed clock: the server reads the time twice, so the listed time of an object could be a
+	// second later than its own, and the object would seem changed.
 	clock := gofakes3.FixedTimeSource(time.Now())
 	server := httptest.NewServer(gofakes3.New(s3mem.New(s3mem.WithTimeSource(clock)), gofakes3.WithTimeSource(clock)).Server())
 	t.Cleanup(server.Close)
@@ -92,7 +93,7 @@ func openS3(t *testing.T, address, bucket string) *blob.Bucket {
 	t.Helper()
 	b, err := blob.OpenBucket(t.Context(), s3URL(address, bucket))
 	require.NoError(t, err)
-	return closed(t, b)
+	return closeAtEnd(t, b)
 }
 
 func s3URL(address, bucket string) string {
@@ -110,7 +111,7 @@ func makeBucket(t *testing.T, address, bucket string) {
 	require.NoError(t, err, "create bucket %s at %s", bucket, address)
 }
 
-// bucketName is new for each call, and says which test it belongs to.
+// bucketName returns a new name that contains the name of the test.
 func bucketName(t *testing.T) string {
 	name := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
@@ -121,12 +122,12 @@ func bucketName(t *testing.T) string {
 	return strings.Trim(name[:min(len(name), 40)], "-") + "-" + strings.ToLower(unique())
 }
 
-func closed(t *testing.T, b *blob.Bucket) *blob.Bucket {
+func closeAtEnd(t *testing.T, b *blob.Bucket) *blob.Bucket {
 	t.Cleanup(func() { require.NoError(t, b.Close()) })
 	return b
 }
 
-// put writes objects as they are.
+// put writes objects.
 func put(t *testing.T, b *blob.Bucket, objects map[string]string) {
 	t.Helper()
 	for key, content := range objects {

@@ -16,26 +16,26 @@ import (
 	"gocloud.dev/blob"
 )
 
-// toxin is what goes wrong on the wire between the SDK and an S3 server.
+// toxin is a fault in the network between the SDK and an S3 server.
 type toxin struct {
 	method string // of the request
-	part   string // what the path or query contains; empty: any
-	first  int    // the first matching request that is hit, from 1; 0: the first
-	times  int    // how many are hit; 0: all from first on
+	part   string // substring of the path or query; empty: any
+	first  int    // number of the first matching request with the fault, from 1; 0: the first
+	times  int    // number of requests with the fault; 0: no limit
 	do     func(f *front, w http.ResponseWriter, r *http.Request)
 }
 
-// front is an S3 server that passes requests on to another one, unless a toxin hits them.
+// front is an S3 server that forwards requests to another one, unless a toxin applies.
 type front struct {
 	proxy *httputil.ReverseProxy
 
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards the fields below
 	toxins []toxin
 	seen   []int
 	hits   int
 }
 
-// newFront returns a front, and the bucket behind it by way of it.
+// newFront returns a front for the server at address, and the bucket opened through it.
 func newFront(t *testing.T, address, bucket string) (*front, *blob.Bucket) {
 	t.Helper()
 	target, err := url.Parse(address)
@@ -57,7 +57,7 @@ func (f *front) inject(x toxin) {
 	f.toxins, f.seen = append(f.toxins, x), append(f.seen, 0)
 }
 
-// hit is how many requests were hit.
+// hit returns the number of requests with a fault.
 func (f *front) hit() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -72,7 +72,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.proxy.ServeHTTP(w, r)
 }
 
-// pick returns the first toxin that hits r.
+// pick returns the first toxin that applies to r.
 func (f *front) pick(r *http.Request) (hit *toxin) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -90,7 +90,7 @@ func (f *front) pick(r *http.Request) (hit *toxin) {
 	return hit
 }
 
-// answer is the server's refusal, as S3 spells it.
+// answer returns an error response in the format of S3.
 func answer(status int, code string) func(*front, http.ResponseWriter, *http.Request) {
 	return func(_ *front, w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -102,10 +102,10 @@ func answer(status int, code string) func(*front, http.ResponseWriter, *http.Req
 	}
 }
 
-// hangUp breaks the connection before the server has heard of the request.
+// hangUp breaks the connection before the server gets the request.
 func hangUp(_ *front, _ http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) }
 
-// loseAnswer lets the server do its work and breaks the connection instead of answering.
+// loseAnswer lets the server process the request, and breaks the connection instead of answering.
 func loseAnswer(f *front, _ http.ResponseWriter, r *http.Request) {
 	f.proxy.ServeHTTP(httptest.NewRecorder(), r)
 	panic(http.ErrAbortHandler)
@@ -120,8 +120,8 @@ func resetHalfWay(f *front, w http.ResponseWriter, r *http.Request) {
 	panic(http.ErrAbortHandler)
 }
 
-// halve sends half of the body as if that were all of it. Content-Range still tells the truth.
-func halve(f *front, w http.ResponseWriter, r *http.Request) {
+// truncateBody sends half of the body as if it were complete. Content-Range is still right.
+func truncateBody(f *front, w http.ResponseWriter, r *http.Request) {
 	got := f.copyHeader(w, r)
 	half := got.Body.Bytes()[:got.Body.Len()/2]
 	w.Header().Set("Content-Length", strconv.Itoa(len(half)))
@@ -129,7 +129,7 @@ func halve(f *front, w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(half)
 }
 
-// copyHeader asks the server and takes over the header of its answer.
+// copyHeader forwards the request and copies the header of the answer.
 func (f *front) copyHeader(w http.ResponseWriter, r *http.Request) *httptest.ResponseRecorder {
 	got := httptest.NewRecorder()
 	f.proxy.ServeHTTP(got, r)
@@ -139,56 +139,56 @@ func (f *front) copyHeader(w http.ResponseWriter, r *http.Request) *httptest.Res
 	return got
 }
 
-// wireFault is a toxin and what becomes of the job.
+// wireFault is a toxin and its effect on the job.
 type wireFault struct {
 	toxin
-	says string // in the error of the run, or of the one object that it is about; empty: the job succeeds all the same
+	says string // text in the error of the run, or of the affected object; empty: the job succeeds
 }
 
-func reads(do func(*front, http.ResponseWriter, *http.Request), times int, says string) wireFault {
+func readFault(do func(*front, http.ResponseWriter, *http.Request), times int, says string) wireFault {
 	return wireFault{toxin{method: http.MethodGet, part: objectKey(refused), times: times, do: do}, says}
 }
 
-func lists(do func(*front, http.ResponseWriter, *http.Request), times int, says string) wireFault {
+func listFault(do func(*front, http.ResponseWriter, *http.Request), times int, says string) wireFault {
 	return wireFault{toxin{method: http.MethodGet, part: "list-type=2", times: times, do: do}, says}
 }
 
-func writes(part string, do func(*front, http.ResponseWriter, *http.Request), times int, says string) wireFault {
+func writeFault(part string, do func(*front, http.ResponseWriter, *http.Request), times int, says string) wireFault {
 	return wireFault{toxin{method: http.MethodPut, part: part, times: times, do: do}, says}
 }
 
-func whatTheWireDoes() map[string]wireFault {
+func wireFaults() map[string]wireFault {
 	const once, twice, always = 1, 2, 0
 	slowDown := answer(http.StatusServiceUnavailable, "SlowDown")
 	broken := answer(http.StatusInternalServerError, "InternalError")
 	denied := answer(http.StatusForbidden, "AccessDenied")
 	conflict := answer(http.StatusConflict, "ConditionalRequestConflict")
 	return map[string]wireFault{
-		"reads are throttled a while":    reads(slowDown, twice, ""),
-		"reads are throttled":            reads(slowDown, always, "SlowDown"),
-		"a read breaks the server":       reads(broken, once, ""),
-		"reads are refused":              reads(denied, always, "AccessDenied"),
-		"a read is hung up on":           reads(hangUp, once, ""),
-		"a body is reset":                reads(resetHalfWay, once, ""),
-		"bodies are always reset":        reads(resetHalfWay, always, "EOF"),
-		"a body is half":                 reads(halve, once, ""),
-		"bodies are always half":         reads(halve, always, objectKey(refused)),
-		"listing is throttled a while":   lists(slowDown, twice, ""),
-		"listing is throttled":           lists(slowDown, always, "SlowDown"),
-		"listing is refused":             lists(denied, always, "AccessDenied"),
-		"a part is throttled a while":    writes("SUCCEEDED_", slowDown, twice, ""),
-		"a part's answer is lost":        writes("SUCCEEDED_", loseAnswer, once, ""),
-		"all parts' answers are lost":    writes("SUCCEEDED_", loseAnswer, always, ""),
-		"a part is hung up on":           writes("SUCCEEDED_", hangUp, once, ""),
-		"parts are refused":              writes("SUCCEEDED_", denied, always, "AccessDenied"),
-		"the run's answer is lost":       writes("run.json", loseAnswer, once, ""),
-		"a race for the run":             writes("run.json", conflict, once, ""),
-		"the manifest's answer is lost":  writes("manifest.json", loseAnswer, once, ""),
-		"the manifest breaks the server": writes("manifest.json", broken, always, "InternalError"),
+		"reads are throttled twice":              readFault(slowDown, twice, ""),
+		"reads are throttled":                    readFault(slowDown, always, "SlowDown"),
+		"one read gets an internal error":        readFault(broken, once, ""),
+		"reads are refused":                      readFault(denied, always, "AccessDenied"),
+		"the connection of one read is closed":   readFault(hangUp, once, ""),
+		"one body is reset":                      readFault(resetHalfWay, once, ""),
+		"all bodies are reset":                   readFault(resetHalfWay, always, "EOF"),
+		"one body is truncated":                  readFault(truncateBody, once, ""),
+		"all bodies are truncated":               readFault(truncateBody, always, objectKey(refused)),
+		"listing is throttled twice":             listFault(slowDown, twice, ""),
+		"listing is throttled":                   listFault(slowDown, always, "SlowDown"),
+		"listing is refused":                     listFault(denied, always, "AccessDenied"),
+		"parts are throttled twice":              writeFault("SUCCEEDED_", slowDown, twice, ""),
+		"the answer to one part is lost":         writeFault("SUCCEEDED_", loseAnswer, once, ""),
+		"the answers to all parts are lost":      writeFault("SUCCEEDED_", loseAnswer, always, ""),
+		"the connection of one part is closed":   writeFault("SUCCEEDED_", hangUp, once, ""),
+		"parts are refused":                      writeFault("SUCCEEDED_", denied, always, "AccessDenied"),
+		"the answer to run.json is lost":         writeFault("run.json", loseAnswer, once, ""),
+		"run.json conflicts with another writer": writeFault("run.json", conflict, once, ""),
+		"the answer to the manifest is lost":     writeFault("manifest.json", loseAnswer, once, ""),
+		"the manifest gets an internal error":    writeFault("manifest.json", broken, always, "InternalError"),
 	}
 }
 
-func TestFaultsOnTheWireNeverLoseResults(t *testing.T) {
+func TestNetworkFaultsNeverLoseResults(t *testing.T) {
 	const n = 24
 	onEachStore(t, func(t *testing.T, s store) {
 		if s.endpoint == nil {
@@ -197,7 +197,7 @@ func TestFaultsOnTheWireNeverLoseResults(t *testing.T) {
 		address, name := s.endpoint(t)
 		b := openS3(t, address, name)
 		fill(t, b, n)
-		for what, fault := range whatTheWireDoes() {
+		for what, fault := range wireFaults() {
 			t.Run(what, func(t *testing.T) {
 				wire, bucket := newFront(t, address, name)
 				wire.inject(fault.toxin)

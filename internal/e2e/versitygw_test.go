@@ -28,8 +28,8 @@ const (
 	guardEnv       = "DMAP_E2E_GUARD"
 )
 
-// accessKey and secretKey are new in each process, so that a test never talks to the server of another one; a process that a
-// test starts shares those of the test.
+// accessKey and secretKey are new in each process, so that a test cannot use the server of another
+// process. A child process shares the keys of its test.
 var accessKey, secretKey = keys()
 
 const keysEnv = "DMAP_E2E_KEYS"
@@ -41,28 +41,29 @@ func keys() (access, secret string) {
 	return rand.Text(), rand.Text()
 }
 
-// gateway is the one server of this process, started when first asked for.
+// gateway is the server of this process, started on first use.
 var gateway = sync.OnceValues(startGateway)
 
-// server is a running versitygw. It ends when its guard's stdin does.
+// server is a running versitygw. It stops when the stdin of its guard ends.
 type server struct {
-	url   string
-	guard *exec.Cmd
-	stdin io.Closer
-	said  *bytes.Buffer // what it printed; read only after guard.Wait
+	url    string
+	guard  *exec.Cmd
+	stdin  io.Closer
+	output *bytes.Buffer // printed text; read only after guard.Wait
 }
 
-// gatewayURL is the server's address. There is no test without it: what cannot be installed or started fails.
+// gatewayURL returns the address of the server. If the server cannot be installed or started, the
+// test fails.
 func gatewayURL(t *testing.T) string {
 	t.Helper()
 	s, err := gateway()
 	if err != nil {
-		t.Fatalf("the real S3 server: %v", err)
+		t.Fatalf("start versitygw: %v", err)
 	}
 	return s.url
 }
 
-// installGateway returns the path of the server's binary, which it builds if no earlier run has.
+// installGateway returns the path of the server's binary, and builds it if it is not in the cache.
 func installGateway(cache string) (string, error) {
 	name := fmt.Sprintf("versitygw@%s-%s-%s-%s", gatewayVersion, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	dir := filepath.Join(cache, "go-dmap", strings.ReplaceAll(name, " ", "_"))
@@ -83,12 +84,12 @@ func installGateway(cache string) (string, error) {
 	defer func() { _ = os.RemoveAll(build) }()
 	fmt.Fprintf(os.Stderr, "e2e: installing %s@%s into %s, once: about 2 minutes\n", gatewayModule, gatewayVersion, dir)
 	install := exec.Command("go", "install", gatewayModule+"@"+gatewayVersion)
-	install.Dir = build // outside the workspace
+	install.Dir = build // outside this Go workspace
 	install.Env = append(os.Environ(), "GOBIN="+build, "GOWORK=off", "GOFLAGS=-mod=mod", "CGO_ENABLED=0", "GOOS=", "GOARCH=")
 	if out, err := install.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%v: %w (it needs the Go command and a module proxy once)\n%s", install, err, out)
+		return "", fmt.Errorf("%v: %w (the first run needs the go command and a module proxy)\n%s", install, err, out)
 	}
-	// Processes that install at the same time each bring a whole file; the last one stays.
+	// Concurrent installations each rename a complete file; the last one remains.
 	if err := os.Rename(filepath.Join(build, filepath.Base(binary)), binary); err != nil {
 		return "", err
 	}
@@ -105,8 +106,8 @@ func startGateway() (*server, error) {
 		return nil, err
 	}
 	var lost []error
-	for range 5 { // the port was free, but another process may be faster
-		s, err := launch(binary)
+	for range 5 { // another process may take the free port first
+		s, err := startServer(binary)
 		if err == nil {
 			return s, nil
 		}
@@ -115,8 +116,8 @@ func startGateway() (*server, error) {
 	return nil, errors.Join(lost...)
 }
 
-// launch starts the server under a guard and waits until it is healthy.
-func launch(binary string) (*server, error) {
+// startServer starts the server under a guard and waits until it is healthy.
+func startServer(binary string) (*server, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err
@@ -125,9 +126,9 @@ func launch(binary string) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{url: "http://127.0.0.1:" + port, guard: exec.Command(self), said: new(bytes.Buffer)}
+	s := &server{url: "http://127.0.0.1:" + port, guard: exec.Command(self), output: new(bytes.Buffer)}
 	s.guard.Env = append(os.Environ(), guardEnv+"="+binary+"\n"+port, "ROOT_ACCESS_KEY="+accessKey, "ROOT_SECRET_KEY="+secretKey)
-	s.guard.Stdout, s.guard.Stderr = s.said, s.said
+	s.guard.Stdout, s.guard.Stderr = s.output, s.output
 	if s.stdin, err = s.guard.StdinPipe(); err != nil {
 		return nil, err
 	}
@@ -146,7 +147,7 @@ func launch(binary string) (*server, error) {
 	if err != nil {
 		_ = s.stdin.Close()
 		<-exited
-		return nil, fmt.Errorf("%s on port %s: %w\n%s", binary, port, err, s.said)
+		return nil, fmt.Errorf("%s on port %s: %w\n%s", binary, port, err, s.output)
 	}
 	stops = append(stops, func() {
 		_ = s.stdin.Close()
@@ -155,7 +156,7 @@ func launch(binary string) (*server, error) {
 	return s, nil
 }
 
-// stops end what startGateway has started; TestMain calls them.
+// stops holds functions that stop the server; TestMain calls them.
 var stops []func()
 
 // healthy waits until the server answers.
@@ -175,15 +176,15 @@ func (s *server) healthy(exited <-chan struct{}) error {
 		}
 		select {
 		case <-exited:
-			return errors.New("it ended at once")
+			return errors.New("the server exited")
 		case <-deadline.C:
-			return fmt.Errorf("it is not healthy after 30 s: %w", err)
+			return fmt.Errorf("the server is not healthy after 30 s: %w", err)
 		case <-every.C:
 		}
 	}
 }
 
-// ours checks that the server on the port is not one of another process: that would not know our keys.
+// ours checks that the server on the port accepts our keys: a server of another process would not.
 func (s *server) ours() error {
 	b, err := blob.OpenBucket(context.Background(), s3URL(s.url, "no-such-bucket"))
 	if err != nil {
@@ -204,8 +205,9 @@ func freePort() (string, error) {
 	return port, err
 }
 
-// guard is what this binary does instead of tests when launch runs it: it runs the server until its stdin ends, which it
-// does when the tests do, however they end, and leaves neither process nor files behind.
+// guard is the main function of the guard process, which startServer starts from this test binary.
+// It runs the server until its stdin ends, which happens even if the tests are killed. It leaves
+// no process and no files.
 func guard(command string) error {
 	binary, port, _ := strings.Cut(command, "\n")
 	dir, err := os.MkdirTemp("", "dmap-e2e-")
@@ -220,7 +222,7 @@ func guard(command string) error {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	// Metadata beside the objects, not in extended attributes, which not every temporary folder has.
+	// Store metadata in files: not every temporary folder supports extended attributes.
 	gw := exec.CommandContext(ctx, binary, "--port", "127.0.0.1:"+port, "--quiet", "--keep-alive", "--health", "/health",
 		"posix", "--sidecar", filepath.Join(dir, "meta"), filepath.Join(dir, "buckets"))
 	gw.Stdout, gw.Stderr = os.Stdout, os.Stderr

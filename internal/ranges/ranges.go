@@ -1,5 +1,5 @@
-// Package ranges reads a long stretch of one object with several requests at once, and gives its bytes in order and in
-// bounded memory.
+// Package ranges reads a long range of one object with several concurrent requests, and returns
+// its bytes in order and in bounded memory.
 package ranges
 
 import (
@@ -10,138 +10,145 @@ import (
 	"github.com/go-dmap/dmap/internal/body"
 )
 
-// Options say how to read. All are at least 1.
+// Options control the requests. All fields must be at least 1.
 type Options struct {
-	Requests int   // at once
-	Part     int64 // bytes of a request; the first ones are smaller, see partEnd
-	Block    int64 // bytes that are handed over at once
-	Memory   int64 // bytes of parts that are read and not released
+	Requests int   // concurrent requests
+	Part     int64 // bytes of a request; the first and last ones are smaller, see partEnd
+	Block    int64 // bytes of a Block
+	Memory   int64 // bytes of parts that are started and not released
 }
 
-// Fetch is a stretch that is being read. Next and Stop are for one goroutine; blocks are released from any.
+// Fetch is a running read of a range. Next and Stop are called by one goroutine; blocks may be
+// released by any.
 type Fetch struct {
 	options Options
 	object  body.Object
 	to      int64
-	look    func(*Block)
+	scan    func(*Block)
 	spill   func() bool
 	ctx     context.Context // of the requests
 	cancel  context.CancelFunc
 	wait    sync.WaitGroup
 	unwatch func() bool
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	changed *sync.Cond
-	parts   []*part // begun and not given, in order
-	begun   int     // parts so far
-	next    int64   // where the next part begins
-	left    int64   // of Options.Memory; below zero where a part was admitted because nothing else could move
-	hungry  bool    // Next waits, and no part has begun
-	over    bool    // nothing more is to begin
-	working int     // goroutines that read parts
-	free    [][]byte
+	parts   []*part  // started, with blocks that Next has not returned; in order
+	started int      // number of parts started
+	next    int64    // offset at which the next part starts
+	memory  int64    // unused bytes of Options.Memory; negative after a part was admitted beyond the limit
+	starved bool     // Next waits and no part is started: the next part may exceed the limit
+	stopped bool     // no further part is started
+	workers int      // running goroutines that read parts
+	free    [][]byte // buffers of released blocks
 }
 
-// part is one request.
+// part is the range of one request.
 type part struct {
 	start, end int64
-	blocks     []*Block // read and not given
+	blocks     []*Block // read, and not yet returned by Next
 	done       bool
-	err        error // behind blocks
+	err        error // returned after blocks
 }
 
-// Block is some bytes of the object. Who holds one may Retain it, and Releases it once for that and once for having got it.
+// Block holds consecutive bytes of the object. Blocks are reference counted: Next returns one with
+// count 1, Retain adds one, Release drops one.
 type Block struct {
-	Offset int64
-	Bytes  []byte
-	First  bool // of its part
-	Look   any  // what look left there
-	fetch  *Fetch
-	holds  int // guarded by fetch.mu
+	Offset  int64
+	Bytes   []byte
+	First   bool // first block of its part
+	Scanned any  // result of the scan function, which sets it
+	fetch   *Fetch
+	refs    int // guarded by fetch.mu
 }
 
-// minFirst is the least size of the first block, in which callers find what an object begins with.
+// minFirst is the minimum size of the first block, which callers inspect for the format of the
+// object.
 const minFirst = 16
 
-// Start begins to read the bytes from offset from to before to, whose object has at least so many. look is called with each
-// block on the goroutine that has read it. spill is asked by Next to release something when memory has run out; where it
-// cannot, which it says by false, one part more than fits is read: nothing waits for ever.
-func Start(ctx context.Context, o body.Object, from, to int64, options Options, look func(*Block), spill func() bool) *Fetch {
-	f := &Fetch{options: options, object: o, to: to, look: look, spill: spill, next: from, left: options.Memory}
+// Start begins to read the bytes of object o in [from, to), all of which must exist. scan is
+// called with each block on the goroutine that has read it. When memory has run out, Next calls
+// spill, which should release some blocks. If spill returns false, one part beyond the limit is
+// read, so that Next cannot deadlock.
+func Start(ctx context.Context, o body.Object, from, to int64, options Options, scan func(*Block), spill func() bool) *Fetch {
+	f := &Fetch{options: options, object: o, to: to, scan: scan, spill: spill, next: from, memory: options.Memory}
 	f.changed = sync.NewCond(&f.mu)
 	f.ctx, f.cancel = context.WithCancel(ctx)
-	f.unwatch = context.AfterFunc(f.ctx, f.wake)
-	f.working = options.Requests
+	f.unwatch = context.AfterFunc(f.ctx, f.wakeAll)
+	f.workers = options.Requests
 	for range options.Requests {
-		f.wait.Go(f.work)
+		f.wait.Go(f.readParts)
 	}
 	return f
 }
 
-// partEnd is where the part of that number ends, which begins at start. The first parts grow, so that they are complete one
-// after the other and not all at the same time: the first bytes come early, and those who take them never wait for all
-// requests at once. The last ones shrink, so that all requests are busy to the end.
+// partEnd returns where part number ends, if it starts at start. The first parts grow in size, so
+// that they are complete one after the other: the first bytes arrive early, and the consumer never
+// waits for all requests at once. The last parts shrink, so that all requests are busy until the
+// end.
 func (o Options) partEnd(number int, start, to int64) int64 {
 	n := int64(o.Requests)
 	size := min(o.Part*min(int64(number)+1, n)/n, max((to-start)/n, o.Part/4))
-	size = max(size-size%o.Block, size%o.Block, 1) // whole blocks, so that their memory fits others
+	size = max(size-size%o.Block, size%o.Block, 1) // whole blocks, so that their buffers can be reused
 	if number == 0 {
 		size = max(size, minFirst)
 	}
 	return min(start+size, to)
 }
 
-// Stop ends all requests and waits for their goroutines. Blocks that were given stay valid until they are released.
+// Stop cancels all requests and waits for their goroutines. Blocks that Next has returned stay
+// valid until they are released.
 func (f *Fetch) Stop() {
 	f.unwatch()
 	f.cancel()
-	f.wake()
+	f.wakeAll()
 	f.wait.Wait()
 }
 
-func (f *Fetch) wake() {
+func (f *Fetch) wakeAll() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.changed.Broadcast()
 }
 
-// work reads one part after the other.
-func (f *Fetch) work() {
-	for p := f.begin(); p != nil; p = f.begin() {
-		err := f.read(p)
+// readParts reads parts until none is left.
+func (f *Fetch) readParts() {
+	for p := f.startPart(); p != nil; p = f.startPart() {
+		err := f.readPart(p)
 		f.mu.Lock()
 		p.done, p.err = true, err
-		f.over = f.over || err != nil
+		f.stopped = f.stopped || err != nil
 		f.changed.Broadcast()
 		f.mu.Unlock()
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.working--
+	f.workers--
 }
 
-// begin waits for memory for the next part. Parts get it in order, so none waits for one behind it. nil: there are no more.
-func (f *Fetch) begin() *part {
+// startPart waits for memory for the next part. Memory is granted in the order of the parts, so no
+// part waits for one after it. It returns nil if there are no more parts.
+func (f *Fetch) startPart() *part {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for {
-		if f.over || f.next >= f.to || f.ctx.Err() != nil {
+		if f.stopped || f.next >= f.to || f.ctx.Err() != nil {
 			return nil
 		}
-		end := f.options.partEnd(f.begun, f.next, f.to)
-		if size := end - f.next; size <= f.left || f.hungry || f.left == f.options.Memory {
+		end := f.options.partEnd(f.started, f.next, f.to)
+		if size := end - f.next; size <= f.memory || f.starved || f.memory == f.options.Memory {
 			p := &part{start: f.next, end: end}
 			f.parts = append(f.parts, p)
-			f.begun++
-			f.next, f.left, f.hungry = end, f.left-size, false
+			f.started++
+			f.next, f.memory, f.starved = end, f.memory-size, false
 			return p
 		}
 		f.changed.Wait()
 	}
 }
 
-// read gets the blocks of p.
-func (f *Fetch) read(p *part) error {
+// readPart reads the blocks of p.
+func (f *Fetch) readPart(p *part) error {
 	in, err := body.OpenRange(f.ctx, f.object, p.start, p.end)
 	if err != nil {
 		return err
@@ -152,11 +159,11 @@ func (f *Fetch) read(p *part) error {
 		if at == 0 {
 			size = min(max(size, minFirst), p.end)
 		}
-		b := &Block{Offset: at, Bytes: f.buffer(size), First: at == p.start, fetch: f, holds: 1}
+		b := &Block{Offset: at, Bytes: f.buffer(size), First: at == p.start, fetch: f, refs: 1}
 		if _, err := io.ReadFull(in, b.Bytes); err != nil {
 			return err
 		}
-		f.look(b)
+		f.scan(b)
 		f.mu.Lock()
 		p.blocks = append(p.blocks, b)
 		f.changed.Broadcast()
@@ -166,7 +173,7 @@ func (f *Fetch) read(p *part) error {
 	return nil
 }
 
-// buffer returns one that was released, if there is one.
+// buffer returns a released buffer, or a new one.
 func (f *Fetch) buffer(size int64) []byte {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -178,7 +185,8 @@ func (f *Fetch) buffer(size int64) []byte {
 	return make([]byte, size)
 }
 
-// Next gives the next block, and io.EOF behind the last. An error comes behind the bytes before it, and is final.
+// Next returns the next block, and io.EOF after the last. An error is returned after the bytes
+// before it, and is final.
 func (f *Fetch) Next() (*Block, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -214,39 +222,39 @@ func (f *Fetch) Next() (*Block, error) {
 	}
 }
 
-// makeRoom lets the next part begin though memory has run out. It is called with the lock held.
+// makeRoom lets the next part start although memory has run out. The caller holds the lock.
 func (f *Fetch) makeRoom() {
-	size := f.options.partEnd(f.begun, f.next, f.to) - f.next
-	for len(f.parts) == 0 && size > f.left && f.left < f.options.Memory {
+	size := f.options.partEnd(f.started, f.next, f.to) - f.next
+	for len(f.parts) == 0 && size > f.memory && f.memory < f.options.Memory {
 		f.mu.Unlock()
 		spilled := f.spill()
 		f.mu.Lock()
 		if !spilled {
-			f.hungry = len(f.parts) == 0
+			f.starved = len(f.parts) == 0
 			break
 		}
 	}
 	f.changed.Broadcast()
 }
 
-// Retain makes b valid until it has been released once more.
+// Retain adds a reference to b: it stays valid until Release is called once more.
 func (b *Block) Retain() {
 	b.fetch.mu.Lock()
 	defer b.fetch.mu.Unlock()
-	b.holds++
+	b.refs++
 }
 
-// Release says that its caller does not look at b any more.
+// Release drops one reference. The caller must not use b afterwards.
 func (b *Block) Release() {
 	f := b.fetch
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if b.holds--; b.holds > 0 {
+	if b.refs--; b.refs > 0 {
 		return
 	}
-	f.left += int64(len(b.Bytes))
+	f.memory += int64(len(b.Bytes))
 	switch {
-	case f.working == 0: // nobody needs it any more
+	case f.workers == 0: // no part needs a buffer any more
 		f.free = nil
 	case int64(cap(b.Bytes)) == f.options.Block:
 		f.free = append(f.free, b.Bytes)

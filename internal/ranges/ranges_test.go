@@ -56,7 +56,7 @@ func readAll(ctx context.Context, o body.Object, from, to int64, options ranges.
 	return io.ReadAll(s)
 }
 
-func TestBytesComeInOrderWhateverTheOptions(t *testing.T) {
+func TestBytesAreInOrderForAllOptions(t *testing.T) {
 	_, object, data := store(t, 1000)
 	for _, requests := range []int{1, 8} {
 		for _, part := range []int64{1, 3, 50, 333, 5000} {
@@ -74,7 +74,7 @@ func TestBytesComeInOrderWhateverTheOptions(t *testing.T) {
 	}
 }
 
-func TestOnlyTheBytesOfTheRangeAreAskedFor(t *testing.T) {
+func TestOnlyTheBytesOfTheRangeAreRequested(t *testing.T) {
 	bucket, object, data := store(t, 100_000)
 	bucket.Record(dmaptest.OpRead)
 	got, err := readAll(t.Context(), object, 10, 20_010, usual)
@@ -87,7 +87,7 @@ func TestOnlyTheBytesOfTheRangeAreAskedFor(t *testing.T) {
 	require.Equal(t, int64(20_000), sum)
 }
 
-func TestPartsThatBreakOffAreReadToTheirEnd(t *testing.T) {
+func TestBrokenRequestsAreResumed(t *testing.T) {
 	for _, fault := range []dmaptest.Fault{
 		{Op: dmaptest.OpOpen, Kind: dmaptest.Reset, After: 150, Err: syscall.ECONNRESET},
 		{Op: dmaptest.OpOpen, Kind: dmaptest.Short, After: 333},
@@ -106,7 +106,7 @@ func TestPartsThatBreakOffAreReadToTheirEnd(t *testing.T) {
 	}
 }
 
-func TestWhatLiesBeforeAnErrorComesBeforeIt(t *testing.T) {
+func TestBytesBeforeAnErrorAreReturned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket, object, data := store(t, 10_000)
 		bucket.Inject(dmaptest.Fault{Op: dmaptest.OpOpen, Nth: 6, Code: gcerrors.PermissionDenied})
@@ -117,7 +117,7 @@ func TestWhatLiesBeforeAnErrorComesBeforeIt(t *testing.T) {
 	})
 }
 
-func TestObjectThatChangesInTheMiddleIsRefused(t *testing.T) {
+func TestObjectChangedWhileReadIsAnError(t *testing.T) {
 	bucket, object, _ := store(t, 100_000)
 	s := ranges.Open(t.Context(), object, 0, 100_000, usual)
 	defer s.Close()
@@ -128,7 +128,7 @@ func TestObjectThatChangesInTheMiddleIsRefused(t *testing.T) {
 	require.ErrorIs(t, err, errChanged)
 }
 
-func TestEndOfTheContextEndsTheReading(t *testing.T) {
+func TestCanceledContextStopsReading(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket, object, _ := store(t, 100_000)
 		bucket.Inject(dmaptest.Fault{Op: dmaptest.OpRead, Kind: dmaptest.Stall, Nth: 30, Sticky: true})
@@ -140,8 +140,8 @@ func TestEndOfTheContextEndsTheReading(t *testing.T) {
 	})
 }
 
-// held reads blocks and keeps them.
-func held(t *testing.T, f *ranges.Fetch, n int) (blocks []*ranges.Block, bytes int64) {
+// takeBlocks reads n blocks and does not release them.
+func takeBlocks(t *testing.T, f *ranges.Fetch, n int) (blocks []*ranges.Block, bytes int64) {
 	t.Helper()
 	for range n {
 		b, err := f.Next()
@@ -166,8 +166,8 @@ func TestMemoryIsBounded(t *testing.T) {
 		}
 		require.LessOrEqual(t, read(), usual.Memory)
 		require.Greater(t, read(), usual.Memory-usual.Part)
-		blocks, given := held(t, f, 20)
-		require.LessOrEqual(t, read(), usual.Memory, "what is given and not released counts")
+		blocks, given := takeBlocks(t, f, 20)
+		require.LessOrEqual(t, read(), usual.Memory, "blocks that are not released count")
 		blocks[0].Retain()
 		for _, b := range blocks {
 			b.Release()
@@ -177,7 +177,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	})
 }
 
-func TestWhoHoldsAllOfTheMemoryGetsMoreWhenNothingCanBeSpilled(t *testing.T) {
+func TestOnePartExceedsMemoryWhenNothingCanBeSpilled(t *testing.T) {
 	_, object, _ := store(t, 50_000)
 	asked := 0
 	f := ranges.Start(t.Context(), object, 0, 50_000, usual, func(*ranges.Block) {}, func() bool { asked++; return false })
@@ -196,7 +196,7 @@ func TestWhoHoldsAllOfTheMemoryGetsMoreWhenNothingCanBeSpilled(t *testing.T) {
 	require.Positive(t, asked)
 }
 
-func TestSpillingMakesRoom(t *testing.T) {
+func TestSpillFreesMemory(t *testing.T) {
 	_, object, data := store(t, 50_000)
 	var kept []*ranges.Block
 	most := 0
@@ -218,7 +218,7 @@ func TestSpillingMakesRoom(t *testing.T) {
 	require.LessOrEqual(t, most, 70)
 }
 
-func TestPartsAreCompleteOneAfterTheOther(t *testing.T) {
+func TestPartSizesGrowAndShrink(t *testing.T) {
 	_, object, _ := store(t, 100_000)
 	f := ranges.Start(t.Context(), object, 0, 100_000, usual, func(*ranges.Block) {}, func() bool { return false })
 	defer f.Stop()
@@ -234,8 +234,8 @@ func TestPartsAreCompleteOneAfterTheOther(t *testing.T) {
 		}
 		b.Release()
 	}
-	require.Equal(t, []int64{0, 200, 700, 1400, 2400, 3400}, starts[:6], "growing, then all of the same size")
+	require.Equal(t, []int64{0, 200, 700, 1400, 2400, 3400}, starts[:6], "growing to the full size")
 	n := len(starts)
-	require.LessOrEqual(t, 100_000-starts[n-1], int64(300), "the last ones are small")
+	require.LessOrEqual(t, 100_000-starts[n-1], int64(300), "the last parts are small")
 	require.Greater(t, starts[n/2+1]-starts[n/2], int64(900))
 }

@@ -6,23 +6,23 @@ import (
 	"github.com/go-dmap/dmap/internal/body"
 )
 
-// Stream is a Fetch as one reader.
+// Stream is an io.ReadCloser over a Fetch.
 type Stream struct {
 	fetch *Fetch
-	block *Block // nil: none at hand
-	rest  []byte // of block
+	block *Block // nil: the next one must be fetched
+	rest  []byte // unread bytes of block
 	size  int64
 }
 
-// Open is Start for who only wants to read.
+// Open starts a Fetch and returns its bytes as a Stream.
 func Open(ctx context.Context, o body.Object, from, to int64, options Options) *Stream {
 	return &Stream{fetch: Start(ctx, o, from, to, options, func(*Block) {}, func() bool { return false }), size: o.Size}
 }
 
-// Size is that of the object.
+// Size returns the size of the object.
 func (s *Stream) Size() int64 { return s.size }
 
-// Read gives the next bytes.
+// Read implements io.Reader.
 func (s *Stream) Read(p []byte) (int, error) {
 	for len(s.rest) == 0 {
 		s.drop()
@@ -44,7 +44,7 @@ func (s *Stream) drop() {
 	}
 }
 
-// Close ends all requests.
+// Close cancels all requests and waits for their goroutines.
 func (s *Stream) Close() error {
 	s.drop()
 	s.fetch.Stop()

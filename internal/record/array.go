@@ -6,17 +6,17 @@ import (
 	"math/bits"
 )
 
-// What is wrong with an array as a whole.
+// Syntax errors of the array itself. They are fatal.
 var (
-	errNotArray  = errors.New("no JSON array")
-	errNotClosed = errors.New("the JSON array does not end")
-	errNoComma   = errors.New("neither a comma nor the end of the JSON array")
-	errLastComma = errors.New("a comma before the end of the JSON array")
-	errBehind    = errors.New("text behind the end of the JSON array")
+	errNotArray  = errors.New("not a JSON array")
+	errNotClosed = errors.New("the JSON array does not end: its closing bracket is missing")
+	errNoComma   = errors.New("expected a comma or the end of the JSON array")
+	errLastComma = errors.New("a trailing comma before the end of the JSON array")
+	errTrailing  = errors.New("text after the end of the JSON array")
 )
 
-// maxDepth is how deep arrays and objects of a value may lie in each other: encoding/json refuses more than 10,000, and
-// decoders that recurse into them take stack for each.
+// maxDepth limits the nesting of arrays and objects in a value. encoding/json refuses more than
+// 10,000 levels, and recursive decoders need stack for each level.
 const maxDepth = 1000
 
 const (
@@ -24,43 +24,44 @@ const (
 	limitDepth = "nested arrays and objects"
 )
 
-// Array finds the values of one JSON array, of any size, without holding more than one of them. It does not check their
-// syntax: it counts brackets outside of strings.
+// Array finds the values of one JSON array. The array may have any size: only one value is held in
+// memory. Array does not validate a value: it counts brackets outside strings to find the end.
 type Array struct {
 	window
-	max    int
-	record []byte
-	inside bool // the opening bracket lies behind
-	comma  bool // a value was found: a comma must come before the next
-	closed bool
+	max       int
+	record    []byte
+	opened    bool // the opening bracket was read
+	needComma bool // a value was read: a comma must come before the next
+	closed    bool // the closing bracket was read
 }
 
-// NewArray reads src, whose first byte lies at offset of its object: at its start, or at the End of a value. A value has
-// at most max bytes, and is not nested too deeply. sizeHint is the object's size, -1 if unknown.
+// NewArray reads src, whose first byte is at offset of its object: 0, or the End of a value. A value
+// has at most max bytes and maxDepth levels. sizeHint is the object's size, -1 if unknown.
 func NewArray(src io.Reader, offset, sizeHint int64, max int) *Array {
-	return &Array{window: newWindow(src, offset, sizeHint), max: max, inside: offset > 0, comma: offset > 0}
+	return &Array{window: newWindow(src, offset, sizeHint), max: max, opened: offset > 0, needComma: offset > 0}
 }
 
-// Bytes is the value that Next found, valid until the next call of Next.
+// Bytes returns the value that Next found. It is valid until the next call of Next.
 func (a *Array) Bytes() []byte { return a.record }
 
-// Next finds the next value. A *Fault is about this value only unless it is Fatal; io.EOF comes after the array and the
-// blanks behind it. Any other error is one of the stream, and final.
+// Next finds the next value, and returns io.EOF after the array and the whitespace that follows it.
+// A *Fault concerns only this value, unless it is Fatal. Any other error comes from the stream, and
+// is final.
 func (a *Array) Next() error {
-	if err := a.begin(); err != nil {
+	if err := a.checkStart(); err != nil {
 		return err
 	}
-	if err := a.separate(); err != nil {
+	if err := a.seekValue(); err != nil {
 		return err
 	}
-	a.found()
-	n, limit, err := a.frame()
+	a.markRecord()
+	n, limit, err := a.measureValue()
 	if err != nil {
 		return err
 	}
-	a.comma = true
+	a.needComma = true
 	a.record = a.bytes()[:n]
-	a.take(n)
+	a.advance(n)
 	switch {
 	case limit == limitDepth:
 		return &Fault{Offset: a.offset, Line: a.Line(), Limit: limitDepth, Max: maxDepth}
@@ -70,51 +71,51 @@ func (a *Array) Next() error {
 	return nil
 }
 
-// separate goes to the first byte of the next value. io.EOF: there is none.
-func (a *Array) separate() error {
-	for another := false; ; { // a comma says that there is another value
-		c, err := a.peek()
+// seekValue advances to the first byte of the next value. It returns io.EOF if there is none.
+func (a *Array) seekValue() error {
+	for afterComma := false; ; { // after a comma a value must follow
+		c, err := a.peekNonBlank()
 		switch {
 		case a.closed && err == nil:
-			return a.fatal(errBehind)
+			return a.fatal(errTrailing)
 		case a.closed:
 			return err
-		case err == io.EOF && !a.inside:
+		case err == io.EOF && !a.opened:
 			return a.fatal(errNotArray)
 		case err == io.EOF:
 			return a.fatal(errNotClosed)
 		case err != nil:
 			return err
-		case !a.inside && c != '[':
+		case !a.opened && c != '[':
 			return a.fatal(errNotArray)
-		case !a.inside:
-			a.inside = true
-		case c == ']' && another:
+		case !a.opened:
+			a.opened = true
+		case c == ']' && afterComma:
 			return a.fatal(errLastComma)
 		case c == ']':
 			a.closed = true
-		case a.comma && c != ',':
+		case a.needComma && c != ',':
 			return a.fatal(errNoComma)
-		case !a.comma:
+		case !a.needComma:
 			return nil
 		default:
-			a.comma, another = false, true
+			a.needComma, afterComma = false, true
 		}
-		a.take(1)
+		a.advance(1)
 	}
 }
 
-// peek passes over blanks and returns the byte behind them without taking it.
-func (a *Array) peek() (byte, error) {
+// peekNonBlank skips whitespace and returns the byte after it, which stays in the window.
+func (a *Array) peekNonBlank() (byte, error) {
 	for {
 		data := a.bytes()
 		for i, c := range data {
 			if c != ' ' && c != '\t' && c != '\n' && c != '\r' {
-				a.take(i)
+				a.advance(i)
 				return c, nil
 			}
 		}
-		a.take(len(data))
+		a.advance(len(data))
 		if a.fill(len(a.buf)) {
 			continue
 		}
@@ -129,11 +130,12 @@ func (a *Array) fatal(err error) error {
 	return &Fault{Offset: a.End(), Line: a.lineAt(a.start), Fatal: true, Err: err}
 }
 
-// frame returns how many bytes the value at start has. Of a value that is too long the beginning is dropped.
-func (a *Array) frame() (n int, limit string, err error) {
-	var s scan
+// measureValue returns the length of the value at start. If the value is too long, its first bytes
+// are dropped, and limit names the limit.
+func (a *Array) measureValue() (n int, limit string, err error) {
+	var s valueScan
 	for {
-		more, done := s.value(a.bytes()[n:])
+		more, done := s.feed(a.bytes()[n:])
 		n += more
 		if done {
 			if s.deep {
@@ -147,34 +149,34 @@ func (a *Array) frame() (n int, limit string, err error) {
 		switch {
 		case a.err != nil:
 			return 0, "", a.err
-		case a.ended:
+		case a.eof:
 			return 0, "", &Fault{Offset: a.offset, Line: a.Line(), Fatal: true, Err: errNotClosed}
 		}
 		limit = limitBytes
-		a.Line() // before the bytes go
-		a.take(n)
+		a.Line() // must be counted before the bytes are dropped
+		a.advance(n)
 		n = 0
 	}
 }
 
-// scan looks for the end of one JSON value, which may come in pieces.
-type scan struct {
+// valueScan finds the end of one JSON value, which may be passed in pieces.
+type valueScan struct {
 	depth   int
 	quoted  bool // inside a string
-	escaped bool // behind a backslash
+	escaped bool // after a backslash
 	scalar  bool // a number or a word
-	deep    bool // it went deeper than is allowed; the end is found nevertheless
+	deep    bool // nested more than maxDepth; the end is found all the same
 }
 
-// value returns how many bytes of data belong to the value, and whether it ends with them.
-func (s *scan) value(data []byte) (n int, done bool) {
+// feed returns how many bytes of data belong to the value, and whether the value ends with them.
+func (s *valueScan) feed(data []byte) (n int, done bool) {
 	if s.depth > 0 {
-		return s.nested(data)
+		return s.feedNested(data)
 	}
 	for i, c := range data {
 		switch {
 		case s.quoted:
-			if s.unquoted(c) {
+			if s.closesString(c) {
 				return i + 1, true
 			}
 		case s.scalar:
@@ -185,7 +187,7 @@ func (s *scan) value(data []byte) (n int, done bool) {
 			s.quoted = true
 		case c == '{' || c == '[':
 			s.depth++
-			n, done = s.nested(data[i+1:])
+			n, done = s.feedNested(data[i+1:])
 			return i + 1 + n, done
 		default:
 			s.scalar = true
@@ -194,29 +196,29 @@ func (s *scan) value(data []byte) (n int, done bool) {
 	return len(data), false
 }
 
-// nested goes on inside an array or an object: up to its end, by whole blocks.
-func (s *scan) nested(data []byte) (n int, done bool) {
-	quote, slash, opening, closing := eight('"'), eight('\\'), eight('{'), eight('}')
+// feedNested is feed inside an array or an object. It scans whole blocks.
+func (s *valueScan) feedNested(data []byte) (n int, done bool) {
+	quote, slash, opening, closing := repeat8('"'), repeat8('\\'), repeat8('{'), repeat8('}')
 	var rest [block]byte
 	for ; n < len(data); n += block {
 		b := blockAt(data, n, &rest)
-		quotes, slashes := where(b, quote), where(b, slash)
+		quotes, slashes := matches(b, quote), matches(b, slash)
 		if s.escaped {
 			quotes, slashes, s.escaped = quotes&^1, slashes&^1, false
 		}
 		if slashes != 0 {
-			found := escapes(slashes)
+			found := escapingSlashes(slashes)
 			quotes &^= found << 1
 			s.escaped = found>>(min(block, len(data)-n)-1) != 0
 		}
-		inside := odd(quotes)
+		inside := prefixXor(quotes)
 		if s.quoted {
 			inside = ^inside
 		}
-		opens, closes := whereFolded(b, opening)&^inside, whereFolded(b, closing)&^inside
+		opens, closes := matchesFolded(b, opening)&^inside, matchesFolded(b, closing)&^inside
 		opened, closed := bits.OnesCount64(opens), bits.OnesCount64(closes)
 		if closed >= s.depth || s.depth+opened > maxDepth {
-			if i := s.walk(opens, closes); i > 0 {
+			if i := s.matchBrackets(opens, closes); i > 0 {
 				return n + i, true
 			}
 		} else {
@@ -227,22 +229,22 @@ func (s *scan) nested(data []byte) (n int, done bool) {
 	return len(data), false
 }
 
-// walk goes from bracket to bracket of a block, and returns how many bytes there are up to the last of the value, 0 if that
-// is not among them.
-func (s *scan) walk(opens, closes uint64) int {
+// matchBrackets counts the depth over the brackets of a block. It returns the length of the block
+// up to and including the bracket that closes the value, and 0 if the value does not end here.
+func (s *valueScan) matchBrackets(opens, closes uint64) int {
 	for all := opens | closes; all != 0; all &= all - 1 {
 		if opens&all&-all != 0 {
 			s.depth++
 			s.deep = s.deep || s.depth > maxDepth
 		} else if s.depth--; s.depth == 0 {
-			return lowest(all) + 1
+			return lowestBit(all) + 1
 		}
 	}
 	return 0
 }
 
-// escapes are those of slashes that escape what follows: every other one of a run.
-func escapes(slashes uint64) (found uint64) {
+// escapingSlashes returns the backslashes that escape the following byte: every other one of a run.
+func escapingSlashes(slashes uint64) (found uint64) {
 	for slashes != 0 {
 		one := slashes & -slashes
 		found |= one
@@ -251,8 +253,8 @@ func escapes(slashes uint64) (found uint64) {
 	return found
 }
 
-// unquoted reports whether c, inside a string, ends it.
-func (s *scan) unquoted(c byte) bool {
+// closesString reports whether c, read inside a string, ends the string.
+func (s *valueScan) closesString(c byte) bool {
 	switch {
 	case s.escaped:
 		s.escaped = false

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// valuesFrom reads an array from an offset through a buffer that starts at size bytes.
+// valuesFrom reads an array from an offset, through a buffer of size bytes at first.
 func valuesFrom(data []byte, offset int64, size, most int) (rows []row, err error) {
 	a := NewArray(bytes.NewReader(data[offset:]), offset, -1, most)
 	a.buf = a.buf[:size]
@@ -48,7 +48,7 @@ func FuzzArray(f *testing.F) {
 		got, err := valuesFrom(data, 0, 4+int(size), most)
 		var want []json.RawMessage
 		if json.Unmarshal(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")), &want) != nil || want == nil {
-			for _, r := range got { // what is no array is refused, or its values are no JSON
+			for _, r := range got { // no array, or one with invalid values: only the offsets are checked
 				require.LessOrEqual(t, r.offset, r.end)
 			}
 			return
@@ -70,10 +70,10 @@ func FuzzArray(f *testing.F) {
 	})
 }
 
-func TestWhatIsWrongWithAnArrayIsFatal(t *testing.T) {
+func TestArraySyntaxErrorsAreFatal(t *testing.T) {
 	for data, wrong := range map[string]string{
-		``: "no JSON array", `{}`: "no JSON array", `[1`: "does not end", `[{"a":`: "does not end", `["a`: "does not end",
-		`[1,`: "does not end", `[`: "does not end", `[1 2]`: "neither a comma", `[1]x`: "behind the end", `[1, ]`: "a comma before", "\x1f\x8b": "gzip",
+		``: "not a JSON array", `{}`: "not a JSON array", `[1`: "does not end", `[{"a":`: "does not end", `["a`: "does not end",
+		`[1,`: "does not end", `[`: "does not end", `[1 2]`: "expected a comma", `[1]x`: "after the end", `[1, ]`: "a trailing comma before", "\x1f\x8b": "gzip",
 	} {
 		_, err := valuesFrom([]byte(data), 0, 4, 32)
 		var fault *Fault
@@ -83,14 +83,14 @@ func TestWhatIsWrongWithAnArrayIsFatal(t *testing.T) {
 	}
 }
 
-func TestAStreamThatBreaksInsideAnArrayIsAnError(t *testing.T) {
+func TestStreamErrorInsideAnArrayIsReturned(t *testing.T) {
 	broken := errors.New("reset")
 	a := NewArray(io.MultiReader(strings.NewReader(`[{"a":1},{"b"`), failing{broken}), 0, -1, 100)
 	require.NoError(t, a.Next())
 	require.ErrorIs(t, a.Next(), broken)
 }
 
-func TestALongValueIsSkippedWithoutBeingHeld(t *testing.T) {
+func TestTooLongValueIsSkippedInBoundedMemory(t *testing.T) {
 	data := io.MultiReader(strings.NewReader(`["`), strings.NewReader(strings.Repeat("x", 1<<20)), strings.NewReader(`",{"ok":1}]`))
 	a := NewArray(data, 0, 4096, 1000)
 	var fault *Fault
@@ -102,7 +102,7 @@ func TestALongValueIsSkippedWithoutBeingHeld(t *testing.T) {
 	require.LessOrEqual(t, len(a.buf), 8192)
 }
 
-func TestAValueThatIsNestedTooDeeplyCostsOnlyItself(t *testing.T) {
+func TestTooDeeplyNestedValueFailsAlone(t *testing.T) {
 	nested := func(depth int) string { return strings.Repeat("[", depth) + strings.Repeat("]", depth) }
 	for _, size := range []int{4, 4096} {
 		rows, err := valuesFrom([]byte("["+nested(maxDepth)+","+nested(maxDepth+1)+`,{"a":`+nested(maxDepth)+"},1]"), 0, size, 1<<20)
@@ -122,8 +122,8 @@ func TestAValueThatIsNestedTooDeeplyCostsOnlyItself(t *testing.T) {
 	require.Equal(t, "1", string(a.Bytes()))
 }
 
-// ends is where a value ends, found byte by byte.
-func ends(value string) int {
+// valueEnd returns where a value ends, found byte by byte.
+func valueEnd(value string) int {
 	depth, quoted, escaped := 0, false, false
 	for i := range len(value) {
 		switch c := value[i]; {
@@ -146,7 +146,7 @@ func ends(value string) int {
 	return 0
 }
 
-func TestTheEndOfAValueIsFoundAcrossBlocks(t *testing.T) {
+func TestEndOfAValueIsFoundAcrossBlocks(t *testing.T) {
 	random := rand.New(rand.NewPCG(9, 10))
 	for range 3000 {
 		var b strings.Builder
@@ -156,14 +156,14 @@ func TestTheEndOfAValueIsFoundAcrossBlocks(t *testing.T) {
 		}
 		b.WriteString(`"` + strings.Repeat(`\`, 2*random.IntN(80)) + `"` + strings.Repeat("}", 300))
 		value := b.String()
-		var s scan
+		var s valueScan
 		n, done := 0, false
 		for n < len(value) && !done { // in pieces
 			var more int
-			more, done = s.value([]byte(value[n:min(n+1+random.IntN(200), len(value))]))
+			more, done = s.feed([]byte(value[n:min(n+1+random.IntN(200), len(value))]))
 			n += more
 		}
-		require.Equal(t, ends(value), n, "%q", value)
+		require.Equal(t, valueEnd(value), n, "%q", value)
 		require.True(t, done)
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/go-dmap/dmap/internal/usage"
 )
 
-// taxiRows are like those of a taxi company: 19 columns, no quotes.
+// taxiRows returns rows like those of taxi trip data: 19 columns, no quotes.
 func taxiRows(n int) string {
 	var b strings.Builder
 	for i := range n {
@@ -21,7 +21,8 @@ func taxiRows(n int) string {
 	return b.String()
 }
 
-// inventoryRows are like those of an inventory of S3 that has all of its fields, which are all quoted.
+// inventoryRows returns rows like those of an S3 inventory with all optional fields. Every field
+// is quoted.
 func inventoryRows(n int) string {
 	var b strings.Builder
 	for i := range n {
@@ -32,7 +33,8 @@ func inventoryRows(n int) string {
 	return b.String()
 }
 
-// perCPU runs f as a benchmark over so many bytes, and adds the figure that other work on the machine disturbs least.
+// perCPU runs f as a benchmark over size bytes, and reports MB per CPU second: the metric that
+// other load on the machine disturbs least.
 func perCPU(b *testing.B, size int, f func()) {
 	b.SetBytes(int64(size))
 	b.ReportAllocs()

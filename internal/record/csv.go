@@ -7,80 +7,80 @@ import (
 	"unicode/utf8"
 )
 
-// CSVOptions say how rows are written.
+// CSVOptions describe the syntax of rows, and limit their size.
 type CSVOptions struct {
 	Delimiter byte
-	MaxRecord int  // bytes of a row, without its line end
-	MaxFields int  // of a row
+	MaxRecord int  // bytes in a row, without its line end
+	MaxFields int  // fields in a row
 	AnyBytes  bool // accept NUL and invalid UTF-8
 }
 
-// What can be wrong with a row.
+// Syntax errors of a row.
 var (
 	errBareQuote  = errors.New(`a quote in a field that does not start with one`)
 	errAfterQuote = errors.New(`text after the closing quote of a field`)
 	errBareCR     = errors.New(`a carriage return without a line feed: lines end in LF or CRLF`)
 	errUTF8       = errors.New(`invalid UTF-8`)
 	errNUL        = errors.New(`a NUL byte`)
-	// ErrQuote says that a quoted field never ends, so that nothing behind it can be told apart.
+	// ErrQuote means that a quoted field never ends, so that no row after it can be found.
 	ErrQuote = errors.New(`a quote is opened here and never closed`)
 )
 
-// CSV finds the rows of a stream as RFC 4180 has them. Empty lines are passed over, line ends inside quotes are kept as
-// they are. After a malformed row it goes on with the next line.
+// CSV finds the rows of a stream in the format of RFC 4180. It skips empty lines and keeps line
+// ends inside quotes unchanged. After a malformed row, reading resumes at the next line.
 //
-// Rows are looked for many at once, by lookAhead. What that does not understand is parsed by parse, which knows all rules and
-// says what is wrong.
+// indexAhead finds many rows at once. A row that it cannot handle goes to parse, which knows all
+// rules and reports syntax errors.
 type CSV struct {
 	window
 	CSVOptions
-	index    index
-	cuts     []uint32 // where in buf the fields end that are quoted all or none; nil: see fields
-	cutsFrom int      // where in buf the first of them starts
-	inQuotes int      // 1: the fields of cuts are quoted
-	fields   []span
-	escaped  []int  // which fields hold doubled quotes
-	record   []byte // what the spans refer to
-	text     string // record as a string, once a field was asked for as one
-	fault    Fault  // of the row at hand
+	index     index
+	fieldEnds []uint32 // positions in buf where the fields end; nil: the row is in fields
+	rowStart  int      // position in buf where the first of these fields starts
+	inQuotes  int      // 1: all of these fields are quoted, 0: none is
+	fields    []span
+	escaped   []int  // indexes of the fields that hold doubled quotes
+	record    []byte // the bytes that the spans refer to
+	text      string // record as a string, made when Text is first called
+	fault     Fault  // fault of the current row
 
-	askedTo int64 // offset up to which the text was looked at, many rows at once,
-	textTo  int64 // and up to which it was found to be UTF-8 without NULs
+	checkedTo int64 // offset up to which isText has checked many rows at once
+	validTo   int64 // offset up to which these are UTF-8 without NULs
 }
 
-// span is a field's place in its record.
+// span is the position of a field in its record.
 type span struct{ start, end int }
 
-// status is what a look at the bytes of a row found.
+// status is the result of parsing a row.
 type status int
 
 const (
-	found     status = iota
-	needMore         // the row goes on behind the bytes there are
-	malformed        // see CSV.fault; the rest of the line is not looked at
+	rowFound     status = iota
+	needMore            // the row continues after the bytes in memory
+	rowMalformed        // CSV.fault says why; the rest of the line was not read
 )
 
-// NewCSV reads src, whose first byte lies at offset of its object, where a row must start. sizeHint is the object's size,
-// -1 if unknown.
+// NewCSV reads src, whose first byte is at offset of its object and must start a row. sizeHint is
+// the object's size, -1 if unknown.
 func NewCSV(src io.Reader, offset, sizeHint int64, o CSVOptions) *CSV {
 	return &CSV{window: newWindow(src, offset, sizeHint), CSVOptions: o}
 }
 
-// Len is the number of fields of the row that Next found.
+// Len returns the number of fields of the row that Next found.
 func (c *CSV) Len() int {
-	if c.cuts != nil {
-		return len(c.cuts)
+	if c.fieldEnds != nil {
+		return len(c.fieldEnds)
 	}
 	return len(c.fields)
 }
 
-// Bytes is field i of it, valid until the next call of Next.
+// Bytes returns field i of that row. It is valid until the next call of Next.
 func (c *CSV) Bytes(i int) []byte {
 	f := c.span(i)
 	return c.record[f.start:f.end]
 }
 
-// Text is field i of it. The fields of a row share one string.
+// Text returns field i of that row. The fields of a row share one string.
 func (c *CSV) Text(i int) string {
 	if c.text == "" {
 		c.text = string(c.record)
@@ -90,24 +90,24 @@ func (c *CSV) Text(i int) string {
 }
 
 func (c *CSV) span(i int) span {
-	if c.cuts == nil {
+	if c.fieldEnds == nil {
 		return c.fields[i]
 	}
-	start := c.cutsFrom
+	start := c.rowStart
 	if i > 0 {
-		start = int(c.cuts[i-1]) + 1
+		start = int(c.fieldEnds[i-1]) + 1
 	}
-	return span{start - c.cutsFrom + c.inQuotes, int(c.cuts[i]) - c.cutsFrom - c.inQuotes}
+	return span{start - c.rowStart + c.inQuotes, int(c.fieldEnds[i]) - c.rowStart - c.inQuotes}
 }
 
-// Resize makes the row have n fields: drops those beyond, or adds empty ones.
+// Resize gives the row n fields: it drops the fields beyond n, or adds empty ones.
 func (c *CSV) Resize(n int) {
-	if c.cuts != nil {
+	if c.fieldEnds != nil {
 		c.fields = c.fields[:0]
-		for i := range min(n, len(c.cuts)) {
+		for i := range min(n, len(c.fieldEnds)) {
 			c.fields = append(c.fields, c.span(i))
 		}
-		c.cuts = nil
+		c.fieldEnds = nil
 	}
 	c.fields = c.fields[:min(n, len(c.fields))]
 	for len(c.fields) < n {
@@ -115,10 +115,11 @@ func (c *CSV) Resize(n int) {
 	}
 }
 
-// Next finds the next row. A *Fault is about this row only unless it is Fatal, and valid until the next call; io.EOF
-// comes after the last row. Any other error is one of the stream, and final.
+// Next finds the next row, and returns io.EOF after the last one. A *Fault concerns only this row,
+// unless it is Fatal, and is valid until the next call. Any other error comes from the stream, and
+// is final.
 func (c *CSV) Next() error {
-	if err := c.begin(); err != nil {
+	if err := c.checkStart(); err != nil {
 		return err
 	}
 	c.text = ""
@@ -126,25 +127,25 @@ func (c *CSV) Next() error {
 		if found, err := c.nextIndexed(); found {
 			return err
 		}
-		if !c.lookAhead() {
-			return c.nextAlone()
+		if !c.indexAhead() {
+			return c.nextParsed()
 		}
 	}
 }
 
-// nextAlone finds the next row by itself.
-func (c *CSV) nextAlone() error {
-	c.cuts = nil
-	if err := c.passEmptyLines(); err != nil {
+// nextParsed finds the next row with parse, without an index.
+func (c *CSV) nextParsed() error {
+	c.fieldEnds = nil
+	if err := c.skipEmptyLines(); err != nil {
 		return err
 	}
-	c.found()
+	c.markRecord()
 	for {
-		n, st := c.parse(c.bytes(), c.ended)
+		n, st := c.parse(c.bytes(), c.eof)
 		switch {
-		case st == found:
-			return c.finish(n)
-		case st == malformed:
+		case st == rowFound:
+			return c.finishRow(n)
+		case st == rowMalformed:
 			if c.fault.Fatal {
 				return &c.fault
 			}
@@ -159,19 +160,19 @@ func (c *CSV) nextAlone() error {
 	}
 }
 
-// passEmptyLines moves to the next line that holds something.
-func (c *CSV) passEmptyLines() error {
+// skipEmptyLines advances to the next line that is not empty. It returns io.EOF if there is none.
+func (c *CSV) skipEmptyLines() error {
 	for {
 		b := c.bytes()
 		switch {
 		case len(b) > 0 && b[0] == '\n':
-			c.take(1)
+			c.advance(1)
 		case len(b) > 1 && b[0] == '\r' && b[1] == '\n':
-			c.take(2)
+			c.advance(2)
 		case len(b) > 1 || len(b) == 1 && b[0] != '\r':
 			return nil
-		case c.ended: // nothing, or one last carriage return
-			c.take(len(b))
+		case c.eof: // no bytes, or a final carriage return
+			c.advance(len(b))
 			return io.EOF
 		case c.err != nil:
 			return c.err
@@ -181,26 +182,27 @@ func (c *CSV) passEmptyLines() error {
 	}
 }
 
-// finish takes the n bytes of a complete row.
-func (c *CSV) finish(n int) error {
+// finishRow consumes the n bytes of a complete row.
+func (c *CSV) finishRow(n int) error {
 	c.record = c.bytes()[:n]
-	c.take(n)
-	return c.check()
+	c.advance(n)
+	return c.checkRow()
 }
 
-// check holds the row, which was taken, against the limits, and makes text of its fields.
-func (c *CSV) check() error {
+// checkRow checks the consumed row against the limits and for valid text, and replaces doubled
+// quotes in its fields.
+func (c *CSV) checkRow() error {
 	n := c.Len()
 	switch {
 	case n > c.MaxFields:
-		return c.exceeded("fields", c.MaxFields)
+		return c.limitFault("fields", c.MaxFields)
 	case c.span(n-1).end > c.MaxRecord:
-		return c.exceeded("record bytes", c.MaxRecord)
-	case !c.AnyBytes && c.End() > c.textTo && !c.isText():
-		return c.badBytes()
-	case c.cuts == nil && len(c.escaped) > 0:
+		return c.limitFault("record bytes", c.MaxRecord)
+	case !c.AnyBytes && c.End() > c.validTo && !c.isText():
+		return c.encodingFault()
+	case c.fieldEnds == nil && len(c.escaped) > 0:
 		c.Line()
-		c.count() // before unescape changes the bytes
+		c.countLines() // must be counted before unescape changes the bytes
 		for _, i := range c.escaped {
 			c.unescape(&c.fields[i])
 		}
@@ -208,19 +210,20 @@ func (c *CSV) check() error {
 	return nil
 }
 
-// isText reports whether the row is UTF-8 without NULs. To ask for many rows at once is faster.
+// isText reports whether the row is UTF-8 without NULs. It checks the bytes of many rows at once,
+// which is faster.
 func (c *CSV) isText() bool {
-	if c.End() > c.askedTo {
-		ahead := c.buf[int(c.offset-c.base):min(c.start+maxStretch, c.end)]
-		for len(ahead) > 0 && ahead[len(ahead)-1] >= utf8.RuneSelf { // a character may go on behind it
+	if c.End() > c.checkedTo {
+		ahead := c.buf[int(c.offset-c.base):min(c.start+maxLookahead, c.end)]
+		for len(ahead) > 0 && ahead[len(ahead)-1] >= utf8.RuneSelf { // a character may continue after ahead
 			ahead = ahead[:len(ahead)-1]
 		}
-		c.askedTo = c.offset + int64(len(ahead))
+		c.checkedTo = c.offset + int64(len(ahead))
 		if isText(ahead) {
-			c.textTo = c.askedTo
+			c.validTo = c.checkedTo
 		}
 	}
-	return c.End() <= c.textTo || isText(c.record)
+	return c.End() <= c.validTo || isText(c.record)
 }
 
 func isText(b []byte) bool {
@@ -233,7 +236,7 @@ func isText(b []byte) bool {
 	return utf8.Valid(b)
 }
 
-// unescape makes one quote of each two, in place.
+// unescape replaces each doubled quote in f by a single one, in place.
 func (c *CSV) unescape(f *span) {
 	from := c.record[f.start:f.end]
 	to := from[:0]
@@ -249,25 +252,25 @@ func (c *CSV) unescape(f *span) {
 	f.end = f.start + len(to)
 }
 
-// badBytes says which field is no text.
-func (c *CSV) badBytes() error {
+// encodingFault reports the field that is not valid text.
+func (c *CSV) encodingFault() error {
 	for i := range c.Len() {
 		switch field := c.Bytes(i); {
 		case !utf8.Valid(field):
-			return c.wrong(i+1, errUTF8)
+			return c.fieldFault(i+1, errUTF8)
 		case bytes.IndexByte(field, 0) >= 0:
-			return c.wrong(i+1, errNUL)
+			return c.fieldFault(i+1, errNUL)
 		}
 	}
-	return c.wrong(0, errUTF8)
+	return c.fieldFault(0, errUTF8)
 }
 
-func (c *CSV) wrong(field int, err error) error {
+func (c *CSV) fieldFault(field int, err error) error {
 	c.fault = Fault{Offset: c.offset, Line: c.Line(), Field: field, Err: err}
 	return &c.fault
 }
 
-func (c *CSV) exceeded(limit string, most int) error {
+func (c *CSV) limitFault(limit string, most int) error {
 	c.fault = Fault{Offset: c.offset, Line: c.Line(), Limit: limit, Max: int64(most)}
 	return &c.fault
 }

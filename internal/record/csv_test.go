@@ -15,28 +15,29 @@ import (
 
 var usual = CSVOptions{Delimiter: ',', MaxRecord: 1 << 20, MaxFields: 1000}
 
-// row is what was read of one: its fields, or what is wrong.
+// row is the result of reading one row: its fields or its fault.
 type row struct {
 	offset, end int64
-	line        int64 // where it is compared
+	line        int64 // 0: not compared
 	fields      []string
 	fault       Fault
 }
 
 func (r row) bad() bool { return r.fault != Fault{} }
 
-// rowsFrom reads data from an offset through a buffer that starts at size bytes. err is what ended it, nil for the end.
+// rowsFrom reads data from an offset, through a buffer of size bytes at first. err is the error
+// that stopped it, nil at the end.
 func rowsFrom(data []byte, offset int64, size int, o CSVOptions) (rows []row, err error) {
 	return rowsBy((*CSV).Next, data, offset, size, o)
 }
 
-// alone is Next without looking ahead: the slow reference, which knows no blocks and no index.
-func alone(c *CSV) error {
-	if err := c.begin(); err != nil {
+// nextWithoutIndex is Next without indexAhead: the slow reference, with neither blocks nor index.
+func nextWithoutIndex(c *CSV) error {
+	if err := c.checkStart(); err != nil {
 		return err
 	}
 	c.text = ""
-	return c.nextAlone()
+	return c.nextParsed()
 }
 
 func rowsBy(next func(*CSV) error, data []byte, offset int64, size int, o CSVOptions) (rows []row, err error) {
@@ -54,7 +55,7 @@ func rowsBy(next func(*CSV) error, data []byte, offset int64, size int, o CSVOpt
 			r.fault = *fault
 			r.fault.Line = 0
 		case fault != nil:
-			fault.Line = 0 // known from the start only
+			fault.Line = 0 // 0 in readings from the middle
 			return rows, err
 		case err != nil:
 			return rows, err
@@ -81,7 +82,8 @@ func fieldsOf(rows []row) [][]string {
 	return all
 }
 
-// reference reads data by the standard library: nil for a bad row. open says that a quote is never closed.
+// reference reads data with the standard library. A bad row is nil. open tells that a quote is
+// never closed.
 func reference(data []byte) (rows [][]string, open bool) {
 	r := csv.NewReader(bytes.NewReader(data))
 	r.FieldsPerRecord = -1
@@ -102,22 +104,22 @@ func reference(data []byte) (rows [][]string, open bool) {
 
 // unclosed walks data one byte at a time and reports whether it ends inside quotes.
 func unclosed(data []byte) bool {
-	const start, plain, quoted, behind, broken = 0, 1, 2, 3, 4
+	const start, plain, quoted, afterQuote, broken = 0, 1, 2, 3, 4
 	at := start
 	for _, b := range data {
 		switch {
 		case at == quoted:
 			if b == '"' {
-				at = behind
+				at = afterQuote
 			}
 		case b == '\n':
 			at = start
 		case at == broken:
 		case b == ',':
 			at = start
-		case b == '"' && (at == start || at == behind):
+		case b == '"' && (at == start || at == afterQuote):
 			at = quoted
-		case b == '"' || at == behind:
+		case b == '"' || at == afterQuote:
 			at = broken
 		default:
 			at = plain
@@ -146,14 +148,14 @@ func compare(tb testing.TB, data []byte, size int) {
 	require.Equal(tb, want, fieldsOf(got), "%q buffer %d", data, size)
 }
 
-func TestRowsAreThoseOfTheStandardLibrary(t *testing.T) {
+func TestRowsEqualTheStandardLibrary(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	for range 8_000 {
 		compare(t, randomCSV(random, []string{"a", "é", ",", ",", `"`, `"`, `""`, "\n", "\n"}), 4+random.IntN(40))
 	}
 }
 
-func TestOpenQuoteIsNamedByItsLine(t *testing.T) {
+func TestOpenQuoteFaultHasItsLine(t *testing.T) {
 	for _, limit := range []int{1 << 20, 50} {
 		c := NewCSV(strings.NewReader("a\n\"b\nb\",\"open\n"+strings.Repeat("x\n", 100)), 0, -1, CSVOptions{Delimiter: ',', MaxRecord: limit, MaxFields: 9})
 		require.NoError(t, c.Next())
@@ -163,7 +165,7 @@ func TestOpenQuoteIsNamedByItsLine(t *testing.T) {
 	}
 }
 
-// normal is data as the standard library sees it, which drops the carriage return of each CRLF.
+// normal drops the carriage return of each CRLF, as the standard library does.
 func normal(data []byte) []byte { return bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n")) }
 
 func FuzzCSV(f *testing.F) {
@@ -175,7 +177,7 @@ func FuzzCSV(f *testing.F) {
 		o.AnyBytes = true
 		rows, err := rowsFrom(data, 0, 4+int(size), o)
 		for i := range rows {
-			rows[i].line = 0 // known from the start only
+			rows[i].line = 0 // 0 in readings from the middle
 		}
 		for i, r := range rows[:min(len(rows), 20)] {
 			rest, restErr := rowsFrom(data, r.end, 4+int(size)/2, o)
@@ -184,7 +186,7 @@ func FuzzCSV(f *testing.F) {
 		}
 		if strings.Contains(strings.ReplaceAll(string(data), "\r\n", ""), "\r") || Format(data) != "" ||
 			bytes.HasPrefix(data, []byte("\xef\xbb\xbf")) {
-			return // what the standard library does not know of
+			return // the standard library reads these differently
 		}
 		want, open := reference(normal(data))
 		require.Equal(t, open, errors.Is(err, ErrQuote), "%q", data)
@@ -198,18 +200,18 @@ func FuzzCSV(f *testing.F) {
 	})
 }
 
-// sameAlone compares what is found with a look ahead to what is found row by row.
-func sameAlone(tb testing.TB, data []byte, o CSVOptions) {
+// requireSameWithoutIndex compares the rows that Next finds with those of nextWithoutIndex.
+func requireSameWithoutIndex(tb testing.TB, data []byte, o CSVOptions) {
 	tb.Helper()
 	for _, size := range []int{8, 200, 1 << 14} {
-		want, wantErr := rowsBy(alone, data, 0, size, o)
+		want, wantErr := rowsBy(nextWithoutIndex, data, 0, size, o)
 		got, err := rowsFrom(data, 0, size, o)
 		require.Equal(tb, want, got, "%q buffer %d", data, size)
 		require.Equal(tb, wantErr, err, "%q buffer %d", data, size)
 	}
 }
 
-func FuzzCSVIsTheSameRowByRow(f *testing.F) {
+func FuzzCSVIndexEqualsParser(f *testing.F) {
 	for _, seed := range []string{
 		"a,b\r\n1,\"2\"\"\n\"\r\n\r\n3,4\rx\n", "\"a\",\"b\"\n\"c\",\"\"\r\n\"d\",1\n", "\"a\"x,\"b\"\n\"c\"\n", "é,\xff\nx,\x00\n", ",,,,,,,,,,,\n",
 	} {
@@ -217,18 +219,18 @@ func FuzzCSVIsTheSameRowByRow(f *testing.F) {
 		f.Add([]byte(seed), uint8(40), true)
 	}
 	f.Fuzz(func(t *testing.T, data []byte, times uint8, anyBytes bool) {
-		data = bytes.Repeat(data, 1+int(times)) // so that it goes over blocks
+		data = bytes.Repeat(data, 1+int(times)) // so that it spans several blocks
 		if len(data) < 1<<16 {
-			sameAlone(t, data, CSVOptions{Delimiter: ',', MaxRecord: 1 << 12, MaxFields: 50, AnyBytes: anyBytes})
+			requireSameWithoutIndex(t, data, CSVOptions{Delimiter: ',', MaxRecord: 1 << 12, MaxFields: 50, AnyBytes: anyBytes})
 		}
 	})
 }
 
-func TestRowsAreTheSameOneByOne(t *testing.T) {
+func TestIndexFindsTheRowsOfTheParser(t *testing.T) {
 	random := rand.New(rand.NewPCG(7, 8))
 	for _, alphabet := range [][]string{
 		{"a", "bcdefgh", ",", ",", "\n", "é"}, {"a", ",", "\n", "\r\n", "\r", "x"}, {`"`, `"`, `"`, "a", ",", "\n"},
-		{`"a",`, `"b""c",`, `"",`, "\"d\"\n", "\"long enough to go over blocks, and with a comma\"\n"},
+		{`"a",`, `"b""c",`, `"",`, "\"d\"\n", "\"long enough to span two blocks, and with a comma\"\n"},
 		{`"a",`, `"",`, "\"d\"\r\n", `1,`, "2\n", "\n"}, {`"a",`, "\"d\"\n", `"x"y,`, "\xff", "\x00"}, {`"a",`, "\"d\"\n", "\"d\"\n", "\"d\"\n", "1\n"},
 	} {
 		for range 150 {
@@ -236,12 +238,12 @@ func TestRowsAreTheSameOneByOne(t *testing.T) {
 			for range 1 + random.IntN(200) {
 				b = append(b, alphabet[random.IntN(len(alphabet))]...)
 			}
-			sameAlone(t, b, CSVOptions{Delimiter: ',', MaxRecord: 1 + random.IntN(300), MaxFields: 1 + random.IntN(60)})
+			requireSameWithoutIndex(t, b, CSVOptions{Delimiter: ',', MaxRecord: 1 + random.IntN(300), MaxFields: 1 + random.IntN(60)})
 		}
 	}
 }
 
-func TestLineIsKnownAfterFieldsWereUnescaped(t *testing.T) {
+func TestLineIsRightAfterFieldsAreUnescaped(t *testing.T) {
 	c := NewCSV(strings.NewReader("\"a\"\"\n\"\nb\n"), 0, -1, usual)
 	require.NoError(t, c.Next())
 	require.EqualValues(t, 1, c.Line())
@@ -249,15 +251,15 @@ func TestLineIsKnownAfterFieldsWereUnescaped(t *testing.T) {
 	require.EqualValues(t, 3, c.Line())
 }
 
-func TestWhatIsWrongWithARowIsSaidAndCostsOnlyItsLine(t *testing.T) {
+func TestSyntaxErrorIsReportedAndCostsOnlyItsLine(t *testing.T) {
 	for _, test := range []struct {
 		name, data string
 		field      int
 		err        error
 	}{
 		{"a quote inside a field", "a,b\"c,\"x\ny,z\n", 2, errBareQuote},
-		{"text behind a quote", "a,\"b\"c,\"x\ny,z\n", 2, errAfterQuote},
-		{"text behind a quote on a later line", "a,\"b\n\nb\"c,\"x\ny,z\n", 2, errAfterQuote},
+		{"text after a quote", "a,\"b\"c,\"x\ny,z\n", 2, errAfterQuote},
+		{"text after a quote on a later line", "a,\"b\n\nb\"c,\"x\ny,z\n", 2, errAfterQuote},
 		{"a lone carriage return", "a,b\rc,d\ny,z\n", 0, errBareCR},
 		{"a lone carriage return in a row with quotes", "\"a\",b\rc,d\ny,z\n", 2, errBareCR},
 		{"invalid UTF-8", "a,b,\xff\ny,z\n", 3, errUTF8},
@@ -276,7 +278,7 @@ func TestWhatIsWrongWithARowIsSaidAndCostsOnlyItsLine(t *testing.T) {
 	}
 }
 
-func TestAnyBytesAreTakenWhereAllowed(t *testing.T) {
+func TestAnyBytesAcceptsNULAndInvalidUTF8(t *testing.T) {
 	o := usual
 	o.AnyBytes = true
 	rows, err := rowsFrom([]byte("\xff,\x00\n"), 0, 16, o)
@@ -290,7 +292,7 @@ func TestLineEndsInsideQuotesAreKept(t *testing.T) {
 	require.Equal(t, [][]string{{"a\r\nb\nc\rd"}, {"e"}}, fieldsOf(rows))
 }
 
-func TestLinesAreCountedFromTheStartOnly(t *testing.T) {
+func TestLineIsZeroWhenReadingStartsInTheMiddle(t *testing.T) {
 	data := []byte("\xef\xbb\xbfa\n\n\"b\nb\"\r\nc\"\nd\n")
 	c := NewCSV(bytes.NewReader(data), 0, -1, usual)
 	var at []int64
@@ -308,7 +310,7 @@ func TestLinesAreCountedFromTheStartOnly(t *testing.T) {
 	require.EqualValues(t, 6, c.Offset())
 }
 
-func TestQuoteThatIsNeverClosedEndsTheStreamWhereItOpened(t *testing.T) {
+func TestUnclosedQuoteIsFatalAtItsOffset(t *testing.T) {
 	for name, limit := range map[string]int{"in a short object": 1 << 20, "beyond the record limit": 50} {
 		t.Run(name, func(t *testing.T) {
 			o := usual
@@ -325,14 +327,14 @@ func TestQuoteThatIsNeverClosedEndsTheStreamWhereItOpened(t *testing.T) {
 	}
 }
 
-func TestRowBeyondALimitCostsOnlyItself(t *testing.T) {
+func TestRowBeyondALimitFailsAlone(t *testing.T) {
 	long := strings.Repeat("x", 100)
 	for _, test := range []struct{ name, row, limit string }{
 		{"plain", long + "," + long, "record bytes"},
 		{"quoted", `"` + long + `","` + long + `"`, "record bytes"},
 		{"quoted over lines", `"` + strings.Repeat("x\n\"\"", 50) + `"`, "record bytes"},
-		{"a quote out of place far behind", long + long + `","` + long, "record bytes"},
-		{"text behind a quote far behind", `"` + long + long + `"x,"` + long, "record bytes"},
+		{"a misplaced quote far from the start", long + long + `","` + long, "record bytes"},
+		{"text after a quote, far from the start", `"` + long + long + `"x,"` + long, "record bytes"},
 		{"fields", strings.Repeat(",", 30), "fields"},
 		{"quoted fields", strings.Repeat(`"",`, 30), "fields"},
 		{"one byte too many", strings.Repeat("x", 151), "record bytes"},
@@ -355,7 +357,7 @@ func TestRowBeyondALimitCostsOnlyItself(t *testing.T) {
 	require.False(t, rows[0].bad())
 }
 
-func TestErrorOfTheStreamIsFinal(t *testing.T) {
+func TestStreamErrorIsFinal(t *testing.T) {
 	broken := errors.New("broken")
 	for _, data := range []string{"", "a\n", "a\n\"b", "a\n" + strings.Repeat("x", 100)} {
 		c := NewCSV(io.MultiReader(strings.NewReader(data), failing{broken}), 0, -1, CSVOptions{Delimiter: ',', MaxRecord: 50, MaxFields: 9})
@@ -372,7 +374,7 @@ type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
-func TestOtherFormatsAreNamed(t *testing.T) {
+func TestUnsupportedFormatsAreNamed(t *testing.T) {
 	for data, want := range map[string]string{
 		"\x1f\x8b\x08": "gzip", "\x28\xb5\x2f\xfd": "zstd", "PAR1": "Parquet", "PK\x03\x04": "zip", "\xff\xfea\x00": "UTF-16", "\xfe\xff\x00a": "UTF-16",
 	} {
@@ -397,7 +399,7 @@ func TestRowsAllocateNothing(t *testing.T) {
 	}
 }
 
-// repeated is a line that comes again and again, up to limit bytes; 0: for ever.
+// repeated is a stream of the same line, up to limit bytes; 0: without end.
 type repeated struct {
 	line  string
 	at    int

@@ -6,50 +6,50 @@ import (
 	"math/bits"
 )
 
-// How far ahead rows are looked for at once: what the first level cache of a processor holds together with the index.
-// After a row that had to be parsed alone it begins small again, so that many of those do not make it look at all the
-// bytes behind each.
+// The number of bytes that indexAhead scans at once. The maximum fits into the first-level cache
+// together with the index. After a row that had to be parsed alone the number is small again and
+// then doubles: otherwise, many such rows would cost a full scan each.
 const (
-	minStretch = 512
-	maxStretch = 16 << 10
-	maxEnds    = 4 << 10
+	minLookahead = 512
+	maxLookahead = 16 << 10
+	maxEnds      = 4 << 10
 )
 
-// index is where the fields of some whole rows end that follow each other from the start of the window on. Positions are
-// those in the buffer, so the index is worth nothing once that is filled again.
+// index holds the ends of the fields of consecutive whole rows, from the start of the window.
+// Positions refer to the buffer, so filling the buffer invalidates the index.
 type index struct {
-	ends    []uint32 // the delimiters and line feeds that end a field, ascending
-	rows    []uint32 // for each row: how many of ends lie up to and including its line feed
-	row     int      // how many rows have been given out
-	used    int      // how many of ends they had
-	stretch int      // how many bytes to look at next
-	quotes  quoting
-	doubled bool // there may be doubled quotes in quoted fields
-	returns bool // there are carriage returns
+	ends       []uint32 // positions of the delimiters and line feeds that end a field, ascending
+	rows       []uint32 // for each row, the number of ends up to and including its line feed
+	nextRow    int      // index in rows of the row to return next
+	usedEnds   int      // ends of the rows before it
+	lookahead  int      // bytes to scan next
+	quotes     quoting
+	hasDoubled bool // quoted fields may hold doubled quotes
+	hasCR      bool // the data has carriage returns
 }
 
-// quoting says which fields of the rows in an index are quoted.
+// quoting tells which fields of the rows in an index are quoted.
 type quoting int
 
 const (
 	noneQuoted quoting = iota
-	allQuoted          // and hold no quotes
+	allQuoted          // and no field holds a quote
 	someQuoted
 )
 
-// lookAhead finds rows in the window. It is false if it finds none: where the next row is malformed, or not all here, or
-// has too many fields to be indexed.
-func (c *CSV) lookAhead() bool {
+// indexAhead indexes the next rows in the window. It returns false if it finds none, because the
+// next row is malformed, incomplete, or has too many fields for the index.
+func (c *CSV) indexAhead() bool {
 	x := &c.index
-	if x.stretch == 0 {
-		x.stretch = maxStretch
+	if x.lookahead == 0 {
+		x.lookahead = maxLookahead
 		x.ends = make([]uint32, 0, min(maxEnds, len(c.buf))+block)
 	}
 	data := c.bytes()
-	whole := len(data) >= x.stretch
-	x.ends, x.rows, x.row, x.used = x.ends[:0], x.rows[:0], 0, 0
-	if data = data[:min(len(data), x.stretch)]; len(data) > 0 && data[0] == '"' {
-		x.returns, x.quotes = false, allQuoted
+	whole := len(data) >= x.lookahead
+	x.ends, x.rows, x.nextRow, x.usedEnds = x.ends[:0], x.rows[:0], 0, 0
+	if data = data[:min(len(data), x.lookahead)]; len(data) > 0 && data[0] == '"' {
+		x.hasCR, x.quotes = false, allQuoted
 		c.indexAllQuoted(data)
 	}
 	if len(x.rows) == 0 {
@@ -57,49 +57,49 @@ func (c *CSV) lookAhead() bool {
 	}
 	if len(x.rows) == 0 {
 		if whole {
-			x.stretch = minStretch
+			x.lookahead = minLookahead
 		}
 		return false
 	}
-	x.stretch = min(2*x.stretch, maxStretch)
+	x.lookahead = min(2*x.lookahead, maxLookahead)
 	return true
 }
 
-// indexAny indexes data, which may be anything.
+// indexAny indexes data of any form.
 func (c *CSV) indexAny(data []byte) {
 	x := &c.index
 	x.ends = x.ends[:0]
-	x.returns = bytes.IndexByte(data, '\r') >= 0
+	x.hasCR = bytes.IndexByte(data, '\r') >= 0
 	if bytes.IndexByte(data, '"') < 0 {
 		x.quotes = noneQuoted
-		c.indexPlain(data)
+		c.indexUnquoted(data)
 	} else {
 		x.quotes = someQuoted
 		c.indexQuoted(data)
 	}
 }
 
-// indexPlain indexes data, which has no quotes.
-func (c *CSV) indexPlain(data []byte) {
-	delimiter, feed := eight(c.Delimiter), eight('\n')
+// indexUnquoted indexes data without quotes.
+func (c *CSV) indexUnquoted(data []byte) {
+	delimiter, feed := repeat8(c.Delimiter), repeat8('\n')
 	var rest [block]byte
 	for i := 0; i < len(data) && c.index.hasRoom(); i += block {
 		b := blockAt(data, i, &rest)
-		feeds := where(b, feed)
-		c.index.note(c.start+i, where(b, delimiter)|feeds, feeds)
+		feeds := matches(b, feed)
+		c.index.addEnds(c.start+i, matches(b, delimiter)|feeds, feeds)
 	}
 }
 
-// indexAllQuoted indexes the rows that data begins with whose fields are quoted all, none of them with quotes inside: as
-// programs write that quote everything. Then every other quote closes a field, and what that must be followed by is two
-// bytes, which are held against it when all are found.
+// indexAllQuoted indexes the leading rows of data in which every field is quoted and no field
+// holds a quote, as written by programs that quote everything. There, every second quote closes a
+// field. findQuotedRows then checks the two bytes after each closing quote.
 func (c *CSV) indexAllQuoted(data []byte) {
-	quote := eight('"')
+	quote := repeat8('"')
 	x := &c.index
 	var rest [block]byte
-	opening := true // the next quote is not one that closes
+	opening := true // the next quote opens a field
 	for i := 0; i < len(data) && x.hasRoom(); i += block {
-		quotes := where(blockAt(data, i, &rest), quote)
+		quotes := matches(blockAt(data, i, &rest), quote)
 		if opening && quotes != 0 {
 			quotes &= quotes - 1
 			opening = false
@@ -107,7 +107,7 @@ func (c *CSV) indexAllQuoted(data []byte) {
 		at, n := uint32(c.start+i+1), len(x.ends)
 		all := x.ends[:n+block/2]
 		for quotes != 0 {
-			all[n] = at + uint32(lowest(quotes))
+			all[n] = at + uint32(lowestBit(quotes))
 			n++
 			quotes &= quotes - 1
 			opening = quotes == 0
@@ -115,11 +115,12 @@ func (c *CSV) indexAllQuoted(data []byte) {
 		}
 		x.ends = all[:n]
 	}
-	c.rowsOfQuoted(c.buf[:c.start+len(data)])
+	c.findQuotedRows(c.buf[:c.start+len(data)])
 }
 
-// rowsOfQuoted finds the rows among the ends of fields that indexAllQuoted has found. It stops at the first that is none.
-func (c *CSV) rowsOfQuoted(data []byte) {
+// findQuotedRows finds rows among the field ends that indexAllQuoted has collected. It stops at
+// the first field end that is followed neither by a delimiter and a quote nor by a line end.
+func (c *CSV) findQuotedRows(data []byte) {
 	x := &c.index
 	next := uint16('"')<<8 | uint16(c.Delimiter)
 	for i, e := range x.ends {
@@ -129,7 +130,7 @@ func (c *CSV) rowsOfQuoted(data []byte) {
 		after := data[min(int(e), len(data)):]
 		if bytes.HasPrefix(after, []byte("\r\n")) {
 			after = after[1:]
-			x.returns = true
+			x.hasCR = true
 			e++
 		}
 		if len(after) == 0 || after[0] != '\n' {
@@ -143,37 +144,38 @@ func (c *CSV) rowsOfQuoted(data []byte) {
 	}
 }
 
-// indexQuoted is indexPlain for data with quotes. It stops where these, or carriage returns, are not as they must be.
+// indexQuoted is indexUnquoted for data with quotes. It stops at the first misplaced quote or
+// carriage return.
 func (c *CSV) indexQuoted(data []byte) {
-	delimiter, feed, quote, carriage := eight(c.Delimiter), eight('\n'), eight('"'), eight('\r')
+	delimiter, feed, quote, carriage := repeat8(c.Delimiter), repeat8('\n'), repeat8('"'), repeat8('\r')
 	x := &c.index
-	x.doubled = false
+	x.hasDoubled = false
 	var rest [block]byte
-	var in uint64 // all bits: the block begins inside quotes
-	// The lowest bit says of the byte before the block that behind it a quote may open, that it closed a quoted field,
-	// that it is a carriage return outside of quotes.
+	var in uint64 // all bits set: the block begins inside quotes
+	// Facts about the byte before the block, each in bit 0. mayOpen: a quote may open after it.
+	// closed: it closed a quoted field. returned: it is a carriage return outside quotes.
 	mayOpen, closed, returned := uint64(1), uint64(0), uint64(0)
 	for i := 0; i < len(data) && x.hasRoom(); i += block {
 		b := blockAt(data, i, &rest)
-		feeds, quotes := where(b, feed), where(b, quote)
-		ends := where(b, delimiter) | feeds
+		feeds, quotes := matches(b, feed), matches(b, quote)
+		ends := matches(b, delimiter) | feeds
 		var returns uint64
-		if x.returns {
-			returns = where(b, carriage)
+		if x.hasCR {
+			returns = matches(b, carriage)
 		}
-		inside := odd(quotes) ^ in // from each opening quote to before its closing one
+		inside := prefixXor(quotes) ^ in // from each opening quote to the byte before its closing quote
 		in = uint64(int64(inside) >> (block - 1))
 		opening, closing := quotes&inside, quotes&^inside
-		behindClosing := closing<<1 | closed
-		x.doubled = x.doubled || behindClosing&quotes != 0
-		bad := behindClosing &^ (ends | quotes | returns)
+		afterClosing := closing<<1 | closed
+		x.hasDoubled = x.hasDoubled || afterClosing&quotes != 0
+		bad := afterClosing &^ (ends | quotes | returns)
 		ends, feeds, returns = ends&^inside, feeds&^inside, returns&^inside
-		bad |= opening &^ (ends<<1 | mayOpen | behindClosing)
+		bad |= opening &^ (ends<<1 | mayOpen | afterClosing)
 		bad |= (returns<<1 | returned) &^ feeds
-		if i+block > len(data) { // what lies behind data says nothing
+		if i+block > len(data) { // ignore the padding after data
 			bad &= 1<<(len(data)-i) - 1
 		}
-		x.note(c.start+i, ends&below(bad), feeds&below(bad))
+		x.addEnds(c.start+i, ends&bitsBelow(bad), feeds&bitsBelow(bad))
 		if bad != 0 {
 			break
 		}
@@ -181,11 +183,12 @@ func (c *CSV) indexQuoted(data []byte) {
 	}
 }
 
-// hasRoom reports whether a block of nothing but delimiters can be added.
+// hasRoom reports whether x has room for a block of nothing but delimiters.
 func (x *index) hasRoom() bool { return len(x.ends)+block <= cap(x.ends) }
 
-// note adds the ends of fields in the block at position at of the buffer, and of rows, which are some of them.
-func (x *index) note(at int, ends, feeds uint64) {
+// addEnds adds the field ends in the block at position at of the buffer. feeds is the subset of
+// ends that also ends a row.
+func (x *index) addEnds(at int, ends, feeds uint64) {
 	n := len(x.ends)
 	for ; feeds != 0; feeds &= feeds - 1 {
 		upTo := feeds ^ (feeds - 1)
@@ -193,62 +196,64 @@ func (x *index) note(at int, ends, feeds uint64) {
 	}
 	all := x.ends[:n+bits.OnesCount64(ends)]
 	for ; ends != 0; ends &= ends - 1 {
-		all[n] = uint32(at + lowest(ends))
+		all[n] = uint32(at + lowestBit(ends))
 		n++
 	}
 	x.ends = all
 }
 
-// nextIndexed gives out the next row of the index that is no empty line, and says whether there is one.
+// nextIndexed returns the next row of the index that is not empty. The result is false if the
+// index has no more rows.
 func (c *CSV) nextIndexed() (bool, error) {
 	x := &c.index
-	for x.row < len(x.rows) {
-		upTo := int(x.rows[x.row])
-		ends := x.ends[x.used:upTo]
-		x.row, x.used = x.row+1, upTo
+	for x.nextRow < len(x.rows) {
+		upTo := int(x.rows[x.nextRow])
+		ends := x.ends[x.usedEnds:upTo]
+		x.nextRow, x.usedEnds = x.nextRow+1, upTo
 		start, end := c.start, int(ends[len(ends)-1])
 		next := end + 1
-		if x.returns && end > start && c.buf[end-1] == '\r' {
+		if x.hasCR && end > start && c.buf[end-1] == '\r' {
 			end--
 		}
 		if end == start {
 			c.start = next
 			continue
 		}
-		c.found()
+		c.markRecord()
 		c.record = c.buf[start:end]
 		ends[len(ends)-1] = uint32(end)
-		if !c.cut(start, ends) {
-			x.row, x.stretch = len(x.rows), minStretch
-			return true, c.nextAlone()
+		if !c.setFields(start, ends) {
+			x.nextRow, x.lookahead = len(x.rows), minLookahead
+			return true, c.nextParsed()
 		}
 		c.start = next
-		return true, c.check()
+		return true, c.checkRow()
 	}
 	return false, nil
 }
 
-// cut makes fields of a row of the index that starts at position start of the buffer. It is false if the row is not what
-// it seemed to be.
-func (c *CSV) cut(start int, ends []uint32) bool {
+// setFields sets the fields of an indexed row that starts at position start of the buffer. It
+// returns false if the row has a lone carriage return, which the index does not detect: parse must
+// report it.
+func (c *CSV) setFields(start int, ends []uint32) bool {
 	switch x := &c.index; {
 	case x.quotes == someQuoted:
-		c.cutQuoted(start, ends)
+		c.setQuotedFields(start, ends)
 		return true
 	case x.quotes == allQuoted:
 		c.inQuotes = 1
-	case x.returns && bytes.IndexByte(c.record, '\r') >= 0:
+	case x.hasCR && bytes.IndexByte(c.record, '\r') >= 0:
 		return false
 	default:
 		c.inQuotes = 0
 	}
-	c.cuts, c.cutsFrom = ends, start
+	c.fieldEnds, c.rowStart = ends, start
 	return true
 }
 
-// cutQuoted makes spans of the ends of fields, without their quotes.
-func (c *CSV) cutQuoted(start int, ends []uint32) {
-	c.cuts = nil
+// setQuotedFields converts field ends to spans, without the quotes.
+func (c *CSV) setQuotedFields(start int, ends []uint32) {
+	c.fieldEnds = nil
 	c.fields, c.escaped = c.fields[:0], c.escaped[:0]
 	at := 0
 	for _, e := range ends {
@@ -256,7 +261,7 @@ func (c *CSV) cutQuoted(start int, ends []uint32) {
 		f := span{at, end}
 		if at < end && c.record[at] == '"' {
 			f = span{at + 1, end - 1}
-			if c.index.doubled && bytes.IndexByte(c.record[f.start:f.end], '"') >= 0 {
+			if c.index.hasDoubled && bytes.IndexByte(c.record[f.start:f.end], '"') >= 0 {
 				c.escaped = append(c.escaped, len(c.fields))
 			}
 		}

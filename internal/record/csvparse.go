@@ -2,8 +2,8 @@ package record
 
 import "bytes"
 
-// parse finds the fields of the row that b starts with, and how many bytes it has with its line end. last says that
-// nothing follows b. A row of too many fields is only counted to one beyond the limit.
+// parse finds the fields of the first row of b, and returns the row's length with its line end.
+// last tells that nothing follows b. Fields beyond MaxFields+1 are not collected.
 func (c *CSV) parse(b []byte, last bool) (int, status) {
 	c.fields, c.escaped = c.fields[:0], c.escaped[:0]
 	n := bytes.IndexByte(b, '\n')
@@ -22,10 +22,10 @@ func (c *CSV) parse(b []byte, last bool) (int, status) {
 	return c.parsePlain(bytes.TrimSuffix(line, []byte{'\r'}), n)
 }
 
-// parsePlain splits a line without quotes; n is its length with its end.
+// parsePlain splits a line without quotes. n is its length with its line end.
 func (c *CSV) parsePlain(line []byte, n int) (int, status) {
 	if bytes.IndexByte(line, '\r') >= 0 {
-		return c.malformed(0, 0, errBareCR)
+		return c.syntaxFault(0, 0, errBareCR)
 	}
 	fields, start, delimiter := c.fields, 0, c.Delimiter
 	for i, b := range line {
@@ -38,10 +38,10 @@ func (c *CSV) parsePlain(line []byte, n int) (int, status) {
 		}
 	}
 	c.fields = append(fields, span{start, len(line)})
-	return n, found
+	return n, rowFound
 }
 
-// parseQuoted splits a row that has quotes, over as many lines as it takes.
+// parseQuoted splits a row with quotes, which may span lines.
 func (c *CSV) parseQuoted(b []byte, last bool) (int, status) {
 	for i := 0; ; {
 		var next int
@@ -51,7 +51,7 @@ func (c *CSV) parseQuoted(b []byte, last bool) (int, status) {
 		} else {
 			next, st = c.plainField(b, i)
 		}
-		if st != found {
+		if st != rowFound {
 			return next, st
 		}
 		i = next
@@ -59,22 +59,22 @@ func (c *CSV) parseQuoted(b []byte, last bool) (int, status) {
 		case i < len(b) && b[i] == c.Delimiter:
 			i++
 			if len(c.fields) > c.MaxFields {
-				c.fields = c.fields[:c.MaxFields+1] // no more is held of it, but its end must be found
+				c.fields = c.fields[:c.MaxFields+1] // too many: count no more fields, but find the end of the row
 			}
 		case i < len(b) && b[i] == '\n':
-			return i + 1, found
+			return i + 1, rowFound
 		case i+1 < len(b) && b[i] == '\r' && b[i+1] == '\n':
-			return i + 2, found
+			return i + 2, rowFound
 		case !last:
 			return 0, needMore
-		default: // the end of the object, perhaps behind one last carriage return
-			return len(b), found
+		default: // the end of the object, perhaps after a final carriage return
+			return len(b), rowFound
 		}
 	}
 }
 
-// quotedField adds the field whose opening quote is b[open], and returns where its closing quote is followed by a
-// delimiter, a line end or nothing.
+// quotedField adds the field whose opening quote is b[open]. It returns the position after the
+// closing quote, where a delimiter, a line end or the end of b must follow.
 func (c *CSV) quotedField(b []byte, open int, last bool) (int, status) {
 	escaped := false
 	for i := open + 1; ; i++ {
@@ -92,72 +92,75 @@ func (c *CSV) quotedField(b []byte, open int, last bool) (int, status) {
 		case i+1 == len(b) && b[i] == '\r' && !last:
 			return 0, needMore
 		case i < len(b) && !c.endsField(b[i:]):
-			return c.malformed(i, len(c.fields)+1, errAfterQuote)
+			return c.syntaxFault(i, len(c.fields)+1, errAfterQuote)
 		}
 		if escaped {
 			c.escaped = append(c.escaped, len(c.fields))
 		}
 		c.fields = append(c.fields, span{open + 1, i - 1})
-		return i, found
+		return i, rowFound
 	}
 }
 
-// endsField reports whether rest starts with what may follow a field. A carriage return at the very end counts as a line end.
+// endsField reports whether rest starts with a delimiter or a line end. A carriage return as the
+// last byte counts as a line end.
 func (c *CSV) endsField(rest []byte) bool {
 	return rest[0] == c.Delimiter || rest[0] == '\n' ||
 		rest[0] == '\r' && (len(rest) == 1 || rest[1] == '\n')
 }
 
-// unclosed is a quote that is not closed by the bytes there are: fatal where nothing follows.
+// unclosed handles a quote that no byte of b closes. It is fatal at the end of the object.
 func (c *CSV) unclosed(open int, last bool) (int, status) {
 	if !last {
 		return 0, needMore
 	}
 	c.fault = Fault{Offset: c.offset + int64(open), Line: c.lineAt(c.start + open), Field: len(c.fields) + 1, Fatal: true, Err: ErrQuote}
-	return 0, malformed
+	return 0, rowMalformed
 }
 
-// plainField adds the field at start, which does not begin with a quote, and returns where it ends.
+// plainField adds the field at start, which does not begin with a quote, and returns the position
+// of its end.
 func (c *CSV) plainField(b []byte, start int) (int, status) {
 	i := start
 	for ; i < len(b) && b[i] != c.Delimiter && b[i] != '\n'; i++ {
 		switch {
 		case b[i] == '"':
-			return c.malformed(i, len(c.fields)+1, errBareQuote)
+			return c.syntaxFault(i, len(c.fields)+1, errBareQuote)
 		case b[i] == '\r' && i+1 < len(b) && b[i+1] == '\n', b[i] == '\r' && i+1 == len(b):
 			c.fields = append(c.fields, span{start, i})
-			return i, found
+			return i, rowFound
 		case b[i] == '\r':
-			return c.malformed(i, len(c.fields)+1, errBareCR)
+			return c.syntaxFault(i, len(c.fields)+1, errBareCR)
 		}
 	}
 	c.fields = append(c.fields, span{start, i})
-	return i, found
+	return i, rowFound
 }
 
-func (c *CSV) malformed(at, field int, err error) (int, status) {
+func (c *CSV) syntaxFault(at, field int, err error) (int, status) {
 	c.fault = Fault{Offset: c.offset, Line: c.Line(), Field: field, Err: err}
-	return at, malformed
+	return at, rowMalformed
 }
 
-// place is where in a row skipLong is.
-type place int
+// rowState is the position of skipLong within the syntax of a row.
+type rowState int
 
 const (
-	fieldStart place = iota
+	fieldStart rowState = iota
 	inPlain
 	inQuotes
-	afterQuote  // which either ends the field or doubles
-	restOfLine  // of a malformed row
-	behindEnded // the row is over
+	afterQuote // a quote that either closes the field or is the first of two
+	restOfLine // after a syntax error
+	rowEnded
 )
 
-// skipLong drops a row that does not fit into memory, without holding it. One that ends in an open quote is fatal.
+// skipLong drops a row that does not fit into memory, piece by piece. A row that ends inside an
+// open quote is fatal.
 func (c *CSV) skipLong(limit string, most int) error {
 	at := fieldStart
-	c.Line() // before the bytes go
+	c.Line() // must be counted before the bytes are dropped
 	var quote, quoteLine int64
-	for at != behindEnded {
+	for at != rowEnded {
 		b := c.bytes()
 		if len(b) == 0 {
 			if !c.fill(len(c.buf)) {
@@ -166,18 +169,18 @@ func (c *CSV) skipLong(limit string, most int) error {
 			continue
 		}
 		i, opened := 0, -1
-		for i < len(b) && at != behindEnded {
+		for i < len(b) && at != rowEnded {
 			if at == fieldStart && b[i] == '"' {
 				opened = i
 			}
 			var n int
-			n, at = c.step(b[i:], at)
+			n, at = c.skipStep(b[i:], at)
 			i += n
 		}
 		if opened >= 0 {
 			quote, quoteLine = c.End()+int64(opened), c.lineAt(c.start+opened)
 		}
-		c.take(i)
+		c.advance(i)
 	}
 	switch {
 	case c.err != nil:
@@ -186,20 +189,20 @@ func (c *CSV) skipLong(limit string, most int) error {
 		c.fault = Fault{Offset: quote, Line: quoteLine, Fatal: true, Err: ErrQuote}
 		return &c.fault
 	}
-	return c.exceeded(limit, most)
+	return c.limitFault(limit, most)
 }
 
-// step says how many bytes of b to pass, at least one, and where in the row that leads.
-func (c *CSV) step(b []byte, at place) (int, place) {
+// skipStep returns the number of bytes of b to skip, at least one, and the state after them.
+func (c *CSV) skipStep(b []byte, at rowState) (int, rowState) {
 	switch at {
 	case inQuotes:
-		return pass(b, '"', inQuotes, afterQuote)
+		return skipPast(b, '"', inQuotes, afterQuote)
 	case restOfLine:
-		return pass(b, '\n', restOfLine, behindEnded)
+		return skipPast(b, '\n', restOfLine, rowEnded)
 	}
 	switch first := b[0]; {
 	case first == '\n':
-		return 1, behindEnded
+		return 1, rowEnded
 	case first == c.Delimiter:
 		return 1, fieldStart
 	case first == '"' && at == inPlain:
@@ -216,8 +219,8 @@ func (c *CSV) step(b []byte, at place) (int, place) {
 	return i, inPlain
 }
 
-// pass goes behind the first target in b, or behind all of b.
-func pass(b []byte, target byte, here, there place) (int, place) {
+// skipPast skips to the byte after the first target in b, or to the end of b.
+func skipPast(b []byte, target byte, here, there rowState) (int, rowState) {
 	if i := bytes.IndexByte(b, target); i >= 0 {
 		return i + 1, there
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// linesFrom reads data from an offset through a buffer that starts at size bytes.
+// linesFrom reads data from an offset, through a buffer of size bytes at first.
 func linesFrom(data []byte, offset int64, size, most int) (rows []row, err error) {
 	l := NewLines(bytes.NewReader(data[offset:]), offset, -1, most)
 	l.buf = l.buf[:size]
@@ -83,7 +83,7 @@ func TestLineNumbersAndOffsets(t *testing.T) {
 	require.Equal(t, []place{{0, 1}, {5, 4}, {7, 5}, {58, 6}}, places)
 }
 
-// allocated is how many bytes f allocates in all.
+// allocated returns the number of bytes that f allocates.
 func allocated(f func()) int64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -94,10 +94,10 @@ func allocated(f func()) int64 {
 
 const (
 	maxRecord = 16 << 20
-	mayTake   = 8*maxRecord + 64<<20
+	maxAllocated   = 8*maxRecord + 64<<20
 )
 
-func TestHostileInputTakesBoundedMemory(t *testing.T) {
+func TestHostileInputUsesBoundedMemory(t *testing.T) {
 	o := CSVOptions{Delimiter: ',', MaxRecord: maxRecord, MaxFields: 10_000}
 	for _, test := range []struct {
 		name, begin, line string
@@ -109,7 +109,7 @@ func TestHostileInputTakesBoundedMemory(t *testing.T) {
 		{"100 MiB without a line end", "", "0123456789abcdef", 100 << 20, false},
 		{"32 MiB of quotes", "", `"`, 32 << 20, false},
 		{"32 MiB of quoted fields", "", `"a",`, 32 << 20, false},
-		{"100 MiB behind an open quote", `"`, "a,b\n", 100 << 20, true},
+		{"100 MiB after an open quote", `"`, "a,b\n", 100 << 20, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			taken := allocated(func() {
@@ -119,7 +119,7 @@ func TestHostileInputTakesBoundedMemory(t *testing.T) {
 				require.Equal(t, test.fatal, fault.Fatal, "%v", fault)
 				require.True(t, fault.Limit != "" || errors.Is(fault, ErrQuote), "%v", fault)
 			})
-			require.Less(t, taken, int64(mayTake))
+			require.Less(t, taken, int64(maxAllocated))
 		})
 	}
 	t.Run("100 MiB line of JSON", func(t *testing.T) {
@@ -131,7 +131,7 @@ func TestHostileInputTakesBoundedMemory(t *testing.T) {
 			require.NoError(t, l.Next())
 			require.Equal(t, "{}", string(l.Bytes()))
 		})
-		require.Less(t, taken, int64(mayTake))
+		require.Less(t, taken, int64(maxAllocated))
 	})
 }
 

@@ -1,9 +1,9 @@
 package record
 
-// Int is the number that text is in decimal, if it has at most 18 digits. What is left to strconv: longer ones, and to say
-// what is wrong with a text that is none.
+// Int parses a decimal integer of at most 18 digits. ok is false for longer numbers and for text
+// that is not a number: the caller uses strconv for these.
 func Int(text []byte) (n int64, ok bool) {
-	digits, negative := unsigned(text)
+	digits, negative := splitSign(text)
 	if len(digits) == 0 || len(digits) > 18 {
 		return 0, false
 	}
@@ -19,20 +19,21 @@ func Int(text []byte) (n int64, ok bool) {
 	return n, true
 }
 
-// Float is the number that text is in decimal, if it has no exponent and so few digits that one division rounds it
-// rightly: for bits 32 as for bits 64.
+// Float parses a decimal number without exponent to a float of 32 or 64 bits. ok is false for text
+// that is not a number, and for numbers with too many digits for a single correctly rounded
+// division: the caller uses strconv for these.
 func Float(text []byte, bits int) (f float64, ok bool) {
-	digits, negative := unsigned(text)
+	digits, negative := splitSign(text)
 	if len(digits) == 0 || len(digits) > 16 {
 		return 0, false
 	}
-	n, whole := leading(0, digits)
+	n, whole := parseDigits(0, digits)
 	fraction := 0
 	if whole < len(digits) {
 		fraction = len(digits) - whole - 1
-		var behind int
-		n, behind = leading(n, digits[whole+1:])
-		if digits[whole] != '.' || behind < fraction || len(digits) == 1 {
+		var decimals int
+		n, decimals = parseDigits(n, digits[whole+1:])
+		if digits[whole] != '.' || decimals < fraction || len(digits) == 1 {
 			return 0, false
 		}
 	}
@@ -52,11 +53,11 @@ func Float(text []byte, bits int) (f float64, ok bool) {
 	return f, true
 }
 
-// powers of ten, which are all exact. Those up to 10 are so in a float32 too.
+// powers holds powers of ten, all exact in a float64. Those up to 1e10 are exact in a float32, too.
 var powers = [...]float64{1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16}
 
-// leading goes on with n by the digits that text begins with, and says how many they are.
-func leading(n uint64, text []byte) (uint64, int) {
+// parseDigits appends the leading digits of text to n, and returns the result and their number.
+func parseDigits(n uint64, text []byte) (uint64, int) {
 	for i, c := range text {
 		if c -= '0'; c > 9 {
 			return n, i
@@ -66,7 +67,7 @@ func leading(n uint64, text []byte) (uint64, int) {
 	return n, len(text)
 }
 
-func unsigned(text []byte) (digits []byte, negative bool) {
+func splitSign(text []byte) (digits []byte, negative bool) {
 	if len(text) > 0 && (text[0] == '-' || text[0] == '+') {
 		return text[1:], text[0] == '-'
 	}

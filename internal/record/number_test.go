@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// checkNumber holds what is accepted against strconv.
+// checkNumber compares every accepted number with strconv.
 func checkNumber(tb testing.TB, text string) {
 	tb.Helper()
 	if n, ok := Int([]byte(text)); ok {
@@ -26,7 +26,7 @@ func checkNumber(tb testing.TB, text string) {
 	}
 }
 
-func TestNumbersAreThoseOfTheStandardLibrary(t *testing.T) {
+func TestNumbersEqualStrconv(t *testing.T) {
 	for _, text := range []string{
 		"", "-", "+", ".", "-.", "1.", ".5", "-0", "-0.0", "+7", "1.2.3", "1e5", "0x1", "1_000", " 1", "inf", "NaN", "é",
 		"999999999999999999", "9999999999999999999", "9007199254740992", "9007199254740993", "16777216", "16777217", "0.1", "0.00000000001",
@@ -40,7 +40,7 @@ func TestNumbersAreThoseOfTheStandardLibrary(t *testing.T) {
 	}
 }
 
-func TestUsualNumbersNeedNoHelp(t *testing.T) {
+func TestCommonNumbersAreParsedWithoutStrconv(t *testing.T) {
 	for _, text := range []string{"0", "-12", "12.50", "-73.98", "123456789.12", ".5", "+3"} {
 		f, ok := Float([]byte(text), 64)
 		require.True(t, ok, text)

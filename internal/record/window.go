@@ -1,5 +1,6 @@
-// Package record finds the records of a stream of bytes, CSV rows and lines, in bounded memory: a record that is too long
-// or malformed costs only itself. It allocates nothing per record.
+// Package record finds records in a byte stream: CSV rows, lines, and values of a JSON array.
+// Memory is bounded, and nothing is allocated per record. A record that is too long or malformed
+// is reported as a Fault, and the next record is found all the same.
 package record
 
 import (
@@ -14,15 +15,16 @@ const (
 	maxBuffer = 256 << 10
 )
 
-// Fault is what is wrong with one record, or, if it is Fatal, with all that follows.
+// Fault describes an error in one record. A Fatal fault ends the stream: no record can be found
+// after it.
 type Fault struct {
-	Offset int64  // where the record starts, or an unclosed quote
-	Line   int64  // of that; 0: unknown
-	Field  int    // from 1; 0: none in particular
-	Limit  string // the limit that was exceeded, "record bytes"; empty: none
-	Max    int64  // of Limit
+	Offset int64  // where the record starts; of an unclosed quote, where the quote stands
+	Line   int64  // line of Offset, from 1; 0: unknown
+	Field  int    // from 1; 0: no particular field
+	Limit  string // the limit that was exceeded, such as "record bytes"; empty: none
+	Max    int64  // value of Limit
 	Fatal  bool
-	Err    error // what else is wrong; nil with Limit
+	Err    error // the error if no limit was exceeded, else nil
 }
 
 func (f *Fault) Error() string {
@@ -35,25 +37,27 @@ func (f *Fault) Error() string {
 // Unwrap returns the cause.
 func (f *Fault) Unwrap() error { return f.Err }
 
-// window is the part of a stream that is in memory: the record that is being looked for, and what was read beyond it.
+// window is the part of a stream that is in memory: the current record and the bytes read after
+// it.
 type window struct {
 	src   io.Reader
 	buf   []byte
-	start int   // of the record
-	end   int   // of the bytes read
+	start int   // position in buf of the next record
+	end   int   // position in buf after the last byte read
 	base  int64 // offset of buf[0] in the object
-	ended bool  // nothing comes after end
-	err   error // of src, other than io.EOF
+	eof   bool  // src has no bytes after end
+	err   error // error of src, other than io.EOF
 
-	// Lines are counted late: when somebody asks, or before their bytes are dropped.
-	line    int64 // that of buf[counted], from 1; 0: unknown
+	// Lines are counted lazily: when a caller asks, or before their bytes are dropped.
+	line    int64 // line of buf[counted], from 1; 0: unknown
 	counted int   // at most start
 
-	offset int64 // of the record that Next found
-	at     int64 // its line, from 1; 0: unknown; -1: not counted yet
+	offset     int64 // offset of the record that Next found
+	recordLine int64 // its line, from 1; 0: unknown; -1: not counted yet
 }
 
-// newWindow reads src, whose first byte lies at offset of its object. sizeHint is how much will come, -1 if unknown.
+// newWindow reads src, whose first byte is at offset of its object. sizeHint is the object's size,
+// -1 if unknown.
 func newWindow(src io.Reader, offset, sizeHint int64) window {
 	size := int64(maxBuffer)
 	if sizeHint >= 0 {
@@ -66,21 +70,22 @@ func newWindow(src io.Reader, offset, sizeHint int64) window {
 	return w
 }
 
-// Offset is where the record that Next found starts.
+// Offset returns where the record that Next found starts.
 func (w *window) Offset() int64 { return w.offset }
 
-// Line is its line, from 1; 0 if reading did not begin at the start of the object.
+// Line returns the line of that record, from 1. It is 0 if reading did not begin at the start of
+// the object.
 func (w *window) Line() int64 {
-	if w.at < 0 {
-		w.at = w.lineAt(int(w.offset - w.base))
+	if w.recordLine < 0 {
+		w.recordLine = w.lineAt(int(w.offset - w.base))
 	}
-	return w.at
+	return w.recordLine
 }
 
-// found notes that a record starts here.
-func (w *window) found() { w.offset, w.at = w.End(), -1 }
+// markRecord makes the current position the start of the record that Next returns.
+func (w *window) markRecord() { w.offset, w.recordLine = w.End(), -1 }
 
-// lineAt is the line of position i of the buffer, which is not before counted.
+// lineAt returns the line of position i of the buffer. i must be at least counted.
 func (w *window) lineAt(i int) int64 {
 	if w.line == 0 {
 		return 0
@@ -88,25 +93,25 @@ func (w *window) lineAt(i int) int64 {
 	return w.line + int64(bytes.Count(w.buf[w.counted:i], newline))
 }
 
-// count counts the lines up to the start of the record, whose bytes may change or go from now on.
-func (w *window) count() {
+// countLines counts the lines before the next record. The bytes before it may change afterwards.
+func (w *window) countLines() {
 	w.line, w.counted = w.lineAt(w.start), w.start
 }
 
-// End is the offset behind it: where reading can go on.
+// End returns the offset after the record that Next found. A new reader can resume there.
 func (w *window) End() int64 { return w.base + int64(w.start) }
 
-// bytes are those from the start of the record on.
+// bytes returns the bytes in memory from the start of the next record.
 func (w *window) bytes() []byte { return w.buf[w.start:w.end] }
 
-// fill gets more bytes behind end, without letting go of those from start on. It is false when there are no more, or no
-// room for more than most bytes.
+// fill reads more bytes after end and keeps those from start. The buffer grows to at most most
+// bytes. fill returns false if the buffer is full or the stream has no more bytes.
 func (w *window) fill(most int) bool {
 	switch {
-	case w.ended || w.err != nil:
+	case w.eof || w.err != nil:
 		return false
 	case w.start > 0:
-		w.count()
+		w.countLines()
 		copy(w.buf, w.buf[w.start:w.end])
 		w.base += int64(w.start)
 		w.end -= w.start
@@ -119,43 +124,46 @@ func (w *window) fill(most int) bool {
 		copy(larger, w.buf)
 		w.buf = larger
 	}
-	n, err := io.ReadFull(w.src, w.buf[w.end:]) // a record is looked for once per fill: little ones would make that quadratic
+	// Fill the whole buffer: the search for a record restarts after each fill, so short reads would
+	// make it quadratic.
+	n, err := io.ReadFull(w.src, w.buf[w.end:])
 	w.end += n
 	switch err {
 	case nil:
 	case io.EOF, io.ErrUnexpectedEOF:
-		w.ended = true
+		w.eof = true
 	default:
 		w.err = err
 	}
-	return n > 0 || w.ended
+	return n > 0 || w.eof
 }
 
-// take moves the start of the next record n bytes on.
-func (w *window) take(n int) { w.start += n }
+// advance moves the start of the next record by n bytes.
+func (w *window) advance(n int) { w.start += n }
 
-// skipLine drops all up to and including the next line end, from n bytes behind start on.
+// skipLine drops n bytes, and then all bytes up to and including the next line feed.
 func (w *window) skipLine(n int) {
-	w.Line() // before the bytes go
-	w.take(n)
+	w.Line() // must be counted before the bytes are dropped
+	w.advance(n)
 	for {
 		if i := bytes.IndexByte(w.bytes(), '\n'); i >= 0 {
-			w.take(i + 1)
+			w.advance(i + 1)
 			return
 		}
-		w.take(w.end - w.start)
+		w.advance(w.end - w.start)
 		if !w.fill(len(w.buf)) {
 			return
 		}
 	}
 }
 
-// begin looks at the first bytes of an object: it drops a byte order mark and refuses what is no plain text.
-func (w *window) begin() error {
+// checkStart inspects the first bytes of an object: it skips a byte order mark and returns a fatal
+// Fault for content that is not plain text.
+func (w *window) checkStart() error {
 	if w.base != 0 || w.start != 0 || w.end != 0 {
 		return nil
 	}
-	w.fill(len(w.buf)) // an error of it comes up behind the records there are
+	w.fill(len(w.buf)) // an error of src is returned after the records read before it
 	if format := Format(w.bytes()); format != "" {
 		return &Fault{Line: 1, Fatal: true, Err: formatError(format)}
 	}
@@ -171,7 +179,8 @@ type formatError string
 
 func (f formatError) Error() string { return "is " + string(f) + ", not plain UTF-8 text" }
 
-// Format names what data starts like, if it is none of the text that this package reads.
+// Format recognizes formats that this package cannot read by the first bytes of data. It returns
+// a name such as "compressed with gzip", or an empty string.
 func Format(data []byte) string {
 	for _, known := range [...]struct{ magic, name string }{
 		{"\x1f\x8b", "compressed with gzip"},

@@ -1,4 +1,4 @@
-// Package unpack decompresses a stream, and gives up on what expands to more than anybody wants.
+// Package unpack decompresses a stream, within limits on its size and its compression ratio.
 package unpack
 
 import (
@@ -16,20 +16,20 @@ import (
 // Limits of one stream.
 const (
 	MaxBytes  = 64 << 30 // decompressed
-	MaxRatio  = 200      // decompressed bytes per compressed one, in a stream
-	freeBytes = 1 << 20  // that has more than so many
-	MaxWindow = 64 << 20 // bytes that a zstd stream may want to have in memory
+	MaxRatio  = 200      // decompressed bytes per compressed byte of a stream
+	ratioFrom = 1 << 20  // the ratio is checked after this many decompressed bytes
+	MaxWindow = 64 << 20 // bytes of memory that a zstd stream may ask for
 )
 
-const bufferSize = 64 << 10 // read at once
+const bufferSize = 64 << 10 // bytes read at once
 
-// Error says that a stream cannot be decompressed, or not be decompressed any further.
+// Error means that a stream cannot be decompressed, or not beyond Offset.
 type Error struct {
 	Format string // "gzip" or "zstd"
 	Offset int64  // in the decompressed stream
 	Limit  string // the limit that was exceeded, empty: none
-	Max    int64  // of Limit
-	Err    error  // what else is wrong; nil with Limit
+	Max    int64  // value of Limit
+	Err    error  // the error if no limit was exceeded, else nil
 }
 
 func (e *Error) Error() string {
@@ -43,25 +43,26 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Reader is a stream that may be compressed: as its first bytes say. It is not safe for concurrent use.
+// Reader reads a stream that may be compressed, which its first bytes tell. It is not safe for
+// concurrent use.
 type Reader struct {
 	format string
-	src    counter
+	src    countingReader
 	in     *bufio.Reader
-	out    io.Reader // in itself, if that is not compressed
+	out    io.Reader // same as in if the stream is not compressed
 	zstd   *zstd.Decoder
 	offset int64
 	err    error // final
 }
 
-// counter counts what is read, and remembers what kept it from reading on.
-type counter struct {
+// countingReader counts the bytes read, and keeps the error that stopped it.
+type countingReader struct {
 	io.Reader
 	n   int64
 	err error
 }
 
-func (c *counter) Read(p []byte) (int, error) {
+func (c *countingReader) Read(p []byte) (int, error) {
 	n, err := c.Reader.Read(p)
 	c.n += int64(n)
 	if err != nil && err != io.EOF {
@@ -70,12 +71,12 @@ func (c *counter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Open looks at the first bytes of src, from its start, and does not close it. An error of src comes as it is; others are
-// of type *Error.
+// Open inspects the first bytes of src, which must be at its start. It does not close src. It
+// returns errors of src unchanged, and others as *Error.
 func Open(src io.Reader) (*Reader, error) {
-	r := &Reader{src: counter{Reader: src}}
+	r := &Reader{src: countingReader{Reader: src}}
 	r.in = bufio.NewReaderSize(&r.src, bufferSize)
-	head, _ := r.in.Peek(4) // an error comes again
+	head, _ := r.in.Peek(4) // an error is returned again by the next read
 	var err error
 	switch {
 	case bytes.HasPrefix(head, []byte(gzipMagic)):
@@ -89,15 +90,16 @@ func Open(src io.Reader) (*Reader, error) {
 		r.out = r.in
 	}
 	if err != nil {
-		return nil, r.wrong(err)
+		return nil, r.readError(err)
 	}
 	return r, nil
 }
 
-// Format is "gzip", "zstd" or, for a stream that is not compressed, empty.
+// Format returns "gzip", "zstd" or, for a stream that is not compressed, an empty string.
 func (r *Reader) Format() string { return r.format }
 
-// Read gives the next bytes of the decompressed stream, and io.EOF only where that ends as it should.
+// Read returns the next bytes of the decompressed stream. It returns io.EOF only after a complete
+// stream.
 func (r *Reader) Read(p []byte) (int, error) {
 	if r.err != nil {
 		return 0, r.err
@@ -107,34 +109,34 @@ func (r *Reader) Read(p []byte) (int, error) {
 	switch {
 	case r.format == "":
 	case r.offset > MaxBytes:
-		err = r.exceeded("decompressed bytes", MaxBytes)
-	case r.offset > freeBytes && r.offset > MaxRatio*r.src.n:
-		err = r.exceeded("decompressed bytes for each byte", MaxRatio)
+		err = r.limitError("decompressed bytes", MaxBytes)
+	case r.offset > ratioFrom && r.offset > MaxRatio*r.src.n:
+		err = r.limitError("decompressed bytes for each byte", MaxRatio)
 	case err != nil && err != io.EOF:
-		err = r.wrong(err)
+		err = r.readError(err)
 	}
 	r.err = err
 	return n, err
 }
 
-func (r *Reader) exceeded(limit string, most int64) error {
+func (r *Reader) limitError(limit string, most int64) error {
 	return &Error{Format: r.format, Offset: r.offset, Limit: limit, Max: most}
 }
 
-// wrong is what an error of the decompression means.
-func (r *Reader) wrong(err error) error {
+// readError translates an error of the decompressor.
+func (r *Reader) readError(err error) error {
 	switch {
 	case r.src.err != nil:
 		return r.src.err
 	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded):
-		return r.exceeded("bytes of window", MaxWindow)
+		return r.limitError("bytes of window", MaxWindow)
 	case errors.Is(err, io.ErrUnexpectedEOF), err == io.EOF:
-		err = fmt.Errorf("the compressed data ends too early: %w", io.ErrUnexpectedEOF)
+		err = fmt.Errorf("the compressed data is truncated: %w", io.ErrUnexpectedEOF)
 	}
 	return &Error{Format: r.format, Offset: r.offset, Err: err}
 }
 
-// Skip passes over n bytes, or all there are.
+// Skip skips n bytes, or fewer if the stream ends.
 func (r *Reader) Skip(n int64) error {
 	_, err := io.CopyN(io.Discard, r, n)
 	if err == io.EOF {
@@ -143,20 +145,20 @@ func (r *Reader) Skip(n int64) error {
 	return err
 }
 
-// Close frees what the decompression holds.
+// Close frees the memory of the decompressor.
 func (r *Reader) Close() {
 	if r.zstd != nil {
 		r.zstd.Close()
 	}
 }
 
-// What compressed objects begin with.
+// First bytes of compressed objects.
 const (
 	gzipMagic = "\x1f\x8b"
 	zstdMagic = "\x28\xb5\x2f\xfd"
 )
 
-// Compressed reports whether an object that begins like that is one that Open decompresses.
+// Compressed reports whether Open decompresses an object with these first bytes.
 func Compressed(head []byte) bool {
 	return bytes.HasPrefix(head, []byte(gzipMagic)) || bytes.HasPrefix(head, []byte(zstdMagic))
 }

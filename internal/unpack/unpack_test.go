@@ -25,7 +25,7 @@ func gzipped(tb testing.TB, text []byte) []byte {
 	return b.Bytes()
 }
 
-func zstandard(tb testing.TB, text []byte, options ...zstd.EOption) []byte {
+func zstdCompressed(tb testing.TB, text []byte, options ...zstd.EOption) []byte {
 	tb.Helper()
 	w, err := zstd.NewWriter(nil, options...)
 	require.NoError(tb, err)
@@ -42,7 +42,7 @@ func unpacked(data []byte) ([]byte, error) {
 	return io.ReadAll(r)
 }
 
-// text is some that compresses like text.
+// text returns n bytes or a few more that compress like text.
 func text(n int) []byte {
 	random := rand.New(rand.NewPCG(1, 2))
 	var b bytes.Buffer
@@ -52,14 +52,14 @@ func text(n int) []byte {
 	return b.Bytes()
 }
 
-func TestWhatWasCompressedComesBack(t *testing.T) {
+func TestCompressedDataRoundTrips(t *testing.T) {
 	for _, n := range []int{0, 1, 100, 3 << 20} {
 		want := text(n)
 		half := n / 2
 		for name, data := range map[string][]byte{
-			"plain": want, "gzip": gzipped(t, want), "zstd": zstandard(t, want),
+			"plain": want, "gzip": gzipped(t, want), "zstd": zstdCompressed(t, want),
 			"gzip members": append(gzipped(t, want[:half]), gzipped(t, want[half:])...),
-			"zstd frames":  append(zstandard(t, want[:half]), zstandard(t, want[half:])...),
+			"zstd frames":  append(zstdCompressed(t, want[:half]), zstdCompressed(t, want[half:])...),
 		} {
 			got, err := unpacked(data)
 			require.NoError(t, err, name)
@@ -70,14 +70,14 @@ func TestWhatWasCompressedComesBack(t *testing.T) {
 			got, err = io.ReadAll(r)
 			require.NoError(t, err)
 			require.Equal(t, string(want[half:]), string(got), name)
-			require.NoError(t, r.Skip(10), "nothing is left")
+			require.NoError(t, r.Skip(10), "skipping at the end")
 			r.Close()
 		}
 	}
 }
 
-func TestCompressedDataThatEndsTooEarlyIsAnError(t *testing.T) {
-	for format, data := range map[string][]byte{"gzip": gzipped(t, text(200_000)), "zstd": zstandard(t, text(200_000))} {
+func TestTruncatedDataIsAnError(t *testing.T) {
+	for format, data := range map[string][]byte{"gzip": gzipped(t, text(200_000)), "zstd": zstdCompressed(t, text(200_000))} {
 		for _, n := range []int{5, 12, len(data) / 2, len(data) - 1} {
 			got, err := unpacked(data[:n])
 			var bad *Error
@@ -90,7 +90,7 @@ func TestCompressedDataThatEndsTooEarlyIsAnError(t *testing.T) {
 }
 
 func TestDamagedDataIsAnError(t *testing.T) {
-	for format, data := range map[string][]byte{"gzip": gzipped(t, text(200_000)), "zstd": zstandard(t, text(200_000))} {
+	for format, data := range map[string][]byte{"gzip": gzipped(t, text(200_000)), "zstd": zstdCompressed(t, text(200_000))} {
 		broken := bytes.Clone(data)
 		broken[len(broken)/2] ^= 0x55
 		_, err := unpacked(broken)
@@ -100,9 +100,9 @@ func TestDamagedDataIsAnError(t *testing.T) {
 	require.ErrorContains(t, err, "gzip at decompressed byte")
 }
 
-func TestABombIsDefusedEarly(t *testing.T) {
+func TestExpansionRatioIsLimited(t *testing.T) {
 	zeros := make([]byte, 64<<20)
-	for name, data := range map[string][]byte{"gzip": gzipped(t, zeros), "zstd": zstandard(t, zeros)} {
+	for name, data := range map[string][]byte{"gzip": gzipped(t, zeros), "zstd": zstdCompressed(t, zeros)} {
 		got, err := unpacked(data)
 		var bad *Error
 		require.ErrorAs(t, err, &bad, name)
@@ -110,21 +110,21 @@ func TestABombIsDefusedEarly(t *testing.T) {
 		require.EqualValues(t, 200, bad.Max)
 		require.Less(t, len(got), 32<<20)
 	}
-	got, err := unpacked(gzipped(t, zeros[:freeBytes]))
-	require.NoError(t, err, "the first of it is free")
-	require.Len(t, got, freeBytes)
+	got, err := unpacked(gzipped(t, zeros[:ratioFrom]))
+	require.NoError(t, err, "the ratio is checked after ratioFrom bytes")
+	require.Len(t, got, ratioFrom)
 }
 
-func TestAZstdWindowThatIsTooLargeIsALimit(t *testing.T) {
+func TestTooLargeZstdWindowIsAnError(t *testing.T) {
 	_, err := unpacked([]byte("\x28\xb5\x2f\xfd\x00\x98" + strings.Repeat("\x00", 100))) // asks for 512 MiB
 	var bad *Error
 	require.ErrorAs(t, err, &bad)
 	require.Equal(t, "bytes of window", bad.Limit)
 }
 
-func TestAnErrorOfTheStreamComesAsItIs(t *testing.T) {
+func TestErrorOfTheSourceIsReturnedUnchanged(t *testing.T) {
 	reset := errors.New("reset")
-	for _, data := range [][]byte{gzipped(t, text(500_000)), zstandard(t, text(500_000)), text(500_000)} {
+	for _, data := range [][]byte{gzipped(t, text(500_000)), zstdCompressed(t, text(500_000)), text(500_000)} {
 		for _, n := range []int{2, len(data) / 2} {
 			r, err := Open(io.MultiReader(bytes.NewReader(data[:n]), iotest.ErrReader(reset)))
 			if err == nil {
@@ -140,11 +140,11 @@ func TestAnErrorOfTheStreamComesAsItIs(t *testing.T) {
 
 func FuzzUnpack(f *testing.F) {
 	f.Add(gzipped(f, text(1000)))
-	f.Add(zstandard(f, text(1000)))
+	f.Add(zstdCompressed(f, text(1000)))
 	f.Add([]byte("text"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		got, err := unpacked(data)
-		require.LessOrEqual(t, len(got), freeBytes+MaxRatio*len(data)+bufferSize)
+		require.LessOrEqual(t, len(got), ratioFrom+MaxRatio*len(data)+bufferSize)
 		if err != nil {
 			var bad *Error
 			require.ErrorAs(t, err, &bad)

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Now returns the usage so far.
+// Now returns the usage since the start of the process.
 func Now() Usage {
 	var r syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
@@ -20,8 +20,8 @@ func Now() Usage {
 	return Usage{CPU: time.Duration(r.Utime.Nano() + r.Stime.Nano()), Peak: peak(r)}
 }
 
-// peak prefers Linux' VmHWM: ru_maxrss starts with what the parent had in memory when it started this process, which
-// under `go run` is the go command.
+// peak prefers VmHWM on Linux. ru_maxrss starts with the memory of the parent at the fork, and
+// under `go run` the parent is the go command.
 func peak(r syscall.Rusage) int64 {
 	if status, err := os.ReadFile("/proc/self/status"); err == nil {
 		if kib, ok := highWater(status); ok {
@@ -34,7 +34,7 @@ func peak(r syscall.Rusage) int64 {
 	return int64(r.Maxrss) << 10 //nolint:unconvert // 32 bits on some
 }
 
-// highWater finds "VmHWM:   1234 kB" in /proc/self/status.
+// highWater parses the line "VmHWM:   1234 kB" of /proc/self/status.
 func highWater(status []byte) (kib int64, ok bool) {
 	_, rest, found := bytes.Cut(status, []byte("VmHWM:"))
 	if !found {

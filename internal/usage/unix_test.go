@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestNowSeesWorkAndMemory(t *testing.T) {
+func TestNowMeasuresCPUAndMemory(t *testing.T) {
 	before := Now()
 	block := make([]byte, 64<<20)
 	var after Usage
@@ -22,7 +22,7 @@ func TestNowSeesWorkAndMemory(t *testing.T) {
 	require.Less(t, after.Peak, int64(4<<30))
 }
 
-func TestHighWaterReadsTheStatusOfAProcess(t *testing.T) {
+func TestHighWaterParsesProcStatus(t *testing.T) {
 	kib, ok := highWater([]byte("Name:\tx\nVmPeak:\t  9 kB\nVmHWM:\t   1234 kB\nVmRSS:\t 5 kB\n"))
 	require.True(t, ok)
 	require.Equal(t, int64(1234), kib)

@@ -1,10 +1,10 @@
-// Package usage says what this process has cost so far: processor time and memory.
+// Package usage measures the processor time and the memory of this process.
 package usage
 
 import "time"
 
-// Usage of the process since its start.
+// Usage is measured since the start of the process.
 type Usage struct {
-	CPU  time.Duration // user and system time of all threads; 0 where it is unknown
-	Peak int64         // bytes of memory resident at most; 0 where it is unknown
+	CPU  time.Duration // user and system time of all threads; 0: unknown
+	Peak int64         // maximum resident memory in bytes; 0: unknown
 }

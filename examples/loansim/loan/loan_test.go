@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// solid is a loan that survives: 100 a month for a year, without interest; 400 are left in the first month.
+// solid returns a loan that is repaid: 100 a month for a year, without interest. The surplus of the
+// first month is 400.
 func solid() Application {
 	return Application{
 		ID:        "L-1",
@@ -17,7 +18,7 @@ func solid() Application {
 	}
 }
 
-func TestSimulateKeepsWhatIsLeft(t *testing.T) {
+func TestSimulateAddsTheSurplusToTheSavings(t *testing.T) {
 	a := solid()
 	a.Loan.Amount, a.Loan.Months = 100, 1
 	v, err := Simulate(a, 2)
@@ -25,18 +26,18 @@ func TestSimulateKeepsWhatIsLeft(t *testing.T) {
 	require.Equal(t, Verdict{ID: "L-1", Savings: 50 + 400, Lowest: 50, Burden: 0.1}, v)
 }
 
-func TestSimulateSaysWhyAndWhenALoanFails(t *testing.T) {
+func TestDefaultErrorNamesReasonAndMonth(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*Application)
 		want   DefaultError
 	}{
 		"no money left": {
 			func(a *Application) { a.Household.Living = 760 },
-			DefaultError{ID: "L-1", Reason: Insolvent, Month: 1, Detail: "10.00 are missing"},
+			DefaultError{ID: "L-1", Reason: Insolvent, Month: 1, Detail: "10.00 short"},
 		},
 		"too much debt": {
 			func(a *Application) { a.Debts = []Debt{{Monthly: 310, Months: 1}} },
-			DefaultError{ID: "L-1", Reason: Overindebted, Month: 1, Detail: "41 % of the income go into debts"},
+			DefaultError{ID: "L-1", Reason: Overindebted, Month: 1, Detail: "41 % of the income is spent on debts"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -51,7 +52,7 @@ func TestSimulateSaysWhyAndWhenALoanFails(t *testing.T) {
 	}
 }
 
-func TestSimulateEndsDebtsThatArePaid(t *testing.T) {
+func TestDebtsEndWhenTheyAreRepaid(t *testing.T) {
 	without, err := Simulate(solid(), 2)
 	require.NoError(t, err)
 	a := solid()
@@ -62,7 +63,7 @@ func TestSimulateEndsDebtsThatArePaid(t *testing.T) {
 	require.InDelta(t, 0.2, with.Burden, 1e-9)
 }
 
-func TestSimulateRefusesWhatCannotBe(t *testing.T) {
+func TestInvalidApplicationIsAnError(t *testing.T) {
 	for name, change := range map[string]func(*Application){
 		"employment": func(a *Application) { a.Applicant.Employment = "pirate" },
 		"months":     func(a *Application) { a.Loan.Months = 0 },
@@ -72,12 +73,12 @@ func TestSimulateRefusesWhatCannotBe(t *testing.T) {
 			a := solid()
 			change(&a)
 			_, err := Simulate(a, 2)
-			require.ErrorContains(t, err, "loan L-1: impossible application")
+			require.ErrorContains(t, err, "loan L-1: invalid application")
 		})
 	}
 }
 
-func TestTheInstalmentPaysTheLoanBackExactly(t *testing.T) {
+func TestInstalmentsRepayTheLoanExactly(t *testing.T) {
 	l := Loan{Amount: 10_000, Months: 36, Rate: 6, Variable: true}
 	for _, additional := range []float64{0, 2} {
 		rest, rate := l.Amount, 6+passThrough*additional
@@ -88,14 +89,14 @@ func TestTheInstalmentPaysTheLoanBackExactly(t *testing.T) {
 	}
 }
 
-func TestApplicationsAreTheSameEachTime(t *testing.T) {
+func TestMakeIsDeterministic(t *testing.T) {
 	again := Make(41)
 	require.Equal(t, Make(41), again)
 	require.NotEqual(t, Make(41), Make(42))
 	require.Equal(t, "applications/0012/0012345.json", Key(12345))
 }
 
-func TestMoreInflationMakesMoreLoansFail(t *testing.T) {
+func TestMoreInflationFailsMoreLoans(t *testing.T) {
 	const n = 5000
 	failed := map[float64]float64{}
 	var corrupt, size int
@@ -118,7 +119,7 @@ func TestMoreInflationMakesMoreLoansFail(t *testing.T) {
 	}
 	require.InDelta(t, 1024, size/n, 64)
 	require.Equal(t, 6, corrupt)
-	// Two more or less is what another processor's rounding may do.
+	// The tolerance allows for rounding on other processors.
 	require.InDelta(t, 156, failed[0], 2)
 	require.InDelta(t, 193, failed[2], 2)
 	require.InDelta(t, 265, failed[4], 2)

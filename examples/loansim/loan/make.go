@@ -23,10 +23,10 @@ var (
 	last        = []string{"Adeyemi", "Berg", "Costa", "Dubois", "Eriksen", "Fontana", "Garcia", "Horvat", "Ito", "Jansen"}
 )
 
-// Key names the i-th application of a bucket: a thousand to a directory.
+// Key returns the key of the i-th application: a thousand applications share a directory.
 func Key(i int64) string { return fmt.Sprintf("applications/%04d/%07d.json", i/perDirectory, i) }
 
-// Make returns the i-th application, the same each time.
+// Make returns the i-th application. The result is deterministic.
 func Make(i int64) Application {
 	r := rand.New(rand.NewPCG(seed, uint64(i)))
 	between := func(low, high float64) float64 { return cents(low + (high-low)*r.Float64()) }
@@ -56,7 +56,8 @@ func Make(i int64) Application {
 	return a
 }
 
-// Encode returns the i-th application as JSON, about 1 KiB. One in a thousand is cut off in the middle, as happens.
+// Encode returns the i-th application as JSON of about 1 KiB. One in a thousand is truncated, to
+// have malformed input.
 func Encode(i int64) ([]byte, error) {
 	data, err := json.Marshal(Make(i))
 	if err != nil {

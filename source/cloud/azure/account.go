@@ -13,10 +13,11 @@ import (
 	"gocloud.dev/blob/azureblob"
 )
 
-// account is what the environment says: where the service is, and how to prove who asks. The first that is there counts, in
-// the order in which azureblob asks: account and key, a SAS token, a connection string, what azidentity finds.
+// account is the configuration from the environment: the address of the service, and the
+// credentials. Credentials are tried in the order of azureblob: account key, SAS token, connection
+// string, azidentity.
 type account struct {
-	service    azureblob.ServiceURLOptions // with the SAS token
+	service    azureblob.ServiceURLOptions // includes the SAS token
 	key        string
 	connection string
 }
@@ -26,13 +27,13 @@ func fromEnvironment() account {
 	if a.connection == "" {
 		a.connection = os.Getenv("AZURE_STORAGEBLOB_CONNECTIONSTRING")
 	}
-	if os.Getenv("AZURE_STORAGE_ACCOUNT") != "" { // the name in a connection string has its key there
+	if os.Getenv("AZURE_STORAGE_ACCOUNT") != "" { // otherwise the account is that of the connection string, which has its own key
 		a.key = os.Getenv("AZURE_STORAGE_KEY")
 	}
 	return a
 }
 
-// client returns what makes the client of a container over own.
+// client returns a function that makes the client of a container over own.
 func (a account) client(own *http.Client) func(azureblob.ServiceURL, azureblob.ContainerName) (*container.Client, error) {
 	return func(service azureblob.ServiceURL, name azureblob.ContainerName) (*container.Client, error) {
 		if err := a.keepToken(service); err != nil {
@@ -42,7 +43,7 @@ func (a account) client(own *http.Client) func(azureblob.ServiceURL, azureblob.C
 		options.Transport = own
 		address, err := url.JoinPath(string(service), string(name))
 		if err != nil {
-			return nil, errors.New("azure: the container's address does not parse")
+			return nil, errors.New("azure: the container's URL does not parse")
 		}
 		switch {
 		case a.key != "":
@@ -66,8 +67,8 @@ func (a account) client(own *http.Client) func(azureblob.ServiceURL, azureblob.C
 	}
 }
 
-// keepToken refuses to send a SAS token, which is part of every address, where a bucket's URL says instead of where the
-// environment does.
+// keepToken returns an error if the bucket's URL names another service than the environment. The
+// SAS token is part of every request URL, so it would be sent to that service.
 func (a account) keepToken(service azureblob.ServiceURL) error {
 	if a.service.SASToken == "" {
 		return nil
@@ -77,7 +78,7 @@ func (a account) keepToken(service azureblob.ServiceURL) error {
 		return err
 	}
 	if !sameOrigin(home, service) {
-		return errors.New("azure: the bucket's URL names another service than the one that AZURE_STORAGE_SAS_TOKEN is for")
+		return errors.New("azure: the bucket's URL names another service than the environment, and AZURE_STORAGE_SAS_TOKEN must not be sent to it")
 	}
 	return nil
 }

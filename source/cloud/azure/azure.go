@@ -1,4 +1,5 @@
-// Package azure opens containers of Azure Blob Storage with enough connections and tells source.Objects what it can do.
+// Package azure opens containers of Azure Blob Storage with enough connections, and describes the
+// features of the service to source.Objects.
 package azure
 
 import (
@@ -15,15 +16,17 @@ import (
 	"github.com/go-dmap/dmap/source/cloud/internal/conns"
 )
 
-// Options of OpenBucket. The zero value is valid.
+// Options configures OpenBucket. The zero value is valid.
 type Options struct {
-	// Calls is how many requests run at once: dmap.Options.MaxConcurrency. Each keeps a connection. 0: 1,000.
+	// Calls is the number of concurrent requests, each with a connection of its own. Set it to
+	// dmap.Options.MaxConcurrency. 0: 1,000.
 	Calls int
 }
 
-// OpenBucket opens a URL such as "azblob://my-container" as blob.OpenBucket does, with all parameters and environment
-// variables that azureblob documents, but with a client that keeps enough connections for Options.Calls. The SDK makes four
-// attempts of each request; it retries no body that breaks off, which source.Object does.
+// OpenBucket opens a URL such as "azblob://my-container" like blob.OpenBucket, but with a client
+// that keeps enough connections for Options.Calls. It accepts all parameters and environment
+// variables that azureblob documents. The SDK makes up to four attempts of each request. It does
+// not retry a body that breaks off; source.Object does.
 func OpenBucket(ctx context.Context, bucketURL string, options Options) (*blob.Bucket, error) {
 	calls, err := conns.Calls(options.Calls)
 	if err != nil {
@@ -31,10 +34,10 @@ func OpenBucket(ctx context.Context, bucketURL string, options Options) (*blob.B
 	}
 	u, err := url.Parse(bucketURL)
 	if err != nil {
-		return nil, errors.New("azure: the bucket's URL does not parse") // it is not repeated, as it may hold a secret
+		return nil, errors.New("azure: the bucket's URL does not parse") // the URL may hold a secret
 	}
 	if u.Scheme != azureblob.Scheme {
-		return nil, fmt.Errorf("azure: scheme %q: want %s", u.Scheme, azureblob.Scheme)
+		return nil, fmt.Errorf("azure: the bucket's URL has scheme %q: want %s", u.Scheme, azureblob.Scheme)
 	}
 	account := fromEnvironment()
 	opener := &azureblob.URLOpener{
@@ -44,11 +47,11 @@ func OpenBucket(ctx context.Context, bucketURL string, options Options) (*blob.B
 	return opener.OpenBucketURL(ctx, u)
 }
 
-// Transport is http.DefaultTransport with enough connections for calls requests at once: an http.Client with it goes into
-// azcore's ClientOptions.Transport.
+// Transport returns a copy of http.DefaultTransport with enough connections for calls concurrent
+// requests. An http.Client that uses it can be set as ClientOptions.Transport of azcore.
 func Transport(calls int) *http.Transport { return conns.Transport(calls) }
 
-// sameOrigin reports whether two addresses are of one service.
+// sameOrigin reports whether two addresses have the same scheme and host.
 func sameOrigin(a, b azureblob.ServiceURL) bool {
 	x, err := url.Parse(string(a))
 	if err != nil {

@@ -20,10 +20,11 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// key is base64, as accounts' keys are.
+// key is base64, like the keys of accounts.
 const key = "c2VjcmV0"
 
-// asUser is the environment of a user of the account "loans" with what pairs of name and value say.
+// asUser sets the environment of a user of the account "loans". pairs are names and values of
+// further variables.
 func asUser(t *testing.T, pairs ...string) {
 	for _, name := range []string{
 		"ACCOUNT", "KEY", "SAS_TOKEN", "CONNECTION_STRING", "DOMAIN", "PROTOCOL", "IS_CDN", "IS_LOCAL_EMULATOR",
@@ -37,7 +38,7 @@ func asUser(t *testing.T, pairs ...string) {
 	}
 }
 
-// urlOf is a container of the service at address.
+// urlOf returns the URL of a container of the service at address.
 func urlOf(address string) string {
 	query := url.Values{"protocol": {"http"}, "domain": {strings.TrimPrefix(address, "http://")}, "localemu": {"true"}}
 	return "azblob://box?" + query.Encode()
@@ -51,7 +52,7 @@ func open(t *testing.T, url string) *blob.Bucket {
 	return bucket
 }
 
-func TestCallsKeepTheirConnections(t *testing.T) {
+func TestConcurrentCallsKeepTheirConnections(t *testing.T) {
 	asUser(t, "AZURE_STORAGE_KEY", key)
 	const calls = 1000
 	store := crowd.NewStore(calls)
@@ -72,10 +73,10 @@ func TestCallsKeepTheirConnections(t *testing.T) {
 	require.NoError(t, err)
 	defer standard.Close()
 	require.EqualValues(t, calls, round(standard))
-	require.Greater(t, round(standard), int64(calls/2), "the SDK's own client is enough: then this package is not needed")
+	require.Greater(t, round(standard), int64(calls/2), "the SDK's default client keeps enough connections: this package is no longer needed")
 }
 
-// listing answers a listing of the given names, and reads of the ETag "0x7".
+// listing answers listings with the given names, and reads of the object with ETag "0x7".
 func listing(names ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		const modified = "Thu, 01 Jan 2026 00:00:00 GMT"
@@ -105,7 +106,7 @@ func recorder(t *testing.T, names ...string) *crowd.Recorder {
 	return r
 }
 
-func TestWhoAsksIsProvenAsTheEnvironmentSays(t *testing.T) {
+func TestCredentialsComeFromTheEnvironment(t *testing.T) {
 	for name, test := range map[string]struct {
 		environment []string
 		query, head string
@@ -136,7 +137,7 @@ func TestWhoAsksIsProvenAsTheEnvironmentSays(t *testing.T) {
 	})
 }
 
-func TestATokenStaysWithItsService(t *testing.T) {
+func TestSASTokenIsNotSentToAnotherService(t *testing.T) {
 	asUser(t, "AZURE_STORAGE_SAS_TOKEN", "sig=yes")
 	_, err := azure.OpenBucket(t.Context(), "azblob://box?domain=example.com", azure.Options{})
 	require.ErrorContains(t, err, "AZURE_STORAGE_SAS_TOKEN")
@@ -144,7 +145,7 @@ func TestATokenStaysWithItsService(t *testing.T) {
 	open(t, "azblob://box")
 }
 
-func TestWhatIsWrongIsSaid(t *testing.T) {
+func TestInvalidURLAndOptionsAreErrors(t *testing.T) {
 	asUser(t, "AZURE_STORAGE_KEY", key)
 	for _, test := range []struct{ url, want string }{
 		{"s3://box", `scheme "s3"`},
@@ -158,7 +159,7 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 	require.ErrorContains(t, err, "Calls -1")
 }
 
-func TestTheSDKStillKeepsToItselfWhereAListingStarts(t *testing.T) {
+func TestSDKDoesNotSendTheStartOfAListing(t *testing.T) {
 	asUser(t, "AZURE_STORAGE_KEY", key)
 	server := recorder(t, "a", "b")
 	require.Nil(t, azure.Store().StartAfter)
@@ -172,10 +173,10 @@ func TestTheSDKStillKeepsToItselfWhereAListingStarts(t *testing.T) {
 		},
 	})
 	require.NoError(t, err)
-	require.False(t, server.Last().URL.Query().Has("startFrom"), "it says so now: then Store can have StartAfter")
+	require.False(t, server.Last().URL.Query().Has("startFrom"), "the SDK sends it now: Store can have StartAfter")
 }
 
-func TestObjectsHaveTheETagThatAReadCanAskFor(t *testing.T) {
+func TestReadsAreConditionalOnTheListedETag(t *testing.T) {
 	asUser(t, "AZURE_STORAGE_KEY", key)
 	server := recorder(t, "key")
 	bucket := open(t, urlOf(server.URL))
@@ -199,7 +200,7 @@ func TestObjectsHaveTheETagThatAReadCanAskFor(t *testing.T) {
 	}
 }
 
-func TestOtherStoresAreNotTouched(t *testing.T) {
+func TestRequestsOfOtherStoresAreNotChanged(t *testing.T) {
 	other := func(any) bool { return false }
 	require.False(t, azure.Store().IfMatch(other, "etag"))
 	require.Empty(t, azure.Store().ETag(new(blob.ListObject)))

@@ -9,8 +9,9 @@ import (
 	"github.com/go-dmap/dmap/source"
 )
 
-// Store is what Azure Blob Storage can do: ETags, and reads that are conditional on them. Listings cannot start at a key: the
-// service can, but azblob v1.8.0 has an option StartFrom that it never sends. So Azure is listed by one request after the other.
+// Store describes the features of Azure Blob Storage: ETags and conditional reads. Listings start
+// at the first key: azblob v1.8.0 has an option StartFrom but never sends it. So source.Objects
+// lists Azure with one request after the other.
 func Store() source.Store {
 	return source.Store{ETag: etag, IfMatch: ifMatch}
 }
@@ -23,7 +24,7 @@ func etag(listed *blob.ListObject) string {
 	return quoted(string(*item.Properties.ETag))
 }
 
-// quoted is etag as a request wants it: listings give it without its quotes.
+// quoted adds the quotes that a request needs: listings return ETags without them.
 func quoted(etag string) string {
 	if etag == "" || etag[len(etag)-1] == '"' {
 		return etag

@@ -1,4 +1,5 @@
-// Package gcs opens buckets of Google Cloud Storage with enough connections and tells source.Objects what it can do.
+// Package gcs opens buckets of Google Cloud Storage with enough connections, and describes the
+// features of the service to source.Objects.
 package gcs
 
 import (
@@ -19,16 +20,18 @@ import (
 	"github.com/go-dmap/dmap/source/cloud/internal/conns"
 )
 
-// Options of OpenBucket. The zero value is valid.
+// Options configures OpenBucket. The zero value is valid.
 type Options struct {
-	// Calls is how many requests run at once: dmap.Options.MaxConcurrency. Each keeps a connection. 0: 1,000.
+	// Calls is the number of concurrent requests, each with a connection of its own. Set it to
+	// dmap.Options.MaxConcurrency. 0: 1,000.
 	Calls int
 }
 
-// OpenBucket opens a URL such as "gs://my-bucket" as blob.OpenBucket does, with all parameters that gcsblob documents and
-// the application default credentials, but with a client that keeps enough connections for Options.Calls. It fails if there
-// are no credentials, unless the URL says anonymous=true. It cannot sign URLs. The SDK repeats reads and listings that fail
-// until the context ends, and goes on with a body that breaks off. STORAGE_EMULATOR_HOST is heeded.
+// OpenBucket opens a URL such as "gs://my-bucket" like blob.OpenBucket, but with a client that
+// keeps enough connections for Options.Calls. It accepts all parameters that gcsblob documents,
+// and uses the application default credentials. Without credentials it fails, unless the URL
+// contains anonymous=true. The bucket cannot sign URLs. The SDK retries failed reads and listings
+// until the context ends, and resumes a body that breaks off. STORAGE_EMULATOR_HOST is respected.
 func OpenBucket(ctx context.Context, bucketURL string, options Options) (*blob.Bucket, error) {
 	calls, err := conns.Calls(options.Calls)
 	if err != nil {
@@ -36,10 +39,10 @@ func OpenBucket(ctx context.Context, bucketURL string, options Options) (*blob.B
 	}
 	u, err := url.Parse(bucketURL)
 	if err != nil {
-		return nil, errors.New("gcs: the bucket's URL does not parse") // it is not repeated, as it may hold a secret
+		return nil, errors.New("gcs: the bucket's URL does not parse") // the URL may hold a secret
 	}
 	if u.Scheme != gcsblob.Scheme {
-		return nil, fmt.Errorf("gcs: scheme %q: want %s", u.Scheme, gcsblob.Scheme)
+		return nil, fmt.Errorf("gcs: the bucket's URL has scheme %q: want %s", u.Scheme, gcsblob.Scheme)
 	}
 	opener, err := opener(ctx, u, Transport(calls))
 	if err != nil {
@@ -48,7 +51,8 @@ func OpenBucket(ctx context.Context, bucketURL string, options Options) (*blob.B
 	return opener.OpenBucketURL(ctx, u)
 }
 
-// opener makes what opens u over transport, and takes from u what would bring another transport.
+// opener returns an opener for u that uses transport. It removes the parameters from u that would
+// make gcsblob choose another transport.
 func opener(ctx context.Context, u *url.URL, transport *http.Transport) (*gcsblob.URLOpener, error) {
 	query := u.Query()
 	o := &gcsblob.URLOpener{Client: gcp.NewAnonymousHTTPClient(transport)}
@@ -57,7 +61,7 @@ func opener(ctx context.Context, u *url.URL, transport *http.Transport) (*gcsblo
 	switch {
 	case err != nil:
 		return nil, err
-	case emulated: // gcsblob would take http.DefaultClient
+	case emulated: // gcsblob would use http.DefaultClient
 		o.Options.ClientOptions = []option.ClientOption{option.WithHTTPClient(&http.Client{Transport: transport})}
 	case anonymous && !overGRPC(query):
 		query.Del("anonymous")
@@ -80,7 +84,7 @@ func opener(ctx context.Context, u *url.URL, transport *http.Transport) (*gcsblo
 	return o, nil
 }
 
-// anonymous reports whether a URL wants no credentials, in either of the ways that gcsblob knows.
+// anonymous reports whether a URL asks for no credentials, in either of the two forms of gcsblob.
 func anonymous(query url.Values) (bool, error) {
 	if query.Get("access_id") == "-" {
 		return true, nil
@@ -91,13 +95,14 @@ func anonymous(query url.Values) (bool, error) {
 	}
 	is, err := strconv.ParseBool(value)
 	if err != nil {
-		return false, fmt.Errorf("gcs: anonymous=%s in the bucket's URL: want true or false", value)
+		return false, fmt.Errorf("gcs: the bucket's URL has anonymous=%s: want true or false", value)
 	}
 	return is, nil
 }
 
-// overGRPC reports whether a URL wants the other protocol, which has one connection for many calls.
+// overGRPC reports whether a URL selects gRPC, which sends many calls over one connection.
 func overGRPC(query url.Values) bool { return query.Has("grpc") || query.Has("zonal") }
 
-// Transport is http.DefaultTransport with enough connections for calls requests at once, for gcp.NewHTTPClient.
+// Transport returns a copy of http.DefaultTransport with enough connections for calls concurrent
+// requests, for gcp.NewHTTPClient.
 func Transport(calls int) *http.Transport { return conns.Transport(calls) }

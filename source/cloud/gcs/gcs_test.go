@@ -31,7 +31,7 @@ func open(t *testing.T, url string, options gcs.Options) *blob.Bucket {
 	return bucket
 }
 
-func TestCallsKeepTheirConnections(t *testing.T) {
+func TestConcurrentCallsKeepTheirConnections(t *testing.T) {
 	const calls = 1000
 	store := crowd.NewStore(calls)
 	defer store.Close()
@@ -52,11 +52,11 @@ func TestCallsKeepTheirConnections(t *testing.T) {
 	require.NoError(t, err)
 	defer standard.Close()
 	require.EqualValues(t, calls, round(standard))
-	require.Greater(t, round(standard), int64(calls/2), "the SDK's own client is enough: then this package is not needed")
-	http.DefaultClient.CloseIdleConnections() // which gocloud takes for an emulator
+	require.Greater(t, round(standard), int64(calls/2), "the SDK's default client keeps enough connections: this package is no longer needed")
+	http.DefaultClient.CloseIdleConnections() // gocloud uses it for an emulator
 }
 
-func TestWhatIsWrongIsSaid(t *testing.T) {
+func TestInvalidURLAndOptionsAreErrors(t *testing.T) {
 	t.Setenv("STORAGE_EMULATOR_HOST", "")
 	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", "/nonexistent")
 	for _, test := range []struct{ url, want string }{
@@ -76,7 +76,7 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 	}
 }
 
-// listing answers a listing of the given names, and reads of generation 7.
+// listing answers listings with the given names, and reads of generation 7.
 func listing(names ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasSuffix(r.URL.Path, "/o") {
@@ -119,7 +119,7 @@ func TestListingsStartAtAKey(t *testing.T) {
 	require.Equal(t, "top/a/2", start(prefixed, "a/", "a/2"))
 }
 
-func TestObjectsHaveTheGenerationThatAReadCanAskFor(t *testing.T) {
+func TestReadsAreConditionalOnTheListedGeneration(t *testing.T) {
 	server := crowd.NewRecorder(listing("key"))
 	defer server.Close()
 	emulate(t, server.URL)
@@ -144,7 +144,7 @@ func TestObjectsHaveTheGenerationThatAReadCanAskFor(t *testing.T) {
 	}
 }
 
-func TestOtherStoresAreNotTouched(t *testing.T) {
+func TestRequestsOfOtherStoresAreNotChanged(t *testing.T) {
 	other := func(any) bool { return false }
 	require.False(t, gcs.Store().StartAfter(other, "", "key"))
 	require.False(t, gcs.Store().IfMatch(other, "7"))

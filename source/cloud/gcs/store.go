@@ -10,8 +10,9 @@ import (
 	"github.com/go-dmap/dmap/source/cloud/internal/startkey"
 )
 
-// Store is what Google Cloud Storage can do: listings that start at a key, and conditional reads. As a read cannot be
-// conditional on an ETag there, source.Object.ETag is the object's generation, a decimal number that is new with every write.
+// Store describes the features of Google Cloud Storage: listings that start at a key, and
+// conditional reads. A read there cannot be conditional on an ETag, so source.Object.ETag holds
+// the object's generation: a decimal number that changes with every write.
 func Store() source.Store {
 	return source.Store{ETag: generation, StartAfter: startAfter, IfMatch: ifMatch}
 }
@@ -31,12 +32,12 @@ func startAfter(as func(any) bool, prefix, key string) bool {
 	}
 	start, ok := startkey.Within(query.Prefix, prefix, key, escapes)
 	if ok {
-		query.StartOffset = start // does no harm on a later page
+		query.StartOffset = start // later pages may have it, too
 	}
 	return ok
 }
 
-// escapes says which characters gcsblob does not write as they are.
+// escapes reports whether gcsblob escapes c in a key.
 func escapes(c byte) bool { return c == '\n' || c == '\r' }
 
 func ifMatch(as func(any) bool, etag string) bool {

@@ -12,8 +12,8 @@ import (
 	"github.com/go-dmap/dmap/source/cloud/s3"
 )
 
-// numbered are n keys of each form.
-func numbered(n int, forms ...string) (keys []string) {
+// numberedKeys returns n keys of each form.
+func numberedKeys(n int, forms ...string) (keys []string) {
 	for i := range n {
 		for _, form := range forms {
 			keys = append(keys, fmt.Sprintf(form, i))
@@ -22,8 +22,8 @@ func numbered(n int, forms ...string) (keys []string) {
 	return keys
 }
 
-// all are the keys that a source lists, sorted, up to its first error.
-func all(t *testing.T, bucket *blob.Bucket, prefix string, options source.ObjectsOptions) (keys []string, err error) {
+// listAll returns the keys that a source lists, sorted, up to its first error.
+func listAll(t *testing.T, bucket *blob.Bucket, prefix string, options source.ObjectsOptions) (keys []string, err error) {
 	src := source.Objects(bucket, prefix, options)
 	for split, err := range src.Splits(t.Context()) {
 		require.NoError(t, err)
@@ -39,28 +39,29 @@ func all(t *testing.T, bucket *blob.Bucket, prefix string, options source.Object
 	return keys, nil
 }
 
-func TestARangedListingFindsEveryKeyOnce(t *testing.T) {
+func TestParallelListingFindsEveryKeyOnce(t *testing.T) {
 	s := newServer(t)
-	want := numbered(700, "Z/%03d", "a%03d", "b_%03d", "é/%03d")
-	fill(t, s.open(t), numbered(700, "top/Z/%03d", "top/a%03d", "top/b_%03d", "top/é/%03d", "zzz%03d")...)
+	want := numberedKeys(700, "Z/%03d", "a%03d", "b_%03d", "é/%03d")
+	fill(t, s.open(t), numberedKeys(700, "top/Z/%03d", "top/a%03d", "top/b_%03d", "top/é/%03d", "zzz%03d")...)
 	bucket := blob.PrefixedBucket(s.open(t), "top/")
 	defer bucket.Close()
-	got, err := all(t, bucket, "", source.ObjectsOptions{Store: s3.Store()})
+	got, err := listAll(t, bucket, "", source.ObjectsOptions{Store: s3.Store()})
 	require.NoError(t, err)
 	slices.Sort(want)
 	require.Len(t, got, len(want))
 	require.True(t, slices.Equal(want, got))
 }
 
-// The driver writes a control character as "__0x1__", so S3 has such keys elsewhere in its order than their bytes say.
-func TestKeysThatTheDriverEscapesAreNotLostSilently(t *testing.T) {
+// The driver writes a control character as "__0x1__", so S3 sorts such keys differently than their
+// bytes.
+func TestParallelListingFailsOnKeysThatTheDriverEscapes(t *testing.T) {
 	s := newServer(t)
 	bucket := s.open(t)
-	want := numbered(400, "a%03d", "b\x01%03d", "b_%03d", "x/../%03d")
+	want := numberedKeys(400, "a%03d", "b\x01%03d", "b_%03d", "x/../%03d")
 	fill(t, bucket, want...)
-	_, err := all(t, bucket, "", source.ObjectsOptions{Store: s3.Store()})
+	_, err := listAll(t, bucket, "", source.ObjectsOptions{Store: s3.Store()})
 	require.ErrorContains(t, err, "Listers 1")
-	got, err := all(t, bucket, "", source.ObjectsOptions{Store: s3.Store(), Listers: 1})
+	got, err := listAll(t, bucket, "", source.ObjectsOptions{Store: s3.Store(), Listers: 1})
 	require.NoError(t, err)
 	slices.Sort(want)
 	require.Len(t, got, len(want))

@@ -1,4 +1,5 @@
-// Package s3 opens S3 buckets with enough connections and tells source.Objects what S3 can do.
+// Package s3 opens S3 buckets with enough connections, and describes the features of S3 to
+// source.Objects.
 package s3
 
 import (
@@ -17,16 +18,18 @@ import (
 	"github.com/go-dmap/dmap/source/cloud/internal/conns"
 )
 
-// Options of OpenBucket. The zero value is valid.
+// Options configures OpenBucket. The zero value is valid.
 type Options struct {
-	// Calls is how many requests run at once: dmap.Options.MaxConcurrency. Each keeps a connection. 0: 1,000.
+	// Calls is the number of concurrent requests, each with a connection of its own. Set it to
+	// dmap.Options.MaxConcurrency. 0: 1,000.
 	Calls int
 }
 
-// OpenBucket opens a URL such as "s3://my-bucket?region=eu-central-1" as blob.OpenBucket does, with all parameters that
-// s3blob documents and the usual configuration (environment, shared files, roles), but with a client that keeps enough
-// connections for Options.Calls. The SDK makes three attempts of each request, as with blob.OpenBucket; it retries no body
-// that breaks off, which source.Object does.
+// OpenBucket opens a URL such as "s3://my-bucket?region=eu-central-1" like blob.OpenBucket, but
+// with a client that keeps enough connections for Options.Calls. It accepts all parameters that
+// s3blob documents, and uses the default AWS configuration (environment, shared files, roles). The
+// SDK makes up to three attempts of each request, as with blob.OpenBucket. It does not retry a
+// body that breaks off; source.Object does.
 func OpenBucket(ctx context.Context, bucketURL string, options Options) (*blob.Bucket, error) {
 	calls, err := conns.Calls(options.Calls)
 	if err != nil {
@@ -34,12 +37,12 @@ func OpenBucket(ctx context.Context, bucketURL string, options Options) (*blob.B
 	}
 	u, err := url.Parse(bucketURL)
 	if err != nil {
-		return nil, errors.New("s3: the bucket's URL does not parse") // it is not repeated, as it may hold a secret
+		return nil, errors.New("s3: the bucket's URL does not parse") // the URL may hold a secret
 	}
 	if u.Scheme != s3blob.Scheme {
-		return nil, fmt.Errorf("s3: scheme %q: want %s", u.Scheme, s3blob.Scheme)
+		return nil, fmt.Errorf("s3: the bucket's URL has scheme %q: want %s", u.Scheme, s3blob.Scheme)
 	}
-	opener := new(s3blob.URLOpener) // it notes what the URL says for the bucket in its Options
+	opener := new(s3blob.URLOpener) // its Options are set from the parameters of the URL
 	narrow, err := opener.OpenBucketURL(ctx, u)
 	if err != nil {
 		return nil, err
@@ -52,21 +55,22 @@ func OpenBucket(ctx context.Context, bucketURL string, options Options) (*blob.B
 	return s3blob.OpenBucket(ctx, Client(client, calls), u.Host, &opener.Options)
 }
 
-// Client is client with enough connections for calls requests at once. A client of your own whose HTTP client is not the
-// SDK's BuildableClient is returned as it is: see HTTPClient.
+// Client returns a copy of client with enough connections for calls concurrent requests. It
+// returns client itself if its HTTP client is not the SDK's BuildableClient: see HTTPClient.
 func Client(client *s3.Client, calls int) *s3.Client {
 	options := client.Options()
 	own, ok := options.HTTPClient.(*awshttp.BuildableClient)
 	if !ok {
 		return client
 	}
-	options.HTTPClient = roomy(own, calls)
+	options.HTTPClient = widen(own, calls)
 	return s3.New(options)
 }
 
-// HTTPClient is the SDK's HTTP client with enough connections for calls requests at once, for config.WithHTTPClient.
-func HTTPClient(calls int) aws.HTTPClient { return roomy(awshttp.NewBuildableClient(), calls) }
+// HTTPClient returns the SDK's HTTP client with enough connections for calls concurrent requests,
+// for config.WithHTTPClient.
+func HTTPClient(calls int) aws.HTTPClient { return widen(awshttp.NewBuildableClient(), calls) }
 
-func roomy(client *awshttp.BuildableClient, calls int) *awshttp.BuildableClient {
+func widen(client *awshttp.BuildableClient, calls int) *awshttp.BuildableClient {
 	return client.WithTransportOptions(func(t *http.Transport) { conns.Widen(t, calls) })
 }

@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// asUser is the environment of a user; nothing else may be found.
+// asUser sets the environment of a user, and hides all other configuration.
 func asUser(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "id")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
@@ -31,7 +31,7 @@ func asUser(t *testing.T) {
 func urlOf(address string, more ...string) string {
 	query := url.Values{
 		"region": {"us-east-1"}, "endpoint": {address}, "hostname_immutable": {"true"}, "use_path_style": {"true"},
-		"response_checksum_validation": {"when_required"}, // else each answer without one is logged
+		"response_checksum_validation": {"when_required"}, // otherwise the SDK logs each response without one
 	}
 	for i := 0; i < len(more); i += 2 {
 		query.Set(more[i], more[i+1])
@@ -39,7 +39,7 @@ func urlOf(address string, more ...string) string {
 	return "s3://bucket?" + query.Encode()
 }
 
-// server is an S3 server in this process that records what is asked.
+// server is an in-process S3 server that records requests.
 type server struct{ *crowd.Recorder }
 
 func newServer(t *testing.T) server {
@@ -51,16 +51,16 @@ func newServer(t *testing.T) server {
 	return server{s}
 }
 
-// open opens the server's bucket as a user does.
+// open opens the server's bucket as a user would.
 func (s server) open(t *testing.T, more ...string) *blob.Bucket {
 	t.Helper()
 	bucket, err := s3.OpenBucket(t.Context(), urlOf(s.URL, more...), s3.Options{})
 	require.NoError(t, err)
-	t.Cleanup(func() { bucket.Close() }) // not again where a prefixed bucket has taken it over
+	t.Cleanup(func() { bucket.Close() }) // ignore the error: a prefixed bucket may have closed it
 	return bucket
 }
 
-func TestCallsKeepTheirConnections(t *testing.T) {
+func TestConcurrentCallsKeepTheirConnections(t *testing.T) {
 	asUser(t)
 	const calls = 1000
 	store := crowd.NewStore(calls)
@@ -85,10 +85,10 @@ func TestCallsKeepTheirConnections(t *testing.T) {
 	require.NoError(t, err)
 	defer standard.Close()
 	require.EqualValues(t, calls, round(standard))
-	require.Greater(t, round(standard), int64(calls/2), "the SDK's own client is enough: then this package is not needed")
+	require.Greater(t, round(standard), int64(calls/2), "the SDK's default client keeps enough connections: this package is no longer needed")
 }
 
-func TestTheURLCountsAsInGocloud(t *testing.T) {
+func TestURLParametersOfGocloudApply(t *testing.T) {
 	s := newServer(t)
 	bucket := s.open(t, "ssetype", "AES256", "rate_limiter_capacity", "7")
 	require.NoError(t, bucket.WriteAll(t.Context(), "key", []byte("x"), nil))
@@ -101,7 +101,7 @@ func TestTheURLCountsAsInGocloud(t *testing.T) {
 	require.Contains(t, s.Last().Header.Get("Authorization"), "Credential=id/")
 }
 
-func TestWhatIsWrongIsSaid(t *testing.T) {
+func TestInvalidURLAndOptionsAreErrors(t *testing.T) {
 	asUser(t)
 	for _, test := range []struct{ url, want string }{
 		{"gs://bucket", `scheme "gs"`},
@@ -115,7 +115,7 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 	require.ErrorContains(t, err, "Calls -1")
 }
 
-func TestAClientOfOnesOwnIsWidenedIfItCanBe(t *testing.T) {
+func TestClientWidensOnlyTheBuildableClient(t *testing.T) {
 	own := awss3.New(awss3.Options{Region: "us-east-1", HTTPClient: awshttp.NewBuildableClient().WithTransportOptions(
 		func(t *http.Transport) { t.MaxConnsPerHost = 50 },
 	)})

@@ -10,8 +10,8 @@ import (
 	"github.com/go-dmap/dmap/source/cloud/internal/startkey"
 )
 
-// Store is what S3, and what speaks its protocol, can do: ETags, conditional reads, and listings that start at a key.
-// Directory buckets (S3 Express) ignore where a listing is to start.
+// Store describes the features of S3 and of S3-compatible stores: ETags, conditional reads, and
+// listings that start at a key. Directory buckets (S3 Express) ignore the start key.
 func Store() source.Store {
 	return source.Store{ETag: etag, StartAfter: startAfter, IfMatch: ifMatch}
 }
@@ -30,16 +30,16 @@ func startAfter(as func(any) bool, prefix, key string) bool {
 		return false
 	}
 	if in.ContinuationToken != nil {
-		return true // it starts where the page before ended
+		return true // a later page: the token says where it starts
 	}
 	start, ok := startkey.Within(aws.ToString(in.Prefix), prefix, key, escapes)
 	if ok && start != "" {
-		in.StartAfter = aws.String(start) // which leaves out start itself too
+		in.StartAfter = aws.String(start) // exclusive: the listing does not include start itself
 	}
 	return ok
 }
 
-// escapes says which characters s3blob does not write as they are.
+// escapes reports whether s3blob escapes c in a key.
 func escapes(c byte) bool { return c < ' ' }
 
 func ifMatch(as func(any) bool, etag string) bool {

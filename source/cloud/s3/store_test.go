@@ -16,7 +16,7 @@ func fill(t *testing.T, bucket *blob.Bucket, keys ...string) {
 	}
 }
 
-// listed are the keys of a page that starts at key.
+// listed returns the keys of a page that starts after key.
 func listed(t *testing.T, bucket *blob.Bucket, token []byte, size int, prefix, key string) (keys []string, next []byte) {
 	hooked := false
 	objects, next, err := bucket.ListPage(t.Context(), token, size, &blob.ListOptions{
@@ -33,7 +33,7 @@ func listed(t *testing.T, bucket *blob.Bucket, token []byte, size int, prefix, k
 	return keys, next
 }
 
-func TestListingsStartBehindAKey(t *testing.T) {
+func TestListingStartsAfterAKey(t *testing.T) {
 	s := newServer(t)
 	bucket := s.open(t)
 	fill(t, bucket, "a/1", "a/2", "a/3", "a/4", "b/1")
@@ -51,7 +51,7 @@ func TestListingsStartBehindAKey(t *testing.T) {
 	require.Equal(t, []string{"b/1"}, keys)
 }
 
-func TestListingsOfAPrefixedBucketStartBehindAKey(t *testing.T) {
+func TestListingOfAPrefixedBucketStartsAfterAKey(t *testing.T) {
 	s := newServer(t)
 	fill(t, s.open(t), "top/a/1", "top/a/2", "top/b", "zzz")
 	bucket := blob.PrefixedBucket(s.open(t), "top/")
@@ -63,7 +63,7 @@ func TestListingsOfAPrefixedBucketStartBehindAKey(t *testing.T) {
 	require.Equal(t, []string{"b"}, keys)
 }
 
-func TestAStartThatTheDriverWouldEscapeIsEarlierNotLater(t *testing.T) {
+func TestStartKeyThatTheDriverEscapesIsMovedEarlier(t *testing.T) {
 	s := newServer(t)
 	bucket := s.open(t)
 	fill(t, bucket, "a", "a\x01b", "a/../b", "aB", "b")
@@ -74,13 +74,13 @@ func TestAStartThatTheDriverWouldEscapeIsEarlierNotLater(t *testing.T) {
 		require.Equal(t, start, s.Last().URL.Query().Get("start-after"))
 		for _, k := range []string{"a", "a\x01b", "a/../b", "aB", "b"} {
 			if k > key {
-				require.Contains(t, keys, k, "behind %q", key)
+				require.Contains(t, keys, k, "after %q", key)
 			}
 		}
 	}
 }
 
-func TestAPrefixThatTheDriverEscapesIsLeftAlone(t *testing.T) {
+func TestNoStartKeyForAPrefixThatTheDriverEscapes(t *testing.T) {
 	s := newServer(t)
 	bucket := s.open(t)
 	fill(t, bucket, "a\x01/1", "a\x01/2")
@@ -94,7 +94,7 @@ func TestAPrefixThatTheDriverEscapesIsLeftAlone(t *testing.T) {
 	require.False(t, s.Last().URL.Query().Has("start-after"))
 }
 
-func TestObjectsHaveTheETagThatAReadCanAskFor(t *testing.T) {
+func TestReadsAreConditionalOnTheListedETag(t *testing.T) {
 	s := newServer(t)
 	bucket := s.open(t)
 	fill(t, bucket, "key")
@@ -117,7 +117,7 @@ func TestObjectsHaveTheETagThatAReadCanAskFor(t *testing.T) {
 	require.Equal(t, 1, n)
 }
 
-func TestOtherStoresAreNotTouched(t *testing.T) {
+func TestRequestsOfOtherStoresAreNotChanged(t *testing.T) {
 	other := func(any) bool { return false }
 	require.False(t, s3.Store().StartAfter(other, "", "key"))
 	require.False(t, s3.Store().IfMatch(other, "etag"))

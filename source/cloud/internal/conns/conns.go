@@ -1,4 +1,4 @@
-// Package conns gives HTTP transports a connection for each call.
+// Package conns configures HTTP transports to keep one connection for each concurrent call.
 package conns
 
 import (
@@ -6,10 +6,10 @@ import (
 	"net/http"
 )
 
-// defaultCalls is for how many calls at once there are connections, if nothing else is said.
+// defaultCalls is the number of concurrent calls if the options do not set it.
 const defaultCalls = 1000
 
-// Calls is n, or the default for 0.
+// Calls returns n, or the default if n is 0.
 func Calls(n int) (int, error) {
 	switch {
 	case n < 0:
@@ -20,17 +20,18 @@ func Calls(n int) (int, error) {
 	return n, nil
 }
 
-// Widen lets t keep enough connections for calls requests at once.
+// Widen lets t keep enough connections for calls concurrent requests.
 func Widen(t *http.Transport, calls int) {
 	t.MaxIdleConns = 0 // no limit over all hosts
-	// More than calls: a connection comes back when a body has been read, and by then the call has begun its next request.
+	// Twice the calls: a connection becomes idle only after its body has been read, and by then
+	// the call may have started its next request.
 	t.MaxIdleConnsPerHost = 2 * calls
 	if t.MaxConnsPerHost > 0 {
 		t.MaxConnsPerHost = max(t.MaxConnsPerHost, 2*calls)
 	}
 }
 
-// Transport is http.DefaultTransport, widened.
+// Transport returns a widened copy of http.DefaultTransport.
 func Transport(calls int) *http.Transport {
 	t := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}
 	if standard, ok := http.DefaultTransport.(*http.Transport); ok {

@@ -1,4 +1,5 @@
-// Package crowd is a store for tests that counts the connections of many calls at once.
+// Package crowd has HTTP servers for tests of the cloud packages: one counts the connections of
+// concurrent calls, one records requests.
 package crowd
 
 import (
@@ -11,20 +12,21 @@ import (
 	"time"
 )
 
-// Store answers each GET with an object of one byte, but only when a whole round of them has come: they are at once for sure.
+// Store answers each GET with an object of one byte, but only after a full round of requests has
+// arrived. So the requests of a round are certainly concurrent.
 type Store struct {
 	*httptest.Server
-	size   int // of a round
+	size   int // requests in a round
 	opened atomic.Int64
 
-	mu      sync.Mutex // guards what follows
-	waiting int
-	whole   chan struct{} // closed when the round is whole
+	mu       sync.Mutex // guards the fields below
+	waiting  int
+	complete chan struct{} // closed when the round is complete
 }
 
-// NewStore starts a store with rounds of size. Close ends it.
+// NewStore starts a store with rounds of size requests. The caller closes it.
 func NewStore(size int) *Store {
-	s := &Store{size: size, whole: make(chan struct{})}
+	s := &Store{size: size, complete: make(chan struct{})}
 	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(s.get))
 	s.Server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 		if state == http.StateNew {
@@ -37,13 +39,13 @@ func NewStore(size int) *Store {
 
 func (s *Store) get(w http.ResponseWriter, _ *http.Request) {
 	s.mu.Lock()
-	whole := s.whole
+	complete := s.complete
 	if s.waiting++; s.waiting == s.size {
-		close(s.whole)
-		s.waiting, s.whole = 0, make(chan struct{})
+		close(s.complete)
+		s.waiting, s.complete = 0, make(chan struct{})
 	}
 	s.mu.Unlock()
-	<-whole
+	<-complete
 	h := w.Header()
 	h.Set("Content-Type", "text/plain")
 	h.Set("Content-Length", strconv.Itoa(1))
@@ -52,7 +54,8 @@ func (s *Store) get(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write([]byte("x"))
 }
 
-// Round makes a round of reads at once and returns how many connections they opened, and the first error.
+// Round makes a round of concurrent reads. It returns the number of connections that they opened,
+// and the first error.
 func (s *Store) Round(read func() error) (opened int64, err error) {
 	before := s.opened.Load()
 	errs := make(chan error, s.size)

@@ -7,15 +7,15 @@ import (
 	"sync"
 )
 
-// Recorder is a store for tests that keeps the last request and answers with what it is told.
+// Recorder is a server that keeps the last request.
 type Recorder struct {
 	*httptest.Server
 
-	mu   sync.Mutex // guards what follows
+	mu   sync.Mutex // guards the fields below
 	last *http.Request
 }
 
-// NewRecorder starts a store whose answers answer writes. Close ends it.
+// NewRecorder starts a server that answers with answer. The caller closes it.
 func NewRecorder(answer http.HandlerFunc) *Recorder {
 	r := &Recorder{}
 	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -27,7 +27,7 @@ func NewRecorder(answer http.HandlerFunc) *Recorder {
 	return r
 }
 
-// Last is the last request.
+// Last returns the last request.
 func (r *Recorder) Last() *http.Request {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -1,4 +1,4 @@
-// Package startkey says where a listing may start in a store whose driver writes some keys differently.
+// Package startkey computes where a listing can start in a store whose driver escapes some keys.
 package startkey
 
 import (
@@ -6,18 +6,21 @@ import (
 	"unicode/utf8"
 )
 
-// Within returns where to start so that no key behind key is left out: the longest beginning of key, behind the prefix of
-// the bucket, that the driver writes as it is. The prefix of the bucket is what stands before prefix in requested, the
-// prefix as the request has it. escapes says which characters, all smaller than an underscore, the driver writes as
-// "__0x…__": so a start before the first of them is never too late. It is false if requested does not end in prefix, because
-// the driver has changed that already.
+// Within returns a start for a listing that must include every key after key: the longest prefix
+// of key that the driver does not escape, preceded by the prefix of the bucket.
+//
+// requested is the prefix as the request has it: the prefix of the bucket, followed by prefix. ok
+// is false if requested does not end in prefix, because the driver has escaped that. escapes
+// reports the characters that the driver writes as "__0x…__". All of them must be smaller than an
+// underscore, so that a start before the first of them is never too late.
 func Within(requested, prefix, key string, escapes func(c byte) bool) (start string, ok bool) {
 	bucket, ok := strings.CutSuffix(requested, prefix)
 	return bucket + plain(key, escapes), ok
 }
 
-// plain is the longest beginning of key without anything that a driver of gocloud escapes: what escapes says, the slash
-// of "../", what looks like an escape, and what is not UTF-8.
+// plain returns the longest prefix of key without anything that a gocloud driver escapes: a
+// character that escapes reports, the slash of "../", text that looks like an escape, and bytes
+// that are not UTF-8.
 func plain(key string, escapes func(c byte) bool) string {
 	for i, c := range key {
 		switch {

@@ -1,4 +1,4 @@
-package boundary
+package csvsplit
 
 import (
 	"bytes"
@@ -15,8 +15,9 @@ import (
 
 var csv = CSV{Delimiter: ','}
 
-// plainly goes through data byte by byte: the states behind each byte.
-func plainly(data []byte) []State {
+// statesByByte returns the states before each byte of data and after the last, computed byte by
+// byte.
+func statesByByte(data []byte) []State {
 	states := []State{LineStart}
 	for _, b := range data {
 		states = append(states, csv.step(states[len(states)-1], b))
@@ -24,8 +25,9 @@ func plainly(data []byte) []State {
 	return states
 }
 
-// inParts goes through data in parts of the given size: the state before each, and the first row start in each, as an offset.
-func inParts(data []byte, size int) (states []State, firsts []int) {
+// statesByParts scans data in parts of the given size. It returns the state before each part and
+// after the last, and the first row start in each part as an offset in data.
+func statesByParts(data []byte, size int) (states []State, firsts []int) {
 	s := LineStart
 	for at := 0; at < len(data); at += size {
 		part := data[at:min(at+size, len(data))]
@@ -40,8 +42,8 @@ func inParts(data []byte, size int) (states []State, firsts []int) {
 	return append(states, s), firsts
 }
 
-// firstIn is the first position behind a line end, behind from and up to to, that a walk byte by byte finds.
-func firstIn(states []State, from, to int) int {
+// firstRowStart returns the first row start in states after from and up to to, or None.
+func firstRowStart(states []State, from, to int) int {
 	for i := from + 1; i <= to; i++ {
 		switch states[i] {
 		case LineStart:
@@ -55,8 +57,8 @@ func firstIn(states []State, from, to int) int {
 
 func checkParts(t *testing.T, data []byte, size int) {
 	t.Helper()
-	want := plainly(data)
-	states, firsts := inParts(data, size)
+	want := statesByByte(data)
+	states, firsts := statesByParts(data, size)
 	for i, s := range states {
 		at := min(i*size, len(data))
 		require.Equal(t, want[at] == Broken, s == Broken, "%q in parts of %d, at %d", data, size, at)
@@ -65,11 +67,11 @@ func checkParts(t *testing.T, data []byte, size int) {
 		}
 	}
 	for i, first := range firsts {
-		require.Equal(t, firstIn(want, i*size, min((i+1)*size, len(data))), first, "%q in parts of %d, part %d", data, size, i)
+		require.Equal(t, firstRowStart(want, i*size, min((i+1)*size, len(data))), first, "%q in parts of %d, part %d", data, size, i)
 	}
 }
 
-// random writes bytes that matter, mostly as a CSV writer would.
+// random returns CSV syntax in random order, mostly as a CSV writer would write it.
 func random(r *rand.Rand) []byte {
 	var b bytes.Buffer
 	if r.IntN(2) == 0 {
@@ -89,7 +91,7 @@ func random(r *rand.Rand) []byte {
 	return b.Bytes()
 }
 
-func TestPartsAgreeWithAWalkByteByByte(t *testing.T) {
+func TestPartsAgreeWithByteByByteScan(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 3000 {
 		data := random(r)
@@ -99,8 +101,9 @@ func TestPartsAgreeWithAWalkByteByByte(t *testing.T) {
 	}
 }
 
-// starts are the offsets at which a reader of all of data finds rows, and whether an open quote ended it.
-func starts(t *testing.T, data []byte) (map[int]bool, bool) {
+// rowStarts returns the offsets at which a reader of data finds rows, and whether an open quote
+// stopped it.
+func rowStarts(t *testing.T, data []byte) (map[int]bool, bool) {
 	t.Helper()
 	rows := record.NewCSV(bytes.NewReader(data), 0, -1, record.CSVOptions{Delimiter: ',', MaxRecord: 20, MaxFields: 4})
 	found := map[int]bool{}
@@ -119,14 +122,14 @@ func starts(t *testing.T, data []byte) (map[int]bool, bool) {
 	}
 }
 
-// A reader that starts where a part says a row starts finds what a reader of all finds from there on.
-func TestRowStartsAreThoseOfTheReader(t *testing.T) {
+// A reader that starts at a row start finds the rows that a reader of all data finds from there.
+func TestReaderFromARowStartFindsTheRemainingRows(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	tried := 0
 	for range 5000 {
 		data := random(r)
-		all, _ := starts(t, data)
-		for i, s := range plainly(data) {
+		all, _ := rowStarts(t, data)
+		for i, s := range statesByByte(data) {
 			if s == Broken {
 				break
 			}
@@ -134,7 +137,7 @@ func TestRowStartsAreThoseOfTheReader(t *testing.T) {
 				continue
 			}
 			tried++
-			rest, _ := starts(t, data[i:])
+			rest, _ := rowStarts(t, data[i:])
 			for at := range all {
 				require.Equal(t, at >= i, rest[at-i], "%q from %d", data, i)
 			}
