@@ -12,7 +12,7 @@ RACE     := -race -shuffle=on -timeout 10m
 
 each = @set -e; for dir in $(MODULES); do echo "--- $${dir\#\#$(CURDIR)/}: $(1)"; (cd $$dir && $(1)); done
 
-.PHONY: help build test short lint fmt vet tidy tidy-check deps house fuzz cover bench bench-all bench-job bench-fanout bench-scale bench-listing bench-large bench-reads bench-results bench-readers bench-folders charts durability crash plantedbugs vuln tools clean
+.PHONY: help build test short lint fmt vet tidy tidy-check deps house guards guards-record fuzz cover bench bench-all bench-job bench-fanout bench-scale bench-listing bench-large bench-reads bench-results bench-readers bench-folders charts durability crash plantedbugs vuln tools clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -45,6 +45,12 @@ tidy-check: ## fail where go mod tidy would change something
 
 deps: ## print and check what a user's binary links
 	@.ci/deps
+
+guards: .bin/house ## the numbers that must not rise, beside the recorded ones
+	@.bin/house
+
+guards-record: .bin/house ## record the numbers as they are now
+	@.bin/house -record
 
 house: ## what the linter does not see: formatting, sleeping tests
 	@.ci/house
@@ -115,6 +121,11 @@ tools: .bin/golangci-lint .bin/govulncheck .bin/benchstat ## build the pinned to
 	cd internal/tools && GOWORK=off go build -o ../../.bin/ golang.org/x/vuln/cmd/govulncheck
 .bin/benchstat: internal/tools/go.sum
 	cd internal/tools && GOWORK=off go build -o ../../.bin/ golang.org/x/perf/cmd/benchstat
+
+# our own commands: go build says whether something has changed
+.PHONY: .bin/house
+.bin/house:
+	@cd internal/tools && GOWORK=off go build -o ../../.bin/ ./house
 
 clean: ## remove what make made
 	rm -rf .bin .cache
