@@ -12,7 +12,7 @@ RACE     := -race -shuffle=on -timeout 10m
 
 each = @set -e; for dir in $(MODULES); do echo "--- $${dir\#\#$(CURDIR)/}: $(1)"; (cd $$dir && $(1)); done
 
-.PHONY: help build test short lint fmt vet tidy tidy-check deps house guards guards-record fuzz cover bench bench-all bench-job bench-fanout bench-scale bench-listing bench-large bench-reads bench-results bench-readers bench-folders charts durability crash plantedbugs vuln tools clean
+.PHONY: help build test short lint fmt vet tidy tidy-check deps house guards guards-record api api-check fuzz cover bench bench-all bench-job bench-fanout bench-scale bench-listing bench-large bench-reads bench-results bench-readers bench-folders charts durability crash plantedbugs vuln tools clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -51,6 +51,12 @@ guards: .bin/house ## the numbers that must not rise, beside the recorded ones
 
 guards-record: .bin/house ## record the numbers as they are now
 	@.bin/house -record
+
+api: .bin/api ## write the public API of every package to docs/api
+	@.bin/api -write
+
+api-check: .bin/api ## print how the public API differs from docs/api
+	@.bin/api
 
 house: ## what the linter does not see: formatting, sleeping tests
 	@.ci/house
@@ -123,9 +129,9 @@ tools: .bin/golangci-lint .bin/govulncheck .bin/benchstat ## build the pinned to
 	cd internal/tools && GOWORK=off go build -o ../../.bin/ golang.org/x/perf/cmd/benchstat
 
 # our own commands: go build says whether something has changed
-.PHONY: .bin/house
-.bin/house:
-	@cd internal/tools && GOWORK=off go build -o ../../.bin/ ./house
+.PHONY: .bin/api .bin/house
+.bin/api .bin/house:
+	@cd internal/tools && GOWORK=off go build -o ../../.bin/ ./$(@F)
 
 clean: ## remove what make made
 	rm -rf .bin .cache
