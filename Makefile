@@ -12,7 +12,7 @@ RACE     := -race -shuffle=on -timeout 10m
 
 each = @set -e; for dir in $(MODULES); do echo "--- $${dir\#\#$(CURDIR)/}: $(1)"; (cd $$dir && $(1)); done
 
-.PHONY: help build test short lint fmt vet tidy tidy-check deps house guards guards-record api api-check fuzz cover bench bench-all bench-job bench-fanout bench-scale bench-listing bench-large bench-reads bench-results bench-readers bench-folders charts durability crash plantedbugs vuln tools clean
+.PHONY: help build test short lint fmt vet tidy tidy-check deps house guards guards-record api api-check snippets fuzz cover bench bench-all bench-job bench-fanout bench-scale bench-listing bench-large bench-reads bench-results bench-readers bench-folders charts durability crash plantedbugs vuln tools clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -57,6 +57,9 @@ api: .bin/api ## write the public API of every package to docs/api
 
 api-check: .bin/api ## print how the public API differs from docs/api
 	@.bin/api
+
+snippets: .bin/snippets ## type-check the Go blocks of all Markdown files
+	@.bin/snippets
 
 house: ## what the linter does not see: formatting, sleeping tests
 	@.ci/house
@@ -129,8 +132,8 @@ tools: .bin/golangci-lint .bin/govulncheck .bin/benchstat ## build the pinned to
 	cd internal/tools && GOWORK=off go build -o ../../.bin/ golang.org/x/perf/cmd/benchstat
 
 # our own commands: go build says whether something has changed
-.PHONY: .bin/api .bin/house
-.bin/api .bin/house:
+.PHONY: .bin/api .bin/house .bin/snippets
+.bin/api .bin/house .bin/snippets:
 	@cd internal/tools && GOWORK=off go build -o ../../.bin/ ./$(@F)
 
 clean: ## remove what make made

@@ -36,17 +36,8 @@ func Load(dir string, patterns ...string) ([]*Package, error) {
 	if err != nil {
 		return nil, err
 	}
-	exports := map[string]string{}
-	for _, l := range listed {
-		exports[l.ImportPath] = l.Export
-	}
 	set := token.NewFileSet()
-	imports := importer.ForCompiler(set, "gc", func(path string) (io.ReadCloser, error) {
-		if exports[path] == "" {
-			return nil, fmt.Errorf("%s has no export data", path)
-		}
-		return os.Open(exports[path])
-	})
+	imports := exported(set, listed)
 	var loaded []*Package
 	for _, l := range listed {
 		if l.DepOnly {
@@ -60,6 +51,32 @@ func Load(dir string, patterns ...string) ([]*Package, error) {
 	}
 	slices.SortFunc(loaded, func(a, b *Package) int { return strings.Compare(a.Path, b.Path) })
 	return loaded, nil
+}
+
+// Importer returns an importer of the given packages, as code in dir may import them.
+func Importer(dir string, set *token.FileSet, paths ...string) (types.Importer, error) {
+	if len(paths) == 0 {
+		return exported(set, nil), nil // go list without a pattern is about the package in dir
+	}
+	listed, err := list(dir, paths)
+	if err != nil {
+		return nil, err
+	}
+	return exported(set, listed), nil
+}
+
+// exported returns an importer of packages whose export data `go list` has named.
+func exported(set *token.FileSet, listed []entry) types.Importer {
+	files := map[string]string{}
+	for _, l := range listed {
+		files[l.ImportPath] = l.Export
+	}
+	return importer.ForCompiler(set, "gc", func(path string) (io.ReadCloser, error) {
+		if files[path] == "" {
+			return nil, fmt.Errorf("%s has no export data", path)
+		}
+		return os.Open(files[path])
+	})
 }
 
 // entry is what `go list -json` prints about one package.
