@@ -10,9 +10,12 @@ COVER    := .cache/cover.out
 # goroutine leaks, races and shuffled order are part of every test run
 RACE     := -race -shuffle=on -timeout 10m
 
+# all packages in one go test, so that packages of one module run while those of another compile
+PACKAGES := $(addsuffix /...,$(MODULES))
+
 each = @set -e; for dir in $(MODULES); do echo "--- $${dir\#\#$(CURDIR)/}: $(1)"; (cd $$dir && $(1)); done
 
-.PHONY: help build test short lint fmt vet tidy tidy-check deps house fuzz cover bench bench-all bench-job bench-fanout bench-scale bench-listing bench-large bench-reads bench-results bench-readers bench-folders charts durability crash plantedbugs vuln tools clean
+.PHONY: help build test short test-tools lint fmt vet tidy tidy-check deps house guards guards-record api api-check snippets versions fuzz cover bench bench-all bench-job bench-fanout bench-scale bench-listing bench-large bench-reads bench-results bench-readers bench-folders charts durability crash plantedbugs vuln tools clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -20,24 +23,31 @@ help: ## list the targets
 build: ## compile everything
 	$(call each,go build ./...)
 
-test: ## all tests of all modules under the race detector
-	$(call each,go test $(RACE) $(TESTFLAGS) ./...)
+test: .bin/testrun ## all tests of all modules under the race detector
+	@.bin/testrun $(RACE) $(TESTFLAGS) $(PACKAGES)
+	@$(MAKE) --no-print-directory test-tools
 
-short: ## the same without the race detector and without what takes long
-	$(call each,go test -short $(TESTFLAGS) ./...)
+short: .bin/testrun ## the same without the race detector and without what takes long
+	@.bin/testrun -short $(TESTFLAGS) $(PACKAGES)
+
+test-tools: .bin/testrun ## the tests of internal/tools, which is not in go.work
+	@cd internal/tools && GOWORK=off $(CURDIR)/.bin/testrun ./...
 
 lint: .bin/golangci-lint ## the layer rules and the style, by golangci-lint
 	$(call each,$(CURDIR)/.bin/golangci-lint run --allow-parallel-runners ./...)
+	cd internal/tools && GOWORK=off $(CURDIR)/.bin/golangci-lint run --allow-parallel-runners ./...
 
 fmt: ## format the code
 	gofmt -s -w $$(git ls-files '*.go')
 
 vet: ## go vet
 	$(call each,go vet ./...)
+	cd internal/tools && GOWORK=off go vet ./...
 
-tidy: ## go mod tidy in every module, the tools' too
+tidy: ## go mod tidy in every module, the tools' too, and all checksums in go.work.sum
 	$(call each,go mod tidy)
 	cd internal/tools && GOWORK=off go mod tidy
+	go mod download
 
 tidy-check: ## fail where go mod tidy would change something
 	$(call each,go mod tidy -diff)
@@ -45,6 +55,24 @@ tidy-check: ## fail where go mod tidy would change something
 
 deps: ## print and check what a user's binary links
 	@.ci/deps
+
+guards: .bin/house ## the numbers that must not rise, beside the recorded ones
+	@.bin/house
+
+guards-record: .bin/house ## record the numbers as they are now
+	@.bin/house -record
+
+api: .bin/api ## write the public API of every package to docs/api
+	@.bin/api -write
+
+api-check: .bin/api ## print how the public API differs from docs/api
+	@.bin/api
+
+snippets: .bin/snippets ## type-check the Go blocks of all Markdown files
+	@.bin/snippets
+
+versions: ## build and test with the versions of go.mod alone, and with the next Go
+	@.ci/versions go1.27.0
 
 house: ## what the linter does not see: formatting, sleeping tests
 	@.ci/house
@@ -115,6 +143,11 @@ tools: .bin/golangci-lint .bin/govulncheck .bin/benchstat ## build the pinned to
 	cd internal/tools && GOWORK=off go build -o ../../.bin/ golang.org/x/vuln/cmd/govulncheck
 .bin/benchstat: internal/tools/go.sum
 	cd internal/tools && GOWORK=off go build -o ../../.bin/ golang.org/x/perf/cmd/benchstat
+
+# our own commands: go build says whether something has changed
+.PHONY: .bin/api .bin/house .bin/snippets .bin/testrun
+.bin/api .bin/house .bin/snippets .bin/testrun:
+	@cd internal/tools && GOWORK=off go build -o ../../.bin/ ./$(@F)
 
 clean: ## remove what make made
 	rm -rf .bin .cache
