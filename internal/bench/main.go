@@ -73,6 +73,7 @@ type settings struct {
 	draw        string
 	child       string
 	childCase   string
+	against     string
 }
 
 func bench(ctx context.Context, args []string) error {
@@ -112,6 +113,9 @@ func bench(ctx context.Context, args []string) error {
 
 // show measures one table, prints it, and saves it if -out is set.
 func show(ctx context.Context, w io.Writer, t table, set settings) error {
+	if set.against != "" {
+		return against(ctx, w, t, set)
+	}
 	rep, err := runTable(ctx, w, t, set)
 	if err != nil {
 		return fmt.Errorf("%s: %w", t.name, err)
@@ -140,6 +144,7 @@ func parse(args []string) (settings, error) {
 	flags.IntVar(&set.concurrency, "concurrency", 1000, "maximum number of concurrent `calls`, for tables without a number of their own")
 	flags.StringVar(&set.cases, "cases", "", "run only the cases whose names match this regular `expression`")
 	flags.StringVar(&set.profile, "profile", "", "write CPU profiles of the cases to this `folder`; profiling slows them down a little")
+	flags.StringVar(&set.against, "against", "", "compare dmap's cases with those of another `binary` of this command, in turn")
 	flags.StringVar(&set.out, "out", "", "also write data to this `folder`, and charts to the folder of -charts")
 	flags.StringVar(&set.charts, "charts", "docs/charts", "`folder` of the charts")
 	flags.StringVar(&set.draw, "draw", "", "draw charts from the data in this `folder`, without measuring")

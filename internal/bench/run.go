@@ -25,6 +25,14 @@ type rounds struct {
 
 // runTable prepares the data, runs all cases round by round, and reports the medians.
 func runTable(ctx context.Context, w io.Writer, t table, set settings) (report, error) {
+	return runTableWith(ctx, w, t, set, spawn)
+}
+
+// runner runs one case of a table.
+type runner func(ctx context.Context, table, name string, work workload) (measured, error)
+
+// runTableWith is runTable with another runner.
+func runTableWith(ctx context.Context, w io.Writer, t table, set settings, run runner) (report, error) {
 	dir, err := os.MkdirTemp("", "dmap-bench-")
 	if err != nil {
 		return report{}, err
@@ -46,7 +54,7 @@ func runTable(ctx context.Context, w io.Writer, t table, set settings) (report, 
 			return report{}, err
 		}
 	}
-	all, err := runRounds(ctx, t, work, count, spawn)
+	all, err := runRounds(ctx, t, work, count, run)
 	if err != nil {
 		return report{}, err
 	}
@@ -55,9 +63,7 @@ func runTable(ctx context.Context, w io.Writer, t table, set settings) (report, 
 
 // runRounds calls run for each case and round. If a case fails, its later rounds are skipped and
 // the other cases continue. That is not an error of runRounds.
-func runRounds(ctx context.Context, t table, work workload, count int,
-	run func(context.Context, string, string, workload) (measured, error),
-) (rounds, error) {
+func runRounds(ctx context.Context, t table, work workload, count int, run runner) (rounds, error) {
 	all := rounds{make([][]measured, len(t.cases)), make([]string, len(t.cases))}
 	var same *outcome
 	for round := range count {
@@ -90,6 +96,15 @@ func runRounds(ctx context.Context, t table, work workload, count int,
 
 // spawn runs one case of a table in a process of its own, with an empty folder for its results.
 func spawn(ctx context.Context, tableName, name string, work workload) (measured, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return measured{}, err
+	}
+	return spawnOf(ctx, self, tableName, name, work)
+}
+
+// spawnOf is spawn for a binary of this command.
+func spawnOf(ctx context.Context, binary, tableName, name string, work workload) (measured, error) {
 	scratch, err := os.MkdirTemp("", "dmap-bench-out-")
 	if err != nil {
 		return measured{}, err
@@ -100,11 +115,7 @@ func spawn(ctx context.Context, tableName, name string, work workload) (measured
 	if err != nil {
 		return measured{}, err
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return measured{}, err
-	}
-	cmd := exec.CommandContext(ctx, self, "-case", name, "-child", string(workJSON), tableName)
+	cmd := exec.CommandContext(ctx, binary, "-case", name, "-child", string(workJSON), tableName)
 	var stderr bytes.Buffer
 	cmd.Stderr = io.MultiWriter(os.Stderr, &stderr)
 	out, err := cmd.Output()

@@ -9,7 +9,7 @@ import (
 
 // table is a set of cases that do the same work.
 type table struct {
-	name    string                                               // what chooses it: "fanout/b1-c100" is also chosen by "fanout" // "fanout/b1-c100" is also selected by "fanout"
+	name    string                                               // "fanout/b1-c100" is also selected by "fanout"
 	what    string                                               // one line: the work, and what is measured
 	unit    string                                               // unit of n and of figures; empty: item
 	n       int64                                                // default of -n
