@@ -2,9 +2,9 @@ package dmap
 
 import "sync"
 
-// barrier lets many deliveries run concurrently, or one commit barrier. A barrier that waits holds back new deliveries. It
-// is not a sync.RWMutex: goroutines blocked on one keep the clock of testing/synctest from advancing, and a delivery may
-// wait for a store.
+// barrier lets many deliveries run concurrently, or one commit barrier. A barrier that waits holds
+// back new deliveries. It is not a sync.RWMutex: goroutines blocked on one keep the clock of
+// testing/synctest from advancing, and a delivery may wait for a store.
 type barrier struct {
 	mu         sync.Mutex // guards the fields below
 	changed    *sync.Cond // of mu; nil until somebody waits

@@ -7,8 +7,9 @@ import (
 	"github.com/go-dmap/dmap/batch"
 )
 
-// batcher gathers the items of one split into chunks and enqueues them. The reader of the split adds items; a timer
-// enqueues a chunk that has waited too long for more items, because the source may yield nothing for hours.
+// batcher gathers the items of one split into chunks and enqueues them. The reader of the split
+// adds items; a timer enqueues a chunk that has waited too long for more items, because the source
+// may yield nothing for hours.
 type batcher[T, R any] struct {
 	split   *Split
 	limits  func() batch.Limits // of the next chunk
@@ -115,7 +116,8 @@ func (b *batcher[T, R]) arm() {
 	}
 }
 
-// expire enqueues the current chunk if it has waited long enough. While the gate has no space it waits once more.
+// expire enqueues the current chunk if it has waited long enough. While the gate has no space it
+// waits once more.
 func (b *batcher[T, R]) expire() {
 	defer b.armed.Done()
 	b.mu.Lock()

@@ -10,7 +10,8 @@ import (
 	"github.com/go-dmap/dmap/batch"
 )
 
-// A timer that fires late may enqueue the next chunk instead of its own. The timer of that chunk still runs when a third begins.
+// A timer that fires late may enqueue the next chunk instead of its own. The timer of that chunk
+// still runs when a third begins.
 func TestALateTimerLeavesTheBatcherConsistent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sizes []int

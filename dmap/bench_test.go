@@ -21,7 +21,8 @@ func (nowhere) Flush(context.Context) error                     { return nil }
 func (nowhere) ConcurrentWrites()                               {}
 func (nowhere) BorrowsResults()                                 {}
 
-// The cost of an item beside that of a goroutine per item. Compare CPU within one run: the machine's speed drifts.
+// The cost of an item beside that of a goroutine per item. Compare CPU within one run: the
+// machine's speed drifts.
 func BenchmarkFanOut(b *testing.B) {
 	for _, calls := range []int{100, 1000} {
 		b.Run(fmt.Sprintf("Map/calls=%d", calls), func(b *testing.B) {

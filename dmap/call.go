@@ -9,8 +9,9 @@ import (
 	"github.com/go-dmap/dmap/batch"
 )
 
-// callContext is the context of one call: that of all calls of the run, plus Info, which is built only on request. The
-// contexts of the items of a chunk are allocated together and never reused, so a function may keep its own.
+// callContext is the context of one call: that of all calls of the run, plus Info, which is built
+// only on request. The contexts of the items of a chunk are allocated together and never reused, so
+// a function may keep its own.
 type callContext struct {
 	task   *taskContext
 	key    string
@@ -35,7 +36,8 @@ func (c *callContext) Deadline() (time.Time, bool) { return c.task.Deadline() }
 func (c *callContext) Done() <-chan struct{}       { return c.task.Done() }
 func (c *callContext) Err() error                  { return c.task.Err() }
 
-// Value returns the context itself, which knows the Info of the call, or what the caller's context holds.
+// Value returns the context itself, which knows the Info of the call, or what the caller's context
+// holds.
 func (c *callContext) Value(key any) any {
 	if key == (infoKey{}) {
 		return c
@@ -50,7 +52,8 @@ func (c *callContext) info() Info {
 // infoKey is the context key under which a call finds its own context.
 type infoKey struct{}
 
-// InfoFrom returns the Info of the call that ctx belongs to; for a batch that of its first item. It is false outside a call.
+// InfoFrom returns the Info of the call that ctx belongs to; for a batch that of its first item. It
+// is false outside a call.
 func InfoFrom(ctx context.Context) (Info, bool) {
 	call, ok := ctx.(*callContext) // the context that the function got needs no search
 	if !ok {
@@ -62,7 +65,8 @@ func InfoFrom(ctx context.Context) (Info, bool) {
 	return call.info(), true
 }
 
-// spread turns the outcome of a batch call into one error per item, nil where it succeeded, or nil if all have.
+// spread turns the outcome of a batch call into one error per item, nil where it succeeded, or nil
+// if all have.
 func spread(n, values int, err error) []error {
 	if err == nil && values == n {
 		return nil
@@ -91,8 +95,8 @@ func spread(n, values int, err error) []error {
 	return errs
 }
 
-// timedOut makes an error after the end of a call's own timeout match context.DeadlineExceeded, whatever the function
-// returned.
+// timedOut makes an error after the end of a call's own timeout match context.DeadlineExceeded,
+// whatever the function returned.
 func timedOut(limited, parent context.Context, err error) error {
 	if err == nil || parent.Err() != nil || limited.Err() == nil || errors.Is(err, context.DeadlineExceeded) {
 		return err

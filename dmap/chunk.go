@@ -8,12 +8,13 @@ import (
 	"github.com/go-dmap/dmap/internal/journal"
 )
 
-// chunk is a few contiguous items of one split that travel through the engine together; in MapBatch it is one batch. It
-// is the unit of delivery: when its last item is settled, its results go to the sinks in source order.
+// chunk is a few contiguous items of one split that travel through the engine together; in MapBatch
+// it is one batch. It is the unit of delivery: when its last item is settled, its results go to the
+// sinks in source order.
 //
-// Items are handed out as tasks. A task belongs to one worker at a time, and only this worker touches the entries of its
-// items, so entries need no lock. left is decremented with acquire/release semantics: the worker that brings it to 0 sees
-// every entry.
+// Items are handed out as tasks. A task belongs to one worker at a time, and only this worker
+// touches the entries of its items, so entries need no lock. left is decremented with
+// acquire/release semantics: the worker that brings it to 0 sees every entry.
 type chunk[T, R any] struct {
 	run     *calls
 	split   *Split
@@ -51,7 +52,8 @@ type entry[R any] struct {
 	state   state
 }
 
-// task is some items of a chunk that a worker works on: [lo, hi), or those that picks names (a retry of part of a batch).
+// task is some items of a chunk that a worker works on: [lo, hi), or those that picks names (a
+// retry of part of a batch).
 type task[T, R any] struct {
 	chunk   *chunk[T, R]
 	lo, hi  int
@@ -106,9 +108,9 @@ func (c *chunk[T, R]) record(i, attempt int, value R, err error, elapsed time.Du
 	s.value, s.err, s.elapsed, s.attempt = value, err, elapsed, int32(attempt)
 }
 
-// outcomes returns the results of the settled items in source order, without the skipped ones, in the space of buf, which
-// is empty. Failures have their positions (Version, Start, Next); successes have theirs only with positions set, because
-// copying them costs time for every item.
+// outcomes returns the results of the settled items in source order, without the skipped ones, in
+// the space of buf, which is empty. Failures have their positions (Version, Start, Next); successes
+// have theirs only with positions set, because copying them costs time for every item.
 func (c *chunk[T, R]) outcomes(buf []Result[R], positions bool) []Result[R] {
 	if !c.keeps {
 		return buf

@@ -2,7 +2,6 @@ package dmap_test
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"sync/atomic"
 	"testing"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/go-dmap/dmap/batch"
 	"github.com/go-dmap/dmap/dmap"
 )
 
@@ -41,7 +39,7 @@ func TestPauseLetsCallsFinishAndStartsNone(t *testing.T) {
 	})
 }
 
-func TestAPausedRunCanBeCancelled(t *testing.T) {
+func TestAPausedRunCanBeCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		run, err := dmap.Start(t.Context(), numbers(1000), second, dmap.Options{MaxConcurrency: 10})
 		require.NoError(t, err)
@@ -121,29 +119,6 @@ func TestALowerLimitHoldsWithinChunks(t *testing.T) {
 	require.Zero(t, over.Load())
 }
 
-func TestSetToleranceJudgesAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		run, err := dmap.Start(t.Context(), numbers(1000), func(_ context.Context, i int) (int, error) {
-			time.Sleep(time.Second)
-			return 0, errBoom
-		}, dmap.Options{MaxConcurrency: 1, Tolerance: dmap.Tolerance{Count: 100}})
-		require.NoError(t, err)
-		time.Sleep(5500 * time.Millisecond)
-		require.NoError(t, run.SetTolerance(dmap.Tolerance{Count: 7}))
-		time.Sleep(time.Second)
-		select {
-		case <-run.Done():
-			t.Fatal("six failures of seven tolerated")
-		default:
-		}
-		require.NoError(t, run.SetTolerance(dmap.Tolerance{Count: 3}))
-		stats, err := run.Wait()
-		require.ErrorIs(t, err, dmap.ErrTolerance)
-		require.EqualValues(t, 7, stats.Failed, "the call in flight came back")
-		require.Error(t, run.SetTolerance(dmap.Tolerance{Count: -1}))
-	})
-}
-
 func TestResultsYieldsEachOutcomeAsItSettles(t *testing.T) {
 	seen := map[int64]bool{}
 	failures := 0
@@ -202,45 +177,8 @@ func TestLeavingTheLoopEndsTheRun(t *testing.T) {
 	}
 }
 
-// Whatever the moment of a cancellation: the counts add up, every settled item is delivered once, the rest is pending.
-func TestCancelAtEveryCall(t *testing.T) {
-	const n = 300
-	for at := range n + 1 {
-		for _, limits := range []batch.Limits{{}, {Items: 7}} {
-			ctx, cancel := context.WithCancelCause(t.Context())
-			var calls, running atomic.Int64
-			call := func(ctx context.Context) error {
-				running.Add(1)
-				defer running.Add(-1)
-				if calls.Add(1) == int64(at) {
-					cancel(errBoom)
-				}
-				return ctx.Err()
-			}
-			var got keep[int]
-			opts := dmap.Options{MaxConcurrency: 1 + at%7, Retry: dmap.Retry{MaxAttempts: 2}}
-			var stats dmap.Stats
-			var err error
-			if limits.Items == 0 {
-				stats, err = dmap.Map(ctx, pieces{n, 40}, func(ctx context.Context, i int) (int, error) { return i, call(ctx) }, opts, &got)
-			} else {
-				stats, err = dmap.MapBatch(ctx, pieces{n, 40}, limits, func(ctx context.Context, in []dmap.Item[int]) ([]int, error) {
-					return make([]int, len(in)), call(ctx)
-				}, opts, &got)
-			}
-			require.Zero(t, running.Load())
-			if err != nil {
-				require.ErrorIs(t, err, errBoom)
-			}
-			requireSum(t, stats)
-			requireDisjoint(t, n, &got)
-			require.Zero(t, stats.Failed)
-			cancel(nil)
-		}
-	}
-}
-
-// requireDisjoint checks that results, pending items and unread splits are each item of pieces{n, ...} exactly once.
+// requireDisjoint checks that results, pending items and unread splits are each item of pieces{n,
+// ...} exactly once.
 func requireDisjoint(t *testing.T, n int, got *keep[int]) {
 	t.Helper()
 	times := make([]int, n)
@@ -273,75 +211,4 @@ func requireDisjoint(t *testing.T, n int, got *keep[int]) {
 	for i, k := range times {
 		require.Equal(t, 1, k, "item %d of %d: %+v", i, n, end.Unread)
 	}
-}
-
-func TestThousandsOfRunsLeaveNothingBehind(t *testing.T) {
-	for i := range 2000 {
-		ctx, cancel := context.WithCancel(t.Context())
-		if i%3 == 0 {
-			cancel()
-		}
-		stats, err := dmap.Map(ctx, pieces{20, 3}, double, dmap.Options{MaxConcurrency: 1 + i%5})
-		if err != nil && !errors.Is(err, context.Canceled) {
-			t.Fatal(err)
-		}
-		requireSum(t, stats)
-		cancel()
-	}
-}
-
-func TestReadingWaitsForWorkersByItemsAndBytes(t *testing.T) {
-	for _, c := range []struct {
-		name       string
-		size       int64
-		limits     batch.Limits
-		atMostRead int64
-	}{
-		{"items", 10, batch.Limits{}, 200},
-		{"bytes", 16 << 20, batch.Limits{}, 6},
-		{"batches", 10, batch.Limits{Items: 50}, 50 * 20},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				src := items(func(_ context.Context, yield func(dmap.Item[int], error) bool) {
-					for i := 0; yield(dmap.Item[int]{Offset: int64(i), Size: c.size}, nil); i++ {
-					}
-				})
-				var run *dmap.Run
-				var err error
-				if opts := (dmap.Options{MaxConcurrency: 16}); c.limits.Items == 0 {
-					run, err = dmap.Start(t.Context(), src, double, opts)
-				} else {
-					run, err = dmap.StartBatch(t.Context(), src, c.limits, new(sizes).double, opts)
-				}
-				require.NoError(t, err)
-				run.Pause()
-				time.Sleep(time.Minute)
-				before := run.Stats().Succeeded // calls that started before the pause
-				require.LessOrEqual(t, run.Stats().Read-before, c.atMostRead)
-				run.Cancel(nil)
-				stats, err := run.Wait()
-				require.ErrorIs(t, err, dmap.ErrCanceled)
-				requireSum(t, stats)
-			})
-		})
-	}
-}
-
-// What the tolerance says holds the failures that were too many, which may be permanent ones.
-func TestACallThatReturnsWhyItWasCancelledIsPending(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var got keep[int]
-		stats, err := dmap.Map(t.Context(), numbers(2), func(ctx context.Context, i int) (int, error) {
-			if i == 0 {
-				time.Sleep(time.Millisecond) // the other call is on its way
-				return 0, dmap.Permanent(errBoom)
-			}
-			<-ctx.Done()
-			return 0, context.Cause(ctx)
-		}, dmap.Options{MaxConcurrency: 2, DrainTimeout: time.Second}, dmap.Sink[int](&got))
-		require.ErrorIs(t, err, dmap.ErrTolerance)
-		require.EqualValues(t, 1, stats.Failed)
-		require.EqualValues(t, 1, stats.Pending)
-	})
 }

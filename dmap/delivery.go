@@ -19,7 +19,8 @@ func (d *delivery[T, R]) deliver(c *chunk[T, R]) {
 	d.recycler.done(c)
 }
 
-// store sends the settled items of c to the sinks, and adds them to the commit window if every sink has them.
+// store sends the settled items of c to the sinks, and adds them to the commit window if every sink
+// has them.
 func (d *delivery[T, R]) store(ctx context.Context, c *chunk[T, R]) {
 	if d.durable.on() {
 		d.durable.barrier.enter()

@@ -19,7 +19,8 @@ type piece struct {
 	ended bool
 }
 
-// advance moves the reader to the end of an item. It returns false if the item does not belong to the piece any more.
+// advance moves the reader to the end of an item. It returns false if the item does not belong to
+// the piece any more.
 func (p *piece) advance(next Cursor) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -30,7 +31,8 @@ func (p *piece) advance(next Cursor) bool {
 	return true
 }
 
-// divide ends the piece at the cursor and returns the rest. It returns false if the reader has passed the cursor.
+// divide ends the piece at the cursor and returns the rest. It returns false if the reader has
+// passed the cursor.
 func (p *piece) divide(at Cursor) (rest Split, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -59,8 +61,9 @@ func (p *piece) now() Split {
 // pieceKey is the context key under which Plan.Read finds the piece that it reads.
 type pieceKey struct{}
 
-// EndOf returns the end of s now, for a Plan.Read that got s together with ctx: a division may have moved the end forward.
-// A source with TrySplit calls it before it asks its store for more, so that it does not read keys of another reader.
+// EndOf returns the end of s now, for a Plan.Read that got s together with ctx: a division may have
+// moved the end forward. A source with TrySplit calls it before it asks its store for more, so that
+// it does not read keys of another reader.
 func EndOf(ctx context.Context, s Split) Cursor {
 	if p, ok := ctx.Value(pieceKey{}).(*piece); ok {
 		return p.now().To
@@ -68,7 +71,8 @@ func EndOf(ctx context.Context, s Split) Cursor {
 	return s.To
 }
 
-// divider finds work for idle readers: it divides the pieces of others. Readers come to it when no more splits are planned.
+// divider finds work for idle readers: it divides the pieces of others. Readers come to it when no
+// more splits are planned.
 type divider struct {
 	try trySplit
 
@@ -121,8 +125,8 @@ func (d *divider) progress(n int64) {
 	}
 }
 
-// next waits for a piece for an idle reader and registers it. It returns nil when nothing is being read any more, or ctx
-// has ended.
+// next waits for a piece for an idle reader and registers it. It returns nil when nothing is being
+// read any more, or ctx has ended.
 func (d *divider) next(ctx context.Context) *piece {
 	defer context.AfterFunc(ctx, func() {
 		d.mu.Lock()

@@ -16,7 +16,8 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 )
 
-// sheet is a source of n ints in one split that can be cut anywhere. It yields pages, each after a delay, as a listing does.
+// sheet is a source of n ints in one split that can be cut anywhere. It yields pages, each after a
+// delay, as a listing does.
 type sheet struct {
 	pieces
 	readers, page int
@@ -85,7 +86,7 @@ func (s *sheet) Read(ctx context.Context, r dmap.Split) iter.Seq2[dmap.Item[int]
 	}
 }
 
-func TestIdleReadersTakeHalfOfWhatOthersHaveBeforeThem(t *testing.T) {
+func TestIdleReadersTakeHalfOfTheRestOfOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &sheet{pieces: pieces{n: 64_000}, readers: 16, page: 1000, delay: 200 * time.Millisecond}
 		var got keep[int]
@@ -100,7 +101,7 @@ func TestIdleReadersTakeHalfOfWhatOthersHaveBeforeThem(t *testing.T) {
 	})
 }
 
-func TestCutsAtAnyTimeAndPlaceLoseAndDoubleNothing(t *testing.T) {
+func TestDivisionsAtAnyTimeAndCursorLoseAndDoubleNothing(t *testing.T) {
 	for seed := range uint64(60) {
 		synctest.Test(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 1))
@@ -120,7 +121,7 @@ func TestCutsAtAnyTimeAndPlaceLoseAndDoubleNothing(t *testing.T) {
 	}
 }
 
-func TestWhatWasNotReadOfCutPiecesRunsInTheNextProcess(t *testing.T) {
+func TestUnreadPartsOfDividedPiecesRunInTheNextProcess(t *testing.T) {
 	for seed := range uint64(30) {
 		synctest.Test(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 2))
@@ -152,7 +153,7 @@ func TestWhatWasNotReadOfCutPiecesRunsInTheNextProcess(t *testing.T) {
 	}
 }
 
-func TestACancelledRunNamesWhatItHasNotReadOfCutPieces(t *testing.T) {
+func TestACanceledRunNamesTheUnreadPartsOfDividedPieces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 20_000
 		src := &sheet{pieces: pieces{n: n}, readers: 8, page: 500, delay: 100 * time.Millisecond}
@@ -183,7 +184,7 @@ func TestACancelledRunNamesWhatItHasNotReadOfCutPieces(t *testing.T) {
 	})
 }
 
-func TestMaxItemsAndASingleCallKeepTheOrderOfASourceThatCanBeCut(t *testing.T) {
+func TestMaxItemsAndASingleCallKeepTheOrderOfASourceWithTrySplit(t *testing.T) {
 	for _, opts := range []dmap.Options{{MaxItems: 2500}, {MaxConcurrency: 1}} {
 		synctest.Test(t, func(t *testing.T) {
 			src := &sheet{pieces: pieces{n: 4000}, readers: 8, page: 500, delay: time.Second}
@@ -204,7 +205,7 @@ func TestMaxItemsAndASingleCallKeepTheOrderOfASourceThatCanBeCut(t *testing.T) {
 	}
 }
 
-func TestASourceThatBreaksWhileItIsAskedWhereToCutEndsTheRun(t *testing.T) {
+func TestASourceThatBreaksInTrySplitEndsTheRun(t *testing.T) {
 	for name, breaks := range map[string]func(){
 		"panic":  func() { panic(errBoom) },
 		"goexit": runtime.Goexit,
@@ -221,7 +222,7 @@ func TestASourceThatBreaksWhileItIsAskedWhereToCutEndsTheRun(t *testing.T) {
 	}
 }
 
-func TestAnAnswerThatCannotBeIsNotAskedForAgainAtOnce(t *testing.T) {
+func TestAnImpossibleDivisionIsNotAskedForAgainAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		asked := 0
 		src := &sheet{pieces: pieces{n: 3000}, readers: 4, page: 1000, delay: time.Second}

@@ -10,10 +10,12 @@ import (
 	"github.com/go-dmap/dmap/internal/journal"
 )
 
-// journalKeeper is a sink of this module that keeps the journal of a run, which makes the run durable.
+// journalKeeper is a sink of this module that keeps the journal of a run, which makes the run
+// durable.
 type journalKeeper interface {
-	// OpenJournal begins the run, or says how far it has come. A nil Log: the sink keeps no journal. An Ending: the run
-	// has ended and nothing is left to do; then the Log only has to be closed.
+	// OpenJournal begins the run, or says how far it has come. A nil Log: the sink keeps no
+	// journal. An Ending: the run has ended and nothing is left to do; then the Log only has to be
+	// closed.
 	OpenJournal(ctx context.Context, spec RunSpec) (log journal.Log, progress journal.Progress, ended *Ending, err error)
 }
 
@@ -36,8 +38,9 @@ func openJournal[R any](ctx context.Context, s *sinkSet[R], spec RunSpec) (log j
 	return nil, p, nil, nil
 }
 
-// durable makes settled items count, one commit window after the other: a barrier between deliveries, then the sinks make
-// the results before it durable, then a record in the journal names them. Without a journal it does nothing.
+// durable makes settled items count, one commit window after the other: a barrier between
+// deliveries, then the sinks make the results before it durable, then a record in the journal names
+// them. Without a journal it does nothing.
 type durable struct {
 	log        journal.Log // nil: the run has no journal
 	clock      runClock
@@ -64,7 +67,8 @@ type durable struct {
 // on reports whether the run has a journal.
 func (d *durable) on() bool { return d.log != nil }
 
-// resume sets the run up to continue after p. It appends a record first: a process that still runs is fenced by it.
+// resume sets the run up to continue after p. It appends a record first: a process that still runs
+// is fenced by it.
 func (d *durable) resume(ctx context.Context, p *journal.Progress, poisonAfter int) error {
 	clean := p.Clean
 	record := journal.Commit{Number: p.Number, Begins: true}
@@ -79,7 +83,8 @@ func (d *durable) resume(ctx context.Context, p *journal.Progress, poisonAfter i
 	return nil
 }
 
-// delivered adds settled items, whose results have reached the sinks, to the window. The caller is inside the barrier.
+// delivered adds settled items, whose results have reached the sinks, to the window. The caller is
+// inside the barrier.
 func (d *durable) delivered(intervals []journal.Interval, counts journal.Counts) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -104,8 +109,8 @@ func (d *durable) run(ctx context.Context, drained <-chan struct{}) {
 	}
 }
 
-// window is how long the next commit window lasts. A thousandth of the time so far keeps the number of commits small in
-// runs of days, and bounds the work that a crash repeats.
+// window is how long the next commit window lasts. A thousandth of the time so far keeps the number
+// of commits small in runs of days, and bounds the work that a crash repeats.
 func (d *durable) window() time.Duration {
 	if d.every > 0 {
 		return d.every
@@ -113,8 +118,8 @@ func (d *durable) window() time.Duration {
 	return min(max(time.Second, d.clock.now()/1000), time.Minute)
 }
 
-// commit makes the window count. If that fails the run stops, and the items of the window run again when the run resumes.
-// last says that no call runs any more and that the run stops early.
+// commit makes the window count. If that fails the run stops, and the items of the window run again
+// when the run resumes. last says that no call runs any more and that the run stops early.
 func (d *durable) commit(ctx context.Context, last bool) bool {
 	if !d.on() {
 		return true
@@ -153,7 +158,8 @@ func (d *durable) commitSinks(ctx context.Context, record *journal.Commit) error
 	return nil
 }
 
-// appendNext appends the record that build returns. build runs when no other record is being written.
+// appendNext appends the record that build returns. build runs when no other record is being
+// written.
 func (d *durable) appendNext(ctx context.Context, build func() journal.Commit) {
 	d.writing.Lock()
 	defer d.writing.Unlock()
@@ -174,7 +180,8 @@ func (d *durable) append(ctx context.Context, record journal.Commit) {
 	d.number++
 }
 
-// appendFinal appends the last record of a run that has ended: whoever writes it is the runner whose final record counts.
+// appendFinal appends the last record of a run that has ended: whoever writes it is the runner
+// whose final record counts.
 func (d *durable) appendFinal(ctx context.Context) error {
 	if !d.on() {
 		return nil

@@ -20,7 +20,8 @@ import (
 	"github.com/go-dmap/dmap/internal/journal"
 )
 
-// diary is a sink of ints that keeps only a journal, in memory. It outlives the runs written to it, as a bucket does.
+// diary is a sink of ints that keeps only a journal, in memory. It outlives the runs written to it,
+// as a bucket does.
 type diary struct {
 	mu       sync.Mutex
 	begun    *dmap.RunSpec
@@ -29,10 +30,13 @@ type diary struct {
 	onAppend func(n int) (store bool, err error) // nil: store
 }
 
-func (*diary) ConcurrentWrites()                               {}
+func (*diary) ConcurrentWrites() {}
+
 func (*diary) Write(context.Context, []dmap.Result[int]) error { return nil }
-func (*diary) Flush(context.Context) error                     { return nil }
-func (*diary) Close() error                                    { return nil }
+
+func (*diary) Flush(context.Context) error { return nil }
+
+func (*diary) Close() error { return nil }
 
 func (d *diary) OpenJournal(_ context.Context, spec dmap.RunSpec) (journal.Log, journal.Progress, *dmap.Ending, error) {
 	d.mu.Lock()
@@ -155,7 +159,7 @@ func (s sparse) Items(ctx context.Context) iter.Seq2[dmap.Item[int], error] {
 }
 
 // Runs that break off again and again at any step come to their end with each result counted once.
-func TestEachResultCountsOnceHoweverOftenARunBreaksOff(t *testing.T) {
+func TestEachResultCountsOnceHoweverOftenARunIsInterrupted(t *testing.T) {
 	const n = 600
 	sources := map[string]dmap.Source[int]{
 		"whole": numbers(n), "splits": pieces{n, 40}, "tiny splits": pieces{n, 1}, "sparse": sparse{pieces{n, 100}},
@@ -178,7 +182,7 @@ func breakOff(t *testing.T, src dmap.Source[int], limits batch.Limits, seed uint
 	var d diary
 	var calls atomic.Int64
 	opts := dmap.Options{
-		PoisonAfter: -1, // the deaths here come from outside
+		PoisonAfter: -1, // the crashes here come from outside
 		RunID:       "r", MaxConcurrency: 1 + dice.IntN(20), CommitEvery: 50 * time.Millisecond,
 		Retry: dmap.Retry{MaxAttempts: 2, Initial: time.Millisecond}, Tolerance: dmap.Tolerance{Percentage: 100},
 	}
@@ -341,7 +345,7 @@ func TestARunThatHasEndedIsNotRunAgain(t *testing.T) {
 	require.ErrorIs(t, err, dmap.ErrEnded)
 }
 
-func TestWhatMayNotChangeIsNamed(t *testing.T) {
+func TestAChangedSpecNamesTheFieldsThatDiffer(t *testing.T) {
 	var d diary
 	opts := dmap.Options{RunID: "r", Version: "1", MaxItems: 10}
 	_, err := dmap.Map(t.Context(), numbers(5), double, opts, &d)
@@ -356,8 +360,8 @@ func TestWhatMayNotChangeIsNamed(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// Two runners of one run: whatever the order, each result counts once, and the slower one is told.
-func TestASecondRunnerIsFencedOff(t *testing.T) {
+// Two runners of one run: in any order each result counts once, and the slower runner gets ErrFenced.
+func TestOneOfTwoRunnersIsFenced(t *testing.T) {
 	fenced := 0
 	for seed := range 100 {
 		var d diary
@@ -387,26 +391,6 @@ func TestASecondRunnerIsFencedOff(t *testing.T) {
 	require.Positive(t, fenced)
 }
 
-func TestASourceWhoseCursorsStandStillIsRefusedInADurableRun(t *testing.T) {
-	_, err := dmap.Map(t.Context(), still{pieces{10, 5}}, double, dmap.Options{RunID: "r"}, &diary{})
-	require.ErrorContains(t, err, "Next")
-	_, err = dmap.Map(t.Context(), still{pieces{10, 5}}, double, dmap.Options{})
-	require.NoError(t, err)
-}
-
-type still struct{ pieces }
-
-func (s still) Read(ctx context.Context, split dmap.Split) iter.Seq2[dmap.Item[int], error] {
-	return func(yield func(dmap.Item[int], error) bool) {
-		for item, err := range s.pieces.Read(ctx, split) {
-			item.Next = dmap.Cursor{}
-			if !yield(item, err) {
-				return
-			}
-		}
-	}
-}
-
 func TestCommitsComeEveryWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary
@@ -418,7 +402,7 @@ func TestCommitsComeEveryWindow(t *testing.T) {
 }
 
 // What the function skips was taken all the same: a resume must not take another item in its place.
-func TestMaxItemsCountsAcrossResumesWhatTheFunctionSkips(t *testing.T) {
+func TestMaxItemsCountsItemsThatTheFunctionSkipsAcrossResumes(t *testing.T) {
 	var d diary
 	var calls atomic.Int64
 	opts := dmap.Options{RunID: "r", MaxItems: 20, MaxConcurrency: 1}

@@ -9,8 +9,8 @@ import (
 	"github.com/go-dmap/dmap/internal/journal"
 )
 
-// engine is one run: it wires the parts together, starts them, and waits for them. Each part knows its neighbors, none the
-// engine.
+// engine is one run: it wires the parts together, starts them, and waits for them. Each part knows
+// its neighbors, none the engine.
 type engine[T, R any] struct {
 	spec     RunSpec
 	clock    runClock
@@ -65,7 +65,8 @@ func newEngine[T, R any](ctx context.Context, j job[T, R], plan Plan[T], spec Ru
 	return e
 }
 
-// start opens the run and starts its goroutines. After an error, or if the run has ended before, nothing runs.
+// start opens the run and starts its goroutines. After an error, or if the run has ended before,
+// nothing runs.
 func (e *engine[T, R]) start() error {
 	ended, err := e.open()
 	if err != nil || ended != nil {
@@ -82,8 +83,8 @@ func (e *engine[T, R]) start() error {
 	return nil
 }
 
-// open opens the journal, if a sink keeps one, and begins or resumes the run in the sinks. The Ending is that of a run that
-// has ended before.
+// open opens the journal, if a sink keeps one, and begins or resumes the run in the sinks. The
+// Ending is that of a run that has ended before.
 func (e *engine[T, R]) open() (*Ending, error) {
 	ctx := e.stopper.run.ctx
 	log, progress, ended, err := openJournal(ctx, e.sinks, e.spec)

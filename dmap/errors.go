@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// What callers branch on, with errors.Is.
+// Errors that callers branch on, with errors.Is.
 var (
 	ErrTolerance = errors.New("tolerance for failed items exceeded")     // see ToleranceError
 	ErrCanceled  = errors.New("run canceled")                            // Run.Cancel without a cause
@@ -57,10 +57,11 @@ func (e *ItemError) Error() string { return fmt.Sprintf("%s: %v", e.ID(), e.Err)
 // Unwrap returns the cause.
 func (e *ItemError) Unwrap() error { return e.Err }
 
-// SourceError says that the source could not be read on. What was read before it has been processed.
+// SourceError says that the source could not be read further. The items read before it have been
+// processed.
 type SourceError struct {
 	Source string // its String, if it has one
-	Split  Split  // where reading stood; zero while planning
+	Split  Split  // the split that was being read; zero while planning
 	Err    error
 }
 
@@ -75,9 +76,10 @@ func (e *SourceError) Error() string {
 // Unwrap returns the cause.
 func (e *SourceError) Unwrap() error { return e.Err }
 
-// SinkError says that a sink failed. Results that it had not made durable are lost; Err names them where the sink knows.
+// SinkError says that a sink failed. Results that it had not made durable are lost; Err names them
+// if the sink knows them.
 type SinkError struct {
-	Op  string // "begin", "write", "flush" or "end"
+	Op  string // "open", "begin", "restore", "write", "commit", "append", "flush", "end" or "close"
 	Err error
 }
 
@@ -112,8 +114,9 @@ type permanentError struct{ error }
 
 func (e *permanentError) Unwrap() error { return e.error }
 
-// RetryAfter asks that err be retried no sooner than after d, as a server that throttles does. Any error in the chain
-// with a method RetryAfter() time.Duration has the same effect. RetryAfter(nil, d) is nil.
+// RetryAfter asks that the item of err be called again no sooner than after d, as a server that
+// throttles does. Any error in the chain with a method RetryAfter() time.Duration has the same
+// effect. RetryAfter(nil, d) is nil.
 func RetryAfter(err error, d time.Duration) error {
 	if err == nil {
 		return nil
@@ -129,8 +132,9 @@ type retryAfterError struct {
 func (e *retryAfterError) Unwrap() error             { return e.error }
 func (e *retryAfterError) RetryAfter() time.Duration { return e.after }
 
-// Class sorts errors into few kinds for counts and reports: "timeout", "panic", "goexit", "stuck", "read" (the item could
-// not be read), what a method Class() string in the chain says, else "error".
+// Class sorts errors into few kinds for counts and reports: "timeout", "panic", "goexit", "stuck",
+// "read" (the item could not be read), the result of a method Class() string of an error in the
+// chain, else "error".
 func Class(err error) string {
 	var panicked *PanicError
 	var own interface{ Class() string }
@@ -152,7 +156,7 @@ func Class(err error) string {
 	}
 }
 
-// ReadError is what an item that could not be read fails with. The engine wraps Item.Err in it.
+// ReadError is the error of an item that could not be read. The engine wraps Item.Err in it.
 type ReadError struct{ Err error }
 
 func (e *ReadError) Error() string { return fmt.Sprintf("read: %v", e.Err) }

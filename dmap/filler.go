@@ -9,7 +9,8 @@ import (
 	"github.com/go-dmap/dmap/batch"
 )
 
-// filler reads one split of a source with Fill: it fills chunks in place, and enqueues them when they are full.
+// filler reads one split of a source with Fill: it fills chunks in place, and enqueues them when
+// they are full.
 type filler[T, R any] struct {
 	r     *reader[T, R]
 	split *Split
@@ -76,7 +77,8 @@ func (f *filler[T, R]) limits() batch.Limits {
 	return limits
 }
 
-// fill adds up to firstItems items to c and reports whether c is full. Items that do not fit are filled in again later.
+// fill adds up to firstItems items to c and reports whether c is full. Items that do not fit are
+// filled in again later.
 func (f *filler[T, R]) fill(ctx context.Context, c *chunk[T, R], limits batch.Limits) (full bool, err error) {
 	have, some := len(c.items), min(limits.Items-len(c.items), firstItems)
 	c.items = slices.Grow(c.items, some)

@@ -59,7 +59,7 @@ func (p indexed) Read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[int
 	}
 }
 
-// fills is a Filler whose Fill is told by a function.
+// fills is a source whose Fill is a function.
 type fills struct {
 	pieces
 	fill func(s dmap.Split, items []dmap.Item[int]) (int, error)
@@ -69,7 +69,7 @@ func (f fills) Fill(_ context.Context, s dmap.Split, items []dmap.Item[int]) (in
 	return f.fill(s, items)
 }
 
-func TestFilledItemsAreThoseThatAreRead(t *testing.T) {
+func TestFillYieldsTheItemsOfRead(t *testing.T) {
 	for _, batched := range []int{0, 7, 1500} { // 1,500 do not fit into one space
 		var filled, read keep[int]
 		run := func(src dmap.Source[int], got *keep[int]) {
@@ -92,7 +92,7 @@ func TestFilledItemsAreThoseThatAreRead(t *testing.T) {
 	}
 }
 
-func TestMaxItemsIsExactWhereItemsAreFilledIn(t *testing.T) {
+func TestMaxItemsIsExactWithFill(t *testing.T) {
 	for _, most := range []int64{1, 63, 64, 65, 1000, 2000} {
 		var got keep[int]
 		stats, err := dmap.Map(t.Context(), filler{pieces{2000, 300}}, double, dmap.Options{MaxItems: most}, &got)

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// finish runs after the last call. It delivers settled items, flushes the sinks, writes the last commit, checks the counts,
-// and ends the run in the sinks.
+// finish runs after the last call. It delivers settled items, flushes the sinks, writes the last
+// commit, checks the counts, and ends the run in the sinks.
 func (e *engine[T, R]) finish(readErr error) {
 	ctx := e.stopper.save.ctx
 	pending := e.delivery.collect(ctx)
@@ -22,8 +22,8 @@ func (e *engine[T, R]) finish(readErr error) {
 	e.final, e.err = stats, e.end(ending)
 }
 
-// end appends the final record and ends the run in the sinks, in the one that keeps the journal last. It returns the error
-// of the run. If a step fails a run with a journal stays open.
+// end appends the final record and ends the run in the sinks, in the one that keeps the journal
+// last. It returns the error of the run. If a step fails a run with a journal stays open.
 func (e *engine[T, R]) end(ending Ending) error {
 	ctx := e.stopper.save.ctx
 	failed := func(err error) {
@@ -40,15 +40,17 @@ func (e *engine[T, R]) end(ending Ending) error {
 	return ending.Err
 }
 
-// resumable reports whether a run that ends with err stays open for a call with the same RunID. It does unless somebody
-// decided its end: the source ended, the tolerance was exceeded, or the run was canceled.
+// resumable reports whether a run that ends with err stays open for a call with the same RunID. It
+// does unless somebody decided its end: the source ended, the tolerance was exceeded, or the run
+// was canceled.
 func resumable(err error) bool {
 	var source *SourceError
 	var sink *SinkError
 	return errors.Is(err, ErrSuspended) || errors.Is(err, ErrInternal) || errors.As(err, &source) || errors.As(err, &sink)
 }
 
-// verdict is the error of the run: why it stopped, the errors of its source and sinks, or that too many items failed.
+// verdict is the error of the run: why it stopped, the errors of its source and sinks, or that too
+// many items failed.
 func (e *engine[T, R]) verdict(readErr error, s Stats) error {
 	cause := e.stopper.why()
 	errs := []error{cause}

@@ -71,7 +71,7 @@ func (f items) Items(ctx context.Context) iter.Seq2[dmap.Item[int], error] {
 	return func(yield func(dmap.Item[int], error) bool) { f(ctx, yield) }
 }
 
-// keep is a sink that keeps all it is told.
+// keep is a sink that keeps everything it gets.
 type keep[R any] struct {
 	mu      sync.Mutex
 	results []dmap.Result[R]

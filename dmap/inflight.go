@@ -7,8 +7,8 @@ import (
 	"github.com/go-dmap/dmap/internal/gate"
 )
 
-// inflight passes filled chunks to the gate, and knows the open ones: those with an unsettled item. The items of chunks
-// that are open at the end of the run are pending.
+// inflight passes filled chunks to the gate, and knows the open ones: those with an unsettled item.
+// The items of chunks that are open at the end of the run are pending.
 type inflight[T, R any] struct {
 	gate      *gate.Gate[task[T, R]]
 	tally     *tally
@@ -20,8 +20,9 @@ type inflight[T, R any] struct {
 	head *chunk[T, R] // the newest; guarded by mu
 }
 
-// enqueue passes a filled chunk to the workers. With wait it waits for space, and returns false if the run stops: then the
-// chunk stays open, and its items are pending. Without wait it returns false if there is no space: then nothing has happened.
+// enqueue passes a filled chunk to the workers. With wait it waits for space, and returns false if
+// the run stops: then the chunk stays open, and its items are pending. Without wait it returns
+// false if there is no space: then nothing has happened.
 func (f *inflight[T, R]) enqueue(c *chunk[T, R], wait bool) bool {
 	c.seal(&f.calls, f.keeps)
 	n, units := len(c.items), len(c.items)

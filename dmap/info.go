@@ -18,12 +18,12 @@ type Info struct {
 // ID names the item in its source: "data/a.json" for an object, "orders.csv@1024" for a record.
 func (i Info) ID() string { return itemID(i.Key, i.Offset) }
 
-// IdempotencyKey is the same for every attempt at the item in this run, through crashes and resumes, and differs between
-// items and runs: 32 hexadecimal digits.
+// IdempotencyKey is the same for every attempt at the item in this run, through crashes and
+// resumes, and differs between items and runs: 32 hexadecimal digits.
 func (i Info) IdempotencyKey() string { return IdempotencyKey(i.RunID, i.ID()) }
 
-// IdempotencyKey derives the key of an item from the run's ID and [Item.ID]: what a batch function needs per item.
-// It is the first half of SHA-256 over both, separated by a zero byte.
+// IdempotencyKey derives the key of an item from the run's ID and [Item.ID]: what a batch function
+// needs per item. It is the first half of SHA-256 over both, separated by a zero byte.
 func IdempotencyKey(runID, itemID string) string {
 	sum := sha256.Sum256([]byte(runID + "\x00" + itemID))
 	return hex.EncodeToString(sum[:16])

@@ -12,7 +12,8 @@ func recovering(f func() error) (err error) {
 	return f()
 }
 
-// isolated is recovering on a goroutine of its own, for which it waits: a Goexit becomes an error too.
+// isolated is recovering on a goroutine of its own, for which it waits: a Goexit becomes an error
+// too.
 func isolated(f func() error) error {
 	err := ErrGoexit
 	done := make(chan struct{})
@@ -24,7 +25,8 @@ func isolated(f func() error) error {
 	return err
 }
 
-// newPanicError makes a PanicError from what recover returned, with the stack of the calling goroutine.
+// newPanicError makes a PanicError from what recover returned, with the stack of the calling
+// goroutine.
 func newPanicError(value any) *PanicError {
 	stack := make([]byte, 16<<10)
 	return &PanicError{Value: value, Stack: stack[:runtime.Stack(stack, false)]}

@@ -10,12 +10,14 @@ import (
 	"github.com/go-dmap/dmap/batch"
 )
 
-// Map calls fn once per item of src and returns when the run has ended and nothing of it runs any more.
+// Map calls fn once per item of src and returns when the run has ended and nothing of it runs any
+// more.
 //
-// fn is called from many goroutines, at most Options.MaxConcurrency at once. Its error, panic or Goexit fails its item;
-// the run fails when more items failed than Options.Tolerance allows. Stats are filled whenever the run started.
-// The error is nil or matches what ended the run: ErrTolerance (*ToleranceError), *SourceError, *SinkError, or the cause
-// of ctx. Wrong options are reported all at once, before anything is read or written.
+// fn is called from many goroutines, at most Options.MaxConcurrency at once. Its error, panic or
+// Goexit fails its item; the run fails when more items failed than Options.Tolerance allows. Stats
+// are filled whenever the run has started. The error is nil or matches the reason for the end of
+// the run: ErrTolerance (*ToleranceError), *SourceError, *SinkError, or the cause of ctx. Wrong
+// arguments are reported all at once, before anything is read or written.
 func Map[T, R any](ctx context.Context, src Source[T], fn func(context.Context, T) (R, error), opts Options, sinks ...Sink[R]) (Stats, error) {
 	run, err := Start(ctx, src, fn, opts, sinks...)
 	if err != nil {
@@ -26,9 +28,10 @@ func Map[T, R any](ctx context.Context, src Source[T], fn func(context.Context, 
 
 // MapBatch is Map for functions that take many items in one call.
 //
-// fn returns one value per item, in order. A [batch.Errors] fails only the items it names; any other error fails all of
-// them. A retry sends only the failed items again. fn may keep the slice but not change it. Data that all calls share is
-// captured by fn. MaxConcurrency counts batches, everything else counts items. A batch never spans two splits.
+// fn returns one value per item, in order. A [batch.Errors] fails only the items it names; any
+// other error fails all of them. A retry sends only the failed items again. fn may keep the slice
+// but not change it. Data that all calls share is captured by fn. MaxConcurrency counts batches,
+// everything else counts items. A batch never spans two splits.
 func MapBatch[T, R any](ctx context.Context, src Source[T], limits batch.Limits, fn func(context.Context, []Item[T]) ([]R, error), opts Options, sinks ...Sink[R]) (Stats, error) {
 	run, err := StartBatch(ctx, src, limits, fn, opts, sinks...)
 	if err != nil {
@@ -71,7 +74,8 @@ func launch[T, R any](ctx context.Context, j job[T, R], src Source[T], limits ba
 	return &Run{e}, nil
 }
 
-// checked returns what is wrong with a source or sink before it is used: it is nil, or its own Validate says so.
+// checked returns an error for a source or sink that cannot be used: it is nil, or its own Validate
+// says so.
 func checked(what string, v any) error {
 	if v == nil || reflect.ValueOf(v).Kind() == reflect.Pointer && reflect.ValueOf(v).IsNil() {
 		return fmt.Errorf("dmap: the %s is nil", what)

@@ -20,7 +20,8 @@ import (
 	"github.com/go-dmap/dmap/internal/journal"
 )
 
-// fate is what happens to an item whenever it is called: it depends on the attempt alone, so that a sequential model knows it.
+// fate is what happens to an item whenever it is called: it depends on the attempt alone, so that a
+// sequential model knows it.
 type fate int
 
 const (
@@ -66,7 +67,7 @@ func drawPlan(t *rapid.T) (p plan) {
 	p.fills = !slices.Contains(p.fates, hidden) && rapid.Bool().Draw(t, "fills")
 	p.batch = rapid.SampledFrom([]int{0, 0, 1, 3, 10}).Draw(t, "batch")
 	p.opts = dmap.Options{
-		PoisonAfter: -1, // the deaths here come from outside
+		PoisonAfter: -1, // the crashes here come from outside
 		RunID:       "r", MaxConcurrency: rapid.IntRange(1, 8).Draw(t, "concurrency"),
 		MaxItems: rapid.SampledFrom([]int64{0, 0, 0, 1, 7, 25}).Draw(t, "max items"),
 		Retry:    dmap.Retry{MaxAttempts: rapid.IntRange(1, 4).Draw(t, "attempts"), Initial: millisecond, Max: 5 * millisecond},
@@ -257,8 +258,9 @@ func (d *diary) outcomes() (out []outcome, err error) {
 	return out, nil
 }
 
-// Whatever befalls a run, it ends as the sequential model says, and what it has counted is what the model counts.
-func TestRunsAreAsTheModelSays(t *testing.T) {
+// Whatever befalls a run, it ends as the sequential model says, and what it has counted is what the
+// model counts.
+func TestRunsMatchTheModel(t *testing.T) {
 	if checks := flag.Lookup("rapid.checks"); checks != nil && checks.Value.String() == checks.DefValue {
 		require.NoError(t, checks.Value.Set("2000"))
 		defer func() { require.NoError(t, checks.Value.Set(checks.DefValue)) }()

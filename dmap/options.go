@@ -18,39 +18,44 @@ const (
 
 // Options tune a run. The zero value is valid: 100 calls at once, no retries, no failure tolerated.
 type Options struct {
-	// RunID names the run: 1 to 128 of letters, digits and "._=-", not starting with a dot. Empty: one is made from
-	// the time and a random number.
+	// RunID names the run: 1 to 128 of letters, digits and "._=-", not starting with a dot. Empty:
+	// one is made from the time and a random number.
 	RunID string `json:"runId,omitempty"`
-	// MaxConcurrency bounds the calls in flight (batches, not items, in MapBatch), 1 to 10,000. 0: 100. 1 keeps the
-	// order of the source.
+	// MaxConcurrency bounds the calls in flight (batches, not items, in MapBatch), 1 to 10,000. 0:
+	// 100. 1 keeps the order of the source.
 	MaxConcurrency int `json:"maxConcurrency,omitempty"`
-	// MaxItems ends the run after exactly the first N items of the source that are not skipped. 0: no limit.
+	// MaxItems ends the run after exactly the first N items of the source that are not skipped. 0:
+	// no limit.
 	MaxItems int64 `json:"maxItems,omitempty"`
-	// Timeout ends the context of a call; the attempt has then failed with context.DeadlineExceeded. 0: none.
+	// Timeout ends the context of a call; the attempt has then failed with
+	// context.DeadlineExceeded. 0: none.
 	Timeout time.Duration `json:"timeout,omitempty"`
 	// Retry says how often a failed item is called again. The zero Retry never calls it again.
 	Retry Retry `json:"retry,omitzero"`
-	// Tolerance says how many items may fail before the run does. The zero Tolerance tolerates none.
+	// Tolerance says how many items may fail before the run does. The zero Tolerance tolerates
+	// none.
 	Tolerance Tolerance `json:"tolerance,omitzero"`
-	// DrainTimeout is the time that calls in flight get to return after the run was suspended, the tolerance was
-	// exceeded, or a sink broke. It is also the time that sinks get to save results after that, if the run was canceled
-	// or suspended by its context. 0: 30 s.
+	// DrainTimeout is the time that calls in flight get to return after the run was suspended, the
+	// tolerance was exceeded, or a sink broke. It is also the time that sinks get to save results
+	// after that, if the run was canceled or suspended by its context. 0: 30 s.
 	DrainTimeout time.Duration `json:"drainTimeout,omitempty"`
-	// AbandonAfter abandons a call that still runs this long after the end of its context: the item fails with
-	// ErrStuck, the slot is free, a late result is dropped. The goroutine of the function keeps running, which nothing
-	// in Go can prevent. 0: never; Map waits for every call.
+	// AbandonAfter abandons a call that still runs this long after the end of its context: the item
+	// fails with ErrStuck, the slot is free, a late result is dropped. The goroutine of the
+	// function keeps running, which nothing in Go can prevent. 0: never; Map waits for every call.
 	AbandonAfter time.Duration `json:"abandonAfter,omitempty"`
-	// Version names everything else that decides the results: the function, filters, other inputs. A run resumes only
-	// with the Version that it was begun with.
+	// Version names everything else that decides the results: the function, filters, other inputs.
+	// A run resumes only with the Version that it was begun with.
 	Version string `json:"version,omitempty"`
-	// Parent is the RunID of the run whose items this run processes again, in a redrive. It is only recorded.
+	// Parent is the RunID of the run whose items this run processes again, in a redrive. It is only
+	// recorded.
 	Parent string `json:"parent,omitempty"`
-	// CommitEvery is the length of a commit window in a durable run. After a crash only the items in flight and the
-	// items settled after the last commit run again. 0: one second, and in long runs a thousandth of their time so far,
-	// at most a minute.
+	// CommitEvery is the length of a commit window in a durable run. After a crash only the items
+	// in flight and the items settled after the last commit run again. 0: one second, and in long
+	// runs a thousandth of their time so far, at most a minute.
 	CommitEvery time.Duration `json:"commitEvery,omitempty"`
-	// PoisonAfter quarantines an item that was in flight in this many recorded crashes of the process: it fails with
-	// PoisonError. 0: 3. Negative: never, for processes that are often killed from outside.
+	// PoisonAfter quarantines an item that was in flight in this many recorded crashes of the
+	// process: it fails with PoisonError. 0: 3. Negative: never, for processes that are often
+	// killed from outside.
 	PoisonAfter int `json:"poisonAfter,omitempty"`
 	// Logger gets warnings (stuck calls, an exceeded tolerance). nil: none.
 	Logger *slog.Logger `json:"-"`

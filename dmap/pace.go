@@ -7,8 +7,9 @@ import (
 	"github.com/go-dmap/dmap/batch"
 )
 
-// Chunks follow the speed of the function: a chunk holds what one worker does in about chunkTime. So slow calls get single
-// items, spread over all slots, and fast ones share the cost of a hand-over.
+// Chunks follow the speed of the function: a chunk holds what one worker does in about chunkTime.
+// So slow calls get single items, spread over all slots, and fast ones share the cost of a
+// hand-over.
 const (
 	maxChunk      = 64
 	maxChunkBytes = 1 << 20
@@ -18,8 +19,8 @@ const (
 // wakeTime is how much work justifies waking a worker: some times the cost of waking it.
 const wakeTime = 50 * time.Microsecond
 
-// To read the clock costs about as much as to hand over an item. So fast calls share a reading: a few neighbors get the
-// mean of the time that they took together.
+// To read the clock costs about as much as to hand over an item. So fast calls share a reading: a
+// few neighbors get the mean of the time that they took together.
 const (
 	sampleTime = 8 * time.Microsecond
 	maxSample  = 32
@@ -60,14 +61,15 @@ func (p *pace) room(limit int) int {
 	return max(2*maxChunk, limit/4)
 }
 
-// worthWaking reports whether the calls for this many units take long enough to wake another worker for them. Nobody
-// knows before the first call has returned.
+// worthWaking reports whether the calls for this many units take long enough to wake another worker
+// for them. Nobody knows before the first call has returned.
 func (p *pace) worthWaking(units int) bool {
 	mean := p.mean()
 	return p.inBatches || mean == 0 || mean*time.Duration(units) >= wakeTime
 }
 
-// chunkLimits is the size of the next chunk: the batch, or as many items as a worker does in chunkTime.
+// chunkLimits is the size of the next chunk: the batch, or as many items as a worker does in
+// chunkTime.
 func (p *pace) chunkLimits() batch.Limits {
 	if p.inBatches {
 		return p.limits

@@ -11,18 +11,19 @@ import (
 	"github.com/go-dmap/dmap/internal/journal"
 )
 
-// An item that crashes the process would crash each process that resumes the run. So a resumed run is careful at first: it
-// announces each item in the journal before its call. Items that were announced but not settled when the process died were
-// in flight: they are suspects. Suspects are retried in small groups, then one at a time, so that only the item that
-// really crashes the process reaches Options.PoisonAfter and is quarantined.
+// An item that crashes the process would crash each process that resumes the run. So a resumed run
+// is careful at first: it announces each item in the journal before its call. Items that were
+// announced but not settled when the process died were in flight: they are suspects. Suspects are
+// retried in small groups, then one at a time, so that only the item that really crashes the
+// process reaches Options.PoisonAfter and is quarantined.
 const (
 	carefulCommits = 3  // after this many commits a run announces suspects only
 	suspectRounds  = 64 // suspects run in about this many groups
 )
 
-// PoisonError is what an item fails with that is quarantined: it was in flight in Options.PoisonAfter crashes of the
-// process. It is not called again; a redrive with other code may call it. Only crashes of resumed processes count, because
-// the first process announces nothing.
+// PoisonError is what an item fails with that is quarantined: it was in flight in
+// Options.PoisonAfter crashes of the process. It is not called again; a redrive with other code may
+// call it. Only crashes of resumed processes count, because the first process announces nothing.
 type PoisonError struct{ Crashes int }
 
 func (e *PoisonError) Error() string {
@@ -52,8 +53,8 @@ type quarantine struct {
 	commits   int            // since the start
 }
 
-// newQuarantine returns the quarantine of a run that resumes. It is nil if no caution is needed: the process before stopped
-// by itself, and there are no suspects.
+// newQuarantine returns the quarantine of a run that resumes. It is nil if no caution is needed:
+// the process before stopped by itself, and there are no suspects.
 func newQuarantine(trials []journal.Trial, clean bool, after int, log recordLog) *quarantine {
 	if clean && len(trials) == 0 || after < 0 {
 		return nil
@@ -88,8 +89,8 @@ func (q *quarantine) verdict(v journal.Interval) error {
 	return nil
 }
 
-// enter announces items before their call, and waits until suspects among them may run. The caller calls leave after the
-// call.
+// enter announces items before their call, and waits until suspects among them may run. The caller
+// calls leave after the call.
 func (q *quarantine) enter(ctx context.Context, items []journal.Trial) (leave func(), err error) {
 	worst := 0
 	for _, t := range items {
@@ -124,8 +125,8 @@ func (q *quarantine) enter(ctx context.Context, items []journal.Trial) (leave fu
 
 func nothing() {}
 
-// announce returns when the journal says which items are about to be called, or have returned. Announcements that wait at
-// the same time share a record.
+// announce returns when the journal says which items are about to be called, or have returned.
+// Announcements that wait at the same time share a record.
 func (q *quarantine) announce(ctx context.Context, trying []journal.Trial, back []journal.Interval) error {
 	q.mu.Lock()
 	first := len(q.waiting.Trying)+len(q.waiting.Back) == 0

@@ -13,8 +13,9 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 )
 
-// die runs a job whose item 70 takes the process down: at that moment nothing more reaches the journal, as after a kill.
-// The source is one piece, read in order, so that item 70 comes while the run is still careful.
+// die runs a job whose item 70 takes the process down: at that moment nothing more reaches the
+// journal, as after a kill. The source is one piece, read in order, so that item 70 comes while the
+// run is still careful.
 func die(t *testing.T, d *diary, inBatches bool, poisonAfter int) (survived bool, failed []dmap.Result[int]) {
 	t.Helper()
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -65,16 +66,16 @@ func die(t *testing.T, d *diary, inBatches bool, poisonAfter int) (survived bool
 	return false, nil
 }
 
-func TestAnItemThatTakesTheProcessDownIsSetAsideAfterThreeRecordedDeaths(t *testing.T) {
+func TestAnItemThatCrashesTheProcessIsQuarantinedAfterThreeRecordedCrashes(t *testing.T) {
 	for _, inBatches := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			var d diary
-			deaths := 0
+			crashes := 0
 			for {
 				survived, failed := die(t, &d, inBatches, 0)
 				if !survived {
-					deaths++
-					require.Less(t, deaths, 6)
+					crashes++
+					require.Less(t, crashes, 6)
 					continue
 				}
 				require.Len(t, failed, 1, "nobody else is blamed")
@@ -85,13 +86,13 @@ func TestAnItemThatTakesTheProcessDownIsSetAsideAfterThreeRecordedDeaths(t *test
 				require.Equal(t, "poison", dmap.Class(failed[0].Err))
 				break
 			}
-			require.Equal(t, 4, deaths, "batches %v: the first death has no record: nothing is announced before a run is resumed", inBatches)
+			require.Equal(t, 4, crashes, "batches %v: the first crash has no record: nothing is announced before a run is resumed", inBatches)
 			require.Len(t, d.counted(t), 200)
 		})
 	}
 }
 
-func TestNoItemIsSetAsideWhereTheDeathsComeFromOutside(t *testing.T) {
+func TestWithNegativePoisonAfterNoItemIsQuarantined(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary
 		for range 8 {
@@ -104,7 +105,7 @@ func TestNoItemIsSetAsideWhereTheDeathsComeFromOutside(t *testing.T) {
 	})
 }
 
-func TestASuspendedRunIsNotUnderSuspicion(t *testing.T) {
+func TestASuspendedRunLeavesNoSuspects(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary
 		opts := dmap.Options{RunID: "r", MaxConcurrency: 10, CommitEvery: 50 * time.Millisecond, DrainTimeout: time.Millisecond}

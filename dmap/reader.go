@@ -48,8 +48,8 @@ var (
 	errStopped = errors.New("stopped")      // the gate takes nothing more
 )
 
-// run reads the source to its end, to MaxItems, or until the run stops. all says that nothing is left to read; err is the
-// error of the source.
+// run reads the source to its end, to MaxItems, or until the run stops. all says that nothing is
+// left to read; err is the error of the source.
 func (r *reader[T, R]) run(ctx context.Context) (all bool, err error) {
 	if r.taken = r.durable.takenBefore; r.maxItems > 0 && r.taken >= r.maxItems {
 		r.tally.truncated.Store(true)
@@ -135,7 +135,8 @@ func (r *reader[T, R]) planSplits(ctx context.Context) error {
 	return nil
 }
 
-// pieces returns the splits of the source; for a run that resumes perhaps only those with unsettled items.
+// pieces returns the splits of the source; for a run that resumes perhaps only those with unsettled
+// items.
 func (r *reader[T, R]) pieces(ctx context.Context) iter.Seq2[Split, error] {
 	settled := r.durable.settledBefore
 	if r.plan.Resume == nil || len(settled) == 0 {
@@ -197,7 +198,8 @@ func (r *reader[T, R]) begin(s Split) *piece {
 	return r.divider.register(s)
 }
 
-// readItems reads p to its end, item by item. If anything prevents that, the part after the last item read is left.
+// readItems reads p to its end, item by item. If anything prevents that, the part after the last
+// item read is left.
 func (r *reader[T, R]) readItems(ctx context.Context, p *piece) (err error) {
 	s := p.now()
 	b := &batcher[T, R]{split: &s, from: s.From, at: s.From, limits: r.pace.chunkLimits, fresh: r.recycler.chunk, enqueue: r.inflight.enqueue}
@@ -244,7 +246,8 @@ func (r *reader[T, R]) readItems(ctx context.Context, p *piece) (err error) {
 	return nil
 }
 
-// owns reports whether an item that the source yields for p belongs to it: p may have been divided in the meantime.
+// owns reports whether an item that the source yields for p belongs to it: p may have been divided
+// in the meantime.
 func (r *reader[T, R]) owns(p *piece, item *Item[T]) bool {
 	if r.divider != nil {
 		return p.advance(item.Next)

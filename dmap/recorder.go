@@ -11,24 +11,28 @@ import (
 type Recorder interface {
 	// Begin is called once, before the first item is read. An error keeps the run from starting.
 	Begin(ctx context.Context, spec RunSpec) error
-	// End is called once, after Flush, for every run for which Begin returned nil, however the run ended.
+	// End is called once, after Flush, for every run for which Begin returned nil, however the run
+	// ended.
 	End(ctx context.Context, e Ending) error
 }
 
-// Committer is a Sink whose results count exactly once if the run has a journal, which [sink.Bucket] brings. The engine
-// calls Barrier, then Commit, then appends the state to the journal: from then on the results count. Writes continue
-// between Barrier and the append, and belong to the next commit.
+// Committer is a Sink whose results count exactly once if the run has a journal, which
+// [sink.Bucket] brings. The engine calls Barrier, then Commit, then appends the state to the
+// journal: from then on the results count. Writes continue between Barrier and the append, and
+// belong to the next commit.
 //
 // [sink.Bucket]: https://pkg.go.dev/github.com/go-dmap/dmap/sink#Bucket
 type Committer interface {
-	// Barrier marks the end of the commit window: the next Commit covers every Write that returned before it. The
-	// engine holds back Write while Barrier runs, so Barrier must not block.
+	// Barrier marks the end of the commit window: the next Commit covers every Write that returned
+	// before it. The engine holds back Write while Barrier runs, so Barrier must not block.
 	Barrier()
-	// Commit makes the results before the barrier durable and describes them, for Restore. It must not return before
-	// they are durable. An error ends the run; the items of the window run again when the run resumes.
+	// Commit makes the results before the barrier durable and describes them, for Restore. It must
+	// not return before they are durable. An error ends the run; the items of the window run again
+	// when the run resumes.
 	Commit(ctx context.Context) (state json.RawMessage, err error)
-	// Restore is called once in a resumed run, after Begin and before the first Write, with the states of the commits
-	// that count, in order. Results beyond them do not count: their items run again.
+	// Restore is called once in a resumed run, after Begin and before the first Write, with the
+	// states of the commits that count, in order. Results beyond them do not count: their items run
+	// again.
 	Restore(ctx context.Context, states []json.RawMessage) error
 }
 
@@ -38,11 +42,13 @@ type Ending struct {
 	Err     error     // what the run returns; nil: it succeeded
 	Pending []Pending // items that were read and never settled; bounded by concurrency and chunks, not by the source
 	Unread  Unread    // the part of the source that was not read
-	// Resumable says that a call with the same RunID resumes the run, so its final record must not be written.
+	// Resumable says that a call with the same RunID resumes the run, so its final record must not
+	// be written.
 	Resumable bool
 }
 
-// Pending is an item that was read but has no outcome: interrupted, waiting for a retry, or never started.
+// Pending is an item that was read but has no outcome: interrupted, waiting for a retry, or never
+// started.
 type Pending struct {
 	Info
 	Input any   // a pointer to the item's value, *T
@@ -53,18 +59,19 @@ type Pending struct {
 	Start, Next Cursor
 }
 
-// Unread names the part of a source that a run did not read. The zero Unread says that the run read everything.
+// Unread names the part of a source that a run did not read. The zero Unread says that the run read
+// everything.
 type Unread struct {
 	Splits []Split `json:"splits,omitempty"` // planned, and not read from their From on
 	After  *Split  `json:"after,omitempty"`  // no split after this one, in source order, was planned
 	All    bool    `json:"all,omitempty"`    // no split was planned at all
-	// Settled are the parts of splits that earlier processes of the run have settled, also of splits that this process
-	// never planned.
+	// Settled are the parts of splits that earlier processes of the run have settled, also of
+	// splits that this process never planned.
 	Settled []Split `json:"settled,omitempty"`
 }
 
-// Remaining returns a function that maps a split planned after After (any split, if All is set) to those of its parts that
-// no process of the run has settled. Parts have the ID of their split.
+// Remaining returns a function that maps a split planned after After (any split, if All is set) to
+// those of its parts that no process of the run has settled. Parts have the ID of their split.
 func (u Unread) Remaining() func(Split) []Split {
 	settled := journal.IntervalSet{}
 	for _, s := range u.Settled {

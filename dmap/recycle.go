@@ -2,8 +2,8 @@ package dmap
 
 import "sync"
 
-// recycler lends chunks and takes them back after delivery, so that a run of fast calls leaves nothing for the garbage
-// collector.
+// recycler lends chunks and takes them back after delivery, so that a run of fast calls leaves
+// nothing for the garbage collector.
 type recycler[T, R any] struct {
 	off     bool // something may hold the content of chunks: a sink that keeps results, or an abandoned call
 	lent    bool // the function gets batches, and may keep their items

@@ -6,8 +6,9 @@ import (
 	"iter"
 )
 
-// Results runs fn over src as Map does and yields each outcome as it settles; a failed item has its Err in the Result.
-// The error is that of the run and comes last. Breaking out of the loop cancels the run and waits for its end.
+// Results runs fn over src as Map does and yields each outcome as it settles; a failed item has its
+// Err in the Result. The error is that of the run and comes last. Breaking out of the loop cancels
+// the run and waits for its end.
 func Results[T, R any](ctx context.Context, src Source[T], fn func(context.Context, T) (R, error), opts Options) iter.Seq2[Result[R], error] {
 	return func(yield func(Result[R], error) bool) {
 		out := &channelSink[R]{results: make(chan []Result[R]), broken: make(chan struct{})}

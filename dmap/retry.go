@@ -14,11 +14,13 @@ const (
 	defaultRetryMax     = time.Minute
 )
 
-// Retry says how often and when a failed item is called again. An item that waits for its retry uses no slot.
+// Retry says how often and when a failed item is called again. An item that waits for its retry
+// uses no slot.
 //
-// The wait after attempt n is Initial * Factor^(n-1), at most Max; with jitter it is a random duration between zero and
-// that, as in JitterStrategy FULL of Step Functions. An error may ask for a longer wait by RetryAfter. Errors marked by
-// Permanent, panics and Goexit are final, and so is an error that Retryable rejects.
+// The wait after attempt n is Initial * Factor^(n-1), at most Max; with jitter it is a random
+// duration between zero and that, as in JitterStrategy FULL of Step Functions. An error may ask for
+// a longer wait by RetryAfter. Errors marked by Permanent, panics and Goexit are final, and so is
+// an error that Retryable rejects.
 type Retry struct {
 	MaxAttempts int           `json:"maxAttempts,omitempty"` // calls per item in all; 0 and 1: no retry
 	Initial     time.Duration `json:"initial,omitempty"`     // 0: 1 s
@@ -26,7 +28,8 @@ type Retry struct {
 	Max         time.Duration `json:"max,omitempty"`         // 0: 1 minute
 	NoJitter    bool          `json:"noJitter,omitempty"`    // wait exactly the computed time
 
-	// Retryable may reject errors; nil accepts all that are not final anyway. Called from many goroutines.
+	// Retryable may reject errors; nil accepts all that are not final anyway. Called from many
+	// goroutines.
 	Retryable func(error) bool `json:"-"`
 }
 
@@ -44,8 +47,8 @@ func (r Retry) validate() error {
 	return errors.Join(errs...)
 }
 
-// again reports whether an item that failed its n-th attempt (from 1) with err is called once more, and after which wait.
-// chance is a random number in [0, 1).
+// again reports whether an item that failed its n-th attempt (from 1) with err is called once more,
+// and after which wait. chance is a random number in [0, 1).
 func (r Retry) again(n int, err error, chance float64) (wait time.Duration, ok bool) {
 	if n >= r.MaxAttempts || final(err) || r.Retryable != nil && !r.Retryable(err) {
 		return 0, false

@@ -28,7 +28,8 @@ func (r *Run) ID() string { return r.control.id() }
 // Stats returns the counts so far, or the final ones.
 func (r *Run) Stats() Stats { return r.control.stats() }
 
-// SetMaxConcurrency changes the limit, 1 to 10,000. A lower one takes effect as calls return: none is interrupted.
+// SetMaxConcurrency changes the limit, 1 to 10,000. A lower one takes effect as calls return: none
+// is interrupted.
 func (r *Run) SetMaxConcurrency(n int) error {
 	if n < 1 || n > maxConcurrency {
 		return fmt.Errorf("dmap: concurrency %d: want 1 to %d", n, maxConcurrency)
@@ -46,13 +47,15 @@ func (r *Run) SetTolerance(t Tolerance) error {
 	return nil
 }
 
-// Pause starts no more calls, neither first ones nor retries, until Resume. Calls in flight continue.
+// Pause starts no more calls, neither first ones nor retries, until Resume. Calls in flight
+// continue.
 func (r *Run) Pause() { r.control.setPaused(true) }
 
 // Resume ends a Pause.
 func (r *Run) Resume() { r.control.setPaused(false) }
 
-// Cancel ends the run as if the context given to Start had been canceled with cause; nil: ErrCanceled. It does not wait.
+// Cancel ends the run as if the context given to Start had been canceled with cause; nil:
+// ErrCanceled. It does not wait.
 func (r *Run) Cancel(cause error) {
 	if cause == nil {
 		cause = ErrCanceled
@@ -60,8 +63,9 @@ func (r *Run) Cancel(cause error) {
 	r.control.cancel(cause)
 }
 
-// Suspend stops the run so that a call with the same RunID resumes it, if it has a journal: no new call starts, calls in
-// flight get Options.DrainTimeout to return, settled items are committed, and Wait returns ErrSuspended. It does not wait.
+// Suspend stops the run so that a call with the same RunID resumes it, if it has a journal: no new
+// call starts, calls in flight get Options.DrainTimeout to return, settled items are committed, and
+// Wait returns ErrSuspended. It does not wait.
 func (r *Run) Suspend() { r.control.suspend() }
 
 // Done is closed when the run has ended and nothing of it runs any more.

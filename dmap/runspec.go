@@ -19,8 +19,8 @@ type RunSpec struct {
 	Resumed bool         `json:"-"` // an earlier process began the run
 }
 
-// Differs names the fields of s and old that must not differ when a run resumes, with both values. Concurrency, retries,
-// timeouts and tolerance may differ.
+// Differs names the fields of s and old that must not differ when a run resumes, with both values.
+// Concurrency, retries, timeouts and tolerance may differ.
 func (s RunSpec) Differs(old RunSpec) []string {
 	var fields []string
 	field := func(name string, now, then any) {
@@ -43,7 +43,8 @@ var (
 	ErrSuspended   = errors.New("run suspended: call Map with the same RunID to resume")  // a cause for Run.Cancel
 )
 
-// SpecError names the differences between a run and the call that tries to resume it. It matches ErrSpecChanged.
+// SpecError names the differences between a run and the call that tries to resume it. It matches
+// ErrSpecChanged.
 type SpecError struct {
 	RunID  string
 	Fields []string // such as "maxItems: 10, begun with 20"

@@ -13,35 +13,39 @@ type Result[R any] struct {
 	Input   any           // a pointer to the item's value, *T
 	Elapsed time.Duration // of the last call; for a batch that of the whole call
 
-	// Version, Start and Next say where to read the item again. In the split with the ID Info.Split and this
-	// Split.Version, a Read from Start yields the item before all others that are not skipped. Next is its Item.Next.
-	// A failed result has them; a success has them in a durable run only.
+	// Version, Start and Next say where to read the item again. In the split with the ID Info.Split
+	// and this Split.Version, a Read from Start yields the item before all others that are not
+	// skipped. Next is its Item.Next. A failed result has them; a success has them in a durable run
+	// only.
 	Version     string
 	Start, Next Cursor
 }
 
 // Sink receives the results of a run. One Sink may serve one run at a time.
 //
-// A Sink may also be a [ConcurrentSink], a [BorrowingSink], a [Recorder] and a [Committer], and may have a method
-// Validate() error, which Map calls before any I/O. The calls come in this order: Validate; Begin; Restore; Write, with
-// Barrier and Commit in between; Flush; Commit; End.
+// A Sink may also be a [ConcurrentSink], a [BorrowingSink], a [Recorder] and a [Committer], and may
+// have a method Validate() error, which Map calls before any I/O. The calls come in this order:
+// Validate; Begin; Restore; Write, with Barrier and Commit in between; Flush; Commit; End.
 type Sink[R any] interface {
-	// Write gets the results of one or more calls, in source order within one Write. It may keep the slice, unless the
-	// sink is a BorrowingSink. The workers call it: serially, or at once if the sink is a ConcurrentSink. While Write
-	// blocks, its worker calls no function.
+	// Write gets the results of one or more calls, in source order within one Write. It may keep
+	// the slice, unless the sink is a BorrowingSink. The workers call it: serially, or at once if
+	// the sink is a ConcurrentSink. While Write blocks, its worker calls no function.
 	//
-	// An error ends the run, except batch.Errors: it says that Write took all results, but could store some successes
-	// only as failures (an output without a JSON form, say), by position in results. Those items count as failed.
+	// An error ends the run, except batch.Errors: it says that Write took all results, but could
+	// store some successes only as failures (an output without a JSON form, say), by position in
+	// results. Those items count as failed.
 	//
-	// ctx outlives the run's own context by Options.DrainTimeout, so that a canceled run can still save its results.
+	// ctx outlives the run's own context by Options.DrainTimeout, so that a canceled run can still
+	// save its results.
 	Write(ctx context.Context, results []Result[R]) error
-	// Flush makes all written results durable. It is called once, after the last Write. An error ends the run.
+	// Flush makes all written results durable. It is called once, after the last Write. An error
+	// ends the run.
 	Flush(ctx context.Context) error
 }
 
 // ConcurrentSink is a Sink whose Write is safe for concurrent use: the workers call it directly.
 type ConcurrentSink interface{ ConcurrentWrites() }
 
-// BorrowingSink is a Sink that keeps neither the slice nor the Inputs after Write has returned. If all sinks of a run are
-// BorrowingSinks the engine reuses that memory.
+// BorrowingSink is a Sink that keeps neither the slice nor the Inputs after Write has returned. If
+// all sinks of a run are BorrowingSinks the engine reuses that memory.
 type BorrowingSink interface{ BorrowsResults() }

@@ -55,8 +55,8 @@ func (s *sinkSet[R]) borrow() bool {
 	})
 }
 
-// write sends results to every sink; one that fails stops the run. It returns the successes that a sink could store only
-// as failures, and whether every sink has the results.
+// write sends results to every sink; one that fails stops the run. It returns the successes that a
+// sink could store only as failures, and whether every sink has the results.
 func (s *sinkSet[R]) write(ctx context.Context, results []Result[R]) (rejected batch.Errors, ok bool) {
 	ok = true
 	for _, o := range s.list {
@@ -112,7 +112,8 @@ func (s *sinkSet[R]) begin(ctx context.Context, spec RunSpec) error {
 	return nil
 }
 
-// committers returns the sinks that are Committers, by their position, which names their states in commits.
+// committers returns the sinks that are Committers, by their position, which names their states in
+// commits.
 func (s *sinkSet[R]) committers() map[string]Committer {
 	out := map[string]Committer{}
 	for i, o := range s.list {
@@ -154,8 +155,8 @@ func (s *sinkSet[R]) end(ctx context.Context, e Ending) error {
 	return errors.Join(errs...)
 }
 
-// endKeeper calls End of the sink that keeps the journal. It comes last: its final record is that of the run, which must
-// not exist while another sink lacks its own.
+// endKeeper calls End of the sink that keeps the journal. It comes last: its final record is that
+// of the run, which must not exist while another sink lacks its own.
 func (s *sinkSet[R]) endKeeper(ctx context.Context, e Ending) error {
 	if s.keeper == nil {
 		return nil

@@ -2,8 +2,8 @@ package dmap
 
 import "time"
 
-// Stats counts a run. At the end Read = Succeeded + Failed + Skipped + Pending; while the run goes on Pending is what
-// follows from the other four.
+// Stats counts a run. At the end Read = Succeeded + Failed + Skipped + Pending; before that Pending
+// is computed from the other four.
 type Stats struct {
 	RunID     string        `json:"runId"`
 	Read      int64         `json:"read"`      // items that the source yielded
@@ -12,10 +12,10 @@ type Stats struct {
 	Skipped   int64         `json:"skipped"`   // ErrSkip
 	Pending   int64         `json:"pending"`   // read and not settled
 	Calls     int64         `json:"calls"`     // of the function, attempts and batches
-	Retries   int64         `json:"retries"`   // calls that were not the first for their items
+	Retries   int64         `json:"retries"`   // calls that were not the first ones of their items
 	InFlight  int           `json:"inFlight"`  // calls running now
-	Waiting   int           `json:"waiting"`   // retries waiting for their time, holding no place
-	Stuck     int           `json:"stuck"`     // calls that run on long after their context ended, or were abandoned
+	Waiting   int           `json:"waiting"`   // items waiting for their retry, without a slot
+	Stuck     int           `json:"stuck"`     // calls that ran on long after the end of their context, or were abandoned
 	Limit     int           `json:"limit"`     // the concurrency limit now
 	Paused    bool          `json:"paused"`
 	Truncated bool          `json:"truncated"` // MaxItems ended the run before the source did

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// stopper knows why and how a run stops. It owns the contexts of the run's stages and ends them in order.
+// stopper knows why and how a run stops. It owns the contexts of the run's stages and ends them in
+// order.
 type stopper struct {
 	runID  string
 	drain  time.Duration // Options.DrainTimeout
@@ -68,8 +69,8 @@ func callStage(ctx context.Context) stage {
 	}}
 }
 
-// stop ends the run early: no reading, no new calls. Calls in flight get the drain timeout, or none if the run was
-// canceled. The first cause wins.
+// stop ends the run early: no reading, no new calls. Calls in flight get the drain timeout, or none
+// if the run was canceled. The first cause wins.
 func (s *stopper) stop(cause error) {
 	if !s.begin(cause) {
 		return
@@ -99,7 +100,8 @@ func (s *stopper) why() error {
 	return s.cause
 }
 
-// drainCalls bounds the time that calls in flight have, and after that the time of writes if the run was canceled.
+// drainCalls bounds the time that calls in flight have, and after that the time of writes if the
+// run was canceled.
 func (s *stopper) drainCalls(cause error) {
 	timer := time.NewTimer(s.drain)
 	defer timer.Stop()
@@ -132,7 +134,8 @@ func (s *stopper) bound(st stage, cause error) {
 	}
 }
 
-// onCancel calls f when the context of the run ends. The returned function disarms that, and waits while f runs.
+// onCancel calls f when the context of the run ends. The returned function disarms that, and waits
+// while f runs.
 func (s *stopper) onCancel(f func(cause error)) (disarm func()) {
 	called := make(chan struct{})
 	stop := context.AfterFunc(s.run.ctx, func() {
@@ -146,7 +149,8 @@ func (s *stopper) onCancel(f func(cause error)) (disarm func()) {
 	}
 }
 
-// boundSaving bounds the time of the save stage once the context of the run ends. The returned function disarms that.
+// boundSaving bounds the time of the save stage once the context of the run ends. The returned
+// function disarms that.
 func (s *stopper) boundSaving() (disarm func()) {
 	return s.onCancel(func(cause error) { s.background.Go(func() { s.bound(s.save, cause) }) })
 }

@@ -6,9 +6,9 @@ import (
 	"os/signal"
 )
 
-// SuspendOn returns a context that ends with the cause ErrSuspended when one of the signals arrives: a run under it stops as
-// by [Run.Suspend], and another process goes on with it. A second signal acts as if nobody had asked for it, and so ends
-// the process. The function it returns gives the signals back.
+// SuspendOn returns a context that ends with the cause ErrSuspended when one of the signals
+// arrives. A run under it stops as by [Run.Suspend], and another process can resume it. A second
+// signal has its default effect: it ends the process. The returned function stops the notification.
 //
 //	ctx, stop := dmap.SuspendOn(ctx, os.Interrupt, syscall.SIGTERM)
 //	defer stop()

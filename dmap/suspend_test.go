@@ -74,21 +74,3 @@ func TestSuspendOnStops(t *testing.T) {
 	stop()
 	require.ErrorIs(t, context.Cause(ctx), context.Canceled)
 }
-
-func TestCallsSeeTheDeadlineOfTheRun(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		stats, err := dmap.Map(ctx, numbers(1), func(ctx context.Context, _ int) (int, error) {
-			deadline, _ := ctx.Deadline()
-			if time.Until(deadline) != time.Minute {
-				return 0, dmap.Permanent(context.DeadlineExceeded)
-			}
-			<-ctx.Done()
-			return 0, ctx.Err()
-		}, dmap.Options{})
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.Zero(t, stats.Failed)
-		require.EqualValues(t, 1, stats.Pending)
-	})
-}

@@ -22,8 +22,8 @@ type tally struct {
 	first []*ItemError // the first failures; guarded by mu
 }
 
-// shard counts successes of some workers, so that workers on many cores do not write to one cache line. The other
-// counters are rare or added per chunk.
+// shard counts successes of some workers, so that workers on many cores do not write to one cache
+// line. The other counters are rare or added per chunk.
 type shard struct {
 	n atomic.Int64
 	_ [56]byte // a cache line each
@@ -57,8 +57,8 @@ func (c *tally) successes() int64 {
 	return n
 }
 
-// settled returns the failures and all settled items. It loads the failures last, so that a failure is never judged
-// without the successes that came before it.
+// settled returns the failures and all settled items. It loads the failures last, so that a failure
+// is never judged without the successes that came before it.
 func (c *tally) settled() (failed, all int64) {
 	succeeded := c.successes()
 	failed = c.failed.Load()
@@ -98,7 +98,8 @@ func (c *tally) exceeded() error {
 	return &ToleranceError{Tolerance: tolerance, Failed: bad, Of: of, First: slices.Clone(c.first)}
 }
 
-// fill writes the counts into s. Settled items are loaded before read ones, so that Pending is never negative.
+// fill writes the counts into s. Settled items are loaded before read ones, so that Pending is
+// never negative.
 func (c *tally) fill(s *Stats) {
 	s.Truncated = c.truncated.Load()
 	s.Skipped = c.skipped.Load()

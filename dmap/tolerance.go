@@ -10,11 +10,12 @@ import (
 // defaultMinItems is the sample that S3 Batch Operations waits for before it judges a percentage.
 const defaultMinItems = 1000
 
-// Tolerance says how many items may fail before the run does. The zero Tolerance tolerates none. Otherwise a zero field
-// does not limit, and to exceed either limit (strictly) fails the run.
+// Tolerance says how many items may fail before the run does. The zero Tolerance tolerates none.
+// Otherwise a zero field does not limit, and to exceed either limit (strictly) fails the run.
 //
-// While the source is being read a percentage is of the settled items, and is judged once there are MinItems of them. Once
-// the source has ended it is of all items. (Step Functions lists first, so it always knows the total.)
+// While the source is being read a percentage is of the settled items, and is judged once there are
+// MinItems of them. Once the source has ended it is of all items. (Step Functions lists first, so
+// it always knows the total.)
 type Tolerance struct {
 	Count      int64   `json:"count,omitempty"`
 	Percentage float64 `json:"percentage,omitempty"` // 0 to 100; 100 tolerates every failure
@@ -35,7 +36,8 @@ func (t Tolerance) validate() error {
 	return errors.Join(errs...)
 }
 
-// exceeded judges failed failures among of items: those settled while the source is read, all of them when it has ended.
+// exceeded judges failed failures among of items: those settled while the source is read, all of
+// them when it has ended.
 func (t Tolerance) exceeded(failed, of int64, ended bool) bool {
 	if t.Count == 0 && t.Percentage == 0 {
 		return failed > 0

@@ -7,14 +7,16 @@ import (
 	"time"
 )
 
-// stuckAfter is how long a call may run after the end of its context before it is reported as stuck.
+// stuckAfter is how long a call may run after the end of its context before it is reported as
+// stuck.
 const stuckAfter = 10 * time.Second
 
 // watched is what the watchdog sees of a worker.
 type watched struct {
-	// current is the running call. It is swapped out exactly once: by the worker when the function returns, or by the
-	// watchdog when it abandons the call (it stores &gone). Whoever swaps it out owns the result and the rest of the
-	// task. Without Options.AbandonAfter it may be stale between the calls of one task.
+	// current is the running call. It is swapped out exactly once: by the worker when the function
+	// returns, or by the watchdog when it abandons the call (it stores &gone). Whoever swaps it out
+	// owns the result and the rest of the task. Without Options.AbandonAfter it may be stale
+	// between the calls of one task.
 	current atomic.Pointer[callContext]
 	gone    callContext
 	began   atomic.Int64 // of the current call, ns since the start of the run; set if calls have a timeout
@@ -26,7 +28,8 @@ type watched struct {
 // abandoned reports whether the watchdog has taken the current call away.
 func (w *watched) abandoned() bool { return w.current.Load() == &w.gone }
 
-// watchdog reports calls that ignore the end of their context, and abandons them if Options.AbandonAfter says so.
+// watchdog reports calls that ignore the end of their context, and abandons them if
+// Options.AbandonAfter says so.
 type watchdog struct {
 	clock        runClock
 	timeout      time.Duration // of calls; 0: none
@@ -58,15 +61,16 @@ func (d *watchdog) remove(w *watched) {
 	delete(d.workers, w)
 }
 
-// overdue returns the number of calls that ran on after the end of their context: those that still do, and those abandoned.
+// overdue returns the number of calls that ran on after the end of their context: those that still
+// do, and those abandoned.
 func (d *watchdog) overdue() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.stuck + d.abandoned
 }
 
-// run scans the running calls until drained is closed. It starts when a context may have ended: at once if calls have a
-// timeout, else when calls are interrupted.
+// run scans the running calls until drained is closed. It starts when a context may have ended: at
+// once if calls have a timeout, else when calls are interrupted.
 func (d *watchdog) run(interrupted, drained <-chan struct{}) {
 	if d.timeout == 0 {
 		select {
@@ -141,8 +145,8 @@ func (d *watchdog) check(ended time.Duration) (lost []*watched) {
 	return lost
 }
 
-// overtime is the time since the context of a call ended: at ended together with all others, or by its own timeout after
-// began.
+// overtime is the time since the context of a call ended: at ended together with all others, or by
+// its own timeout after began.
 func overtime(now, ended, began, timeout time.Duration) time.Duration {
 	var over time.Duration
 	if ended > 0 {

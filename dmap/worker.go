@@ -76,7 +76,8 @@ type worker[T, R any] struct {
 	released bool // the gate has no more work for the worker
 }
 
-// run works until the gate has no more work. A worker that replaces another starts with the rest of its task.
+// run works until the gate has no more work. A worker that replaces another starts with the rest of
+// its task.
 func (w *worker[T, R]) run() {
 	defer w.leave()
 	held := w.task.chunk != nil
@@ -94,8 +95,8 @@ func (w *worker[T, R]) run() {
 	}
 }
 
-// leave runs at the end of the goroutine. After a Goexit in the function a new goroutine continues the task; a Goexit in a
-// sink ends the run.
+// leave runs at the end of the goroutine. After a Goexit in the function a new goroutine continues
+// the task; a Goexit in a sink ends the run.
 func (w *worker[T, R]) leave() {
 	switch {
 	case w.lost(): // another worker has taken over
@@ -116,7 +117,8 @@ func (w *worker[T, R]) leave() {
 // lost reports whether the watchdog has taken the current call away.
 func (w *worker[T, R]) lost() bool { return w.opts.AbandonAfter > 0 && w.abandoned() }
 
-// process works on the task until it is done or the gate wants the worker back. It returns false if the worker was replaced.
+// process works on the task until it is done or the gate wants the worker back. It returns false if
+// the worker was replaced.
 func (w *worker[T, R]) process() bool {
 	work := w.processItems
 	if w.job.inBatches {
@@ -196,8 +198,8 @@ func (w *worker[T, R]) finishItem(i int, value R, err error) {
 	}
 }
 
-// sample reads the clock. It shares the time since the last reading among the items before to, which were called in it, and
-// counts those that have succeeded. It returns the time of each.
+// sample reads the clock. It shares the time since the last reading among the items before to,
+// which were called in it, and counts those that have succeeded. It returns the time of each.
 func (w *worker[T, R]) sample(to int) time.Duration {
 	n := to - w.timer.from
 	if n == 0 {
@@ -248,7 +250,8 @@ func (w *worker[T, R]) processBatch() bool {
 	return true
 }
 
-// pick chooses the items of a new batch that are called together. A suspect runs alone, so that only it is blamed.
+// pick chooses the items of a new batch that are called together. A suspect runs alone, so that
+// only it is blamed.
 func (w *worker[T, R]) pick() {
 	c := w.task.chunk
 	w.task.picks = make([]int, 0, len(c.items))
@@ -287,7 +290,8 @@ func (w *worker[T, R]) finishBatch(values []R, err error, elapsed time.Duration)
 	}
 }
 
-// afterExit settles the current call, which never returned, with err. The rest of the task remains to be done.
+// afterExit settles the current call, which never returned, with err. The rest of the task remains
+// to be done.
 func (w *worker[T, R]) afterExit(err error) {
 	w.calls++
 	if w.job.inBatches {
@@ -319,7 +323,8 @@ func (w *worker[T, R]) settledWithoutCall(i int) bool {
 	return true
 }
 
-// finish settles item i after a call, or leaves it pending, or returns when it is to be called again.
+// finish settles item i after a call, or leaves it pending, or returns when it is to be called
+// again.
 func (w *worker[T, R]) finish(i int, value R, err error, elapsed time.Duration) (wait time.Duration, again bool) {
 	c, attempt := w.task.chunk, w.task.attempt
 	if err == nil {
@@ -343,9 +348,9 @@ func (w *worker[T, R]) finish(i int, value R, err error, elapsed time.Duration) 
 	return wait, next == unsettled && wait >= 0
 }
 
-// afterError decides what an error of a call means for its item: it has failed, is skipped, or stays unsettled. Then it is
-// called again after wait, or not in this run if wait is negative. A panic in a method of the error, or in Retryable, fails
-// the item.
+// afterError decides what an error of a call means for its item: it has failed, is skipped, or
+// stays unsettled. Then it is called again after wait, or not in this run if wait is negative. A
+// panic in a method of the error, or in Retryable, fails the item.
 func (w *workers[T, R]) afterError(err error, attempt int) (next state, wait time.Duration) {
 	defer func() {
 		if recover() != nil {
@@ -369,8 +374,9 @@ func (w *workers[T, R]) afterError(err error, attempt int) (next state, wait tim
 	return unsettled, wait
 }
 
-// interrupted reports whether an error that came when the calls were interrupted may come from that. The cause may itself
-// hold errors that are final: those of the items that exceeded the tolerance.
+// interrupted reports whether an error that came when the calls were interrupted may come from
+// that. The cause may itself hold errors that are final: those of the items that exceeded the
+// tolerance.
 func interrupted(err, cause error) bool {
 	return !final(err) || errors.Is(err, context.Canceled) || errors.Is(err, ErrStuck) || cause != nil && errors.Is(err, cause)
 }
@@ -428,8 +434,8 @@ func (w *worker[T, R]) beginCall(ctx *callContext) {
 	w.current.Store(ctx)
 }
 
-// endCall closes a call that has returned, has panicked, or has called Goexit: then nothing was recovered, and the
-// goroutine ends.
+// endCall closes a call that has returned, has panicked, or has called Goexit: then nothing was
+// recovered, and the goroutine ends.
 func (w *worker[T, R]) endCall(ctx *callContext, returned bool, panicked any, err *error) {
 	if w.opts.AbandonAfter > 0 && !w.current.CompareAndSwap(ctx, nil) {
 		return
