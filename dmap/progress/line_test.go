@@ -17,13 +17,13 @@ func TestProgressLineOmitsUnknownAndZeroFields(t *testing.T) {
 		rate  float64
 		want  string
 	}{
-		"nothing yet":    {dmap.Stats{Limit: 100}, 0, 0, "0 items  0.0/s  0/100 calls"},
-		"total unknown":  {dmap.Stats{Succeeded: 1234567, Limit: 10, InFlight: 10}, 0, 12345.6, "1,234,567 items  12,345/s  10/10 calls"},
-		"nothing moves":  {dmap.Stats{Succeeded: 5, Limit: 2}, 10, 0, "5/10 items (50 %)  0.0/s  0/2 calls"},
-		"time left":      {dmap.Stats{Succeeded: 100, Limit: 2}, 400, 2.5, "100/400 items (25 %)  2.5/s  2m0s left  0/2 calls"},
-		"nearly done":    {dmap.Stats{Succeeded: 9}, 10, 100, "9/10 items (90 %)  100/s  1s left  0/0 calls"},
-		"no end in sight":       {dmap.Stats{}, math.MaxInt64, 1e-9, "0/9,223,372,036,854,775,807 items (0 %)  0.0/s  2500000h0m0s left  0/0 calls"},
-		"all settled":    {dmap.Stats{Succeeded: 9, Skipped: 1}, 10, 5, "10/10 items (100 %)  5.0/s  0/0 calls"},
+		"nothing yet":         {dmap.Stats{Limit: 100}, 0, 0, "0 items  0.0/s  0/100 calls"},
+		"total unknown":       {dmap.Stats{Succeeded: 1234567, Limit: 10, InFlight: 10}, 0, 12345.6, "1,234,567 items  12,345/s  10/10 calls"},
+		"nothing moves":       {dmap.Stats{Succeeded: 5, Limit: 2}, 10, 0, "5/10 items (50 %)  0.0/s  0/2 calls"},
+		"time left":           {dmap.Stats{Succeeded: 100, Limit: 2}, 400, 2.5, "100/400 items (25 %)  2.5/s  2m0s left  0/2 calls"},
+		"nearly done":         {dmap.Stats{Succeeded: 9}, 10, 100, "9/10 items (90 %)  100/s  1s left  0/0 calls"},
+		"no end in sight":     {dmap.Stats{}, math.MaxInt64, 1e-9, "0/9,223,372,036,854,775,807 items (0 %)  0.0/s  2500000h0m0s left  0/0 calls"},
+		"all settled":         {dmap.Stats{Succeeded: 9, Skipped: 1}, 10, 5, "10/10 items (100 %)  5.0/s  0/0 calls"},
 		"more than the total": {dmap.Stats{Succeeded: 12}, 10, 5, "12/10 items (100 %)  5.0/s  0/0 calls"},
 		"all fields": {dmap.Stats{Succeeded: 1, Failed: 2000, InFlight: 3, Limit: 4, Waiting: 5, Stuck: 6, Paused: true}, 0, 1,
 			"2,001 items  1.0/s  2,000 failed  3/4 calls  5 waiting  6 stuck  paused"},
