@@ -6,7 +6,7 @@
 //	go run ./examples/loansim
 //	go run ./examples/loansim -n 500000 -batch 400 -concurrency 1000
 //	go run ./examples/loansim -in s3://loans -out gs://results -tolerance 5
-//	go run ./examples/loansim -in loans -out results -run monday   # after Ctrl-C or kill -9: resumes
+//	go run ./examples/loansim -in loans -out results -run monday   # resumes after Ctrl-C or kill -9
 package main
 
 import (
@@ -58,7 +58,7 @@ func main() {
 	}
 }
 
-// demo is the whole program.
+// demo is the program without its process: arguments, outputs and the context are parameters.
 func demo(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	cfg, err := parse(args, stderr)
 	if err != nil {

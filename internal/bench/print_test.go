@@ -12,7 +12,7 @@ func TestRatiosCompareTheSameRound(t *testing.T) {
 	run := func(ms, peak int64) measured {
 		return measured{outcome: outcome{Succeeded: 1000}, CPU: time.Duration(ms) * time.Millisecond, Wall: time.Second, Peak: peak << 20}
 	}
-	// The second case always takes half of the first, though all of the last round took longer.
+	// The second case uses half the CPU time of the first in each round. The last round is slow.
 	all := rounds{[][]measured{
 		{run(10, 8), run(20, 8), run(80, 8)},
 		{run(5, 16), run(10, 16), run(40, 16)},

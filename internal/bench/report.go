@@ -140,7 +140,7 @@ func (r report) failedCases() error {
 	return errors.Join(errs...)
 }
 
-// machine describes the processor.
+// machine returns a description of the processor.
 func machine() string {
 	name := runtime.GOARCH
 	if info, err := os.ReadFile("/proc/cpuinfo"); err == nil {

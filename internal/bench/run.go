@@ -23,7 +23,7 @@ type rounds struct {
 	failures []string // by case; empty: the case succeeded
 }
 
-// runTable prepares the data, runs all cases round by round, and reports the medians.
+// runTable prepares the data, runs all cases in each round, and reports the medians.
 func runTable(ctx context.Context, w io.Writer, t table, set settings) (report, error) {
 	return runTableWith(ctx, w, t, set, spawn)
 }

@@ -26,7 +26,7 @@ type table struct {
 	targets []target
 }
 
-// benchCase does the work of its table once, in a process of its own.
+// benchCase does the work of its table. Each run is a process of its own.
 type benchCase struct {
 	name string
 	run  func(ctx context.Context, work workload) (outcome, error)
@@ -54,7 +54,7 @@ type workload struct {
 type outcome struct {
 	Succeeded, Failed int64
 
-	Units  int64              `json:",omitzero"`  // what figures "per unit" divide by; 0: Succeeded + Failed // divisor of figures "per unit"; 0: Succeeded + Failed
+	Units  int64              `json:",omitzero"`  // divisor of figures "per unit"; 0: Succeeded + Failed
 	Bytes  int64              `json:",omitzero"`  // read or written, for MB per CPU second
 	Counts map[string]float64 `json:",omitempty"` // named counts, such as requests: see countOf
 	Series []point            `json:",omitempty"` // progress over time, for a line chart

@@ -120,7 +120,8 @@ func TestMissingObjectsAreNotFound(t *testing.T) {
 }
 
 func TestMultipartUploadRoundTrips(t *testing.T) {
-	content := bytes.Repeat([]byte("dmap"), 17<<18) // 17 MiB: above the 16 MiB at which the S3 driver splits an upload into parts
+	// 17 MiB: the S3 driver splits uploads above 16 MiB into parts.
+	content := bytes.Repeat([]byte("dmap"), 17<<18)
 	onEachStore(t, func(t *testing.T, s store) {
 		b := s.bucket(t)
 		require.NoError(t, b.Upload(t.Context(), "large", bytes.NewReader(content), &blob.WriterOptions{ContentType: "text/plain"}))

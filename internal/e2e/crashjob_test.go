@@ -20,8 +20,8 @@ import (
 
 	"github.com/go-dmap/dmap/batch"
 	"github.com/go-dmap/dmap/dmap"
-	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/dmap/dmaptest"
+	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/sink"
 	"github.com/go-dmap/dmap/source"
 )
@@ -137,7 +137,7 @@ type crashSink struct {
 }
 
 func (s crashSink) Barrier() {
-	s.note("cut")
+	s.note("barrier")
 	s.Folder.Barrier()
 }
 

@@ -125,8 +125,10 @@ func (v *verdict) counts(m manifest, records map[string]int64, times []int) {
 
 // reruns counts the repeated work of the processes of a run.
 type reruns struct {
-	again   int // calls of items that an earlier process had called
-	allowed int // items called by killed processes after the last barrier that was committed, and items in flight at that barrier
+	again int // calls of items that an earlier process had called
+	// allowed counts the items that killed processes called after their last committed barrier, and
+	// the items in flight at that barrier.
+	allowed int
 }
 
 // readLog computes reruns from the log of a run. inFlight is the maximum number of items in
@@ -137,7 +139,7 @@ func readLog(t *testing.T, name string, inFlight int) (r reruns) {
 	require.NoError(t, err)
 	caller := map[int]int{} // the last process that called the item
 	// Items called by a process since its last barrier, and since the barrier of its last commit.
-	sinceCut, sinceCommit := 0, map[int]int{}
+	sinceBarrier, sinceCommit := 0, map[int]int{}
 	process := -1
 	lines := bufio.NewScanner(bytes.NewReader(content))
 	for lines.Scan() {
@@ -145,13 +147,13 @@ func readLog(t *testing.T, name string, inFlight int) (r reruns) {
 		p, err := strconv.Atoi(fields[0])
 		require.NoError(t, err)
 		if p != process {
-			process, sinceCut, sinceCommit[p] = p, 0, 0
+			process, sinceBarrier, sinceCommit[p] = p, 0, 0
 		}
 		switch fields[1] {
-		case "cut":
-			sinceCut = 0
+		case "barrier":
+			sinceBarrier = 0
 		case "commit":
-			sinceCommit[p] = sinceCut
+			sinceCommit[p] = sinceBarrier
 		case "call":
 			for _, field := range fields[2:] {
 				n, err := strconv.Atoi(field)
@@ -162,7 +164,7 @@ func readLog(t *testing.T, name string, inFlight int) (r reruns) {
 				if called {
 					r.again++
 				}
-				sinceCut++
+				sinceBarrier++
 				sinceCommit[p]++
 			}
 		}

@@ -28,7 +28,7 @@ const key = "large"
 
 var errChanged = errors.New("changed")
 
-// store returns a bucket that holds n bytes under key, the object to read, and the bytes.
+// store returns a bucket with n random bytes under key, the object to read, and the bytes.
 func store(tb testing.TB, n int) (*dmaptest.FaultBucket, body.Object, []byte) {
 	tb.Helper()
 	random := rand.New(rand.NewPCG(5, 6))

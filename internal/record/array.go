@@ -35,8 +35,8 @@ type Array struct {
 	closed    bool // the closing bracket was read
 }
 
-// NewArray reads src, whose first byte is at offset of its object: 0, or the End of a value. A value
-// has at most max bytes and maxDepth levels. sizeHint is the object's size, -1 if unknown.
+// NewArray reads src, whose first byte is at offset of its object: 0, or the End of a value. A
+// value has at most max bytes and maxDepth levels. sizeHint is the object's size, -1 if unknown.
 func NewArray(src io.Reader, offset, sizeHint int64, max int) *Array {
 	return &Array{window: newWindow(src, offset, sizeHint), max: max, opened: offset > 0, needComma: offset > 0}
 }

@@ -102,7 +102,7 @@ func reference(data []byte) (rows [][]string, open bool) {
 	}
 }
 
-// unclosed walks data one byte at a time and reports whether it ends inside quotes.
+// unclosed scans data byte by byte and reports whether it ends inside quotes.
 func unclosed(data []byte) bool {
 	const start, plain, quoted, afterQuote, broken = 0, 1, 2, 3, 4
 	at := start

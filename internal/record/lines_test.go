@@ -93,8 +93,8 @@ func allocated(f func()) int64 {
 }
 
 const (
-	maxRecord = 16 << 20
-	maxAllocated   = 8*maxRecord + 64<<20
+	maxRecord    = 16 << 20
+	maxAllocated = 8*maxRecord + 64<<20
 )
 
 func TestHostileInputUsesBoundedMemory(t *testing.T) {

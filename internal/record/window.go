@@ -9,7 +9,7 @@ import (
 	"strconv"
 )
 
-// The buffer starts between these sizes and grows to the longest record.
+// The initial size of the buffer is between these bounds. The buffer grows up to the longest record.
 const (
 	minBuffer = 4 << 10
 	maxBuffer = 256 << 10

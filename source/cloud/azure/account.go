@@ -27,7 +27,8 @@ func fromEnvironment() account {
 	if a.connection == "" {
 		a.connection = os.Getenv("AZURE_STORAGEBLOB_CONNECTIONSTRING")
 	}
-	if os.Getenv("AZURE_STORAGE_ACCOUNT") != "" { // otherwise the account is that of the connection string, which has its own key
+	// Without this variable the account comes from the connection string, which has its own key.
+	if os.Getenv("AZURE_STORAGE_ACCOUNT") != "" {
 		a.key = os.Getenv("AZURE_STORAGE_KEY")
 	}
 	return a
