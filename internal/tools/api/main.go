@@ -1,5 +1,5 @@
-// Command api writes the public API of every package that users import as text, one line for each identifier, field
-// and method, or prints how it differs from what is written.
+// Command api writes the public API of every package that users import as text, one line for each
+// identifier, field and method, or prints how it differs from the written text.
 //
 //	api [-C repository] [-write]
 package main
@@ -54,7 +54,8 @@ func run(root string, rewrite bool) error {
 	return diff(filepath.Join(root, folder), dir)
 }
 
-// describeAll returns the text of every importable package, of all modules of the repository, by the name of its file.
+// describeAll returns the text of every importable package, of all modules of the repository, by
+// the name of its file.
 func describeAll(root string) (map[string]string, error) {
 	modules, err := modules(root)
 	if err != nil {
