@@ -152,7 +152,7 @@ func diff(written, now string) error {
 	}
 	for line := range strings.Lines(out.String()) {
 		if !strings.HasPrefix(line, "index ") && !strings.HasPrefix(line, "@@") && !strings.HasPrefix(line, "diff ") {
-			fmt.Print(strings.ReplaceAll(line, now, "now"))
+			fmt.Print(strings.ReplaceAll(line, "b"+now, "now"))
 		}
 	}
 	return fmt.Errorf("the public API differs from %s: run make api, and name the change in CHANGELOG.md", folder)
