@@ -14,8 +14,8 @@ type description struct {
 	lines []string
 }
 
-// describe returns the exported identifiers of a package with their types, fields and methods, one a line, in an order
-// that does not depend on where they are declared.
+// describe returns the exported identifiers of a package with their types, fields and methods, one
+// a line, in an order that does not depend on where they are declared.
 func describe(p *types.Package) string {
 	d := description{p: p}
 	for _, name := range p.Scope().Names() {

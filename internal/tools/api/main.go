@@ -1,5 +1,5 @@
-// Command api writes the public API of every package that users import as text, one line for each identifier, field
-// and method, or prints how it differs from what is written.
+// Command api writes the public API of every package that users import as text, one line for each
+// identifier, field and method, or prints how it differs from the written text.
 //
 //	api [-C repository] [-write]
 package main
@@ -54,7 +54,8 @@ func run(root string, rewrite bool) error {
 	return diff(filepath.Join(root, folder), dir)
 }
 
-// describeAll returns the text of every importable package, of all modules of the repository, by the name of its file.
+// describeAll returns the text of every importable package, of all modules of the repository, by
+// the name of its file.
 func describeAll(root string) (map[string]string, error) {
 	modules, err := modules(root)
 	if err != nil {
@@ -151,7 +152,7 @@ func diff(written, now string) error {
 	}
 	for line := range strings.Lines(out.String()) {
 		if !strings.HasPrefix(line, "index ") && !strings.HasPrefix(line, "@@") && !strings.HasPrefix(line, "diff ") {
-			fmt.Print(strings.ReplaceAll(line, now, "now"))
+			fmt.Print(strings.ReplaceAll(line, "b"+now, "now"))
 		}
 	}
 	return fmt.Errorf("the public API differs from %s: run make api, and name the change in CHANGELOG.md", folder)

@@ -8,11 +8,12 @@ import (
 	"github.com/go-dmap/dmap/internal/tools/typed"
 )
 
-// circle is a set of files each of which refers, directly or through others, to each of the others: a strongly
-// connected component. Nobody can read one of its files alone.
+// circle is a set of files each of which refers, directly or through others, to each of the others:
+// a strongly connected component. Nobody can read one of its files alone.
 type circle struct{ files, lines int }
 
-// largestCircle returns the circle with the most files of a package, and of these the one with the most lines.
+// largestCircle returns the circle with the most files of a package, and of these the one with the
+// most lines.
 func largestCircle(p *typed.Package) circle {
 	lines := map[*token.File]int{}
 	for _, f := range p.Files {
@@ -32,8 +33,8 @@ func largestCircle(p *typed.Package) circle {
 	return largest
 }
 
-// references maps each file to the other files of the package whose functions, methods, types, variables, constants or
-// fields it uses.
+// references maps each file to the other files of the package whose functions, methods, types,
+// variables, constants or fields it uses.
 func references(p *typed.Package) map[*token.File][]*token.File {
 	refs := map[*token.File][]*token.File{}
 	for _, f := range p.Files {
@@ -57,8 +58,8 @@ func references(p *typed.Package) map[*token.File][]*token.File {
 	return refs
 }
 
-// isDeclaration says whether an object is declared at the top level of the package, or is a field or method there. The
-// instances of generic fields and methods have the position of their origin.
+// isDeclaration says whether an object is declared at the top level of the package, or is a field
+// or method there. The instances of generic fields and methods have the position of their origin.
 func isDeclaration(object types.Object, p *types.Package) bool {
 	if object.Pkg() != p || !object.Pos().IsValid() {
 		return false
@@ -73,8 +74,9 @@ func isDeclaration(object types.Object, p *types.Package) bool {
 	}
 }
 
-// circles returns the strongly connected components of a graph: for each node that is in none yet, the nodes that it
-// reaches and that reach it. Packages have some dozen files, so the cost does not matter.
+// circles returns the strongly connected components of a graph: for each node that is in none yet,
+// the nodes that it reaches and that reach it. Packages have some dozen files, so the cost does not
+// matter.
 func circles[N comparable](edges map[N][]N) [][]N {
 	reach := map[N]map[N]bool{}
 	for node := range edges {

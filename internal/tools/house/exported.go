@@ -2,8 +2,8 @@ package main
 
 import "go/types"
 
-// exported returns the number of constants, variables, functions and types that a package exports. Methods and fields
-// do not count.
+// exported returns the number of constants, variables, functions and types that a package exports.
+// Methods and fields do not count.
 func exported(p *types.Package) int {
 	n := 0
 	for _, name := range p.Scope().Names() {

@@ -1,5 +1,6 @@
-// Command house measures the shape of the repository and compares each number with the recorded one. A number above
-// the recorded one is a loss. A number below it is a gain that must be recorded, so that it cannot be lost again.
+// Command house measures the shape of the repository and compares each number with the recorded
+// one. A number above the recorded one is a loss. A number below it is a gain that must be
+// recorded, so that it cannot be lost again.
 //
 //	house [-C repository] [-record]
 package main

@@ -12,8 +12,8 @@ import (
 	"text/tabwriter"
 )
 
-// numbers maps the name of a counter to its value. A counter that is absent is 0: a new package needs no record until
-// it has something to count.
+// numbers maps the name of a counter to its value. A counter that is absent is 0: a new package
+// needs no record until it has something to count.
 type numbers map[string]int
 
 const header = "# Written by `make guards-record`, checked by `make guards`. No number rises without a reason in the commit.\n"

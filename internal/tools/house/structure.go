@@ -34,7 +34,8 @@ func measureStruct(p *types.Package, name string) (structure, error) {
 	return s, nil
 }
 
-// holds says whether a type contains a struct, other than target itself, with a field that contains target.
+// holds says whether a type contains a struct, other than target itself, with a field that contains
+// target.
 func holds(t types.Type, target *types.Named) bool {
 	return contains(t, func(named *types.Named) bool {
 		fields, ok := named.Underlying().(*types.Struct)
@@ -50,8 +51,8 @@ func holds(t types.Type, target *types.Named) bool {
 	})
 }
 
-// contains says whether match is true for a named type that t is, points to, or has as an element or type argument.
-// Functions and interfaces do not count: who holds one does not see the struct.
+// contains says whether match is true for a named type that t is, points to, or has as an element
+// or type argument. Functions and interfaces do not count: who holds one does not see the struct.
 func contains(t types.Type, match func(*types.Named) bool) bool {
 	switch t := types.Unalias(t).(type) {
 	case *types.Named:

@@ -87,8 +87,9 @@ func countPhrases(text []byte, n numbers) {
 	}
 }
 
-// wideComments returns the number of lines that hold only a comment and are wider than maxColumns. A directive such as
-// //go:build, and an Output comment of an example, cannot be broken and do not count.
+// wideComments returns the number of lines that hold only a comment and are wider than maxColumns.
+// A directive such as //go:build, and an Output comment of an example, cannot be broken and do not
+// count.
 func wideComments(path string, text []byte) (int, error) {
 	set := token.NewFileSet()
 	file, err := parser.ParseFile(set, path, text, parser.ParseComments|parser.SkipObjectResolution)

@@ -19,7 +19,8 @@ import (
 	"github.com/go-dmap/dmap/internal/tools/typed"
 )
 
-// checker type-checks blocks, each together with the declarations of earlier blocks of its page and of the prelude.
+// checker type-checks blocks, each together with the declarations of earlier blocks of its page and
+// of the prelude.
 type checker struct {
 	set     *token.FileSet
 	prelude *ast.File
@@ -111,8 +112,8 @@ func (c *checker) parse(path string, b block) (unit, error) {
 	return unit{file: file, wrapped: true}, nil
 }
 
-// nest opens a scope where a statement declares only variables that exist already: the block shows alternatives, which
-// may have different types.
+// nest opens a scope where a statement declares only variables that exist already: the block shows
+// alternatives, which may have different types.
 func nest(statements []ast.Stmt) []ast.Stmt {
 	seen := map[string]bool{}
 	for i, s := range statements {
@@ -163,8 +164,8 @@ func (c *checker) addImports(file *ast.File) {
 	}
 }
 
-// check returns the errors in a block. A program stands alone. A snippet sees the declarations of earlier blocks of its
-// page, the latest of each name, and else those of the prelude.
+// check returns the errors in a block. A program stands alone. A snippet sees the declarations of
+// earlier blocks of its page, the latest of each name, and else those of the prelude.
 func (c *checker) check(earlier []unit, u unit) []error {
 	files := []*ast.File{u.file}
 	if !u.program && u.file != c.prelude {
@@ -193,8 +194,9 @@ func (c *checker) within(file *ast.File, pos token.Pos) bool {
 	return c.set.File(pos) == c.set.File(file.Package)
 }
 
-// tolerates says whether an error is usual in a snippet: a variable or import that is not used, a variable that is
-// declared again, and a return statement with the results of the function around it, which the reader does not see.
+// tolerates says whether an error is usual in a snippet: a variable or import that is not used, a
+// variable that is declared again, and a return statement with the results of the function around
+// it, which the reader does not see.
 func (u unit) tolerates(e types.Error) bool {
 	if u.program {
 		return false
@@ -249,8 +251,8 @@ func specNames(spec ast.Spec) []*ast.Ident {
 	return nil
 }
 
-// without returns a file without the declarations of names that are taken, without main and without methods of types
-// that are taken.
+// without returns a file without the declarations of names that are taken, without main and without
+// methods of types that are taken.
 func without(file *ast.File, taken map[string]bool) *ast.File {
 	kept := &ast.File{Package: file.Package, Name: file.Name, Imports: file.Imports}
 	for _, d := range file.Decls {

@@ -1,5 +1,5 @@
-// Command snippets type-checks every Go block of the Markdown files of the repository. CONTRIBUTING.md says how to
-// write one.
+// Command snippets type-checks every Go block of the Markdown files of the repository.
+// CONTRIBUTING.md says how to write one.
 //
 //	snippets [-C repository]
 package main

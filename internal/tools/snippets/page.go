@@ -24,8 +24,8 @@ const (
 	skipMark     = "skip"
 )
 
-// parse returns the Go blocks of a page and the hidden declarations between them, in order. A block after
-// `<!-- go: skip, because … -->` is left out.
+// parse returns the Go blocks of a page and the hidden declarations between them, in order. A block
+// after `<!-- go: skip, because … -->` is left out.
 func parse(path, text string) (page, error) {
 	p := page{path: path}
 	skip := false
@@ -77,8 +77,8 @@ func comment(path string, lines []string, start int) (block, int, error) {
 	return block{}, 0, fmt.Errorf("%s:%d: the comment has no end", path, start+1)
 }
 
-// fenced returns the block whose fence is at a line, whether it is Go, and the line of its closing fence. A fence in a
-// list is indented, and its block too.
+// fenced returns the block whose fence is at a line, whether it is Go, and the line of its closing
+// fence. A fence in a list is indented, and its block too.
 func fenced(path string, lines []string, start int) (b block, isGo bool, end int, err error) {
 	fence := strings.TrimLeft(lines[start], " \t")
 	indent := lines[start][:len(lines[start])-len(fence)]

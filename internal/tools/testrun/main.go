@@ -1,5 +1,6 @@
-// Command testrun runs `go test` and shows how far it is: a line for each package as soon as it ends, and regularly
-// which tests run. Of what tests print it shows that of failed ones, or everything with -v.
+// Command testrun runs `go test` and shows how far it is: a line for each package as soon as it
+// ends, and regularly which tests run. Of what tests print it shows that of failed ones, or
+// everything with -v.
 //
 //	testrun [flags and packages of go test]
 package main

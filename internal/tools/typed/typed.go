@@ -1,5 +1,6 @@
-// Package typed loads packages with their syntax and types. It type-checks the named packages from source and reads
-// the export data that `go list -export` has in the build cache for everything that they import.
+// Package typed loads packages with their syntax and types. It type-checks the named packages from
+// source and reads the export data that `go list -export` has in the build cache for everything
+// that they import.
 package typed
 
 import (
@@ -30,7 +31,8 @@ type Package struct {
 	Info  *types.Info
 }
 
-// Load returns the packages that match the patterns of `go list`, run in dir, in the order of their import paths.
+// Load returns the packages that match the patterns of `go list`, run in dir, in the order of their
+// import paths.
 func Load(dir string, patterns ...string) ([]*Package, error) {
 	listed, err := list(dir, patterns)
 	if err != nil {
