@@ -13,15 +13,18 @@ import (
 
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
+
+	"github.com/go-dmap/dmap/internal/transient"
 )
 
 // ErrStalled says that an object's bytes stopped coming.
 var ErrStalled = errors.New("no byte came within the stall timeout")
 
-// What nobody below retries: bodies that break off. Opening is retried by the SDKs of the clouds themselves.
+// No SDK repeats a body that breaks off. The first opening is tried once here: the SDKs repeat it, and a call that still
+// fails is retried by the engine, where the wait does not use a slot.
 const (
-	maxReopens = 5       // in a row,
-	progress   = 8 << 20 // where so many bytes in between make it a new row
+	maxReopens = 5       // in a row, the first of them at once
+	progress   = 8 << 20 // bytes after which the count of reopenings starts again
 	firstWait  = 50 * time.Millisecond
 )
 
@@ -144,24 +147,32 @@ func (r *Reader) Read(p []byte) (int, error) {
 	}
 }
 
-// reopen goes on at the offset where the body broke off, unless that has been tried in vain.
+// reopen continues at the offset where the body broke off. It does not ask why the body broke off: the next
+// connection shows whether the object can still be read. A connection that is refused for a moment counts as a
+// reopening too.
 func (r *Reader) reopen() error {
 	cause := r.fault
 	if cause == io.EOF {
 		cause = io.ErrUnexpectedEOF
 	}
 	r.hangUp()
+	failed := r.named(cause)
+	if errors.Is(cause, ErrStalled) && !r.received { // two stalls in a row: the store does not answer
+		return failed
+	}
 	if r.offset-r.brokeAt >= progress {
 		r.reopens, r.brokeAt = 0, r.offset
 	}
-	if r.reopens == maxReopens || errors.Is(cause, ErrStalled) && !r.received {
-		return r.named(cause)
+	for r.reopens < maxReopens {
+		if err := (transient.Backoff{First: firstWait}).Wait(r.ctx, r.reopens, failed); err != nil {
+			return r.named(err)
+		}
+		r.reopens++
+		if failed = r.connect(); failed == nil || transient.Classify(failed) != transient.Transient {
+			return failed
+		}
 	}
-	if err := sleep(r.ctx, backoff(r.reopens)); err != nil {
-		return r.named(err)
-	}
-	r.reopens++
-	return r.connect()
+	return failed
 }
 
 // connect opens the body at the offset and checks that it is the object that is wanted.
@@ -291,26 +302,4 @@ func SameTime(a, b time.Time) bool {
 		return a.Unix() == b.Unix()
 	}
 	return a.Equal(b)
-}
-
-// backoff is the wait before the n-th reopening, from 0: the first is at once.
-func backoff(n int) time.Duration {
-	if n == 0 {
-		return 0
-	}
-	return firstWait << (n - 1)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	if ctx.Err() != nil { // select would toss a coin
-		return context.Cause(ctx)
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
-	}
 }

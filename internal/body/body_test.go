@@ -92,6 +92,39 @@ func TestBodyThatBreaksOffAgainAndAgainIsGivenUp(t *testing.T) {
 	})
 }
 
+func TestReopeningThatIsRefusedForAMomentIsRepeated(t *testing.T) {
+	for name, test := range map[string]struct {
+		refusal error
+		opens   int
+	}{
+		"busy":   {errBusy{}, 5},
+		"denied": {errors.New("denied"), 2},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			data := content(10_000)
+			bucket, object := store(t, data)
+			bucket.Inject(dmaptest.Fault{Op: dmaptest.OpOpen, Kind: dmaptest.Reset, After: 4000, Err: syscall.ECONNRESET})
+			for n := range 3 {
+				bucket.Inject(dmaptest.Fault{Op: dmaptest.OpOpen, Nth: 2 + n, Err: test.refusal})
+			}
+			got, err := readFrom(t.Context(), object, 0)
+			require.Equal(t, test.opens, bucket.Calls(dmaptest.OpOpen), name)
+			if name == "denied" {
+				require.ErrorIs(t, err, test.refusal)
+				require.ErrorContains(t, err, `object "data/object" at byte 4000 of 10000`)
+				return
+			}
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(data, got))
+		})
+	}
+}
+
+type errBusy struct{}
+
+func (errBusy) Error() string     { return "busy" }
+func (errBusy) ErrorCode() string { return "SlowDown" }
+
 func TestLongBodyMayBreakOffAnyNumberOfTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		data := content(40 << 20)

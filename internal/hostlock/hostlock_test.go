@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -67,6 +69,20 @@ func TestWhoWaitsCanBeCalledOff(t *testing.T) {
 	_, err = hostlock.Enter(ctx, path)
 	require.ErrorIs(t, err, why)
 	require.ErrorContains(t, err, path)
+}
+
+func TestEnterGivesUpAfterAMinute(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "gate")
+	leave, err := hostlock.Enter(t.Context(), path)
+	require.NoError(t, err)
+	defer leave()
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		_, err := hostlock.Enter(t.Context(), path)
+		require.ErrorIs(t, err, hostlock.ErrHeld)
+		require.ErrorContains(t, err, path)
+		require.Equal(t, time.Minute, time.Since(begin))
+	})
 }
 
 func TestALinkIsNotFollowed(t *testing.T) {

@@ -77,7 +77,7 @@ func (p *pager) ahead(ctx context.Context, current page) <-chan page {
 }
 
 func (p *pager) get(ctx context.Context, token []byte, size int) page {
-	return patiently(ctx, func() page {
+	return retryPage(ctx, func() page {
 		got := get(ctx, p.bucket, token, size, &p.options)
 		got.final = !p.remote.Load() // nothing changes by asking memory again
 		return got

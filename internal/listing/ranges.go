@@ -122,7 +122,7 @@ func (l *Lister) page(ctx context.Context, after string, size int) (page, error)
 		}
 		return nil
 	}}
-	p := patiently(ctx, func() page { return get(ctx, l.bucket, blob.FirstPageToken, size, &options) })
+	p := retryPage(ctx, func() page { return get(ctx, l.bucket, blob.FirstPageToken, size, &options) })
 	if p.err != nil {
 		return p, p.err
 	}

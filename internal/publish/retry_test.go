@@ -40,9 +40,9 @@ func (timeout) Error() string   { return "i/o timeout" }
 func (timeout) Timeout() bool   { return true }
 func (timeout) Temporary() bool { return true }
 
-func TestWhatTheSDKsDoNotRetryIsTriedAgain(t *testing.T) {
+func TestTransientErrorsOfAWriteAreRetried(t *testing.T) {
 	for _, cause := range []error{
-		apiError("SlowDown"), apiError("ConditionalRequestConflict"), statusError(429), statusError(409),
+		apiError("SlowDown"), apiError("ConditionalRequestConflict"), statusError(429), statusError(409), statusError(503),
 		fmt.Errorf("read: %w", syscall.ECONNRESET), syscall.EPIPE, io.ErrUnexpectedEOF, timeout{},
 	} {
 		synctest.Test(t, func(t *testing.T) {
@@ -71,9 +71,9 @@ func TestWritesGiveUpAfterFourAttempts(t *testing.T) {
 	})
 }
 
-func TestWhatWillNotHelpIsNotRepeated(t *testing.T) {
+func TestOtherErrorsOfAWriteAreNotRetried(t *testing.T) {
 	for _, fault := range []dmaptest.Fault{
-		{Op: dmaptest.OpClose}, // a 500 that the SDK has already tried three times
+		{Op: dmaptest.OpClose}, // unexplained
 		{Op: dmaptest.OpClose, Code: gcerrors.PermissionDenied},
 		{Op: dmaptest.OpCreate, Code: gcerrors.NotFound},
 		{Op: dmaptest.OpClose, Err: apiError("ExpiredToken")},
