@@ -135,7 +135,8 @@ func TestOnlyWhatIsPublishedCancelsAnUpload(t *testing.T) {
 	require.Equal(t, content, sdk.stored)
 }
 
-// sdkDriver uploads as SDKs of stores do: it rewinds the body and tries again when the connection breaks.
+// sdkDriver uploads as SDKs of stores do: it rewinds the body and tries again when the connection
+// breaks.
 type sdkDriver struct {
 	wild
 	stored []byte
@@ -229,7 +230,8 @@ func TestACanceledContextWritesNothing(t *testing.T) {
 	require.Zero(t, bucket.Calls(dmaptest.OpCreate))
 }
 
-// A full disk is what bites: fileblob takes the whole reader, fails in the middle, and would then rename what it has got.
+// A full disk is what bites: fileblob takes the whole reader, fails in the middle, and would then
+// rename what it has got.
 func TestADiskThatIsFullLeavesNoHalfObject(t *testing.T) {
 	const dirName = "DMAP_TEST_FULL_DISK"
 	if dir := os.Getenv(dirName); dir != "" { // the child, which may write files of 1 MiB
@@ -249,7 +251,8 @@ func TestADiskThatIsFullLeavesNoHalfObject(t *testing.T) {
 	missing(t, folder(t, dir), "k")
 }
 
-// wild is a driver whose writer ends the goroutine or panics; it publishes what it has when closed under a living context.
+// wild is a driver whose writer ends the goroutine or panics; it publishes what it has when closed
+// under a living context.
 type wild struct {
 	driver.Bucket
 	onWrite, onClose func()
