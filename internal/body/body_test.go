@@ -27,7 +27,7 @@ const key = "data/object"
 
 var errChanged = errors.New("changed")
 
-// content is data whose every byte tells its place well enough.
+// content returns random bytes, so that bytes at a wrong offset differ.
 func content(n int) []byte {
 	random := rand.New(rand.NewPCG(3, 4))
 	data := make([]byte, n)
@@ -169,7 +169,7 @@ func TestOpenThatStallsIsCut(t *testing.T) {
 	})
 }
 
-func TestConsumerMayTakeItsTime(t *testing.T) {
+func TestSlowConsumerIsNoStall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, object := store(t, content(100))
 		object.Stall = time.Minute
@@ -184,7 +184,7 @@ func TestConsumerMayTakeItsTime(t *testing.T) {
 	})
 }
 
-func TestEndOfTheContextIsNoFault(t *testing.T) {
+func TestBodyIsNotReopenedAfterTheContextEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket, object := store(t, content(100))
 		cause := errors.New("enough")
@@ -206,7 +206,7 @@ func TestFailedOpenIsNotRepeated(t *testing.T) {
 	require.Equal(t, 1, bucket.Calls(dmaptest.OpOpen))
 }
 
-func TestObjectThatIsGoneIsNotFound(t *testing.T) {
+func TestDeletedObjectIsNotFound(t *testing.T) {
 	bucket, object := store(t, content(100))
 	require.NoError(t, bucket.Delete(t.Context(), key))
 	_, err := body.Open(t.Context(), object, 0)
@@ -214,7 +214,7 @@ func TestObjectThatIsGoneIsNotFound(t *testing.T) {
 	require.ErrorContains(t, err, key)
 }
 
-func TestObjectThatIsNotTheOneWantedIsRefused(t *testing.T) {
+func TestObjectOfAnotherSizeOrTimeIsRefused(t *testing.T) {
 	_, object := store(t, content(100))
 	object.Size = 99
 	_, err := body.Open(t.Context(), object, 0)
@@ -240,7 +240,7 @@ func TestObjectThatChangesWhileItIsReadIsRefused(t *testing.T) {
 	require.ErrorIs(t, err, errChanged)
 }
 
-func TestEachRequestIsOnTheConditionOfTheETag(t *testing.T) {
+func TestEachRequestCarriesTheETagCondition(t *testing.T) {
 	data := content(10_000)
 	bucket, object := store(t, data)
 	asked := 0

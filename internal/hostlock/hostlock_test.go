@@ -58,7 +58,7 @@ func TestOneAtATimeEnters(t *testing.T) {
 	require.NoFileExists(t, path)
 }
 
-func TestWhoWaitsCanBeCalledOff(t *testing.T) {
+func TestWaitingForALockEndsWithItsContext(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "gate")
 	leave, err := hostlock.Enter(t.Context(), path)
 	require.NoError(t, err)
@@ -85,7 +85,7 @@ func TestEnterGivesUpAfterAMinute(t *testing.T) {
 	})
 }
 
-func TestALinkIsNotFollowed(t *testing.T) {
+func TestSymbolicLinkIsNotFollowed(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.Symlink(filepath.Join(dir, "elsewhere"), filepath.Join(dir, "gate")))
 	_, err := hostlock.Enter(t.Context(), filepath.Join(dir, "gate"))

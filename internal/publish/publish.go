@@ -56,8 +56,8 @@ func Replace(ctx context.Context, bucket *blob.Bucket, key, contentType string, 
 	})
 }
 
-// upload is one attempt. Unless it succeeds, its context ends before the driver's writer is closed: a
-// driver that is closed under a live context publishes the bytes that it has received.
+// upload is one attempt. Unless it succeeds, its context ends before the driver's writer is closed:
+// a driver that is closed under a live context publishes the bytes that it has received.
 func upload(ctx context.Context, bucket *blob.Bucket, key string, content []byte, opts *blob.WriterOptions) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

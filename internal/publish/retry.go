@@ -9,14 +9,15 @@ import (
 	"github.com/go-dmap/dmap/internal/transient"
 )
 
-// The SDKs make about three attempts within a second, and only one for errors that they do not know.
+// The SDKs make about three attempts within a second, and only one for errors that they do not
+// know.
 const (
 	attempts  = 4
 	firstWait = 250 * time.Millisecond
 )
 
-// An attempt may take a minute plus a second for every 64 KiB. SDKs wait without a limit for a store
-// that does not answer.
+// An attempt may take a minute plus a second for every 64 KiB. SDKs wait without a limit for a
+// store that does not answer.
 const (
 	leastTime = time.Minute
 	leastRate = 64 << 10 // bytes a second
