@@ -355,7 +355,7 @@ func TestAKeyOutOfPlaceIsAnErrorAndNotLost(t *testing.T) {
 		defer bucket.Close()
 		var seen keySet
 		_, err := dmap.Map(t.Context(), source.Objects(bucket, "", source.ObjectsOptions{Store: seekable}), seen.add, dmap.Options{MaxConcurrency: 10})
-		require.ErrorContains(t, err, "not the order of their bytes")
+		require.ErrorContains(t, err, "not in byte order")
 	})
 }
 
@@ -386,7 +386,7 @@ func TestStrangeKeysAreListedOnceOrRefused(t *testing.T) {
 				seen.add, dmap.Options{MaxConcurrency: 10})
 			require.Zero(t, stats.Failed, "seed %d", seed)
 			if err != nil {
-				require.ErrorContains(t, err, "with Listers 1", "seed %d", seed)
+				require.ErrorContains(t, err, "with Listers: 1", "seed %d", seed)
 				return
 			}
 			complete++

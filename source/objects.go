@@ -194,7 +194,7 @@ func (o *objects) Cut(ctx context.Context, reading []dmap.Split) (which int, at 
 	for i, s := range reading {
 		ranges[i] = listing.Range{From: s.From.Key, To: s.To.Key}
 	}
-	which, at.Key, ok = o.lister.Cut(ctx, ranges)
+	which, at.Key, ok = o.lister.Split(ctx, ranges)
 	return which, at, ok
 }
 

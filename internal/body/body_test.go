@@ -27,7 +27,7 @@ const key = "data/object"
 
 var errChanged = errors.New("changed")
 
-// content is data whose every byte tells its place well enough.
+// content returns random bytes, so that bytes at a wrong offset differ.
 func content(n int) []byte {
 	random := rand.New(rand.NewPCG(3, 4))
 	data := make([]byte, n)
@@ -92,6 +92,39 @@ func TestBodyThatBreaksOffAgainAndAgainIsGivenUp(t *testing.T) {
 	})
 }
 
+func TestReopeningThatIsRefusedForAMomentIsRepeated(t *testing.T) {
+	for name, test := range map[string]struct {
+		refusal error
+		opens   int
+	}{
+		"busy":   {errBusy{}, 5},
+		"denied": {errors.New("denied"), 2},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			data := content(10_000)
+			bucket, object := store(t, data)
+			bucket.Inject(dmaptest.Fault{Op: dmaptest.OpOpen, Kind: dmaptest.Reset, After: 4000, Err: syscall.ECONNRESET})
+			for n := range 3 {
+				bucket.Inject(dmaptest.Fault{Op: dmaptest.OpOpen, Nth: 2 + n, Err: test.refusal})
+			}
+			got, err := readFrom(t.Context(), object, 0)
+			require.Equal(t, test.opens, bucket.Calls(dmaptest.OpOpen), name)
+			if name == "denied" {
+				require.ErrorIs(t, err, test.refusal)
+				require.ErrorContains(t, err, `object "data/object" at byte 4000 of 10000`)
+				return
+			}
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(data, got))
+		})
+	}
+}
+
+type errBusy struct{}
+
+func (errBusy) Error() string     { return "busy" }
+func (errBusy) ErrorCode() string { return "SlowDown" }
+
 func TestLongBodyMayBreakOffAnyNumberOfTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		data := content(40 << 20)
@@ -136,7 +169,7 @@ func TestOpenThatStallsIsCut(t *testing.T) {
 	})
 }
 
-func TestConsumerMayTakeItsTime(t *testing.T) {
+func TestSlowConsumerIsNoStall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, object := store(t, content(100))
 		object.Stall = time.Minute
@@ -151,7 +184,7 @@ func TestConsumerMayTakeItsTime(t *testing.T) {
 	})
 }
 
-func TestEndOfTheContextIsNoFault(t *testing.T) {
+func TestBodyIsNotReopenedAfterTheContextEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket, object := store(t, content(100))
 		cause := errors.New("enough")
@@ -173,7 +206,7 @@ func TestFailedOpenIsNotRepeated(t *testing.T) {
 	require.Equal(t, 1, bucket.Calls(dmaptest.OpOpen))
 }
 
-func TestObjectThatIsGoneIsNotFound(t *testing.T) {
+func TestDeletedObjectIsNotFound(t *testing.T) {
 	bucket, object := store(t, content(100))
 	require.NoError(t, bucket.Delete(t.Context(), key))
 	_, err := body.Open(t.Context(), object, 0)
@@ -181,7 +214,7 @@ func TestObjectThatIsGoneIsNotFound(t *testing.T) {
 	require.ErrorContains(t, err, key)
 }
 
-func TestObjectThatIsNotTheOneWantedIsRefused(t *testing.T) {
+func TestObjectOfAnotherSizeOrTimeIsRefused(t *testing.T) {
 	_, object := store(t, content(100))
 	object.Size = 99
 	_, err := body.Open(t.Context(), object, 0)
@@ -207,7 +240,7 @@ func TestObjectThatChangesWhileItIsReadIsRefused(t *testing.T) {
 	require.ErrorIs(t, err, errChanged)
 }
 
-func TestEachRequestIsOnTheConditionOfTheETag(t *testing.T) {
+func TestEachRequestCarriesTheETagCondition(t *testing.T) {
 	data := content(10_000)
 	bucket, object := store(t, data)
 	asked := 0

@@ -11,8 +11,8 @@ import (
 
 const noFollow = syscall.O_NOFOLLOW
 
-// flock takes the lock without waiting. A file system that has no locks, or none for files that are open for reading (NFS),
-// leaves the file without one.
+// flock takes the lock without waiting. On a file system without locks, or without locks for files
+// open for reading (NFS), it does nothing.
 func flock(file *os.File) error {
 	for {
 		switch err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); {

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -56,7 +58,7 @@ func TestOneAtATimeEnters(t *testing.T) {
 	require.NoFileExists(t, path)
 }
 
-func TestWhoWaitsCanBeCalledOff(t *testing.T) {
+func TestWaitingForALockEndsWithItsContext(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "gate")
 	leave, err := hostlock.Enter(t.Context(), path)
 	require.NoError(t, err)
@@ -69,7 +71,21 @@ func TestWhoWaitsCanBeCalledOff(t *testing.T) {
 	require.ErrorContains(t, err, path)
 }
 
-func TestALinkIsNotFollowed(t *testing.T) {
+func TestEnterGivesUpAfterAMinute(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "gate")
+	leave, err := hostlock.Enter(t.Context(), path)
+	require.NoError(t, err)
+	defer leave()
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		_, err := hostlock.Enter(t.Context(), path)
+		require.ErrorIs(t, err, hostlock.ErrHeld)
+		require.ErrorContains(t, err, path)
+		require.Equal(t, time.Minute, time.Since(begin))
+	})
+}
+
+func TestSymbolicLinkIsNotFollowed(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.Symlink(filepath.Join(dir, "elsewhere"), filepath.Join(dir, "gate")))
 	_, err := hostlock.Enter(t.Context(), filepath.Join(dir, "gate"))

@@ -6,5 +6,5 @@ import "os"
 
 const noFollow = 0
 
-// flock does nothing: this system is unprotected.
+// flock does nothing: this system has no flock, so runs on it are not protected from each other.
 func flock(*os.File) error { return nil }

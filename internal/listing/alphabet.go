@@ -1,158 +1,127 @@
 package listing
 
-import (
-	"math/bits"
-	"unicode/utf8"
-)
+import "unicode/utf8"
 
-// Where to cut a listing is a guess: the keys are not known yet. It needs no check, because ranges tile the space of all
-// keys whatever lies in them; a bad guess costs a request. It follows from what is known of each place, that is of each
-// position of each directory level: which bytes keys have there, and how often one comes after another (place.go).
-
-// Directory levels, and positions in one, further down tell nothing that is worth a cut.
-const (
-	maxDepth    = 32
-	maxPosition = 1024
-)
-
-// set is a set of bytes.
-type set [4]uint64
-
-func (s *set) add(b byte)      { s[b>>6] |= 1 << (b & 63) }
-func (s *set) has(b byte) bool { return s[b>>6]&(1<<(b&63)) != 0 }
-
-func (s *set) len() int {
-	return bits.OnesCount64(s[0]) + bits.OnesCount64(s[1]) + bits.OnesCount64(s[2]) + bits.OnesCount64(s[3])
-}
-
-// below is how many members are less than b.
-func (s *set) below(b byte) int {
-	n := 0
-	for i := range int(b >> 6) {
-		n += bits.OnesCount64(s[i])
-	}
-	return n + bits.OnesCount64(s[b>>6]&(1<<(b&63)-1))
-}
-
-// within says whether all of s are in o.
-func (s *set) within(o *set) bool {
-	return s[0]&^o[0] == 0 && s[1]&^o[1] == 0 && s[2]&^o[2] == 0 && s[3]&^o[3] == 0
-}
-
-func (s *set) unite(o *set) {
-	for i := range s {
-		s[i] |= o[i]
-	}
-}
-
-func members(text string) (s set) {
-	for i := range len(text) {
-		s.add(text[i])
-	}
-	return s
-}
-
-// alphabet is what is known of all places of the keys under a prefix.
+// alphabet holds the statistics of every position of the keys under a prefix, for all readers of a
+// Lister.
 type alphabet struct {
-	prefix  int // its length
-	levels  [][]place
-	classes []set
+	prefixLen int               // bytes that all keys share
+	levels    [][]positionStats // by directory level and position in it
 }
 
-// spot is where a byte of a key stands.
-type spot struct{ depth, position int }
+// position is the place of a byte in a key: the directory level, and the index within it.
+type position struct{ depth, index int }
 
-// after is the spot of the byte behind b.
-func (s spot) after(b byte) spot {
+// prefixDepth is the depth of the bytes of the common prefix.
+const prefixDepth = -1
+
+// Positions further down are not worth a split.
+const (
+	maxDepth = 32
+	maxIndex = 1024
+)
+
+// after returns the position of the byte that follows b.
+func (p position) after(b byte) position {
 	if b == '/' {
-		return spot{s.depth + 1, 0}
+		return position{p.depth + 1, 0}
 	}
-	return spot{s.depth, s.position + 1}
+	return position{p.depth, p.index + 1}
 }
 
-// spots returns the spot of each byte of key; those of the prefix are below zero.
-func (a *alphabet) spots(key string, into []spot) []spot {
-	into = into[:0]
-	next := spot{}
+// positions returns the position of each byte of key, in the memory of buf.
+func (a *alphabet) positions(key string, buf []position) []position {
+	buf = buf[:0]
+	next := position{}
 	for i := range len(key) {
-		if i < a.prefix {
-			into = append(into, spot{depth: -1})
+		if i < a.prefixLen {
+			buf = append(buf, position{depth: prefixDepth})
 			continue
 		}
-		into = append(into, next)
+		buf = append(buf, next)
 		next = next.after(key[i])
 	}
-	return into
+	return buf
 }
 
-// at returns the place of a spot, nil if nothing is known of it.
-func (a *alphabet) at(s spot) *place {
-	if s.depth < 0 || s.depth >= len(a.levels) || s.position >= len(a.levels[s.depth]) {
+// lookup returns the statistics of a position, nil if no key has a byte there.
+func (a *alphabet) lookup(p position) *positionStats {
+	if p.depth < 0 || p.depth >= len(a.levels) || p.index >= len(a.levels[p.depth]) {
 		return nil
 	}
-	return &a.levels[s.depth][s.position]
+	return &a.levels[p.depth][p.index]
 }
 
-// note returns the place of a spot to write to, nil if it lies too far down.
-func (a *alphabet) note(s spot) *place {
-	if s.depth < 0 || s.depth >= maxDepth || s.position >= maxPosition {
+// ensure returns the statistics of a position to write to, nil if the position is too far down or
+// in the prefix. The pointer is valid until the next call.
+func (a *alphabet) ensure(p position) *positionStats {
+	if p.depth < 0 || p.depth >= maxDepth || p.index >= maxIndex {
 		return nil
 	}
-	for s.depth >= len(a.levels) {
+	for p.depth >= len(a.levels) {
 		a.levels = append(a.levels, nil)
 	}
-	for s.position >= len(a.levels[s.depth]) {
-		a.levels[s.depth] = append(a.levels[s.depth], place{})
+	for p.index >= len(a.levels[p.depth]) {
+		a.levels[p.depth] = append(a.levels[p.depth], positionStats{})
 	}
-	return &a.levels[s.depth][s.position]
+	return &a.levels[p.depth][p.index]
 }
 
-// classes are the alphabets that keys are made of: a digit at one place means that there may be others.
-func classes() []set {
-	const digits, lower, upper = "0123456789", "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	return []set{
-		members(digits), members(digits + "abcdef"), members(digits + "ABCDEF"), members(lower), members(upper),
-		members(digits + lower), members(digits + upper), members(digits + lower + upper),
-	}
+const (
+	digits = "0123456789"
+	lower  = "abcdefghijklmnopqrstuvwxyz"
+	upper  = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+)
+
+// classes are the sets of characters that words in keys are made of, subsets first: one digit at a
+// position makes the other digits likely.
+var classes = []byteSet{
+	bytesOf(digits), bytesOf(digits + "abcdef"), bytesOf(digits + "ABCDEF"), bytesOf(lower), bytesOf(upper),
+	bytesOf(digits + lower), bytesOf(digits + upper), bytesOf(digits + lower + upper),
 }
+
+// Bytes of UTF-8. The leading bytes are those of the scripts that people write.
+var (
+	leadingBytes      = bytesOf("\xc3\xc4\xc5\xce\xcf\xd0\xd1\xd7\xd8\xd9\xe0\xe2\xe3\xe4\xe5\xe6\xe7\xe8\xe9\xea\xeb\xec\xf0")
+	continuationBytes = byteSet{2: ^uint64(0)}
+)
 
 func alphanumeric(b byte) bool {
 	return '0' <= b && b <= '9' || 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z'
 }
 
-// likely returns the bytes that may stand at place i of key beside those seen: the smallest class that has all that vary
-// in the same word. Punctuation stays what it is.
-func (a *alphabet) likely(key string, spots []spot, i int) set {
-	p := a.at(spots[i])
-	if p != nil && key[i] >= utf8.RuneSelf {
-		if !utf8.RuneStart(key[i]) {
-			return set{2: ^uint64(0)}
-		}
-		return members("\xc3\xc4\xc5\xce\xcf\xd0\xd1\xd7\xd8\xd9\xe0\xe2\xe3\xe4\xe5\xe6\xe7\xe8\xe9\xea\xeb\xec\xf0")
+// likely returns the bytes that keys may have at position i of key besides those seen: the smallest
+// class with all bytes that were seen there and at the varying positions of the same word.
+// Punctuation does not vary.
+func (a *alphabet) likely(key string, positions []position, i int) byteSet {
+	stats := a.lookup(positions[i])
+	switch {
+	case stats == nil:
+		return byteSet{}
+	case key[i] >= utf8.RuneSelf && utf8.RuneStart(key[i]):
+		return leadingBytes
+	case key[i] >= utf8.RuneSelf:
+		return continuationBytes
+	case !alphanumeric(key[i]):
+		return byteSet{}
 	}
-	if p == nil || !alphanumeric(key[i]) {
-		return set{}
-	}
-	union := p.seen
+	union := stats.seen
 	for _, step := range []int{-1, 1} {
-		for j := i + step; j >= a.prefix && j < len(key) && alphanumeric(key[j]); j += step {
-			if near := a.at(spots[j]); near != nil && near.seen.len() > 1 {
+		for j := i + step; j >= a.prefixLen && j < len(key) && alphanumeric(key[j]); j += step {
+			if near := a.lookup(positions[j]); near != nil && near.seen.len() > 1 {
 				union.unite(&near.seen)
 			}
 		}
 	}
-	for b := range 256 { // a word may end here in another key
-		if union.has(byte(b)) && !alphanumeric(byte(b)) {
-			union[b>>6] &^= 1 << (b & 63)
+	for b := range 256 { // the word may end here in another key
+		if !alphanumeric(byte(b)) {
+			union.remove(byte(b))
 		}
 	}
-	if a.classes == nil {
-		a.classes = classes()
-	}
-	for _, class := range a.classes {
-		if union.within(&class) {
+	for _, class := range classes {
+		if union.subsetOf(&class) {
 			return class
 		}
 	}
-	return set{}
+	return byteSet{}
 }

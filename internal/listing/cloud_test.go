@@ -12,7 +12,8 @@ import (
 	"gocloud.dev/blob/driver"
 )
 
-// cloud lists keys as a store behind a network does: a request for each page, at most 1,000 keys, tokens of its own.
+// cloud lists keys as a remote store does: a request for each page, at most 1,000 keys,
+// tokens of its own.
 type cloud struct {
 	driver.Bucket // the rest is not called
 	keys          []string
@@ -56,7 +57,7 @@ func newCloud(tb testing.TB, n int) (*cloud, *blob.Bucket) {
 	return store, bucket
 }
 
-func TestCloudsAreListedByTheirOwnPagesOneAhead(t *testing.T) {
+func TestCloudsAreListedByTokensOnePageAhead(t *testing.T) {
 	store, bucket := newCloud(t, 4500)
 	n := 0
 	for object, err := range After(t.Context(), bucket, "", "") {
@@ -76,14 +77,14 @@ func TestCloudsAreListedFromTheStartToReachAPosition(t *testing.T) {
 	require.True(t, slices.Equal(store.keys[2000:], got))
 }
 
-// A key that sorts elsewhere for the store than by its bytes would be left out without a word.
-func TestGoingOnFromAKeyPastWhichOthersAreOutOfPlaceIsAnError(t *testing.T) {
+// A key that the store does not sort by its bytes would be left out silently.
+func TestResumingAfterAKeyThatIsOutOfByteOrderIsAnError(t *testing.T) {
 	store, bucket := newCloud(t, 0)
 	store.keys = []string{"a0", "a\x01", "b"}
 	var failed error
 	for _, err := range After(t.Context(), bucket, "", "a0") {
 		failed = err
 	}
-	require.ErrorContains(t, failed, "not the order of their bytes")
+	require.ErrorContains(t, failed, "not in byte order")
 	require.Equal(t, store.keys, keysOf(t, After(t.Context(), bucket, "", "")), "from the start nothing is left out")
 }

@@ -1,8 +1,12 @@
-// Package listing yields the objects of a bucket in key order, each once, at a cost that is linear in their number.
+// Package listing yields the objects of a bucket in key order, each once, at a cost that is linear
+// in their number.
 //
-// Bucket.List is quadratic over memblob and fileblob, which sort or walk everything again for each page, and over fileblob
-// it also loses keys: that driver walks directories before the files beside them ("a/x" before "a-b"), while its page
-// tokens compare keys.
+// After lists with one request at a time, any bucket. A Lister lists ranges of keys in parallel, in
+// stores that can start a listing after a key.
+//
+// Bucket.List is no alternative. It is quadratic over memblob and fileblob, which sort or walk
+// everything again for each page. Over fileblob it also loses keys: that driver walks directories
+// before the files beside them ("a/x" before "a-b"), while its page tokens compare keys.
 package listing
 
 import (
@@ -14,29 +18,30 @@ import (
 	"gocloud.dev/blob"
 )
 
-// After yields the objects under prefix whose keys are greater than after, in key order. An empty after yields all.
-// A prefix without objects yields nothing; a bucket that does not exist yields an error.
+// After yields the objects under prefix whose keys are greater than after, in key order. An empty
+// after yields all. A prefix without objects yields nothing; a bucket that does not exist yields an
+// error. An error is the last value.
 func After(ctx context.Context, bucket *blob.Bucket, prefix, after string) iter.Seq2[*blob.ListObject, error] {
 	return func(yield func(*blob.ListObject, error) bool) {
 		objects := paged(ctx, bucket, prefix, after)
 		if isFolder(bucket) {
 			objects = walked(ctx, bucket, prefix, after)
 		}
-		passed := false // what may not come before after
+		reached := false // keys up to after must not come any more
 		for object, err := range objects {
 			if err != nil {
 				yield(nil, fmt.Errorf("list %q: %w", prefix, err))
 				return
 			}
 			if after != "" && object.Key <= after {
-				if passed {
-					yield(nil, fmt.Errorf("list %q: %w", prefix, disorder(object.Key, after)))
+				if reached {
+					yield(nil, fmt.Errorf("list %q: %w", prefix, orderError(object.Key, after)))
 					return
 				}
-				passed = object.Key == after
+				reached = object.Key == after
 				continue
 			}
-			passed = true
+			reached = true
 			if !yield(object, nil) {
 				return
 			}
@@ -44,7 +49,8 @@ func After(ctx context.Context, bucket *blob.Bucket, prefix, after string) iter.
 	}
 }
 
-// isFolder reports whether bucket is a folder of files: what fileblob documents to answer to As.
+// isFolder reports whether bucket is a folder of files: As for this type is what fileblob
+// documents.
 func isFolder(bucket *blob.Bucket) bool {
 	var info os.FileInfo
 	return bucket.As(&info)

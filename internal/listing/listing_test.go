@@ -55,20 +55,22 @@ func keysOf(tb testing.TB, objects iter.Seq2[*blob.ListObject, error]) []string 
 	return keys
 }
 
-// smallPages is a listing of a folder with pages so small that all its ways are taken, by names where page is even.
+// smallPages lists a folder by pages of that size, small enough to reach all code. With an even
+// size the listing reads names from the file system.
 func smallPages(ctx context.Context, bucket *blob.Bucket, prefix, after string, page int) iter.Seq2[*blob.ListObject, error] {
 	return func(yield func(*blob.ListObject, error) bool) {
 		w := walk{ctx: ctx, bucket: bucket, after: after, page: page, yield: func(o *blob.ListObject, err error) bool {
 			return err == nil && o.Key <= after || yield(o, err)
 		}}
 		if page%2 == 0 {
-			w.root = rootOf(ctx, bucket, prefix)
+			w.root = findRoot(ctx, bucket, prefix)
 		}
-		w.subtree(prefix, false)
+		w.listTree(prefix, false)
 	}
 }
 
-// below is what a listing must give: the sorted keys under prefix that come after a key.
+// below returns the keys that a listing must yield: those under prefix and greater than after,
+// sorted.
 func below(keys []string, prefix, after string) []string {
 	want := []string{}
 	for _, key := range slices.Sorted(slices.Values(keys)) {
@@ -79,7 +81,7 @@ func below(keys []string, prefix, after string) []string {
 	return want
 }
 
-// The driver walks "a/" before "a-b" and says where to go on by the last key: what a plain listing loses.
+// The driver walks "a/" before "a-b" and continues after the last key of a page, so it loses keys.
 func TestFolderListsFilesBesideDirectoriesInKeyOrder(t *testing.T) {
 	keys := []string{"a-b", "a.b", "a0", "b"}
 	for i := range 12 {
@@ -112,7 +114,8 @@ func TestFolderListsAllKeysFromEveryPosition(t *testing.T) {
 	}
 }
 
-// randomKeys are keys of which none is a directory of another; some hold characters that the file system needs escaped.
+// randomKeys returns keys of which none is a directory of another. Some hold characters that
+// fileblob escapes.
 func randomKeys(random *rand.Rand) []string {
 	segments := []string{"a", "b", "a-", "a--", "a.", "a0", "z", "é", "_", "__0", "a\n", "\x01", "B", "", "..", "x__0x2f__"}
 	keys := map[string]bool{}
@@ -180,7 +183,8 @@ func TestMemoryListsManyPagesFromEveryPosition(t *testing.T) {
 	require.Equal(t, below(keys, "", "data/002000"), keysOf(t, After(t.Context(), prefixed, "", "data/002000")))
 }
 
-// A thousand keys a page, and the quadratic cost is back: a bucket in memory sorts all for each.
+// A bucket in memory sorts all keys for each page, so pages of 1,000 keys would cost quadratic
+// time.
 func TestMemoryIsListedInFewPages(t *testing.T) {
 	var keys []string
 	for i := range 5000 {
@@ -210,7 +214,7 @@ func TestErrorOfALaterPageComesAfterTheObjectsBeforeIt(t *testing.T) {
 	require.ErrorContains(t, failed, `list "data/"`)
 }
 
-func TestBreakJoinsThePageThatIsFetchedAhead(t *testing.T) {
+func TestBreakWaitsForThePrefetchedPage(t *testing.T) {
 	var keys []string
 	for i := range 1500 {
 		keys = append(keys, fmt.Sprintf("%06d", i))

@@ -2,7 +2,6 @@ package listing
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -10,65 +9,31 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"gocloud.dev/blob"
 )
 
-// A page of fileblob holds an object of about 700 bytes for each key, and one with a delimiter also opens and stats every
-// file of the directories that it folds into one entry each. Where the layout is beyond doubt, directories are therefore
-// read from the file system, names only, and an object is made when its turn comes, with what the driver says of it.
-
-// names are the keys right below a directory, without what all have in common: files, and directories with a slash at the
-// end. They lie in blocks, each behind the one before and with a NUL, which no name holds, at its end: a directory of a
-// million files is few values, and none that is copied while it grows.
+// names holds the names in a directory, sorted as keys: files, and directories with a slash at the
+// end. The names lie in blocks, each followed by a NUL, which no name contains: a directory of a
+// million files takes few allocations, and no block is copied while the list grows.
 type names struct {
 	blocks   [][]byte
 	n        int
-	sorted   []int // where each starts: block times blockSize, and the place in it
-	sidecars int   // files of the driver's own
+	sorted   []int // starts of the names: index of the block times blockSize, plus offset
+	sidecars int   // names that end in sidecar
 }
 
 const blockSize = 64 << 10 // holds any name
 
-// sidecar is the end of the names of files in which fileblob keeps attributes. It does not list them.
+// sidecar is the suffix of the files in which fileblob keeps attributes. It does not list them.
 const sidecar = ".attrs"
 
-// noObject is a key that no object has; should there be one, folders are listed by the driver.
-const noObject = "dmap-looks-for-the-root"
-
-// rootOf returns the directory that the keys of bucket lie under, by way of the path of a file that is not there, which
-// fileblob documents to tell; empty if keys under prefix and paths do not correspond.
-func rootOf(ctx context.Context, bucket *blob.Bucket, prefix string) string {
-	_, err := bucket.Attributes(ctx, noObject)
-	var missing *os.PathError
-	if err == nil || !bucket.ErrorAs(err, &missing) {
-		return ""
-	}
-	root, ok := strings.CutSuffix(filepath.ToSlash(missing.Path), noObject)
-	if !ok || !strings.HasSuffix(root, "/") {
-		return ""
-	}
-	dir, _ := cutDir(prefix)
-	if dir == "./" || dir != "" && !fs.ValidPath(strings.TrimSuffix(dir, "/")) { // paths have "./a" for "a", keys do not
-		return ""
-	}
-	top, err := os.Lstat(filepath.Clean(filepath.FromSlash(root + dir)))
-	if err != nil || !top.IsDir() { // the driver does not follow a link there
-		return ""
-	}
-	return root
-}
-
-// readEvery is how many entries of a directory are in memory at once besides their names.
+// readEvery is the number of directory entries in memory at once, besides their names.
 const readEvery = 1024
 
-// names reads what lies right below prefix, sorted; known is false where that takes the driver.
-func (w *walk) names(prefix string) (found names, known bool) {
-	if w.root == "" {
-		return names{}, false
-	}
-	dir, base := cutDir(prefix)
-	file, err := os.Open(filepath.FromSlash(w.root + dir))
+// readNames returns the names in a directory of root that start with base, where dir+base is a
+// prefix of keys. ok is false if the driver has to list the directory, because it cannot be read or
+// a name does not tell the key.
+func readNames(root, dir, base string) (found names, ok bool) {
+	file, err := os.Open(filepath.FromSlash(root + dir))
 	if err != nil {
 		return names{}, false
 	}
@@ -91,7 +56,8 @@ func (w *walk) names(prefix string) (found names, known bool) {
 	return found, true
 }
 
-// add takes an entry of dir, if its name starts with base. It is false for a name that does not say what the key is.
+// add adds an entry of dir if its name starts with base. It returns false for a name that does not
+// tell the key.
 func (n *names) add(dir, base string, entry os.DirEntry) bool {
 	name := entry.Name()
 	switch {
@@ -100,7 +66,7 @@ func (n *names) add(dir, base string, entry os.DirEntry) bool {
 	case !strings.HasPrefix(name, base):
 		return true
 	case entry.IsDir():
-		if name += "/"; listable(dir+name) != dir+name {
+		if name += "/"; listablePrefix(dir+name) != dir+name {
 			return false
 		}
 	case strings.HasSuffix(name, sidecar):
@@ -108,7 +74,8 @@ func (n *names) add(dir, base string, entry os.DirEntry) bool {
 	}
 	last := len(n.blocks) - 1
 	if last < 0 || len(n.blocks[last])+len(name) >= cap(n.blocks[last]) {
-		n.blocks = append(n.blocks, make([]byte, 0, blockSize>>max(0, 6-len(n.blocks)))) // most directories are small
+		// Most directories are small, so the first blocks are.
+		n.blocks = append(n.blocks, make([]byte, 0, blockSize>>max(0, 6-len(n.blocks))))
 		last++
 	}
 	n.blocks[last] = append(append(n.blocks[last], name...), 0)
@@ -116,7 +83,7 @@ func (n *names) add(dir, base string, entry os.DirEntry) bool {
 	return true
 }
 
-// sort puts the names in the order of keys: "a-/" before "a/".
+// sort orders the names as keys: "a-/" comes before "a/".
 func (n *names) sort() {
 	n.sorted = make([]int, 0, n.n)
 	for i, block := range n.blocks {
@@ -128,13 +95,13 @@ func (n *names) sort() {
 	slices.SortFunc(n.sorted, func(a, b int) int { return bytes.Compare(n.at(a), n.at(b)) })
 }
 
-// at is the name that starts there.
+// at returns the name that starts at an element of sorted.
 func (n *names) at(start int) []byte {
-	rest := n.blocks[start/blockSize][start%blockSize:]
-	return rest[:bytes.IndexByte(rest, 0)]
+	name := n.blocks[start/blockSize][start%blockSize:]
+	return name[:bytes.IndexByte(name, 0)]
 }
 
-// hasSidecar says whether the driver has attributes of a file.
+// hasSidecar reports whether the driver keeps attributes of a file.
 func (n *names) hasSidecar(name string) bool {
 	if n.sidecars == 0 {
 		return false
@@ -145,34 +112,30 @@ func (n *names) hasSidecar(name string) bool {
 	return found
 }
 
-// object is what the bucket's own listing says of a file; nil if it is gone.
-func (w *walk) object(dir, name string, attributes bool) (*blob.ListObject, error) {
-	info, err := os.Lstat(filepath.FromSlash(w.root + dir + name)) // of a link itself, as the driver
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	object := &blob.ListObject{Key: dir + name, ModTime: info.ModTime(), Size: info.Size()}
-	if attributes {
-		if a, err := w.bucket.Attributes(w.ctx, object.Key); err == nil { // the driver's listing ignores an error, too
-			object.MD5 = a.MD5
-		}
-	}
-	return object, nil
+// isDirectory reports whether a path is a directory, and no link to one: the driver does not follow
+// links.
+func isDirectory(path string) bool {
+	info, err := os.Lstat(filepath.Clean(filepath.FromSlash(path)))
+	return err == nil && info.IsDir()
 }
 
-// cutDir cuts behind the last slash.
-func cutDir(prefix string) (dir, base string) {
+// isKeyPath reports whether files under dir have the same key as path: "./a" is a path of "a", but
+// not a key.
+func isKeyPath(dir string) bool {
+	return dir == "" || dir != "./" && fs.ValidPath(strings.TrimSuffix(dir, "/"))
+}
+
+// splitDir splits prefix after its last slash.
+func splitDir(prefix string) (dir, base string) {
 	i := strings.LastIndex(prefix, "/") + 1
 	return prefix[:i], prefix[i:]
 }
 
-// listable is the part of prefix that fileblob can be asked for: it looks for the directories of a prefix as they are
-// written, although it stores some characters of them escaped, and so finds nothing there.
-func listable(prefix string) string {
-	dir, _ := cutDir(prefix)
+// listablePrefix returns the part of prefix that fileblob can list. The driver stores some
+// characters of directories escaped, but looks for the directories of a prefix under their
+// unescaped names, and finds nothing.
+func listablePrefix(prefix string) string {
+	dir, _ := splitDir(prefix)
 	for i := range len(dir) {
 		slash := dir[i] == '/' && (strings.HasSuffix(dir[:i], "/") || strings.HasSuffix(dir[:i], ".."))
 		if dir[i] < ' ' || slash || strings.HasPrefix(dir[i:], "__0x") {

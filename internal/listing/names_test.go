@@ -13,7 +13,7 @@ import (
 	"gocloud.dev/blob/fileblob"
 )
 
-// byDriver is what the bucket's own listing says, in one page.
+// byDriver returns the objects of the bucket's own listing, in one page.
 func byDriver(t *testing.T, bucket *blob.Bucket) map[string]blob.ListObject {
 	t.Helper()
 	objects, next, err := bucket.ListPage(t.Context(), blob.FirstPageToken, 100_000, nil)
@@ -22,7 +22,7 @@ func byDriver(t *testing.T, bucket *blob.Bucket) map[string]blob.ListObject {
 	return plain(objects)
 }
 
-// plain are the fields of objects that are not functions, by key.
+// plain returns the fields of objects that are not functions, by key.
 func plain(objects []*blob.ListObject) map[string]blob.ListObject {
 	out := map[string]blob.ListObject{}
 	for _, o := range objects {
@@ -64,7 +64,7 @@ func TestObjectsMadeFromNamesAreThoseOfTheDriver(t *testing.T) {
 	}
 }
 
-func TestAFileThatGoesWhileItsFolderIsListedIsLeftOut(t *testing.T) {
+func TestFileRemovedWhileItsFolderIsListedIsLeftOut(t *testing.T) {
 	dir := t.TempDir()
 	bucket, err := fileblob.OpenBucket(dir, &fileblob.Options{Metadata: fileblob.MetadataDontWrite})
 	require.NoError(t, err)
@@ -80,7 +80,7 @@ func TestAFileThatGoesWhileItsFolderIsListedIsLeftOut(t *testing.T) {
 	require.Equal(t, []string{"a", "b", "d"}, got)
 }
 
-func TestALargeDirectoryIsNotFinishedForAContextThatEnded(t *testing.T) {
+func TestListingOfALargeDirectoryEndsWithItsContext(t *testing.T) {
 	const n = 2*readEvery + 1
 	bucket := crowded(t, n)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -97,7 +97,7 @@ func TestALargeDirectoryIsNotFinishedForAContextThatEnded(t *testing.T) {
 	require.LessOrEqual(t, listed, readEvery)
 }
 
-// crowded is a folder of n files in one directory.
+// crowded returns a folder of n files in one directory.
 func crowded(t *testing.T, n int) *blob.Bucket {
 	t.Helper()
 	dir := t.TempDir()
@@ -109,8 +109,8 @@ func crowded(t *testing.T, n int) *blob.Bucket {
 	return filled(t, bucket, nil)
 }
 
-// The driver takes about 700 bytes for each object of a directory before the first can be had.
-func TestALargeDirectoryIsNamesInMemory(t *testing.T) {
+// The driver takes about 700 bytes for each object of a directory before it returns the first.
+func TestLargeDirectoryTakesTheMemoryOfItsNames(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it makes 30,000 files")
 	}
@@ -132,7 +132,7 @@ func TestALargeDirectoryIsNamesInMemory(t *testing.T) {
 	require.Equal(t, n, i)
 }
 
-// The file system finds more under these than keys begin with them.
+// The file system finds files under these paths, but no key has them as a prefix.
 func TestAFolderHasNoKeysThatOnlyPathsHave(t *testing.T) {
 	dir := t.TempDir()
 	bucket, err := fileblob.OpenBucket(dir, &fileblob.Options{Metadata: fileblob.MetadataDontWrite})

@@ -10,30 +10,19 @@ import (
 	"gocloud.dev/blob"
 )
 
-// Pages of other stores. Clouds give at most 1,000 or 5,000 keys an answer, and a larger page makes the first key wait
-// for many of them; a bucket in memory sorts all its keys for every page.
-const (
-	cloudPage  = 1000
-	memoryPage = 100_000
-)
+// memoryPage is the page size for a bucket in memory, which sorts all its keys for every page.
+const memoryPage = 100_000
 
-// pager asks for pages. A bucket in memory, whose token is the last key of the page, is known by not calling BeforeList,
-// which stands for a request.
+// pager fetches the pages of one prefix, each by the token of the page before. It recognizes a
+// bucket in memory, where the token is the last key of the page, by a driver that does not call
+// BeforeList: other drivers call it before a request.
 type pager struct {
 	bucket  *blob.Bucket
 	options blob.ListOptions
 	remote  atomic.Bool // BeforeList was called
 }
 
-// page is what one request gave.
-type page struct {
-	objects []*blob.ListObject
-	next    []byte // nil: it is the last
-	err     error
-	final   bool // err will not go away
-}
-
-// paged lists a store page by page; the next page is fetched while one is consumed.
+// paged lists a store page by page. It fetches the next page while the caller uses the current one.
 func paged(ctx context.Context, bucket *blob.Bucket, prefix, after string) iter.Seq2[*blob.ListObject, error] {
 	return func(yield func(*blob.ListObject, error) bool) {
 		p := &pager{bucket: bucket}
@@ -42,16 +31,16 @@ func paged(ctx context.Context, bucket *blob.Bucket, prefix, after string) iter.
 			return nil
 		}}
 		ctx, cancel := context.WithCancel(ctx)
-		var next <-chan page
+		var next <-chan page // nil: no request is under way
 		defer func() {
 			cancel()
 			if next != nil {
 				<-next
 			}
 		}()
-		for current := p.first(ctx, after); ; {
+		for current := p.firstPage(ctx, after); ; {
 			if current.next != nil {
-				next = p.ahead(ctx, current)
+				next = p.prefetch(ctx, current)
 			}
 			for _, object := range current.objects {
 				if !yield(object, nil) {
@@ -69,44 +58,35 @@ func paged(ctx context.Context, bucket *blob.Bucket, prefix, after string) iter.
 	}
 }
 
-// ahead fetches the page behind current in a goroutine that ends by handing it over.
-func (p *pager) ahead(ctx context.Context, current page) <-chan page {
+// prefetch fetches the page after current. Its goroutine ends when the page is in the channel,
+// which has room for it.
+func (p *pager) prefetch(ctx context.Context, current page) <-chan page {
 	next := make(chan page, 1)
-	go func() { next <- p.get(ctx, current.next, p.size(current)) }()
+	go func() { next <- p.fetch(ctx, current.next, p.sizeAfter(current)) }()
 	return next
 }
 
-func (p *pager) get(ctx context.Context, token []byte, size int) page {
-	return patiently(ctx, func() page {
-		got := get(ctx, p.bucket, token, size, &p.options)
-		got.final = !p.remote.Load() // nothing changes by asking memory again
+func (p *pager) fetch(ctx context.Context, token []byte, size int) page {
+	return retryPage(ctx, func() page {
+		got := fetchPage(ctx, p.bucket, token, size, &p.options)
+		got.final = got.final || !p.remote.Load() // memory gives the same answer again
 		return got
 	})
 }
 
-// get asks for a page once.
-func get(ctx context.Context, bucket *blob.Bucket, token []byte, size int, options *blob.ListOptions) page {
-	if ctx.Err() != nil {
-		return page{err: context.Cause(ctx), final: true} // drivers in memory do not look
-	}
-	objects, next, err := bucket.ListPage(ctx, token, size, options)
-	if err != nil || len(next) == 0 {
-		next = nil
-	}
-	return page{objects: objects, next: next, err: err}
-}
-
-// first gets the first page, and from a bucket in memory that has more the one after a key instead.
-func (p *pager) first(ctx context.Context, after string) page {
-	first := p.get(ctx, blob.FirstPageToken, cloudPage)
+// firstPage fetches the first page. A bucket in memory is asked to start after a key, if one page
+// does not hold all.
+func (p *pager) firstPage(ctx context.Context, after string) page {
+	first := p.fetch(ctx, blob.FirstPageToken, cloudPage)
 	if after == "" || !p.seekable(first) {
 		return first
 	}
-	before := bytes.TrimSuffix(first.next, []byte(last(first))) // a prefixed bucket's tokens are keys of the one below
-	return p.get(ctx, slices.Concat(before, []byte(after)), memoryPage)
+	// A prefixed bucket's tokens are keys of the bucket below it: they start with the prefix.
+	before := bytes.TrimSuffix(first.next, []byte(first.lastKey()))
+	return p.fetch(ctx, slices.Concat(before, []byte(after)), memoryPage)
 }
 
-func (p *pager) size(current page) int {
+func (p *pager) sizeAfter(current page) int {
 	if p.seekable(current) {
 		return memoryPage
 	}
@@ -115,7 +95,5 @@ func (p *pager) size(current page) int {
 
 // seekable reports whether the token of a page is its last key.
 func (p *pager) seekable(current page) bool {
-	return !p.remote.Load() && len(current.objects) > 0 && bytes.HasSuffix(current.next, []byte(last(current)))
+	return !p.remote.Load() && len(current.objects) > 0 && bytes.HasSuffix(current.next, []byte(current.lastKey()))
 }
-
-func last(p page) string { return p.objects[len(p.objects)-1].Key }

@@ -1,7 +1,9 @@
-// Package publish writes whole objects, and reads them back: no other package of dmap writes to a bucket.
+// Package publish writes whole objects and reads them back. No other package of dmap writes to a
+// bucket.
 //
-// An object appears complete or not at all: not after an error half way, not after a panic or Goexit of a driver, not
-// after a cancelled context. Whoever must not overwrite gets a typed answer that survives lost answers of the store.
+// An object appears complete or not at all, also if an upload fails half way, a driver panics or
+// calls runtime.Goexit, or the context is canceled. A create-only write reports reliably whether
+// another writer was first, even if the store's answer was lost.
 package publish
 
 import (
@@ -16,12 +18,15 @@ import (
 	"gocloud.dev/gcerrors"
 )
 
-// ErrExists says that another writer has already created the object, with other content.
+// ErrExists says that another writer has created the object, with other content.
 var ErrExists = errors.New("object exists already")
 
-// Create writes content under key unless an object is there: then it returns ErrExists, except if that object is
-// exactly content. So content must carry something unique: a store may do the write, lose the answer, be asked again
-// by its SDK and refuse, and only reading back tells this from a writer that was faster.
+// Create writes content under key unless an object exists there. If one exists, Create returns
+// ErrExists, or nil if that object is exactly content.
+//
+// So content must contain something unique to its writer. If the answer to a successful write is
+// lost, the SDK repeats the request and the store refuses it. Only the content of the object tells
+// this case from another writer that was first.
 func Create(ctx context.Context, bucket *blob.Bucket, key, contentType string, content []byte) error {
 	return persist(ctx, "create", key, int64(len(content)), func(ctx context.Context) error {
 		err := upload(ctx, bucket, key, content, &blob.WriterOptions{ContentType: contentType, IfNotExist: true})
@@ -32,10 +37,10 @@ func Create(ctx context.Context, bucket *blob.Bucket, key, contentType string, c
 		switch taken := gcerrors.Code(err) == gcerrors.FailedPrecondition; {
 		case same:
 			return nil
-		case taken && gcerrors.Code(readErr) == gcerrors.NotFound: // refused, and not there yet: another write is on its way
+		case taken && gcerrors.Code(readErr) == gcerrors.NotFound:
 			return fmt.Errorf("%w: %w", errUnderWay, err)
 		case taken && readErr != nil:
-			return fmt.Errorf("%w, and reading it back: %w", err, readErr)
+			return fmt.Errorf("%w; reading it back to see whose it is: %w", err, readErr)
 		case taken:
 			return ErrExists
 		default:
@@ -44,15 +49,15 @@ func Create(ctx context.Context, bucket *blob.Bucket, key, contentType string, c
 	})
 }
 
-// Replace writes content under key whether an object is there or not.
+// Replace writes content under key, also if an object exists there.
 func Replace(ctx context.Context, bucket *blob.Bucket, key, contentType string, content []byte) error {
 	return persist(ctx, "write", key, int64(len(content)), func(ctx context.Context) error {
 		return upload(ctx, bucket, key, content, &blob.WriterOptions{ContentType: contentType})
 	})
 }
 
-// upload is one attempt. Its context ends before the driver's writer is closed on every way out but success: a driver
-// publishes what it has got when it is closed under a living context.
+// upload is one attempt. Unless it succeeds, its context ends before the driver's writer is closed:
+// a driver that is closed under a live context publishes the bytes that it has received.
 func upload(ctx context.Context, bucket *blob.Bucket, key string, content []byte, opts *blob.WriterOptions) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -68,19 +73,17 @@ func upload(ctx context.Context, bucket *blob.Bucket, key string, content []byte
 	return bucket.Upload(ctx, key, &payload{Reader: bytes.NewReader(content), content: content, cancel: cancel}, opts)
 }
 
-// payload is what the driver reads. Drivers of cloud stores seek and read at offsets. All others are fed by WriteTo: the
-// only place between a write that fails and the close that would publish the half object.
+// payload is the content as the driver reads it. Drivers of cloud stores seek and read at offsets.
+// All others call WriteTo, which is the only code that runs between a failed write and the close
+// that would publish half an object.
 type payload struct {
 	*bytes.Reader
 	content []byte
 	cancel  context.CancelFunc
 }
 
-// step is how much is written at once.
-const step = 1 << 20
-
-// WriteTo writes the rest of the content to w. If w is what will be published and does not take all of it, the upload is
-// canceled.
+// WriteTo writes the remaining content to w. If w publishes on close and does not take all of it,
+// WriteTo cancels the upload.
 func (p *payload) WriteTo(w io.Writer) (n int64, err error) {
 	complete := false
 	defer func() {
@@ -89,8 +92,8 @@ func (p *payload) WriteTo(w io.Writer) (n int64, err error) {
 		}
 	}()
 	for p.Len() > 0 {
-		rest := p.content[len(p.content)-p.Len():]
-		chunk := rest[:min(step, len(rest))]
+		remaining := p.content[len(p.content)-p.Len():]
+		chunk := remaining[:min(step, len(remaining))]
 		m, err := w.Write(chunk)
 		n += int64(m)
 		if err != nil {
@@ -107,8 +110,9 @@ func (p *payload) WriteTo(w io.Writer) (n int64, err error) {
 	return n, nil
 }
 
-// publishes reports whether closing w makes an object of what it has got: a gocloud writer, or the file of fileblob, which
-// takes the reader past it. Anything else is a hash or the connection of an SDK that is going to try again.
+// publishes reports whether closing w makes an object of the bytes written to it. A gocloud writer
+// does, and so does the file of fileblob, which reads the payload without that writer. Any other w
+// is a hash, or the connection of an SDK, which will read the payload again.
 func publishes(w io.Writer) bool {
 	switch w.(type) {
 	case *blob.Writer, interface{ Fd() uintptr }:

@@ -87,7 +87,7 @@ func TestEmptyObjectsAndContentTypesArePublished(t *testing.T) {
 	require.Equal(t, "application/jsonl", attrs.ContentType)
 }
 
-func TestALostAnswerIsNotAnotherWriter(t *testing.T) {
+func TestCreateSucceedsIfTheAnswerIsLost(t *testing.T) {
 	for _, code := range []gcerrors.ErrorCode{gcerrors.Unknown, gcerrors.FailedPrecondition} {
 		stores(t, func(t *testing.T, bucket *dmaptest.FaultBucket) {
 			hits := bucket.Inject(dmaptest.Fault{Op: dmaptest.OpClose, Kind: dmaptest.Lost, Code: code})
@@ -99,7 +99,7 @@ func TestALostAnswerIsNotAnotherWriter(t *testing.T) {
 	}
 }
 
-func TestARefusalThatCannotBeCheckedSaysSo(t *testing.T) {
+func TestRefusedCreateThatCannotBeReadBackIsAnError(t *testing.T) {
 	bucket := faulty(t)
 	require.NoError(t, publish.Create(t.Context(), bucket.Bucket, "k", text, []byte("first")))
 	bucket.Inject(dmaptest.Fault{Op: dmaptest.OpOpen, Err: errors.New("no reading today")})
@@ -109,7 +109,7 @@ func TestARefusalThatCannotBeCheckedSaysSo(t *testing.T) {
 	require.ErrorContains(t, err, "reading it back")
 }
 
-func TestABrokenReadBackIsNotAnotherWriter(t *testing.T) {
+func TestReadingBackIsRepeatedIfItBreaksOff(t *testing.T) {
 	content := bytes.Repeat([]byte("x"), 3<<20)
 	for _, kind := range []dmaptest.Kind{dmaptest.Short, dmaptest.Reset, dmaptest.Corrupt} {
 		synctest.Test(t, func(t *testing.T) {
@@ -126,7 +126,7 @@ func TestABrokenReadBackIsNotAnotherWriter(t *testing.T) {
 	}
 }
 
-func TestOnlyWhatIsPublishedCancelsAnUpload(t *testing.T) {
+func TestBrokenConnectionOfAnSDKDoesNotCancelItsUpload(t *testing.T) {
 	sdk := &sdkDriver{}
 	bucket := blob.NewBucket(sdk)
 	defer bucket.Close()
@@ -135,7 +135,8 @@ func TestOnlyWhatIsPublishedCancelsAnUpload(t *testing.T) {
 	require.Equal(t, content, sdk.stored)
 }
 
-// sdkDriver uploads as SDKs of stores do: it rewinds the body and tries again when the connection breaks.
+// sdkDriver uploads as the SDKs of clouds do: it rewinds the body and repeats the request when the
+// connection breaks.
 type sdkDriver struct {
 	wild
 	stored []byte
@@ -152,7 +153,7 @@ type sdkWriter struct {
 	buf bytes.Buffer
 }
 
-// brokenPipe takes a little and fails.
+// brokenPipe accepts ten bytes and fails.
 type brokenPipe struct{}
 
 func (brokenPipe) Write([]byte) (int, error) { return 10, syscall.EPIPE }
@@ -184,7 +185,7 @@ func (w *sdkWriter) Close() error {
 	return w.ctx.Err()
 }
 
-func TestNoHalfObjectAppearsWhateverFails(t *testing.T) {
+func TestFailedCreatePublishesNoHalfObject(t *testing.T) {
 	content := bytes.Repeat([]byte("0123456789abcdef"), 3<<16) // three steps
 	faults := []dmaptest.Fault{
 		{Op: dmaptest.OpCreate}, {Op: dmaptest.OpClose},
@@ -229,8 +230,8 @@ func TestACanceledContextWritesNothing(t *testing.T) {
 	require.Zero(t, bucket.Calls(dmaptest.OpCreate))
 }
 
-// A full disk is what bites: fileblob takes the whole reader, fails in the middle, and would then rename what it has got.
-func TestADiskThatIsFullLeavesNoHalfObject(t *testing.T) {
+// On a full disk fileblob fails in the middle of the reader, and would then rename the half file.
+func TestFullDiskLeavesNoHalfObject(t *testing.T) {
 	const dirName = "DMAP_TEST_FULL_DISK"
 	if dir := os.Getenv(dirName); dir != "" { // the child, which may write files of 1 MiB
 		err := publish.Create(t.Context(), folder(t, dir), "k", text, make([]byte, 4<<20))
@@ -249,7 +250,8 @@ func TestADiskThatIsFullLeavesNoHalfObject(t *testing.T) {
 	missing(t, folder(t, dir), "k")
 }
 
-// wild is a driver whose writer ends the goroutine or panics; it publishes what it has when closed under a living context.
+// wild is a driver whose writer panics or ends the goroutine. It publishes the bytes it has
+// received when it is closed under a live context.
 type wild struct {
 	driver.Bucket
 	onWrite, onClose func()
@@ -288,7 +290,7 @@ func (w *wildWriter) Close() error {
 	return w.ctx.Err()
 }
 
-func TestADriverThatPanicsIsAnErrorAndPublishesNothing(t *testing.T) {
+func TestPanicInADriverIsAnErrorAndPublishesNothing(t *testing.T) {
 	for _, at := range []string{"write", "close"} {
 		t.Run(at, func(t *testing.T) {
 			w := new(wild)
@@ -322,7 +324,7 @@ func TestGoexitInADriverPublishesNothing(t *testing.T) {
 	require.Nil(t, w.published)
 }
 
-func TestReadRefusesWhatIsLargerThanExpectedOrShorterThanPromised(t *testing.T) {
+func TestReadRefusesLargeObjectsAndRepeatsShortBodies(t *testing.T) {
 	bucket := faulty(t)
 	require.NoError(t, publish.Create(t.Context(), bucket.Bucket, "k", text, []byte(strings.Repeat("x", 1000))))
 	_, err := publish.Read(t.Context(), bucket.Bucket, "k", 999)

@@ -10,7 +10,8 @@ import (
 	"gocloud.dev/blob"
 )
 
-// Read returns the whole object under key, which may have at most limit bytes. A body that breaks off is read again.
+// Read returns the whole object under key. An object of more than limit bytes is an error. A body
+// that breaks off is read again from the start.
 func Read(ctx context.Context, bucket *blob.Bucket, key string, limit int64) (content []byte, err error) {
 	err = persist(ctx, "read", key, limit, func(ctx context.Context) error {
 		content, err = read(ctx, bucket, key, limit)
@@ -19,7 +20,8 @@ func Read(ctx context.Context, bucket *blob.Bucket, key string, limit int64) (co
 	return content, err
 }
 
-// Page returns one page of the objects below prefix, and the token of the next one; nil: it is the last.
+// Page returns one page of the objects under prefix and the token of the next page, which is nil
+// after the last. The token of the first page is blob.FirstPageToken.
 func Page(ctx context.Context, bucket *blob.Bucket, prefix string, token []byte) (page []*blob.ListObject, next []byte, err error) {
 	err = persist(ctx, "list", prefix, 0, func(ctx context.Context) error {
 		page, next, err = bucket.ListPage(ctx, token, 1000, &blob.ListOptions{Prefix: prefix})
@@ -34,23 +36,31 @@ func read(ctx context.Context, bucket *blob.Bucket, key string, limit int64) ([]
 		return nil, err
 	}
 	defer func() { _ = r.Close() }()
-	size := r.Size() // 0 also where the store does not say
+	size := r.Size() // 0 also if the store does not tell
 	if size > limit {
-		return nil, fmt.Errorf("it has %d bytes, at most %d are expected", size, limit)
+		return nil, fmt.Errorf("the object has %d bytes, want at most %d", size, limit)
 	}
 	var buf bytes.Buffer
-	buf.Grow(int(max(size, 0)) + bytes.MinRead) // what ReadFrom wants free to find the end without growing
+	buf.Grow(int(max(size, 0)) + bytes.MinRead) // ReadFrom wants MinRead free to find the end
 	if _, err := buf.ReadFrom(io.LimitReader(r, limit+1)); err != nil {
 		return nil, fmt.Errorf("at byte %d: %w", buf.Len(), err)
 	}
 	switch n := int64(buf.Len()); {
 	case n > limit:
-		return nil, fmt.Errorf("it has more than the %d bytes that are expected", limit)
+		return nil, fmt.Errorf("the object has more than %d bytes, which is the limit", limit)
 	case n < size:
-		return nil, fmt.Errorf("%d bytes of %d came: %w", n, size, io.ErrUnexpectedEOF)
+		return nil, shortBody(n, size)
 	}
 	return buf.Bytes(), nil
 }
+
+// shortBody is the error for a body that ended early, which some stores do not report.
+func shortBody(got, size int64) error {
+	return fmt.Errorf("got %d of %d bytes: %w", got, size, io.ErrUnexpectedEOF)
+}
+
+// step is the number of bytes that are written, or compared, at once.
+const step = 1 << 20
 
 // holds reports whether the object under key is exactly content.
 func holds(ctx context.Context, bucket *blob.Bucket, key string, content []byte) (bool, error) {
@@ -60,17 +70,17 @@ func holds(ctx context.Context, bucket *blob.Bucket, key string, content []byte)
 	}
 	defer func() { _ = r.Close() }()
 	buf := make([]byte, min(step, len(content)+1))
-	for rest := content; ; {
+	for remaining := content; ; {
 		n, err := r.Read(buf)
-		if n > len(rest) || !bytes.Equal(buf[:n], rest[:n]) {
+		if n > len(remaining) || !bytes.Equal(buf[:n], remaining[:n]) {
 			return false, nil
 		}
-		rest = rest[n:]
+		remaining = remaining[n:]
 		if errors.Is(err, io.EOF) {
-			if got := int64(len(content) - len(rest)); got < r.Size() {
-				return false, fmt.Errorf("%d bytes of %d came: %w", got, r.Size(), io.ErrUnexpectedEOF)
+			if got := int64(len(content) - len(remaining)); got < r.Size() {
+				return false, shortBody(got, r.Size())
 			}
-			return len(rest) == 0, nil
+			return len(remaining) == 0, nil
 		}
 		if err != nil {
 			return false, err

@@ -17,7 +17,7 @@ import (
 	"github.com/go-dmap/dmap/internal/publish"
 )
 
-// apiError and statusError look like those of SDKs.
+// apiError and statusError have the methods of SDK errors.
 type apiError string
 
 func (e apiError) Error() string     { return string(e) }
@@ -28,11 +28,12 @@ type statusError int
 func (e statusError) Error() string       { return fmt.Sprint("status ", int(e)) }
 func (e statusError) HTTPStatusCode() int { return int(e) }
 
-type patience time.Duration
+// retryAfter is an error whose store asks for a pause.
+type retryAfter time.Duration
 
-func (e patience) Error() string             { return "later" }
-func (e patience) ErrorCode() string         { return "SlowDown" }
-func (e patience) RetryAfter() time.Duration { return time.Duration(e) }
+func (e retryAfter) Error() string             { return "later" }
+func (e retryAfter) ErrorCode() string         { return "SlowDown" }
+func (e retryAfter) RetryAfter() time.Duration { return time.Duration(e) }
 
 type timeout struct{}
 
@@ -40,9 +41,9 @@ func (timeout) Error() string   { return "i/o timeout" }
 func (timeout) Timeout() bool   { return true }
 func (timeout) Temporary() bool { return true }
 
-func TestWhatTheSDKsDoNotRetryIsTriedAgain(t *testing.T) {
+func TestTransientErrorsOfAWriteAreRetried(t *testing.T) {
 	for _, cause := range []error{
-		apiError("SlowDown"), apiError("ConditionalRequestConflict"), statusError(429), statusError(409),
+		apiError("SlowDown"), apiError("ConditionalRequestConflict"), statusError(429), statusError(409), statusError(503),
 		fmt.Errorf("read: %w", syscall.ECONNRESET), syscall.EPIPE, io.ErrUnexpectedEOF, timeout{},
 	} {
 		synctest.Test(t, func(t *testing.T) {
@@ -71,9 +72,9 @@ func TestWritesGiveUpAfterFourAttempts(t *testing.T) {
 	})
 }
 
-func TestWhatWillNotHelpIsNotRepeated(t *testing.T) {
+func TestOtherErrorsOfAWriteAreNotRetried(t *testing.T) {
 	for _, fault := range []dmaptest.Fault{
-		{Op: dmaptest.OpClose}, // a 500 that the SDK has already tried three times
+		{Op: dmaptest.OpClose}, // unexplained
 		{Op: dmaptest.OpClose, Code: gcerrors.PermissionDenied},
 		{Op: dmaptest.OpCreate, Code: gcerrors.NotFound},
 		{Op: dmaptest.OpClose, Err: apiError("ExpiredToken")},
@@ -88,11 +89,11 @@ func TestWhatWillNotHelpIsNotRepeated(t *testing.T) {
 	}
 }
 
-func TestTheStoreMayAskForPatienceButNotForEver(t *testing.T) {
+func TestStoreMayAskForAPauseOfUpToAMinute(t *testing.T) {
 	for asked, want := range map[time.Duration]time.Duration{5 * time.Second: 5 * time.Second, time.Hour: time.Minute} {
 		synctest.Test(t, func(t *testing.T) {
 			bucket := faulty(t)
-			bucket.Inject(dmaptest.Fault{Op: dmaptest.OpClose, Err: patience(asked)})
+			bucket.Inject(dmaptest.Fault{Op: dmaptest.OpClose, Err: retryAfter(asked)})
 			begin := time.Now()
 			require.NoError(t, publish.Replace(t.Context(), bucket.Bucket, "k", text, []byte("x")))
 			require.Equal(t, want, time.Since(begin))
@@ -100,7 +101,7 @@ func TestTheStoreMayAskForPatienceButNotForEver(t *testing.T) {
 	}
 }
 
-func TestAStoreThatNeverAnswersIsGivenUp(t *testing.T) {
+func TestStoreThatNeverAnswersIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket := faulty(t)
 		bucket.Inject(dmaptest.Fault{Op: dmaptest.OpClose, Sticky: true, Kind: dmaptest.Stall})
@@ -111,7 +112,7 @@ func TestAStoreThatNeverAnswersIsGivenUp(t *testing.T) {
 
 		bucket.Heal()
 		bucket.Inject(dmaptest.Fault{Op: dmaptest.OpCreate, Kind: dmaptest.Stall})
-		require.NoError(t, publish.Create(t.Context(), bucket.Bucket, "k", text, nil), "once is forgiven")
+		require.NoError(t, publish.Create(t.Context(), bucket.Bucket, "k", text, nil), "a single stall is retried")
 
 		bucket.Inject(dmaptest.Fault{Op: dmaptest.OpOpen, Sticky: true, Kind: dmaptest.Stall})
 		_, err = publish.Read(t.Context(), bucket.Bucket, "k", 100)
@@ -122,7 +123,7 @@ func TestAStoreThatNeverAnswersIsGivenUp(t *testing.T) {
 func TestWaitingForARetryEndsWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket := faulty(t)
-		bucket.Inject(dmaptest.Fault{Op: dmaptest.OpClose, Sticky: true, Err: patience(time.Minute)})
+		bucket.Inject(dmaptest.Fault{Op: dmaptest.OpClose, Sticky: true, Err: retryAfter(time.Minute)})
 		ctx, cancel := context.WithCancelCause(t.Context())
 		why := errors.New("shutting down")
 		timer := time.AfterFunc(time.Second, func() { cancel(why) })
@@ -130,7 +131,7 @@ func TestWaitingForARetryEndsWithTheContext(t *testing.T) {
 		begin := time.Now()
 		err := publish.Create(ctx, bucket.Bucket, "k", text, []byte("x"))
 		require.ErrorIs(t, err, why)
-		require.ErrorIs(t, err, dmaptest.ErrInjected, "and what it was waiting for")
+		require.ErrorIs(t, err, dmaptest.ErrInjected, "and the error that it was to retry")
 		require.Equal(t, time.Second, time.Since(begin))
 	})
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/go-dmap/dmap/internal/body"
 )
 
-// network is a store whose driver does as one with a connection does: open and read run under contexts made from the one
-// that it got, in goroutines of their own.
+// network is a store whose driver works as that of a remote store: open and read run under contexts
+// made from the driver's context, in goroutines of their own.
 type network struct {
 	driver.Bucket // the rest is not called
 	open          func(ctx context.Context) error
@@ -52,7 +52,7 @@ func (r *networkReader) Attributes() *driver.ReaderAttributes {
 	return &driver.ReaderAttributes{Size: 100}
 }
 
-// listens waits in a goroutine of a context two below ctx.
+// listens waits in a goroutine for a grandchild of ctx.
 func listens(ctx context.Context) error {
 	below, cancel := context.WithCancel(context.WithValue(ctx, mark{}, 1))
 	defer cancel()
@@ -64,8 +64,8 @@ func listens(ctx context.Context) error {
 	return <-ended
 }
 
-// asks never listens, but looks now and then.
-func asks(ctx context.Context) error {
+// polls never listens, but checks the context every 7 seconds.
+func polls(ctx context.Context) error {
 	for ctx.Err() == nil {
 		time.Sleep(7 * time.Second)
 	}
@@ -78,10 +78,10 @@ func openNetwork(ctx context.Context, t *testing.T, n *network) (*body.Reader, e
 	return body.Open(ctx, body.Object{Bucket: bucket, Key: key, Size: -1, Stall: time.Minute}, 0)
 }
 
-func TestALimitReachesWhoeverListensOrAsks(t *testing.T) {
-	for name, stall := range map[string]func(context.Context) error{"listens": listens, "asks": asks} {
+func TestStallReachesDriversThatListenOrPoll(t *testing.T) {
+	for name, stall := range map[string]func(context.Context) error{"listens": listens, "polls": polls} {
 		noticed := time.Minute
-		if name == "asks" {
+		if name == "polls" {
 			noticed = 63 * time.Second
 		}
 		t.Run(name+" while opening", func(t *testing.T) {
@@ -118,7 +118,7 @@ func TestALimitReachesWhoeverListensOrAsks(t *testing.T) {
 	}
 }
 
-func TestWhatListensEndsWithTheReader(t *testing.T) {
+func TestContextsOfTheDriverEndWithTheReader(t *testing.T) {
 	for _, early := range []bool{true, false} {
 		n := &network{read: func(_ context.Context, p []byte) (int, error) { return len(p), nil }}
 		r, err := openNetwork(t.Context(), t, n)
@@ -129,7 +129,7 @@ func TestWhatListensEndsWithTheReader(t *testing.T) {
 		_, err = io.ReadAll(r)
 		require.NoError(t, err)
 		require.NoError(t, r.Close())
-		<-n.opened.Done() // also for those that begin to listen only now
+		<-n.opened.Done() // also for a driver that listens only now
 		require.ErrorIs(t, n.opened.Err(), context.Canceled)
 		require.NoError(t, t.Context().Err())
 	}
