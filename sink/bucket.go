@@ -13,12 +13,13 @@ import (
 	"github.com/go-dmap/dmap/batch"
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/publish"
+	"github.com/go-dmap/dmap/internal/runfolder"
+	"github.com/go-dmap/dmap/internal/runfolder/convert"
 )
 
-// What callers branch on, with errors.Is.
+// ErrRunExists is for errors.Is.
 var (
-	ErrRunExists  = errors.New("the results folder already holds a run")
-	ErrNoManifest = errors.New("no manifest: the run has not ended, or there is none")
+	ErrRunExists = errors.New("the results folder already holds a run")
 )
 
 // Folder is a sink that writes results, and the record of the run, into the run's folder in a bucket. [Bucket] makes one.
@@ -36,7 +37,7 @@ type run struct {
 	beginning dmap.RunSpec // Started is that of the run's first process
 	folder    string
 	writer    string
-	book      *book // nil: the run has no journal, or another one
+	journal   *runJournal // nil: the run has no journal, or one elsewhere
 	began     bool
 	parts     *parts
 	encoders  *encoders
@@ -59,7 +60,10 @@ func Bucket[R any](bucket *blob.Bucket, prefix string, opts ...BucketOptions) *F
 	if len(opts) > 0 {
 		f.opts = opts[0]
 	}
-	f.wrong = errors.Join(append(errs, checkPrefix(prefix), f.opts.validate())...)
+	if err := runfolder.CheckPrefix(prefix); err != nil {
+		errs = append(errs, fmt.Errorf("sink: %w", err))
+	}
+	f.wrong = errors.Join(append(errs, f.opts.validate())...)
 	f.opts = f.opts.withDefaults()
 	return f
 }
@@ -78,9 +82,9 @@ func (f *Folder[R]) newRun(b dmap.RunSpec) (*run, error) {
 	if f.wrong != nil {
 		return nil, f.wrong
 	}
-	folder, err := runFolder(f.prefix, b.RunID)
+	folder, err := runfolder.Folder(f.prefix, b.RunID)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("sink: %w", err)
 	}
 	writer := rand.Text()[:16] // 80 bits
 	r := &run{
@@ -95,7 +99,7 @@ func (f *Folder[R]) newRun(b dmap.RunSpec) (*run, error) {
 
 // Begin creates run.json in the folder of the run, unless OpenJournal has. ErrRunExists: there is one already.
 func (f *Folder[R]) Begin(ctx context.Context, b dmap.RunSpec) error {
-	if r := f.run.Load(); r != nil && r.book != nil && !r.began && r.beginning.RunID == b.RunID {
+	if r := f.run.Load(); r != nil && r.journal != nil && !r.began && r.beginning.RunID == b.RunID {
 		r.began = true
 		return nil
 	}
@@ -115,19 +119,14 @@ func (f *Folder[R]) Begin(ctx context.Context, b dmap.RunSpec) error {
 func (f *Folder[R]) beginFile(ctx context.Context, r *run, resumed bool) error {
 	if resumed {
 		file, err := f.loadRunFile(ctx, r)
-		if err != nil || file != nil {
-			return errors.Join(err, f.goOnWith(r, file))
+		if err != nil {
+			return err
+		}
+		if file != nil {
+			return f.resumeFile(r, file)
 		}
 	}
-	return r.taken(f.createRunFile(ctx, r), ErrRunExists)
-}
-
-// goOnWith is goOn where there is a file.
-func (f *Folder[R]) goOnWith(r *run, file *runFile) error {
-	if file == nil {
-		return nil
-	}
-	return f.goOn(r, file)
+	return r.explainExists(f.createRunFile(ctx, r), ErrRunExists)
 }
 
 // Write encodes results and adds them to the parts in memory; full parts are uploaded in the background. It waits while
@@ -194,52 +193,51 @@ func (f *Folder[R]) End(ctx context.Context, end dmap.Ending) (err error) {
 	if r == nil || !r.began || !f.run.CompareAndSwap(r, nil) {
 		return errors.New("sink: End outside a run")
 	}
-	if r.book != nil {
-		defer func() { err = errors.Join(err, r.book.lock.release()) }()
+	if r.journal != nil {
+		defer func() { err = errors.Join(err, r.journal.lock.release()) }()
 	}
 	if end.Resumable {
 		return r.parts.end(ctx)
 	}
 	e := r.encoders.borrow(ctx)
 	defer r.encoders.giveBack(e)
-	for _, p := range end.Pending {
-		e.unsettled(p)
+	for i := range end.Pending {
+		e.pending(&end.Pending[i])
 		if e.size() >= f.chunkBytes() {
 			_ = r.take(ctx, e) // cut returns the loss
 		}
 	}
 	_ = r.take(ctx, e)
 	lost := r.parts.end(ctx)
-	if r.book != nil && lost != nil {
+	if r.journal != nil && lost != nil {
 		return lost
 	}
 	r.parts.count()
 	err = publishManifest(ctx, f.bucket, r.folder, f.manifest(r, end))
-	if r.book != nil && errors.Is(err, publish.ErrExists) { // it took the run over between the last record and this
+	if r.journal != nil && errors.Is(err, publish.ErrExists) { // it took the run over between the last record and this
 		err = fmt.Errorf("sink: %w: %w", dmap.ErrFenced, err)
 	}
 	return errors.Join(lost, err)
 }
 
-func (f *Folder[R]) manifest(r *run, end dmap.Ending) *Manifest {
-	url, _ := location(f.opts.URL) // validated
-	m := &Manifest{
-		Format: formatVersion, Library: libraryVersion(), Writer: r.writer,
-		DestinationBucket: url,
-		RunID:             r.beginning.RunID, Parent: r.beginning.Options.Parent, Source: r.beginning.Source,
-		Started: r.beginning.Started, Stopped: time.Now().UTC(),
-		Records: f.opts.Records, Stats: end.Stats, Truncated: end.Stats.Truncated, Unread: end.Unread,
+func (f *Folder[R]) manifest(r *run, end dmap.Ending) *runfolder.Manifest {
+	url, _ := runfolder.Location(f.opts.URL) // validated
+	m := &runfolder.Manifest{
+		Library: libraryVersion(), Writer: r.writer, DestinationBucket: url,
+		RunID: r.beginning.RunID, Parent: r.beginning.Options.Parent, Source: r.beginning.Source, Records: string(f.opts.Records),
+		Started: runfolder.Time(r.beginning.Started), Stopped: runfolder.Time(time.Now()),
+		Stats: convert.StoredStats(end.Stats), Unread: convert.StoredUnread(end.Unread),
 	}
 	m.ResultFiles, m.Lost = r.parts.result()
-	if r.book != nil {
-		m.Commits = r.book.folds.next()
+	if r.journal != nil {
+		m.Commits = r.journal.state.next()
 	}
 	m.Status = status(end.Err)
 	if end.Err != nil {
 		m.Error = errorText(end.Err)
 	}
-	if m.Status == Succeeded && len(m.Lost) > 0 {
-		m.Status, m.Error = Failed, "records were lost: "+m.Lost[0].Cause
+	if m.Status == runfolder.StatusSucceeded && len(m.Lost) > 0 {
+		m.Status, m.Error = runfolder.StatusFailed, "records were lost: "+m.Lost[0].Error
 	}
 	return m
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/go-dmap/dmap/batch"
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/sink"
+	"github.com/go-dmap/dmap/sink/results"
 )
 
 var (
@@ -56,11 +57,11 @@ func begun[R any](t *testing.T, bucket *blob.Bucket, opts ...sink.BucketOptions)
 }
 
 // ended flushes and ends the run of f and returns its manifest.
-func ended[R any](t *testing.T, bucket *blob.Bucket, f *sink.Folder[R], end dmap.Ending) *sink.Manifest {
+func ended[R any](t *testing.T, bucket *blob.Bucket, f *sink.Folder[R], end dmap.Ending) *results.Manifest {
 	t.Helper()
 	require.NoError(t, f.Flush(t.Context()))
 	require.NoError(t, f.End(t.Context(), end))
-	m, err := sink.LoadManifest(t.Context(), bucket, "out", "r")
+	m, err := results.Load(t.Context(), bucket, "out", "r")
 	require.NoError(t, err)
 	return m
 }
@@ -126,36 +127,36 @@ func TestBucketKeepsResultsApartAndReadsThemBack(t *testing.T) {
 			Unread:  dmap.Unread{Splits: []dmap.Split{{ID: "s2", Object: "rows.csv", From: dmap.Cursor{Offset: 10}}}},
 		})
 
-		require.Equal(t, sink.Failed, m.Status)
+		require.Equal(t, results.Failed, m.Status)
 		require.Contains(t, m.Error, "tolerance")
 		require.Equal(t, "test", m.Source)
 		require.EqualValues(t, 3, m.Stats.Succeeded)
 		require.Equal(t, "s2", m.Unread.Splits[0].ID)
 		require.Empty(t, m.Lost)
 
-		ok := collect(t, sink.Successes[int](t.Context(), bucket, m))
+		ok := collect(t, results.Successes[int](t.Context(), bucket, m))
 		require.Len(t, ok, 3)
-		require.Equal(t, sink.Identity{ID: "rows.csv@0", Key: "rows.csv", Offset: 0, Split: "s1", Attempts: 1}, ok[0].Identity)
+		require.Equal(t, results.Item{ID: "rows.csv@0", Key: "rows.csv", Offset: 0, Split: "s1", Attempts: 1}, ok[0].Item)
 		require.Equal(t, time.Millisecond, ok[0].Elapsed)
 		require.Equal(t, []int{10, 30, 40}, []int{ok[0].Output, ok[1].Output, ok[2].Output})
-		require.Equal(t, sink.Identity{ID: `dir/a "b".json`, Key: `dir/a "b".json`, Offset: -1, Attempts: 2}, ok[2].Identity)
+		require.Equal(t, results.Item{ID: `dir/a "b".json`, Key: `dir/a "b".json`, Offset: -1, Attempts: 2}, ok[2].Item)
 		require.Empty(t, ok[0].Input, "inputs of successes are not stored unless asked for")
 
-		bad := collect(t, m.Failures(t.Context(), bucket))
+		bad := collect(t, results.Failures(t.Context(), bucket, m))
 		require.Len(t, bad, 1)
 		require.Equal(t, "rows.csv@1", bad[0].ID)
 		require.Equal(t, "error", bad[0].Class)
 		require.Equal(t, "no such account", bad[0].Error)
 		require.JSONEq(t, `"row 1"`, string(bad[0].Input))
 
-		open := collect(t, m.Unsettled(t.Context(), bucket))
+		open := collect(t, results.Pending(t.Context(), bucket, m))
 		require.Len(t, open, 1)
 		require.Equal(t, "rows.csv@9", open[0].ID)
 		require.Equal(t, "unexpected EOF", open[0].Error)
 		require.JSONEq(t, `"row 9"`, string(open[0].Input))
 
-		want := []string{"out/r/manifest.json", "out/r/run.json"}
-		for _, p := range slices.Concat(m.ResultFiles.Failed, m.ResultFiles.Pending, m.ResultFiles.Succeeded) {
+		want := []string{"out/r/manifest-000.json", "out/r/run.json"}
+		for _, p := range slices.Concat(m.FailedParts, m.PendingParts, m.SucceededParts) {
 			require.Regexp(t, `^out/r/[A-Za-z0-9._=-]+\.jsonl$`, p.Key)
 			require.Len(t, read(t, bucket, p.Key), int(p.Size))
 			want = append(want, p.Key)
@@ -171,7 +172,7 @@ func TestManifestHasTheFieldsOfStepFunctions(t *testing.T) {
 	require.NoError(t, f.Write(t.Context(), []dmap.Result[int]{row(0, 1)}))
 	ended(t, bucket, f, dmap.Ending{})
 
-	text := read(t, bucket, "out/r/manifest.json")
+	text := read(t, bucket, "out/r/manifest-000.json")
 	require.NotContains(t, text, "hunter2")
 	var m struct {
 		DestinationBucket, MapRunArn string
@@ -237,11 +238,11 @@ func TestAnUnfinishedRunHasNoManifest(t *testing.T) {
 		f := begun[int](t, bucket)
 		require.NoError(t, f.Write(t.Context(), []dmap.Result[int]{row(0, 1)}))
 		require.NoError(t, f.Flush(t.Context()))
-		_, err := sink.LoadManifest(t.Context(), bucket, "out", "r")
-		require.ErrorIs(t, err, sink.ErrNoManifest)
-		require.ErrorContains(t, err, "out/r/manifest.json")
+		_, err := results.Load(t.Context(), bucket, "out", "r")
+		require.ErrorIs(t, err, results.ErrNoManifest)
+		require.ErrorContains(t, err, "out/r/manifest-000.json")
 		require.NoError(t, f.End(t.Context(), dmap.Ending{}))
-		_, err = sink.LoadManifest(t.Context(), bucket, "out", "r")
+		_, err = results.Load(t.Context(), bucket, "out", "r")
 		require.NoError(t, err)
 	})
 }
@@ -276,9 +277,9 @@ func TestHostilePrefixesAndRunIDsNeverBecomeKeys(t *testing.T) {
 	bucket := memory(t)
 	for _, prefix := range []string{"/abs", "a//b", "..", "../x", "a/./b", "a\x00b", "a\nb", "a\xffb", `a\b`, strings.Repeat("x", 701)} {
 		require.Error(t, sink.Bucket[int](bucket, prefix).Validate(), "%q", prefix)
-		_, err := sink.LoadManifest(t.Context(), bucket, prefix, "r")
+		_, err := results.Load(t.Context(), bucket, prefix, "r")
 		require.Error(t, err, "%q", prefix)
-		require.NotErrorIs(t, err, sink.ErrNoManifest)
+		require.NotErrorIs(t, err, results.ErrNoManifest)
 	}
 	for _, id := range []string{"", "..", ".hidden", "a/b", "a b", "é", strings.Repeat("x", 129)} {
 		require.ErrorContains(t, sink.Bucket[int](bucket, "p").Begin(t.Context(), dmap.RunSpec{RunID: id}), "run ID", "%q", id)
@@ -297,15 +298,15 @@ func TestConcurrentWritersLoseAndDoubleNothing(t *testing.T) {
 		for w := range writers {
 			workers.Go(func() {
 				for i := 0; i < each; i += 4 {
-					var results []dmap.Result[int]
+					var batch []dmap.Result[int]
 					for n := w*each + i; n < w*each+i+4; n++ {
 						if n%7 == 0 {
-							results = append(results, failure(n, errors.New("seven")))
+							batch = append(batch, failure(n, errors.New("seven")))
 						} else {
-							results = append(results, row(n, n))
+							batch = append(batch, row(n, n))
 						}
 					}
-					if err := f.Write(t.Context(), results); err != nil {
+					if err := f.Write(t.Context(), batch); err != nil {
 						t.Error(err)
 					}
 				}
@@ -315,11 +316,11 @@ func TestConcurrentWritersLoseAndDoubleNothing(t *testing.T) {
 		m := ended(t, bucket, f, dmap.Ending{})
 
 		seen := map[int64]int{}
-		for _, r := range collect(t, sink.Successes[int](t.Context(), bucket, m)) {
+		for _, r := range collect(t, results.Successes[int](t.Context(), bucket, m)) {
 			require.EqualValues(t, r.Offset, r.Output)
 			seen[r.Offset]++
 		}
-		for _, r := range collect(t, m.Failures(t.Context(), bucket)) {
+		for _, r := range collect(t, results.Failures(t.Context(), bucket, m)) {
 			require.Zero(t, r.Offset%7)
 			seen[r.Offset]++
 		}
@@ -327,8 +328,8 @@ func TestConcurrentWritersLoseAndDoubleNothing(t *testing.T) {
 		for n, times := range seen {
 			require.Equal(t, 1, times, n)
 		}
-		require.Greater(t, len(m.ResultFiles.Succeeded), 50)
-		for _, p := range m.ResultFiles.Succeeded {
+		require.Greater(t, len(m.SucceededParts), 50)
+		for _, p := range m.SucceededParts {
 			require.LessOrEqual(t, p.Size, int64(4<<10))
 		}
 	})

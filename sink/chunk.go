@@ -9,12 +9,12 @@ type chunk struct {
 	first, last dmap.Info
 }
 
-// count notes a record of an item whose bytes are in buf.
-func (c *chunk) count(info dmap.Info) {
+// addRecord counts a record of an item whose bytes are in buf.
+func (c *chunk) addRecord(info *dmap.Info) {
 	if c.records == 0 {
-		c.first = info
+		c.first = *info
 	}
-	c.last = info
+	c.last = *info
 	c.records++
 }
 

@@ -5,13 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-)
 
-// named is the state of a commit: the parts that it makes count.
-type named struct {
-	Failed    []Part `json:"FAILED,omitempty"`
-	Succeeded []Part `json:"SUCCEEDED,omitempty"`
-}
+	"github.com/go-dmap/dmap/internal/runfolder"
+)
 
 // Barrier ends the window of the next Commit: it closes the open parts, and does not wait for their uploads.
 func (f *Folder[R]) Barrier() {
@@ -36,9 +32,9 @@ func (f *Folder[R]) Commit(ctx context.Context) (json.RawMessage, error) {
 
 // Restore takes the parts that count from the states of the commits. Others in the folder are garbage that no reader sees.
 func (f *Folder[R]) Restore(_ context.Context, states []json.RawMessage) error {
-	var all named
+	var all runfolder.BucketState
 	for i, text := range states {
-		var state named
+		var state runfolder.BucketState
 		if err := json.Unmarshal(text, &state); err != nil {
 			return fmt.Errorf("sink: state %d of %d: %w", i+1, len(states), err)
 		}
@@ -53,10 +49,8 @@ func (f *Folder[R]) Restore(_ context.Context, states []json.RawMessage) error {
 }
 
 // restore makes the parts of earlier processes count.
-func (r *run) restore(all named) error {
-	check := Manifest{Format: formatVersion, RunID: r.beginning.RunID}
-	check.ResultFiles.Failed, check.ResultFiles.Succeeded = all.Failed, all.Succeeded
-	if err := check.check(r.folder, r.beginning.RunID); err != nil {
+func (r *run) restore(all runfolder.BucketState) error {
+	if err := runfolder.CheckParts(r.folder, all.Failed, all.Succeeded); err != nil {
 		return fmt.Errorf("sink: the commits of %q: %w", r.folder, err)
 	}
 	r.parts.restore(all)

@@ -13,6 +13,7 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/dmap/dmaptest"
 	"github.com/go-dmap/dmap/sink"
+	"github.com/go-dmap/dmap/sink/results"
 )
 
 func double(i int) int { return 2 * i }
@@ -48,24 +49,24 @@ func TestBucketConforms(t *testing.T) {
 }
 
 // stored reads the results of the suite's run through its manifest.
-func stored(tb testing.TB, bucket *blob.Bucket) (results []dmap.Result[int]) {
+func stored(tb testing.TB, bucket *blob.Bucket) (all []dmap.Result[int]) {
 	tb.Helper()
-	m, err := sink.LoadManifest(tb.Context(), bucket, "out", "conformance")
+	m, err := results.Load(tb.Context(), bucket, "out", "conformance")
 	require.NoError(tb, err)
-	for r, err := range sink.Successes[int](tb.Context(), bucket, m) {
+	for r, err := range results.Successes[int](tb.Context(), bucket, m) {
 		require.NoError(tb, err)
-		results = append(results, dmap.Result[int]{Info: dmap.Info{Key: r.Key, Offset: r.Offset}, Value: r.Output})
+		all = append(all, dmap.Result[int]{Info: dmap.Info{Key: r.Key, Offset: r.Offset}, Value: r.Output})
 	}
-	for r, err := range m.Failures(tb.Context(), bucket) {
+	for r, err := range results.Failures(tb.Context(), bucket, m) {
 		require.NoError(tb, err)
-		results = append(results, dmap.Result[int]{Info: dmap.Info{Key: r.Key, Offset: r.Offset}, Err: errors.New(r.Error)})
+		all = append(all, dmap.Result[int]{Info: dmap.Info{Key: r.Key, Offset: r.Offset}, Err: errors.New(r.Error)})
 	}
-	return results
+	return all
 }
 
 func TestABrokenBucketConforms(t *testing.T) {
 	for _, op := range []dmaptest.Op{dmaptest.OpCreate, dmaptest.OpWrite, dmaptest.OpClose} {
-		for _, key := range []string{"run.json", "SUCCEEDED", "FAILED", "manifest.json"} {
+		for _, key := range []string{"run.json", "SUCCEEDED", "FAILED", "manifest-000.json"} {
 			t.Run(string(op)+" "+key, func(t *testing.T) {
 				dmaptest.TestBrokenSink(t, func(tb testing.TB) dmap.Sink[int] {
 					inner := memblob.OpenBucket(nil)

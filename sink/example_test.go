@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/sink"
+	"github.com/go-dmap/dmap/sink/results"
 )
 
 // numbers is a source of the numbers 0 to 9.
@@ -39,19 +40,19 @@ func ExampleBucket() {
 	}, dmap.Options{RunID: "squares-1", MaxConcurrency: 1, Tolerance: dmap.Tolerance{Count: 1}}, sink.Bucket[int](bucket, "runs/"))
 	fmt.Println("error:", err)
 
-	manifest, err := sink.LoadManifest(ctx, bucket, "runs/", "squares-1")
+	manifest, err := results.Load(ctx, bucket, "runs/", "squares-1")
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	fmt.Println(manifest.Status, manifest.Stats.Succeeded, "of", manifest.Stats.Read)
-	for r, err := range sink.Successes[int](ctx, bucket, manifest) {
+	for r, err := range results.Successes[int](ctx, bucket, manifest) {
 		fmt.Println(r.ID, r.Output, err)
 		if r.Output == 4 {
 			break
 		}
 	}
-	for r, err := range manifest.Failures(ctx, bucket) {
+	for r, err := range results.Failures(ctx, bucket, manifest) {
 		fmt.Println(r.ID, r.Error, string(r.Input), err)
 	}
 	// Output:
@@ -66,8 +67,8 @@ func ExampleBucket() {
 func ExampleBucketOptions() {
 	bucket := memblob.OpenBucket(nil)
 	defer bucket.Close()
-	results := sink.Bucket[int](bucket, "runs/", sink.BucketOptions{Records: "XML", PartBytes: -1})
-	fmt.Println(results.Validate()) // a run calls it before any I/O
+	folder := sink.Bucket[int](bucket, "runs/", sink.BucketOptions{Records: "XML", PartBytes: -1})
+	fmt.Println(folder.Validate()) // a run calls it before any I/O
 	// Output:
 	// sink: BucketOptions.Records "XML" is unknown
 	// sink: BucketOptions.PartBytes -1: want 0 to 1073741824

@@ -4,12 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"gocloud.dev/blob"
@@ -17,6 +15,7 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/dmap/dmaptest"
 	"github.com/go-dmap/dmap/sink"
+	"github.com/go-dmap/dmap/sink/results"
 )
 
 // small is a whole run of 12 results and one pending item in several parts. It returns the first error of each step.
@@ -43,15 +42,15 @@ func small(t *testing.T, bucket *blob.Bucket) (begin, write, flush, end error) {
 }
 
 // lossless holds for every run that has a manifest: each of the 13 items is in a part or named as lost.
-func lossless(t *testing.T, bucket *blob.Bucket, m *sink.Manifest) {
+func lossless(t *testing.T, bucket *blob.Bucket, m *results.Manifest) {
 	t.Helper()
-	n := len(collect(t, sink.Successes[int](t.Context(), bucket, m))) + len(collect(t, m.Failures(t.Context(), bucket))) +
-		len(collect(t, m.Unsettled(t.Context(), bucket)))
+	n := len(collect(t, results.Successes[int](t.Context(), bucket, m))) + len(collect(t, results.Failures(t.Context(), bucket, m))) +
+		len(collect(t, results.Pending(t.Context(), bucket, m)))
 	for _, l := range m.Lost {
 		n += int(l.Records)
 	}
 	require.Equal(t, 13, n)
-	require.Equal(t, len(m.Lost) > 0, m.Status == sink.Failed)
+	require.Equal(t, len(m.Lost) > 0, m.Status == results.Failed)
 }
 
 // Every write of a run fails once, in every way: either nothing is lost and nobody says so, or the loss is an error, names
@@ -87,13 +86,13 @@ func survive(t *testing.T, fault dmaptest.Fault) {
 	if harmless := fault.Kind == dmaptest.Lost || fault.Err != nil; harmless {
 		require.NoError(t, errors.Join(begin, flush, end))
 	}
-	m, err := sink.LoadManifest(t.Context(), bucket.Bucket, "out", "r")
+	m, err := results.Load(t.Context(), bucket.Bucket, "out", "r")
 	switch {
 	case begin != nil:
 		require.ErrorContains(t, begin, "out/r/run.json")
 		require.Empty(t, keys(t, bucket.Bucket))
-	case errors.Is(err, sink.ErrNoManifest):
-		require.ErrorContains(t, end, "out/r/manifest.json")
+	case errors.Is(err, results.ErrNoManifest):
+		require.ErrorContains(t, end, "out/r/manifest-000.json")
 	default:
 		require.NoError(t, err)
 		lossless(t, bucket.Bucket, m)
@@ -117,10 +116,10 @@ func TestAStoreThatDropsBytesSilentlyIsFoundOutOnReading(t *testing.T) {
 				short = call.Key
 			}
 		}
-		m, err := sink.LoadManifest(t.Context(), bucket.Bucket, "out", "r")
+		m, err := results.Load(t.Context(), bucket.Bucket, "out", "r")
 		if err == nil {
-			ok, bad, open := sink.Successes[int](t.Context(), bucket.Bucket, m), m.Failures(t.Context(), bucket.Bucket),
-				m.Unsettled(t.Context(), bucket.Bucket)
+			ok, bad, open := results.Successes[int](t.Context(), bucket.Bucket, m), results.Failures(t.Context(), bucket.Bucket, m),
+				results.Pending(t.Context(), bucket.Bucket, m)
 			err = errors.Join(last(ok), last(bad), last(open))
 		}
 		require.ErrorContains(t, err, short)
@@ -135,11 +134,17 @@ func last[T any](seq iter.Seq2[T, error]) (err error) {
 	return err
 }
 
-func named(t *testing.T, err error, l sink.Lost) {
+// lostOf is e as the manifest lists it.
+func lostOf(e *sink.LostError) results.Lost {
+	return results.Lost{Part: e.Part, Status: e.Status, Records: e.Records, First: e.First, Last: e.Last, Error: e.Err.Error()}
+}
+
+// named checks that err names the records that the manifest lists as lost.
+func named(t *testing.T, err error, l results.Lost) {
 	t.Helper()
 	lost, ok := errors.AsType[*sink.LostError](err)
 	require.True(t, ok, "%v", err)
-	require.Equal(t, l, lost.Lost)
+	require.Equal(t, l, lostOf(lost))
 	require.ErrorIs(t, err, dmaptest.ErrInjected)
 	for _, part := range []string{l.Part, l.First, l.Last, fmt.Sprint(l.Records), l.Status} {
 		require.ErrorContains(t, err, part)
@@ -156,7 +161,7 @@ func TestAStoreThatIsGoneForGoodFailsTheRunWithAllThatIsLost(t *testing.T) {
 	}
 	require.Equal(t, 6, strings.Count(flush.Error(), "lost "), flush)
 	require.ErrorContains(t, end, "PENDING")
-	require.ErrorContains(t, end, "manifest.json")
+	require.ErrorContains(t, end, "manifest-000.json")
 	require.Equal(t, []string{"out/r/run.json"}, keys(t, bucket.Bucket))
 }
 
@@ -174,122 +179,18 @@ func TestAFailedPartIsReportedByTheNextWrite(t *testing.T) {
 	require.Error(t, f.Write(t.Context(), one(row(1000, 0))), "and by every later one, which are kept all the same")
 	require.ErrorIs(t, f.Flush(t.Context()), lost)
 	require.NoError(t, f.End(t.Context(), dmap.Ending{}))
-	m, err := sink.LoadManifest(t.Context(), bucket.Bucket, "out", "r")
+	m, err := results.Load(t.Context(), bucket.Bucket, "out", "r")
 	require.NoError(t, err)
 	require.Len(t, m.Lost, 1)
-	got := collect(t, sink.Successes[int](t.Context(), bucket.Bucket, m))
+	got := collect(t, results.Successes[int](t.Context(), bucket.Bucket, m))
 	require.EqualValues(t, 1000, got[len(got)-1].Offset)
 }
 
 func TestAnotherManifestIsNotOverwritten(t *testing.T) {
 	buckets(t, func(t *testing.T, bucket *blob.Bucket) {
 		f := begun[int](t, bucket)
-		require.NoError(t, bucket.WriteAll(t.Context(), "out/r/manifest.json", []byte("{}"), nil))
+		require.NoError(t, bucket.WriteAll(t.Context(), "out/r/manifest-000.json", []byte("{}"), nil))
 		require.ErrorContains(t, f.End(t.Context(), dmap.Ending{}), "exists already")
-		require.Equal(t, "{}", read(t, bucket, "out/r/manifest.json"))
+		require.Equal(t, "{}", read(t, bucket, "out/r/manifest-000.json"))
 	})
-}
-
-func TestAPartThatWasChangedIsNotRead(t *testing.T) {
-	changes := map[string]struct {
-		change func(string) string
-		want   string
-	}{
-		"flipped":  {func(s string) string { return strings.Replace(s, `"output":1`, `"output":2`, 1) }, "SHA-256"},
-		"shorter":  {func(s string) string { return s[:len(s)-3] }, "the manifest says"},
-		"longer":   {func(s string) string { return s + "{}\n" }, "at most"},
-		"replaced": {func(s string) string { return strings.Repeat("\n", len(s)) }, "SHA-256"},
-	}
-	for name, test := range changes {
-		t.Run(name, func(t *testing.T) {
-			bucket := memory(t)
-			f := begun[int](t, bucket, sink.BucketOptions{PartBytes: 300})
-			for n := range 10 {
-				require.NoError(t, f.Write(t.Context(), one(row(n, 1))))
-			}
-			m := ended(t, bucket, f, dmap.Ending{})
-			second := m.ResultFiles.Succeeded[1].Key
-			require.NoError(t, bucket.WriteAll(t.Context(), second, []byte(test.change(read(t, bucket, second))), nil))
-			var got int
-			var err error
-			for _, e := range sink.Successes[int](t.Context(), bucket, m) {
-				if err = e; e == nil {
-					got++
-				}
-			}
-			require.EqualValues(t, m.ResultFiles.Succeeded[0].Records, got, "nothing of the changed part is yielded")
-			require.ErrorContains(t, err, second)
-			require.ErrorContains(t, err, test.want)
-		})
-	}
-}
-
-func TestAMissingPartIsAnError(t *testing.T) {
-	bucket := memory(t)
-	f := begun[int](t, bucket)
-	require.NoError(t, f.Write(t.Context(), one(row(0, 1))))
-	m := ended(t, bucket, f, dmap.Ending{})
-	require.NoError(t, bucket.Delete(t.Context(), m.ResultFiles.Succeeded[0].Key))
-	require.ErrorContains(t, last(sink.Successes[int](t.Context(), bucket, m)), m.ResultFiles.Succeeded[0].Key)
-}
-
-func TestARecordOfAnotherTypeNamesPartAndLine(t *testing.T) {
-	bucket := memory(t)
-	f := begun[any](t, bucket)
-	require.NoError(t, f.Write(t.Context(), []dmap.Result[any]{row[any](0, 1), row[any](1, "text")}))
-	m := ended(t, bucket, f, dmap.Ending{})
-	err := last(sink.Successes[int](t.Context(), bucket, m))
-	require.ErrorContains(t, err, m.ResultFiles.Succeeded[0].Key)
-	require.ErrorContains(t, err, "line 2")
-}
-
-func TestReadingMayStopAnywhere(t *testing.T) {
-	bucket := memory(t)
-	f := begun[int](t, bucket)
-	require.NoError(t, f.Write(t.Context(), []dmap.Result[int]{row(0, 1), row(1, 2)}))
-	m := ended(t, bucket, f, dmap.Ending{})
-	for r, err := range sink.Successes[int](t.Context(), bucket, m) {
-		require.NoError(t, err)
-		require.Equal(t, 1, r.Output)
-		break
-	}
-}
-
-func TestManifestsThatNoRunWritesAreRefused(t *testing.T) {
-	for name, test := range map[string]struct{ text, want string }{
-		"not JSON":       {`<html>`, "invalid character"},
-		"cut off":        {`{"Format":1,"RunID":"r","ResultFiles":{"SUCC`, "unexpected end"},
-		"no format":      {`{"RunID":"r"}`, "format 0"},
-		"newer":          {`{"Format":2,"RunID":"r"}`, "format 2"},
-		"other run":      {`{"Format":1,"RunID":"q"}`, `run "q"`},
-		"other folder":   {`{"Format":1,"RunID":"r","ResultFiles":{"FAILED":[{"Key":"secret/FAILED_1.jsonl"}]}}`, "not one of folder"},
-		"outside":        {`{"Format":1,"RunID":"r","ResultFiles":{"FAILED":[{"Key":"out/r/../x.jsonl"}]}}`, "not one of folder"},
-		"itself":         {`{"Format":1,"RunID":"r","ResultFiles":{"FAILED":[{"Key":"out/r/manifest.json"}]}}`, "not one of folder"},
-		"twice":          {`{"Format":1,"RunID":"r","ResultFiles":{"FAILED":[{"Key":"out/r/a.jsonl"},{"Key":"out/r/a.jsonl"}]}}`, "twice"},
-		"negative":       {`{"Format":1,"RunID":"r","ResultFiles":{"FAILED":[{"Key":"out/r/a.jsonl","Size":-1}]}}`, "size -1"},
-		"enormous":       {`{"Format":1,"RunID":"r","ResultFiles":{"FAILED":[{"Key":"out/r/a.jsonl","Size":9223372036854775807}]}}`, "size 9"},
-		"a million more": {`{"Format":1,"RunID":"r","ResultFiles":{"FAILED":[` + strings.Repeat(`{},`, 1_000_000) + `{}]}}`, "1000000 parts"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			bucket := memory(t)
-			require.NoError(t, bucket.WriteAll(t.Context(), "out/r/manifest.json", []byte(test.text), nil))
-			_, err := sink.LoadManifest(t.Context(), bucket, "out", "r")
-			require.ErrorContains(t, err, test.want)
-			require.ErrorContains(t, err, "out/r/manifest.json")
-		})
-	}
-}
-
-func TestAManifestOfALaterMinorVersionIsStillRead(t *testing.T) {
-	bucket := memory(t)
-	f := begun[int](t, bucket)
-	require.NoError(t, f.Write(t.Context(), one(row(0, 1))))
-	ended(t, bucket, f, dmap.Ending{})
-	text := strings.Replace(read(t, bucket, "out/r/manifest.json"), "{", `{"Added": {"later": true},`, 1)
-	require.NoError(t, bucket.WriteAll(t.Context(), "out/r/manifest.json", []byte(text), nil))
-	m, err := sink.LoadManifest(t.Context(), bucket, "out", "r")
-	require.NoError(t, err)
-	require.Len(t, collect(t, sink.Successes[int](t.Context(), bucket, m)), 1)
-	require.True(t, slices.IsSortedFunc(m.ResultFiles.Succeeded, func(a, b sink.Part) int { return strings.Compare(a.Key, b.Key) }))
-	require.WithinDuration(t, time.Now(), m.Stopped, time.Minute)
 }

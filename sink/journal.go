@@ -8,17 +8,19 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/publish"
+	"github.com/go-dmap/dmap/internal/runfolder"
+	"github.com/go-dmap/dmap/internal/runfolder/convert"
 )
 
-// runLog keeps the commits of a run beside its parts.
+// runLog appends the commits of a run to its folder.
 type runLog[R any] struct {
 	f   *Folder[R]
 	run *run
 }
 
-// book is what a run knows of its journal.
-type book struct {
-	folds folds // all that is written
+// runJournal is the journal of a run that is open.
+type runJournal struct {
+	state journalState // all that is written
 	lock  *runLock
 }
 
@@ -32,21 +34,21 @@ func (f *Folder[R]) OpenJournal(ctx context.Context, spec dmap.RunSpec) (log jou
 	if err != nil {
 		return nil, p, nil, err
 	}
-	r.book = new(book)
+	r.journal = new(runJournal)
 	l := &runLog[R]{f, r}
-	if p, ended, err = f.open(ctx, r); err != nil {
+	if p, ended, err = f.openFolder(ctx, r); err != nil {
 		return nil, p, nil, errors.Join(err, l.Close())
 	}
 	return l, p, ended, nil
 }
 
-// open creates the folder of a new run, or reads how far the run in it has come.
-func (f *Folder[R]) open(ctx context.Context, r *run) (p journal.Progress, ended *dmap.Ending, err error) {
+// openFolder creates the folder of a new run, or reads how far the run in it has come.
+func (f *Folder[R]) openFolder(ctx context.Context, r *run) (p journal.Progress, ended *dmap.Ending, err error) {
 	fresh, lockErr := f.claim(ctx, r)
 	if lockErr != nil && !errors.Is(lockErr, dmap.ErrFenced) {
 		return p, nil, lockErr
 	}
-	ended, err = f.ending(ctx, r) // also of a run that another process looks at in this moment
+	ended, err = f.ending(ctx, r) // also of a run that another process has locked to look at its end
 	if err != nil || ended != nil {
 		p.Resumed = true
 		return p, ended, err
@@ -54,13 +56,15 @@ func (f *Folder[R]) open(ctx context.Context, r *run) (p journal.Progress, ended
 	if lockErr != nil {
 		return p, nil, lockErr
 	}
-	if r.book.folds, err = loadCommits(ctx, f.bucket, r.folder); err != nil {
-		return p, nil, err
+	commits, err := runfolder.LoadCommits(ctx, f.bucket, r.folder)
+	if err != nil {
+		return p, nil, fmt.Errorf("sink: %w", err)
 	}
-	if fresh && len(r.book.folds) > 0 {
+	if fresh && len(commits) > 0 {
 		return p, nil, fmt.Errorf("sink: %w: folder %q", dmap.ErrFenced, r.folder)
 	}
-	p = r.book.folds.progress()
+	r.journal.state = commits
+	p = r.journal.state.progress()
 	p.Resumed = !fresh
 	return p, nil, nil
 }
@@ -77,31 +81,31 @@ func (f *Folder[R]) claim(ctx context.Context, r *run) (fresh bool, err error) {
 		return false, err
 	}
 	if file != nil {
-		err = f.goOn(r, file)
+		err = f.resumeFile(r, file)
 	} else {
-		err = f.found(ctx, r)
+		err = f.createFolder(ctx, r)
 	}
 	if err != nil {
 		return false, err
 	}
-	r.book.lock, err = f.lock(ctx, r)
+	r.journal.lock, err = f.lock(ctx, r)
 	return file == nil, err
 }
 
-// found creates run.json, which was not there, unless the commits of another run are.
-func (f *Folder[R]) found(ctx context.Context, r *run) error {
-	newest, err := newestCommit(ctx, f.bucket, r.folder)
+// createFolder creates run.json, which was missing. A folder that holds commits without it is refused.
+func (f *Folder[R]) createFolder(ctx context.Context, r *run) error {
+	newest, err := runfolder.NewestCommit(ctx, f.bucket, r.folder)
 	if err != nil {
-		return fmt.Errorf("before %q is created: %w", r.runKey(), err)
+		return fmt.Errorf("sink: before %q is created: %w", r.runKey(), err)
 	}
 	if newest < 0 {
-		return r.taken(f.createRunFile(ctx, r), dmap.ErrFenced)
+		return r.explainExists(f.createRunFile(ctx, r), dmap.ErrFenced)
 	}
 	file, err := f.loadRunFile(ctx, r)
 	if err != nil {
 		return err
 	}
-	if file != nil { // since a moment
+	if file != nil { // another process has just created it
 		return fmt.Errorf("sink: %w: folder %q", dmap.ErrFenced, r.folder)
 	}
 	return fmt.Errorf("sink: folder %q holds commits and no run.json", r.folder)
@@ -109,36 +113,38 @@ func (f *Folder[R]) found(ctx context.Context, r *run) error {
 
 // ending is how the run has ended according to its manifest, nil if it has none.
 func (f *Folder[R]) ending(ctx context.Context, r *run) (*dmap.Ending, error) {
-	m, err := loadManifest(ctx, f.bucket, r.folder, r.beginning.RunID)
-	if errors.Is(err, ErrNoManifest) {
+	m, err := runfolder.LoadManifest(ctx, f.bucket, r.folder, r.beginning.RunID)
+	if errors.Is(err, runfolder.ErrNoManifest) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("sink: %w", err)
 	}
-	end := &dmap.Ending{Stats: m.Stats, Unread: m.Unread}
-	if m.Status != Succeeded {
-		end.Err = fmt.Errorf("%w: %s: %s: see %q", dmap.ErrEnded, m.Status, m.Error, r.folder+manifestName)
+	end := &dmap.Ending{Stats: convert.Stats(m.RunID, m.Stats), Unread: convert.Unread(m.Unread)}
+	if m.Status != runfolder.StatusSucceeded {
+		end.Err = fmt.Errorf("%w: %s: %s: see %q", dmap.ErrEnded, m.Status, m.Error, r.folder+runfolder.ManifestName(m.Redrive))
 	}
 	return end, nil
 }
 
 // Append writes the next record.
-func (l *runLog[R]) Append(ctx context.Context, c journal.Commit) error { return l.f.append(ctx, l.run, c) }
+func (l *runLog[R]) Append(ctx context.Context, c journal.Commit) error {
+	return l.f.append(ctx, l.run, c)
+}
 
 func (f *Folder[R]) append(ctx context.Context, r *run, c journal.Commit) error {
-	if next := r.book.folds.next(); c.Number != next {
+	if next := r.journal.state.next(); c.Number != next {
 		return fmt.Errorf("sink: commit %d of %q: want %d", c.Number, r.folder, next)
 	}
-	if err := r.book.lock.check(ctx, f.bucket, r.runKey()); err != nil {
+	if err := r.journal.lock.check(ctx, f.bucket, r.runKey()); err != nil {
 		return err
 	}
-	record, stay := r.book.folds.record(c)
-	content, err := encodeCommit(r.writer, record)
+	record, keep := r.journal.state.compacted(c)
+	content, err := runfolder.EncodeCommit(r.writer, record)
 	if err != nil {
 		return fmt.Errorf("sink: encode commit %d of %q: %w", c.Number, r.folder, err)
 	}
-	key := r.folder + commitsIn + commitName(c.Number)
+	key := r.folder + runfolder.CommitsFolder + runfolder.CommitName(c.Number)
 	err = publish.Create(ctx, f.bucket, key, "application/json", content)
 	if errors.Is(err, publish.ErrExists) {
 		return fmt.Errorf("sink: %w: %q", dmap.ErrFenced, key)
@@ -146,7 +152,7 @@ func (f *Folder[R]) append(ctx context.Context, r *run, c journal.Commit) error 
 	if err != nil {
 		return err
 	}
-	r.book.folds = append(r.book.folds[:stay], record)
+	r.journal.state = append(r.journal.state[:keep], record)
 	r.parts.count()
 	return nil
 }
@@ -154,5 +160,5 @@ func (f *Folder[R]) append(ctx context.Context, r *run, c journal.Commit) error 
 // Close lets another process resume the run.
 func (l *runLog[R]) Close() error {
 	l.f.run.CompareAndSwap(l.run, nil)
-	return l.run.book.lock.release()
+	return l.run.journal.lock.release()
 }

@@ -19,9 +19,10 @@ import (
 	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/dmap"
-	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/dmap/dmaptest"
+	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/sink"
+	"github.com/go-dmap/dmap/sink/results"
 )
 
 // suspended leaves a run of n numbers after some commits.
@@ -34,8 +35,8 @@ func suspended(t *testing.T, bucket *blob.Bucket, n int, opts ...sink.BucketOpti
 	var calls atomic.Int64
 	_, err := job(ctx, bucket, n, &calls, opts...)
 	require.ErrorIs(t, err, dmap.ErrSuspended)
-	_, err = sink.LoadManifest(t.Context(), bucket, "out", "r")
-	require.ErrorIs(t, err, sink.ErrNoManifest)
+	_, err = results.Load(t.Context(), bucket, "out", "r")
+	require.ErrorIs(t, err, results.ErrNoManifest)
 	require.NotEmpty(t, commits(t, bucket))
 }
 
@@ -59,12 +60,12 @@ func TestASuspendedRunGoesOnAndKeepsItsStart(t *testing.T) {
 				stats, err := job(t.Context(), bucket, 300, &calls, opts)
 				require.NoError(t, err)
 				require.EqualValues(t, 300, stats.Read)
-				m, err := sink.LoadManifest(t.Context(), bucket, "out", "r")
+				m, err := results.Load(t.Context(), bucket, "out", "r")
 				require.NoError(t, err)
 				require.WithinDuration(t, began, m.Started, time.Millisecond)
 				require.EqualValues(t, len(commits(t, bucket)), m.Commits)
-				require.Len(t, collect(t, m.Failures(t.Context(), bucket)), 30)
-				ok := collect(t, sink.Successes[int](t.Context(), bucket, m))
+				require.Len(t, collect(t, results.Failures(t.Context(), bucket, m)), 30)
+				ok := collect(t, results.Successes[int](t.Context(), bucket, m))
 				if records == sink.FailuresOnly {
 					require.Empty(t, ok)
 				} else {
@@ -128,7 +129,7 @@ func TestARunThatHasFailedSaysWhatItsManifestSays(t *testing.T) {
 	require.ErrorIs(t, run(), dmap.ErrTolerance)
 	err := run()
 	require.ErrorIs(t, err, dmap.ErrEnded)
-	for _, text := range []string{"FAILED", "tolerance", "out/r/manifest.json"} {
+	for _, text := range []string{"FAILED", "tolerance", "out/r/manifest-000.json"} {
 		require.ErrorContains(t, err, text)
 	}
 }
@@ -330,8 +331,8 @@ func TestTheManifestWaitsForTheOtherSinks(t *testing.T) {
 	double := func(_ context.Context, i int) (int, error) { return 2 * i, nil }
 	_, err := dmap.Map(t.Context(), upTo(5), double, dmap.Options{RunID: "r"}, folder, &broken{atEnd: true})
 	require.ErrorIs(t, err, errBad)
-	_, err = sink.LoadManifest(t.Context(), bucket, "out", "r")
-	require.ErrorIs(t, err, sink.ErrNoManifest)
+	_, err = results.Load(t.Context(), bucket, "out", "r")
+	require.ErrorIs(t, err, results.ErrNoManifest)
 	stats, err := dmap.Map(t.Context(), upTo(5), double, dmap.Options{RunID: "r"}, folder)
 	require.NoError(t, err)
 	require.EqualValues(t, 5, stats.Succeeded)
@@ -358,10 +359,10 @@ func TestASecondFolderFollowsTheJournalOfTheFirst(t *testing.T) {
 		require.ErrorIs(t, run(70), dmap.ErrSuspended)
 		require.NoError(t, run(-1))
 		for _, prefix := range []string{"first", "second"} {
-			m, err := sink.LoadManifest(t.Context(), bucket, prefix, "r")
+			m, err := results.Load(t.Context(), bucket, prefix, "r")
 			require.NoError(t, err)
 			seen := map[int64]bool{}
-			for _, r := range collect(t, sink.Successes[int](t.Context(), bucket, m)) {
+			for _, r := range collect(t, results.Successes[int](t.Context(), bucket, m)) {
 				require.False(t, seen[r.Offset])
 				seen[r.Offset] = true
 			}
@@ -389,7 +390,7 @@ func TestACommitNamesWhatLiesBeforeTheLineAndNothingElse(t *testing.T) {
 	named := func() int {
 		state, err := f.Commit(t.Context())
 		require.NoError(t, err)
-		var parts struct{ SUCCEEDED []sink.Part }
+		var parts struct{ SUCCEEDED []results.Part }
 		require.NoError(t, json.Unmarshal(state, &parts))
 		n := 0
 		for _, p := range parts.SUCCEEDED {
@@ -407,5 +408,5 @@ func TestACommitNamesWhatLiesBeforeTheLineAndNothingElse(t *testing.T) {
 	require.Zero(t, named())
 	require.NoError(t, f.Write(t.Context(), one(row(3, 1)))) // no commit names it
 	m := ended(t, bucket, f, dmap.Ending{})
-	require.Len(t, collect(t, sink.Successes[int](t.Context(), bucket, m)), 3)
+	require.Len(t, collect(t, results.Successes[int](t.Context(), bucket, m)), 3)
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/go-dmap/dmap/internal/runfolder"
 )
 
 // errGoexit is the cause where a driver, or a method of a value, ended the goroutine that it was called on.
@@ -12,21 +14,15 @@ var errGoexit = errors.New("runtime.Goexit while writing")
 // errEnded is the cause where a Write comes after End.
 var errEnded = errors.New("the run has ended")
 
-// Lost names records that could not be written.
-type Lost struct {
-	Part    string `json:"Part,omitempty"` // key of the part; empty: they had not reached one
-	Status  string `json:"Status"`         // SUCCEEDED, FAILED or PENDING
-	Records int64  `json:"Records"`
-	First   string `json:"First"` // ID of the item of the first record
-	Last    string `json:"Last"`  // and of the last
-	Cause   string `json:"Error"` // at most 4 KiB
-}
-
 // LostError is what Write, Flush and End return once records are lost: not necessarily those of that very call. The sink
 // goes on taking results, and its manifest lists all that is lost.
 type LostError struct {
-	Lost
-	Err error // the cause
+	Part    string // key of the part; empty: the records had not reached one
+	Status  string // SUCCEEDED, FAILED or PENDING
+	Records int64
+	First   string // ID of the item of the first record
+	Last    string // and of the last
+	Err     error  // the cause
 }
 
 func (e *LostError) Error() string {
@@ -46,14 +42,13 @@ type losses []*LostError
 // with returns l and the loss of the records of c. Those that never reached a part are summed up per status and stay one
 // entry, however many calls they came from.
 func (l losses) with(status, part string, c *chunk, cause error) losses {
-	next := &LostError{Err: cause, Lost: Lost{
-		Part: part, Status: status, Records: c.records,
-		First: c.first.ID(), Last: c.last.ID(), Cause: errorText(cause),
-	}}
+	next := &LostError{
+		Part: part, Status: status, Records: c.records, First: c.first.ID(), Last: c.last.ID(), Err: cause,
+	}
 	if part == "" {
 		for i, old := range l {
 			if old.Part == "" && old.Status == status { // replaced, not changed: a caller may hold old
-				next.First, next.Err, next.Cause = old.First, old.Err, old.Cause
+				next.First, next.Err = old.First, old.Err
 				next.Records += old.Records
 				l[i] = next
 				return l
@@ -85,10 +80,12 @@ func (l losses) joined() error {
 }
 
 // listed is l for the manifest.
-func (l losses) listed() []Lost {
-	var list []Lost
+func (l losses) listed() []runfolder.Lost {
+	var list []runfolder.Lost
 	for _, e := range l {
-		list = append(list, e.Lost)
+		list = append(list, runfolder.Lost{
+			Part: e.Part, Status: e.Status, Records: e.Records, First: e.First, Last: e.Last, Error: errorText(e.Err),
+		})
 	}
 	return list
 }

@@ -3,12 +3,10 @@ package sink
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/go-dmap/dmap/internal/runfolder"
 )
 
 // Defaults and limits of BucketOptions.
@@ -66,7 +64,7 @@ func (o BucketOptions) validate() error {
 			errs = append(errs, fmt.Errorf("sink: BucketOptions."+format, args...))
 		}
 	}
-	_, err := location(o.URL)
+	_, err := runfolder.Location(o.URL)
 	check(err == nil, "URL: %v", err)
 	check(slices.Contains([]Records{Full, Compact, Flatten, FailuresOnly}, o.Records), "Records %q is unknown", o.Records)
 	check(slices.Contains([]Inputs{InputsForRedrive, InputsAll, InputsNone}, o.Inputs), "Inputs %q is unknown", o.Inputs)
@@ -83,54 +81,4 @@ func (o BucketOptions) withDefaults() BucketOptions {
 		o.PartAge = DefaultPartAge
 	}
 	return o
-}
-
-// location is raw without what could be secret: user information, fragment, and all of the query that is not known to be
-// harmless.
-func location(raw string) (string, error) {
-	u, err := url.Parse(raw)
-	if err != nil || u.Opaque != "" || !utf8.ValidString(raw) {
-		return "", errors.New("not a URL or bucket name") // it is not repeated, as it may hold a password
-	}
-	query := url.Values{}
-	for _, name := range []string{"region", "prefix"} {
-		if v := u.Query().Get(name); v != "" {
-			query.Set(name, v)
-		}
-	}
-	u.User, u.RawQuery, u.Fragment, u.RawFragment = nil, query.Encode(), "", ""
-	return u.String(), nil
-}
-
-// checkPrefix rejects prefixes that stores change silently (fileblob cleans paths) or cannot hold.
-func checkPrefix(prefix string) error {
-	switch {
-	case !utf8.ValidString(prefix):
-		return fmt.Errorf("sink: prefix %q is not valid UTF-8", prefix)
-	case len(prefix) > 700: // of the 1,024 bytes that S3 allows a key
-		return fmt.Errorf("sink: prefix of %d bytes: want at most 700", len(prefix))
-	case strings.ContainsFunc(prefix, unicode.IsControl) || strings.Contains(prefix, `\`):
-		return fmt.Errorf("sink: prefix %q holds a control character or a backslash", prefix)
-	case prefix == "":
-		return nil
-	}
-	for _, segment := range strings.Split(strings.TrimSuffix(prefix, "/"), "/") {
-		if segment == "" || segment == "." || segment == ".." {
-			return fmt.Errorf("sink: prefix %q has an empty, . or .. segment", prefix)
-		}
-	}
-	return nil
-}
-
-// runFolder is the folder of a run with a trailing slash. The run ID has been checked by the engine; again here, because
-// it becomes part of a key.
-func runFolder(prefix, runID string) (string, error) {
-	allowed := "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._=-"
-	if runID == "" || len(runID) > 128 || runID[0] == '.' || strings.Trim(runID, allowed) != "" {
-		return "", fmt.Errorf("sink: run ID %q: want 1 to 128 of letters, digits and ._=-, not starting with a dot", runID)
-	}
-	if prefix != "" {
-		prefix = strings.TrimSuffix(prefix, "/") + "/"
-	}
-	return prefix + runID + "/", nil
 }

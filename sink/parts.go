@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -12,19 +11,8 @@ import (
 	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/internal/publish"
+	"github.com/go-dmap/dmap/internal/runfolder"
 )
-
-// lane is one of the kinds of parts.
-type lane int
-
-const (
-	succeeded lane = iota
-	failed
-	pending
-	lanes
-)
-
-func (l lane) String() string { return [...]string{"SUCCEEDED", "FAILED", "PENDING"}[l] }
 
 const (
 	maxAlive  = 3        // parts in memory: open ones, and those being uploaded
@@ -44,14 +32,14 @@ type parts struct {
 	age    time.Duration
 
 	mu      sync.Mutex // guards what follows
-	open    [lanes]*part
+	open    [runfolder.Kinds]*part
 	alive   int
 	uploads []*part
-	spare   [lanes][][]byte
-	filled  [lanes]bool   // a part has been filled
-	freed   chan struct{} // closed and replaced whenever an upload ends
+	spare   [runfolder.Kinds][][]byte
+	filled  [runfolder.Kinds]bool // a part has been filled
+	freed   chan struct{}         // closed and replaced whenever an upload ends
 	seq     int
-	written [lanes][]Part
+	written [runfolder.Kinds][]writtenPart
 	lost    losses
 	told    int  // of lost, how many cut has returned
 	closed  bool // nothing is taken any more
@@ -61,7 +49,7 @@ type parts struct {
 // part is an object that is being filled or uploaded.
 type part struct {
 	chunk   // all its records
-	lane    lane
+	kind    runfolder.Kind
 	key     string
 	seq     int
 	timer   *time.Timer
@@ -69,6 +57,12 @@ type part struct {
 	start   func()        // the upload
 	cancel  context.CancelCauseFunc
 	done    chan struct{} // closed when the upload has ended, well or not
+}
+
+// writtenPart is a part in the bucket, with the number that tells when it was opened.
+type writtenPart struct {
+	runfolder.Part
+	seq int
 }
 
 func newParts(bucket *blob.Bucket, folder, writer string, opts BucketOptions) *parts {
@@ -81,7 +75,7 @@ func newParts(bucket *blob.Bucket, folder, writer string, opts BucketOptions) *p
 
 // take appends the records of chunks to the open parts. It waits while too many parts are being uploaded; records for
 // which it cannot wait any longer are lost. It returns the first loss of the run, also of an earlier call.
-func (w *parts) take(ctx context.Context, chunks *[lanes]chunk) error {
+func (w *parts) take(ctx context.Context, chunks *[runfolder.Kinds]chunk) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {
@@ -103,14 +97,14 @@ func (w *parts) take(ctx context.Context, chunks *[lanes]chunk) error {
 	}
 	for l := range chunks {
 		if c := &chunks[l]; c.records > 0 {
-			w.add(ctx, lane(l), c)
+			w.add(ctx, runfolder.Kind(l), c)
 		}
 	}
 	return w.lost.first()
 }
 
 // room closes open parts that the chunks would overfill and reports whether all parts that they need may be opened.
-func (w *parts) room(chunks *[lanes]chunk) bool {
+func (w *parts) room(chunks *[runfolder.Kinds]chunk) bool {
 	opening := 0
 	for l := range chunks {
 		c := &chunks[l]
@@ -128,7 +122,7 @@ func (w *parts) room(chunks *[lanes]chunk) bool {
 }
 
 // add appends c to the open part of l, which it opens if there is none and closes if it is full.
-func (w *parts) add(ctx context.Context, l lane, c *chunk) {
+func (w *parts) add(ctx context.Context, l runfolder.Kind, c *chunk) {
 	p := w.open[l]
 	if p == nil {
 		p = w.begin(ctx, l)
@@ -140,12 +134,12 @@ func (w *parts) add(ctx context.Context, l lane, c *chunk) {
 }
 
 // begin opens a part.
-func (w *parts) begin(ctx context.Context, l lane) *part {
+func (w *parts) begin(ctx context.Context, l runfolder.Kind) *part {
 	w.seq++
 	w.alive++
 	p := &part{
-		lane: l, seq: w.seq,
-		key:     fmt.Sprintf("%s%v_%s-%06d.jsonl", w.folder, l, w.writer, w.seq),
+		kind: l, seq: w.seq,
+		key:     w.folder + runfolder.PartName(l, w.writer, w.seq),
 		expired: make(chan struct{}),
 		done:    make(chan struct{}),
 	}
@@ -171,8 +165,8 @@ func (w *parts) begin(ctx context.Context, l lane) *part {
 
 // shut closes an open part and starts its upload. Only cut and stage end an upload before its time.
 func (w *parts) shut(p *part) {
-	w.open[p.lane] = nil
-	w.filled[p.lane] = w.filled[p.lane] || 2*len(p.buf) > w.size
+	w.open[p.kind] = nil
+	w.filled[p.kind] = w.filled[p.kind] || 2*len(p.buf) > w.size
 	w.uploads = append(w.uploads, p)
 	if p.timer.Stop() {
 		close(p.expired)
@@ -208,14 +202,14 @@ func (w *parts) finish(p *part, sum [sha256.Size]byte, err error) {
 	w.alive--
 	w.uploads = slices.DeleteFunc(w.uploads, func(u *part) bool { return u == p })
 	if err != nil {
-		w.lost = w.lost.with(p.lane.String(), p.key, &p.chunk, err)
+		w.lost = w.lost.with(p.kind.String(), p.key, &p.chunk, err)
 	} else {
-		w.written[p.lane] = append(w.written[p.lane], Part{
-			Key: p.key, Size: int64(len(p.buf)), Records: p.records, SHA256: hex.EncodeToString(sum[:]), seq: p.seq,
-		})
+		w.written[p.kind] = append(w.written[p.kind], writtenPart{seq: p.seq, Part: runfolder.Part{
+			Key: p.key, Size: int64(len(p.buf)), Records: p.records, SHA256: hex.EncodeToString(sum[:]),
+		}})
 	}
 	if cap(p.buf) <= w.size {
-		w.spare[p.lane] = append(w.spare[p.lane], p.buf[:0])
+		w.spare[p.kind] = append(w.spare[p.kind], p.buf[:0])
 	}
 	p.buf = nil
 	close(w.freed)
@@ -247,32 +241,42 @@ func (w *parts) end(ctx context.Context) error {
 }
 
 // lose gives up records that are in no part.
-func (w *parts) lose(chunks *[lanes]chunk, cause error) {
+func (w *parts) lose(chunks *[runfolder.Kinds]chunk, cause error) {
 	for l := range chunks {
 		if c := &chunks[l]; c.records > 0 {
-			w.lost = w.lost.with(lane(l).String(), "", c, cause)
+			w.lost = w.lost.with(runfolder.Kind(l).String(), "", c, cause)
 		}
 	}
 }
 
 // giveUp notes as lost what never came to take.
-func (w *parts) giveUp(chunks *[lanes]chunk, cause error) {
+func (w *parts) giveUp(chunks *[runfolder.Kinds]chunk, cause error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.lose(chunks, cause)
 }
 
 // result returns the parts that count in the order in which they were opened, and the losses.
-func (w *parts) result() (files ResultFiles, lost []Lost) {
+func (w *parts) result() (files *runfolder.ResultFiles, lost []runfolder.Lost) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	sorted := func(l lane) []Part {
-		if w.window.commits && l != pending {
-			return append([]Part{}, w.window.counted[l]...)
+	sorted := func(l runfolder.Kind) []runfolder.Part {
+		if w.window.commits && l != runfolder.Pending {
+			return append([]runfolder.Part{}, w.window.counted[l]...) // [] in JSON, never null
 		}
-		list := append([]Part{}, w.written[l]...) // [] in JSON, never null
-		slices.SortFunc(list, bySeq)
-		return list
+		return partsOf(w.written[l])
 	}
-	return ResultFiles{Failed: sorted(failed), Pending: sorted(pending), Succeeded: sorted(succeeded)}, w.lost.listed()
+	return &runfolder.ResultFiles{
+		Failed: sorted(runfolder.Failed), Pending: sorted(runfolder.Pending), Succeeded: sorted(runfolder.Succeeded),
+	}, w.lost.listed()
+}
+
+// partsOf returns the parts of list in the order in which they were opened.
+func partsOf(list []writtenPart) []runfolder.Part {
+	slices.SortFunc(list, func(a, b writtenPart) int { return a.seq - b.seq })
+	parts := make([]runfolder.Part, len(list))
+	for i, p := range list {
+		parts[i] = p.Part
+	}
+	return parts
 }

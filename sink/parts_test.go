@@ -19,6 +19,7 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/dmap/dmaptest"
 	"github.com/go-dmap/dmap/sink"
+	"github.com/go-dmap/dmap/sink/results"
 )
 
 // one is a Write of a single result.
@@ -34,12 +35,12 @@ func TestPartsRollBySize(t *testing.T) {
 	require.NoError(t, f.Write(t.Context(), one(row(10, strings.Repeat("y", 5000)))))
 	m := ended(t, bucket, f, dmap.Ending{})
 	var records []int64
-	for _, p := range m.ResultFiles.Succeeded {
+	for _, p := range m.SucceededParts {
 		records = append(records, p.Records)
 	}
 	require.Equal(t, []int64{3, 3, 3, 1, 1}, records)
-	require.Greater(t, m.ResultFiles.Succeeded[4].Size, int64(5000), "a record larger than a part is a part of its own")
-	for i, r := range collect(t, sink.Successes[string](t.Context(), bucket, m)) {
+	require.Greater(t, m.SucceededParts[4].Size, int64(5000), "a record larger than a part is a part of its own")
+	for i, r := range collect(t, results.Successes[string](t.Context(), bucket, m)) {
 		require.EqualValues(t, i, r.Offset, "one writer's records stay in order")
 	}
 }
@@ -47,14 +48,14 @@ func TestPartsRollBySize(t *testing.T) {
 func TestOneLargeWriteBecomesManyParts(t *testing.T) {
 	bucket := memory(t)
 	f := begun[string](t, bucket, sink.BucketOptions{PartBytes: 4 << 10})
-	var results []dmap.Result[string]
+	var large []dmap.Result[string]
 	for n := range 1000 {
-		results = append(results, row(n, strings.Repeat("x", 100)))
+		large = append(large, row(n, strings.Repeat("x", 100)))
 	}
-	require.NoError(t, f.Write(t.Context(), results))
+	require.NoError(t, f.Write(t.Context(), large))
 	m := ended(t, bucket, f, dmap.Ending{})
-	require.Greater(t, len(m.ResultFiles.Succeeded), 20)
-	require.Len(t, collect(t, sink.Successes[string](t.Context(), bucket, m)), 1000)
+	require.Greater(t, len(m.SucceededParts), 20)
+	require.Len(t, collect(t, results.Successes[string](t.Context(), bucket, m)), 1000)
 }
 
 func TestPartsRollByAge(t *testing.T) {
@@ -76,9 +77,9 @@ func TestPartsRollByAge(t *testing.T) {
 		require.Equal(t, 2, parts(), "an empty part never becomes an object")
 		require.NoError(t, f.Write(t.Context(), one(row(3, 0))))
 		m := ended(t, bucket, f, dmap.Ending{})
-		require.Len(t, m.ResultFiles.Succeeded, 2)
-		require.EqualValues(t, 2, m.ResultFiles.Succeeded[0].Records)
-		require.Len(t, m.ResultFiles.Failed, 1)
+		require.Len(t, m.SucceededParts, 2)
+		require.EqualValues(t, 2, m.SucceededParts[0].Records)
+		require.Len(t, m.FailedParts, 1)
 	})
 }
 
@@ -107,7 +108,7 @@ func TestWritersWaitForSlowUploadsAndLoseNothing(t *testing.T) {
 		require.Equal(t, 9*time.Second, time.Since(begin))
 		m := ended(t, bucket.Bucket, f, dmap.Ending{})
 		require.Equal(t, 10*time.Second, time.Since(begin))
-		require.Len(t, collect(t, sink.Successes[string](t.Context(), bucket.Bucket, m)), 30)
+		require.Len(t, collect(t, results.Successes[string](t.Context(), bucket.Bucket, m)), 30)
 	})
 }
 
@@ -126,22 +127,22 @@ func TestAWriterThatMayNotWaitNamesWhatIsLost(t *testing.T) {
 		lost, ok := errors.AsType[*sink.LostError](err)
 		require.True(t, ok, "%v", err)
 		require.ErrorIs(t, err, why)
-		require.Equal(t, sink.Lost{Status: "SUCCEEDED", Records: 2, First: "rows.csv@3", Last: "rows.csv@4", Cause: "drain timeout"}, lost.Lost)
+		require.Equal(t, results.Lost{Status: "SUCCEEDED", Records: 2, First: "rows.csv@3", Last: "rows.csv@4", Error: "drain timeout"}, lostOf(lost))
 
 		err = f.Flush(ctx) // ends the uploads too
 		require.ErrorIs(t, err, why)
 		require.ErrorContains(t, err, `lost 1 SUCCEEDED records, items "rows.csv@0" to "rows.csv@0": create "out/r/SUCCEEDED_`)
 		bucket.Heal()
 		require.NoError(t, f.End(t.Context(), dmap.Ending{}))
-		m, err := sink.LoadManifest(t.Context(), bucket.Bucket, "out", "r")
+		m, err := results.Load(t.Context(), bucket.Bucket, "out", "r")
 		require.NoError(t, err)
-		require.Equal(t, sink.Failed, m.Status, "a run that lost records has not succeeded")
+		require.Equal(t, results.Failed, m.Status, "a run that lost records has not succeeded")
 		var sum int64
 		for _, l := range m.Lost {
 			sum += l.Records
 		}
 		require.EqualValues(t, 6, sum)
-		require.Equal(t, []string{"out/r/manifest.json", "out/r/run.json"}, keys(t, bucket.Bucket))
+		require.Equal(t, []string{"out/r/manifest-000.json", "out/r/run.json"}, keys(t, bucket.Bucket))
 	})
 }
 
@@ -155,7 +156,7 @@ func TestTheManifestIsWrittenLastAndRunJSONFirst(t *testing.T) {
 	ended(t, bucket.Bucket, f, dmap.Ending{Pending: []dmap.Pending{{Info: dmap.Info{Key: "k"}}}})
 	log := bucket.Log()
 	require.Equal(t, "out/r/run.json", log[0].Key)
-	require.Equal(t, "out/r/manifest.json", log[len(log)-1].Key)
+	require.Equal(t, "out/r/manifest-000.json", log[len(log)-1].Key)
 	require.Len(t, log, 2+20+20+1)
 	require.Zero(t, bucket.Calls(dmaptest.OpList), "nothing is ever listed")
 }
@@ -278,9 +279,9 @@ func TestPartsOfTwoWritersNeverShareAName(t *testing.T) {
 		require.NoError(t, f.Write(t.Context(), one(row(0, 0))))
 		require.NoError(t, f.Flush(t.Context()))
 		require.NoError(t, f.End(t.Context(), dmap.Ending{}))
-		m, err := sink.LoadManifest(t.Context(), bucket, "out", id)
+		m, err := results.Load(t.Context(), bucket, "out", id)
 		require.NoError(t, err)
-		all = append(all, strings.TrimPrefix(m.ResultFiles.Succeeded[0].Key, "out/"+id))
+		all = append(all, strings.TrimPrefix(m.SucceededParts[0].Key, "out/"+id))
 	}
 	require.NotEqual(t, all[0], all[1])
 	require.Len(t, slices.Compact(all), 2)
@@ -295,9 +296,9 @@ func TestAWriteThatComesTooLateIsAnError(t *testing.T) {
 		go func() { late <- f.Write(t.Context(), one(row(0, 1))) }()
 		require.NoError(t, f.End(t.Context(), dmap.Ending{}))
 		err := <-late
-		m, loadErr := sink.LoadManifest(t.Context(), bucket, "out", "r")
+		m, loadErr := results.Load(t.Context(), bucket, "out", "r")
 		require.NoError(t, loadErr)
-		if n := len(collect(t, sink.Successes[int](t.Context(), bucket, m))); err == nil {
+		if n := len(collect(t, results.Successes[int](t.Context(), bucket, m))); err == nil {
 			require.Equal(t, 1, n)
 		} else {
 			require.Zero(t, n, "%v", err)

@@ -3,9 +3,11 @@ package sink
 import (
 	"encoding/json"
 	"fmt"
-	"strconv"
+	"time"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/runfolder"
+	"github.com/go-dmap/dmap/internal/runfolder/convert"
 )
 
 // encoder turns results into records. The envelope is appended by hand; only values go through encoding/json. It belongs
@@ -15,7 +17,7 @@ type encoder struct {
 	inputs  Inputs
 	beyond  bool // lent beyond the number of encoders
 
-	chunks [lanes]chunk
+	chunks [runfolder.Kinds]chunk
 	values *json.Encoder
 	dst    []byte // where values writes
 }
@@ -57,46 +59,57 @@ func (e *encoder) reset() {
 
 // encode appends the record of r. The error is that of an output that has no JSON form, whose record says FAILED.
 func encode[R any](e *encoder, r *dmap.Result[R]) error {
-	if r.Err != nil {
-		e.failure(r.Info, r.Elapsed.Nanoseconds(), r.Input, r.Err)
-		return nil
+	err := r.Err
+	var rejected error
+	if err == nil {
+		cause := e.output(&r.Info, r.Elapsed, r.Input, &r.Value)
+		if cause == nil {
+			return nil
+		}
+		rejected = &encodeError{cause}
+		err = rejected
 	}
-	if err := e.output(r.Info, r.Elapsed.Nanoseconds(), r.Input, &r.Value); err != nil {
-		err = &encodeError{err}
-		e.failure(r.Info, r.Elapsed.Nanoseconds(), r.Input, err)
-		return err
-	}
-	return nil
+	item := itemOf(&r.Info)
+	item.Version, item.Start, item.Next = r.Version, convert.StoredCursor(r.Start), convert.StoredCursor(r.Next)
+	e.failure(&r.Info, &item, r.Elapsed, r.Input, err)
+	return rejected
+}
+
+// itemOf is the head of the record of an item.
+func itemOf(info *dmap.Info) runfolder.Item {
+	return runfolder.Item{Key: info.Key, Offset: info.Offset, Split: info.Split, Index: info.Index, Attempts: info.Attempt}
 }
 
 // resultChunks counts results without encoding them.
-func resultChunks[R any](results []dmap.Result[R]) *[lanes]chunk {
-	var chunks [lanes]chunk
-	for _, r := range results {
-		l := succeeded
+func resultChunks[R any](results []dmap.Result[R]) *[runfolder.Kinds]chunk {
+	var chunks [runfolder.Kinds]chunk
+	for i := range results {
+		r := &results[i]
+		l := runfolder.Succeeded
 		if r.Err != nil {
-			l = failed
+			l = runfolder.Failed
 		}
-		chunks[l].count(r.Info)
+		chunks[l].addRecord(&r.Info)
 	}
 	return &chunks
 }
 
 // output appends a SUCCEEDED record, or nothing and an error.
-func (e *encoder) output(info dmap.Info, elapsed int64, input, output any) error {
+func (e *encoder) output(info *dmap.Info, elapsed time.Duration, input, output any) error {
 	if e.records == FailuresOnly {
 		return nil
 	}
-	c := &e.chunks[succeeded]
+	c := &e.chunks[runfolder.Succeeded]
 	start := len(c.buf)
 	buf := c.buf
 	if e.records == Full {
-		buf = appendIdentity(buf, info)
-		buf = strconv.AppendInt(append(buf, `,"elapsed":`...), elapsed, 10)
+		item := itemOf(info)
+		buf = runfolder.AppendItem(buf, &item)
+		buf = runfolder.AppendElapsed(buf, elapsed.Nanoseconds())
 		if e.inputs == InputsAll {
 			buf = e.appendInput(buf, input)
 		}
-		buf = append(buf, `,"output":`...)
+		buf = append(buf, runfolder.OutputField...)
 	}
 	at := len(buf)
 	buf, err := e.appendValue(buf, output)
@@ -108,82 +121,55 @@ func (e *encoder) output(info dmap.Info, elapsed int64, input, output any) error
 	case e.records == Full:
 		buf = append(buf, '}')
 	case e.records == Flatten && buf[at] == '[':
-		c.buf = buf[:start] // start is at: what is written here stays behind what is read there
+		c.buf = buf[:start] // start equals at: each element is written at or before the place where it is read
 		elements(buf[at:], func(element []byte) {
 			c.buf = append(append(c.buf, element...), '\n')
-			c.count(info)
+			c.addRecord(info)
 		})
 		return nil
 	}
 	c.buf = append(buf, '\n')
-	c.count(info)
+	c.addRecord(info)
 	return nil
 }
 
 // failure appends a FAILED record.
-func (e *encoder) failure(info dmap.Info, elapsed int64, input any, err error) {
-	c := &e.chunks[failed]
-	buf := appendIdentity(c.buf, info)
-	buf = strconv.AppendInt(append(buf, `,"elapsed":`...), elapsed, 10)
-	buf = e.appendError(buf, err)
-	if stack := panicStack(err); stack != "" {
-		buf = appendString(append(buf, `,"stack":`...), stack)
-	}
-	if e.inputs != InputsNone {
-		buf = e.appendInput(buf, input)
-	}
-	c.buf = append(buf, "}\n"...)
-	c.count(info)
+func (e *encoder) failure(info *dmap.Info, item *runfolder.Item, elapsed time.Duration, input any, err error) {
+	c := &e.chunks[runfolder.Failed]
+	buf := runfolder.AppendItem(c.buf, item)
+	buf = runfolder.AppendElapsed(buf, elapsed.Nanoseconds())
+	buf = runfolder.AppendError(buf, errorClass(err), errorText(err), panicStack(err))
+	c.buf = append(e.appendKeptInput(buf, input), "}\n"...)
+	c.addRecord(info)
 }
 
-// unsettled appends a PENDING record.
-func (e *encoder) unsettled(p dmap.Pending) {
-	c := &e.chunks[pending]
-	buf := appendIdentity(c.buf, p.Info)
+// pending appends a PENDING record.
+func (e *encoder) pending(p *dmap.Pending) {
+	c := &e.chunks[runfolder.Pending]
+	item := itemOf(&p.Info)
+	item.Version, item.Start, item.Next = p.Version, convert.StoredCursor(p.Start), convert.StoredCursor(p.Next)
+	buf := runfolder.AppendItem(c.buf, &item)
 	if p.Err != nil {
-		buf = e.appendError(buf, p.Err)
+		buf = runfolder.AppendError(buf, errorClass(p.Err), errorText(p.Err), "")
 	}
-	if e.inputs != InputsNone {
-		buf = e.appendInput(buf, p.Input)
-	}
-	c.buf = append(buf, "}\n"...)
-	c.count(p.Info)
+	c.buf = append(e.appendKeptInput(buf, p.Input), "}\n"...)
+	c.addRecord(&p.Info)
 }
 
-// appendIdentity appends the start of a record, up to and without the comma before the next field.
-func appendIdentity(dst []byte, info dmap.Info) []byte {
-	dst = append(dst, `{"id":`...)
-	id := len(dst)
-	dst = appendString(dst, info.Key)
-	key := dst[id:]
-	if info.Offset != dmap.WholeObject {
-		dst = append(dst[:len(dst)-1], '@')
-		dst = append(strconv.AppendInt(dst, info.Offset, 10), '"')
-		key = dst[id : id+len(key)-1]
+// appendKeptInput is appendInput for FAILED and PENDING records.
+func (e *encoder) appendKeptInput(dst []byte, input any) []byte {
+	if e.inputs == InputsNone {
+		return dst
 	}
-	dst = append(append(dst, `,"key":`...), key...)
-	if info.Offset != dmap.WholeObject {
-		dst = append(dst, '"')
-	}
-	dst = strconv.AppendInt(append(dst, `,"offset":`...), info.Offset, 10)
-	if info.Split != "" {
-		dst = appendString(append(dst, `,"split":`...), info.Split)
-	}
-	dst = strconv.AppendInt(append(dst, `,"index":`...), info.Index, 10)
-	return strconv.AppendInt(append(dst, `,"attempts":`...), int64(info.Attempt), 10)
-}
-
-func (e *encoder) appendError(dst []byte, err error) []byte {
-	dst = appendString(append(dst, `,"class":`...), errorClass(err))
-	return appendString(append(dst, `,"error":`...), errorText(err))
+	return e.appendInput(dst, input)
 }
 
 // appendInput appends the item's value, or why it could not be written.
 func (e *encoder) appendInput(dst []byte, input any) []byte {
 	start := len(dst)
-	dst, err := e.appendValue(append(dst, `,"input":`...), input)
+	dst, err := e.appendValue(append(dst, runfolder.InputField...), input)
 	if err != nil {
-		return appendString(append(dst[:start], `,"inputError":`...), errorText(err))
+		return runfolder.AppendInputError(dst[:start], errorText(err))
 	}
 	return dst
 }

@@ -17,13 +17,14 @@ import (
 	"github.com/go-dmap/dmap/batch"
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/sink"
+	"github.com/go-dmap/dmap/sink/results"
 )
 
 // lines returns the SUCCEEDED records as they are stored.
-func lines(t *testing.T, bucket *blob.Bucket, m *sink.Manifest) []string {
+func lines(t *testing.T, bucket *blob.Bucket, m *results.Manifest) []string {
 	t.Helper()
 	var all []string
-	for _, p := range m.ResultFiles.Succeeded {
+	for _, p := range m.SucceededParts {
 		got := strings.Split(strings.TrimSuffix(read(t, bucket, p.Key), "\n"), "\n")
 		require.Len(t, got, int(p.Records))
 		all = append(all, got...)
@@ -64,10 +65,10 @@ func TestAnOutputThatCannotBeEncodedCostsItsOwnItem(t *testing.T) {
 				require.ErrorContains(t, rejected[1], "encode the output: ")
 				m := ended(t, bucket, f, dmap.Ending{})
 
-				good := collect(t, sink.Successes[any](t.Context(), bucket, m))
+				good := collect(t, results.Successes[any](t.Context(), bucket, m))
 				require.Len(t, good, 2)
 				require.Equal(t, []any{"a", "c"}, []any{good[0].Output, good[1].Output})
-				failed := collect(t, m.Failures(t.Context(), bucket))
+				failed := collect(t, results.Failures(t.Context(), bucket, m))
 				require.Len(t, failed, 1)
 				require.Equal(t, "rows.csv@1", failed[0].ID)
 				require.Equal(t, "encode", failed[0].Class)
@@ -93,8 +94,8 @@ func TestGoexitInMarshalJSONIsALossThatIsNamed(t *testing.T) {
 	err := f.Flush(t.Context())
 	lost, ok := errors.AsType[*sink.LostError](err)
 	require.True(t, ok, "%v", err)
-	require.Equal(t, sink.Lost{Status: "SUCCEEDED", Records: 3, First: "rows.csv@0", Last: "rows.csv@2", Cause: lost.Cause}, lost.Lost)
-	require.Contains(t, lost.Cause, "Goexit")
+	require.Equal(t, results.Lost{Status: "SUCCEEDED", Records: 3, First: "rows.csv@0", Last: "rows.csv@2", Error: lost.Err.Error()}, lostOf(lost))
+	require.ErrorContains(t, lost.Err, "Goexit")
 	require.NoError(t, f.End(t.Context(), dmap.Ending{}), "a loss is reported by Flush or by End, not twice")
 }
 
@@ -106,7 +107,7 @@ func TestAnInputThatCannotBeEncodedSaysWhy(t *testing.T) {
 	r.Input = &input
 	require.NoError(t, f.Write(t.Context(), []dmap.Result[int]{r}))
 	m := ended(t, bucket, f, dmap.Ending{})
-	failed := collect(t, m.Failures(t.Context(), bucket))
+	failed := collect(t, results.Failures(t.Context(), bucket, m))
 	require.Contains(t, failed[0].InputError, "NaN")
 	require.Empty(t, failed[0].Input)
 	require.Equal(t, "bad", failed[0].Error)
@@ -137,7 +138,7 @@ func TestErrorTextIsShortValidAndNeverTheEnd(t *testing.T) {
 			f := begun[int](t, bucket)
 			require.NoError(t, f.Write(t.Context(), []dmap.Result[int]{failure(0, test.err)}))
 			m := ended(t, bucket, f, dmap.Ending{Err: test.err})
-			failed := collect(t, m.Failures(t.Context(), bucket))
+			failed := collect(t, results.Failures(t.Context(), bucket, m))
 			require.Len(t, failed, 1)
 			require.Equal(t, test.class, failed[0].Class)
 			require.Contains(t, failed[0].Error, test.text)
@@ -160,7 +161,7 @@ func TestAPanicKeepsTheStackFromWhereItPanicked(t *testing.T) {
 	bucket := memory(t)
 	f := begun[int](t, bucket)
 	require.NoError(t, f.Write(t.Context(), []dmap.Result[int]{failure(0, fmt.Errorf("call: %w", caught))}))
-	failed := collect(t, ended(t, bucket, f, dmap.Ending{}).Failures(t.Context(), bucket))
+	failed := collect(t, results.Failures(t.Context(), bucket, ended(t, bucket, f, dmap.Ending{})))
 	require.Equal(t, "panic", failed[0].Class)
 	require.True(t, strings.HasPrefix(failed[0].Stack, "github.com/go-dmap/dmap/sink_test.explode("), failed[0].Stack)
 	require.LessOrEqual(t, len(failed[0].Stack), 4<<10)
@@ -168,7 +169,7 @@ func TestAPanicKeepsTheStackFromWhereItPanicked(t *testing.T) {
 
 func TestFormsOfRecords(t *testing.T) {
 	type out = any
-	write := func(t *testing.T, opts sink.BucketOptions) (*blob.Bucket, *sink.Manifest) {
+	write := func(t *testing.T, opts sink.BucketOptions) (*blob.Bucket, *results.Manifest) {
 		bucket := memory(t)
 		f := begun[out](t, bucket, opts)
 		bad := row[out](3, nil)
@@ -185,13 +186,13 @@ func TestFormsOfRecords(t *testing.T) {
 	t.Run("flatten", func(t *testing.T) {
 		bucket, m := write(t, sink.BucketOptions{Records: sink.Flatten})
 		require.Equal(t, []string{`1`, `"two, ]\""`, `[]`, `{"k":[3]}`, `"<a&b>"`}, lines(t, bucket, m))
-		require.Equal(t, "two, ]\"", collect(t, sink.Successes[any](t.Context(), bucket, m))[1].Output)
+		require.Equal(t, "two, ]\"", collect(t, results.Successes[any](t.Context(), bucket, m))[1].Output)
 	})
 	t.Run("failures only", func(t *testing.T) {
 		bucket, m := write(t, sink.BucketOptions{Records: sink.FailuresOnly})
-		require.Empty(t, m.ResultFiles.Succeeded)
+		require.Empty(t, m.SucceededParts)
 		require.EqualValues(t, 3, m.Stats.Succeeded)
-		require.Equal(t, "rows.csv@3", collect(t, m.Failures(t.Context(), bucket))[0].ID)
+		require.Equal(t, "rows.csv@3", collect(t, results.Failures(t.Context(), bucket, m))[0].ID)
 	})
 	t.Run("full", func(t *testing.T) {
 		bucket, m := write(t, sink.BucketOptions{})
@@ -200,11 +201,11 @@ func TestFormsOfRecords(t *testing.T) {
 	})
 	t.Run("inputs of all", func(t *testing.T) {
 		bucket, m := write(t, sink.BucketOptions{Inputs: sink.InputsAll})
-		require.JSONEq(t, `"row 1"`, string(collect(t, sink.Successes[any](t.Context(), bucket, m))[1].Input))
+		require.JSONEq(t, `"row 1"`, string(collect(t, results.Successes[any](t.Context(), bucket, m))[1].Input))
 	})
 	t.Run("inputs of none", func(t *testing.T) {
 		bucket, m := write(t, sink.BucketOptions{Inputs: sink.InputsNone})
-		failed := collect(t, m.Failures(t.Context(), bucket))
+		failed := collect(t, results.Failures(t.Context(), bucket, m))
 		require.Empty(t, failed[0].Input)
 		require.Equal(t, "bad", failed[0].Error)
 	})
@@ -216,21 +217,21 @@ func TestALargeOutputIsOneRecord(t *testing.T) {
 	large := strings.Repeat("0123456789", 1<<20)
 	require.NoError(t, f.Write(t.Context(), []dmap.Result[string]{row(0, "small"), row(1, large), row(2, "small")}))
 	m := ended(t, bucket, f, dmap.Ending{})
-	got := collect(t, sink.Successes[string](t.Context(), bucket, m))
+	got := collect(t, results.Successes[string](t.Context(), bucket, m))
 	require.Len(t, got, 3)
 	require.Equal(t, large, got[1].Output)
 	require.Equal(t, "small", got[2].Output)
 }
 
 func TestStatusTellsCancellationFromFailure(t *testing.T) {
-	for err, want := range map[error]sink.Status{
-		nil:                                  sink.Succeeded,
-		dmap.ErrCanceled:                     sink.Canceled,
-		errors.New("the caller's own cause"): sink.Canceled,
-		&dmap.ToleranceError{}:               sink.Failed,
-		&dmap.SourceError{Err: errors.New("gone")}:                             sink.Failed,
-		fmt.Errorf("%w", &dmap.SinkError{Op: "write", Err: t.Context().Err()}): sink.Failed,
-		fmt.Errorf("%w: sums", dmap.ErrInternal):                               sink.Failed,
+	for err, want := range map[error]results.Status{
+		nil:                                  results.Succeeded,
+		dmap.ErrCanceled:                     results.Canceled,
+		errors.New("the caller's own cause"): results.Canceled,
+		&dmap.ToleranceError{}:               results.Failed,
+		&dmap.SourceError{Err: errors.New("gone")}:                             results.Failed,
+		fmt.Errorf("%w", &dmap.SinkError{Op: "write", Err: t.Context().Err()}): results.Failed,
+		fmt.Errorf("%w: sums", dmap.ErrInternal):                               results.Failed,
 	} {
 		bucket := memory(t)
 		require.Equal(t, want, ended(t, bucket, begun[int](t, bucket), dmap.Ending{Err: err}).Status, "%v", err)

@@ -17,6 +17,7 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/dmap/dmaptest"
 	"github.com/go-dmap/dmap/sink"
+	"github.com/go-dmap/dmap/sink/results"
 )
 
 var _ dmap.Committer = (*sink.Folder[int])(nil)
@@ -56,18 +57,18 @@ func job(ctx context.Context, bucket *blob.Bucket, n int, calls *atomic.Int64, o
 }
 
 // exact reads the manifest and its parts, and nothing else: each of n numbers is there once, with its outcome.
-func exact(t *testing.T, bucket *blob.Bucket, n int) *sink.Manifest {
+func exact(t *testing.T, bucket *blob.Bucket, n int) *results.Manifest {
 	t.Helper()
-	m, err := sink.LoadManifest(t.Context(), bucket, "out", "r")
+	m, err := results.Load(t.Context(), bucket, "out", "r")
 	require.NoError(t, err)
-	require.Equal(t, sink.Succeeded, m.Status)
+	require.Equal(t, results.Succeeded, m.Status)
 	require.Empty(t, m.Lost)
 	seen := make([]int, n)
-	for _, r := range collect(t, sink.Successes[int](t.Context(), bucket, m)) {
+	for _, r := range collect(t, results.Successes[int](t.Context(), bucket, m)) {
 		seen[r.Offset]++
 		require.EqualValues(t, 2*r.Offset, r.Output)
 	}
-	for _, r := range collect(t, m.Failures(t.Context(), bucket)) {
+	for _, r := range collect(t, results.Failures(t.Context(), bucket, m)) {
 		seen[r.Offset]++
 		require.EqualValues(t, 3, r.Offset%10)
 	}
@@ -114,9 +115,9 @@ func breakAndResume(t *testing.T, inner *blob.Bucket, n int, fault dmaptest.Faul
 		hit = hits() > 0
 		first := calls.Load()
 		if err != nil {
-			_, early := sink.LoadManifest(t.Context(), bucket, "out", "r")
+			_, early := results.Load(t.Context(), bucket, "out", "r")
 			if fault.Kind != dmaptest.Lost && fault.Op != dmaptest.OpOpen {
-				require.ErrorIs(t, early, sink.ErrNoManifest)
+				require.ErrorIs(t, early, results.ErrNoManifest)
 			}
 		}
 		stats, err := job(t.Context(), bucket, n, &calls)

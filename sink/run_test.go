@@ -13,6 +13,7 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/dmap/dmaptest"
 	"github.com/go-dmap/dmap/sink"
+	"github.com/go-dmap/dmap/sink/results"
 )
 
 // upTo is a source of the numbers below n.
@@ -29,9 +30,9 @@ func (n upTo) Items(ctx context.Context) iter.Seq2[dmap.Item[int], error] {
 }
 
 // balanced reads the manifest of the run "r" and checks that its parts hold what its Stats say.
-func balanced(t *testing.T, bucket *dmaptest.FaultBucket) *sink.Manifest {
+func balanced(t *testing.T, bucket *dmaptest.FaultBucket) *results.Manifest {
 	t.Helper()
-	m, err := sink.LoadManifest(context.Background(), bucket.Bucket, "out", "r")
+	m, err := results.Load(context.Background(), bucket.Bucket, "out", "r")
 	require.NoError(t, err)
 	var lost int64
 	for _, l := range m.Lost {
@@ -40,15 +41,15 @@ func balanced(t *testing.T, bucket *dmaptest.FaultBucket) *sink.Manifest {
 	s := m.Stats
 	require.Equal(t, s.Read, s.Succeeded+s.Failed+s.Skipped+s.Pending)
 	seen := map[string]bool{}
-	for _, r := range collect(t, sink.Successes[int](context.Background(), bucket.Bucket, m)) {
+	for _, r := range collect(t, results.Successes[int](context.Background(), bucket.Bucket, m)) {
 		require.False(t, seen[r.ID], r.ID)
 		seen[r.ID] = true
 	}
-	for _, r := range collect(t, m.Failures(context.Background(), bucket.Bucket)) {
+	for _, r := range collect(t, results.Failures(context.Background(), bucket.Bucket, m)) {
 		require.False(t, seen[r.ID], r.ID)
 		seen[r.ID] = true
 	}
-	for _, r := range collect(t, m.Unsettled(context.Background(), bucket.Bucket)) {
+	for _, r := range collect(t, results.Pending(context.Background(), bucket.Bucket, m)) {
 		require.False(t, seen[r.ID], r.ID)
 		seen[r.ID] = true
 	}
@@ -68,7 +69,7 @@ func TestARunWithThousandCallsAtOnceIsRecordedOnce(t *testing.T) {
 		sink.Bucket[int](bucket.Bucket, "out", sink.BucketOptions{PartBytes: 64 << 10}))
 	require.NoError(t, err)
 	m := balanced(t, bucket)
-	require.Equal(t, sink.Succeeded, m.Status)
+	require.Equal(t, results.Succeeded, m.Status)
 	require.Equal(t, stats.Succeeded, m.Stats.Succeeded)
 	require.EqualValues(t, n/100, m.Stats.Failed)
 }
@@ -93,10 +94,10 @@ func TestACanceledRunSavesWhatItHasAndSaysSo(t *testing.T) {
 		}, dmap.Options{RunID: "r", MaxConcurrency: 10}, sink.Bucket[int](bucket.Bucket, "out"))
 		require.ErrorIs(t, err, why)
 		m := balanced(t, bucket)
-		require.Equal(t, sink.Canceled, m.Status)
+		require.Equal(t, results.Canceled, m.Status)
 		require.Contains(t, m.Error, "deploy")
-		require.NotEmpty(t, m.ResultFiles.Pending)
-		require.NotEmpty(t, m.ResultFiles.Succeeded)
+		require.NotEmpty(t, m.PendingParts)
+		require.NotEmpty(t, m.SucceededParts)
 	})
 }
 
@@ -114,7 +115,7 @@ func TestARunWhoseResultsCannotBeWrittenFailsWithWhatIsLost(t *testing.T) {
 			require.NotEmpty(t, lost.First)
 			require.ErrorContains(t, err, lost.Part)
 			m := balanced(t, bucket)
-			require.Equal(t, sink.Failed, m.Status)
+			require.Equal(t, results.Failed, m.Status)
 			require.NotEmpty(t, m.Lost)
 		})
 	}

@@ -5,72 +5,63 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
-	"gocloud.dev/gcerrors"
-
+	"github.com/go-dmap/dmap/batch"
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/publish"
+	"github.com/go-dmap/dmap/internal/runfolder"
 )
 
-// runFile is run.json.
-type runFile struct {
-	Format  int    `json:"format"`
-	Writer  string `json:"writer"` // unique per process
-	Library string `json:"library"`
-	Journal bool   `json:"journal,omitempty"` // the folder holds the run's commits
-	dmap.RunSpec
-	Records Records `json:"records,omitempty"`
-	Inputs  Inputs  `json:"inputs,omitempty"`
-}
-
-const maxRunFile = 1 << 20
-
-func (r *run) runKey() string { return r.folder + "run.json" }
+func (r *run) runKey() string { return r.folder + runfolder.RunFileName }
 
 // createRunFile writes run.json. publish.ErrExists: there is one already.
 func (f *Folder[R]) createRunFile(ctx context.Context, r *run) error {
-	content, err := json.MarshalIndent(runFile{
-		Format: formatVersion, Writer: r.writer, Library: libraryVersion(), Journal: r.book != nil,
-		RunSpec: r.beginning, Records: f.opts.Records, Inputs: f.opts.Inputs,
-	}, "", "  ")
+	b := r.beginning
+	options, err := json.Marshal(b.Options)
+	if err != nil {
+		return fmt.Errorf("sink: encode the options for %q: %w", r.runKey(), err)
+	}
+	content, err := runfolder.EncodeRunFile(runfolder.RunFile{
+		Writer: r.writer, Library: libraryVersion(), Journal: r.journal != nil,
+		RunID: b.RunID, Parent: b.Options.Parent, Source: b.Source, Version: b.Options.Version, MaxItems: b.Options.MaxItems,
+		Batch:   runfolder.Batch{Items: b.Batch.Items, Bytes: b.Batch.Bytes, Wait: b.Batch.Wait.Nanoseconds()},
+		Records: string(f.opts.Records), Inputs: string(f.opts.Inputs), Started: runfolder.Time(b.Started), Options: options,
+	})
 	if err != nil {
 		return fmt.Errorf("sink: encode %q: %w", r.runKey(), err)
 	}
-	return publish.Create(ctx, f.bucket, r.runKey(), "application/json", append(content, '\n'))
+	return publish.Create(ctx, f.bucket, r.runKey(), "application/json", content)
 }
 
 // loadRunFile reads run.json, nil if there is none.
-func (f *Folder[R]) loadRunFile(ctx context.Context, r *run) (*runFile, error) {
-	content, err := publish.Read(ctx, f.bucket, r.runKey(), maxRunFile)
-	if gcerrors.Code(err) == gcerrors.NotFound {
-		return nil, nil
-	}
+func (f *Folder[R]) loadRunFile(ctx context.Context, r *run) (*runfolder.RunFile, error) {
+	file, err := runfolder.LoadRunFile(ctx, f.bucket, r.folder, r.beginning.RunID)
 	if err != nil {
 		return nil, fmt.Errorf("sink: %w", err)
-	}
-	file := new(runFile)
-	if err = json.Unmarshal(content, file); err == nil {
-		err = checkFormat(file.Format)
-	}
-	if err == nil && file.RunID != r.beginning.RunID {
-		err = fmt.Errorf("it is of run %q", file.RunID)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("sink: %q: %w", r.runKey(), err)
 	}
 	return file, nil
 }
 
-// goOn makes r the run that file has begun, if that is the same one.
-func (f *Folder[R]) goOn(r *run, file *runFile) error {
-	if file.Journal != (r.book != nil) {
+// specOf is what may not change when a run resumes, as its run file has it.
+func specOf(file *runfolder.RunFile) dmap.RunSpec {
+	return dmap.RunSpec{
+		RunID: file.RunID, Source: file.Source, Started: file.Started,
+		Options: dmap.Options{MaxItems: file.MaxItems, Version: file.Version},
+		Batch:   batch.Limits{Items: file.Batch.Items, Bytes: file.Batch.Bytes, Wait: time.Duration(file.Batch.Wait)},
+	}
+}
+
+// resumeFile makes r the run of file, if the specs of both agree.
+func (f *Folder[R]) resumeFile(r *run, file *runfolder.RunFile) error {
+	if file.Journal != (r.journal != nil) {
 		return fmt.Errorf("sink: %w, which cannot be resumed from it: %q", ErrRunExists, r.folder)
 	}
-	fields := r.beginning.Differs(file.RunSpec)
-	if f.opts.Records != file.Records {
+	fields := r.beginning.Differs(specOf(file))
+	if string(f.opts.Records) != file.Records {
 		fields = append(fields, fmt.Sprintf("Records: %q, begun with %q", f.opts.Records, file.Records))
 	}
-	if f.opts.Inputs != file.Inputs {
+	if string(f.opts.Inputs) != file.Inputs {
 		fields = append(fields, fmt.Sprintf("Inputs: %q, begun with %q", f.opts.Inputs, file.Inputs))
 	}
 	if len(fields) > 0 {
@@ -80,18 +71,10 @@ func (f *Folder[R]) goOn(r *run, file *runFile) error {
 	return nil
 }
 
-// taken is err, in the words of a caller if run.json is there already.
-func (r *run) taken(err, means error) error {
+// explainExists returns err, or an error that wraps means if run.json exists already.
+func (r *run) explainExists(err, means error) error {
 	if errors.Is(err, publish.ErrExists) {
 		return fmt.Errorf("sink: %w: %q", means, r.folder)
 	}
 	return err
-}
-
-// checkFormat refuses what a newer version has written.
-func checkFormat(format int) error {
-	if format < 1 || format > formatVersion {
-		return fmt.Errorf("format %d: this version reads 1 to %d", format, formatVersion)
-	}
-	return nil
 }

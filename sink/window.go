@@ -3,14 +3,16 @@ package sink
 import (
 	"context"
 	"slices"
+
+	"github.com/go-dmap/dmap/internal/runfolder"
 )
 
 // window is which parts count in a run whose results count by commits. It is guarded by parts.mu.
 type window struct {
 	commits bool // the run has commits: a part counts once one names it
 	line    int  // parts up to this number lie before the line
-	staged  [lanes][]Part
-	counted [lanes][]Part
+	staged  [runfolder.Kinds][]runfolder.Part
+	counted [runfolder.Kinds][]runfolder.Part
 }
 
 // mark closes the open parts: they, and those before them, are what stage waits for.
@@ -23,7 +25,7 @@ func (w *parts) mark() {
 }
 
 // stage waits for the parts before the line and returns those that have not been named. It fails if anything is lost.
-func (w *parts) stage(ctx context.Context) (state named, err error) {
+func (w *parts) stage(ctx context.Context) (state runfolder.BucketState, err error) {
 	w.mu.Lock()
 	var uploads []*part
 	for _, p := range w.uploads {
@@ -39,7 +41,7 @@ func (w *parts) stage(ctx context.Context) (state named, err error) {
 		return state, err
 	}
 	for l := range w.written {
-		before, after := []Part{}, []Part{}
+		var before, after []writtenPart
 		for _, p := range w.written[l] {
 			if p.seq <= w.window.line {
 				before = append(before, p)
@@ -47,10 +49,9 @@ func (w *parts) stage(ctx context.Context) (state named, err error) {
 				after = append(after, p)
 			}
 		}
-		slices.SortFunc(before, bySeq)
-		w.written[l], w.window.staged[l] = after, before
+		w.written[l], w.window.staged[l] = after, partsOf(before)
 	}
-	return named{Failed: w.window.staged[failed], Succeeded: w.window.staged[succeeded]}, nil
+	return runfolder.BucketState{Failed: w.window.staged[runfolder.Failed], Succeeded: w.window.staged[runfolder.Succeeded]}, nil
 }
 
 // count makes what the last stage returned count.
@@ -68,12 +69,12 @@ func (w *parts) counts() {
 }
 
 // restore makes parts of earlier processes count.
-func (w *parts) restore(all named) {
+func (w *parts) restore(all runfolder.BucketState) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.window.commits = true
-	w.window.counted[failed] = slices.Clone(all.Failed)
-	w.window.counted[succeeded] = slices.Clone(all.Succeeded)
+	w.window.counted[runfolder.Failed] = slices.Clone(all.Failed)
+	w.window.counted[runfolder.Succeeded] = slices.Clone(all.Succeeded)
 }
 
 // await waits until the uploads have ended, at most until ctx ends: then it ends them.
@@ -87,5 +88,3 @@ func await(ctx context.Context, uploads []*part) {
 		}
 	}
 }
-
-func bySeq(a, b Part) int { return a.seq - b.seq }

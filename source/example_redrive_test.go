@@ -28,7 +28,7 @@ func ExampleFailures() {
 	fmt.Println("first:", err)
 
 	mended := func(_ context.Context, n int) (string, error) { return fmt.Sprint("12/", n, "=", 12/n), nil }
-	for r, err := range dmap.Results(ctx, source.Failures[int](bucket, "runs/first/manifest.json"), mended,
+	for r, err := range dmap.Results(ctx, source.Failures[int](bucket, "runs/first/manifest-000.json"), mended,
 		dmap.Options{Parent: "first", MaxConcurrency: 1}) {
 		fmt.Println(r.ID(), r.Value, err)
 	}
@@ -57,7 +57,7 @@ func ExampleUnread() {
 	_, err = run.Wait()
 	fmt.Println("monday:", errors.Is(err, enough))
 
-	manifest := "runs/monday/manifest.json"
+	manifest := "runs/monday/manifest-000.json"
 	rest := source.Concat(source.Pending[int](bucket, manifest), source.Unread(src, bucket, manifest))
 	stats, err := dmap.Map(ctx, rest, func(context.Context, int) (int, error) { return 1, nil },
 		dmap.Options{RunID: "tuesday", Parent: "monday"}, sink.Bucket[int](bucket, "runs/"))

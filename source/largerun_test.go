@@ -81,7 +81,7 @@ func TestWhatARunLeavesOfACutObjectMayBeCutElsewhere(t *testing.T) {
 		for _, part := range []int64{700, 1500, 1 << 20} {
 			run := fmt.Sprintf("run-%s-%d", row, part)
 			seen := cancelAt(t, open(1500), bucket, run, row)
-			manifest := "runs/" + run + "/manifest.json"
+			manifest := "runs/" + run + "/manifest-000.json"
 			rest := source.Concat(source.Pending[[]string](bucket, manifest), source.Unread(open(part), bucket, manifest))
 			for _, item := range read(t, rest) {
 				require.NoError(t, item.Err)

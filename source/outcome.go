@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/runfolder"
 )
 
 // outcome is the outcome of one item, and what keeps it from running again.
@@ -21,20 +22,11 @@ var errNoInput = errors.New("the record has no input: the run was told not to ke
 
 // ownOutcome reads a record that dmap has written.
 func ownOutcome(line []byte, failed bool) (o outcome, err error) {
-	r := struct {
-		Key                      *string
-		Offset                   *int64
-		Attempts                 int
-		Class, Error, InputError string
-		Input                    json.RawMessage
-	}{}
-	if err := json.Unmarshal(line, &r); err != nil {
+	r, err := runfolder.DecodeRecord(line)
+	if err != nil {
 		return o, fmt.Errorf("json%s: %w", jsonPosition(err), err)
 	}
-	if r.Key == nil || r.Offset == nil || *r.Offset < dmap.WholeObject {
-		return o, errors.New("no record of an item: it has no key or offset")
-	}
-	o.Outcome = Outcome{Key: *r.Key, Offset: *r.Offset, Attempts: r.Attempts, Class: r.Class, Error: r.Error, Input: r.Input}
+	o.Outcome = Outcome{Key: r.Key, Offset: r.Offset, Attempts: r.Attempts, Class: r.Class, Error: r.Error, Input: r.Input}
 	switch {
 	case r.Attempts == 0 && (failed || r.Class != ""): // its Input is a zero value
 		o.err = &pastError{class: r.Class, text: r.Error}

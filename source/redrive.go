@@ -13,6 +13,7 @@ import (
 	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/runfolder"
 )
 
 // RedriveOptions choose among the items of Failures and Pending. What they leave out is counted as skipped.
@@ -48,7 +49,7 @@ type Outcome struct {
 }
 
 // Failures yields the inputs of the items that failed in an ended run, decoded into T, under their old keys and offsets.
-// manifest is the key of its manifest.json, written by dmap or by Step Functions.
+// manifest is the key of its manifest (manifest-000.json in the folder of a run of dmap), written by dmap or by Step Functions.
 //
 // Each part is a split. A record without an input, or whose input is no T, fails as an item, and so does an item that could
 // not be read in that run: its input is not known. A part that is not as the manifest says ends the source.
@@ -129,7 +130,7 @@ func (r *redrive[T]) Splits(ctx context.Context) iter.Seq2[dmap.Split, error] {
 			parts = m.ResultFiles.Pending
 		}
 		for _, p := range parts {
-			if !yield(p.split(), nil) {
+			if !yield(part{p, m.Format > 0}.split(), nil) {
 				return
 			}
 		}
@@ -145,7 +146,7 @@ func (r *redrive[T]) Read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item
 	switch {
 	case r.invalid != nil:
 		return broken[dmap.Item[T]](r.invalid)
-	case err == nil && !r.options.Anywhere && !within(folderOf(r.key), p.Key):
+	case err == nil && !r.options.Anywhere && !runfolder.Within(folderOf(r.key), p.Key):
 		err = unknownSplit(s)
 	}
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/dmap/dmaptest"
 	"github.com/go-dmap/dmap/sink"
+	"github.com/go-dmap/dmap/sink/results"
 	"github.com/go-dmap/dmap/source"
 )
 
@@ -45,7 +46,7 @@ func refuse(by int) func(context.Context, number) (number, error) {
 	}
 }
 
-const ownManifest = "runs/first/manifest.json"
+const ownManifest = "runs/first/manifest-000.json"
 
 func TestRedrivesConform(t *testing.T) {
 	bucket := failedRun(t, "first", sink.BucketOptions{PartBytes: 700})
@@ -68,10 +69,10 @@ func TestRedrivesConform(t *testing.T) {
 
 func TestFailuresComeBackUnderTheirOldNames(t *testing.T) {
 	bucket := failedRun(t, "first")
-	var old []sink.FailedRecord
-	m, err := sink.LoadManifest(t.Context(), bucket, "runs/", "first")
+	var old []results.Failure
+	m, err := results.Load(t.Context(), bucket, "runs/", "first")
 	require.NoError(t, err)
-	for r, err := range m.Failures(t.Context(), bucket) {
+	for r, err := range results.Failures(t.Context(), bucket, m) {
 		require.NoError(t, err)
 		old = append(old, r)
 	}
@@ -210,7 +211,7 @@ func TestUnreadOfSourcesWithManySplits(t *testing.T) {
 		for _, r := range got.Results() {
 			seen[r.ID()] = true
 		}
-		manifest := "runs/" + id + "/manifest.json"
+		manifest := "runs/" + id + "/manifest-000.json"
 		rest := source.Concat[[]string](source.Pending[[]string](bucket, manifest), source.Unread(src, bucket, manifest))
 		for _, item := range read(t, rest) {
 			require.NoError(t, item.Err)
@@ -261,9 +262,9 @@ func TestObjectsComeBackWithTheirBucket(t *testing.T) {
 
 func TestWhatIsWrongWithAPartIsSaid(t *testing.T) {
 	bucket := failedRun(t, "first")
-	m, err := sink.LoadManifest(t.Context(), bucket, "runs/", "first")
+	m, err := results.Load(t.Context(), bucket, "runs/", "first")
 	require.NoError(t, err)
-	key := m.ResultFiles.Failed[0].Key
+	key := m.FailedParts[0].Key
 	good, err := bucket.ReadAll(t.Context(), key)
 	require.NoError(t, err)
 	result := func(content []byte) error {
@@ -297,19 +298,19 @@ func TestManifestsThatNobodyWroteAreRefused(t *testing.T) {
 	for manifest, wrong := range map[string]string{
 		`{`: "at byte", `{}`: "no ResultFiles", `[]`: "cannot unmarshal",
 		`{"Format":2,"ResultFiles":{}}`:                                                  "format 2",
-		`{"ResultFiles":{"FAILED":[{"Key":"other/FAILED_0.json"}]}}`:                     "not in its folder",
-		`{"ResultFiles":{"FAILED":[{"Key":"run/../x"}]}}`:                                "not in its folder",
+		`{"ResultFiles":{"FAILED":[{"Key":"other/FAILED_0.json"}]}}`:                     "not in folder",
+		`{"ResultFiles":{"FAILED":[{"Key":"run/../x"}]}}`:                                "not in folder",
 		`{"ResultFiles":{"FAILED":[{"Key":"run/a"}],"PENDING":[{"Key":"run/a"}]}}`:       "named twice",
 		`{"ResultFiles":{"FAILED":[{"Key":"run/a","Size":-1}]}}`:                         "size -1",
 		`{"ResultFiles":{"FAILED":[{"Key":"run/a","Size":99999999999999}]}}`:             "size 99999999999999",
 		`{"Format":1,"ResultFiles":{"PENDING":[{"Key":"run/a","Size":1,"Records":-1}]}}`: "records -1",
 	} {
-		bucket := memory(t, map[string]string{"run/manifest.json": manifest})
-		_, err := try(t.Context(), source.Failures[number](bucket, "run/manifest.json"))
+		bucket := memory(t, map[string]string{"run/manifest-000.json": manifest})
+		_, err := try(t.Context(), source.Failures[number](bucket, "run/manifest-000.json"))
 		require.ErrorContains(t, err, wrong, manifest)
-		require.ErrorContains(t, err, `"run/manifest.json"`)
+		require.ErrorContains(t, err, `"run/manifest-000.json"`)
 	}
-	_, err := try(t.Context(), source.Pending[number](memory(t, nil), "run/manifest.json"))
+	_, err := try(t.Context(), source.Pending[number](memory(t, nil), "run/manifest-000.json"))
 	require.Equal(t, gcerrors.NotFound, gcerrors.Code(err))
 }
 
@@ -324,7 +325,7 @@ func TestWrongArgumentsOfARedriveAreToldAtOnce(t *testing.T) {
 	}
 	bucket := memory(t, nil)
 	for _, s := range []dmap.Split{{}, {ID: "x", Object: "x", Version: "dmap:1"}, {Object: "elsewhere", Version: "dmap:1:1:00"}} {
-		for _, err := range source.Failures[int](bucket, "run/manifest.json").Read(t.Context(), s) {
+		for _, err := range source.Failures[int](bucket, "run/manifest-000.json").Read(t.Context(), s) {
 			require.ErrorContains(t, err, "it has no split")
 		}
 	}

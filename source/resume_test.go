@@ -12,6 +12,7 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/dmap/dmaptest"
 	"github.com/go-dmap/dmap/sink"
+	"github.com/go-dmap/dmap/sink/results"
 	"github.com/go-dmap/dmap/source"
 )
 
@@ -60,10 +61,10 @@ func TestAResumeDoesNotReadAgainWhatIsSettled(t *testing.T) {
 			again, err := run(t.Context(), func(string) {})
 			require.NoError(t, err)
 			require.Less(t, again, int64(len(c.data)/2))
-			manifest, err := sink.LoadManifest(t.Context(), out, "", "r")
+			manifest, err := results.Load(t.Context(), out, "", "r")
 			require.NoError(t, err)
 			seen := map[string]bool{}
-			for record, err := range sink.Successes[string](t.Context(), out, manifest) {
+			for record, err := range results.Successes[string](t.Context(), out, manifest) {
 				require.NoError(t, err)
 				require.False(t, seen[record.Output], record.Output)
 				seen[record.Output] = true

@@ -9,10 +9,11 @@ import (
 	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/runfolder/convert"
 )
 
 // Unread yields what an ended run of dmap has left unread of src, the source it was given: nothing, if it read all of it.
-// manifest is the key of its manifest.json. Unread, Failures and Pending together are all that a run has left undone.
+// manifest is the key of its manifest. Unread, Failures and Pending together are all that a run has left undone.
 func Unread[T any](src dmap.Source[T], bucket *blob.Bucket, manifest string) dmap.Splitter[T] {
 	u := &unread[T]{src: src, bucket: bucket, key: manifest}
 	u.invalid = invalid(u, errors.Join(checkParts(src), checkManifest(bucket, manifest)))
@@ -77,7 +78,7 @@ func (u *unread[T]) load(ctx context.Context) (dmap.Unread, error) {
 	case m.Source != name(u.src):
 		return dmap.Unread{}, fmt.Errorf("run %q read %q", m.RunID, m.Source)
 	}
-	return m.Unread, nil
+	return convert.Unread(m.Unread), nil
 }
 
 // plan yields what is left of the splits of the source behind rest.After, or of all of them.

@@ -62,7 +62,7 @@ func TestUnreadLeavesOutWhatEarlierProcessesHaveSettled(t *testing.T) {
 		return ctx.Err()
 	}), why)
 
-	manifest := "runs/a/manifest.json"
+	manifest := "runs/a/manifest-000.json"
 	rest := source.Concat(source.Pending[[]string](bucket, manifest), source.Unread(open(), bucket, manifest))
 	require.NoError(t, process(dmap.Options{RunID: "b", Parent: "a"}, rest, func(context.Context, context.CancelCauseFunc, int) error { return nil }))
 	for id, times := range seen {

@@ -26,6 +26,7 @@ import (
 	"github.com/go-dmap/dmap/examples/loansim/loan"
 	"github.com/go-dmap/dmap/internal/usage"
 	"github.com/go-dmap/dmap/sink"
+	"github.com/go-dmap/dmap/sink/results"
 	"github.com/go-dmap/dmap/source"
 )
 
@@ -87,7 +88,7 @@ func demo(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	// A failed run has a manifest, too, and its results are printed.
 	ratio, err := tally(context.WithoutCancel(ctx), place.out, stats.RunID)
-	if cfg.durable() && runErr != nil && errors.Is(err, sink.ErrNoManifest) { // the source or the sink failed
+	if cfg.durable() && runErr != nil && errors.Is(err, results.ErrNoManifest) { // the source or the sink failed
 		fmt.Fprintf(stdout, "unfinished: run the same command with -run %s to resume\n", stats.RunID)
 		return runErr
 	}

@@ -19,7 +19,7 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/examples/loansim/loan"
-	"github.com/go-dmap/dmap/sink"
+	"github.com/go-dmap/dmap/sink/results"
 )
 
 func TestMain(m *testing.M) {
@@ -65,7 +65,7 @@ func TestDemoUsesTheBucketsOfItsFlags(t *testing.T) {
 	_, printed, err := runDemo(t, "-in", in, "-fill", "-n", "50", "-out", out, "-max-items", "20", "-tolerance", "50")
 	require.NoError(t, err)
 	require.Contains(t, printed, "items:      20 read")
-	manifests, err := filepath.Glob(filepath.Join(out, "runs", "*", "manifest.json"))
+	manifests, err := filepath.Glob(filepath.Join(out, "runs", "*", "manifest-000.json"))
 	require.NoError(t, err)
 	require.Len(t, manifests, 1)
 
@@ -84,7 +84,7 @@ func TestExceededToleranceStillPrintsTheResults(t *testing.T) {
 	_, printed, err := runDemo(t, "-n", "1500", "-tolerance", "1")
 	require.ErrorIs(t, err, dmap.ErrTolerance)
 	require.Contains(t, printed, "insolvent")
-	require.Contains(t, printed, "manifest.json")
+	require.Contains(t, printed, "manifest-000.json")
 }
 
 func TestCanceledRunHasAManifestWithPendingItems(t *testing.T) {
@@ -111,9 +111,9 @@ func TestCanceledRunHasAManifestWithPendingItems(t *testing.T) {
 	r, err := tally(t.Context(), out, stats.RunID)
 	require.NoError(t, err)
 	require.Equal(t, ratio{survive: stats.Succeeded, fail: stats.Failed, pending: stats.Pending, reasons: r.reasons}, r)
-	manifest, err := sink.LoadManifest(t.Context(), out, runs, stats.RunID)
+	manifest, err := results.Load(t.Context(), out, runs, stats.RunID)
 	require.NoError(t, err)
-	require.Equal(t, sink.Canceled, manifest.Status)
+	require.Equal(t, results.Canceled, manifest.Status)
 	require.True(t, stats.Pending > 0 || len(manifest.Unread.Splits) > 0, "%+v", stats)
 }
 

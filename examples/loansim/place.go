@@ -93,9 +93,9 @@ func (p *place) close() {
 // results returns the location of the manifest of a run.
 func (p *place) results(runID string) string {
 	if strings.Contains(p.outURL, "://") {
-		return fmt.Sprintf("%s of %s", runs+runID+"/manifest.json", p.outURL)
+		return fmt.Sprintf("%s of %s", runs+runID+"/manifest-000.json", p.outURL)
 	}
-	return filepath.Join(p.outURL, runs, runID, "manifest.json")
+	return filepath.Join(p.outURL, runs, runID, "manifest-000.json")
 }
 
 // openBucket opens a gocloud URL, or a folder, which it may create. Buckets of the large clouds

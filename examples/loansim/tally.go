@@ -9,7 +9,7 @@ import (
 
 	"gocloud.dev/blob"
 
-	"github.com/go-dmap/dmap/sink"
+	"github.com/go-dmap/dmap/sink/results"
 )
 
 // ratio summarizes the results of a run.
@@ -21,16 +21,16 @@ type ratio struct {
 // tally counts the outcomes of a run from its manifest. It takes successes and pending items from
 // the counts of their parts. It reads the records of failures, because these have the reasons.
 func tally(ctx context.Context, out *blob.Bucket, runID string) (ratio, error) {
-	manifest, err := sink.LoadManifest(ctx, out, runs, runID)
+	manifest, err := results.Load(ctx, out, runs, runID)
 	if err != nil {
 		return ratio{}, err
 	}
 	r := ratio{
-		survive: records(manifest.ResultFiles.Succeeded),
-		pending: records(manifest.ResultFiles.Pending),
+		survive: records(manifest.SucceededParts),
+		pending: records(manifest.PendingParts),
 		reasons: map[string]int64{},
 	}
-	for failure, err := range manifest.Failures(ctx, out) {
+	for failure, err := range results.Failures(ctx, out, manifest) {
 		if err != nil {
 			return ratio{}, err
 		}
@@ -40,7 +40,7 @@ func tally(ctx context.Context, out *blob.Bucket, runID string) (ratio, error) {
 	return r, nil
 }
 
-func records(parts []sink.Part) (n int64) {
+func records(parts []results.Part) (n int64) {
 	for _, part := range parts {
 		n += part.Records
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/sink"
+	"github.com/go-dmap/dmap/sink/results"
 	"github.com/go-dmap/dmap/source"
 )
 
@@ -61,23 +62,23 @@ func run(ctx context.Context, out io.Writer) error {
 	if err := bucket.WriteAll(ctx, "orders.jsonl", []byte(orders), nil); err != nil {
 		return err
 	}
-	results := sink.Bucket[int](bucket, "runs/")
+	folder := sink.Bucket[int](bucket, "runs/")
 	first, err := dmap.Map(ctx, source.JSONLines[order](bucket, "orders.jsonl"), price,
-		dmap.Options{RunID: "monday", Tolerance: dmap.Tolerance{Percentage: 80}}, results)
+		dmap.Options{RunID: "monday", Tolerance: dmap.Tolerance{Percentage: 80}}, folder)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "monday: %d succeeded, %d failed\n", first.Succeeded, first.Failed)
 
 	// Only the panics: the negative amount would fail again.
-	failures := source.Failures[order](bucket, "runs/monday/manifest.json", source.RedriveOptions{Classes: []string{"panic"}})
-	second, err := dmap.Map(ctx, failures, fixedPrice, dmap.Options{RunID: "tuesday", Parent: "monday"}, results)
+	failures := source.Failures[order](bucket, "runs/monday/manifest-000.json", source.RedriveOptions{Classes: []string{"panic"}})
+	second, err := dmap.Map(ctx, failures, fixedPrice, dmap.Options{RunID: "tuesday", Parent: "monday"}, folder)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "tuesday: %d succeeded, %d skipped\n", second.Succeeded, second.Skipped)
 
-	both, err := sink.Latest[int](ctx, bucket, "runs/", "monday", "tuesday")
+	both, err := results.Merge[int](ctx, bucket, "runs/", "monday", "tuesday")
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ func TestMissingInputBucketIsASourceError(t *testing.T) {
 
 		_, err = runJob(t.Context(), s.missing(t), out, options("later"))
 		require.ErrorAs(t, err, &broken)
-		held, err := out.Exists(t.Context(), "runs/later/manifest.json")
+		held, err := out.Exists(t.Context(), "runs/later/manifest-000.json")
 		require.NoError(t, err)
 		require.False(t, held, "the run can be resumed when its source exists")
 	})
@@ -47,7 +47,7 @@ func TestMissingResultsBucketFailsBeforeTheFirstCall(t *testing.T) {
 		_, err := dmap.Map(t.Context(), source.Objects(in, "data/"), func(context.Context, source.Object) (squared, error) {
 			called = true
 			return squared{}, nil
-		}, options("missing"), results(s.missing(t)))
+		}, options("missing"), jobSink(s.missing(t)))
 		var broken *dmap.SinkError
 		require.ErrorAs(t, err, &broken)
 		require.Equal(t, "open", broken.Op)
@@ -85,7 +85,7 @@ func TestObjectsChangedAfterListingFailAlone(t *testing.T) {
 				put(t, b, map[string]string{objectKey(7): `{"n":7,"grown":true}`, objectKey(8): `{}`})
 			}
 			return square(ctx, o)
-		}, opts, results(b))
+		}, opts, jobSink(b))
 		require.NoError(t, err)
 		require.EqualValues(t, n, stats.Read)
 		f := openFolder(t, b, "runs/changing")

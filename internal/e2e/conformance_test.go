@@ -15,6 +15,7 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/dmap/dmaptest"
 	"github.com/go-dmap/dmap/sink"
+	"github.com/go-dmap/dmap/sink/results"
 	"github.com/go-dmap/dmap/source"
 )
 
@@ -55,10 +56,10 @@ func TestBucketSinkConformsOnEveryStore(t *testing.T) {
 		var b *blob.Bucket
 		dmaptest.TestSink(t, func(testing.TB) dmap.Sink[squared] {
 			b = s.bucket(t)
-			return results(b)
+			return jobSink(b)
 		}, value, func(tb testing.TB, _ dmap.Sink[squared]) []dmap.Result[squared] { return readResults(tb, b) })
 		if s.missing != nil {
-			dmaptest.TestBrokenSink(t, func(testing.TB) dmap.Sink[squared] { return results(s.missing(t)) }, value)
+			dmaptest.TestBrokenSink(t, func(testing.TB) dmap.Sink[squared] { return jobSink(s.missing(t)) }, value)
 		}
 	})
 }
@@ -70,13 +71,13 @@ func readResults(tb testing.TB, b *blob.Bucket) (all []dmap.Result[squared]) {
 	require.NoError(tb, err)
 	_, err = list.Next(tb.Context())
 	require.ErrorIs(tb, err, io.EOF, "one run")
-	m, err := sink.LoadManifest(tb.Context(), b, "runs", strings.TrimSuffix(strings.TrimPrefix(dir.Key, "runs/"), "/"))
+	m, err := results.Load(tb.Context(), b, "runs", strings.TrimSuffix(strings.TrimPrefix(dir.Key, "runs/"), "/"))
 	require.NoError(tb, err)
-	for r, err := range sink.Successes[squared](tb.Context(), b, m) {
+	for r, err := range results.Successes[squared](tb.Context(), b, m) {
 		require.NoError(tb, err)
 		all = append(all, dmap.Result[squared]{Info: dmap.Info{Key: r.Key, Offset: r.Offset}, Value: r.Output})
 	}
-	for r, err := range m.Failures(tb.Context(), b) {
+	for r, err := range results.Failures(tb.Context(), b, m) {
 		require.NoError(tb, err)
 		all = append(all, dmap.Result[squared]{Info: dmap.Info{Key: r.Key, Offset: r.Offset}, Err: errors.New(r.Error)})
 	}
@@ -119,7 +120,7 @@ func TestBatchesOfRowsRetryOnlyTheirFailedItems(t *testing.T) {
 			}
 			require.Equal(t, want, r.Attempt, r.ID())
 		}
-		m, err := sink.LoadManifest(t.Context(), b, "runs", "batches")
+		m, err := results.Load(t.Context(), b, "runs", "batches")
 		require.NoError(t, err)
 		require.EqualValues(t, n-10, m.Stats.Succeeded)
 	})

@@ -43,7 +43,7 @@ type crashRecord struct {
 func checkRun(t *testing.T, b *blob.Bucket, runID string, n int) (v verdict) {
 	t.Helper()
 	var m manifest
-	require.NoError(t, json.Unmarshal([]byte(read(t, b, "runs/"+runID+"/manifest.json")), &m))
+	require.NoError(t, json.Unmarshal([]byte(read(t, b, "runs/"+runID+"/manifest-000.json")), &m))
 	if m.Status != "SUCCEEDED" || m.RunID != runID || len(m.Lost) > 0 || len(m.Unread) > 0 {
 		v.report("manifest: status %s, run %s, lost %v, unread %v", m.Status, m.RunID, m.Lost, m.Unread)
 	}

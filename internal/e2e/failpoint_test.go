@@ -151,7 +151,7 @@ func TestRunResumesAfterSuspensionAtAnyCall(t *testing.T) {
 				}
 			}, sink.Bucket[squared](b, "runs"))
 			require.ErrorIs(t, err, dmap.ErrSuspended)
-			there, err := b.Exists(t.Context(), "runs/r/manifest.json")
+			there, err := b.Exists(t.Context(), "runs/r/manifest-000.json")
 			require.NoError(t, err)
 			require.False(t, there, "a suspended run has not ended")
 			require.NoError(t, runHere(t.Context(), b, job))

@@ -25,7 +25,7 @@ import (
 // faults. The objects of the numbers in refused cannot be read.
 func judge(t *testing.T, b *blob.Bucket, runID string, n int, err error, refused ...int) {
 	t.Helper()
-	held, lookup := b.Exists(context.WithoutCancel(t.Context()), "runs/"+runID+"/manifest.json")
+	held, lookup := b.Exists(context.WithoutCancel(t.Context()), "runs/"+runID+"/manifest-000.json")
 	require.NoError(t, lookup)
 	if err == nil {
 		require.True(t, held, "a run without an error has a manifest")
@@ -85,8 +85,8 @@ func bucketFaults() map[string]dmaptest.Fault {
 		"part breaks off":                  {Op: dmaptest.OpWrite, Key: "SUCCEEDED_", Err: syscall.EPIPE},
 		"part is written, answer lost":     {Op: dmaptest.OpClose, Key: "SUCCEEDED_", Kind: dmaptest.Lost, Err: syscall.ECONNRESET},
 		"failures fail":                    {Op: dmaptest.OpClose, Key: "FAILED_", Code: gcerrors.ResourceExhausted},
-		"manifest fails":                   {Op: dmaptest.OpClose, Key: "manifest.json"},
-		"manifest is written, answer lost": {Op: dmaptest.OpClose, Key: "manifest.json", Kind: dmaptest.Lost},
+		"manifest fails":                   {Op: dmaptest.OpClose, Key: "manifest-000.json"},
+		"manifest is written, answer lost": {Op: dmaptest.OpClose, Key: "manifest-000.json", Kind: dmaptest.Lost},
 	}
 }
 
@@ -202,7 +202,7 @@ func TestStalledReadFailsItsItem(t *testing.T) {
 }
 
 func TestStalledWriteFailsTheRun(t *testing.T) {
-	for _, key := range []string{"run.json", "SUCCEEDED_", "FAILED_", "manifest.json"} {
+	for _, key := range []string{"run.json", "SUCCEEDED_", "FAILED_", "manifest-000.json"} {
 		t.Run(key, func(t *testing.T) {
 			stalledWrites(t, key, 20, func(t *testing.T, faults, b *blob.Bucket) {
 				begun := time.Now()
@@ -255,14 +255,14 @@ func TestFolderOfAnEndedRunIsNotReused(t *testing.T) {
 		fill(t, b, 10)
 		first, err := runJob(t.Context(), b, b, options("taken"))
 		require.NoError(t, err)
-		before := read(t, b, "runs/taken/manifest.json")
+		before := read(t, b, "runs/taken/manifest-000.json")
 		again, err := runJob(t.Context(), b, b, options("taken"))
 		require.NoError(t, err, "the run has already ended")
 		require.Equal(t, first.Succeeded, again.Succeeded)
 		_, err = dmap.Map(t.Context(), source.Objects(b, "data/"), square, options("taken"), express(b))
 		require.ErrorIs(t, err, sink.ErrRunExists)
 		require.ErrorContains(t, err, "runs/taken/")
-		require.Equal(t, before, read(t, b, "runs/taken/manifest.json"))
+		require.Equal(t, before, read(t, b, "runs/taken/manifest-000.json"))
 		f := openFolder(t, b, "runs/taken")
 		f.complete(t, 10)
 		f.hasNoOtherObjects(t, b)

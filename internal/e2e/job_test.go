@@ -15,6 +15,7 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/dmap/dmaptest"
 	"github.com/go-dmap/dmap/sink"
+	"github.com/go-dmap/dmap/sink/results"
 	"github.com/go-dmap/dmap/source"
 )
 
@@ -67,17 +68,17 @@ func options(runID string) dmap.Options {
 }
 
 // results returns the sink of the job. Its parts are small, so that each run has several.
-func results(b *blob.Bucket) dmap.Sink[squared] {
+func jobSink(b *blob.Bucket) dmap.Sink[squared] {
 	return sink.Bucket[squared](b, "runs", sink.BucketOptions{PartBytes: 1 << 10})
 }
 
-// express is results without a journal.
+// express is jobSink without a journal.
 func express(b *blob.Bucket) dmap.Sink[squared] {
 	return sink.Bucket[squared](b, "runs", sink.BucketOptions{PartBytes: 1 << 10, Express: true})
 }
 
 func runJob(ctx context.Context, in, out *blob.Bucket, opts dmap.Options) (dmap.Stats, error) {
-	return dmap.Map(ctx, source.Objects(in, "data/"), square, opts, results(out))
+	return dmap.Map(ctx, source.Objects(in, "data/"), square, opts, jobSink(out))
 }
 
 func TestJobWritesEveryResultOnce(t *testing.T) {
@@ -87,7 +88,7 @@ func TestJobWritesEveryResultOnce(t *testing.T) {
 		fill(t, b, n)
 		var gauge dmaptest.Gauge
 		opts := options("whole")
-		stats, err := dmap.Map(t.Context(), source.Objects(b, "data/"), dmaptest.Gauged(&gauge, square), opts, results(b))
+		stats, err := dmap.Map(t.Context(), source.Objects(b, "data/"), dmaptest.Gauged(&gauge, square), opts, jobSink(b))
 		require.NoError(t, err)
 		gauge.AtMost(t, opts.MaxConcurrency)
 		require.EqualValues(t, n, gauge.Total(), "no call was retried")
@@ -151,7 +152,7 @@ func TestCanceledJobKeepsItsResults(t *testing.T) {
 				cancel(why)
 			}
 			return out, err
-		}, opts, results(b))
+		}, opts, jobSink(b))
 		require.ErrorIs(t, err, why)
 		require.Positive(t, stats.Succeeded)
 		f := openFolder(t, b, "runs/cancelled")
@@ -163,15 +164,15 @@ func TestCanceledJobKeepsItsResults(t *testing.T) {
 // requireSinkReadsTheSame compares the records in f with those that package sink reads.
 func requireSinkReadsTheSame(t *testing.T, b *blob.Bucket, f folder) {
 	t.Helper()
-	m, err := sink.LoadManifest(t.Context(), b, "runs", f.manifest.RunID)
+	m, err := results.Load(t.Context(), b, "runs", f.manifest.RunID)
 	require.NoError(t, err)
 	var succeeded, failed []string
-	for r, err := range sink.Successes[squared](t.Context(), b, m) {
+	for r, err := range results.Successes[squared](t.Context(), b, m) {
 		require.NoError(t, err)
 		require.Equal(t, r.Output.N*r.Output.N, r.Output.Square)
 		succeeded = append(succeeded, r.ID)
 	}
-	for r, err := range m.Failures(t.Context(), b) {
+	for r, err := range results.Failures(t.Context(), b, m) {
 		require.NoError(t, err)
 		failed = append(failed, r.ID)
 	}

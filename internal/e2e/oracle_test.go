@@ -47,7 +47,7 @@ type record struct {
 func openFolder(t *testing.T, b *blob.Bucket, prefix string) folder {
 	t.Helper()
 	f := folder{prefix: prefix + "/", records: map[string]map[string]record{"SUCCEEDED": {}, "FAILED": {}, "PENDING": {}}}
-	require.NoError(t, json.Unmarshal([]byte(read(t, b, f.prefix+"manifest.json")), &f.manifest))
+	require.NoError(t, json.Unmarshal([]byte(read(t, b, f.prefix+"manifest-000.json")), &f.manifest))
 	for kind, parts := range f.manifest.ResultFiles {
 		for _, p := range parts {
 			content := read(t, b, p.Key)
@@ -133,7 +133,7 @@ func (f folder) consistent(t *testing.T, n int) {
 // commits.
 func (f folder) hasNoOtherObjects(t *testing.T, b *blob.Bucket) {
 	t.Helper()
-	known := map[string]bool{f.prefix + "run.json": true, f.prefix + "manifest.json": true}
+	known := map[string]bool{f.prefix + "run.json": true, f.prefix + "manifest-000.json": true}
 	for _, parts := range f.manifest.ResultFiles {
 		for _, p := range parts {
 			known[p.Key] = true

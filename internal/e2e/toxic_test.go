@@ -183,8 +183,8 @@ func wireFaults() map[string]wireFault {
 		"parts are refused":                      writeFault("SUCCEEDED_", denied, always, "AccessDenied"),
 		"the answer to run.json is lost":         writeFault("run.json", loseAnswer, once, ""),
 		"run.json conflicts with another writer": writeFault("run.json", conflict, once, ""),
-		"the answer to the manifest is lost":     writeFault("manifest.json", loseAnswer, once, ""),
-		"the manifest gets an internal error":    writeFault("manifest.json", broken, always, "InternalError"),
+		"the answer to the manifest is lost":     writeFault("manifest-000.json", loseAnswer, once, ""),
+		"the manifest gets an internal error":    writeFault("manifest-000.json", broken, always, "InternalError"),
 	}
 }
 

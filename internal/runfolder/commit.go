@@ -1,0 +1,158 @@
+package runfolder
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// MaxCommit is how many bytes a commit record may have.
+const MaxCommit = 256 << 20
+
+// CommitHeader is the first line of a commit record. The second line is the CommitRecord.
+type CommitHeader struct {
+	Format int    `json:"format"`
+	Writer string `json:"writer"`
+	Size   int    `json:"size"`
+	SHA256 string `json:"sha256"`
+}
+
+// CommitRecord is the union of the commits From to Number: one commit, or a compacted record of several. Settled is in the
+// order of splits and cursors, without intervals that touch.
+type CommitRecord struct {
+	From      int64                        `json:"from"`
+	Number    int64                        `json:"number"`
+	Settled   []Interval                   `json:"settled,omitempty"`
+	Counts    Counts                       `json:"counts"`
+	States    map[string][]json.RawMessage `json:"states,omitempty"`
+	Clean     bool                         `json:"clean,omitempty"`
+	Steps     []Step                       `json:"steps,omitempty"`
+	Attempted []Attempt                    `json:"attempted,omitempty"`
+}
+
+// Counts is what commits add to the counts of the run.
+type Counts struct {
+	Read      int64 `json:"read"`
+	Taken     int64 `json:"taken"`
+	Succeeded int64 `json:"succeeded"`
+	Failed    int64 `json:"failed"`
+	Skipped   int64 `json:"skipped"`
+	Calls     int64 `json:"calls"`
+	Retries   int64 `json:"retries"`
+	Elapsed   int64 `json:"elapsed,omitempty"`
+}
+
+// Step is what one commit says about processes and about items that were called in one that crashed. Commits that say
+// nothing of that have none.
+type Step struct {
+	Number    int64      `json:"number"`
+	Begins    bool       `json:"begins,omitempty"`
+	Clean     bool       `json:"clean,omitempty"`
+	Announced []Attempt  `json:"announced,omitempty"`
+	Returned  []Interval `json:"returned,omitempty"`
+}
+
+// Attempt is an item that was announced before its call.
+type Attempt struct {
+	Item     Interval `json:"item"`
+	ID       string   `json:"id"`
+	IDBase64 string   `json:"idBase64,omitempty"`
+	Crashes  int      `json:"crashes,omitempty"`
+	Live     bool     `json:"live,omitempty"`
+}
+
+// BucketState is the state that the bucket's sink puts into a commit: the parts that count from it on.
+type BucketState struct {
+	Failed    []Part `json:"FAILED,omitempty"`
+	Succeeded []Part `json:"SUCCEEDED,omitempty"`
+}
+
+// FirstOf is the first commit that record n holds: it reaches back as far as the largest power of 16 that divides n+1.
+// A resume thus reads at most 15 records for each digit of n+1 in base 16, and a commit is written once for each digit.
+func FirstOf(n int64) int64 {
+	span := int64(1)
+	for (n+1)%(span*16) == 0 {
+		span *= 16
+	}
+	return n + 1 - span
+}
+
+func (r *CommitRecord) fields() []twin {
+	var all []twin
+	for i := range r.Settled {
+		all = append(all, r.Settled[i].fields()...)
+	}
+	for i := range r.Steps {
+		all = append(all, attemptFields(r.Steps[i].Announced)...)
+		for j := range r.Steps[i].Returned {
+			all = append(all, r.Steps[i].Returned[j].fields()...)
+		}
+	}
+	return append(all, attemptFields(r.Attempted)...)
+}
+
+func attemptFields(list []Attempt) []twin {
+	var all []twin
+	for i := range list {
+		all = append(append(all, twin{&list[i].ID, &list[i].IDBase64}), list[i].Item.fields()...)
+	}
+	return all
+}
+
+// EncodeCommit is the object of a commit record. It fills the Base64 fields of r.
+func EncodeCommit(writer string, r CommitRecord) ([]byte, error) {
+	encode(r.fields()...)
+	body, err := json.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(body)
+	header, err := json.Marshal(CommitHeader{Format: Format, Writer: writer, Size: len(body), SHA256: hex.EncodeToString(sum[:])})
+	if err != nil {
+		return nil, err
+	}
+	return append(bytes.Join([][]byte{header, body}, []byte{'\n'}), '\n'), nil
+}
+
+// DecodeCommit reads and checks commit record n.
+func DecodeCommit(content []byte, n int64) (r CommitRecord, err error) {
+	first, rest, _ := bytes.Cut(content, []byte{'\n'})
+	var header CommitHeader
+	if err := json.Unmarshal(first, &header); err != nil {
+		return r, fmt.Errorf("first line: %w", err)
+	}
+	if err := checkFormat(header.Format); err != nil {
+		return r, err
+	}
+	body, end, _ := bytes.Cut(rest, []byte{'\n'})
+	sum := sha256.Sum256(body)
+	switch {
+	case len(body) != header.Size || len(rest) != len(body)+1 || len(end) > 0:
+		return r, fmt.Errorf("record is damaged: %d bytes follow the first line, which says %d", len(rest), header.Size+1)
+	case hex.EncodeToString(sum[:]) != header.SHA256:
+		return r, errors.New("record is damaged: wrong SHA-256")
+	}
+	if err := json.Unmarshal(body, &r); err != nil {
+		return r, err
+	}
+	if err := decode(r.fields()...); err != nil {
+		return r, err
+	}
+	return r, r.check(n)
+}
+
+func (r *CommitRecord) check(n int64) error {
+	if r.Number != n || r.From != FirstOf(n) {
+		return fmt.Errorf("record holds the commits %d to %d, want %d to %d", r.From, r.Number, FirstOf(n), n)
+	}
+	for i, s := range r.Steps {
+		if s.Number < r.From || s.Number > n || i > 0 && s.Number <= r.Steps[i-1].Number {
+			return fmt.Errorf("step %d is of commit %d, which is out of order", i, s.Number)
+		}
+	}
+	c := r.Counts
+	return notNegative(c.Read, c.Taken, c.Calls, c.Retries, c.Elapsed)
+}

@@ -1,0 +1,86 @@
+// Package convert translates between the engine's types and those of the stored format, for the packages that know both.
+package convert
+
+import (
+	"time"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/runfolder"
+)
+
+// Cursor is a stored cursor as the engine has it.
+func Cursor(c runfolder.Cursor) dmap.Cursor { return dmap.Cursor{Key: c.Key, Offset: c.Offset} }
+
+// StoredCursor is the inverse of Cursor.
+func StoredCursor(c dmap.Cursor) runfolder.Cursor {
+	return runfolder.Cursor{Key: c.Key, Offset: c.Offset}
+}
+
+// Split is a stored split as the engine has it.
+func Split(s runfolder.Split) dmap.Split {
+	return dmap.Split{ID: s.ID, Object: s.Object, Version: s.Version, From: Cursor(s.From), To: Cursor(s.To)}
+}
+
+// StoredSplit is the inverse of Split.
+func StoredSplit(s dmap.Split) runfolder.Split {
+	return runfolder.Split{ID: s.ID, Object: s.Object, Version: s.Version, From: StoredCursor(s.From), To: StoredCursor(s.To)}
+}
+
+// settled is a stored settled interval as the engine has it in an Unread.
+func settled(v runfolder.Interval) dmap.Split {
+	return dmap.Split{ID: v.Split, Version: v.Version, From: Cursor(v.From), To: Cursor(v.To)}
+}
+
+func storedSettled(s dmap.Split) runfolder.Interval {
+	return runfolder.Interval{Split: s.ID, Version: s.Version, From: StoredCursor(s.From), To: StoredCursor(s.To)}
+}
+
+// Unread is a stored Unread as the engine has it.
+func Unread(u runfolder.Unread) dmap.Unread {
+	out := dmap.Unread{All: u.All, Splits: Each(u.Splits, Split), Settled: Each(u.Settled, settled)}
+	if u.After != nil {
+		after := Split(*u.After)
+		out.After = &after
+	}
+	return out
+}
+
+// StoredUnread is the inverse of Unread.
+func StoredUnread(u dmap.Unread) runfolder.Unread {
+	out := runfolder.Unread{All: u.All, Splits: Each(u.Splits, StoredSplit), Settled: Each(u.Settled, storedSettled)}
+	if u.After != nil {
+		after := StoredSplit(*u.After)
+		out.After = &after
+	}
+	return out
+}
+
+// Stats are the stored counts of the run runID as the engine has them.
+func Stats(runID string, s runfolder.Stats) dmap.Stats {
+	return dmap.Stats{
+		RunID: runID, Read: s.Read, Succeeded: s.Succeeded, Failed: s.Failed, Skipped: s.Skipped, Pending: s.Pending,
+		Calls: s.Calls, Retries: s.Retries, Stuck: s.Stuck, Limit: s.Limit, Truncated: s.Truncated,
+		Started: s.Started, Elapsed: time.Duration(s.Elapsed),
+	}
+}
+
+// StoredStats is the inverse of Stats. It leaves out what an ended run does not have: calls in flight and waiting retries.
+func StoredStats(s dmap.Stats) runfolder.Stats {
+	return runfolder.Stats{
+		Read: s.Read, Succeeded: s.Succeeded, Failed: s.Failed, Skipped: s.Skipped, Pending: s.Pending,
+		Calls: s.Calls, Retries: s.Retries, Stuck: s.Stuck, Limit: s.Limit, Truncated: s.Truncated,
+		Started: runfolder.Time(s.Started), Elapsed: s.Elapsed.Nanoseconds(),
+	}
+}
+
+// Each converts the elements of list. The result of an empty list is nil.
+func Each[A, B any](list []A, one func(A) B) []B {
+	if len(list) == 0 {
+		return nil
+	}
+	out := make([]B, len(list))
+	for i, a := range list {
+		out[i] = one(a)
+	}
+	return out
+}

@@ -1,0 +1,117 @@
+package runfolder
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Names in a run's folder. The names lanes/, log/ and control.json are reserved: see docs/format.md.
+const (
+	RunFileName   = "run.json"
+	CommitsFolder = "commits/"
+)
+
+// Kind is one of the kinds of records, each of which has parts of its own.
+type Kind int
+
+// The kinds.
+const (
+	Succeeded Kind = iota
+	Failed
+	Pending
+	Kinds // their number
+)
+
+func (k Kind) String() string { return [...]string{"SUCCEEDED", "FAILED", "PENDING"}[k] }
+
+// CheckPrefix rejects prefixes that stores change silently (fileblob cleans paths) or cannot hold.
+func CheckPrefix(prefix string) error {
+	switch {
+	case !utf8.ValidString(prefix):
+		return fmt.Errorf("prefix %q is not valid UTF-8", prefix)
+	case len(prefix) > 700: // of the 1,024 bytes that S3 allows a key
+		return fmt.Errorf("prefix of %d bytes: want at most 700", len(prefix))
+	case strings.ContainsFunc(prefix, unicode.IsControl) || strings.Contains(prefix, `\`):
+		return fmt.Errorf("prefix %q holds a control character or a backslash", prefix)
+	case prefix == "":
+		return nil
+	}
+	for _, segment := range strings.Split(strings.TrimSuffix(prefix, "/"), "/") {
+		if segment == "" || segment == "." || segment == ".." {
+			return fmt.Errorf("prefix %q has an empty, . or .. segment", prefix)
+		}
+	}
+	return nil
+}
+
+// Folder is the key prefix of a run's objects, with a trailing slash. It checks the run ID, which becomes part of keys.
+func Folder(prefix, runID string) (string, error) {
+	if err := CheckPrefix(prefix); err != nil {
+		return "", err
+	}
+	allowed := "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._=-"
+	if runID == "" || len(runID) > 128 || runID[0] == '.' || strings.Trim(runID, allowed) != "" {
+		return "", fmt.Errorf("run ID %q: want 1 to 128 of letters, digits and ._=-, not starting with a dot", runID)
+	}
+	if prefix != "" {
+		prefix = strings.TrimSuffix(prefix, "/") + "/"
+	}
+	return prefix + runID + "/", nil
+}
+
+// ManifestName is the name of manifest n: 0 is that of the run's first end, n that of the end of redrive n.
+func ManifestName(n int) string { return fmt.Sprintf("manifest-%03d.json", n) }
+
+// PartName is the name of the part that a writer opens as its number seq. writer is unique to a process.
+func PartName(k Kind, writer string, seq int) string {
+	return fmt.Sprintf("%v_%s-%06d.jsonl", k, writer, seq)
+}
+
+// LastCommit is the largest number of a commit record.
+const LastCommit = 999_999_999_999
+
+// CommitName is the name of commit record n in CommitsFolder. The names count down, so that a listing begins with the newest.
+func CommitName(n int64) string { return fmt.Sprintf("%012d-%d.json", LastCommit-n, n) }
+
+// CommitNumber is the inverse of CommitName. ok is false for other names.
+func CommitNumber(name string) (n int64, ok bool) {
+	_, rest, _ := strings.Cut(strings.TrimSuffix(name, ".json"), "-")
+	n, err := strconv.ParseInt(rest, 10, 64)
+	return n, err == nil && n >= 0 && n <= LastCommit && CommitName(n) == name
+}
+
+// part and leftover are the only names that cleaning up may remove. The second matches what fileblob leaves of a write that
+// broke off.
+var (
+	part     = regexp.MustCompile(`^(SUCCEEDED|FAILED|PENDING)_[A-Z0-9]+-[0-9]+\.jsonl$`)
+	leftover = regexp.MustCompile(`^((SUCCEEDED|FAILED|PENDING)_[A-Z0-9]+-[0-9]+\.jsonl|(run|manifest-[0-9]+|commits/[0-9-]+)\.json)\.[0-9a-f]+\.tmp$`)
+)
+
+// IsPart reports whether name, relative to the run's folder, is the name of a part.
+func IsPart(name string) bool { return part.MatchString(name) }
+
+// IsLeftover reports whether name, relative to the run's folder, is a temporary file of a write that broke off.
+func IsLeftover(name string) bool { return leftover.MatchString(name) }
+
+// Location is raw, a bucket's name or URL, without what could be secret: user information, fragment, and all of the query that
+// is not known to be harmless.
+func Location(raw string) (string, error) {
+	u, err := url.Parse(raw)
+	if err != nil || u.Opaque != "" || !utf8.ValidString(raw) {
+		return "", errors.New("not a URL or bucket name") // it is not repeated, as it may hold a password
+	}
+	query := url.Values{}
+	for _, name := range []string{"region", "prefix"} {
+		if v := u.Query().Get(name); v != "" {
+			query.Set(name, v)
+		}
+	}
+	u.User, u.RawQuery, u.Fragment, u.RawFragment = nil, query.Encode(), "", ""
+	return u.String(), nil
+}

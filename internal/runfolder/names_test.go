@@ -1,0 +1,44 @@
+package runfolder_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-dmap/dmap/internal/runfolder"
+)
+
+func TestNamesOfCommitsCountDown(t *testing.T) {
+	before := runfolder.CommitName(0)
+	for _, n := range []int64{1, 9, 10, 99, 100, 12345, runfolder.LastCommit} {
+		name := runfolder.CommitName(n)
+		require.Less(t, name, before)
+		got, ok := runfolder.CommitNumber(name)
+		require.True(t, ok)
+		require.Equal(t, n, got)
+		before = name
+	}
+	for _, name := range []string{"", "x", "-", "999999999999-1.json", "999999999999-0.json.tmp", "999999999999-0.json.attrs", "-1.json", "1-999999999998.json"} {
+		_, ok := runfolder.CommitNumber(name)
+		require.False(t, ok, name)
+	}
+}
+
+func TestOnlyPartsAndTemporaryFilesMayBeRemoved(t *testing.T) {
+	part := runfolder.PartName(runfolder.Failed, "ABCDEFGHIJKLMNOP", 12)
+	require.Equal(t, "FAILED_ABCDEFGHIJKLMNOP-000012.jsonl", part)
+	require.True(t, runfolder.IsPart(part))
+	for _, name := range []string{"run.json", runfolder.ManifestName(0), "commits/" + runfolder.CommitName(3), "control.json", "lanes/1-1/0.json", "log/0.json", "notes.jsonl"} {
+		require.False(t, runfolder.IsPart(name), name)
+		require.False(t, runfolder.IsLeftover(name), name)
+	}
+	for _, name := range []string{part, "run.json", runfolder.ManifestName(12), "commits/" + runfolder.CommitName(3)} {
+		require.True(t, runfolder.IsLeftover(name+".18abcdef.tmp"), name)
+	}
+	require.False(t, runfolder.IsLeftover("notes.18abcdef.tmp"))
+}
+
+func TestManifestNamesSortInOrderOfRedrives(t *testing.T) {
+	require.Equal(t, "manifest-000.json", runfolder.ManifestName(0))
+	require.Less(t, runfolder.ManifestName(2), runfolder.ManifestName(10))
+}

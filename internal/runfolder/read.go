@@ -1,0 +1,147 @@
+package runfolder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"gocloud.dev/blob"
+	"gocloud.dev/gcerrors"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/go-dmap/dmap/internal/publish"
+)
+
+// ErrNoManifest says that a folder has no manifest.
+var ErrNoManifest = errors.New("no manifest: the run has not ended, or there is none")
+
+// LoadRunFile reads run.json of the run runID in folder, nil if there is none.
+func LoadRunFile(ctx context.Context, bucket *blob.Bucket, folder, runID string) (*RunFile, error) {
+	key := folder + RunFileName
+	content, err := publish.Read(ctx, bucket, key, MaxRunFile)
+	if gcerrors.Code(err) == gcerrors.NotFound {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	f, err := DecodeRunFile(content, runID)
+	if err != nil {
+		return nil, fmt.Errorf("%q: %w", key, err)
+	}
+	return f, nil
+}
+
+// LoadManifest reads the newest manifest of the run runID in folder. It probes the numbers upwards and never lists. A folder
+// without a manifest costs one request, one without a redrive two. ErrNoManifest: the run has not ended.
+func LoadManifest(ctx context.Context, bucket *blob.Bucket, folder, runID string) (*Manifest, error) {
+	m, err := loadManifest(ctx, bucket, folder, runID, 0)
+	if err != nil {
+		return nil, err
+	}
+	n := 0
+	for {
+		there, err := bucket.Exists(ctx, folder+ManifestName(n+1))
+		if err != nil {
+			return nil, fmt.Errorf("manifest %q: %w", folder+ManifestName(n+1), err)
+		}
+		if !there {
+			break
+		}
+		n++
+	}
+	if n == 0 {
+		return m, nil
+	}
+	return loadManifest(ctx, bucket, folder, runID, n)
+}
+
+// LoadManifests reads all manifests of the run, from number 0 on.
+func LoadManifests(ctx context.Context, bucket *blob.Bucket, folder, runID string) ([]*Manifest, error) {
+	var all []*Manifest
+	for n := 0; ; n++ {
+		m, err := loadManifest(ctx, bucket, folder, runID, n)
+		if n > 0 && errors.Is(err, ErrNoManifest) {
+			return all, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, m)
+	}
+}
+
+func loadManifest(ctx context.Context, bucket *blob.Bucket, folder, runID string, n int) (*Manifest, error) {
+	key := folder + ManifestName(n)
+	content, err := publish.Read(ctx, bucket, key, MaxManifest)
+	if gcerrors.Code(err) == gcerrors.NotFound {
+		return nil, fmt.Errorf("%w: %w", ErrNoManifest, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("manifest: %w", err)
+	}
+	m, err := DecodeManifest(content, folder, runID)
+	if err == nil && m.Redrive != n {
+		err = fmt.Errorf("manifest belongs to redrive %d", m.Redrive)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("manifest %q: %w", key, err)
+	}
+	return m, nil
+}
+
+// commitReaders is how many commit records are read at once.
+const commitReaders = 8
+
+// LoadCommits reads the journal in folder: records in order, each From where the one before ends. It lists no more than the
+// newest names and reads only records that no newer one holds.
+func LoadCommits(ctx context.Context, bucket *blob.Bucket, folder string) ([]CommitRecord, error) {
+	newest, err := NewestCommit(ctx, bucket, folder)
+	if err != nil || newest < 0 {
+		return nil, err
+	}
+	var numbers []int64
+	for n := newest; n >= 0; n = FirstOf(n) - 1 {
+		numbers = append(numbers, n)
+	}
+	all := make([]CommitRecord, len(numbers))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(commitReaders)
+	for i, n := range numbers {
+		group.Go(func() error {
+			key := folder + CommitsFolder + CommitName(n)
+			content, err := publish.Read(ctx, bucket, key, MaxCommit)
+			if err != nil {
+				return fmt.Errorf("commit %d of %d: %w", n, newest, err)
+			}
+			if all[len(all)-1-i], err = DecodeCommit(content, n); err != nil {
+				return fmt.Errorf("commit %q: %w", key, err)
+			}
+			return nil
+		})
+	}
+	return all, group.Wait()
+}
+
+// NewestCommit is the number of the newest commit record in folder, -1 if there is none.
+func NewestCommit(ctx context.Context, bucket *blob.Bucket, folder string) (int64, error) {
+	in := folder + CommitsFolder
+	for token := blob.FirstPageToken; len(token) > 0; {
+		page, next, err := publish.Page(ctx, bucket, in, token)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return -1, err
+		}
+		for _, o := range page {
+			if n, ok := CommitNumber(strings.TrimPrefix(o.Key, in)); ok {
+				return n, nil
+			}
+		}
+		token = next
+	}
+	return -1, nil
+}

@@ -1,0 +1,156 @@
+package runfolder
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"unicode/utf8"
+)
+
+// WholeObject is the offset of an item that is an object.
+const WholeObject = -1
+
+// Item is the head of every record but those of the forms COMPACT and FLATTEN: which item the record is about, and, in FAILED
+// and PENDING records, where to read it again.
+type Item struct {
+	ID            string `json:"id"`
+	Key           string `json:"key"`
+	KeyBase64     string `json:"keyBase64,omitempty"`
+	Offset        int64  `json:"offset"`
+	Split         string `json:"split,omitempty"`
+	SplitBase64   string `json:"splitBase64,omitempty"`
+	Version       string `json:"version,omitempty"`
+	VersionBase64 string `json:"versionBase64,omitempty"`
+	Start         Cursor `json:"start,omitzero"`
+	Next          Cursor `json:"next,omitzero"`
+	Index         int64  `json:"index"`
+	Attempts      int    `json:"attempts"`
+}
+
+// Record is a line of a part.
+type Record struct {
+	Item
+	Elapsed    int64           `json:"elapsed,omitempty"`
+	Class      string          `json:"class,omitempty"`
+	Error      string          `json:"error,omitempty"`
+	Stack      string          `json:"stack,omitempty"`
+	Input      json.RawMessage `json:"input,omitempty"`
+	InputError string          `json:"inputError,omitempty"`
+	Output     json.RawMessage `json:"output,omitempty"`
+}
+
+// ItemID names an item: the key, and for a record of an object "@" and the offset.
+func ItemID(key string, offset int64) string {
+	if offset == WholeObject {
+		return key
+	}
+	return key + "@" + strconv.FormatInt(offset, 10)
+}
+
+// AppendItem appends the head of a record: "{", and the fields of it. The ID and the Base64 fields follow from the others.
+// The caller appends other fields, each with its comma, and "}".
+func AppendItem(dst []byte, it *Item) []byte {
+	dst = append(dst, `{"id":`...)
+	start := len(dst)
+	dst = AppendString(dst, it.Key)
+	key := dst[start : len(dst)-1] // without the closing quote
+	if it.Offset != WholeObject {
+		dst = append(dst[:len(dst)-1], '@')
+		dst = append(strconv.AppendInt(dst, it.Offset, 10), '"')
+	}
+	dst = append(append(append(dst, `,"key":`...), key...), '"')
+	dst = appendBase64(dst, `,"keyBase64":`, it.Key)
+	dst = strconv.AppendInt(append(dst, `,"offset":`...), it.Offset, 10)
+	dst = appendText(dst, `,"split":`, `,"splitBase64":`, it.Split)
+	dst = appendText(dst, `,"version":`, `,"versionBase64":`, it.Version)
+	dst = appendCursor(dst, `,"start":`, it.Start)
+	dst = appendCursor(dst, `,"next":`, it.Next)
+	dst = strconv.AppendInt(append(dst, `,"index":`...), it.Index, 10)
+	return strconv.AppendInt(append(dst, `,"attempts":`...), int64(it.Attempts), 10)
+}
+
+func appendText(dst []byte, field, twin, text string) []byte {
+	if text == "" {
+		return dst
+	}
+	return appendBase64(AppendString(append(dst, field...), text), twin, text)
+}
+
+func appendBase64(dst []byte, field, text string) []byte {
+	if utf8.ValidString(text) {
+		return dst
+	}
+	return append(append(append(append(dst, field...), '"'), base64Of(text)...), '"')
+}
+
+func appendCursor(dst []byte, field string, c Cursor) []byte {
+	if c.Key == "" && c.Offset == 0 {
+		return dst
+	}
+	dst = append(append(dst, field...), '{')
+	if c.Key != "" {
+		dst = appendBase64(AppendString(append(dst, `"key":`...), c.Key), `,"keyBase64":`, c.Key)
+		if c.Offset != 0 {
+			dst = append(dst, ',')
+		}
+	}
+	if c.Offset != 0 {
+		dst = strconv.AppendInt(append(dst, `"offset":`...), c.Offset, 10)
+	}
+	return append(dst, '}')
+}
+
+// AppendElapsed appends the duration of the last call in nanoseconds.
+func AppendElapsed(dst []byte, ns int64) []byte {
+	return strconv.AppendInt(append(dst, `,"elapsed":`...), ns, 10)
+}
+
+// AppendError appends the class and the text of an error, and the stack of a panic unless it is empty.
+func AppendError(dst []byte, class, text, stack string) []byte {
+	dst = AppendString(append(dst, `,"class":`...), class)
+	dst = AppendString(append(dst, `,"error":`...), text)
+	if stack != "" {
+		dst = AppendString(append(dst, `,"stack":`...), stack)
+	}
+	return dst
+}
+
+// AppendInputError appends why the record has no input.
+func AppendInputError(dst []byte, text string) []byte {
+	return AppendString(append(dst, `,"inputError":`...), text)
+}
+
+// What precedes the JSON of an input and of an output.
+const (
+	InputField  = `,"input":`
+	OutputField = `,"output":`
+)
+
+// DecodeRecord reads and checks a line of a part that has an Item.
+func DecodeRecord(line []byte) (*Record, error) {
+	r := new(Record)
+	if err := json.Unmarshal(line, r); err != nil {
+		return nil, err
+	}
+	return r, r.Check()
+}
+
+// Check checks the head of a record that was decoded from JSON, and restores texts that are not valid UTF-8.
+func (it *Item) Check() error {
+	if it.ID == "" || it.Offset < WholeObject {
+		return errors.New("record of no item: id or offset is missing")
+	}
+	if it.Attempts < 0 || it.Index < 0 {
+		return fmt.Errorf("record of item %q: attempts %d, index %d", it.ID, it.Attempts, it.Index)
+	}
+	if id := ItemID(it.Key, it.Offset); id != it.ID {
+		return fmt.Errorf("record of item %q: key %q and offset %d are of another", it.ID, it.Key, it.Offset)
+	}
+	err := decode([]twin{
+		{&it.Key, &it.KeyBase64}, {&it.Split, &it.SplitBase64}, {&it.Version, &it.VersionBase64},
+		{&it.Start.Key, &it.Start.KeyBase64}, {&it.Next.Key, &it.Next.KeyBase64},
+	}...)
+	it.ID = ItemID(it.Key, it.Offset)
+	return err
+}

@@ -1,0 +1,114 @@
+package results
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"gocloud.dev/blob"
+	"gocloud.dev/gcerrors"
+
+	"github.com/go-dmap/dmap/internal/listing"
+	"github.com/go-dmap/dmap/internal/runfolder"
+)
+
+// CleanOptions tune [Clean]. The zero value is valid.
+type CleanOptions struct {
+	// DryRun removes nothing and returns what would be removed.
+	DryRun bool
+	// Open allows to clean up after a run that has not ended, by its commits. No process may be running it: its results since
+	// its last commit would be lost.
+	Open bool
+}
+
+// Clean removes what crashed processes left in a run's folder: parts that no manifest names, or, while the run has no manifest,
+// no commit, and temporary files of folders. It returns their keys, also those removed before an error. It touches nothing else,
+// in the folder or outside.
+// ErrNoManifest: the run has not ended; see CleanOptions.Open.
+func Clean(ctx context.Context, bucket *blob.Bucket, prefix, runID string, options ...CleanOptions) (removed []string, err error) {
+	var o CleanOptions
+	if len(options) > 1 {
+		return nil, fmt.Errorf("results: %d CleanOptions: want at most one", len(options))
+	}
+	if len(options) > 0 {
+		o = options[0]
+	}
+	folder, err := runfolder.Folder(prefix, runID)
+	if err != nil {
+		return nil, fmt.Errorf("results: %w", err)
+	}
+	valid, err := validParts(ctx, bucket, folder, runID, o.Open)
+	if err != nil {
+		return nil, fmt.Errorf("results: clean: %w", err)
+	}
+	for object, err := range listing.After(ctx, bucket, folder, "") {
+		if err != nil {
+			return removed, fmt.Errorf("results: clean: %w", err)
+		}
+		name := strings.TrimPrefix(object.Key, folder)
+		if valid[object.Key] || !runfolder.IsPart(name) && !runfolder.IsLeftover(name) {
+			continue
+		}
+		if !o.DryRun {
+			if err := bucket.Delete(ctx, object.Key); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
+				return removed, fmt.Errorf("results: clean: delete %q: %w", object.Key, err)
+			}
+		}
+		removed = append(removed, object.Key)
+	}
+	return removed, nil
+}
+
+// validParts are the keys of the parts that a manifest of the run names, or without one, with open, its commits.
+func validParts(ctx context.Context, bucket *blob.Bucket, folder, runID string, open bool) (map[string]bool, error) {
+	manifests, err := runfolder.LoadManifests(ctx, bucket, folder, runID)
+	if errors.Is(err, runfolder.ErrNoManifest) && open {
+		return committedParts(ctx, bucket, folder)
+	}
+	if err != nil {
+		return nil, err
+	}
+	valid := map[string]bool{}
+	for _, m := range manifests {
+		for k := range runfolder.Kinds {
+			addParts(valid, m.ResultFiles.Of(k))
+		}
+	}
+	return valid, nil
+}
+
+func addParts(keys map[string]bool, parts []runfolder.Part) {
+	for _, p := range parts {
+		keys[p.Key] = true
+	}
+}
+
+// committedParts are the keys of the parts that the commits of an open run name.
+func committedParts(ctx context.Context, bucket *blob.Bucket, folder string) (map[string]bool, error) {
+	there, err := bucket.Exists(ctx, folder+runfolder.RunFileName)
+	if err != nil {
+		return nil, err
+	}
+	if !there {
+		return nil, fmt.Errorf("%w: folder %q holds no run", ErrNoManifest, folder)
+	}
+	commits, err := runfolder.LoadCommits(ctx, bucket, folder)
+	if err != nil {
+		return nil, err
+	}
+	valid := map[string]bool{}
+	for _, c := range commits {
+		for _, states := range c.States {
+			for _, text := range states {
+				var state runfolder.BucketState // the states of other sinks name no parts
+				if json.Unmarshal(text, &state) == nil {
+					addParts(valid, state.Failed)
+					addParts(valid, state.Succeeded)
+				}
+			}
+		}
+	}
+	return valid, nil
+}

@@ -1,0 +1,85 @@
+package results_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/sink"
+	"github.com/go-dmap/dmap/sink/results"
+)
+
+func TestCleanRemovesWhatNobodyNames(t *testing.T) {
+	bucket := memory(t)
+	generation{"first", "", 2, countTo(40), sink.BucketOptions{PartBytes: 500}}.run(t, bucket)
+	generation{"first2", "", 2, countTo(4), sink.BucketOptions{}}.run(t, bucket)
+	garbage := []string{"runs/first/FAILED_ABCDEFGHIJKLMNOP-000001.jsonl", "runs/first/SUCCEEDED_X-1.jsonl.18a.tmp", "runs/first/manifest-000.json.18abcdef.tmp", "runs/first/commits/999999999999-0.json.18abcdef.tmp"}
+	kept := []string{"runs/first/lanes/0000042-1/999999999999-0.json", "runs/first/control.json", "runs/first/log/0.json", "runs/first/notes.abc.tmp", "runs/first/mine/SUCCEEDED_A-1.jsonl", "runs/SUCCEEDED_A-1.jsonl", "runs/first2/FAILED_A-1.jsonl"}
+	for _, key := range append(garbage, kept...) {
+		require.NoError(t, bucket.WriteAll(t.Context(), key, []byte("x"), nil))
+	}
+	would, err := results.Clean(t.Context(), bucket, "runs/", "first", results.CleanOptions{DryRun: true})
+	require.NoError(t, err)
+	require.ElementsMatch(t, garbage, would)
+	removed, err := results.Clean(t.Context(), bucket, "runs/", "first")
+	require.NoError(t, err)
+	require.ElementsMatch(t, garbage, removed)
+	for _, key := range append(garbage, kept...) {
+		there, err := bucket.Exists(t.Context(), key)
+		require.NoError(t, err)
+		require.Equal(t, slices.Contains(kept, key), there, key)
+	}
+	m, err := results.Merge[string](t.Context(), bucket, "runs/", "first")
+	require.NoError(t, err)
+	tally, err := m.Count(t.Context())
+	require.NoError(t, err, "every part that counts is there")
+	require.Equal(t, results.Tally{Succeeded: 20, Failed: 20}, tally)
+	removed, err = results.Clean(t.Context(), bucket, "runs/", "first")
+	require.NoError(t, err)
+	require.Empty(t, removed)
+}
+
+func TestCleanOfAnOpenRunKeepsWhatIsCommitted(t *testing.T) {
+	bucket := memory(t)
+	stop := errors.New("hand over")
+	blocked := make(chan struct{})
+	run := func(fn func(ctx context.Context, n int) (string, error)) *dmap.Run {
+		r, err := dmap.Start(t.Context(), countTo(30), fn, dmap.Options{RunID: "first", MaxConcurrency: 1, CommitEvery: time.Millisecond, DrainTimeout: time.Millisecond},
+			sink.Bucket[string](bucket, "runs/"))
+		require.NoError(t, err)
+		return r
+	}
+	r := run(func(ctx context.Context, n int) (string, error) {
+		if n == 20 {
+			close(blocked)
+			<-ctx.Done()
+		}
+		return "done", ctx.Err()
+	})
+	<-blocked
+	r.Cancel(errors.Join(dmap.ErrSuspended, stop))
+	_, err := r.Wait()
+	require.ErrorIs(t, err, stop)
+	garbage := "runs/first/SUCCEEDED_ABCDEFGHIJKLMNOP-000001.jsonl"
+	require.NoError(t, bucket.WriteAll(t.Context(), garbage, []byte("x"), nil))
+	_, err = results.Clean(t.Context(), bucket, "runs/", "first")
+	require.ErrorIs(t, err, results.ErrNoManifest)
+	removed, err := results.Clean(t.Context(), bucket, "runs/", "first", results.CleanOptions{Open: true})
+	require.NoError(t, err)
+	require.Equal(t, []string{garbage}, removed)
+	_, err = run(func(context.Context, int) (string, error) { return "done", nil }).Wait()
+	require.NoError(t, err)
+	m, err := results.Merge[string](t.Context(), bucket, "runs/", "first")
+	require.NoError(t, err)
+	tally, err := m.Count(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, results.Tally{Succeeded: 30}, tally)
+
+	_, err = results.Clean(t.Context(), bucket, "runs/", "nobody", results.CleanOptions{Open: true})
+	require.ErrorIs(t, err, results.ErrNoManifest)
+}

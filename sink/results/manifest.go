@@ -1,0 +1,111 @@
+package results
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gocloud.dev/blob"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/runfolder"
+	"github.com/go-dmap/dmap/internal/runfolder/convert"
+)
+
+// ErrNoManifest says that a run has not ended, or that there is none of that name.
+var ErrNoManifest = runfolder.ErrNoManifest
+
+// Status is how a run has ended.
+type Status string
+
+// The ends of a run.
+const (
+	Succeeded Status = runfolder.StatusSucceeded // all items settled, failures within tolerance
+	Failed    Status = runfolder.StatusFailed    // tolerance exceeded, or the source or a sink broke
+	Canceled  Status = runfolder.StatusCanceled  // by the caller
+)
+
+// Manifest is the record of the end of a run.
+type Manifest struct {
+	RunID   string
+	Redrive int    // 0: the run's first end; n: the end of its redrive n
+	Parent  string // dmap.Options.Parent
+	Status  Status
+	Error   string    // of the run, at most 4 KiB; empty: none
+	Source  string    // the source's String; empty: it has none
+	Records string    // form of the SUCCEEDED records, a sink.Records
+	Bucket  string    // sink.BucketOptions.URL, without secrets
+	Started time.Time // by the first process
+	Stopped time.Time
+	Commits int64 // in the run's journal; 0: the run had none
+	Stats   dmap.Stats
+	Unread  dmap.Unread
+	Lost    []Lost // records that could not be written
+	Library string // the version of dmap that wrote the manifest
+	Writer  string // unique to the process that wrote it
+
+	// The parts of each kind, in the order in which they were opened.
+	SucceededParts, FailedParts, PendingParts []Part
+}
+
+// Part is an object of records, one JSON value per line.
+type Part struct {
+	Key     string // in the bucket, with the prefix
+	Size    int64  // bytes
+	Records int64
+	SHA256  string // of the object, hexadecimal
+}
+
+// Lost names records that could not be written.
+type Lost struct {
+	Part    string // key of the part; empty: the records had not reached one
+	Status  string // SUCCEEDED, FAILED or PENDING
+	Records int64
+	First   string // ID of the item of the first record
+	Last    string // and of the last
+	Error   string // the cause, at most 4 KiB
+}
+
+// Load reads the newest manifest of the run runID, which sink.Bucket wrote with this bucket and prefix: that of its last
+// redrive, or of its first end. ErrNoManifest: the run has not ended, or there is none of that name. A manifest that names a part
+// outside the run's folder, or one part twice, is refused.
+func Load(ctx context.Context, bucket *blob.Bucket, prefix, runID string) (*Manifest, error) {
+	folder, err := runfolder.Folder(prefix, runID)
+	if err != nil {
+		return nil, fmt.Errorf("results: %w", err)
+	}
+	m, err := runfolder.LoadManifest(ctx, bucket, folder, runID)
+	if err != nil {
+		return nil, fmt.Errorf("results: %w", err)
+	}
+	return manifestOf(m), nil
+}
+
+func manifestOf(m *runfolder.Manifest) *Manifest {
+	return &Manifest{
+		RunID: m.RunID, Redrive: m.Redrive, Parent: m.Parent, Status: Status(m.Status), Error: m.Error,
+		Source: m.Source, Records: m.Records, Bucket: m.DestinationBucket, Started: m.Started, Stopped: m.Stopped,
+		Commits: m.Commits, Stats: convert.Stats(m.RunID, m.Stats), Unread: convert.Unread(m.Unread),
+		Lost:    convert.Each(m.Lost, func(l runfolder.Lost) Lost { return Lost(l) }),
+		Library: m.Library, Writer: m.Writer,
+		SucceededParts: partsOf(m.ResultFiles.Succeeded),
+		FailedParts:    partsOf(m.ResultFiles.Failed),
+		PendingParts:   partsOf(m.ResultFiles.Pending),
+	}
+}
+
+func partsOf(list []runfolder.Part) []Part {
+	return convert.Each(list, func(p runfolder.Part) Part { return Part(p) })
+}
+
+// parts lists the parts of one kind.
+func (m *Manifest) parts(k runfolder.Kind) []Part {
+	switch k {
+	case runfolder.Succeeded:
+		return m.SucceededParts
+	case runfolder.Failed:
+		return m.FailedParts
+	default:
+		return m.PendingParts
+	}
+}

@@ -1,0 +1,172 @@
+package results
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"gocloud.dev/blob"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/publish"
+	"github.com/go-dmap/dmap/internal/runfolder"
+	"github.com/go-dmap/dmap/internal/runfolder/convert"
+)
+
+// Item says which item a record is about.
+type Item struct {
+	ID       string // dmap.Item.ID
+	Key      string
+	Offset   int64 // dmap.WholeObject for an object
+	Split    string
+	Index    int64 // in its split
+	Attempts int   // calls that were made; 0: the item could not be read
+
+	// Version, Start and Next say where to read the item again, as in dmap.Result. A success has none.
+	Version     string
+	Start, Next dmap.Cursor
+}
+
+// Success is the record of a success. Of runs with COMPACT and FLATTEN records only Output is set; for FLATTEN R is the type of
+// an element.
+type Success[R any] struct {
+	Item
+	Elapsed time.Duration   // of the last call
+	Input   json.RawMessage // the item's value; nil unless sink.InputsAll
+	Output  R
+}
+
+// Failure is the record of an item that failed.
+type Failure struct {
+	Item
+	Elapsed    time.Duration   // of the last call
+	Class      string          // dmap.Class, or "encode": fn succeeded and its output could not be written
+	Error      string          // at most 4 KiB
+	Stack      string          // of a panic, from the line that panicked, at most 4 KiB
+	Input      json.RawMessage // the item's value; nil with sink.InputsNone
+	InputError string          // why the value could not be written
+}
+
+// PendingItem is the record of an item that was read and never settled.
+type PendingItem struct {
+	Item
+	Class      string // of the last attempt's error; empty: there was none
+	Error      string
+	Input      json.RawMessage
+	InputError string
+}
+
+// Successes yields the SUCCEEDED records of a run whose function returned R, part by part. A part is read whole and checked
+// against its size, count and SHA-256 before its first record is yielded; an error is the last thing yielded and names part
+// and line. A run with FAILURES_ONLY records has none.
+func Successes[R any](ctx context.Context, bucket *blob.Bucket, m *Manifest) iter.Seq2[Success[R], error] {
+	decode := decodeSuccess[R]
+	if m.Records != "" {
+		decode = func(line []byte) (s Success[R], err error) {
+			err = json.Unmarshal(line, &s.Output)
+			return s, err
+		}
+	}
+	return records(ctx, bucket, m.SucceededParts, decode)
+}
+
+// Failures yields the FAILED records, as [Successes] does.
+func Failures(ctx context.Context, bucket *blob.Bucket, m *Manifest) iter.Seq2[Failure, error] {
+	return records(ctx, bucket, m.FailedParts, func(line []byte) (f Failure, err error) {
+		r, err := runfolder.DecodeRecord(line)
+		if err != nil {
+			return f, err
+		}
+		return Failure{
+			Item: itemOf(&r.Item), Elapsed: time.Duration(r.Elapsed), Class: r.Class, Error: r.Error, Stack: r.Stack,
+			Input: r.Input, InputError: r.InputError,
+		}, nil
+	})
+}
+
+// Pending yields the PENDING records, as [Successes] does. Items that were never read have none: see Manifest.Unread.
+func Pending(ctx context.Context, bucket *blob.Bucket, m *Manifest) iter.Seq2[PendingItem, error] {
+	return records(ctx, bucket, m.PendingParts, func(line []byte) (p PendingItem, err error) {
+		r, err := runfolder.DecodeRecord(line)
+		if err != nil {
+			return p, err
+		}
+		return PendingItem{Item: itemOf(&r.Item), Class: r.Class, Error: r.Error, Input: r.Input, InputError: r.InputError}, nil
+	})
+}
+
+// successLine is a runfolder.Record whose output is decoded with it: its Output hides that of the Record.
+type successLine[R any] struct {
+	runfolder.Record
+	Output R `json:"output"`
+}
+
+func decodeSuccess[R any](line []byte) (s Success[R], err error) {
+	var r successLine[R]
+	if err := json.Unmarshal(line, &r); err != nil {
+		return s, err
+	}
+	if err := r.Check(); err != nil {
+		return s, err
+	}
+	return Success[R]{Item: itemOf(&r.Item), Elapsed: time.Duration(r.Elapsed), Input: r.Input, Output: r.Output}, nil
+}
+
+func itemOf(it *runfolder.Item) Item {
+	return Item{
+		ID: it.ID, Key: it.Key, Offset: it.Offset, Split: it.Split, Index: it.Index, Attempts: it.Attempts,
+		Version: it.Version, Start: convert.Cursor(it.Start), Next: convert.Cursor(it.Next),
+	}
+}
+
+func records[T any](ctx context.Context, bucket *blob.Bucket, parts []Part, decode func([]byte) (T, error)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
+		for _, p := range parts {
+			content, err := readPart(ctx, bucket, p)
+			if err != nil {
+				yield(none, err)
+				return
+			}
+			for n := int64(1); len(content) > 0; n++ {
+				end := bytes.IndexByte(content, '\n')
+				record, err := decode(content[:end])
+				if err != nil {
+					yield(none, fmt.Errorf("results: part %q line %d: %w", p.Key, n, err))
+					return
+				}
+				if !yield(record, nil) {
+					return
+				}
+				content = content[end+1:]
+			}
+		}
+	}
+}
+
+// readPart reads a part and checks all that the manifest says about it.
+func readPart(ctx context.Context, bucket *blob.Bucket, p Part) ([]byte, error) {
+	content, err := publish.Read(ctx, bucket, p.Key, p.Size)
+	if err != nil {
+		return nil, fmt.Errorf("results: part: %w", err)
+	}
+	sum := sha256.Sum256(content)
+	lines := int64(bytes.Count(content, []byte{'\n'}))
+	switch {
+	case int64(len(content)) != p.Size:
+		err = fmt.Errorf("%d bytes, the manifest says %d", len(content), p.Size)
+	case hex.EncodeToString(sum[:]) != p.SHA256:
+		err = errors.New("content has another SHA-256 than the manifest says")
+	case lines != p.Records || p.Size > 0 && content[p.Size-1] != '\n':
+		err = fmt.Errorf("%d records, the manifest says %d", lines, p.Records)
+	default:
+		return content, nil
+	}
+	return nil, fmt.Errorf("results: part %q: %w", p.Key, err)
+}
