@@ -15,7 +15,7 @@ PACKAGES := $(addsuffix /...,$(MODULES))
 
 each = @set -e; for dir in $(MODULES); do echo "--- $${dir\#\#$(CURDIR)/}: $(1)"; (cd $$dir && $(1)); done
 
-.PHONY: help build test short test-tools lint fmt vet tidy tidy-check deps house guards guards-record api api-check snippets versions fuzz cover bench bench-all bench-job bench-fanout bench-scale bench-listing bench-large bench-reads bench-results bench-readers bench-folders charts durability crash plantedbugs vuln tools clean
+.PHONY: help build test short test-tools lint fmt vet tidy tidy-check deps house guards guards-record comments api api-check snippets versions fuzz cover bench bench-all bench-job bench-fanout bench-scale bench-listing bench-large bench-reads bench-results bench-readers bench-folders charts durability crash plantedbugs vuln tools clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -61,6 +61,9 @@ guards: .bin/house ## the numbers that must not rise, beside the recorded ones
 
 guards-record: .bin/house ## record the numbers as they are now
 	@.bin/house -record
+
+comments: ## print N (30) comments of the library, drawn with SEED, for a reader to judge
+	@cd internal/tools && GOWORK=off go run ./comments -C $(CURDIR) -n $(or $(N),30) -seed $(or $(SEED),0)
 
 api: .bin/api ## write the public API of every package to docs/api
 	@.bin/api -write
