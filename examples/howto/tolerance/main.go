@@ -21,7 +21,7 @@ func main() {
 	count := flag.Int64("count", 10, "`items` that may fail; the next one fails the run")
 	flag.Parse()
 	if err := run(context.Background(), os.Stdout, *count); err != nil {
-		log.Fatal("the run failed") // exit code 1
+		log.Fatal(err) // exit code 1
 	}
 }
 
