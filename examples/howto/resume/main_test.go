@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -28,7 +27,7 @@ func TestASecondProcessRunsWhatTheFirstDidNotFinish(t *testing.T) {
 	first := exec.CommandContext(t.Context(), os.Args[0])
 	first.Env = append(os.Environ(), "RESUME_DIR="+dir, "RESUME_CRASH="+strconv.Itoa(crash))
 	var exit *exec.ExitError
-	require.True(t, errors.As(first.Run(), &exit))
+	require.ErrorAs(t, first.Run(), &exit)
 	require.Equal(t, 137, exit.ExitCode())
 
 	var out bytes.Buffer
