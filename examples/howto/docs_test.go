@@ -1,4 +1,5 @@
-// Package howto has a program for each page of docs/howto, and the tests that hold the documentation to the repository.
+// Package howto has a program for each page of docs/howto, and the tests that hold the
+// documentation to the repository.
 package howto
 
 import (
@@ -88,8 +89,8 @@ func TestLinksLeadToFilesAndHeadings(t *testing.T) {
 	}
 }
 
-// Every how-to page names one program; the Go code that it shows is the program's, line by line; and there is no program
-// without a page.
+// Every how-to page names one program; the Go code that it shows is the program's, line by line;
+// and there is no program without a page.
 func TestHowToPagesShowTheirPrograms(t *testing.T) {
 	const prefix = "go (?:run|test) ./"
 	command := regexp.MustCompile(prefix + `(examples/[\w/]+)`)

@@ -1,5 +1,6 @@
-// Command cloud sums the sizes of the objects under a prefix, in S3, Google Cloud Storage, Azure or a folder, with a
-// connection for each of 1,000 calls and, where the store allows it, 32 listing requests at once.
+// Command cloud sums the sizes of the objects under a prefix, in S3, Google Cloud Storage, Azure or
+// a folder, with a connection for each of 1,000 calls and, where the store allows it, 32 listing
+// requests at once.
 //
 //	go run ./examples/howto/cloud -bucket 's3://my-bucket?region=eu-central-1' -prefix in/
 //	go run ./examples/howto/cloud -bucket gs://my-bucket -prefix in/

@@ -1,5 +1,5 @@
-// Command decoder reads rows and lines into types of its own: a field type with its own text form, a row decoder without
-// reflection, and lines that are not JSON.
+// Command decoder reads rows and lines into types of its own: a field type with its own text form,
+// a row decoder without reflection, and lines that are not JSON.
 //
 //	go run ./examples/howto/decoder
 package main
@@ -20,7 +20,8 @@ import (
 	"github.com/go-dmap/dmap/source"
 )
 
-// Cents is an amount of money. A CSV field of any type that is an encoding.TextUnmarshaler decodes itself.
+// Cents is an amount of money. A CSV field of any type that is an encoding.TextUnmarshaler decodes
+// itself.
 type Cents int64
 
 // UnmarshalText takes "12.50".
@@ -40,8 +41,8 @@ type Order struct {
 	Price Cents  `csv:"price"`
 }
 
-// prices is a row decoder: it gets the header once and returns the function that decodes a row. It uses no reflection and
-// allocates nothing per row.
+// prices is a row decoder: it gets the header once and returns the function that decodes a row. It
+// uses no reflection and allocates nothing per row.
 func prices(header []string) (func(source.Row) (Cents, error), error) {
 	column := slices.Index(header, "price")
 	if column < 0 {

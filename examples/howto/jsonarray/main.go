@@ -1,4 +1,5 @@
-// Command jsonarray maps the elements of an object that is one large JSON array, without holding the array in memory.
+// Command jsonarray maps the elements of an object that is one large JSON array, without holding
+// the array in memory.
 //
 //	go run ./examples/howto/jsonarray
 package main

@@ -1,4 +1,5 @@
-// Command jsonlines maps the lines of a gzipped JSON lines file, then the lines of all such files under a prefix.
+// Command jsonlines maps the lines of a gzipped JSON lines file, then the lines of all such files
+// under a prefix.
 //
 //	go run ./examples/howto/jsonlines
 package main

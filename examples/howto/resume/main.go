@@ -1,8 +1,8 @@
 // Command resume starts a run, crashes in the middle of it, and resumes it in a second process.
 //
-//	go run ./examples/howto/resume -dir /tmp/resume -crash 500    # exits at its 500th call, as by kill -9
-//	go run ./examples/howto/resume -dir /tmp/resume               # the same RunID: runs the rest
-//	go run ./examples/howto/resume -dir /tmp/resume               # has ended: returns its counts at once
+//	go run ./examples/howto/resume -dir /tmp/resume -crash 500  # exits at call 500, as by kill -9
+//	go run ./examples/howto/resume -dir /tmp/resume             # runs the rest
+//	go run ./examples/howto/resume -dir /tmp/resume             # has ended: returns its counts
 package main
 
 import (

@@ -1,8 +1,8 @@
-// Command shutdown stops a run in order at SIGTERM, as Kubernetes and spot machines send it, and resumes it in the next
-// process.
+// Command shutdown stops a run in order at SIGTERM, as Kubernetes and spot machines send it, and
+// resumes it in the next process.
 //
-//	go run ./examples/howto/shutdown -dir /tmp/shutdown -term 300    # sends SIGTERM to itself at its 300th call
-//	go run ./examples/howto/shutdown -dir /tmp/shutdown              # runs the rest
+//	go run ./examples/howto/shutdown -dir /tmp/shutdown -term 300  # SIGTERM at call 300
+//	go run ./examples/howto/shutdown -dir /tmp/shutdown            # runs the rest
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Command testing counts words per object. Its tests show how to test a job with buckets in memory, and with buckets that
-// fail: see main_test.go.
+// Command testing counts words per object. Its tests show how to test a job with buckets in memory,
+// and with buckets that fail: see main_test.go.
 //
 //	go test ./examples/howto/testing
 //	go run ./examples/howto/testing
@@ -35,7 +35,8 @@ func main() {
 	}
 }
 
-// countWords is the job: it takes its buckets and sinks as parameters, so that a test can give it others.
+// countWords is the job: it takes its buckets and sinks as parameters, so that a test can give it
+// others.
 func countWords(ctx context.Context, in *blob.Bucket, results dmap.Sink[int], concurrency int) (dmap.Stats, error) {
 	return dmap.Map(ctx, source.Objects(in, "texts/"), count, dmap.Options{
 		MaxConcurrency: concurrency,

@@ -1,4 +1,5 @@
-// Command tolerance stops a run at the eleventh failed item, and shows what the error and the counts then say.
+// Command tolerance stops a run at the eleventh failed item, and shows what the error and the
+// counts then say.
 //
 //	go run ./examples/howto/tolerance
 //	go run ./examples/howto/tolerance -count 100     # enough: the run succeeds

@@ -1,9 +1,9 @@
 // Command watch starts a run, shows its progress, and lets you steer it over HTTP.
 //
-//	go run ./examples/howto/watch                                    # prints the address of the handler
-//	curl localhost:8080/                                             # the counts
-//	curl -X POST 'localhost:8080/?concurrency=50'                    # more calls at once
-//	curl -X POST 'localhost:8080/?pause=true'                        # and ?pause=false
+//	go run ./examples/howto/watch                  # prints the address of the handler
+//	curl localhost:8080/                           # the counts
+//	curl -X POST 'localhost:8080/?concurrency=50'  # more calls at once
+//	curl -X POST 'localhost:8080/?pause=true'      # and ?pause=false
 package main
 
 import (
@@ -61,7 +61,8 @@ func run(ctx context.Context, w io.Writer, address string, n int) error {
 	return errors.Join(err, closed)
 }
 
-// handler shows the counts of a run, and changes its settings by POST. Protect it as you protect an admin page.
+// handler shows the counts of a run, and changes its settings by POST. Protect it as you protect an
+// admin page.
 func handler(r *dmap.Run) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		if request.Method == http.MethodPost {
