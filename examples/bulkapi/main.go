@@ -83,7 +83,7 @@ func (c client) send(ctx context.Context, items []dmap.Item[Contact]) ([]int64, 
 		switch {
 		case reply.Status < 300:
 			ids[i] = reply.ID
-		case reply.Status < 500: // a retry would be requestError again
+		case reply.Status < 500: // a retry would be refused again
 			failed[i] = dmap.Permanent(errors.New(reply.Reason))
 		default: // only this contact is sent again
 			failed[i] = errors.New(reply.Reason)
