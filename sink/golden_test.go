@@ -1,10 +1,12 @@
 package sink_test
 
 import (
+	"encoding/json"
 	"flag"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -12,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"gocloud.dev/blob"
 
+	"github.com/go-dmap/dmap/internal/runfolder"
 	"github.com/go-dmap/dmap/sink"
 )
 
@@ -33,7 +36,7 @@ func upload(t *testing.T, bucket *blob.Bucket, dir string) {
 	}))
 }
 
-// Folders that any version has written are resumed by this one.
+// This version resumes the folders that any earlier version wrote.
 func TestGoldenFoldersAreResumed(t *testing.T) {
 	versions, err := filepath.Glob("testdata/golden-v*")
 	require.NoError(t, err)
@@ -59,6 +62,50 @@ func TestGoldenFoldersAreResumed(t *testing.T) {
 			require.Zero(t, calls.Load())
 			exact(t, bucket, 20)
 		})
+	}
+}
+
+// strictly decodes text into v and refuses fields that the format does not have.
+func strictly(t *testing.T, key, text string, v any) {
+	t.Helper()
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.DisallowUnknownFields()
+	require.NoError(t, decoder.Decode(v), "%s: %s", key, text)
+}
+
+// What the sink writes is what docs/format.md specifies: its test compares the document with these structs.
+func TestGoldenFoldersHaveTheFieldsOfTheFormat(t *testing.T) {
+	kinds := map[string]int{}
+	for _, name := range []string{"open", "ended"} {
+		bucket := memory(t)
+		upload(t, bucket, filepath.Join("testdata/golden-v1", name))
+		for _, key := range keys(t, bucket) {
+			text, file := read(t, bucket, key), strings.TrimPrefix(key, "out/r/")
+			lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+			switch {
+			case file == runfolder.RunFileName:
+				strictly(t, key, text, new(runfolder.RunFile))
+			case strings.HasPrefix(file, "manifest-"):
+				strictly(t, key, text, new(runfolder.Manifest))
+			case strings.HasPrefix(file, runfolder.CommitsFolder):
+				var record runfolder.CommitRecord
+				require.Len(t, lines, 2, key)
+				strictly(t, key, lines[0], new(runfolder.CommitHeader))
+				strictly(t, key, lines[1], &record)
+				for _, state := range record.States["0"] {
+					strictly(t, key, string(state), new(runfolder.BucketState))
+				}
+			default:
+				require.True(t, runfolder.IsPart(file), key)
+				for _, line := range lines {
+					strictly(t, key, line, new(runfolder.Record))
+				}
+			}
+			kinds[file[:3]]++
+		}
+	}
+	for _, kind := range []string{"run", "man", "com", "SUC", "FAI"} {
+		require.Positive(t, kinds[kind], kind)
 	}
 }
 
