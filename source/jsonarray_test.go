@@ -30,9 +30,9 @@ func manyValues() string {
 
 func TestJSONArrayConforms(t *testing.T) {
 	bucket := folder(t, map[string]string{"array.json": manyValues(), "in/1": manyValues(), "in/2": "[]", "in/3": "[{\"n\":1}]"})
-	dmaptest.TestSplitter(t, func(testing.TB) dmap.Splitter[number] { return source.JSONArray[number](bucket, "array.json") })
+	dmaptest.TestSource(t, func(testing.TB) dmap.Source[number] { return source.JSONArray[number](bucket, "array.json") })
 	t.Run("flatten", func(t *testing.T) {
-		dmaptest.TestSplitter(t, func(testing.TB) dmap.Splitter[number] {
+		dmaptest.TestSource(t, func(testing.TB) dmap.Source[number] {
 			return source.Flatten(source.Objects(bucket, "in/"), func(o source.Object) dmap.Splitter[number] { return source.JSONArrayOf[number](o) })
 		})
 	})

@@ -249,12 +249,12 @@ func TestCutSourcesConform(t *testing.T) {
 	bucket := folder(t, map[string]string{"rows.csv": manyRows(), "lines.jsonl": manyLines()})
 	for _, part := range []int64{30, 100} {
 		t.Run(fmt.Sprintf("csv in parts of %d", part), func(t *testing.T) {
-			dmaptest.TestSplitter(t, func(testing.TB) dmap.Splitter[[]string] {
+			dmaptest.TestSource(t, func(testing.TB) dmap.Source[[]string] {
 				return source.Cut(source.CSV(bucket, "rows.csv", source.Strings), part)
 			})
 		})
 		t.Run(fmt.Sprintf("json lines in parts of %d", part), func(t *testing.T) {
-			dmaptest.TestSplitter(t, func(testing.TB) dmap.Splitter[number] {
+			dmaptest.TestSource(t, func(testing.TB) dmap.Source[number] {
 				return source.Cut(source.JSONLines[number](bucket, "lines.jsonl"), part)
 			})
 		})

@@ -53,13 +53,13 @@ func TestRedrivesConform(t *testing.T) {
 		"FAILED_0.json": childArray(children(0, 20)), "FAILED_1.json": childLines(children(20, 30)), "FAILED_2.json": "[]",
 	})), nil))
 	t.Run("own", func(t *testing.T) {
-		items := dmaptest.TestSplitter(t, func(testing.TB) dmap.Splitter[number] {
+		items := dmaptest.TestSource(t, func(testing.TB) dmap.Source[number] {
 			return source.Failures[number](bucket, ownManifest)
 		})
 		require.Len(t, items, 18)
 	})
 	t.Run("step functions", func(t *testing.T) {
-		items := dmaptest.TestSplitter(t, func(testing.TB) dmap.Splitter[number] {
+		items := dmaptest.TestSource(t, func(testing.TB) dmap.Source[number] {
 			return source.Failures[number](bucket, "sfn/manifest.json")
 		})
 		require.Len(t, items, 10*3+20, "each third of the children has a batch of three")
