@@ -60,7 +60,7 @@ func tree() map[string]string {
 	return objects
 }
 
-func rowsIn(o source.Object) dmap.Splitter[[]string] { return source.CSVOf(o, source.Strings) }
+func rowsIn(o source.Object) dmap.Source[[]string] { return source.CSVOf(o, source.Strings) }
 
 func TestObjectsConform(t *testing.T) {
 	for name, open := range map[string]func(testing.TB, map[string]string) *blob.Bucket{"memory": memory, "folder": folder} {
@@ -80,27 +80,31 @@ func TestObjectsListedByManyConform(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bucket := blob.NewBucket(&cloud{keys: shapes(4500)[name], inclusive: inclusive})
 			defer bucket.Close()
-			var cuts atomic.Int64
+			var made atomic.Int64
 			dmaptest.TestSource(t, func(testing.TB) dmap.Source[source.Object] {
-				objects := source.Objects(bucket, "", source.ObjectsOptions{Store: seekable, Listers: 5})
-				return countedCuts{objects, objects.(dmap.Cutter), &cuts}
+				return countedDivisions{source.Objects(bucket, "", source.ObjectsOptions{Store: seekable, Listers: 5}), &made}
 			}, func(a, b source.Object) bool { return a.Key == b.Key && a.Size == b.Size })
-			require.Greater(t, cuts.Load(), int64(5))
+			require.Greater(t, made.Load(), int64(5))
 		})
 	}
 }
 
-type countedCuts struct {
-	dmap.Splitter[source.Object]
-	dmap.Cutter
+// countedDivisions counts the divisions that a source makes.
+type countedDivisions struct {
+	dmap.Source[source.Object]
 	made *atomic.Int64
 }
 
-func (c countedCuts) Cut(ctx context.Context, reading []dmap.Split) (which int, at dmap.Cursor, ok bool) {
-	if which, at, ok = c.Cutter.Cut(ctx, reading); ok {
-		c.made.Add(1)
+func (c countedDivisions) Plan() dmap.Plan[source.Object] {
+	p := plan(c.Source)
+	trySplit := p.TrySplit
+	p.TrySplit = func(ctx context.Context, reading []dmap.Split) (which int, at dmap.Cursor, ok bool) {
+		if which, at, ok = trySplit(ctx, reading); ok {
+			c.made.Add(1)
+		}
+		return which, at, ok
 	}
-	return which, at, ok
+	return p
 }
 
 func TestRecordSourcesConform(t *testing.T) {
@@ -122,13 +126,13 @@ func TestRecordSourcesConform(t *testing.T) {
 	})
 	t.Run("flatten of two listings", func(t *testing.T) {
 		dmaptest.TestSource(t, func(testing.TB) dmap.Source[[]string] {
-			both := source.Concat[source.Object](source.Objects(bucket, "in/1"), source.Objects(bucket, "in/4"))
+			both := source.Concat(source.Objects(bucket, "in/1"), source.Objects(bucket, "in/4"))
 			return source.Flatten(source.Filter(both, func(o source.Object) bool { return o.Size > 0 }), rowsIn)
 		})
 	})
 	t.Run("flatten to a source of another kind", func(t *testing.T) {
 		dmaptest.TestSource(t, func(testing.TB) dmap.Source[int] {
-			return source.Flatten(source.Objects(bucket, "in/"), func(o source.Object) dmap.Splitter[int] {
+			return source.Flatten(source.Objects(bucket, "in/"), func(o source.Object) dmap.Source[int] {
 				return source.Slice([]int{1, 2, 3})
 			})
 		})

@@ -149,7 +149,7 @@ func TestPendingAndUnreadCompleteACanceledRun(t *testing.T) {
 	require.Len(t, read(t, pending), int(stats.Pending))
 	require.NotEmpty(t, read(t, unread))
 	ids := map[string]bool{}
-	for _, item := range read(t, source.Concat[number](pending, unread)) {
+	for _, item := range read(t, source.Concat(pending, unread)) {
 		require.NoError(t, item.Err)
 		require.GreaterOrEqual(t, item.Value.N, 20)
 		ids[item.ID()] = true
@@ -211,7 +211,7 @@ func TestUnreadOfSourcesWithManySplits(t *testing.T) {
 			seen[r.ID()] = true
 		}
 		manifest := "runs/" + id + "/manifest.json"
-		rest := source.Concat[[]string](source.Pending[[]string](bucket, manifest), source.Unread(src, bucket, manifest))
+		rest := source.Concat(source.Pending[[]string](bucket, manifest), source.Unread(src, bucket, manifest))
 		for _, item := range read(t, rest) {
 			require.NoError(t, item.Err)
 			require.False(t, seen[item.ID()], "%s twice", item.ID())
@@ -253,7 +253,7 @@ func TestObjectsComeBackWithTheirBucket(t *testing.T) {
 
 	found := source.Failures[source.Object](out, ownManifest, source.RedriveOptions{In: in})
 	require.Equal(t, "beta", open(values(read(t, found))[1]))
-	rows := source.Flatten(found, func(o source.Object) dmap.Splitter[[]string] {
+	rows := source.Flatten(found, func(o source.Object) dmap.Source[[]string] {
 		return source.CSVOf(o, source.Strings, source.CSVOptions{Header: []string{"word"}})
 	})
 	require.Equal(t, [][]string{{"alpha"}, {"beta"}}, values(read(t, rows)))
@@ -324,7 +324,7 @@ func TestWrongArgumentsOfARedriveAreToldAtOnce(t *testing.T) {
 	}
 	bucket := memory(t, nil)
 	for _, s := range []dmap.Split{{}, {ID: "x", Object: "x", Version: "dmap:1"}, {Object: "elsewhere", Version: "dmap:1:1:00"}} {
-		for _, err := range source.Failures[int](bucket, "run/manifest.json").Read(t.Context(), s) {
+		for _, err := range plan(source.Failures[int](bucket, "run/manifest.json")).Read(t.Context(), s) {
 			require.ErrorContains(t, err, "it has no split")
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/go-dmap/dmap/dmap/dmaptest"
 )
 
-func TestGeneratedConformsToSplitter(t *testing.T) {
+func TestGeneratedConforms(t *testing.T) {
 	for _, g := range []generated{{101, 7}, {3, 10}, {20, 1}} {
 		items := dmaptest.TestSource(t, func(testing.TB) dmap.Source[int64] { return g })
 		require.Len(t, items, int(g.n))
