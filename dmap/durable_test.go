@@ -137,6 +137,8 @@ func (p *page) End(_ context.Context, e dmap.Ending) error { p.ended = append(p.
 // sparse yields every third of n numbers, the others as skipped, in splits.
 type sparse struct{ pieces }
 
+func (s sparse) Plan() dmap.Plan[int] { return planOf(s) }
+
 func (s sparse) Read(ctx context.Context, split dmap.Split) iter.Seq2[dmap.Item[int], error] {
 	return func(yield func(dmap.Item[int], error) bool) {
 		for item, err := range s.pieces.Read(ctx, split) {
@@ -395,6 +397,8 @@ func TestASourceWhoseCursorsStandStillIsRefusedInADurableRun(t *testing.T) {
 }
 
 type still struct{ pieces }
+
+func (s still) Plan() dmap.Plan[int] { return planOf(s) }
 
 func (s still) Read(ctx context.Context, split dmap.Split) iter.Seq2[dmap.Item[int], error] {
 	return func(yield func(dmap.Item[int], error) bool) {

@@ -76,14 +76,11 @@ type Plan[T any] struct {
 // PlanOf returns the Plan of src. A source without one is read as a single split whose cursors
 // count items: a resumed run reads and drops the items before its cursor.
 func PlanOf[T any](src Source[T]) Plan[T] {
-	switch s := src.(type) {
-	case Planner[T]:
-		return s.Plan()
-	case Splitter[T]:
-		return splitterPlan(s)
+	if p, ok := src.(Planner[T]); ok {
+		return p.Plan()
 	}
 	w := whole[T]{src}
-	return Plan[T]{Splits: w.Splits, Read: w.Read}
+	return Plan[T]{Splits: w.splits, Read: w.read}
 }
 
 // checkedSource returns the reason why src cannot be read at all: it is nil, or its Plan has an
@@ -96,24 +93,4 @@ func checkedSource[T any](src Source[T]) error {
 		return fmt.Errorf("dmap: source: %w", err)
 	}
 	return nil
-}
-
-// splitterPlan is the Plan of a source that has its abilities as interfaces.
-func splitterPlan[T any](s Splitter[T]) Plan[T] {
-	p := Plan[T]{Splits: s.Splits, Read: s.Read}
-	if v, ok := s.(interface{ Validate() error }); ok {
-		p.Err = v.Validate()
-	}
-	if f, ok := s.(Filler[T]); ok {
-		p.Fill = f.Fill
-	}
-	if r, ok := s.(Resumer); ok {
-		p.Resume = func(ctx context.Context, settled func(id string) (Cursor, bool)) iter.Seq2[Split, error] {
-			return r.Resume(ctx, func(id string) Cursor { at, _ := settled(id); return at })
-		}
-	}
-	if c, ok := s.(Cutter); ok {
-		p.TrySplit, p.Readers = c.Cut, c.Readers()
-	}
-	return p
 }

@@ -28,7 +28,7 @@ func TestSource[T any](t *testing.T, open func(tb testing.TB) dmap.Source[T], eq
 	t.Helper()
 	src := open(t)
 	runAll(t, sourceChecks(open, compareBy(equal)))
-	if hasPlan(src) {
+	if _, ok := src.(dmap.Planner[T]); ok {
 		runAll(t, planChecks(open, compareBy(equal)))
 	}
 	items, err := collect(src.Items(t.Context()), -1)
@@ -36,14 +36,6 @@ func TestSource[T any](t *testing.T, open func(tb testing.TB) dmap.Source[T], eq
 		t.Fatalf("dmaptest: read of the source: %v", err)
 	}
 	return items
-}
-
-func hasPlan[T any](src dmap.Source[T]) bool {
-	switch src.(type) {
-	case dmap.Planner[T], dmap.Splitter[T]:
-		return true
-	}
-	return false
 }
 
 func sourceChecks[T any](open func(tb testing.TB) dmap.Source[T], by comparison[T]) []check {
@@ -99,7 +91,7 @@ func itemsOf[T any](tb testing.TB, src dmap.Source[T]) []dmap.Item[T] {
 
 // wellFormed looks at each item by itself, and at its place among the others.
 func wellFormed[T any](tb testing.TB, src dmap.Source[T], items []dmap.Item[T]) {
-	splits := hasPlan(src)
+	_, splits := src.(dmap.Planner[T])
 	seen := map[string]int{}
 	for i, item := range items {
 		id := item.ID()
