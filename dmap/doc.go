@@ -6,7 +6,8 @@
 //
 // # Words
 //
-// A [Source] yields items, always the same in the same order. A [Planner] has a [Plan] to read them in splits; a [Cursor] is a position in a split. A call is one call of the user's function, for one item or one batch.
+// A [Source] yields items, always the same in the same order. A [Planner] has a [Plan] to read them in splits; a [Cursor] is a
+// position in a split. A call is one call of the user's function, for one item or one batch.
 // An item is settled when it has its final outcome: succeeded or failed, or skipped ([ErrSkip]). An item that was read and
 // is not settled is pending: never started, interrupted, or waiting for a retry when the run ended. Interrupted is not failed.
 //
