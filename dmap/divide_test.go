@@ -30,9 +30,13 @@ type sheet struct {
 	busy  atomic.Bool
 }
 
-func (s *sheet) Readers() int { return s.readers }
+func (s *sheet) Plan() dmap.Plan[int] {
+	p := planOf(s)
+	p.TrySplit, p.Readers = s.trySplit, s.readers
+	return p
+}
 
-func (s *sheet) Cut(_ context.Context, reading []dmap.Split) (int, dmap.Cursor, bool) {
+func (s *sheet) trySplit(_ context.Context, reading []dmap.Split) (int, dmap.Cursor, bool) {
 	if !s.busy.CompareAndSwap(false, true) {
 		panic("asked twice at once")
 	}

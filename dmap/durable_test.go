@@ -141,6 +141,8 @@ func (p *page) End(_ context.Context, e dmap.Ending) error { p.ended = append(p.
 // sparse yields every third of n numbers, the others as skipped, in splits.
 type sparse struct{ pieces }
 
+func (s sparse) Plan() dmap.Plan[int] { return planOf(s) }
+
 func (s sparse) Read(ctx context.Context, split dmap.Split) iter.Seq2[dmap.Item[int], error] {
 	return func(yield func(dmap.Item[int], error) bool) {
 		for item, err := range s.pieces.Read(ctx, split) {

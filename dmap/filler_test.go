@@ -11,8 +11,14 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 )
 
-// filler makes a Filler of a splitter that is right.
-type filler struct{ dmap.Splitter[int] }
+// filler adds a correct Fill to a source.
+type filler struct{ splitReader }
+
+func (f filler) Plan() dmap.Plan[int] {
+	p := planOf(f)
+	p.Fill = f.Fill
+	return p
+}
 
 func (f filler) Fill(ctx context.Context, s dmap.Split, items []dmap.Item[int]) (n int, err error) {
 	for item, err := range f.Read(ctx, s) {
@@ -27,7 +33,7 @@ func (f filler) Fill(ctx context.Context, s dmap.Split, items []dmap.Item[int]) 
 }
 
 // What a chunk has when its filling breaks off is unread, not lost.
-func TestAFillerThatPanicsInTheMiddleOfABatchLosesNothing(t *testing.T) {
+func TestAFillThatPanicsInTheMiddleOfABatchLosesNothing(t *testing.T) {
 	right := filler{pieces{3000, 3000}}
 	src := fills{pieces{3000, 3000}, func(s dmap.Split, items []dmap.Item[int]) (int, error) {
 		if s.From.Offset+int64(len(items)) > 2600 {
@@ -46,6 +52,8 @@ func TestAFillerThatPanicsInTheMiddleOfABatchLosesNothing(t *testing.T) {
 // indexed is pieces with the Index of each item.
 type indexed struct{ pieces }
 
+func (p indexed) Plan() dmap.Plan[int] { return planOf(p) }
+
 func (p indexed) Read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[int], error] {
 	return func(yield func(dmap.Item[int], error) bool) {
 		var n int64
@@ -63,6 +71,12 @@ func (p indexed) Read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[int
 type fills struct {
 	pieces
 	fill func(s dmap.Split, items []dmap.Item[int]) (int, error)
+}
+
+func (f fills) Plan() dmap.Plan[int] {
+	p := planOf(f)
+	p.Fill = f.Fill
+	return p
 }
 
 func (f fills) Fill(_ context.Context, s dmap.Split, items []dmap.Item[int]) (int, error) {
@@ -123,7 +137,7 @@ func TestBatchesOfFilledItemsCloseByBytes(t *testing.T) {
 	require.Equal(t, []int{2, 1, 1, 3, 1}, s.all)
 }
 
-func TestAFillerThatBreaksEndsTheRun(t *testing.T) {
+func TestAFillThatBreaksEndsTheRun(t *testing.T) {
 	right := filler{pieces{100, 100}}
 	for name, c := range map[string]struct {
 		fill func(s dmap.Split, items []dmap.Item[int]) (int, error)
@@ -165,7 +179,7 @@ func TestAFillThatSkipsKeepsTheOtherItems(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			right := filler{indexed{pieces{3000, 700}}}
 			want := map[int]int64{}
-			for _, s := range right.Splitter.(indexed).all(t) {
+			for _, s := range right.splitReader.(indexed).all(t) {
 				if !skip(s.Value) {
 					want[s.Value] = s.Index
 				}

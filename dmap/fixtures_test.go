@@ -27,8 +27,20 @@ func (n numbers) Items(context.Context) iter.Seq2[dmap.Item[int], error] {
 	}
 }
 
+// splitReader is a source that is read in splits. A type that embeds one and replaces Read must have a
+// Plan of its own, else the engine reads the embedded one.
+type splitReader interface {
+	dmap.Source[int]
+	Splits(ctx context.Context) iter.Seq2[dmap.Split, error]
+	Read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[int], error]
+}
+
+func planOf(s splitReader) dmap.Plan[int] { return dmap.Plan[int]{Splits: s.Splits, Read: s.Read} }
+
 // pieces is a source of ints in splits of each.
 type pieces struct{ n, each int }
+
+func (p pieces) Plan() dmap.Plan[int] { return planOf(p) }
 
 func (p pieces) Items(ctx context.Context) iter.Seq2[dmap.Item[int], error] {
 	return func(yield func(dmap.Item[int], error) bool) {

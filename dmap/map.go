@@ -52,7 +52,7 @@ func StartBatch[T, R any](ctx context.Context, src Source[T], limits batch.Limit
 
 // launch checks everything, then starts the engine.
 func launch[T, R any](ctx context.Context, j job[T, R], src Source[T], limits batch.Limits, opts Options, sinks []Sink[R], noFn bool) (*Run, error) {
-	errs := []error{opts.validate(), checked("source", src)}
+	errs := []error{opts.validate(), checkedSource(src)}
 	if j.inBatches {
 		errs = append(errs, limits.Validate())
 	}

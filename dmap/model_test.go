@@ -38,7 +38,7 @@ const (
 type plan struct {
 	fates   []fate
 	each    int  // items of a split; 0: a source without splits
-	fills   bool // the source is a Filler
+	fills   bool // the Plan has a Fill
 	batch   int  // items of a batch; 0: Map
 	opts    dmap.Options
 	durable bool
@@ -155,6 +155,8 @@ type fated struct {
 	pieces
 	fates []fate
 }
+
+func (f fated) Plan() dmap.Plan[int] { return planOf(f) }
 
 func (f fated) Read(ctx context.Context, split dmap.Split) iter.Seq2[dmap.Item[int], error] {
 	return func(yield func(dmap.Item[int], error) bool) {

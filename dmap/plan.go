@@ -2,75 +2,95 @@ package dmap
 
 import (
 	"context"
+	"fmt"
 	"iter"
 )
 
-// Planner is a Source that can be read in splits: by several readers at once, from the middle after a crash.
+// Planner is a Source that can be read in splits: by several readers at once, from the middle after
+// a crash.
 type Planner[T any] interface {
 	Source[T]
-	// Plan says how. It does no I/O; it is called once per run, and once by each source that wraps this one.
+	// Plan says how. It does no I/O. Map calls it a few times before a run, and so does each source
+	// that wraps this one.
 	Plan() Plan[T]
 }
 
-// Plan says how a source is read in splits. Splits and Read are required; each other function may be nil, which means
-// that the source cannot do this. A source that wraps another copies the Plan of that one, replaces what it changes, and
-// sets to nil what it cannot keep.
+// Plan says how a source is read in splits. Splits and Read are required; each other function may
+// be nil, which means that the source cannot do this. A source that wraps another copies the Plan
+// of that one, replaces what it changes, and sets to nil what it cannot keep.
 //
-// The functions are called from several goroutines at once, unless they say otherwise. Reading all splits in order yields
-// exactly what Items yields.
+// The functions are called from several goroutines at once, unless they say otherwise. Reading all
+// splits in order yields exactly what Items yields.
 type Plan[T any] struct {
-	// Splits yields the splits in source order, as they become known. It is called once per run, and consumed by one
-	// goroutine. An error ends the run.
+	// Err is all that is wrong with the arguments of the source, joined. Map returns it before any
+	// I/O, and a source that wraps this one includes it in its own. If it is set, Map uses nothing
+	// else of the Plan. nil: nothing is wrong.
+	Err error
+	// Splits yields the splits in source order, as they become known. It is called once per run,
+	// and consumed by one goroutine. An error ends the run.
 	Splits func(ctx context.Context) iter.Seq2[Split, error]
-	// Read yields the items of s. s.From may be any Item.Next that an earlier Read of this split yielded: then exactly
-	// the items after that one follow, with the same keys, offsets and values. Read may yield items after s.To: the
-	// engine stops there. An error ends the run.
+	// Read yields the items of s. s.From may be any Item.Next that an earlier Read of this split
+	// yielded: then exactly the items after that one follow, with the same keys, offsets and
+	// values. Read may yield items after s.To: the engine stops there. An error ends the run.
 	Read func(ctx context.Context, s Split) iter.Seq2[Item[T], error]
-	// Fill sets items to the first items that Read would yield for s, without their Index, and returns their number,
-	// which is less than len(items) only at the end of s. It does not block; it is for items that lie in memory or are
-	// computed. The engine passes zeroed items and calls Fill instead of Read, unless TrySplit is set.
+	// Fill sets items to the first items that Read would yield for s, without their Index, and
+	// returns their number, which is less than len(items) only at the end of s. It does not block;
+	// it is for items that lie in memory or are computed. The engine passes zeroed items and calls
+	// Fill instead of Read, unless TrySplit is set.
 	Fill func(ctx context.Context, s Split, items []Item[T]) (n int, err error)
-	// Resume is Splits for a run that resumes. It may leave out what is settled: settled returns the cursor up to which
-	// the split with this ID is settled from its start, and false if nothing at its start is. The zero Cursor with true
-	// means that the whole split is settled.
+	// Resume is Splits for a run that resumes. It may leave out what is settled: settled returns
+	// the cursor up to which the split with this ID is settled from its start, and false if nothing
+	// at its start is. The zero Cursor with true means that the whole split is settled.
 	Resume func(ctx context.Context, settled func(id string) (Cursor, bool)) iter.Seq2[Split, error]
-	// TrySplit divides a split while it is read, for a reader that has run out of splits. reading are the splits that
-	// are being read, each From the position of its reader. TrySplit returns one of them and a cursor inside it: its
-	// reader stops there (see EndOf), and the idle reader reads the rest, as a split with the same ID. ok is false if
-	// no division is worth it now; the engine asks again after more has been read. TrySplit may ask the store. The
-	// engine makes one call at a time in a run.
+	// TrySplit divides a split while it is read, for a reader that has run out of splits. reading
+	// are the splits that are being read, each From the position of its reader. TrySplit returns
+	// one of them and a cursor inside it: its reader stops there (see EndOf), and the idle reader
+	// reads the rest, as a split with the same ID. ok is false if no division is worth it now; the
+	// engine asks again after more has been read. TrySplit may ask the store. The engine makes one
+	// call at a time in a run.
 	TrySplit func(ctx context.Context, reading []Split) (which int, at Cursor, ok bool)
-	// Readers is the number of splits to read at once, 1 to 256. 0: 8. Options.MaxItems and MaxConcurrency 1 need the
-	// order of the source, so there one reader reads.
+	// Readers is the number of splits to read at once, 1 to 256. 0: 8. Options.MaxItems and
+	// MaxConcurrency 1 need the order of the source, so there one reader reads.
 	Readers int
+
+	// The rest is for sources that wrap this one: Concat and Flatten of package source. Each may be
+	// left out.
+
+	// LocalKeys reports whether the keys of the items of s are unique only within this source, as
+	// those of a slice are, which are numbered from 0. Where it returns true, Concat puts the
+	// position of this source before the key. nil: the keys name something outside, such as
+	// objects, and Concat leaves them as they are.
+	LocalKeys func(s Split) bool
+	// Whole is the whole source as one split that can be read without Splits, by a single request
+	// if the source reads an object; its cursors must be Offsets without a Key. Flatten, which
+	// reads many such sources at once, reads it so, and resumes inside it at an Offset. The zero
+	// Split: there is none, so Flatten reads Items and counts them.
+	Whole Split
+	// Origins are the places that values belong to which can be opened, in source order: what
+	// source.Object keeps about its bucket. A source that passes such values on passes Origins on.
+	// Flatten finds a single origin by itself; of several it needs the list, because a resumed run
+	// must number them as the first run did.
+	Origins []any
 }
 
-// PlanOf returns the Plan of src. A source without one is read as a single split whose cursors count items: a resumed run
-// reads and drops the items before its cursor.
+// PlanOf returns the Plan of src. A source without one is read as a single split whose cursors
+// count items: a resumed run reads and drops the items before its cursor.
 func PlanOf[T any](src Source[T]) Plan[T] {
-	switch s := src.(type) {
-	case Planner[T]:
-		return s.Plan()
-	case Splitter[T]:
-		return splitterPlan(s)
+	if p, ok := src.(Planner[T]); ok {
+		return p.Plan()
 	}
 	w := whole[T]{src}
-	return Plan[T]{Splits: w.Splits, Read: w.Read}
+	return Plan[T]{Splits: w.splits, Read: w.read}
 }
 
-// splitterPlan is the Plan of a source that has its abilities as interfaces.
-func splitterPlan[T any](s Splitter[T]) Plan[T] {
-	p := Plan[T]{Splits: s.Splits, Read: s.Read}
-	if f, ok := s.(Filler[T]); ok {
-		p.Fill = f.Fill
+// checkedSource returns the reason why src cannot be read at all: it is nil, or its Plan has an
+// Err.
+func checkedSource[T any](src Source[T]) error {
+	if err := checked("source", src); err != nil {
+		return err
 	}
-	if r, ok := s.(Resumer); ok {
-		p.Resume = func(ctx context.Context, settled func(id string) (Cursor, bool)) iter.Seq2[Split, error] {
-			return r.Resume(ctx, func(id string) Cursor { at, _ := settled(id); return at })
-		}
+	if err := PlanOf(src).Err; err != nil {
+		return fmt.Errorf("dmap: source: %w", err)
 	}
-	if c, ok := s.(Cutter); ok {
-		p.TrySplit, p.Readers = c.Cut, c.Readers()
-	}
-	return p
+	return nil
 }

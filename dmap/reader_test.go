@@ -197,6 +197,8 @@ func TestADurableRunRefusesCursorsThatDoNotGrow(t *testing.T) {
 
 type still struct{ pieces }
 
+func (s still) Plan() dmap.Plan[int] { return planOf(s) }
+
 func (s still) Read(ctx context.Context, split dmap.Split) iter.Seq2[dmap.Item[int], error] {
 	return func(yield func(dmap.Item[int], error) bool) {
 		for item, err := range s.pieces.Read(ctx, split) {

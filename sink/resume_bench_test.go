@@ -29,6 +29,8 @@ func (m million) Items(ctx context.Context) iter.Seq2[dmap.Item[int], error] {
 	return m.Read(ctx, dmap.Split{ID: "all"})
 }
 
+func (m million) Plan() dmap.Plan[int] { return dmap.Plan[int]{Splits: m.Splits, Read: m.Read} }
+
 func (million) Splits(context.Context) iter.Seq2[dmap.Split, error] {
 	return func(yield func(dmap.Split, error) bool) { _ = yield(dmap.Split{ID: "all"}, nil) }
 }

@@ -22,7 +22,8 @@ import (
 
 var _ dmap.Committer = (*sink.Folder[int])(nil)
 
-// upTo can be read from the middle.
+func (n upTo) Plan() dmap.Plan[int] { return dmap.Plan[int]{Splits: n.Splits, Read: n.Read} }
+
 func (n upTo) Splits(context.Context) iter.Seq2[dmap.Split, error] {
 	return func(yield func(dmap.Split, error) bool) {
 		_ = yield(dmap.Split{ID: "all", To: dmap.Cursor{Offset: int64(n)}}, nil)

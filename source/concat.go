@@ -2,62 +2,100 @@ package source
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/go-dmap/dmap/dmap"
 )
 
-// Concat yields the items of one source after those of the other. Items of different sources must not have the same ID,
-// as the same key in two buckets would: IDs identify results and make idempotency keys. Slices and sequences are told
-// apart: their keys become "0/item", "1/item"; but not those of Failures, Pending and Unread, which are known by them.
-func Concat[T any](sources ...dmap.Source[T]) dmap.Splitter[T] {
-	c := &concat[T]{sources: sources}
-	if c.invalid = invalid(c, checkParts(sources...)); c.invalid != nil {
-		return c
+// Concat yields the items of one source after those of the other. Items of different sources must
+// not have the same ID, as the same key in two buckets would: IDs identify results and make
+// idempotency keys. Items that are numbered within their source, as those of slices and sequences,
+// get the position of their source as a prefix: "0/item", "1/item" (see dmap.Plan.LocalKeys).
+//
+// The run reads the sources at once, each as it can be read: Concat plans, reads, resumes and
+// divides the splits of each source by its own Plan. It fills only if all sources do.
+func Concat[T any](sources ...dmap.Source[T]) dmap.Source[T] {
+	names := make([]string, len(sources))
+	for i, src := range sources {
+		names[i] = nameOf(src)
 	}
-	for _, src := range sources {
-		c.pieces = append(c.pieces, dmap.Pieces(src))
+	out := &planned[T]{name: "concat of (" + strings.Join(names, ") and (") + ")"}
+	parts, err := plansOf(sources...)
+	if err != nil {
+		out.plan = brokenPlan[T](invalid(out, err))
+		return out
 	}
-	return c
+	out.plan = (&concat[T]{name: out.name, parts: parts}).plan()
+	return out
 }
 
+// concat routes by the ID of a split, which starts with the position of its source: "1/keys".
 type concat[T any] struct {
-	sources []dmap.Source[T]
-	pieces  []dmap.Splitter[T]
-	invalid error
+	name  string
+	parts []dmap.Plan[T]
+	asked atomic.Uint32 // the calls of trySplit, so that each starts with another part
 }
 
-// Validate returns all that is wrong with the sources, joined.
-func (c *concat[T]) Validate() error { return c.invalid }
-
-func (c *concat[T]) String() string {
-	names := make([]string, len(c.sources))
-	for i, src := range c.sources {
-		names[i] = name(src)
+func (c *concat[T]) plan() dmap.Plan[T] {
+	out := dmap.Plan[T]{Splits: c.splits, Read: c.read, LocalKeys: c.localKeys}
+	fills, resumes, divides := len(c.parts) > 0, false, false
+	// The largest number of readers, and at least the default, so that parts with one reader each
+	// are read together. Not the sum: each part chose its number for the memory and the connections
+	// that its readers take.
+	out.Readers = defaultReaders
+	for _, p := range c.parts {
+		fills = fills && p.Fill != nil
+		resumes = resumes || p.Resume != nil
+		divides = divides || p.TrySplit != nil
+		out.Readers = max(out.Readers, p.Readers)
+		out.Origins = append(out.Origins, p.Origins...)
 	}
-	return "concat of (" + strings.Join(names, ") and (") + ")"
-}
-
-func (c *concat[T]) origins() []*origin {
-	var all []*origin
-	for _, src := range c.sources {
-		all = append(all, originsOf(src)...)
+	if fills {
+		out.Fill = c.fill
 	}
-	return all
+	if resumes {
+		out.Resume = c.resume
+	}
+	if divides {
+		out.TrySplit = c.trySplit
+	}
+	return out
 }
 
-// Splits yields those of each source, with its position before their IDs.
-func (c *concat[T]) Splits(ctx context.Context) iter.Seq2[dmap.Split, error] {
-	return func(yield func(dmap.Split, error) bool) {
-		if c.invalid != nil {
-			yield(dmap.Split{}, c.invalid)
-			return
+func prefix(i int) string { return strconv.Itoa(i) + "/" }
+
+// part returns the position of the part that s belongs to, and s as that part knows it.
+func (c *concat[T]) part(s dmap.Split) (i int, own dmap.Split, err error) {
+	position, id, ok := strings.Cut(s.ID, "/")
+	i, err = strconv.Atoi(position)
+	if !ok || err != nil || i < 0 || i >= len(c.parts) {
+		return 0, s, invalidNamed(c.name, unknownSplit(s))
+	}
+	s.ID = id
+	return i, s, nil
+}
+
+func (c *concat[T]) splits(ctx context.Context) iter.Seq2[dmap.Split, error] {
+	return c.each(func(_ int, p dmap.Plan[T]) iter.Seq2[dmap.Split, error] { return p.Splits(ctx) })
+}
+
+func (c *concat[T]) resume(ctx context.Context, settled func(id string) (dmap.Cursor, bool)) iter.Seq2[dmap.Split, error] {
+	return c.each(func(i int, p dmap.Plan[T]) iter.Seq2[dmap.Split, error] {
+		if p.Resume == nil {
+			return p.Splits(ctx)
 		}
-		for i, src := range c.pieces {
-			for split, err := range src.Splits(ctx) {
+		return p.Resume(ctx, func(id string) (dmap.Cursor, bool) { return settled(prefix(i) + id) })
+	})
+}
+
+// each yields the splits that plan returns for each part.
+func (c *concat[T]) each(plan func(i int, p dmap.Plan[T]) iter.Seq2[dmap.Split, error]) iter.Seq2[dmap.Split, error] {
+	return func(yield func(dmap.Split, error) bool) {
+		for i, p := range c.parts {
+			for split, err := range plan(i, p) {
 				split.ID = prefix(i) + split.ID
 				if !yield(split, err) || err != nil {
 					return
@@ -67,30 +105,25 @@ func (c *concat[T]) Splits(ctx context.Context) iter.Seq2[dmap.Split, error] {
 	}
 }
 
-func prefix(i int) string { return strconv.Itoa(i) + "/" }
-
-func (c *concat[T]) Items(ctx context.Context) iter.Seq2[dmap.Item[T], error] {
-	return inOrder(ctx, c)
+func (c *concat[T]) localKeys(s dmap.Split) bool {
+	i, own, err := c.part(s)
+	return err == nil && c.parts[i].LocalKeys != nil && c.parts[i].LocalKeys(own)
 }
 
-func (c *concat[T]) Read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[T], error] {
-	position, id, ok := strings.Cut(s.ID, "/")
-	i, err := strconv.Atoi(position)
-	switch {
-	case c.invalid != nil:
-		return broken[dmap.Item[T]](c.invalid)
-	case !ok || err != nil || i < 0 || i >= len(c.pieces):
-		return broken[dmap.Item[T]](invalid(c, unknownSplit(s)))
+func (c *concat[T]) read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[T], error] {
+	i, own, err := c.part(s)
+	if err != nil {
+		return broken[dmap.Item[T]](err)
 	}
-	s.ID = id
+	p := c.parts[i]
+	if p.LocalKeys == nil || !p.LocalKeys(own) {
+		return p.Read(ctx, own)
+	}
 	return func(yield func(dmap.Item[T], error) bool) {
-		own := prefix(i) + ownKey
-		if _, keeps := c.pieces[i].(interface{ keepsKeys() }); keeps {
-			own = ownKey
-		}
-		for item, err := range c.pieces[i].Read(ctx, s) {
-			if item.Key == ownKey {
-				item.Key = own
+		keys := prefixed{prefix: prefix(i)}
+		for item, err := range p.Read(ctx, own) {
+			if err == nil {
+				item.Key = keys.key(item.Key)
 			}
 			if !yield(item, err) || err != nil {
 				return
@@ -99,6 +132,54 @@ func (c *concat[T]) Read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[
 	}
 }
 
-func unknownSplit(s dmap.Split) error {
-	return fmt.Errorf("it has no split %q", s.ID)
+func (c *concat[T]) fill(ctx context.Context, s dmap.Split, items []dmap.Item[T]) (int, error) {
+	i, own, err := c.part(s)
+	if err != nil {
+		return 0, err
+	}
+	p := c.parts[i]
+	n, err := p.Fill(ctx, own, items)
+	if err != nil || p.LocalKeys == nil || !p.LocalKeys(own) {
+		return n, err
+	}
+	keys := prefixed{prefix: prefix(i)}
+	for k := range items[:max(0, min(n, len(items)))] {
+		items[k].Key = keys.key(items[k].Key)
+	}
+	return n, nil
+}
+
+// prefixed puts a prefix before keys. Equal keys that follow each other share their memory.
+type prefixed struct{ prefix, last, result string }
+
+func (p *prefixed) key(key string) string {
+	if p.result == "" || key != p.last {
+		p.last, p.result = key, p.prefix+key
+	}
+	return p.result
+}
+
+// trySplit asks one part after the other, each about its own splits. It starts with another part at
+// each call, so that all are divided alike.
+func (c *concat[T]) trySplit(ctx context.Context, reading []dmap.Split) (which int, at dmap.Cursor, ok bool) {
+	splits := make([][]dmap.Split, len(c.parts))
+	indexes := make([][]int, len(c.parts)) // in reading
+	for k, s := range reading {
+		if i, own, err := c.part(s); err == nil && c.parts[i].TrySplit != nil {
+			splits[i] = append(splits[i], own)
+			indexes[i] = append(indexes[i], k)
+		}
+	}
+	start := int(c.asked.Add(1)) % max(1, len(c.parts))
+	for n := range c.parts {
+		i := (start + n) % len(c.parts)
+		if len(splits[i]) == 0 {
+			continue
+		}
+		which, at, ok := c.parts[i].TrySplit(ctx, splits[i])
+		if ok && which >= 0 && which < len(splits[i]) {
+			return indexes[i][which], at, true
+		}
+	}
+	return 0, at, false
 }

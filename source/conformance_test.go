@@ -60,14 +60,14 @@ func tree() map[string]string {
 	return objects
 }
 
-func rowsIn(o source.Object) dmap.Splitter[[]string] { return source.CSVOf(o, source.Strings) }
+func rowsIn(o source.Object) dmap.Source[[]string] { return source.CSVOf(o, source.Strings) }
 
 func TestObjectsConform(t *testing.T) {
 	for name, open := range map[string]func(testing.TB, map[string]string) *blob.Bucket{"memory": memory, "folder": folder} {
 		t.Run(name, func(t *testing.T) {
 			bucket := open(t, tree())
 			same := func(a, b source.Object) bool { return a.Key == b.Key && a.Size == b.Size && a.ModTime.Equal(b.ModTime) }
-			dmaptest.TestSplitter(t, func(testing.TB) dmap.Splitter[source.Object] {
+			dmaptest.TestSource(t, func(testing.TB) dmap.Source[source.Object] {
 				return source.Objects(bucket, "a", source.ObjectsOptions{Glob: "**/[0-3].json"})
 			}, same)
 		})
@@ -80,27 +80,31 @@ func TestObjectsListedByManyConform(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bucket := blob.NewBucket(&cloud{keys: shapes(4500)[name], inclusive: inclusive})
 			defer bucket.Close()
-			var cuts atomic.Int64
-			dmaptest.TestSplitter(t, func(testing.TB) dmap.Splitter[source.Object] {
-				objects := source.Objects(bucket, "", source.ObjectsOptions{Store: seekable, Listers: 5})
-				return countedCuts{objects, objects.(dmap.Cutter), &cuts}
+			var made atomic.Int64
+			dmaptest.TestSource(t, func(testing.TB) dmap.Source[source.Object] {
+				return countedDivisions{source.Objects(bucket, "", source.ObjectsOptions{Store: seekable, Listers: 5}), &made}
 			}, func(a, b source.Object) bool { return a.Key == b.Key && a.Size == b.Size })
-			require.Greater(t, cuts.Load(), int64(5))
+			require.Greater(t, made.Load(), int64(5))
 		})
 	}
 }
 
-type countedCuts struct {
-	dmap.Splitter[source.Object]
-	dmap.Cutter
+// countedDivisions counts the divisions that a source makes.
+type countedDivisions struct {
+	dmap.Source[source.Object]
 	made *atomic.Int64
 }
 
-func (c countedCuts) Cut(ctx context.Context, reading []dmap.Split) (which int, at dmap.Cursor, ok bool) {
-	if which, at, ok = c.Cutter.Cut(ctx, reading); ok {
-		c.made.Add(1)
+func (c countedDivisions) Plan() dmap.Plan[source.Object] {
+	p := plan(c.Source)
+	trySplit := p.TrySplit
+	p.TrySplit = func(ctx context.Context, reading []dmap.Split) (which int, at dmap.Cursor, ok bool) {
+		if which, at, ok = trySplit(ctx, reading); ok {
+			c.made.Add(1)
+		}
+		return which, at, ok
 	}
-	return which, at, ok
+	return p
 }
 
 func TestRecordSourcesConform(t *testing.T) {
@@ -108,27 +112,27 @@ func TestRecordSourcesConform(t *testing.T) {
 		"rows.csv": manyRows(), "lines.jsonl": manyLines(), "in/1": manyRows(), "in/2": "a,b\n", "in/3": "", "in/4": manyRows(), "in/5/": "",
 	})
 	t.Run("csv", func(t *testing.T) {
-		dmaptest.TestSplitter(t, func(testing.TB) dmap.Splitter[[]string] {
+		dmaptest.TestSource(t, func(testing.TB) dmap.Source[[]string] {
 			return source.CSV(bucket, "rows.csv", source.Strings)
 		})
 	})
 	t.Run("json lines", func(t *testing.T) {
-		dmaptest.TestSplitter(t, func(testing.TB) dmap.Splitter[number] { return source.JSONLines[number](bucket, "lines.jsonl") })
+		dmaptest.TestSource(t, func(testing.TB) dmap.Source[number] { return source.JSONLines[number](bucket, "lines.jsonl") })
 	})
 	t.Run("flatten", func(t *testing.T) {
-		dmaptest.TestSplitter(t, func(testing.TB) dmap.Splitter[[]string] {
+		dmaptest.TestSource(t, func(testing.TB) dmap.Source[[]string] {
 			return source.Flatten(source.Objects(bucket, "in/"), rowsIn)
 		})
 	})
 	t.Run("flatten of two listings", func(t *testing.T) {
-		dmaptest.TestSplitter(t, func(testing.TB) dmap.Splitter[[]string] {
-			both := source.Concat[source.Object](source.Objects(bucket, "in/1"), source.Objects(bucket, "in/4"))
+		dmaptest.TestSource(t, func(testing.TB) dmap.Source[[]string] {
+			both := source.Concat(source.Objects(bucket, "in/1"), source.Objects(bucket, "in/4"))
 			return source.Flatten(source.Filter(both, func(o source.Object) bool { return o.Size > 0 }), rowsIn)
 		})
 	})
 	t.Run("flatten to a source of another kind", func(t *testing.T) {
-		dmaptest.TestSplitter(t, func(testing.TB) dmap.Splitter[int] {
-			return source.Flatten(source.Objects(bucket, "in/"), func(o source.Object) dmap.Splitter[int] {
+		dmaptest.TestSource(t, func(testing.TB) dmap.Source[int] {
+			return source.Flatten(source.Objects(bucket, "in/"), func(o source.Object) dmap.Source[int] {
 				return source.Slice([]int{1, 2, 3})
 			})
 		})
@@ -140,18 +144,18 @@ func TestSourcesInMemoryConform(t *testing.T) {
 	for i := range numbers {
 		numbers[i] = i
 	}
-	slice := func(testing.TB) dmap.Splitter[int] { return source.Slice(numbers) }
-	t.Run("slice", func(t *testing.T) { dmaptest.TestSplitter(t, slice) })
+	slice := func(testing.TB) dmap.Source[int] { return source.Slice(numbers) }
+	t.Run("slice", func(t *testing.T) { dmaptest.TestSource(t, slice) })
 	t.Run("sequence", func(t *testing.T) {
 		dmaptest.TestSource(t, func(testing.TB) dmap.Source[int] { return source.Seq(slices.Values(numbers[:40])) })
 	})
 	t.Run("filter", func(t *testing.T) {
-		dmaptest.TestSplitter(t, func(testing.TB) dmap.Splitter[int] {
+		dmaptest.TestSource(t, func(testing.TB) dmap.Source[int] {
 			return source.Filter(source.Slice(numbers), func(n int) bool { return n%3 > 0 })
 		})
 	})
 	t.Run("transform", func(t *testing.T) {
-		dmaptest.TestSplitter(t, func(testing.TB) dmap.Splitter[string] {
+		dmaptest.TestSource(t, func(testing.TB) dmap.Source[string] {
 			return source.Transform(source.Slice(numbers), func(_ context.Context, n int) (string, error) {
 				if n%5 == 0 {
 					return "", errors.New("five")
@@ -161,7 +165,7 @@ func TestSourcesInMemoryConform(t *testing.T) {
 		})
 	})
 	t.Run("concat", func(t *testing.T) {
-		dmaptest.TestSplitter(t, func(testing.TB) dmap.Splitter[int] {
+		dmaptest.TestSource(t, func(testing.TB) dmap.Source[int] {
 			return source.Concat(source.Slice(numbers), source.Seq(slices.Values(numbers[:10])), source.Slice[int](nil))
 		})
 	})

@@ -56,14 +56,14 @@ const (
 // Quoting is that of RFC 4180, lines end in LF or CRLF, empty lines are no rows. A row that is malformed or does not decode
 // fails as an item; a quote that is never closed ends the source, with an error that says where it was opened. Objects may be
 // compressed: see Decompress.
-func CSV[T any](bucket *blob.Bucket, key string, decode RowDecoder[T], options ...CSVOptions) dmap.Splitter[T] {
+func CSV[T any](bucket *blob.Bucket, key string, decode RowDecoder[T], options ...CSVOptions) dmap.Source[T] {
 	object, err := named(bucket, key, originOf(bucket, first(options).StallTimeout, first(options).Store))
 	return csvRecords(object, false, err, decode, options)
 }
 
 // CSVOf is CSV for an object of a listing, which it reads without asking for its attributes; see Flatten. The stall timeout
 // is that of the listing.
-func CSVOf[T any](object Object, decode RowDecoder[T], options ...CSVOptions) dmap.Splitter[T] {
+func CSVOf[T any](object Object, decode RowDecoder[T], options ...CSVOptions) dmap.Source[T] {
 	return csvRecords(object, true, nil, decode, options)
 }
 

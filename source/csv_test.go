@@ -15,7 +15,7 @@ import (
 	"github.com/go-dmap/dmap/source"
 )
 
-func csvOf(tb testing.TB, data string, options ...source.CSVOptions) dmap.Splitter[[]string] {
+func csvOf(tb testing.TB, data string, options ...source.CSVOptions) dmap.Source[[]string] {
 	return source.CSV(memory(tb, map[string]string{"k": data}), "k", source.Strings, options...)
 }
 
@@ -183,11 +183,11 @@ func TestIntoSaysAtOnceWhatItCannotFill(t *testing.T) {
 func TestObjectThatChangesBetweenSplitAndReadIsRefused(t *testing.T) {
 	bucket := memory(t, map[string]string{"k": "a\n1\n"})
 	src := source.CSV(bucket, "k", source.Strings)
-	for split, err := range src.Splits(t.Context()) {
+	for split, err := range plan(src).Splits(t.Context()) {
 		require.NoError(t, err)
 		require.NotEmpty(t, split.Version)
 		require.NoError(t, bucket.WriteAll(t.Context(), "k", []byte("a\n2\n3\n"), nil))
-		for _, err := range src.Read(t.Context(), split) {
+		for _, err := range plan(src).Read(t.Context(), split) {
 			require.ErrorIs(t, err, source.ErrChanged)
 			require.ErrorContains(t, err, `"k"`)
 		}
@@ -199,7 +199,7 @@ func TestPartsOfAnObjectTakeTheRowsThatStartInThem(t *testing.T) {
 	src := csvOf(t, data)
 	var got []string
 	for _, part := range [][2]int64{{0, 7}, {7, 11}, {11, 0}, {int64(len(data)), 0}} {
-		for item, err := range src.Read(t.Context(), dmap.Split{From: dmap.Cursor{Offset: part[0]}, To: dmap.Cursor{Offset: part[1]}}) {
+		for item, err := range plan(src).Read(t.Context(), dmap.Split{From: dmap.Cursor{Offset: part[0]}, To: dmap.Cursor{Offset: part[1]}}) {
 			require.NoError(t, err)
 			got = append(got, fmt.Sprint(part[0], item.Value))
 		}

@@ -40,24 +40,24 @@ func TestCompressedSourcesConform(t *testing.T) {
 		"array.zst": zstandard(t, manyValues()), "unnamed": gzipped(t, manyLines()), "plain.gz": manyRows(),
 	}
 	bucket := folder(t, objects)
-	rows := func(key string) func(testing.TB) dmap.Splitter[[]string] {
-		return func(testing.TB) dmap.Splitter[[]string] { return source.CSV(bucket, key, source.Strings) }
+	rows := func(key string) func(testing.TB) dmap.Source[[]string] {
+		return func(testing.TB) dmap.Source[[]string] { return source.CSV(bucket, key, source.Strings) }
 	}
 	for _, key := range []string{"rows.csv.gz", "rows.csv.zst", "plain.gz"} {
 		t.Run(key, func(t *testing.T) {
-			dmaptest.TestSplitter(t, rows(key))
+			dmaptest.TestSource(t, rows(key))
 			plain := source.CSV(memory(t, map[string]string{"k": manyRows()}), "k", source.Strings)
 			require.Equal(t, values(read(t, plain)), values(read(t, rows(key)(t))))
 		})
 	}
 	t.Run("json lines", func(t *testing.T) {
-		dmaptest.TestSplitter(t, func(testing.TB) dmap.Splitter[number] { return source.JSONLines[number](bucket, "lines.jsonl.GZ") })
+		dmaptest.TestSource(t, func(testing.TB) dmap.Source[number] { return source.JSONLines[number](bucket, "lines.jsonl.GZ") })
 	})
 	t.Run("json array", func(t *testing.T) {
-		dmaptest.TestSplitter(t, func(testing.TB) dmap.Splitter[number] { return source.JSONArray[number](bucket, "array.zst") })
+		dmaptest.TestSource(t, func(testing.TB) dmap.Source[number] { return source.JSONArray[number](bucket, "array.zst") })
 	})
 	t.Run("by its content", func(t *testing.T) {
-		dmaptest.TestSplitter(t, func(testing.TB) dmap.Splitter[number] {
+		dmaptest.TestSource(t, func(testing.TB) dmap.Source[number] {
 			return source.JSONLines(bucket, "unnamed", source.JSONLinesOptions[number]{Decompress: source.DecompressAny})
 		})
 	})

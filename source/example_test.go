@@ -159,7 +159,7 @@ func ExampleFlatten() {
 	ctx := context.Background()
 	bucket := bucketOf(ctx, "in/a.csv", "n\n1\n2\n", "in/b.csv", "n\n3\n", "in/c.csv", "")
 	defer bucket.Close()
-	rows := source.Flatten(source.Objects(bucket, "in/"), func(o source.Object) dmap.Splitter[[]string] {
+	rows := source.Flatten(source.Objects(bucket, "in/"), func(o source.Object) dmap.Source[[]string] {
 		return source.CSVOf(o, source.Strings)
 	})
 	show(ctx, rows)

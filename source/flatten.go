@@ -13,65 +13,59 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 )
 
-// Flatten yields what is in the objects instead of the objects: LOAD_AND_FLATTEN of Step Functions. open makes a source
-// of one object, mostly by CSVOf or JSONLinesOf; it does no I/O, and is called on the goroutines that read.
+// Flatten yields the contents of objects instead of the objects, like LOAD_AND_FLATTEN of Step
+// Functions. open returns a source for one object, mostly by CSVOf or JSONLinesOf; it does no I/O,
+// and is called on the goroutines that read.
 //
-// Each object is a split, known as soon as it is listed. One that cannot be opened, or not be read to its end, costs one
-// failed item that names the object and where its rest begins; the run goes on. Objects must come from Objects, through
-// Filter and Concat at most.
-func Flatten[T any](from dmap.Source[Object], open func(Object) dmap.Splitter[T]) dmap.Splitter[T] {
-	f := &flatten[T]{objects: from, open: open, from: originsOf(from)}
-	err := checkParts(from)
+// Each object is a split, known as soon as it is listed. The listing uses all the listers of
+// Objects, up to 100,000 objects before the ones that are read. An object that cannot be opened, or
+// not be read to its end, costs one failed item that names the object and the offset of the first
+// record that was not read; the run continues. from may be any source of objects that came from
+// Objects, or that Object.In has bound: all to one bucket, unless its Plan has Origins.
+func Flatten[T any](from dmap.Source[Object], open func(Object) dmap.Source[T]) dmap.Source[T] {
+	out := &planned[T]{name: "contents of " + nameOf(from)}
+	plans, err := plansOf(from)
 	if open == nil {
 		err = errors.Join(err, errors.New("open is nil"))
 	}
-	if err == nil && len(f.from) == 0 {
-		err = fmt.Errorf("%s: only the objects that Objects lists can be opened, directly or through Filter and Concat", name(from))
+	if err != nil {
+		out.plan = brokenPlan[T](invalid(out, err))
+		return out
 	}
-	f.invalid = invalid(f, err)
-	return f
+	f := &flatten[T]{name: out.name, objects: from, listing: plans[0], open: open}
+	f.buckets = newBuckets(from, plans[0].Origins)
+	out.plan = dmap.Plan[T]{Splits: f.splits, Read: f.read}
+	return out
 }
 
 type flatten[T any] struct {
+	name    string
 	objects dmap.Source[Object]
-	open    func(Object) dmap.Splitter[T]
-	from    []*origin // the listings; a split names its by position
-	invalid error
+	listing dmap.Plan[Object] // of objects
+	open    func(Object) dmap.Source[T]
+	buckets *buckets
 }
 
-// originsOf returns the listings that a source of objects reads, in order; none if that is not known.
-func originsOf(src any) []*origin {
-	if known, ok := src.(interface{ origins() []*origin }); ok {
-		return known.origins()
-	}
-	return nil
-}
-
-// Validate returns all that is wrong with the arguments, joined.
-func (f *flatten[T]) Validate() error { return f.invalid }
-
-func (f *flatten[T]) String() string { return "contents of " + name(f.objects) }
-
-func (f *flatten[T]) Splits(ctx context.Context) iter.Seq2[dmap.Split, error] {
+func (f *flatten[T]) splits(ctx context.Context) iter.Seq2[dmap.Split, error] {
 	return func(yield func(dmap.Split, error) bool) {
-		if f.invalid != nil {
-			yield(dmap.Split{}, f.invalid)
-			return
-		}
-		for item, err := range f.objects.Items(ctx) {
-			if err != nil {
-				yield(dmap.Split{}, err)
-				return
+		for item, err := range f.list(ctx) {
+			var s dmap.Split
+			if err == nil {
+				s, err = f.split(item)
 			}
-			if !yield(f.split(item), nil) {
+			if !yield(s, err) || err != nil {
 				return
 			}
 		}
 	}
 }
 
-func (f *flatten[T]) Items(ctx context.Context) iter.Seq2[dmap.Item[T], error] {
-	return inOrder(ctx, f)
+// list yields the objects in source order. A source that cannot be divided is listed page by page.
+func (f *flatten[T]) list(ctx context.Context) iter.Seq2[dmap.Item[Object], error] {
+	if f.listing.TrySplit == nil || f.listing.Readers == 1 {
+		return f.objects.Items(ctx)
+	}
+	return readAhead(ctx, f.listing)
 }
 
 // What the Version of a split starts with. It carries what the listing said, so that reading it asks for nothing again.
@@ -85,9 +79,20 @@ const (
 const maxErrorText = 1 << 10
 
 // split describes the object of an item as plain data.
-func (f *flatten[T]) split(item dmap.Item[Object]) dmap.Split {
+func (f *flatten[T]) split(item dmap.Item[Object]) (dmap.Split, error) {
 	o := item.Value
-	s := dmap.Split{ID: f.position(o) + o.Key, Object: o.Key}
+	if item.Err == nil && o.from == nil {
+		item.Err = o.noBucket()
+	}
+	place, err := f.buckets.place(o)
+	if err != nil {
+		return dmap.Split{}, invalidNamed(f.name, err)
+	}
+	key := o.Key
+	if key == "" { // the item could not be read
+		key = item.ID()
+	}
+	s := dmap.Split{ID: place + key, Object: key}
 	switch {
 	case errors.Is(item.Err, dmap.ErrSkip):
 		s.Version = skippedVersion
@@ -97,19 +102,7 @@ func (f *flatten[T]) split(item dmap.Item[Object]) dmap.Split {
 	default:
 		s.Version = fmt.Sprintf("%s%d:%d:%s:%s", listedVersion, o.Size, nanoseconds(o.ModTime), o.MD5, o.ETag)
 	}
-	return s
-}
-
-// position tells listings apart where there is more than one.
-func (f *flatten[T]) position(o Object) string {
-	if len(f.from) > 1 {
-		for i, origin := range f.from {
-			if origin == o.from {
-				return prefix(i)
-			}
-		}
-	}
-	return ""
+	return s, nil
 }
 
 // nanoseconds since 1970; 0 for a time that is not known.
@@ -120,17 +113,9 @@ func nanoseconds(t time.Time) int64 {
 	return t.UnixNano()
 }
 
-// object restores what split described. The error is the item's, not the source's.
-func (f *flatten[T]) object(s dmap.Split) (o Object, itemErr, err error) {
-	o = Object{Key: s.Object, from: f.from[0]}
-	if len(f.from) > 1 {
-		position, _, _ := strings.Cut(s.ID, "/")
-		i, err := strconv.Atoi(position)
-		if err != nil || i < 0 || i >= len(f.from) {
-			return o, nil, unknownSplit(s)
-		}
-		o.from = f.from[i]
-	}
+// object restores what split described. itemErr is the error of the item, err that of the source.
+func (f *flatten[T]) object(ctx context.Context, s dmap.Split) (o Object, itemErr, err error) {
+	o.Key = s.Object
 	if strings.HasPrefix(s.Version, skippedVersion) {
 		return o, dmap.ErrSkip, nil
 	}
@@ -138,35 +123,34 @@ func (f *flatten[T]) object(s dmap.Split) (o Object, itemErr, err error) {
 		return o, errors.New(text), nil
 	}
 	text, ok := strings.CutPrefix(s.Version, listedVersion)
-	parts := strings.SplitN(text, ":", 4)
-	if !ok || len(parts) != 4 {
+	fields := strings.SplitN(text, ":", 4)
+	if !ok || len(fields) != 4 {
 		return o, nil, unknownSplit(s)
 	}
-	size, errSize := strconv.ParseInt(parts[0], 10, 64)
-	mod, errMod := strconv.ParseInt(parts[1], 10, 64)
+	size, errSize := strconv.ParseInt(fields[0], 10, 64)
+	mod, errMod := strconv.ParseInt(fields[1], 10, 64)
 	if errSize != nil || errMod != nil {
 		return o, nil, unknownSplit(s)
 	}
-	o.Size, o.MD5, o.ETag = size, parts[2], parts[3]
+	o.Size, o.MD5, o.ETag = size, fields[2], fields[3]
 	if mod != 0 {
 		o.ModTime = time.Unix(0, mod).UTC()
 	}
-	return o, nil, nil
+	o.from, err = f.buckets.of(ctx, s)
+	return o, nil, err
 }
 
-// allRead is the offset of the cursor behind the item that stands for the rest of an object.
+// allRead is the offset of the cursor after the item that stands for the rest of an object.
 const allRead = math.MaxInt64
 
-func (f *flatten[T]) Read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[T], error] {
-	if f.invalid != nil {
-		return broken[dmap.Item[T]](f.invalid)
-	}
-	object, itemErr, err := f.object(s)
-	if err != nil {
-		return broken[dmap.Item[T]](invalid(f, err))
-	}
+func (f *flatten[T]) read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[T], error] {
 	return func(yield func(dmap.Item[T], error) bool) {
 		if s.From.Offset == allRead {
+			return
+		}
+		object, itemErr, err := f.object(ctx, s)
+		if err != nil {
+			yield(dmap.Item[T]{}, invalidNamed(f.name, err))
 			return
 		}
 		c := contents[T]{object: object, from: s.From.Offset, yield: yield}
@@ -175,7 +159,7 @@ func (f *flatten[T]) Read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item
 		}
 		switch {
 		case c.stopped || itemErr == nil:
-		case ctx.Err() != nil: // interrupted, which is no fault of the object
+		case ctx.Err() != nil: // interrupted: the object is not at fault
 			yield(dmap.Item[T]{}, context.Cause(ctx))
 		default:
 			yield(c.rest(itemErr), nil)
@@ -186,29 +170,35 @@ func (f *flatten[T]) Read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item
 // contents is one object that is being read.
 type contents[T any] struct {
 	object  Object
-	from    int64 // the cursor: where the rest begins
+	from    int64 // the cursor: the offset of the next item
 	unit    string
 	index   int64 // of the next item
 	yield   func(dmap.Item[T], error) bool
 	stopped bool // by the consumer
 }
 
-// read yields what is in the object, and returns what keeps the rest from being read. Wrong options are no fault of the
-// object: they end the source.
-func (c *contents[T]) read(ctx context.Context, open func(Object) dmap.Splitter[T]) error {
-	var src dmap.Splitter[T]
-	if err := guard(func() error { src = open(c.object); return nil }); err != nil {
+// read yields the items of the object, and returns the reason why the rest cannot be read. Wrong
+// options are not the object's fault: they end the source.
+func (c *contents[T]) read(ctx context.Context, open func(Object) dmap.Source[T]) error {
+	var src dmap.Source[T]
+	var plan dmap.Plan[T]
+	if err := guard(func() error {
+		if src = open(c.object); src != nil {
+			plan = dmap.PlanOf(src)
+		}
+		return nil
+	}); err != nil {
 		return err
 	}
 	if src == nil {
 		return fmt.Errorf("object %q: open returned no source", c.object.Key)
 	}
-	if err := checkParts[T](src); err != nil {
+	if plan.Err != nil {
 		c.stopped = true
-		c.yield(dmap.Item[T]{}, err)
+		c.yield(dmap.Item[T]{}, plan.Err)
 		return nil
 	}
-	for item, err := range c.items(ctx, src) {
+	for item, err := range c.items(ctx, src, plan) {
 		if err != nil {
 			return err
 		}
@@ -220,17 +210,25 @@ func (c *contents[T]) read(ctx context.Context, open func(Object) dmap.Splitter[
 	return nil
 }
 
-// items reads src from the cursor on: an offset where it is known to be one, else the number of items.
-func (c *contents[T]) items(ctx context.Context, src dmap.Splitter[T]) iter.Seq2[dmap.Item[T], error] {
-	if _, ok := src.(interface{ oneObject() }); ok {
-		c.unit = "byte"
-		return src.Read(ctx, dmap.Split{Object: c.object.Key, From: dmap.Cursor{Offset: c.from}})
+// items reads src from the cursor on: at an offset if src is one split, else after a number of
+// items.
+func (c *contents[T]) items(ctx context.Context, src dmap.Source[T], plan dmap.Plan[T]) iter.Seq2[dmap.Item[T], error] {
+	s := plan.Whole
+	if s == (dmap.Split{}) {
+		c.unit = "item"
+		return counted(src.Items(ctx), c.from)
 	}
-	c.unit = "item"
-	return counted(src.Items(ctx), c.from)
+	c.unit = "byte"
+	if s.Object == "" {
+		c.unit = "offset"
+	}
+	if c.from > 0 {
+		s.From = dmap.Cursor{Offset: c.from}
+	}
+	return plan.Read(ctx, s)
 }
 
-// counted passes over the first from items of a source of unknown kind, and makes cursors that count.
+// counted drops the first from items of a source, and makes cursors that count.
 func counted[T any](items iter.Seq2[dmap.Item[T], error], from int64) iter.Seq2[dmap.Item[T], error] {
 	return func(yield func(dmap.Item[T], error) bool) {
 		var n int64
@@ -259,7 +257,7 @@ func (c *contents[T]) item(item dmap.Item[T]) dmap.Item[T] {
 	return item
 }
 
-// rest stands for all that could not be read.
+// rest stands for everything that could not be read.
 func (c *contents[T]) rest(err error) dmap.Item[T] {
 	item := dmap.Item[T]{
 		Key: c.object.Key, Offset: dmap.WholeObject, Index: c.index,

@@ -57,7 +57,7 @@ func TestObjectThatCannotBeReadCostsOneItem(t *testing.T) {
 	type n struct {
 		N int `csv:"n"`
 	}
-	src := source.Flatten(source.Objects(bucket.Bucket, ""), func(o source.Object) dmap.Splitter[n] {
+	src := source.Flatten(source.Objects(bucket.Bucket, ""), func(o source.Object) dmap.Source[n] {
 		if o.Key == "g" {
 			return nil
 		}
@@ -88,7 +88,7 @@ func TestObjectThatCannotBeReadCostsOneItem(t *testing.T) {
 
 func TestObjectsOfDifferentKindsFlattenToOneType(t *testing.T) {
 	bucket := memory(t, map[string]string{"a.csv": "n\n1\n", "b.jsonl": "{\"n\":2}\n{\"n\":3}\n"})
-	src := source.Flatten(source.Objects(bucket, ""), func(o source.Object) dmap.Splitter[number] {
+	src := source.Flatten(source.Objects(bucket, ""), func(o source.Object) dmap.Source[number] {
 		if strings.HasSuffix(o.Key, ".jsonl") {
 			return source.JSONLinesOf[number](o)
 		}
@@ -100,10 +100,10 @@ func TestObjectsOfDifferentKindsFlattenToOneType(t *testing.T) {
 func TestObjectThatChangedSinceItsSplitCostsOneItem(t *testing.T) {
 	bucket := memory(t, map[string]string{"a": "n\n1\n"})
 	src := source.Flatten(source.Objects(bucket, ""), rowsIn)
-	for split, err := range src.Splits(t.Context()) {
+	for split, err := range plan(src).Splits(t.Context()) {
 		require.NoError(t, err)
 		require.NoError(t, bucket.WriteAll(t.Context(), "a", []byte("n\n11\n"), nil))
-		for item, err := range src.Read(t.Context(), split) {
+		for item, err := range plan(src).Read(t.Context(), split) {
 			require.NoError(t, err)
 			require.ErrorIs(t, item.Err, source.ErrChanged)
 		}
@@ -112,7 +112,7 @@ func TestObjectThatChangedSinceItsSplitCostsOneItem(t *testing.T) {
 
 func TestWrongOptionsOfTheInnerSourceEndTheOuterOne(t *testing.T) {
 	bucket := memory(t, map[string]string{"a": "n\n1\n", "b": "n\n"})
-	_, err := try(t.Context(), source.Flatten(source.Objects(bucket, ""), func(o source.Object) dmap.Splitter[[]string] {
+	_, err := try(t.Context(), source.Flatten(source.Objects(bucket, ""), func(o source.Object) dmap.Source[[]string] {
 		return source.CSVOf(o, source.Strings, source.CSVOptions{MaxFields: -1})
 	}))
 	require.ErrorContains(t, err, "MaxFields -1")
@@ -122,10 +122,10 @@ func TestSplitsOfOthersAreRefused(t *testing.T) {
 	bucket := memory(t, map[string]string{"a": ""})
 	objects := source.Objects(bucket, "")
 	for _, split := range []dmap.Split{{}, {ID: "x"}, {ID: "9/x"}, {ID: "-1/x"}, {ID: "a", Object: "a", Version: "listed:x:1::"}} {
-		for _, err := range source.Concat(source.Slice([]int{1})).Read(t.Context(), split) {
+		for _, err := range plan(source.Concat(source.Slice([]int{1}))).Read(t.Context(), split) {
 			require.ErrorContains(t, err, "no split")
 		}
-		for _, err := range source.Flatten(objects, rowsIn).Read(t.Context(), split) {
+		for _, err := range plan(source.Flatten(objects, rowsIn)).Read(t.Context(), split) {
 			require.ErrorContains(t, err, "no split")
 		}
 	}

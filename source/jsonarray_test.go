@@ -30,15 +30,15 @@ func manyValues() string {
 
 func TestJSONArrayConforms(t *testing.T) {
 	bucket := folder(t, map[string]string{"array.json": manyValues(), "in/1": manyValues(), "in/2": "[]", "in/3": "[{\"n\":1}]"})
-	dmaptest.TestSplitter(t, func(testing.TB) dmap.Splitter[number] { return source.JSONArray[number](bucket, "array.json") })
+	dmaptest.TestSource(t, func(testing.TB) dmap.Source[number] { return source.JSONArray[number](bucket, "array.json") })
 	t.Run("flatten", func(t *testing.T) {
-		dmaptest.TestSplitter(t, func(testing.TB) dmap.Splitter[number] {
-			return source.Flatten(source.Objects(bucket, "in/"), func(o source.Object) dmap.Splitter[number] { return source.JSONArrayOf[number](o) })
+		dmaptest.TestSource(t, func(testing.TB) dmap.Source[number] {
+			return source.Flatten(source.Objects(bucket, "in/"), func(o source.Object) dmap.Source[number] { return source.JSONArrayOf[number](o) })
 		})
 	})
 }
 
-func arrayOf(tb testing.TB, data string, options ...source.JSONArrayOptions[number]) dmap.Splitter[number] {
+func arrayOf(tb testing.TB, data string, options ...source.JSONArrayOptions[number]) dmap.Source[number] {
 	return source.JSONArray(memory(tb, map[string]string{"k": data}), "k", options...)
 }
 
@@ -118,7 +118,7 @@ func FuzzJSONArray(f *testing.F) {
 		if len(items) > 0 {
 			at := items[len(items)/2]
 			var rest []any
-			for item, err := range src.Read(t.Context(), dmap.Split{From: at.Next}) {
+			for item, err := range plan(src).Read(t.Context(), dmap.Split{From: at.Next}) {
 				require.NoError(t, err)
 				rest = append(rest, item.Offset)
 			}

@@ -33,14 +33,14 @@ type JSONLinesOptions[T any] struct {
 
 // JSONLines yields one value per line of an object. Blank lines are no items; CRLF, a byte order mark and a last line without
 // an end are fine, and so are gzip and zstd: see Decompress. A line that is too long or does not decode fails as an item.
-func JSONLines[T any](bucket *blob.Bucket, key string, options ...JSONLinesOptions[T]) dmap.Splitter[T] {
+func JSONLines[T any](bucket *blob.Bucket, key string, options ...JSONLinesOptions[T]) dmap.Source[T] {
 	object, err := named(bucket, key, originOf(bucket, first(options).StallTimeout, first(options).Store))
 	return jsonLines(object, false, err, options)
 }
 
 // JSONLinesOf is JSONLines for an object of a listing, which it reads without asking for its attributes; see Flatten.
 // The stall timeout is that of the listing.
-func JSONLinesOf[T any](object Object, options ...JSONLinesOptions[T]) dmap.Splitter[T] {
+func JSONLinesOf[T any](object Object, options ...JSONLinesOptions[T]) dmap.Source[T] {
 	return jsonLines(object, true, nil, options)
 }
 

@@ -48,10 +48,10 @@ func told[T any](items iter.Seq2[dmap.Item[T], error]) (lines []string) {
 }
 
 // splitsOf plans all of src before anything is read.
-func splitsOf[T any](tb testing.TB, src dmap.Splitter[T]) []dmap.Split {
+func splitsOf[T any](tb testing.TB, src dmap.Source[T]) []dmap.Split {
 	tb.Helper()
 	var all []dmap.Split
-	for s, err := range src.Splits(tb.Context()) {
+	for s, err := range plan(src).Splits(tb.Context()) {
 		require.NoError(tb, err)
 		all = append(all, s)
 	}
@@ -59,9 +59,9 @@ func splitsOf[T any](tb testing.TB, src dmap.Splitter[T]) []dmap.Split {
 }
 
 // pieced reads the splits in order until one ends with an error.
-func pieced[T any](ctx context.Context, src dmap.Splitter[T], splits []dmap.Split) (lines []string) {
+func pieced[T any](ctx context.Context, src dmap.Source[T], splits []dmap.Split) (lines []string) {
 	for _, s := range splits {
-		lines = append(lines, told(src.Read(ctx, s))...)
+		lines = append(lines, told(plan(src).Read(ctx, s))...)
 		if n := len(lines); n > 0 && strings.HasPrefix(lines[n-1], "end: ") {
 			break
 		}
@@ -70,11 +70,11 @@ func pieced[T any](ctx context.Context, src dmap.Splitter[T], splits []dmap.Spli
 }
 
 // checkCut reads what open opens in parts of the given size in several ways: all must tell what the reading of the whole does.
-func checkCut[T any](tb testing.TB, what string, open func() dmap.Splitter[T], part int64) (splits int) {
+func checkCut[T any](tb testing.TB, what string, open func() dmap.Source[T], part int64) (splits int) {
 	tb.Helper()
 	ctx := tb.Context()
 	whole := open()
-	want := told(whole.Read(ctx, dmap.Split{}))
+	want := told(plan(whole).Read(ctx, dmap.Split{}))
 	src := source.Cut(open(), part)
 	require.Equal(tb, want, told(src.Items(ctx)), "%s in parts of %d, one after the other", what, part)
 	planned := splitsOf(tb, src)
@@ -91,10 +91,10 @@ func checkCut[T any](tb testing.TB, what string, open func() dmap.Splitter[T], p
 }
 
 // cuttable opens data as CSV, with the options that make a reader stumble.
-func cuttable(tb testing.TB, data []byte, o source.CSVOptions) func() dmap.Splitter[[]string] {
+func cuttable(tb testing.TB, data []byte, o source.CSVOptions) func() dmap.Source[[]string] {
 	tb.Helper()
 	bucket := memory(tb, map[string]string{"k": string(data)})
-	return func() dmap.Splitter[[]string] { return source.CSV(bucket, "k", source.Strings, o) }
+	return func() dmap.Source[[]string] { return source.CSV(bucket, "k", source.Strings, o) }
 }
 
 var partSizes = []int64{1, 2, 3, 5, 8, 13, 21, 34, 60, 100, 1000}
@@ -177,7 +177,7 @@ func TestLinesOfACutObjectAreThoseOfTheWhole(t *testing.T) {
 		}
 		b.WriteString([]string{"", "7", "\r"}[r.IntN(3)])
 		bucket := memory(t, map[string]string{"k": b.String()})
-		open := func() dmap.Splitter[any] {
+		open := func() dmap.Source[any] {
 			return source.JSONLines(bucket, "k", source.JSONLinesOptions[any]{MaxRecord: 20})
 		}
 		for _, part := range partSizes {
@@ -200,14 +200,14 @@ func TestWhatIsCutWithinALineEndsWithIt(t *testing.T) {
 	version := splitsOf(t, src)[0].Version
 	for to := range int64(len(data)) {
 		want := []int{}
-		for item, err := range src.Read(t.Context(), dmap.Split{}) {
+		for item, err := range plan(src).Read(t.Context(), dmap.Split{}) {
 			require.NoError(t, err)
 			if item.Offset < to+1 {
 				want = append(want, item.Value)
 			}
 		}
 		got := []int{}
-		for item, err := range src.Read(t.Context(), dmap.Split{Version: version, To: dmap.Cursor{Offset: to + 1}}) {
+		for item, err := range plan(src).Read(t.Context(), dmap.Split{Version: version, To: dmap.Cursor{Offset: to + 1}}) {
 			require.NoError(t, err)
 			got = append(got, item.Value)
 		}
@@ -249,12 +249,12 @@ func TestCutSourcesConform(t *testing.T) {
 	bucket := folder(t, map[string]string{"rows.csv": manyRows(), "lines.jsonl": manyLines()})
 	for _, part := range []int64{30, 100} {
 		t.Run(fmt.Sprintf("csv in parts of %d", part), func(t *testing.T) {
-			dmaptest.TestSplitter(t, func(testing.TB) dmap.Splitter[[]string] {
+			dmaptest.TestSource(t, func(testing.TB) dmap.Source[[]string] {
 				return source.Cut(source.CSV(bucket, "rows.csv", source.Strings), part)
 			})
 		})
 		t.Run(fmt.Sprintf("json lines in parts of %d", part), func(t *testing.T) {
-			dmaptest.TestSplitter(t, func(testing.TB) dmap.Splitter[number] {
+			dmaptest.TestSource(t, func(testing.TB) dmap.Source[number] {
 				return source.Cut(source.JSONLines[number](bucket, "lines.jsonl"), part)
 			})
 		})
@@ -267,14 +267,14 @@ func TestCursorsOfACutObjectLeadToItsRest(t *testing.T) {
 	splits := splitsOf(t, src)
 	require.Greater(t, len(splits), 5)
 	for _, s := range splits {
-		all := told(src.Read(t.Context(), s))
+		all := told(plan(src).Read(t.Context(), s))
 		i := 0
-		for item, err := range src.Read(t.Context(), s) {
+		for item, err := range plan(src).Read(t.Context(), s) {
 			require.NoError(t, err)
 			i++
 			left := s
 			left.From = item.Next
-			require.Equal(t, slices.Clone(all[i:]), append([]string{}, told(src.Read(t.Context(), left))...))
+			require.Equal(t, slices.Clone(all[i:]), append([]string{}, told(plan(src).Read(t.Context(), left))...))
 		}
 	}
 }
@@ -297,7 +297,7 @@ func FuzzCutLines(f *testing.F) {
 		bucket := memblob.OpenBucket(nil)
 		defer bucket.Close()
 		require.NoError(t, bucket.WriteAll(t.Context(), "k", data, nil))
-		open := func() dmap.Splitter[any] {
+		open := func() dmap.Source[any] {
 			return source.JSONLines(bucket, "k", source.JSONLinesOptions[any]{MaxRecord: 20})
 		}
 		checkCut(t, fmt.Sprintf("%q", data), open, int64(part)+1)

@@ -39,13 +39,13 @@ func TestOnlyAsMuchIsKeptAsThereIsMemoryFor(t *testing.T) {
 	require.Len(t, pieced(t.Context(), src, splits), 5000)
 	require.Zero(t, source.Kept(src))
 
-	for range src.Splits(t.Context()) {
+	for range plan(src).Splits(t.Context()) {
 		break
 	}
 	require.Zero(t, source.Kept(src), "who breaks off leaves nothing")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	for _, err := range src.Splits(ctx) {
+	for _, err := range plan(src).Splits(ctx) {
 		cancel()
 		if err != nil {
 			require.ErrorIs(t, err, context.Canceled)
@@ -59,9 +59,9 @@ func TestSplitsThatAreBegunAndNotReadToTheirEndDoNotHoldUpThePlanning(t *testing
 		bucket := memory(t, map[string]string{"rows.csv": numbered(2000)})
 		src := source.Cut(source.CSV(bucket, "rows.csv", source.Strings), 1000)
 		n := 0
-		for s, err := range src.Splits(t.Context()) {
+		for s, err := range plan(src).Splits(t.Context()) {
 			require.NoError(t, err)
-			next, stop := iter.Pull2(src.Read(t.Context(), s))
+			next, stop := iter.Pull2(plan(src).Read(t.Context(), s))
 			defer stop()
 			_, err, ok := next()
 			require.True(t, ok)
@@ -91,13 +91,13 @@ func TestRequestsForACutObjectThatBreakOffAreGoneOnWith(t *testing.T) {
 
 func TestCutObjectThatChangesInTheMiddleEndsTheRun(t *testing.T) {
 	rows, lines := numbered(3000), strings.Repeat("12345\n", 5000)
-	for name, open := range map[string]func(*blob.Bucket) dmap.Splitter[struct{}]{
-		"rows": func(b *blob.Bucket) dmap.Splitter[struct{}] {
+	for name, open := range map[string]func(*blob.Bucket) dmap.Source[struct{}]{
+		"rows": func(b *blob.Bucket) dmap.Source[struct{}] {
 			return source.Cut(source.CSV(b, "k", func([]string) (func(source.Row) (struct{}, error), error) {
 				return func(source.Row) (struct{}, error) { return struct{}{}, nil }, nil
 			}), 3000)
 		},
-		"lines": func(b *blob.Bucket) dmap.Splitter[struct{}] {
+		"lines": func(b *blob.Bucket) dmap.Source[struct{}] {
 			decode := func([]byte) (struct{}, error) { return struct{}{}, nil }
 			return source.Cut(source.JSONLines(b, "k", source.JSONLinesOptions[struct{}]{Decode: decode}), 3000)
 		},

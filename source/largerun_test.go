@@ -74,7 +74,7 @@ func cancelAt(t *testing.T, src dmap.Source[[]string], bucket *blob.Bucket, run,
 
 func TestWhatARunLeavesOfACutObjectMayBeCutElsewhere(t *testing.T) {
 	bucket := memory(t, map[string]string{"rows.csv": numbered(1000)})
-	open := func(part int64) dmap.Splitter[[]string] {
+	open := func(part int64) dmap.Source[[]string] {
 		return source.Cut(source.CSV(bucket, "rows.csv", source.Strings), part)
 	}
 	for _, row := range []string{"0", "333", "999"} {

@@ -83,3 +83,6 @@ func lines[T any](items []dmap.Item[T]) string {
 	}
 	return b.String()
 }
+
+// plan returns the Plan of src.
+func plan[T any](src dmap.Source[T]) dmap.Plan[T] { return dmap.PlanOf(src) }

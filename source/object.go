@@ -81,7 +81,7 @@ func (o Object) open(ctx context.Context, offset int64) (*body.Reader, error) {
 // stored is o for those who read it.
 func (o Object) stored() (body.Object, error) {
 	if o.from == nil {
-		return body.Object{}, fmt.Errorf("object %q: not from a listing, so its bucket is unknown: see Object.In", o.Key)
+		return body.Object{}, o.noBucket()
 	}
 	key := o.Key // not all of o on the heap
 	return body.Object{
@@ -91,6 +91,10 @@ func (o Object) stored() (body.Object, error) {
 			return &ChangedError{Key: key, What: what, Was: was, Now: now}
 		},
 	}, nil
+}
+
+func (o Object) noBucket() error {
+	return fmt.Errorf("object %q: not from a listing, so its bucket is unknown: see Object.In", o.Key)
 }
 
 // trustedSize is up to which size memory is taken at once, before the bytes have come.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"runtime"
 	"strings"
 	"time"
 
@@ -46,7 +45,7 @@ const (
 // With ObjectsOptions.Store a cloud is listed in ranges of keys, many at once, that are cut while they are read; the order of
 // items is then that of each range. Without it, or with MaxItems or a single call at once, it is listed page after page,
 // and a run that goes on from a position lists from the start again up to it.
-func Objects(bucket *blob.Bucket, prefix string, options ...ObjectsOptions) dmap.Splitter[Object] {
+func Objects(bucket *blob.Bucket, prefix string, options ...ObjectsOptions) dmap.Source[Object] {
 	o := &objects{prefix: prefix, options: first(options)}
 	o.origin = originOf(bucket, o.options.StallTimeout, o.options.Store)
 	o.invalid = o.check(len(options))
@@ -71,30 +70,6 @@ type objects struct {
 	invalid error
 }
 
-// first is the one value of options, or zero.
-func first[O any](options []O) O {
-	var o O
-	if len(options) > 0 {
-		o = options[0]
-	}
-	return o
-}
-
-// checkOptions is the error for more than one value of options.
-func checkOptions(n int) error {
-	if n > 1 {
-		return fmt.Errorf("%d options: want at most one", n)
-	}
-	return nil
-}
-
-func checkBucket(bucket *blob.Bucket) error {
-	if bucket == nil {
-		return errors.New("the bucket is nil")
-	}
-	return nil
-}
-
 func (o *objects) check(n int) error {
 	err := errors.Join(checkOptions(n), checkBucket(o.bucket))
 	if o.options.Listers < 0 || o.options.Listers > maxListers {
@@ -108,17 +83,6 @@ func (o *objects) check(n int) error {
 	return invalid(o, err)
 }
 
-// invalid says which source err is about.
-func invalid(src fmt.Stringer, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%s: %w", src, err)
-}
-
-// Validate returns all that is wrong with the arguments, joined.
-func (o *objects) Validate() error { return o.invalid }
-
 func (o *objects) String() string {
 	s := "objects " + o.prefix
 	if o.options.Glob != "" {
@@ -130,13 +94,20 @@ func (o *objects) String() string {
 	return strings.TrimSuffix(s, " ")
 }
 
-func (o *objects) origins() []*origin { return []*origin{o.origin} }
-
-// Splits yields one split, whose cursors are keys.
-func (o *objects) Splits(context.Context) iter.Seq2[dmap.Split, error] {
-	return func(yield func(dmap.Split, error) bool) {
-		yield(dmap.Split{ID: "keys"}, o.invalid)
+func (o *objects) Plan() dmap.Plan[Object] {
+	if o.invalid != nil {
+		return brokenPlan[Object](o.invalid)
 	}
+	p := dmap.Plan[Object]{Splits: o.splits, Read: o.read, Readers: 1, Origins: []any{o.origin}}
+	if o.lister != nil {
+		p.TrySplit, p.Readers = o.trySplit, or(o.options.Listers, DefaultListers)
+	}
+	return p
+}
+
+// splits yields one split, whose cursors are keys.
+func (o *objects) splits(context.Context) iter.Seq2[dmap.Split, error] {
+	return func(yield func(dmap.Split, error) bool) { yield(dmap.Split{ID: "keys"}, nil) }
 }
 
 // Items lists page after page: key order.
@@ -144,7 +115,7 @@ func (o *objects) Items(ctx context.Context) iter.Seq2[dmap.Item[Object], error]
 	return o.items(dmap.Split{}, listing.After(ctx, o.bucket, o.prefix, ""))
 }
 
-func (o *objects) Read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[Object], error] {
+func (o *objects) read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[Object], error] {
 	if o.lister == nil {
 		return o.items(s, listing.After(ctx, o.bucket, o.prefix, s.From.Key))
 	}
@@ -174,22 +145,8 @@ func (o *objects) items(s dmap.Split, list iter.Seq2[*blob.ListObject, error]) i
 	}
 }
 
-// Readers is how many ranges are listed at once.
-func (o *objects) Readers() int {
-	switch {
-	case o.lister == nil:
-		return 1
-	case o.options.Listers == 0:
-		return DefaultListers
-	}
-	return o.options.Listers
-}
-
-// Cut says where a listing goes on in two.
-func (o *objects) Cut(ctx context.Context, reading []dmap.Split) (which int, at dmap.Cursor, ok bool) {
-	if o.lister == nil {
-		return 0, at, false
-	}
+// trySplit chooses a key at which a range is divided.
+func (o *objects) trySplit(ctx context.Context, reading []dmap.Split) (which int, at dmap.Cursor, ok bool) {
 	ranges := make([]listing.Range, len(reading))
 	for i, s := range reading {
 		ranges[i] = listing.Range{From: s.From.Key, To: s.To.Key}
@@ -221,20 +178,4 @@ func (o *objects) skip(object Object) error {
 		return dmap.ErrSkip
 	}
 	return nil
-}
-
-// guard calls a user's function; a panic becomes the error.
-func guard(f func() error) (err error) {
-	defer func() {
-		if value := recover(); value != nil {
-			err = panicError(value)
-		}
-	}()
-	return f()
-}
-
-// panicError makes an error from what recover returned, with the stack of the calling goroutine.
-func panicError(value any) error {
-	stack := make([]byte, 16<<10)
-	return &dmap.PanicError{Value: value, Stack: stack[:runtime.Stack(stack, false)]}
 }

@@ -74,7 +74,7 @@ func TestWrongArgumentsAreReportedAllAtOnceBeforeAnyRequest(t *testing.T) {
 	bucket.Inject(dmaptest.Fault{Op: dmaptest.OpList, Sticky: true})
 	bucket.Inject(dmaptest.Fault{Op: dmaptest.OpAttributes, Sticky: true})
 	for name, test := range map[string]struct {
-		src  dmap.Splitter[source.Object]
+		src  dmap.Source[source.Object]
 		want []string
 	}{
 		"objects":   {source.Objects(nil, "d/", source.ObjectsOptions{Glob: "[a"}), []string{"objects d/[a", "bucket is nil", "syntax error"}},
@@ -86,17 +86,16 @@ func TestWrongArgumentsAreReportedAllAtOnceBeforeAnyRequest(t *testing.T) {
 		"filter":    {source.Filter(source.Objects(nil, ""), nil), []string{"bucket is nil", "keep is nil"}},
 		"transform": {source.Transform[int, source.Object](source.Seq[int](nil), nil), []string{"sequence is nil", "function is nil"}},
 		"concat":    {source.Concat(source.Objects(nil, ""), nil), []string{"bucket is nil", "part 1 is nil"}},
-		"flatten":   {source.Flatten[source.Object](source.Slice([]source.Object{}), nil), []string{"open is nil"}},
-		"foreign":   {source.Flatten(source.Slice([]source.Object{}), func(source.Object) dmap.Splitter[source.Object] { return nil }), []string{"only the objects that Objects lists"}},
+		"flatten":   {source.Flatten[source.Object](source.Objects(nil, ""), nil), []string{"contents of objects", "bucket is nil", "open is nil"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, items := try(t.Context(), test.src)
 			var splits, piece error
-			for _, splits = range test.src.Splits(t.Context()) {
+			for _, splits = range plan(test.src).Splits(t.Context()) {
 			}
-			for _, piece = range test.src.Read(t.Context(), dmap.Split{ID: "0/x"}) {
+			for _, piece = range plan(test.src).Read(t.Context(), dmap.Split{ID: "0/x"}) {
 			}
-			validate := test.src.(interface{ Validate() error }).Validate()
+			validate := plan(test.src).Err
 			for _, err := range []error{validate, items, splits, piece} {
 				for _, want := range test.want {
 					require.ErrorContains(t, err, want)

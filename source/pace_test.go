@@ -31,14 +31,14 @@ func slowBucket(t *testing.T, data string, perSecond int64, latency time.Duratio
 }
 
 // paced is how long a run over src takes, and how long the reading of the whole by one request. Computing takes no time.
-func paced[T any](t *testing.T, src dmap.Splitter[T]) (run, serial time.Duration) {
+func paced[T any](t *testing.T, src dmap.Source[T]) (run, serial time.Duration) {
 	t.Helper()
 	started := time.Now()
 	_, err := dmap.Map(t.Context(), src, func(context.Context, T) (struct{}, error) { return struct{}{}, nil }, dmap.Options{MaxConcurrency: 8})
 	require.NoError(t, err)
 	run = time.Since(started)
 	started = time.Now()
-	for _, err := range src.Read(t.Context(), dmap.Split{}) {
+	for _, err := range plan(src).Read(t.Context(), dmap.Split{}) {
 		require.NoError(t, err)
 	}
 	return run, time.Since(started)

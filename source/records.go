@@ -15,13 +15,6 @@ import (
 	"github.com/go-dmap/dmap/internal/record"
 )
 
-// Limits that hold where options say nothing.
-const (
-	DefaultMaxRecord = 16 << 20 // bytes of a row or line
-	DefaultMaxFields = 10_000   // of a CSV row
-	DefaultMaxHeader = 1 << 20  // bytes of a CSV header
-)
-
 // records is one object as a source of what it holds. Cursors are offsets. A large object is several splits, which share
 // the ID: what is settled of it does not depend on where it was cut.
 type records[T any] struct {
@@ -72,21 +65,26 @@ func originOf(bucket *blob.Bucket, stall time.Duration, store Store) *origin {
 	return o
 }
 
-// Validate returns all that is wrong with the arguments, joined.
-func (r *records[T]) Validate() error { return r.invalid }
-
 func (r *records[T]) String() string { return r.kind + " " + r.object.Key }
 
-// oneObject tells Flatten that cursors are offsets in one object.
-func (r *records[T]) oneObject() {}
-
-// Splits yields the object in pieces, pinned to the version it has now.
-func (r *records[T]) Splits(ctx context.Context) iter.Seq2[dmap.Split, error] {
-	return r.Resume(ctx, func(string) dmap.Cursor { return dmap.Cursor{} })
+func (r *records[T]) Plan() dmap.Plan[T] {
+	if r.invalid != nil {
+		return brokenPlan[T](r.invalid)
+	}
+	p := dmap.Plan[T]{Splits: r.splits, Read: r.readSplit, Whole: dmap.Split{ID: r.object.Key, Object: r.object.Key}}
+	if r.cut != nil {
+		p.Resume = r.resume
+	}
+	return p
 }
 
-// Resume makes what holds records a dmap.Resumer: a large object is cut behind what is settled, which is not read again.
-func (r *records[T]) Resume(ctx context.Context, settled func(id string) dmap.Cursor) iter.Seq2[dmap.Split, error] {
+// splits yields the parts of the object, pinned to the version it has now.
+func (r *records[T]) splits(ctx context.Context) iter.Seq2[dmap.Split, error] {
+	return r.resume(ctx, func(string) (dmap.Cursor, bool) { return dmap.Cursor{}, false })
+}
+
+// resume divides a large object after its settled prefix, which is not read again.
+func (r *records[T]) resume(ctx context.Context, settled func(id string) (dmap.Cursor, bool)) iter.Seq2[dmap.Split, error] {
 	return func(yield func(dmap.Split, error) bool) {
 		object, err := r.pin(ctx)
 		if err != nil {
@@ -100,11 +98,13 @@ func (r *records[T]) Resume(ctx context.Context, settled func(id string) dmap.Cu
 				From: dmap.Cursor{Offset: from}, To: dmap.Cursor{Offset: to},
 			}, nil)
 		}
-		if r.cut == nil || object.Size < r.large.small || compressedName(object.Key) {
+		from, some := settled(object.Key)
+		all := some && from == dmap.Cursor{} // then only the version counts, which the engine compares
+		if r.cut == nil || all || object.Size < r.large.small || compressedName(object.Key) {
 			emit(0, 0)
 			return
 		}
-		if err := r.cut(ctx, &r.large, object, settled(object.Key).Offset, emit); err != nil {
+		if err := r.cut(ctx, &r.large, object, from.Offset, emit); err != nil {
 			yield(dmap.Split{}, err)
 		}
 	}
@@ -141,11 +141,12 @@ func (r *records[T]) pin(ctx context.Context) (Object, error) {
 }
 
 func (r *records[T]) Items(ctx context.Context) iter.Seq2[dmap.Item[T], error] {
-	return inOrder(ctx, r)
+	return inOrder(ctx, r.Plan())
 }
 
-// Read reads the whole object by one request if s says nothing of its version: that is how Flatten does it, many at once.
-func (r *records[T]) Read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[T], error] {
+// readSplit reads the whole object by one request if s has no version, as Plan.Whole: that is how
+// Flatten reads many objects at once.
+func (r *records[T]) readSplit(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[T], error] {
 	return func(yield func(dmap.Item[T], error) bool) {
 		object, err := r.version(ctx, s.Version)
 		if err != nil {
@@ -261,21 +262,3 @@ func (e *columnError) Error() string { return fmt.Sprintf("column %q: %v", e.nam
 
 // Unwrap returns the cause.
 func (e *columnError) Unwrap() error { return e.err }
-
-// or is limit, or usual if limit is zero.
-func or(limit, usual int) int {
-	if limit == 0 {
-		return usual
-	}
-	return limit
-}
-
-// mostRecord is the highest limit that can be set, for bytes and for fields.
-const mostRecord = 1 << 30
-
-func checkLimit(name string, limit int) error {
-	if limit < 0 || limit > mostRecord {
-		return fmt.Errorf("%s %d: want 1 to %d, or 0 for the default", name, limit, mostRecord)
-	}
-	return nil
-}

@@ -53,12 +53,12 @@ type Outcome struct {
 //
 // Each part is a split. A record without an input, or whose input is no T, fails as an item, and so does an item that could
 // not be read in that run: its input is not known. A part that is not as the manifest says ends the source.
-func Failures[T any](bucket *blob.Bucket, manifest string, options ...RedriveOptions) dmap.Splitter[T] {
+func Failures[T any](bucket *blob.Bucket, manifest string, options ...RedriveOptions) dmap.Source[T] {
 	return newRedrive[T]("failures", bucket, manifest, options)
 }
 
 // Pending yields, as [Failures] does, the items that an ended run had read but not settled. See [Unread] for the others.
-func Pending[T any](bucket *blob.Bucket, manifest string, options ...RedriveOptions) dmap.Splitter[T] {
+func Pending[T any](bucket *blob.Bucket, manifest string, options ...RedriveOptions) dmap.Source[T] {
 	return newRedrive[T]("pending", bucket, manifest, options)
 }
 
@@ -97,29 +97,22 @@ func checkManifest(bucket *blob.Bucket, key string) error {
 	return err
 }
 
-// Validate returns all that is wrong with the arguments, joined.
-func (r *redrive[T]) Validate() error { return r.invalid }
-
 func (r *redrive[T]) String() string { return r.kind + " of " + r.key }
 
-// keepsKeys tells Concat that the items are those of an earlier run and go by their old names.
-func (r *redrive[T]) keepsKeys() {}
-
-// origins tells Flatten where the objects lie.
-func (r *redrive[T]) origins() []*origin {
-	if r.inputs == nil {
-		return nil
+func (r *redrive[T]) Plan() dmap.Plan[T] {
+	if r.invalid != nil {
+		return brokenPlan[T](r.invalid)
 	}
-	return []*origin{r.inputs}
+	p := dmap.Plan[T]{Splits: r.splits, Read: r.readPart}
+	if r.inputs != nil {
+		p.Origins = []any{r.inputs}
+	}
+	return p
 }
 
-// Splits yields the parts, as the manifest names them.
-func (r *redrive[T]) Splits(ctx context.Context) iter.Seq2[dmap.Split, error] {
+// splits yields the parts, as the manifest names them.
+func (r *redrive[T]) splits(ctx context.Context) iter.Seq2[dmap.Split, error] {
 	return func(yield func(dmap.Split, error) bool) {
-		if r.invalid != nil {
-			yield(dmap.Split{}, r.invalid)
-			return
-		}
 		m, err := loadManifest(ctx, r.parts.bucket, r.key, r.options.Anywhere)
 		if err != nil {
 			yield(dmap.Split{}, invalid(r, err))
@@ -138,15 +131,12 @@ func (r *redrive[T]) Splits(ctx context.Context) iter.Seq2[dmap.Split, error] {
 }
 
 func (r *redrive[T]) Items(ctx context.Context) iter.Seq2[dmap.Item[T], error] {
-	return inOrder(ctx, r)
+	return inOrder(ctx, r.Plan())
 }
 
-func (r *redrive[T]) Read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[T], error] {
+func (r *redrive[T]) readPart(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[T], error] {
 	p, err := partOf(s)
-	switch {
-	case r.invalid != nil:
-		return broken[dmap.Item[T]](r.invalid)
-	case err == nil && !r.options.Anywhere && !runfolder.Within(folderOf(r.key), p.Key):
+	if err == nil && !r.options.Anywhere && !runfolder.Within(folderOf(r.key), p.Key) {
 		err = unknownSplit(s)
 	}
 	if err != nil {

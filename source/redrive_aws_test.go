@@ -142,11 +142,11 @@ func FuzzRedriveRecords(f *testing.F) {
 			if i > 8 || err != nil {
 				continue
 			}
-			for split, err := range src.Splits(t.Context()) {
+			for split, err := range plan(src).Splits(t.Context()) {
 				require.NoError(t, err)
 				split.From = item.Next
 				n := 0
-				for rest, err := range src.Read(t.Context(), split) {
+				for rest, err := range plan(src).Read(t.Context(), split) {
 					require.NoError(t, err)
 					require.Equal(t, all[i+1+n].ID(), rest.ID())
 					n++

@@ -54,13 +54,13 @@ func TestRedrivesConform(t *testing.T) {
 		"FAILED_0.json": childArray(children(0, 20)), "FAILED_1.json": childLines(children(20, 30)), "FAILED_2.json": "[]",
 	})), nil))
 	t.Run("own", func(t *testing.T) {
-		items := dmaptest.TestSplitter(t, func(testing.TB) dmap.Splitter[number] {
+		items := dmaptest.TestSource(t, func(testing.TB) dmap.Source[number] {
 			return source.Failures[number](bucket, ownManifest)
 		})
 		require.Len(t, items, 18)
 	})
 	t.Run("step functions", func(t *testing.T) {
-		items := dmaptest.TestSplitter(t, func(testing.TB) dmap.Splitter[number] {
+		items := dmaptest.TestSource(t, func(testing.TB) dmap.Source[number] {
 			return source.Failures[number](bucket, "sfn/manifest.json")
 		})
 		require.Len(t, items, 10*3+20, "each third of the children has a batch of three")
@@ -150,7 +150,7 @@ func TestPendingAndUnreadCompleteACanceledRun(t *testing.T) {
 	require.Len(t, read(t, pending), int(stats.Pending))
 	require.NotEmpty(t, read(t, unread))
 	ids := map[string]bool{}
-	for _, item := range read(t, source.Concat[number](pending, unread)) {
+	for _, item := range read(t, source.Concat(pending, unread)) {
 		require.NoError(t, item.Err)
 		require.GreaterOrEqual(t, item.Value.N, 20)
 		ids[item.ID()] = true
@@ -212,7 +212,7 @@ func TestUnreadOfSourcesWithManySplits(t *testing.T) {
 			seen[r.ID()] = true
 		}
 		manifest := "runs/" + id + "/manifest-000.json"
-		rest := source.Concat[[]string](source.Pending[[]string](bucket, manifest), source.Unread(src, bucket, manifest))
+		rest := source.Concat(source.Pending[[]string](bucket, manifest), source.Unread(src, bucket, manifest))
 		for _, item := range read(t, rest) {
 			require.NoError(t, item.Err)
 			require.False(t, seen[item.ID()], "%s twice", item.ID())
@@ -254,7 +254,7 @@ func TestObjectsComeBackWithTheirBucket(t *testing.T) {
 
 	found := source.Failures[source.Object](out, ownManifest, source.RedriveOptions{In: in})
 	require.Equal(t, "beta", open(values(read(t, found))[1]))
-	rows := source.Flatten(found, func(o source.Object) dmap.Splitter[[]string] {
+	rows := source.Flatten(found, func(o source.Object) dmap.Source[[]string] {
 		return source.CSVOf(o, source.Strings, source.CSVOptions{Header: []string{"word"}})
 	})
 	require.Equal(t, [][]string{{"alpha"}, {"beta"}}, values(read(t, rows)))
@@ -325,7 +325,7 @@ func TestWrongArgumentsOfARedriveAreToldAtOnce(t *testing.T) {
 	}
 	bucket := memory(t, nil)
 	for _, s := range []dmap.Split{{}, {ID: "x", Object: "x", Version: "dmap:1"}, {Object: "elsewhere", Version: "dmap:1:1:00"}} {
-		for _, err := range source.Failures[int](bucket, "run/manifest-000.json").Read(t.Context(), s) {
+		for _, err := range plan(source.Failures[int](bucket, "run/manifest-000.json")).Read(t.Context(), s) {
 			require.ErrorContains(t, err, "it has no split")
 		}
 	}

@@ -19,12 +19,12 @@ import (
 // A run over a large object that goes on reads what is left of it, and a little.
 func TestAResumeDoesNotReadAgainWhatIsSettled(t *testing.T) {
 	const n = 20_000
-	lines := func(bucket *blob.Bucket) dmap.Splitter[string] {
+	lines := func(bucket *blob.Bucket) dmap.Source[string] {
 		return source.Transform(source.Cut(source.JSONLines[number](bucket, "k"), 4000), func(_ context.Context, v number) (string, error) {
 			return strconv.Itoa(v.N), nil
 		})
 	}
-	rows := func(bucket *blob.Bucket) dmap.Splitter[string] {
+	rows := func(bucket *blob.Bucket) dmap.Source[string] {
 		return source.Transform(source.Cut(source.CSV(bucket, "k", source.Strings), 4000), func(_ context.Context, row []string) (string, error) {
 			return row[0], nil
 		})
@@ -35,7 +35,7 @@ func TestAResumeDoesNotReadAgainWhatIsSettled(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		data string
-		open func(*blob.Bucket) dmap.Splitter[string]
+		open func(*blob.Bucket) dmap.Source[string]
 	}{"csv": {numbered(n), rows}, "json lines": {string(text), lines}} {
 		t.Run(name, func(t *testing.T) {
 			in, out := dmaptest.NewFaultBucket(t, memory(t, map[string]string{"k": c.data})), memory(t, nil)

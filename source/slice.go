@@ -9,26 +9,31 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 )
 
-// ownKey is the key of items that have none: "item@5" names the sixth.
-const ownKey = "item"
+// itemKey is the key of items that have none: "item@5" names the sixth.
+const itemKey = "item"
 
-// sliceSplit is how many items of a slice make a split.
+// sliceSplit is the number of items in a split of a slice.
 const sliceSplit = 10_000
 
 // Slice yields the values of a slice, which must not change during the run, in splits of 10,000.
-func Slice[T any](items []T) dmap.Splitter[T] { return slice[T](items) }
+func Slice[T any](items []T) dmap.Source[T] { return slice[T](items) }
 
 type slice[T any] []T
 
 func (s slice[T]) String() string { return fmt.Sprintf("slice of %d", len(s)) }
 
-// Validate returns nil: every slice is valid.
-func (s slice[T]) Validate() error { return nil }
+func (s slice[T]) Plan() dmap.Plan[T] {
+	return dmap.Plan[T]{Splits: s.splits, Read: s.read, Fill: s.fill, LocalKeys: allLocal, Whole: dmap.Split{ID: itemKey}}
+}
 
-func (s slice[T]) Splits(context.Context) iter.Seq2[dmap.Split, error] {
+func (s slice[T]) Items(ctx context.Context) iter.Seq2[dmap.Item[T], error] {
+	return inOrder(ctx, s.Plan())
+}
+
+func (s slice[T]) splits(context.Context) iter.Seq2[dmap.Split, error] {
 	return func(yield func(dmap.Split, error) bool) {
 		for from := 0; from < len(s); from += sliceSplit {
-			split := dmap.Split{ID: ownKey + strconv.Itoa(from), From: dmap.Cursor{Offset: int64(from)}}
+			split := dmap.Split{ID: itemKey + strconv.Itoa(from), From: dmap.Cursor{Offset: int64(from)}}
 			if to := from + sliceSplit; to < len(s) {
 				split.To.Offset = int64(to)
 			}
@@ -39,30 +44,11 @@ func (s slice[T]) Splits(context.Context) iter.Seq2[dmap.Split, error] {
 	}
 }
 
-func (s slice[T]) Items(ctx context.Context) iter.Seq2[dmap.Item[T], error] { return inOrder(ctx, s) }
-
-// inOrder reads the splits of src one after the other.
-func inOrder[T any](ctx context.Context, src dmap.Splitter[T]) iter.Seq2[dmap.Item[T], error] {
-	return func(yield func(dmap.Item[T], error) bool) {
-		for split, err := range src.Splits(ctx) {
-			if err != nil {
-				yield(dmap.Item[T]{}, err)
-				return
-			}
-			for item, err := range src.Read(ctx, split) {
-				if !yield(item, err) || err != nil {
-					return
-				}
-			}
-		}
-	}
-}
-
-func (s slice[T]) Read(_ context.Context, split dmap.Split) iter.Seq2[dmap.Item[T], error] {
+func (s slice[T]) read(_ context.Context, split dmap.Split) iter.Seq2[dmap.Item[T], error] {
 	return func(yield func(dmap.Item[T], error) bool) {
 		from, to := s.bounds(split)
 		for i := from; i < to; i++ {
-			item := dmap.Item[T]{Key: ownKey, Offset: i, Index: i - from, Value: s[i], Next: dmap.Cursor{Offset: i + 1}}
+			item := dmap.Item[T]{Key: itemKey, Offset: i, Index: i - from, Value: s[i], Next: dmap.Cursor{Offset: i + 1}}
 			if !yield(item, nil) {
 				return
 			}
@@ -70,18 +56,17 @@ func (s slice[T]) Read(_ context.Context, split dmap.Split) iter.Seq2[dmap.Item[
 	}
 }
 
-// Fill makes a slice a dmap.Filler.
-func (s slice[T]) Fill(_ context.Context, split dmap.Split, items []dmap.Item[T]) (int, error) {
+func (s slice[T]) fill(_ context.Context, split dmap.Split, items []dmap.Item[T]) (int, error) {
 	from, to := s.bounds(split)
 	n := int(min(to-from, int64(len(items))))
 	for k := range n {
-		item, i := &items[k], from+int64(k) // field by field: a composite would be built first and copied then
-		item.Key, item.Offset, item.Value, item.Next.Offset = ownKey, i, s[i], i+1
+		item, i := &items[k], from+int64(k) // field by field: a composite literal would be built first, then copied
+		item.Key, item.Offset, item.Value, item.Next.Offset = itemKey, i, s[i], i+1
 	}
 	return n, nil
 }
 
-// bounds are the positions of a split's items.
+// bounds returns the positions of a split's items.
 func (s slice[T]) bounds(split dmap.Split) (from, to int64) {
 	all := int64(len(s))
 	to = split.To.Offset

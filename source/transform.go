@@ -3,166 +3,130 @@ package source
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
+	"sync"
 
 	"github.com/go-dmap/dmap/dmap"
 )
 
-// Filter yields the items of src that keep accepts; the others are counted as skipped. keep is called on the goroutines that
-// read; if it panics the item fails.
-func Filter[T any](src dmap.Source[T], keep func(T) bool) dmap.Splitter[T] {
-	m := &mapped[T, T]{name: "filter", src: src, invalid: checkParts(src)}
-	if keep == nil {
-		m.invalid = errors.Join(m.invalid, errors.New("keep is nil"))
-	}
-	m.f = func(_ context.Context, value T) (T, error) {
+// Filter yields the items of src that keep accepts; the others are counted as skipped. keep is
+// called on the goroutines that read; a panic fails the item.
+func Filter[T any](src dmap.Source[T], keep func(T) bool) dmap.Source[T] {
+	m := mapping[T, T]{f: func(_ context.Context, value T) (T, error) {
 		if !keep(value) {
 			return value, dmap.ErrSkip
 		}
 		return value, nil
+	}}
+	var wrong error
+	if keep == nil {
+		wrong = errors.New("keep is nil")
 	}
-	m.finish()
-	return m
+	return m.source("filter", src, wrong)
 }
 
-// Transform makes each value of src into what f returns: the ItemSelector of Step Functions. An error or a panic of f fails the
-// item, dmap.ErrSkip skips it. f is called on the goroutines that read, so long work belongs into the function of the map.
-func Transform[T, U any](src dmap.Source[T], f func(context.Context, T) (U, error)) dmap.Splitter[U] {
-	m := &mapped[T, U]{name: "transform", src: src, f: f, invalid: checkParts(src)}
+// Transform yields the results of f instead of the values of src, like the ItemSelector of Step
+// Functions. An error or a panic of f fails the item, dmap.ErrSkip skips it. f is called on the
+// goroutines that read: work that takes long belongs into the function of the map.
+func Transform[T, U any](src dmap.Source[T], f func(context.Context, T) (U, error)) dmap.Source[U] {
+	m := mapping[T, U]{f: f}
+	var wrong error
 	if f == nil {
-		m.invalid = errors.Join(m.invalid, errors.New("the function is nil"))
+		wrong = errors.New("the function is nil")
 	}
-	m.finish()
-	return m
+	return m.source("transform", src, wrong)
 }
 
-// mapped is a source whose values went through a function. Its splits are those of the source.
-type mapped[T, U any] struct {
-	name    string
-	src     dmap.Source[T]
-	pieces  dmap.Splitter[T] // nil if invalid
+// mapping applies a function to each value. It changes neither splits nor cursors, so the Plan of
+// the source remains valid.
+type mapping[T, U any] struct {
 	f       func(context.Context, T) (U, error)
-	invalid error
+	buffers sync.Pool // of *[]dmap.Item[T], zeroed, for fill
 }
 
-func (m *mapped[T, U]) finish() {
-	if m.invalid != nil {
-		m.invalid = invalid(m, m.invalid)
-		return
+// source wraps src; wrong is what is wrong with the function.
+func (m *mapping[T, U]) source(kind string, src dmap.Source[T], wrong error) dmap.Source[U] {
+	out := &planned[U]{name: kind + " of " + nameOf(src)}
+	plans, err := plansOf(src)
+	if err = errors.Join(err, wrong); err != nil {
+		out.plan = brokenPlan[U](invalid(out, err))
+		return out
 	}
-	m.pieces = dmap.Pieces(m.src)
+	out.plan = m.plan(plans[0])
+	if _, ok := src.(dmap.Planner[T]); ok {
+		out.items = func(ctx context.Context) iter.Seq2[dmap.Item[U], error] { return m.each(ctx, src.Items(ctx)) }
+	}
+	return out
 }
 
-// checkParts returns what is wrong with the sources that another is made of.
-func checkParts[T any](sources ...dmap.Source[T]) error {
-	var errs []error
-	for i, src := range sources {
-		if src == nil {
-			errs = append(errs, fmt.Errorf("part %d is nil", i))
-		} else if v, ok := src.(interface{ Validate() error }); ok {
-			errs = append(errs, v.Validate())
+func (m *mapping[T, U]) plan(in dmap.Plan[T]) dmap.Plan[U] {
+	out := dmap.Plan[U]{
+		Splits: in.Splits,
+		Read: func(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[U], error] {
+			return m.each(ctx, in.Read(ctx, s))
+		},
+		Resume: in.Resume, TrySplit: in.TrySplit, Readers: in.Readers, LocalKeys: in.LocalKeys, Whole: in.Whole,
+	}
+	if in.Fill != nil {
+		out.Fill = func(ctx context.Context, s dmap.Split, items []dmap.Item[U]) (int, error) {
+			return m.fill(ctx, in, s, items)
 		}
 	}
-	return errors.Join(errs...)
-}
-
-// Validate returns all that is wrong with the arguments, joined.
-func (m *mapped[T, U]) Validate() error { return m.invalid }
-
-func (m *mapped[T, U]) String() string { return m.name + " of " + name(m.src) }
-
-// name is what a source calls itself.
-func name(src any) string {
-	if s, ok := src.(fmt.Stringer); ok {
-		return s.String()
+	if _, same := any(in).(dmap.Plan[U]); same { // otherwise the values are no longer the ones that have an origin
+		out.Origins = in.Origins
 	}
-	return fmt.Sprintf("%T", src)
+	return out
 }
 
-// origins tells Flatten where the objects come from that a filter lets through.
-func (m *mapped[T, U]) origins() []*origin { return originsOf(m.src) }
-
-func (m *mapped[T, U]) Splits(ctx context.Context) iter.Seq2[dmap.Split, error] {
-	if m.invalid != nil {
-		return broken[dmap.Split](m.invalid)
-	}
-	return m.pieces.Splits(ctx)
-}
-
-// Resume is that of the source.
-func (m *mapped[T, U]) Resume(ctx context.Context, settled func(id string) dmap.Cursor) iter.Seq2[dmap.Split, error] {
-	if resumer, ok := m.src.(dmap.Resumer); ok && m.invalid == nil {
-		return resumer.Resume(ctx, settled)
-	}
-	return m.Splits(ctx)
-}
-
-// broken is a sequence that yields only an error.
-func broken[V any](err error) iter.Seq2[V, error] {
-	return func(yield func(V, error) bool) {
-		var none V
-		yield(none, err)
-	}
-}
-
-// usualReaders is how many splits of a source are read at once that does not say.
-const usualReaders = 8
-
-// Readers is that of the source.
-func (m *mapped[T, U]) Readers() int {
-	if cutter, ok := m.src.(dmap.Cutter); ok {
-		return cutter.Readers()
-	}
-	return usualReaders
-}
-
-// Cut is that of the source.
-func (m *mapped[T, U]) Cut(ctx context.Context, reading []dmap.Split) (which int, at dmap.Cursor, ok bool) {
-	if cutter, ok := m.src.(dmap.Cutter); ok {
-		return cutter.Cut(ctx, reading)
-	}
-	return 0, at, false
-}
-
-func (m *mapped[T, U]) Items(ctx context.Context) iter.Seq2[dmap.Item[U], error] {
-	if m.invalid != nil {
-		return broken[dmap.Item[U]](m.invalid)
-	}
-	return m.each(ctx, m.src.Items(ctx))
-}
-
-func (m *mapped[T, U]) Read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[U], error] {
-	if m.invalid != nil {
-		return broken[dmap.Item[U]](m.invalid)
-	}
-	return m.each(ctx, m.pieces.Read(ctx, s))
-}
-
-func (m *mapped[T, U]) each(ctx context.Context, items iter.Seq2[dmap.Item[T], error]) iter.Seq2[dmap.Item[U], error] {
+func (m *mapping[T, U]) each(ctx context.Context, items iter.Seq2[dmap.Item[T], error]) iter.Seq2[dmap.Item[U], error] {
 	return func(yield func(dmap.Item[U], error) bool) {
 		for in, err := range items {
 			if err != nil {
 				yield(dmap.Item[U]{}, err)
 				return
 			}
-			if !yield(m.item(ctx, in), nil) {
+			var out dmap.Item[U]
+			m.apply(ctx, &in, &out)
+			if !yield(out, nil) {
 				return
 			}
 		}
 	}
 }
 
-func (m *mapped[T, U]) item(ctx context.Context, in dmap.Item[T]) (out dmap.Item[U]) {
-	out = dmap.Item[U]{Key: in.Key, Offset: in.Offset, Index: in.Index, Size: in.Size, Next: in.Next, Err: in.Err}
-	if in.Err != nil {
-		return out
+// fill has the source fill a buffer: items themselves if the type is the same.
+func (m *mapping[T, U]) fill(ctx context.Context, in dmap.Plan[T], s dmap.Split, items []dmap.Item[U]) (int, error) {
+	buffer, same := any(items).([]dmap.Item[T])
+	if !same {
+		pooled, ok := m.buffers.Get().(*[]dmap.Item[T])
+		if !ok || cap(*pooled) < len(items) {
+			made := make([]dmap.Item[T], len(items))
+			pooled = &made
+		}
+		buffer = (*pooled)[:len(items)]
+		defer func() {
+			clear(buffer)
+			m.buffers.Put(pooled)
+		}()
+	}
+	n, err := in.Fill(ctx, s, buffer)
+	for i := range buffer[:max(0, min(n, len(buffer)))] {
+		m.apply(ctx, &buffer[i], &items[i])
+	}
+	return n, err
+}
+
+// apply sets out to the item for in, which may be the same variable.
+func (m *mapping[T, U]) apply(ctx context.Context, in *dmap.Item[T], out *dmap.Item[U]) {
+	value, err := in.Value, in.Err
+	*out = dmap.Item[U]{Key: in.Key, Offset: in.Offset, Index: in.Index, Size: in.Size, Next: in.Next, Err: err}
+	if err != nil {
+		return
 	}
 	defer func() {
-		if value := recover(); value != nil {
-			out.Err = panicError(value)
+		if panicked := recover(); panicked != nil {
+			out.Err = panicError(panicked)
 		}
 	}()
-	out.Value, out.Err = m.f(ctx, in.Value)
-	return out
+	out.Value, out.Err = m.f(ctx, value)
 }

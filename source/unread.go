@@ -14,43 +14,37 @@ import (
 
 // Unread yields what an ended run of dmap has left unread of src, the source it was given: nothing, if it read all of it.
 // manifest is the key of its manifest. Unread, Failures and Pending together are all that a run has left undone.
-func Unread[T any](src dmap.Source[T], bucket *blob.Bucket, manifest string) dmap.Splitter[T] {
+func Unread[T any](src dmap.Source[T], bucket *blob.Bucket, manifest string) dmap.Source[T] {
 	u := &unread[T]{src: src, bucket: bucket, key: manifest}
-	u.invalid = invalid(u, errors.Join(checkParts(src), checkManifest(bucket, manifest)))
-	if u.invalid == nil {
-		u.pieces = dmap.Pieces(src)
-	}
+	plans, err := plansOf(src)
+	u.plan, u.invalid = plans[0], invalid(u, errors.Join(err, checkManifest(bucket, manifest)))
 	return u
 }
 
 type unread[T any] struct {
 	src     dmap.Source[T]
-	pieces  dmap.Splitter[T] // nil if invalid
+	plan    dmap.Plan[T] // of src
 	bucket  *blob.Bucket
 	key     string
 	invalid error
 }
 
-// Validate returns all that is wrong with the arguments, joined.
-func (u *unread[T]) Validate() error { return u.invalid }
-
 func (u *unread[T]) String() string {
-	return "what " + u.key + " left unread of " + name(u.src)
+	return "what " + u.key + " left unread of " + nameOf(u.src)
 }
 
-// keepsKeys tells Concat that the items go by the names they have in the source.
-func (u *unread[T]) keepsKeys() {}
+// Plan has no LocalKeys: the items keep the keys that they have in the source.
+func (u *unread[T]) Plan() dmap.Plan[T] {
+	if u.invalid != nil {
+		return brokenPlan[T](u.invalid)
+	}
+	return dmap.Plan[T]{Splits: u.splits, Read: u.plan.Read, Origins: u.plan.Origins}
+}
 
-func (u *unread[T]) origins() []*origin { return originsOf(u.src) }
-
-// Splits yields the splits that were begun or waited, each from where its reading stood, then those that had not been
+// splits yields the splits that were begun or waited, each from where its reading stood, then those that had not been
 // planned.
-func (u *unread[T]) Splits(ctx context.Context) iter.Seq2[dmap.Split, error] {
+func (u *unread[T]) splits(ctx context.Context) iter.Seq2[dmap.Split, error] {
 	return func(yield func(dmap.Split, error) bool) {
-		if u.invalid != nil {
-			yield(dmap.Split{}, u.invalid)
-			return
-		}
 		rest, err := u.load(ctx)
 		if err != nil {
 			yield(dmap.Split{}, invalid(u, err))
@@ -62,7 +56,7 @@ func (u *unread[T]) Splits(ctx context.Context) iter.Seq2[dmap.Split, error] {
 			}
 		}
 		if rest.All || rest.After != nil {
-			u.plan(ctx, rest, yield)
+			u.planRest(ctx, rest, yield)
 		}
 	}
 }
@@ -75,17 +69,17 @@ func (u *unread[T]) load(ctx context.Context) (dmap.Unread, error) {
 		return dmap.Unread{}, err
 	case m.Format == 0:
 		return dmap.Unread{}, fmt.Errorf("manifest %q is not one of dmap: it does not say what was left unread", u.key)
-	case m.Source != name(u.src):
+	case m.Source != nameOf(u.src):
 		return dmap.Unread{}, fmt.Errorf("run %q read %q", m.RunID, m.Source)
 	}
 	return convert.Unread(m.Unread), nil
 }
 
-// plan yields what is left of the splits of the source behind rest.After, or of all of them.
-func (u *unread[T]) plan(ctx context.Context, rest dmap.Unread, yield func(dmap.Split, error) bool) {
+// planRest yields what is left of the splits of the source behind rest.After, or of all of them.
+func (u *unread[T]) planRest(ctx context.Context, rest dmap.Unread, yield func(dmap.Split, error) bool) {
 	after, left := rest.After, rest.Remaining()
 	found := after == nil
-	for s, err := range u.pieces.Splits(ctx) {
+	for s, err := range u.plan.Splits(ctx) {
 		if err != nil {
 			yield(dmap.Split{}, err)
 			return
@@ -105,12 +99,5 @@ func (u *unread[T]) plan(ctx context.Context, rest dmap.Unread, yield func(dmap.
 }
 
 func (u *unread[T]) Items(ctx context.Context) iter.Seq2[dmap.Item[T], error] {
-	return inOrder(ctx, u)
-}
-
-func (u *unread[T]) Read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[T], error] {
-	if u.invalid != nil {
-		return broken[dmap.Item[T]](u.invalid)
-	}
-	return u.pieces.Read(ctx, s)
+	return inOrder(ctx, u.Plan())
 }

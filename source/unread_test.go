@@ -20,7 +20,7 @@ import (
 func TestUnreadLeavesOutWhatEarlierProcessesHaveSettled(t *testing.T) {
 	const n = 3000
 	bucket := memory(t, map[string]string{"rows.csv": numbered(n)})
-	open := func() dmap.Splitter[[]string] {
+	open := func() dmap.Source[[]string] {
 		return source.Cut(source.CSV(bucket, "rows.csv", source.Strings), 2000)
 	}
 	seen := map[string]int{}

@@ -13,7 +13,7 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 )
 
-// numbers is a splitter of the numbers 0 to 59 in splits of 20, right but for its bug.
+// numbers is a source of the numbers 0 to 59 in splits of 20, right but for its bug.
 type numbers struct {
 	bug      string
 	from     int64 // the reading after which a bug that comes and goes shows
@@ -23,7 +23,7 @@ type numbers struct {
 
 func (n *numbers) Items(ctx context.Context) iter.Seq2[dmap.Item[int], error] {
 	return func(yield func(dmap.Item[int], error) bool) {
-		if n.bug == "items fail" {
+		if n.bug == "Items fails" {
 			yield(dmap.Item[int]{}, errors.New("no such bucket"))
 			return
 		}
@@ -33,19 +33,21 @@ func (n *numbers) Items(ctx context.Context) iter.Seq2[dmap.Item[int], error] {
 				return
 			}
 			for item, err := range n.Read(ctx, s) {
-				if n.bug == "items lose one" && item.Value == 30 {
+				if n.bug == "Items loses one" && item.Value == 30 {
 					continue
 				}
-				if n.bug == "index goes on over splits" {
+				if n.bug == "index continues over splits" {
 					item.Index = int64(item.Value)
 				}
-				if !yield(item, err) && n.bug != "items ignore break" || err != nil {
+				if !yield(item, err) && n.bug != "Items ignores break" || err != nil {
 					return
 				}
 			}
 		}
 	}
 }
+
+func (n *numbers) Plan() dmap.Plan[int] { return dmap.Plan[int]{Splits: n.Splits, Read: n.Read} }
 
 func (n *numbers) Splits(ctx context.Context) iter.Seq2[dmap.Split, error] {
 	return func(yield func(dmap.Split, error) bool) {
@@ -67,10 +69,10 @@ func (n *numbers) Splits(ctx context.Context) iter.Seq2[dmap.Split, error] {
 				s.ID = ""
 			case n.bug == "split does not survive JSON":
 				s.Object = "\xff"
-			case n.bug == "planning ends with the context" && ctx.Err() != nil:
+			case n.bug == "Splits ends with the context" && ctx.Err() != nil:
 				return
 			}
-			if !yield(s, nil) && n.bug != "planning ignores break" {
+			if !yield(s, nil) && n.bug != "Splits ignores break" {
 				return
 			}
 		}
@@ -146,7 +148,7 @@ func (n *numbers) give(v, i, reading int64, yield func(dmap.Item[int], error) bo
 	case "cursor changes":
 		item.Next.Key = fmt.Sprint(reading)
 	}
-	return yield(item, nil) || n.bug == "reading ignores break"
+	return yield(item, nil) || n.bug == "Read ignores break"
 }
 
 // plain hides that numbers can be split.

@@ -30,7 +30,8 @@ func (f *fakeTB) Fatalf(format string, args ...any) {
 
 func (f *fakeTB) Fatal(args ...any) { f.Fatalf("%s", fmt.Sprint(args...)) }
 
-// failures runs check on its own goroutine, as a test does, and returns what it had to say against it; empty: it passed.
+// failures runs check on its own goroutine, as a test does, and returns what it had to say against
+// it; empty: it passed.
 func failures(t *testing.T, check func(tb testing.TB)) string {
 	t.Helper()
 	f := &fakeTB{TB: t}

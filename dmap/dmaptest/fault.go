@@ -14,8 +14,9 @@ import (
 // Op is an operation of a bucket, as its store sees it.
 type Op string
 
-// The operations. A written object is one OpCreate, some OpWrite and one OpClose, which publishes it; a read object is one
-// OpOpen and some OpRead. The key of OpList is its prefix, that of OpCopy its destination.
+// The operations. A written object is one OpCreate, some OpWrite and one OpClose, which publishes
+// it; a read object is one OpOpen and some OpRead. The key of OpList is its prefix, that of OpCopy
+// its destination.
 const (
 	OpOpen       Op = "open"
 	OpRead       Op = "read"
@@ -38,9 +39,11 @@ const (
 	Stall Kind = "stall"
 	// Slow waits for Fault.Delay, then goes on; if the context ends first, it is Stall.
 	Slow Kind = "slow"
-	// Lost does what was asked and returns an error all the same: the answer got lost. Of OpClose, OpDelete and OpCopy.
+	// Lost does what was asked and returns an error all the same: the answer got lost. Of OpClose,
+	// OpDelete and OpCopy.
 	Lost Kind = "lost"
-	// Short ends a body after Fault.After bytes as if it were whole, or drops the rest of an OpWrite without an error.
+	// Short ends a body after Fault.After bytes as if it were whole, or drops the rest of an
+	// OpWrite without an error.
 	Short Kind = "short"
 	// Reset breaks a body off after Fault.After bytes with an error.
 	Reset Kind = "reset"
@@ -48,8 +51,8 @@ const (
 	Corrupt Kind = "corrupt"
 )
 
-// Fault is one thing that goes wrong in a FaultBucket. Short, Reset and Corrupt of an OpOpen concern the body that it
-// opens.
+// Fault is one thing that goes wrong in a FaultBucket. Short, Reset and Corrupt of an OpOpen
+// concern the body that it opens.
 type Fault struct {
 	Op     Op
 	Key    string             // only calls whose key contains it; empty: all

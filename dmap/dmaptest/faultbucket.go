@@ -10,11 +10,12 @@ import (
 	"gocloud.dev/blob"
 )
 
-// FaultBucket is a bucket over another one, to which it passes every call unless a fault hits it. Without faults it behaves
-// like that bucket, conditional writes and As included. It is safe for concurrent use.
+// FaultBucket is a bucket over another one, to which it passes every call unless a fault hits it.
+// Without faults it behaves like that bucket, conditional writes and As included. It is safe for
+// concurrent use.
 //
-// The embedded Bucket is what the code under test gets. The bucket below stays open when it is closed, so that a test can
-// look at what is really there.
+// The embedded Bucket is what the code under test gets. The bucket below stays open when it is
+// closed, so that a test can look at what is really there.
 type FaultBucket struct {
 	*blob.Bucket
 	tb testing.TB
@@ -43,8 +44,9 @@ func NewFaultBucket(tb testing.TB, inner *blob.Bucket) *FaultBucket {
 	return b
 }
 
-// Inject lets f happen from now on; the returned function tells how many calls it has hit. If several faults meet at one
-// call, the first injected happens; the others count the call. A fault that makes no sense fails the test.
+// Inject lets f happen from now on; the returned function tells how many calls it has hit. If
+// several faults meet at one call, the first injected happens; the others count the call. A fault
+// that makes no sense fails the test.
 func (b *FaultBucket) Inject(f Fault) (hits func() int) {
 	b.tb.Helper()
 	f, err := f.complete()
@@ -76,7 +78,8 @@ func (b *FaultBucket) Calls(op Op) int {
 	return b.calls[op]
 }
 
-// Record keeps the calls of ops that end from now on: what was written, and in which order. None: stop.
+// Record keeps the calls of ops that end from now on: what was written, and in which order. None:
+// stop.
 func (b *FaultBucket) Record(ops ...Op) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -90,8 +93,9 @@ func (b *FaultBucket) Log() []Call {
 	return slices.Clone(b.log)
 }
 
-// Watch calls f when a call begins, with false, and when it has ended, with true: from the goroutine that makes the call, so
-// that f can end the process at an exact point. f must be safe for concurrent use; nil: stop.
+// Watch calls f when a call begins, with false, and when it has ended, with true: from the
+// goroutine that makes the call, so that f can end the process at an exact point. f must be safe
+// for concurrent use; nil: stop.
 func (b *FaultBucket) Watch(f func(c Call, ended bool)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// Gauge counts how many calls are in flight. The zero Gauge is ready; it is safe for concurrent use.
+// Gauge counts how many calls are in flight. The zero Gauge is ready; it is safe for concurrent
+// use.
 type Gauge struct {
 	mu    sync.Mutex // guards what follows
 	now   int
@@ -64,7 +65,8 @@ func (g *Gauge) AtMost(tb testing.TB, limit int) {
 	}
 }
 
-// Gauged is fn with every call counted in g, also one that panics. It serves functions of items and of batches.
+// Gauged is fn with every call counted in g, also one that panics. It serves functions of items and
+// of batches.
 func Gauged[In, Out any](g *Gauge, fn func(context.Context, In) (Out, error)) func(context.Context, In) (Out, error) {
 	return func(ctx context.Context, in In) (Out, error) {
 		defer g.Enter()()

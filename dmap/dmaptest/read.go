@@ -24,24 +24,25 @@ func runAll(t *testing.T, checks []check) {
 	}
 }
 
-// mostValues bounds what a suite reads, so that a source that never ends fails instead of filling memory.
-const mostValues = 100_000
+// maxValues bounds the values that a suite reads, so that a source without an end fails instead of
+// filling memory.
+const maxValues = 100_000
 
-var errTooMany = fmt.Errorf("more than %d values: a suite needs a smaller source", mostValues)
+var errTooMany = fmt.Errorf("more than %d values: a suite needs a smaller source", maxValues)
 
-// errGoesOn says that a sequence called its loop's body again after the body had ended the loop.
-var errGoesOn = errors.New("the sequence goes on after break")
+// errContinues says that a sequence called its loop's body again after the body had ended the loop.
+var errContinues = errors.New("the sequence continues after break")
 
-// collect reads seq, at most the first limit values (negative: all), and ends with its first error. It checks that nothing
-// follows a break.
+// collect reads seq, at most the first limit values (negative: all), and ends with its first error.
+// It checks that nothing follows a break.
 func collect[V any](seq iter.Seq2[V, error], limit int) (values []V, err error) {
 	if limit < 0 {
-		limit = mostValues + 1
+		limit = maxValues + 1
 	}
 	defer func() {
 		r := recover()
-		if e, ok := r.(error); ok && errors.Is(e, errGoesOn) {
-			err = errors.Join(errGoesOn, err)
+		if e, ok := r.(error); ok && errors.Is(e, errContinues) {
+			err = errors.Join(errContinues, err)
 		} else if r != nil {
 			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
 		}
@@ -49,7 +50,7 @@ func collect[V any](seq iter.Seq2[V, error], limit int) (values []V, err error) 
 	broken := false
 	seq(func(v V, e error) bool {
 		if broken {
-			panic(errGoesOn) // a range statement would panic here, too
+			panic(errContinues) // a range statement would panic here, too
 		}
 		if e == nil {
 			values = append(values, v)
@@ -58,7 +59,7 @@ func collect[V any](seq iter.Seq2[V, error], limit int) (values []V, err error) 
 		broken = e != nil || len(values) == limit
 		return !broken
 	})
-	if len(values) > mostValues {
+	if len(values) > maxValues {
 		return nil, errTooMany
 	}
 	return values, err
@@ -75,7 +76,8 @@ func compareBy[T any](equal []func(a, b T) bool) comparison[T] {
 	return comparison[T]{func(a, b T) bool { return reflect.DeepEqual(a, b) }}
 }
 
-// same returns how got differs from want, empty if it does not. The index is compared only if it counts from the same item.
+// same returns how got differs from want, empty if it does not. Indexes are compared only if both
+// count from the same item.
 func (c comparison[T]) same(got, want dmap.Item[T], index bool) string {
 	switch {
 	case got.Key != want.Key || got.Offset != want.Offset:
@@ -104,18 +106,19 @@ func (c comparison[T]) diff(got, want []dmap.Item[T], index bool) string {
 	}
 	switch {
 	case len(got) < len(want):
-		return fmt.Sprintf("%d items, want %d: the first one lacking is %q", len(got), len(want), want[len(got)].ID())
+		return fmt.Sprintf("%d items, want %d: the first missing one is %q", len(got), len(want), want[len(got)].ID())
 	case len(got) > len(want):
-		return fmt.Sprintf("%d items, want %d: the first one too many is %q", len(got), len(want), got[len(want)].ID())
+		return fmt.Sprintf("%d items, want %d: the first extra one is %q", len(got), len(want), got[len(want)].ID())
 	default:
 		return ""
 	}
 }
 
-// errEnded is the cause with which the suites end contexts.
-var errEnded = errors.New("the suite has ended the context")
+// errEnded is the cause with which the suites cancel contexts.
+var errEnded = errors.New("the suite has canceled the context")
 
-// ended says what is wrong with a reading whose context has ended: it must be complete or say why it is not.
+// ended returns what is wrong with a reading whose context was canceled: it must be complete or
+// return the reason.
 func ended(got, want int, err error) string {
 	switch {
 	case err == nil && got < want:
@@ -127,13 +130,14 @@ func ended(got, want int, err error) string {
 	}
 }
 
-// endable returns a context that ends with errEnded.
+// endable returns a context and a function that cancels it with errEnded.
 func endable(tb testing.TB) (context.Context, func()) {
 	ctx, end := context.WithCancelCause(tb.Context())
 	return ctx, func() { end(errEnded) }
 }
 
-// some returns up to about 200 of the numbers 0 to n-1: all of few, else the first, the last and some between.
+// some returns up to about 200 of the numbers 0 to n-1: all of few, else the first, the last and
+// some between.
 func some(n int) []int {
 	var picked []int
 	for i := range n {

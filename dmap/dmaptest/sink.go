@@ -12,14 +12,16 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 )
 
-// TestSink checks the contract of dmap.Sink by playing the engine's part: each result written is in the destination once
-// the run has ended, once and unchanged, also if the writes were concurrent (of a dmap.ConcurrentSink) or the run failed
-// with items pending (of a dmap.Recorder); a run without results ends well; a context that ends loses nothing silently.
+// TestSink checks the contract of dmap.Sink by playing the engine's part: each result written is in
+// the destination once the run has ended, once and unchanged, also if the writes were concurrent
+// (of a dmap.ConcurrentSink) or the run failed with items pending (of a dmap.Recorder); a run
+// without results ends well; a context that ends loses nothing silently.
 //
-// open returns a sink, anew for each check, and with a destination of its own. value makes the value of a result from its
-// number. read returns what the destination of that sink holds, in any order: of each result Key and Offset, the Value of
-// a success, the Err of a failure, whose text contains that of the one written. equal compares values, at most one;
-// without it that is reflect.DeepEqual. Err and Value are never both given.
+// open returns a sink, anew for each check, and with a destination of its own. value makes the
+// value of a result from its number. read returns what the destination of that sink holds, in any
+// order: of each result Key and Offset, the Value of a success, the Err of a failure, whose text
+// contains that of the one written. equal compares values, at most one; without it that is
+// reflect.DeepEqual. Err and Value are never both given.
 func TestSink[R any](
 	t *testing.T,
 	open func(tb testing.TB) dmap.Sink[R],
@@ -31,8 +33,9 @@ func TestSink[R any](
 	runAll(t, sinkChecks(open, value, read, compareBy(equal)))
 }
 
-// TestBrokenSink checks that a sink whose destination takes nothing says so, at the latest when the run ends. open returns
-// such a sink, for example one over a FaultBucket; value is that of TestSink.
+// TestBrokenSink checks that a sink whose destination takes nothing says so, at the latest when the
+// run ends. open returns such a sink, for example one over a FaultBucket; value is that of
+// TestSink.
 func TestBrokenSink[R any](t *testing.T, open func(tb testing.TB) dmap.Sink[R], value func(i int) R) {
 	t.Helper()
 	runAll(t, []check{brokenCheck(open, value)})
@@ -105,7 +108,8 @@ type play[R any] struct {
 	before     func(step string) // "begin", "write" (the first), "flush", "end"; may be nil
 }
 
-// run returns all errors of the sink. As in the engine no Write follows one that has failed, but Flush and End do.
+// run returns all errors of the sink. As in the engine no Write follows one that has failed, but
+// Flush and End do.
 func (p play[R]) run(ctx context.Context) error {
 	if p.before == nil {
 		p.before = func(string) {}
@@ -215,7 +219,8 @@ func writes[R any](value func(i int) R, n int) [][]dmap.Result[R] {
 	return all
 }
 
-// results compares what was read from a destination with what was written to it, whatever the order.
+// results compares what was read from a destination with what was written to it, whatever the
+// order.
 func (c comparison[R]) results(tb testing.TB, got, want []dmap.Result[R]) {
 	tb.Helper()
 	found := map[string]dmap.Result[R]{}

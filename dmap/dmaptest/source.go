@@ -7,16 +7,31 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 )
 
-// TestSource checks the contract of dmap.Source: the same items in the same order at every reading, also of two at once;
-// unique IDs; indexes from 0; nothing after a break or an error; and a context that ends never makes a reading silently
-// shorter.
+// TestSource checks the contract of [dmap.Source]: the same items in the same order at every
+// reading, also of two at once; unique IDs; indexes from 0; nothing after a break or an error; and
+// a canceled context never makes a reading silently shorter.
 //
-// open returns the source, anew for each check. It has 2 to 100,000 items; a few dozen are best. equal compares values,
-// at most one; without it that is reflect.DeepEqual. TestSource returns the items, for what the suite cannot know.
+// If the source is a [dmap.Planner], TestSource checks everything that its Plan claims. The splits
+// in order are the items; they are the same each time, survive JSON, and those of one ID are in
+// order and do not overlap. A split can be read from every Item.Next of it, from many goroutines at
+// once. Fill fills in what Read yields; Resume plans the items that are not settled; Whole is all
+// items. Each division by TrySplit lies between the reader and the end of its split, and the pieces
+// are the split, each item once, whether Read looks at [dmap.EndOf] or not. A function that is nil
+// is not checked: compare the Plan with what you expect.
+//
+// open returns the source, a new one for each check. It has 2 to 100,000 items; a few dozen are
+// best. Give it several splits, and a source with TrySplit enough items that it divides. Of splits
+// with more than 200 items some cursors are tried, not all. equal compares values, at most one;
+// without it that is reflect.DeepEqual. TestSource returns the items, for what the suite cannot
+// know.
 func TestSource[T any](t *testing.T, open func(tb testing.TB) dmap.Source[T], equal ...func(a, b T) bool) []dmap.Item[T] {
 	t.Helper()
+	src := open(t)
 	runAll(t, sourceChecks(open, compareBy(equal)))
-	items, err := collect(open(t).Items(t.Context()), -1)
+	if _, ok := src.(dmap.Planner[T]); ok {
+		runAll(t, planChecks(open, compareBy(equal)))
+	}
+	items, err := collect(src.Items(t.Context()), -1)
 	if err != nil {
 		t.Fatalf("dmaptest: read of the source: %v", err)
 	}
@@ -38,24 +53,24 @@ func sourceChecks[T any](open func(tb testing.TB) dmap.Source[T], by comparison[
 				tb.Errorf("the second reading: %s (error: %v)", d, err)
 			}
 		}),
-		rule("two readings at once do not disturb each other", func(tb testing.TB, src dmap.Source[T], want []dmap.Item[T]) {
+		rule("two readings at once do not affect each other", func(tb testing.TB, src dmap.Source[T], want []dmap.Item[T]) {
 			interleaved(tb, src, want, by)
 		}),
 		rule("break ends the reading", func(tb testing.TB, src dmap.Source[T], want []dmap.Item[T]) {
 			breaks(tb, func() iter.Seq2[dmap.Item[T], error] { return src.Items(tb.Context()) }, want, by)
 		}),
-		rule("a context that ends is no end of the source", func(tb testing.TB, src dmap.Source[T], want []dmap.Item[T]) {
+		rule("a canceled context does not shorten a reading silently", func(tb testing.TB, src dmap.Source[T], want []dmap.Item[T]) {
 			ctx, end := endable(tb)
 			end()
 			got, err := collect(src.Items(ctx), -1)
 			if e := ended(len(got), len(want), err); e != "" {
-				tb.Errorf("the context ended before the reading: it %s", e)
+				tb.Errorf("the context was canceled before the reading: it %s", e)
 			}
 			ctx, end = endable(tb)
 			defer end()
 			got, err = collect(endAfter(src.Items(ctx), len(want)/2, end), -1)
 			if e := ended(len(got), len(want), err); e != "" {
-				tb.Errorf("the context ended after %d items: the reading %s", len(want)/2, e)
+				tb.Errorf("the context was canceled after %d items: the reading %s", len(want)/2, e)
 			}
 		}),
 	}
@@ -76,7 +91,7 @@ func itemsOf[T any](tb testing.TB, src dmap.Source[T]) []dmap.Item[T] {
 
 // wellFormed looks at each item by itself, and at its place among the others.
 func wellFormed[T any](tb testing.TB, src dmap.Source[T], items []dmap.Item[T]) {
-	_, splits := src.(dmap.Splitter[T])
+	_, splits := src.(dmap.Planner[T])
 	seen := map[string]int{}
 	for i, item := range items {
 		id := item.ID()
@@ -90,7 +105,7 @@ func wellFormed[T any](tb testing.TB, src dmap.Source[T], items []dmap.Item[T]) 
 		if item.Size < 0 {
 			tb.Errorf("item %d %q has Size %d", i, id, item.Size)
 		}
-		first := i == 0 || splits && item.Index == 0 // a split begins
+		first := i == 0 || splits && item.Index == 0 // of a split
 		if first && item.Index != 0 || !first && item.Index != items[i-1].Index+1 {
 			tb.Errorf("item %d %q has Index %d: want one more than that of the item before it, from 0", i, id, item.Index)
 		}

@@ -9,13 +9,15 @@ import (
 	"gocloud.dev/gcerrors"
 )
 
-// store is a FaultBucket as gocloud's drivers see it: it turns each call of a driver into one of the bucket below.
+// store is a FaultBucket as gocloud's drivers see it: it turns each call of a driver into one of
+// the bucket below.
 type store struct {
 	inner  *blob.Bucket
 	faults *FaultBucket
 }
 
-// defaultPage is the page size where the caller leaves it to the driver; those of gocloud use the same.
+// defaultPage is the page size where the caller leaves it to the driver; those of gocloud use the
+// same.
 const defaultPage = 1000
 
 func (s *store) ErrorCode(err error) gcerrors.ErrorCode {

@@ -45,7 +45,8 @@ func (h *harness) MakeDriver(context.Context) (driver.Bucket, error) {
 	return &store{inner: inner, faults: NewFaultBucket(h.t, inner)}, nil
 }
 
-// MakeDriverForNonexistentBucket has nothing to make: mem and file buckets exist once they are open.
+// MakeDriverForNonexistentBucket has nothing to make: mem and file buckets exist once they are
+// open.
 func (h *harness) MakeDriverForNonexistentBucket(context.Context) (driver.Bucket, error) {
 	return nil, nil
 }

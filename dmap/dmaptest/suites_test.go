@@ -1,6 +1,7 @@
 package dmaptest
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -28,16 +29,22 @@ func TestSourcePassesForARightSource(t *testing.T) {
 	require.Equal(t, 59, items[59].Value)
 }
 
-func TestSplitterPassesForARightSplitter(t *testing.T) {
-	items := TestSplitter(t, func(testing.TB) dmap.Splitter[int] { return &numbers{} }, sameInt)
+// itemsOnly is a source of one split, as the engine reads a source without a Plan.
+type itemsOnly struct{ dmap.Source[int] }
+
+func (s itemsOnly) Plan() dmap.Plan[int] { return dmap.PlanOf(s.Source) }
+
+func TestSourcePassesForARightPlan(t *testing.T) {
+	items := TestSource(t, func(testing.TB) dmap.Source[int] { return &numbers{} }, sameInt)
 	require.Len(t, items, 60)
-	TestSplitter(t, func(testing.TB) dmap.Splitter[int] { return &numbers{bug: "splits share their ID"} })
-	TestSplitter(t, func(testing.TB) dmap.Splitter[int] { return dmap.Pieces[int](plain{&numbers{}}) })
+	TestSource(t, func(testing.TB) dmap.Source[int] { return &numbers{bug: "splits share their ID"} })
+	TestSource(t, func(testing.TB) dmap.Source[int] { return itemsOnly{plain{&numbers{}}} })
+	TestSource(t, func(testing.TB) dmap.Source[int] { return &whole{} })
 }
 
-func TestSourceFindsWhatIsWrong(t *testing.T) {
+func TestSourceFindsPlantedBugs(t *testing.T) {
 	for bug, want := range map[string]string{
-		"items fail":               `read of the source: no such bucket`,
+		"Items fails":              `read of the source: no such bucket`,
 		"value changes":            `reading again yields the same: the second reading: item 0 "numbers@0" has Value`,
 		"size changes":             `has Size`,
 		"error changes":            `has Err`,
@@ -49,15 +56,15 @@ func TestSourceFindsWhatIsWrong(t *testing.T) {
 		"doubled once":             `reading again yields the same: the second reading: item 46 is "numbers@45", want "numbers@46"`,
 		"lost once":                `the second reading: item 45 is "numbers@46", want "numbers@45"`,
 		"order changes":            `the second reading: item 40 is "numbers@59", want "numbers@40"`,
-		"readings share state":     `two readings at once do not disturb each other`,
-		"items ignore break":       `break ends the reading: break after 1 items: the sequence goes on after break`,
-		"reading ignores break":    `break after 1 items: panic: runtime error: range function continued iteration`,
-		"context ends silently":    `the context ended before the reading: it ends after 0 of 60 without an error`,
+		"readings share state":     `two readings at once do not affect each other`,
+		"Items ignores break":      `break ends the reading: break after 1 items: the sequence continues after break`,
+		"Read ignores break":       `break after 1 items: panic: runtime error: range function continued iteration`,
+		"context ends silently":    `the context was canceled before the reading: it ends after 0 of 60 without an error`,
 		"context is not the error": `the error is "oops": want one that matches context.Canceled`,
 	} {
 		t.Run(bug, func(t *testing.T) {
 			open := func(testing.TB) dmap.Source[int] { return plain{&numbers{bug: bug, from: 3}} }
-			if bug == "items ignore break" || bug == "reading ignores break" { // which plain would hide
+			if bug == "Items ignores break" || bug == "Read ignores break" { // which plain would hide
 				open = func(testing.TB) dmap.Source[int] { return &numbers{bug: bug} }
 			}
 			require.Contains(t, find(t, sourceChecks(open, compareBy[int](nil))), want)
@@ -65,60 +72,96 @@ func TestSourceFindsWhatIsWrong(t *testing.T) {
 	}
 }
 
-func TestSplitterFindsWhatIsWrong(t *testing.T) {
+func TestSourceFindsPlantedBugsInAPlan(t *testing.T) {
 	for bug, want := range map[string]string{
-		"items fail":                     `read of the source: no such bucket`,
-		"items lose one":                 `the splits in order, compared with Items: item 30 is "numbers@30", want "numbers@31"`,
-		"index goes on over splits":      `compared with Items: item 20 "numbers@20" has Index 0, want 20`,
-		"index is off":                   `split "part-0": item 0 "numbers@0" has Index 1: want 0`,
-		"plan changes":                   `in the second plan`,
-		"splits of one ID overlap":       `splits 0 and 1 have the same ID "part", but 1 does not begin where 0 ends or behind that`,
-		"split has no ID":                `split 1 has no ID`,
-		"split does not survive JSON":    `comes back from JSON as`,
-		"planning ends with the context": `the context ended before the planning: it ends after 0 of 3 without an error`,
-		"planning ignores break":         `break after 1 splits: got 1 (error: the sequence goes on after break)`,
-		"reading ignores break":          `break ends planning and reading: break after 1 items: the sequence goes on after break`,
-		"value changes":                  `has Value`,
-		"lost once":                      `every cursor leads to the rest`,
-		"doubled once":                   `every cursor leads to the rest`,
-		"order changes":                  `every cursor leads to the rest`,
-		"cursor lags":                    `the cursor after item 0 "numbers@0": compared with the rest of the split: item 0 is "numbers@0"`,
-		"cursor leads":                   `compared with the rest of the split: item 0 is "numbers@2", want "numbers@1"`,
-		"last cursor is the start":       `the cursor after item 19 "numbers@19": compared with the rest of the split: 20 items, want 0`,
-		"readings share state":           `splits can be read at once: split`,
-		"context ends silently":          `the context ended before split "part-0" was read: the reading ends after 0 of 20 without an error`,
-		"context is not the error":       `the error is "oops"`,
+		"Items fails":                  `read of the source: no such bucket`,
+		"Items loses one":              `the splits in order, compared with Items: item 30 is "numbers@30", want "numbers@31"`,
+		"index continues over splits":  `compared with Items: item 20 "numbers@20" has Index 0, want 20`,
+		"index is off":                 `split "part-0": item 0 "numbers@0" has Index 1: want 0`,
+		"plan changes":                 `at the second call of Splits`,
+		"splits of one ID overlap":     `splits 0 and 1 have the same ID "part", but 1 does not start at or after the end of 0`,
+		"split has no ID":              `split 1 has no ID`,
+		"split does not survive JSON":  `comes back from JSON as`,
+		"Splits ends with the context": `the context was canceled before Splits: it ends after 0 of 3 without an error`,
+		"Splits ignores break":         `break after 1 splits: got 1 (error: the sequence continues after break)`,
+		"Read ignores break":           `break ends Splits and Read: break after 1 items: the sequence continues after break`,
+		"value changes":                `has Value`,
+		"lost once":                    `every cursor leads to the rest`,
+		"doubled once":                 `every cursor leads to the rest`,
+		"order changes":                `every cursor leads to the rest`,
+		"cursor lags":                  `the cursor after item 0 "numbers@0": compared with the rest of the split: item 0 is "numbers@0"`,
+		"cursor leads":                 `compared with the rest of the split: item 0 is "numbers@2", want "numbers@1"`,
+		"last cursor is the start":     `the cursor after item 19 "numbers@19": compared with the rest of the split: 20 items, want 0`,
+		"readings share state":         `splits can be read concurrently: split`,
+		"context ends silently":        `the context was canceled before split "part-0" was read: Read ends after 0 of 20 without an error`,
+		"context is not the error":     `the error is "oops"`,
 	} {
 		t.Run(bug, func(t *testing.T) {
-			open := func(testing.TB) dmap.Splitter[int] { return &numbers{bug: bug, from: 6} }
-			require.Contains(t, find(t, splitterChecks(open, compareBy([]func(a, b int) bool{sameInt}))), want)
+			open := func(testing.TB) dmap.Source[int] { return &numbers{bug: bug, from: 6} }
+			require.Contains(t, find(t, planChecks(open, compareBy([]func(a, b int) bool{sameInt}))), want)
 		})
 	}
 }
 
-func TestSplitterPassesForARightCutter(t *testing.T) {
+// whole is numbers with a Plan that can be read as one split, right but for its bug.
+type whole struct {
+	numbers
+	bug string
+}
+
+func (w *whole) Plan() dmap.Plan[int] {
+	p := w.numbers.Plan()
+	p.Whole = dmap.Split{ID: "all", To: dmap.Cursor{Offset: 60}}
+	switch w.bug {
+	case "Whole lacks the last item":
+		p.Whole.To.Offset--
+	case "Readers is negative":
+		p.Readers = -1
+	case "no Read":
+		p.Read = nil
+	case "an Err":
+		p.Err = errors.New("no key")
+	}
+	return p
+}
+
+func TestSourceFindsPlantedBugsInTheFieldsOfAPlan(t *testing.T) {
+	for bug, want := range map[string]string{
+		"Whole lacks the last item": `Whole is the source as one split: Whole, compared with Items: 59 items, want 60`,
+		"Readers is negative":       `the Plan has Readers -1`,
+		"no Read":                   `the Plan has no Splits or no Read`,
+		"an Err":                    `the Plan has an Err: no key`,
+	} {
+		open := func(testing.TB) dmap.Source[int] { return &whole{bug: bug} }
+		require.Contains(t, find(t, planChecks(open, compareBy[int](nil))), want)
+	}
+	open := func(testing.TB) dmap.Source[int] { return &whole{numbers: numbers{bug: "cursor changes"}} }
+	require.Contains(t, find(t, planChecks(open, compareBy[int](nil))), "Whole is the source as one split: ")
+}
+
+func TestSourcePassesForARightTrySplit(t *testing.T) {
 	for _, bug := range []string{"", "does not know ends"} {
-		src := &cuttable{numbers: &numbers{}, bug: bug}
-		TestSplitter(t, func(testing.TB) dmap.Splitter[int] { return src })
-		require.Greater(t, src.cuts.Load(), int64(30))
+		src := &divisible{numbers: &numbers{}, bug: bug}
+		TestSource(t, func(testing.TB) dmap.Source[int] { return src })
+		require.Greater(t, src.divisions.Load(), int64(30))
 	}
 }
 
-func TestSplitterFindsWhatIsWrongWithACutter(t *testing.T) {
+func TestSourceFindsPlantedBugsInTrySplit(t *testing.T) {
 	for bug, want := range map[string]string{
-		"loses one behind a cut":   `compared with the split: item`,
-		"doubles one behind a cut": `compared with the split: item`,
-		"index goes on":            `item 0 of piece 1, "numbers@`,
-		"order is that of pieces":  `compared with the split: item`,
-		"cuts behind the reader":   `which does not lie between`,
-		"cuts at the end":          `which does not lie between`,
-		"cuts what is not there":   `cut of split`,
-		"ends too early":           `the engine reads cut pieces once each: "numbers@`,
-		"key changes":              `want "numbers@`,
+		"loses one after a division": `compared with the split: item`,
+		"doubles one at a division":  `compared with the split: item`,
+		"index continues":            `item 0 of piece 1, "numbers@`,
+		"order differs in pieces":    `compared with the split: item`,
+		"divides before the reader":  `want a cursor between`,
+		"divides at the end":         `want a cursor between`,
+		"divides an unknown split":   `TrySplit chose split`,
+		"ends too early":             `the engine reads each piece once: "numbers@`,
+		"key changes":                `want "numbers@`,
 	} {
 		t.Run(bug, func(t *testing.T) {
-			open := func(testing.TB) dmap.Splitter[int] { return &cuttable{numbers: &numbers{}, bug: bug} }
-			require.Contains(t, find(t, splitterChecks(open, compareBy[int](nil))), want)
+			open := func(testing.TB) dmap.Source[int] { return &divisible{numbers: &numbers{}, bug: bug} }
+			require.Contains(t, find(t, planChecks(open, compareBy[int](nil))), want)
 		})
 	}
 }

@@ -17,6 +17,8 @@ const generatedKey = "n"
 
 func (g generated) String() string { return fmt.Sprintf("%d numbers", g.n) }
 
+func (g generated) Plan() dmap.Plan[int64] { return dmap.Plan[int64]{Splits: g.Splits, Read: g.Read} }
+
 func (g generated) Splits(context.Context) iter.Seq2[dmap.Split, error] {
 	return func(yield func(dmap.Split, error) bool) {
 		splits := min(g.splits, g.n)

@@ -36,7 +36,7 @@ func large() []table {
 }
 
 // largeSource opens the object with key slowKey as a source of the lengths of its records.
-type largeSource func(in *blob.Bucket) dmap.Splitter[int]
+type largeSource func(in *blob.Bucket) dmap.Source[int]
 
 // dataset is the input of a table.
 type dataset struct {
@@ -73,7 +73,7 @@ func jsonRows(mib int64) dataset {
 // overConnections compares one request for the whole object with eight concurrent requests for its
 // parts. The function does nothing.
 func overConnections(name, what string, open func(source.Store) largeSource, make func(mib int64) dataset) table {
-	run := func(read func(context.Context, dmap.Splitter[int]) (int64, error)) func(context.Context, workload) (outcome, error) {
+	run := func(read func(context.Context, dmap.Source[int]) (int64, error)) func(context.Context, workload) (outcome, error) {
 		return func(ctx context.Context, work workload) (outcome, error) {
 			data := make(work.N)
 			store, bucket, err := openSlowStore(ctx, data.object, connection, latency)
@@ -107,8 +107,8 @@ func overConnections(name, what string, open func(source.Store) largeSource, mak
 }
 
 // readWithOneRequest reads the whole object with one request.
-func readWithOneRequest(ctx context.Context, src dmap.Splitter[int]) (n int64, err error) {
-	for item, err := range src.Read(ctx, dmap.Split{}) {
+func readWithOneRequest(ctx context.Context, src dmap.Source[int]) (n int64, err error) {
+	for item, err := range dmap.PlanOf(src).Read(ctx, dmap.Split{}) {
 		if err != nil {
 			return n, err
 		}
@@ -120,13 +120,13 @@ func readWithOneRequest(ctx context.Context, src dmap.Splitter[int]) (n int64, e
 	return n, nil
 }
 
-func readWithMap(ctx context.Context, src dmap.Splitter[int]) (int64, error) {
+func readWithMap(ctx context.Context, src dmap.Source[int]) (int64, error) {
 	stats, err := dmap.Map(ctx, src, func(context.Context, int) (struct{}, error) { return struct{}{}, nil }, dmap.Options{MaxConcurrency: 8})
 	return stats.Succeeded, err
 }
 
 func rowsOf(store source.Store) largeSource {
-	return func(in *blob.Bucket) dmap.Splitter[int] {
+	return func(in *blob.Bucket) dmap.Source[int] {
 		return source.CSV(in, slowKey, func([]string) (func(source.Row) (int, error), error) {
 			return func(r source.Row) (int, error) { return r.Len(), nil }, nil
 		}, source.CSVOptions{Store: store})
@@ -134,7 +134,7 @@ func rowsOf(store source.Store) largeSource {
 }
 
 func linesOf(store source.Store) largeSource {
-	return func(in *blob.Bucket) dmap.Splitter[int] {
+	return func(in *blob.Bucket) dmap.Source[int] {
 		return source.JSONLines(in, slowKey, source.JSONLinesOptions[int]{
 			Store: store, Decode: func(line []byte) (int, error) { return len(line), nil },
 		})
@@ -151,14 +151,14 @@ type trip struct {
 	Note       string  `csv:"note" json:"note"`
 }
 
-func typedRows(in *blob.Bucket) dmap.Splitter[trip] {
+func typedRows(in *blob.Bucket) dmap.Source[trip] {
 	return source.CSV(in, slowKey, source.Into[trip])
 }
 
-func typedLines(in *blob.Bucket) dmap.Splitter[trip] { return source.JSONLines[trip](in, slowKey) }
+func typedLines(in *blob.Bucket) dmap.Source[trip] { return source.JSONLines[trip](in, slowKey) }
 
 // onCores compares one core with two.
-func onCores(name, what string, make func(mib int64) dataset, open func(*blob.Bucket) dmap.Splitter[trip]) table {
+func onCores(name, what string, make func(mib int64) dataset, open func(*blob.Bucket) dmap.Source[trip]) table {
 	run := func(cores int) func(context.Context, workload) (outcome, error) {
 		return func(ctx context.Context, work workload) (outcome, error) {
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cores))

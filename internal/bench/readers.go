@@ -47,18 +47,18 @@ func reading(name string, make func(n int64) []byte, read func(ctx context.Conte
 }
 
 // bySource is a case of ours: it counts the items of a source of one object in a bucket in memory.
-func bySource[T any](name, key string, make func(n int64) []byte, open func(o source.Object) dmap.Splitter[T]) benchCase {
+func bySource[T any](name, key string, make func(n int64) []byte, open func(o source.Object) dmap.Source[T]) benchCase {
 	return fromBucket(func(workload) (*blob.Bucket, error) { return memblob.OpenBucket(nil), nil }, name, key, make, open)
 }
 
 // byFile is bySource for an object in a folder. Go's heap grows to twice the live memory, so the
 // memory of the reader is visible only if the object itself is not on the heap.
-func byFile[T any](name, key string, make func(n int64) []byte, open func(o source.Object) dmap.Splitter[T]) benchCase {
+func byFile[T any](name, key string, make func(n int64) []byte, open func(o source.Object) dmap.Source[T]) benchCase {
 	return fromBucket(func(work workload) (*blob.Bucket, error) { return openFolder(work.Scratch) }, name, key, make, open)
 }
 
 func fromBucket[T any](
-	bucketOf func(workload) (*blob.Bucket, error), name, key string, make func(n int64) []byte, open func(o source.Object) dmap.Splitter[T],
+	bucketOf func(workload) (*blob.Bucket, error), name, key string, make func(n int64) []byte, open func(o source.Object) dmap.Source[T],
 ) benchCase {
 	return benchCase{name: name, ours: true, run: func(ctx context.Context, work workload) (outcome, error) {
 		bucket, err := bucketOf(work)
@@ -75,7 +75,7 @@ func fromBucket[T any](
 		}
 		src := open(source.Object{Key: key, Size: -1}.In(bucket))
 		work.start()
-		n, err := countItems(src.Read(ctx, dmap.Split{}))
+		n, err := countItems(dmap.PlanOf(src).Read(ctx, dmap.Split{}))
 		work.stop()
 		return outcome{Succeeded: n, Bytes: attributes.Size}, err
 	}}
@@ -150,7 +150,7 @@ func rawRows(name string, make func(n int64) []byte) table {
 					}
 				}
 			})),
-			bySource("dmap, source.CSV", "k.csv", make, func(o source.Object) dmap.Splitter[int] { return source.CSVOf(o, lengthOf) }),
+			bySource("dmap, source.CSV", "k.csv", make, func(o source.Object) dmap.Source[int] { return source.CSVOf(o, lengthOf) }),
 		},
 		targets: []target{
 			{of: "dmap, record reader", figure: perCPUSecond, against: "encoding/csv, ReuseRecord", least: 4},
@@ -234,7 +234,7 @@ var typedTaxi = table{
 				}
 			}
 		}),
-		bySource("dmap, source.Into", "k.csv", taxiRows, func(o source.Object) dmap.Splitter[taxiRow] { return source.CSVOf(o, source.Into[taxiRow]) }),
+		bySource("dmap, source.Into", "k.csv", taxiRows, func(o source.Object) dmap.Source[taxiRow] { return source.CSVOf(o, source.Into[taxiRow]) }),
 	},
 	targets: []target{
 		{of: "dmap, source.Into", figure: perCPUSecond, against: "encoding/csv, strconv", least: 1.6},
@@ -296,12 +296,12 @@ func decodedByHand(unmarshal func([]byte, any) error) func(context.Context, []by
 	}
 }
 
-func eventsBySource(unmarshal func([]byte, any) error) func(o source.Object) dmap.Splitter[event] {
+func eventsBySource(unmarshal func([]byte, any) error) func(o source.Object) dmap.Source[event] {
 	var options source.JSONLinesOptions[event]
 	if unmarshal != nil {
 		options.Decode = func(line []byte) (e event, err error) { return e, unmarshal(line, &e) }
 	}
-	return func(o source.Object) dmap.Splitter[event] { return source.JSONLinesOf(o, options) }
+	return func(o source.Object) dmap.Source[event] { return source.JSONLinesOf(o, options) }
 }
 
 func v2(data []byte, v any) error { return jsonv2.Unmarshal(data, v) }
@@ -347,12 +347,12 @@ var jsonArray = table{
 			}
 			return n, nil
 		}),
-		bySource("dmap", "k.json", eventArray, func(o source.Object) dmap.Splitter[event] { return source.JSONArrayOf[event](o) }),
-		bySource("dmap, goccy", "k.json", eventArray, func(o source.Object) dmap.Splitter[event] {
+		bySource("dmap", "k.json", eventArray, func(o source.Object) dmap.Source[event] { return source.JSONArrayOf[event](o) }),
+		bySource("dmap, goccy", "k.json", eventArray, func(o source.Object) dmap.Source[event] {
 			return source.JSONArrayOf(o, source.JSONArrayOptions[event]{Decode: func(value []byte) (e event, err error) { return e, goccy.Unmarshal(value, &e) }})
 		}),
-		byFile(arrayOfFile, "k.json", eventArray, func(o source.Object) dmap.Splitter[event] { return source.JSONArrayOf[event](o) }),
-		bySource("dmap, split only", "k.json", eventArray, func(o source.Object) dmap.Splitter[int] {
+		byFile(arrayOfFile, "k.json", eventArray, func(o source.Object) dmap.Source[event] { return source.JSONArrayOf[event](o) }),
+		bySource("dmap, split only", "k.json", eventArray, func(o source.Object) dmap.Source[int] {
 			return source.JSONArrayOf(o, source.JSONArrayOptions[int]{Decode: func(value []byte) (int, error) { return len(value), nil }})
 		}),
 	},
@@ -382,7 +382,7 @@ func zstdOf(n int64) []byte {
 
 // lengths decodes each line to its length only, because the table measures decompression and
 // splitting.
-func lengths(o source.Object) dmap.Splitter[int] {
+func lengths(o source.Object) dmap.Source[int] {
 	return source.JSONLinesOf(o, source.JSONLinesOptions[int]{AnyBytes: true, Decode: func(line []byte) (int, error) { return len(line), nil }})
 }
 

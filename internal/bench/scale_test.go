@@ -12,9 +12,9 @@ import (
 	"github.com/go-dmap/dmap/dmap/dmaptest"
 )
 
-func TestGeneratedConformsToSplitter(t *testing.T) {
+func TestGeneratedConforms(t *testing.T) {
 	for _, g := range []generated{{101, 7}, {3, 10}, {20, 1}} {
-		items := dmaptest.TestSplitter(t, func(testing.TB) dmap.Splitter[int64] { return g })
+		items := dmaptest.TestSource(t, func(testing.TB) dmap.Source[int64] { return g })
 		require.Len(t, items, int(g.n))
 		for i, item := range items {
 			require.Equal(t, int64(i), item.Value)

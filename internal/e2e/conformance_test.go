@@ -35,16 +35,16 @@ func TestSourcesConformOnEveryStore(t *testing.T) {
 		}
 		put(t, b, map[string]string{"events.csv": csv.String(), "events.jsonl": lines.String()})
 		t.Run("objects", func(t *testing.T) {
-			items := dmaptest.TestSplitter(t, func(testing.TB) dmap.Splitter[source.Object] { return source.Objects(b, "data/") },
+			items := dmaptest.TestSource(t, func(testing.TB) dmap.Source[source.Object] { return source.Objects(b, "data/") },
 				func(a, b source.Object) bool { return a == b })
 			require.Len(t, items, 25)
 		})
 		t.Run("csv", func(t *testing.T) {
-			items := dmaptest.TestSplitter(t, func(testing.TB) dmap.Splitter[event] { return source.CSV(b, "events.csv", source.Into[event]) })
+			items := dmaptest.TestSource(t, func(testing.TB) dmap.Source[event] { return source.CSV(b, "events.csv", source.Into[event]) })
 			require.Equal(t, event{39}, items[39].Value)
 		})
 		t.Run("json lines", func(t *testing.T) {
-			items := dmaptest.TestSplitter(t, func(testing.TB) dmap.Splitter[event] { return source.JSONLines[event](b, "events.jsonl") })
+			items := dmaptest.TestSource(t, func(testing.TB) dmap.Source[event] { return source.JSONLines[event](b, "events.jsonl") })
 			require.Equal(t, event{39}, items[39].Value)
 		})
 	})

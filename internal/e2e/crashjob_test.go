@@ -80,7 +80,7 @@ func crashSource(b *blob.Bucket, kind string, n int) dmap.Source[number] {
 	case "jsonlines":
 		return source.JSONLines[number](b, "numbers.jsonl")
 	case "flatten":
-		return source.Flatten(source.Objects(b, "lines/"), func(o source.Object) dmap.Splitter[number] { return source.JSONLinesOf[number](o) })
+		return source.Flatten(source.Objects(b, "lines/"), func(o source.Object) dmap.Source[number] { return source.JSONLinesOf[number](o) })
 	default:
 		return source.Transform(source.Objects(b, "data/"), func(_ context.Context, o source.Object) (number, error) {
 			var in number

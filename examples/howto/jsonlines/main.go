@@ -43,7 +43,7 @@ func run(ctx context.Context, w io.Writer) error {
 	if err := sum(ctx, w, "monday", oneFile); err != nil {
 		return err
 	}
-	allFiles := source.Flatten(source.Objects(bucket, "events/"), func(o source.Object) dmap.Splitter[Event] {
+	allFiles := source.Flatten(source.Objects(bucket, "events/"), func(o source.Object) dmap.Source[Event] {
 		return source.JSONLinesOf[Event](o)
 	})
 	return sum(ctx, w, "all days", allFiles)

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"gocloud.dev/blob"
 
+	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/source"
 	"github.com/go-dmap/dmap/source/cloud/s3"
 )
@@ -24,7 +25,7 @@ func numberedKeys(n int, forms ...string) (keys []string) {
 
 // listAll returns the keys that a source lists, sorted, up to its first error.
 func listAll(t *testing.T, bucket *blob.Bucket, prefix string, options source.ObjectsOptions) (keys []string, err error) {
-	src := source.Objects(bucket, prefix, options)
+	src := dmap.PlanOf(source.Objects(bucket, prefix, options))
 	for split, err := range src.Splits(t.Context()) {
 		require.NoError(t, err)
 		for item, err := range src.Read(t.Context(), split) {

@@ -9,19 +9,21 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 )
 
-// cuttable cuts the splits of numbers where most is left, right but for its bug.
-type cuttable struct {
+// divisible is numbers with a TrySplit that divides the longest split, right but for its bug.
+type divisible struct {
 	*numbers
-	bug  string
-	cuts atomic.Int64
+	bug       string
+	divisions atomic.Int64
 
 	mu sync.Mutex     // guards at
-	at map[int64]bool // where it was cut
+	at map[int64]bool // the offsets of the divisions
 }
 
-func (c *cuttable) Readers() int { return 4 }
+func (c *divisible) Plan() dmap.Plan[int] {
+	return dmap.Plan[int]{Splits: c.Splits, Read: c.Read, TrySplit: c.TrySplit, Readers: 4}
+}
 
-func (c *cuttable) Cut(_ context.Context, reading []dmap.Split) (which int, at dmap.Cursor, ok bool) {
+func (c *divisible) TrySplit(_ context.Context, reading []dmap.Split) (which int, at dmap.Cursor, ok bool) {
 	most := int64(4)
 	for i, s := range reading {
 		if left := s.To.Offset - s.From.Offset; left >= most {
@@ -32,13 +34,13 @@ func (c *cuttable) Cut(_ context.Context, reading []dmap.Split) (which int, at d
 	if !ok {
 		return 0, at, false
 	}
-	c.cuts.Add(1)
+	c.divisions.Add(1)
 	switch c.bug {
-	case "cuts behind the reader":
+	case "divides before the reader":
 		at = reading[which].From
-	case "cuts at the end":
+	case "divides at the end":
 		at = reading[which].To
-	case "cuts what is not there":
+	case "divides an unknown split":
 		return len(reading), at, true
 	}
 	c.mu.Lock()
@@ -50,30 +52,30 @@ func (c *cuttable) Cut(_ context.Context, reading []dmap.Split) (which int, at d
 	return which, at, true
 }
 
-// isCut says whether a reading begins behind a cut.
-func (c *cuttable) isCut(s dmap.Split) bool {
+// isDivision reports whether a reading starts at a division.
+func (c *divisible) isDivision(s dmap.Split) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.at[s.From.Offset]
 }
 
-func (c *cuttable) Read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[int], error] {
-	cut := c.isCut(s)
+func (c *divisible) Read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[int], error] {
+	divided := c.isDivision(s)
 	return func(yield func(dmap.Item[int], error) bool) {
 		from := s.From.Offset
 		switch {
-		case cut && c.bug == "loses one behind a cut":
+		case divided && c.bug == "loses one after a division":
 			s.From.Offset++
-		case cut && c.bug == "doubles one behind a cut":
+		case divided && c.bug == "doubles one at a division":
 			s.From.Offset--
 		}
 		for item, err := range c.numbers.Read(ctx, s) {
 			switch {
-			case cut && c.bug == "index goes on":
+			case divided && c.bug == "index continues":
 				item.Index += from
-			case cut && c.bug == "key changes":
+			case divided && c.bug == "key changes":
 				item.Key = "pieces"
-			case cut && c.bug == "order is that of pieces" && item.Offset%2 == 0 && item.Offset+1 < s.To.Offset:
+			case divided && c.bug == "order differs in pieces" && item.Offset%2 == 0 && item.Offset+1 < s.To.Offset:
 				item.Offset++
 			}
 			if end := dmap.EndOf(ctx, s); c.bug != "does not know ends" {

@@ -10,10 +10,14 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 )
 
-// filler is numbers as a Filler, with bugs of its own.
+// filler is numbers with a Fill, right but for its bug.
 type filler struct {
 	numbers
 	fillBug string
+}
+
+func (f *filler) Plan() dmap.Plan[int] {
+	return dmap.Plan[int]{Splits: f.Splits, Read: f.Read, Fill: f.Fill}
 }
 
 func (f *filler) Fill(ctx context.Context, s dmap.Split, items []dmap.Item[int]) (n int, err error) {
@@ -41,19 +45,19 @@ func (f *filler) Fill(ctx context.Context, s dmap.Split, items []dmap.Item[int])
 	return n, nil
 }
 
-func TestSplitterComparesWhatIsFilled(t *testing.T) {
-	open := func(bug string) func(testing.TB) dmap.Splitter[int] {
-		return func(testing.TB) dmap.Splitter[int] { return &filler{fillBug: bug} }
+func TestSuiteComparesFillWithRead(t *testing.T) {
+	open := func(bug string) func(testing.TB) dmap.Source[int] {
+		return func(testing.TB) dmap.Source[int] { return &filler{fillBug: bug} }
 	}
-	require.Empty(t, find(t, splitterChecks(open(""), compareBy[int](nil))))
+	require.Empty(t, find(t, planChecks(open(""), compareBy[int](nil))))
 	for bug, want := range map[string]string{
-		"error":       `Fill returns 0 for a space of 1 (error: no memory)`,
-		"counts more": `Fill returns 2 for a space of 1`,
-		"stops early": `filled into spaces of 7, compared with Read: 11 items, want 20`,
+		"error":       `Fill returns 0 for 1 items (error: no memory)`,
+		"counts more": `Fill returns 2 for 1 items`,
+		"stops early": `filled 7 items at a time, compared with Read: 11 items, want 20`,
 		"cursor":      `item 10 "numbers@30" has Next`,
 		"value":       `item 10 "numbers@30" has Value 31, want 30`,
 	} {
-		require.Contains(t, find(t, splitterChecks(open(bug), compareBy[int](nil))), "what is filled in is what is read: split", bug)
-		require.Contains(t, find(t, splitterChecks(open(bug), compareBy[int](nil))), want, bug)
+		require.Contains(t, find(t, planChecks(open(bug), compareBy[int](nil))), "Fill fills in what Read yields: split", bug)
+		require.Contains(t, find(t, planChecks(open(bug), compareBy[int](nil))), want, bug)
 	}
 }
