@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"time"
 
 	"github.com/go-dmap/dmap/batch"
@@ -72,18 +71,4 @@ func launch[T, R any](ctx context.Context, j job[T, R], src Source[T], limits ba
 		return nil, inRun(opts.RunID, err)
 	}
 	return &Run{e}, nil
-}
-
-// checked returns an error for a source or sink that cannot be used: it is nil, or its own Validate
-// says so.
-func checked(what string, v any) error {
-	if v == nil || reflect.ValueOf(v).Kind() == reflect.Pointer && reflect.ValueOf(v).IsNil() {
-		return fmt.Errorf("dmap: the %s is nil", what)
-	}
-	if own, ok := v.(interface{ Validate() error }); ok {
-		if err := own.Validate(); err != nil {
-			return fmt.Errorf("dmap: %s: %w", what, err)
-		}
-	}
-	return nil
 }

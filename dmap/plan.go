@@ -2,7 +2,6 @@ package dmap
 
 import (
 	"context"
-	"fmt"
 	"iter"
 )
 
@@ -81,16 +80,4 @@ func PlanOf[T any](src Source[T]) Plan[T] {
 	}
 	w := whole[T]{src}
 	return Plan[T]{Splits: w.splits, Read: w.read}
-}
-
-// checkedSource returns the reason why src cannot be read at all: it is nil, or its Plan has an
-// Err.
-func checkedSource[T any](src Source[T]) error {
-	if err := checked("source", src); err != nil {
-		return err
-	}
-	if err := PlanOf(src).Err; err != nil {
-		return fmt.Errorf("dmap: source: %w", err)
-	}
-	return nil
 }
