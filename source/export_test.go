@@ -1,6 +1,17 @@
 package source
 
-import "github.com/go-dmap/dmap/internal/ranges"
+import (
+	"context"
+	"iter"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/ranges"
+)
+
+// ReadAhead is readAhead.
+func ReadAhead[T any](ctx context.Context, p dmap.Plan[T], most int) iter.Seq2[dmap.Item[T], error] {
+	return readAhead(ctx, p, most)
+}
 
 // Cut makes src, which CSV or JSONLines returned, cut every object into parts of about so many bytes, and returns src.
 func Cut[S any](src S, part int64) S {

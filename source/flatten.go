@@ -65,7 +65,7 @@ func (f *flatten[T]) list(ctx context.Context) iter.Seq2[dmap.Item[Object], erro
 	if f.listing.TrySplit == nil || f.listing.Readers == 1 {
 		return f.objects.Items(ctx)
 	}
-	return readAhead(ctx, f.listing)
+	return readAhead(ctx, f.listing, maxAhead)
 }
 
 // What the Version of a split starts with. It carries what the listing said, so that reading it asks for nothing again.

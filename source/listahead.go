@@ -13,13 +13,13 @@ import (
 // objects.
 const maxAhead = 100_000
 
-// readAhead yields the items of a Plan in source order, and reads as many ranges of them at once as
-// the Plan allows. It holds at most about maxAhead items: with a source of more, readers of later
-// ranges wait until the consumer has taken the items before them.
-func readAhead[T any](ctx context.Context, p dmap.Plan[T]) iter.Seq2[dmap.Item[T], error] {
+// readAhead yields the items of a Plan with TrySplit in source order, and reads as many ranges of
+// them at once as the Plan allows. It holds about most items: with a source of more, readers of
+// later ranges wait until the consumer has taken the items before them.
+func readAhead[T any](ctx context.Context, p dmap.Plan[T], most int) iter.Seq2[dmap.Item[T], error] {
 	return func(yield func(dmap.Item[T], error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
-		a := &lookahead[T]{plan: p, readers: max(p.Readers, 1)}
+		a := &lookahead[T]{plan: p, readers: max(p.Readers, 1), most: most}
 		a.work.L, a.ready.L = &a.mu, &a.mu
 		if p.Readers == 0 {
 			a.readers = defaultReaders
@@ -50,6 +50,7 @@ func readAhead[T any](ctx context.Context, p dmap.Plan[T]) iter.Seq2[dmap.Item[T
 type lookahead[T any] struct {
 	plan    dmap.Plan[T]
 	readers int
+	most    int // items to hold, apart from those of the first range
 
 	mu       sync.Mutex   // guards the fields below
 	work     sync.Cond    // for readers and the planner: there may be something to do, or it is over
@@ -222,7 +223,7 @@ func (a *lookahead[T]) hold(r *ranged[T], item dmap.Item[T]) bool {
 }
 
 func (a *lookahead[T]) full(r *ranged[T]) bool {
-	return a.held >= maxAhead && (r != a.ranges[0] || len(r.items) >= batchAhead)
+	return a.held >= a.most && (r != a.ranges[0] || len(r.items) >= batchAhead)
 }
 
 // nextRange returns a range for a reader that has none: the first that nobody reads, or a part of
@@ -245,7 +246,7 @@ func (a *lookahead[T]) nextRange(ctx context.Context) (*ranged[T], dmap.Split) {
 		switch {
 		case len(reading) == 0 && a.planned:
 			return nil, dmap.Split{}
-		case len(reading) > 0 && a.progress && !a.asking && a.held < maxAhead:
+		case len(reading) > 0 && a.progress && !a.asking && a.held < a.most:
 			if r := a.divide(ctx, reading); r != nil {
 				return r, r.split
 			}
