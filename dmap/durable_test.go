@@ -362,7 +362,8 @@ func TestAChangedSpecNamesTheFieldsThatDiffer(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// Two runners of one run: in any order each result counts once, and the slower runner gets ErrFenced.
+// Two runners of one run: in any order each result counts once, and the slower runner gets
+// ErrFenced.
 func TestOneOfTwoRunnersIsFenced(t *testing.T) {
 	fenced := 0
 	for seed := range 100 {

@@ -27,8 +27,8 @@ func (n numbers) Items(context.Context) iter.Seq2[dmap.Item[int], error] {
 	}
 }
 
-// splitReader is a source that is read in splits. A type that embeds one and replaces Read must have a
-// Plan of its own, else the engine reads the embedded one.
+// splitReader is a source that is read in splits. A type that embeds one and replaces Read must
+// have a Plan of its own, else the engine reads the embedded one.
 type splitReader interface {
 	dmap.Source[int]
 	Splits(ctx context.Context) iter.Seq2[dmap.Split, error]

@@ -10,7 +10,7 @@ import (
 
 // Limits and defaults of Options.
 const (
-	maxConcurrency        = 10_000 // the hard limit of Step Functions, and what is tested here
+	maxConcurrency        = 10_000 // the limit of Step Functions; the tests go up to it
 	defaultMaxConcurrency = 100
 	defaultDrainTimeout   = 30 * time.Second
 	defaultPoisonAfter    = 3

@@ -16,7 +16,7 @@ type Planner[T any] interface {
 
 // Plan says how a source is read in splits. Splits and Read are required; each other function may
 // be nil, which means that the source cannot do this. A source that wraps another copies the Plan
-// of that one, replaces what it changes, and sets to nil what it cannot keep.
+// of that one, replaces what it changes, and sets to nil the functions that it cannot keep.
 //
 // The functions are called from several goroutines at once, unless they say otherwise. Reading all
 // splits in order yields exactly what Items yields.
@@ -37,7 +37,7 @@ type Plan[T any] struct {
 	// it is for items that lie in memory or are computed. The engine passes zeroed items and calls
 	// Fill instead of Read, unless TrySplit is set.
 	Fill func(ctx context.Context, s Split, items []Item[T]) (n int, err error)
-	// Resume is Splits for a run that resumes. It may leave out what is settled: settled returns
+	// Resume is Splits for a run that resumes. It may leave out settled parts: settled returns
 	// the cursor up to which the split with this ID is settled from its start, and false if nothing
 	// at its start is. The zero Cursor with true means that the whole split is settled.
 	Resume func(ctx context.Context, settled func(id string) (Cursor, bool)) iter.Seq2[Split, error]

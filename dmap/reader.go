@@ -256,7 +256,7 @@ func (r *reader[T, R]) owns(p *piece, item *Item[T]) bool {
 	return to == Cursor{} || item.Next.compare(to) <= 0
 }
 
-// checkCursor refuses cursors that do not grow. A journal could not tell what is settled.
+// checkCursor refuses cursors that do not grow: their intervals would be empty in the journal.
 func checkCursor[T any](s *Split, before Cursor, item *Item[T]) error {
 	if item.Next.compare(before) > 0 {
 		return nil

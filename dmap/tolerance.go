@@ -56,7 +56,7 @@ func (t Tolerance) minItems() int64 {
 	return t.MinItems
 }
 
-// String says what is allowed: "10 items or 5 %".
+// String returns the limits, such as "10 items or 5 %".
 func (t Tolerance) String() string {
 	var limits []string
 	if t.Count > 0 {

@@ -11,8 +11,8 @@ import (
 	"text/tabwriter"
 )
 
-// against runs our cases of a table with this binary and with an older one, in turn, and prints the ratios. It tells
-// whether a change made dmap slower on a machine whose speed drifts.
+// against runs our cases of a table with this binary and with an older one, in turn, and prints the
+// ratios. It tells whether a change made dmap slower on a machine whose speed drifts.
 func against(ctx context.Context, w io.Writer, t table, set settings) error {
 	self, err := os.Executable()
 	if err != nil {

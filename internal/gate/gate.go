@@ -8,16 +8,17 @@ import (
 	"time"
 )
 
-// Gate is the one place that bounds concurrency. Readers offer work and wait while the gate is full; workers take work
-// and wait while there is none, while the limit is reached, or while the gate is paused. A retry waits in the gate until
-// it is due and uses no slot.
+// Gate is the one place that bounds concurrency. Readers offer work and wait while the gate is
+// full; workers take work and wait while there is none, while the limit is reached, or while the
+// gate is paused. A retry waits in the gate until it is due and uses no slot.
 //
-// A worker is admitted for a task of several items. It checks Yield between calls, so that tasks share the cost of the
-// lock.
+// A worker is admitted for a task of several items. It checks Yield between calls, so that tasks
+// share the cost of the lock.
 //
-// To wake a goroutine costs more than many calls. So the worker that came last is admitted first, while its stack is in
-// the caches. Blocked readers are woken when the ready queue is half empty. And no worker is woken for work that the
-// running workers will finish sooner; such work waits at most dozeTime.
+// To wake a goroutine costs more than many calls. So the worker that came last is admitted first,
+// while its stack is in the caches. Blocked readers are woken when the ready queue is half empty.
+// And no worker is woken for work that the running workers will finish sooner; such work waits at
+// most dozeTime.
 type Gate[W any] struct {
 	config Config
 
@@ -41,11 +42,13 @@ type Gate[W any] struct {
 	alarm                   *time.Timer // set to the time of the next retry
 }
 
-// Config tells a Gate what it cannot know about the work.
+// Config is what a Gate must know about the work.
 type Config struct {
-	// Room returns how many units may wait in the ready queue before readers block, for a limit. Called with the gate locked.
+	// Room returns how many units may wait in the ready queue before readers block, for a limit.
+	// Called with the gate locked.
 	Room func(limit int) int
-	// WorthWaking says whether this many ready units justify waking a worker while others run. Called with the gate locked.
+	// WorthWaking says whether this many ready units justify waking a worker while others run.
+	// Called with the gate locked.
 	WorthWaking func(units int) bool
 	// Start starts a worker, which then calls Next. Called with the gate locked.
 	Start func()
@@ -68,11 +71,13 @@ type offer[W any] struct {
 // readyBytes is how many bytes of items may wait in the ready queue.
 const readyBytes = 64 << 20
 
-// dozeTime is the longest that ready work waits for the running workers before another one is woken.
+// dozeTime is the longest that ready work waits for the running workers before another one is
+// woken.
 const dozeTime = time.Millisecond
 
-// patientMutex is a mutex for short critical sections that thousands of goroutines enter at once. Lock yields a few times
-// before it queues, because a queued sync.Mutex costs a switch of goroutines at each step.
+// patientMutex is a mutex for short critical sections that thousands of goroutines enter at once.
+// Lock yields a few times before it queues, because a queued sync.Mutex costs a switch of
+// goroutines at each step.
 type patientMutex struct{ sync.Mutex }
 
 func (p *patientMutex) Lock() {
@@ -143,7 +148,8 @@ func (g *Gate[W]) Close() {
 	g.finishIfDone()
 }
 
-// Stop refuses all further work. Workers leave at their next call of Next, and blocked readers return.
+// Stop refuses all further work. Workers leave at their next call of Next, and blocked readers
+// return.
 func (g *Gate[W]) Stop() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -182,8 +188,9 @@ func (g *Gate[W]) done() bool {
 	}
 }
 
-// Next waits for work. held says that the worker returns from a task, settled that this task was the last one of a unit of
-// offered work. wake is the worker's own channel, with space for one signal. Next returns false when the worker must leave.
+// Next waits for work. held says that the worker returns from a task, settled that this task was
+// the last one of a unit of offered work. wake is the worker's own channel, with space for one
+// signal. Next returns false when the worker must leave.
 func (g *Gate[W]) Next(held, settled bool, wake chan struct{}) (w W, ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -287,7 +294,8 @@ func (g *Gate[W]) take() (w W, ok bool) {
 	return o.work, true
 }
 
-// fresh reports whether new work may start. It may not while too many retries wait: they would pile up without bound.
+// fresh reports whether new work may start. It may not while too many retries wait: they would pile
+// up without bound.
 func (g *Gate[W]) fresh() bool {
 	return g.ready.len() > 0 && g.waiting.units < 2*g.limit+g.config.Room(g.limit)
 }

@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// Buffer collects intervals in any order, and merges them only now and then: a commit window of many calls at once has as
-// many gaps, and to keep an IntervalSet at each step would cost more than the calls.
+// Buffer collects intervals in any order, and merges them only now and then: a commit window of
+// many calls at once has as many gaps, and to keep an IntervalSet at each step would cost more than
+// the calls.
 type Buffer struct {
 	list   []Interval
 	merged int // length after the last merge
@@ -27,8 +28,8 @@ func (b *Buffer) Add(list ...Interval) {
 	}
 }
 
-// Take empties the buffer and returns its intervals, merged. The result is a copy: it holds the few merged intervals, not
-// the memory of all that were added.
+// Take empties the buffer and returns its intervals, merged. The result is a copy: it holds the few
+// merged intervals, not the memory of all that were added.
 func (b *Buffer) Take() []Interval {
 	b.merge()
 	list := slices.Clone(b.list)

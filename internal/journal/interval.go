@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// Cursor is a position in a split, as in package dmap. The zero Cursor is the start of the split as a From, its end as a To.
+// Cursor is a position in a split, as in package dmap. The zero Cursor is the start of the split as
+// a From, its end as a To.
 type Cursor struct {
 	Key    string `json:"key,omitempty"`
 	Offset int64  `json:"offset,omitempty"`
@@ -18,7 +19,8 @@ func (c Cursor) Compare(o Cursor) int {
 	return cmp.Or(strings.Compare(c.Key, o.Key), cmp.Compare(c.Offset, o.Offset))
 }
 
-// Interval names settled items of a split: those after From, up to and including the item whose Next is To.
+// Interval names settled items of a split: those after From, up to and including the item whose
+// Next is To.
 type Interval struct {
 	Split   string `json:"split"`             // ID of the split
 	Version string `json:"version,omitempty"` // of the split; a run does not resume with another one
@@ -31,7 +33,8 @@ func (v Interval) touches(next Interval) bool {
 	return v.Split == next.Split && (v.To == Cursor{} || next.From.Compare(v.To) <= 0)
 }
 
-// endsBefore reports whether the end a comes before the end b; the zero Cursor is the end of the split.
+// endsBefore reports whether the end a comes before the end b; the zero Cursor is the end of the
+// split.
 func endsBefore(a, b Cursor) bool {
 	switch {
 	case a == Cursor{}:
@@ -42,8 +45,8 @@ func endsBefore(a, b Cursor) bool {
 	return a.Compare(b) < 0
 }
 
-// IntervalSet is what is settled of each split, by split ID: intervals in order, none of which touch. It grows with the
-// gaps between settled items, not with their number.
+// IntervalSet holds the settled intervals of each split, by split ID: in order, none of which
+// touch. It grows with the gaps between settled items, not with their number.
 type IntervalSet map[string][]Interval
 
 // NewIntervalSet returns the union of list.
@@ -90,7 +93,8 @@ func (s IntervalSet) All() []Interval {
 // Has reports whether all of v is settled.
 func (s IntervalSet) Has(v Interval) bool { return len(s.Gaps(v)) == 0 }
 
-// Version returns the version of the split at which some of it was settled, empty if that is not known.
+// Version returns the version of the split at which some of it was settled, empty if that is not
+// known.
 func (s IntervalSet) Version(split string) string {
 	if list := s[split]; len(list) > 0 {
 		return list[0].Version
@@ -98,7 +102,8 @@ func (s IntervalSet) Version(split string) string {
 	return ""
 }
 
-// Prefix returns the end of the interval that starts at the beginning of the split. ok is false if there is none.
+// Prefix returns the end of the interval that starts at the beginning of the split. ok is false if
+// there is none.
 func (s IntervalSet) Prefix(split string) (end Cursor, ok bool) {
 	if list := s[split]; len(list) > 0 && list[0].From == (Cursor{}) {
 		return list[0].To, true

@@ -10,7 +10,8 @@ import (
 
 func at(n int64) Cursor { return Cursor{Offset: n} }
 
-// The model: a set of items of one split, item i reaching from cursor i to cursor i+1; the split ends after 40.
+// The model: a set of items of one split, item i reaching from cursor i to cursor i+1; the split
+// ends after 40.
 func TestIntervalSetIsTheUnionOfItsIntervals(t *testing.T) {
 	const end = 40
 	rapid.Check(t, func(t *rapid.T) {

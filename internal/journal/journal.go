@@ -1,5 +1,6 @@
-// Package journal is the record of a durable run: a sequence of commits, each of which names settled intervals of the
-// source and the results that count from then on. It is pure data: a sink stores it, the engine writes and reads it.
+// Package journal is the record of a durable run: a sequence of commits, each of which names
+// settled intervals of the source and the results that count from then on. It is pure data: a sink
+// stores it, the engine writes and reads it.
 package journal
 
 import (
@@ -8,10 +9,11 @@ import (
 	"time"
 )
 
-// Log is where a run appends its commits. The engine closes it once, when the run has ended or has failed to start.
+// Log is where a run appends its commits. The engine closes it once, when the run has ended or has
+// failed to start.
 type Log interface {
-	// Append makes c durable. It returns an error that matches dmap.ErrFenced if record c.Number exists already, from
-	// another runner. Calls are serial.
+	// Append makes c durable. It returns an error that matches dmap.ErrFenced if record c.Number
+	// exists already, from another runner. Calls are serial.
 	Append(ctx context.Context, c Commit) error
 	// Close releases the run for other processes.
 	Close() error

@@ -1,6 +1,7 @@
 package journal
 
-// Trial is an item that was announced before its call. Crashes counts the processes that died while it was in flight.
+// Trial is an item that was announced before its call. Crashes counts the processes that died while
+// it was in flight.
 type Trial struct {
 	Item    Interval `json:"item"` // what the item settles
 	ID      string   `json:"id"`
