@@ -51,7 +51,7 @@ type SpecError struct {
 }
 
 func (e *SpecError) Error() string {
-	return fmt.Sprintf("%v: %s", ErrSpecChanged, strings.Join(e.Fields, "; "))
+	return fmt.Sprintf("%v: %s: restore them, or use another RunID", ErrSpecChanged, strings.Join(e.Fields, "; "))
 }
 
 // Is reports whether target is ErrSpecChanged.
