@@ -73,7 +73,8 @@ func strictly(t *testing.T, key, text string, v any) {
 	require.NoError(t, decoder.Decode(v), "%s: %s", key, text)
 }
 
-// What the sink writes is what docs/format.md specifies: its test compares the document with these structs.
+// What the sink writes is what docs/format.md specifies: its test compares the document with these
+// structs.
 func TestGoldenFoldersHaveTheFieldsOfTheFormat(t *testing.T) {
 	kinds := map[string]int{}
 	for _, name := range []string{"open", "ended"} {
