@@ -33,7 +33,8 @@ func verdicts(n int) []dmap.Result[verdict] {
 
 const perWrite = 64
 
-// BenchmarkWrite is the time per result of Bucket into a store that keeps nothing, its SHA-256 included.
+// BenchmarkWrite is the time per result of Bucket into a store that keeps nothing, its SHA-256
+// included.
 func BenchmarkWrite(b *testing.B) {
 	store := new(discard)
 	bucket := blob.NewBucket(store)
@@ -63,7 +64,8 @@ func BenchmarkWrite(b *testing.B) {
 	}
 }
 
-// BenchmarkEncoder is what one writes by hand: json.Encoder of the same record under a mutex, into a buffer, without SHA-256.
+// BenchmarkEncoder is what one writes by hand: json.Encoder of the same record under a mutex, into
+// a buffer, without SHA-256.
 func BenchmarkEncoder(b *testing.B) {
 	type record struct {
 		ID       string  `json:"id"`

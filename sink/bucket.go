@@ -22,9 +22,9 @@ var (
 	ErrRunExists = errors.New("the results folder already holds a run")
 )
 
-// Folder is a sink that writes results, and the record of the run, into the run's folder in a bucket. [Bucket] makes one.
-// It serves one run at a time.
-type Folder[R any] struct {
+// BucketSink writes results, and the record of the run, into the run's folder in a bucket. [Bucket]
+// makes one. It serves one run at a time.
+type BucketSink[R any] struct {
 	bucket *blob.Bucket
 	prefix string
 	opts   BucketOptions
@@ -32,24 +32,25 @@ type Folder[R any] struct {
 	run    atomic.Pointer[run] // nil outside a run
 }
 
-// run is what a Folder holds from Open, or Begin, to End.
+// run is the state of a BucketSink from OpenJournal, or Begin, to End.
 type run struct {
-	beginning dmap.RunSpec // Started is that of the run's first process
-	folder    string
-	writer    string
-	journal   *runJournal // nil: the run has no journal, or one elsewhere
-	began     bool
-	parts     *parts
-	encoders  *encoders
+	spec     dmap.RunSpec // Started is that of the run's first process
+	folder   string
+	writer   string
+	journal  *runJournal // nil: the run has no journal, or one elsewhere
+	began    bool
+	parts    *parts
+	encoders *encoders
 }
 
-// Bucket returns a sink that writes into prefix/<run ID>/ of bucket: the results as JSON lines in parts SUCCEEDED_*,
-// FAILED_* and PENDING_*, and at the end manifest.json, which lists them. Readers trust the manifest alone: see [LoadManifest].
-// A folder without one is unfinished: a call with the same run ID goes on with it, from the commits in commits/. In a folder
-// of this host (fileblob) an OS lock keeps a second process from that, but not over network file systems.
-// At most one BucketOptions may be given.
-func Bucket[R any](bucket *blob.Bucket, prefix string, opts ...BucketOptions) *Folder[R] {
-	f := &Folder[R]{bucket: bucket, prefix: prefix}
+// Bucket returns a sink that writes into prefix/<run ID>/ of bucket: the results as JSON lines in
+// parts SUCCEEDED_*, FAILED_* and PENDING_*, and at the end a manifest, which lists the parts.
+// Readers trust only the manifest: see results.Load. A run without a manifest is open: a call with
+// the same run ID resumes it from its commits. In a folder of this host (fileblob) an OS lock keeps
+// other processes from the run, but not over network file systems. docs/format.md specifies the
+// folder. At most one BucketOptions may be given.
+func Bucket[R any](bucket *blob.Bucket, prefix string, opts ...BucketOptions) *BucketSink[R] {
+	f := &BucketSink[R]{bucket: bucket, prefix: prefix}
 	var errs []error
 	if bucket == nil {
 		errs = append(errs, errors.New("sink: bucket is nil"))
@@ -68,17 +69,18 @@ func Bucket[R any](bucket *blob.Bucket, prefix string, opts ...BucketOptions) *F
 	return f
 }
 
-// Validate returns all that is wrong with the arguments of Bucket, joined, without any I/O.
-func (f *Folder[R]) Validate() error { return f.wrong }
+// Validate returns all errors of the arguments of Bucket, joined, without any I/O.
+func (f *BucketSink[R]) Validate() error { return f.wrong }
 
-// ConcurrentWrites marks Folder as a [dmap.ConcurrentSink].
-func (f *Folder[R]) ConcurrentWrites() {}
+// ConcurrentWrites marks BucketSink as a [dmap.ConcurrentSink].
+func (f *BucketSink[R]) ConcurrentWrites() {}
 
-// BorrowsResults marks Folder as a [dmap.BorrowingSink]: records are encoded at once.
-func (f *Folder[R]) BorrowsResults() {}
+// BorrowsResults marks BucketSink as a [dmap.BorrowingSink]: Write encodes the records before it
+// returns.
+func (f *BucketSink[R]) BorrowsResults() {}
 
-// newRun makes the run that the sink now serves.
-func (f *Folder[R]) newRun(b dmap.RunSpec) (*run, error) {
+// newRun starts to serve a run.
+func (f *BucketSink[R]) newRun(b dmap.RunSpec) (*run, error) {
 	if f.wrong != nil {
 		return nil, f.wrong
 	}
@@ -88,7 +90,7 @@ func (f *Folder[R]) newRun(b dmap.RunSpec) (*run, error) {
 	}
 	writer := rand.Text()[:16] // 80 bits
 	r := &run{
-		beginning: b, folder: folder, writer: writer,
+		spec: b, folder: folder, writer: writer,
 		parts: newParts(f.bucket, folder, writer, f.opts), encoders: newEncoders(f.opts),
 	}
 	if !f.run.CompareAndSwap(nil, r) {
@@ -97,9 +99,10 @@ func (f *Folder[R]) newRun(b dmap.RunSpec) (*run, error) {
 	return r, nil
 }
 
-// Begin creates run.json in the folder of the run, unless OpenJournal has. ErrRunExists: there is one already.
-func (f *Folder[R]) Begin(ctx context.Context, b dmap.RunSpec) error {
-	if r := f.run.Load(); r != nil && r.journal != nil && !r.began && r.beginning.RunID == b.RunID {
+// Begin creates run.json in the folder of the run, unless OpenJournal has. ErrRunExists: there is
+// one already.
+func (f *BucketSink[R]) Begin(ctx context.Context, b dmap.RunSpec) error {
+	if r := f.run.Load(); r != nil && r.journal != nil && !r.began && r.spec.RunID == b.RunID {
 		r.began = true
 		return nil
 	}
@@ -116,7 +119,7 @@ func (f *Folder[R]) Begin(ctx context.Context, b dmap.RunSpec) error {
 }
 
 // beginFile creates run.json, or finds it in a run that resumes from a journal that is elsewhere.
-func (f *Folder[R]) beginFile(ctx context.Context, r *run, resumed bool) error {
+func (f *BucketSink[R]) beginFile(ctx context.Context, r *run, resumed bool) error {
 	if resumed {
 		file, err := f.loadRunFile(ctx, r)
 		if err != nil {
@@ -129,20 +132,21 @@ func (f *Folder[R]) beginFile(ctx context.Context, r *run, resumed bool) error {
 	return r.explainExists(f.createRunFile(ctx, r), ErrRunExists)
 }
 
-// Write encodes results and adds them to the parts in memory; full parts are uploaded in the background. It waits while
-// uploads are behind. An output that cannot be encoded becomes a FAILED record of class "encode", and batch.Errors says
-// so. A *LostError says that records are lost, of this call or of an earlier one.
-func (f *Folder[R]) Write(ctx context.Context, results []dmap.Result[R]) (err error) {
+// Write encodes results and adds the records to the parts in memory; full parts are uploaded in the
+// background. It waits while too many parts are being uploaded. An output that cannot be encoded
+// becomes a FAILED record of class "encode", and its error is in the batch.Errors that Write
+// returns. A *LostError names records that are lost, of this call or of an earlier one.
+func (f *BucketSink[R]) Write(ctx context.Context, results []dmap.Result[R]) (err error) {
 	r := f.run.Load()
 	if r == nil {
 		return fmt.Errorf("sink: Write of %d results outside a run", len(results))
 	}
 	e := r.encoders.borrow(ctx)
 	defer r.encoders.giveBack(e)
-	taken, complete := 0, false
+	handedOver, complete := 0, false
 	defer func() {
 		if !complete { // a MarshalJSON ended the goroutine
-			r.parts.giveUp(resultChunks(results[taken:]), errGoexit)
+			r.parts.recordLoss(resultChunks(results[handedOver:]), errGoexit)
 		}
 	}()
 	rejected := batch.Errors{}
@@ -151,12 +155,12 @@ func (f *Folder[R]) Write(ctx context.Context, results []dmap.Result[R]) (err er
 			rejected[i] = err
 		}
 		if e.size() >= f.chunkBytes() {
-			err = r.take(ctx, e)
-			taken = i + 1
+			err = r.addRecords(ctx, e)
+			handedOver = i + 1
 		}
 	}
 	complete = true
-	if last := r.take(ctx, e); err == nil {
+	if last := r.addRecords(ctx, e); err == nil {
 		err = last
 	}
 	if err == nil && len(rejected) > 0 {
@@ -165,30 +169,32 @@ func (f *Folder[R]) Write(ctx context.Context, results []dmap.Result[R]) (err er
 	return err
 }
 
-// maxChunk is how much one Write encodes before it hands over: what a worker that waits for uploads holds.
+// maxChunk is how many bytes one Write encodes before it adds them to the parts. A worker that
+// waits for uploads holds this.
 const maxChunk = 1 << 20
 
-func (f *Folder[R]) chunkBytes() int { return min(maxChunk, int(f.opts.PartBytes)) }
+func (f *BucketSink[R]) chunkBytes() int { return min(maxChunk, int(f.opts.PartBytes)) }
 
-// take hands what e has encoded to the parts.
-func (r *run) take(ctx context.Context, e *encoder) error {
-	err := r.parts.take(ctx, &e.chunks)
+// addRecords adds the records that e has encoded to the parts.
+func (r *run) addRecords(ctx context.Context, e *encoder) error {
+	err := r.parts.add(ctx, &e.chunks)
 	e.reset()
 	return err
 }
 
-// Flush uploads all that was written and waits for it. It returns what is lost of the whole run.
-func (f *Folder[R]) Flush(ctx context.Context) error {
+// Flush uploads all records written before and waits for that. Its error names the records that
+// were lost.
+func (f *BucketSink[R]) Flush(ctx context.Context) error {
 	r := f.run.Load()
 	if r == nil {
 		return errors.New("sink: Flush outside a run")
 	}
-	return r.parts.cut(ctx)
+	return r.parts.flush(ctx)
 }
 
-// End writes the items that never settled and then, last of all, the manifest, unless the run can be resumed. It is the end
-// of the run also if it fails: a run with a journal can then be resumed.
-func (f *Folder[R]) End(ctx context.Context, end dmap.Ending) (err error) {
+// End writes the PENDING records and then the manifest, unless the run is to be resumed. The sink
+// is free afterwards, also after an error: a run with a journal can then be resumed.
+func (f *BucketSink[R]) End(ctx context.Context, end dmap.Ending) (err error) {
 	r := f.run.Load()
 	if r == nil || !r.began || !f.run.CompareAndSwap(r, nil) {
 		return errors.New("sink: End outside a run")
@@ -197,35 +203,35 @@ func (f *Folder[R]) End(ctx context.Context, end dmap.Ending) (err error) {
 		defer func() { err = errors.Join(err, r.journal.lock.release()) }()
 	}
 	if end.Resumable {
-		return r.parts.end(ctx)
+		return r.parts.close(ctx)
 	}
 	e := r.encoders.borrow(ctx)
 	defer r.encoders.giveBack(e)
 	for i := range end.Pending {
 		e.pending(&end.Pending[i])
 		if e.size() >= f.chunkBytes() {
-			_ = r.take(ctx, e) // cut returns the loss
+			_ = r.addRecords(ctx, e) // close returns the loss
 		}
 	}
-	_ = r.take(ctx, e)
-	lost := r.parts.end(ctx)
+	_ = r.addRecords(ctx, e)
+	lost := r.parts.close(ctx)
 	if r.journal != nil && lost != nil {
 		return lost
 	}
-	r.parts.count()
-	err = publishManifest(ctx, f.bucket, r.folder, f.manifest(r, end))
-	if r.journal != nil && errors.Is(err, publish.ErrExists) { // it took the run over between the last record and this
+	r.parts.promoteStaged()
+	err = publishManifest(ctx, f.bucket, r.folder, f.newManifest(r, end))
+	if r.journal != nil && errors.Is(err, publish.ErrExists) { // another process took the run over after the final record
 		err = fmt.Errorf("sink: %w: %w", dmap.ErrFenced, err)
 	}
 	return errors.Join(lost, err)
 }
 
-func (f *Folder[R]) manifest(r *run, end dmap.Ending) *runfolder.Manifest {
+func (f *BucketSink[R]) newManifest(r *run, end dmap.Ending) *runfolder.Manifest {
 	url, _ := runfolder.Location(f.opts.URL) // validated
 	m := &runfolder.Manifest{
 		Library: libraryVersion(), Writer: r.writer, DestinationBucket: url,
-		RunID: r.beginning.RunID, Parent: r.beginning.Options.Parent, Source: r.beginning.Source, Records: string(f.opts.Records),
-		Started: runfolder.Time(r.beginning.Started), Stopped: runfolder.Time(time.Now()),
+		RunID: r.spec.RunID, Parent: r.spec.Options.Parent, Source: r.spec.Source, Records: string(f.opts.Records),
+		Started: runfolder.Time(r.spec.Started), Stopped: runfolder.Time(time.Now()),
 		Stats: convert.StoredStats(end.Stats), Unread: convert.StoredUnread(end.Unread),
 	}
 	m.ResultFiles, m.Lost = r.parts.result()

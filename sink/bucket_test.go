@@ -25,9 +25,9 @@ import (
 )
 
 var (
-	_ dmap.Sink[int]      = (*sink.Folder[int])(nil)
-	_ dmap.ConcurrentSink = (*sink.Folder[int])(nil)
-	_ dmap.Recorder       = (*sink.Folder[int])(nil)
+	_ dmap.Sink[int]      = (*sink.BucketSink[int])(nil)
+	_ dmap.ConcurrentSink = (*sink.BucketSink[int])(nil)
+	_ dmap.Recorder       = (*sink.BucketSink[int])(nil)
 )
 
 // buckets runs test on an empty bucket of each kind that needs no network.
@@ -48,7 +48,7 @@ func memory(t *testing.T) *blob.Bucket {
 }
 
 // begun returns a sink that has begun the run "r".
-func begun[R any](t *testing.T, bucket *blob.Bucket, opts ...sink.BucketOptions) *sink.Folder[R] {
+func begun[R any](t *testing.T, bucket *blob.Bucket, opts ...sink.BucketOptions) *sink.BucketSink[R] {
 	t.Helper()
 	f := sink.Bucket[R](bucket, "out", opts...)
 	require.NoError(t, f.Validate())
@@ -57,7 +57,7 @@ func begun[R any](t *testing.T, bucket *blob.Bucket, opts ...sink.BucketOptions)
 }
 
 // ended flushes and ends the run of f and returns its manifest.
-func ended[R any](t *testing.T, bucket *blob.Bucket, f *sink.Folder[R], end dmap.Ending) *results.Manifest {
+func ended[R any](t *testing.T, bucket *blob.Bucket, f *sink.BucketSink[R], end dmap.Ending) *results.Manifest {
 	t.Helper()
 	require.NoError(t, f.Flush(t.Context()))
 	require.NoError(t, f.End(t.Context(), end))
@@ -194,7 +194,7 @@ func TestManifestHasTheFieldsOfStepFunctions(t *testing.T) {
 	require.Positive(t, m.ResultFiles["SUCCEEDED"][0].Size)
 }
 
-func TestRunFileTellsWhatRuns(t *testing.T) {
+func TestRunFileDescribesTheRun(t *testing.T) {
 	bucket := memory(t)
 	f := sink.Bucket[int](bucket, "")
 	require.NoError(t, f.Begin(t.Context(), dmap.RunSpec{

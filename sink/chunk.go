@@ -2,7 +2,8 @@ package sink
 
 import "github.com/go-dmap/dmap/dmap"
 
-// chunk is some encoded records, each with its newline, and what to call them if they are lost.
+// chunk is a buffer of encoded records, each with its newline, and the items that name them if they
+// are lost.
 type chunk struct {
 	buf         []byte
 	records     int64
@@ -18,8 +19,8 @@ func (c *chunk) addRecord(info *dmap.Info) {
 	c.records++
 }
 
-// append adds the records of next. The buffer doubles up to size, so that small runs stay small and full parts do not
-// overshoot.
+// append adds the records of next. The buffer doubles up to size, so that small runs stay small and
+// full parts do not overshoot.
 func (c *chunk) append(next *chunk, size int) {
 	if need := len(c.buf) + len(next.buf); need > cap(c.buf) {
 		grown := make([]byte, len(c.buf), max(need, min(size, max(firstGrow, 2*cap(c.buf)))))
@@ -34,7 +35,7 @@ func (c *chunk) append(next *chunk, size int) {
 	c.buf = append(c.buf, next.buf...)
 }
 
-// reset empties c and lets go of a buffer that is larger than keep.
+// reset empties c and drops a buffer that is larger than keep.
 func (c *chunk) reset(keep int) {
 	buf := c.buf[:0]
 	if cap(buf) > keep {

@@ -9,16 +9,18 @@ import (
 	"github.com/go-dmap/dmap/internal/runfolder"
 )
 
-// Barrier ends the window of the next Commit: it closes the open parts, and does not wait for their uploads.
-func (f *Folder[R]) Barrier() {
+// Barrier closes the open parts, which belong to the next Commit. It does not wait for their
+// uploads.
+func (f *BucketSink[R]) Barrier() {
 	if r := f.run.Load(); r != nil {
-		r.parts.mark()
+		r.parts.barrier()
 	}
 }
 
-// Commit waits until all that was written before the line is in the bucket, and returns the parts that no earlier Commit
-// has named. A *LostError says that something is lost: then nothing of it counts.
-func (f *Folder[R]) Commit(ctx context.Context) (json.RawMessage, error) {
+// Commit waits until all parts from before the last Barrier are in the bucket, and returns those
+// that no earlier Commit has named. A *LostError names records that are lost: the commit then
+// fails.
+func (f *BucketSink[R]) Commit(ctx context.Context) (json.RawMessage, error) {
 	r := f.run.Load()
 	if r == nil {
 		return nil, errors.New("sink: Commit outside a run")
@@ -30,8 +32,9 @@ func (f *Folder[R]) Commit(ctx context.Context) (json.RawMessage, error) {
 	return json.Marshal(state)
 }
 
-// Restore takes the parts that count from the states of the commits. Others in the folder are garbage that no reader sees.
-func (f *Folder[R]) Restore(_ context.Context, states []json.RawMessage) error {
+// Restore makes the parts that the states of the commits name count. Other parts in the folder are
+// garbage that no reader sees.
+func (f *BucketSink[R]) Restore(_ context.Context, states []json.RawMessage) error {
 	var all runfolder.BucketState
 	for i, text := range states {
 		var state runfolder.BucketState

@@ -10,8 +10,9 @@ import (
 	"github.com/go-dmap/dmap/internal/runfolder/convert"
 )
 
-// journalState is a whole journal: its segments in order, each beginning where the one before ends. A segment is the union of
-// one or more commits, which are compacted by 16 as in a log-structured merge tree: see runfolder.FirstOf.
+// journalState is a whole journal: its segments in order, each beginning where the one before ends.
+// A segment is the union of one or more commits, which are compacted by 16 as in a log-structured
+// merge tree: see runfolder.FirstOf.
 type journalState []runfolder.CommitRecord
 
 // next is the number of the next commit.
@@ -22,8 +23,8 @@ func (s journalState) next() int64 {
 	return s[len(s)-1].Number + 1
 }
 
-// compacted returns the record to write for commit c: c alone, or its union with the last segments. keep is how many segments
-// remain before it.
+// compacted returns the record to write for commit c: c alone, or its union with the last segments.
+// keep is how many segments remain before it.
 func (s journalState) compacted(c journal.Commit) (record runfolder.CommitRecord, keep int) {
 	from := runfolder.FirstOf(c.Number)
 	keep = slices.IndexFunc(s, func(o runfolder.CommitRecord) bool { return o.From >= from })
@@ -68,8 +69,8 @@ func segmentOf(c journal.Commit) runfolder.CommitRecord {
 	return r
 }
 
-// progress is the union of the segments. An item that was announced and settled within one segment is not in it, which
-// changes nothing: only items that have not settled matter.
+// progress is the union of the segments. An item that was announced and settled within one segment
+// is not in it, which changes nothing: only items that have not settled matter.
 func (s journalState) progress() (p journal.Progress) {
 	var commits []journal.Commit
 	for _, r := range s {

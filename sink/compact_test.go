@@ -70,7 +70,8 @@ func open(p journal.Progress) map[journal.Interval]journal.Trial {
 	return trials
 }
 
-// A resume reads few records after 100,000 commits of one part each, and each commit was written few times.
+// A resume reads few records after 100,000 commits of one part each, and each commit was written
+// few times.
 func TestCompactionBoundsReadsAndWrites(t *testing.T) {
 	const n = 100_000
 	part := json.RawMessage(`{"SUCCEEDED":[{"Key":"out/r/SUCCEEDED_ABCDEFGHIJKLMNOP-000001.jsonl","Size":1048576,"Records":1000}]}`)

@@ -1,3 +1,3 @@
-// Package sink says where the results of a run go: into memory for tests and small jobs, or into the folder of a run in a
-// bucket, from which they are read back through its manifest.
+// Package sink stores the results of a run: [Memory] for tests and small runs, [Bucket] for a
+// folder in a bucket. Package results, below this one, reads what Bucket wrote.
 package sink

@@ -6,11 +6,11 @@ import (
 	"sync"
 )
 
-// encoders lends encoders to writers. There are few, so that of a thousand writers that wait for uploads only a few hold
-// encoded records; the others hold what they want to write, which is there anyway.
+// encoders is a pool of encoders. Their number is small: when a thousand writers wait for uploads,
+// only the writers with an encoder hold encoded records.
 type encoders struct {
 	opts  BucketOptions
-	slots chan struct{} // one taken for each encoder that is lent
+	slots chan struct{} // holds one value for each encoder that is in use
 	idle  sync.Pool     // of *encoder
 }
 
@@ -18,8 +18,8 @@ func newEncoders(opts BucketOptions) *encoders {
 	return &encoders{opts: opts, slots: make(chan struct{}, max(4, 2*runtime.GOMAXPROCS(0)))}
 }
 
-// borrow waits for an encoder, which giveBack takes back. Who must not wait any longer gets one beyond the number, and learns
-// from parts what is lost.
+// borrow waits for an encoder; giveBack returns it. When ctx has ended it makes one beyond the
+// number: its writer does not wait, and parts reports its records as lost.
 func (p *encoders) borrow(ctx context.Context) *encoder {
 	beyond := false
 	select {

@@ -10,14 +10,15 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 )
 
-// Bounds of what a record says about an error.
+// Bounds of the fields about an error, in bytes.
 const (
 	maxErrorText = 4 << 10
 	maxClass     = 64
 	maxStack     = 4 << 10
 )
 
-// errorText is what err says, in valid UTF-8 and at most 4 KiB, whatever its Error method does.
+// errorText is the text of err, in valid UTF-8 and at most 4 KiB. It survives a panic of the Error
+// method.
 func errorText(err error) (text string) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -27,7 +28,7 @@ func errorText(err error) (text string) {
 	return clip(err.Error(), maxErrorText)
 }
 
-// errorClass is dmap.Class of err, whatever the methods of err do.
+// errorClass is dmap.Class of err. It survives a panic of the methods of err.
 func errorClass(err error) (class string) {
 	defer func() {
 		if recover() != nil {
@@ -37,7 +38,8 @@ func errorClass(err error) (class string) {
 	return clip(dmap.Class(err), maxClass)
 }
 
-// panicStack is the stack of the panic in err, from the line that panicked on, at most 4 KiB; empty if there is none.
+// panicStack is the stack of the panic in err, from the line that panicked, at most 4 KiB; empty
+// without a panic.
 func panicStack(err error) (stack string) {
 	defer func() {
 		if recover() != nil {

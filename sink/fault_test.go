@@ -18,7 +18,8 @@ import (
 	"github.com/go-dmap/dmap/sink/results"
 )
 
-// small is a whole run of 12 results and one pending item in several parts. It returns the first error of each step.
+// small is a whole run of 12 results and one pending item in several parts. It returns the first
+// error of each step.
 func small(t *testing.T, bucket *blob.Bucket) (begin, write, flush, end error) {
 	t.Helper()
 	f := sink.Bucket[int](bucket, "out", sink.BucketOptions{PartBytes: 300})
@@ -41,7 +42,8 @@ func small(t *testing.T, bucket *blob.Bucket) (begin, write, flush, end error) {
 	return nil, write, flush, end
 }
 
-// lossless holds for every run that has a manifest: each of the 13 items is in a part or named as lost.
+// lossless holds for every run that has a manifest: each of the 13 items is in a part or named as
+// lost.
 func lossless(t *testing.T, bucket *blob.Bucket, m *results.Manifest) {
 	t.Helper()
 	n := len(collect(t, results.Successes[int](t.Context(), bucket, m))) + len(collect(t, results.Failures(t.Context(), bucket, m))) +
@@ -53,8 +55,9 @@ func lossless(t *testing.T, bucket *blob.Bucket, m *results.Manifest) {
 	require.Equal(t, len(m.Lost) > 0, m.Status == results.Failed)
 }
 
-// Every write of a run fails once, in every way: either nothing is lost and nobody says so, or the loss is an error, names
-// part, items and cause, and stands in the manifest; and what stands in the bucket is whole.
+// Every write of a run fails once, in every way. Either nothing is lost and there is no error, or the
+// loss is an error that names part, items and cause, and the manifest lists it. All stored objects are
+// whole.
 func TestAFaultAtEveryWriteIsHarmlessOrNamed(t *testing.T) {
 	plain := dmaptest.NewFaultBucket(t, memory(t))
 	begin, write, flush, end := small(t, plain.Bucket)
@@ -102,8 +105,9 @@ func survive(t *testing.T, fault dmaptest.Fault) {
 	}
 }
 
-// A store that says it has written and has not is found out by the reader, who gets no record of that object.
-func TestAStoreThatDropsBytesSilentlyIsFoundOutOnReading(t *testing.T) {
+// The reader detects an object that the store reported as written and did not write whole: it yields
+// no record of it.
+func TestReadingDetectsAStoreThatDropsBytes(t *testing.T) {
 	for nth := 2; nth <= 9; nth++ {
 		bucket := dmaptest.NewFaultBucket(t, memory(t))
 		bucket.Record(dmaptest.OpClose)
@@ -151,7 +155,7 @@ func named(t *testing.T, err error, l results.Lost) {
 	}
 }
 
-func TestAStoreThatIsGoneForGoodFailsTheRunWithAllThatIsLost(t *testing.T) {
+func TestAStoreThatIsGoneFailsTheRunAndListsTheLosses(t *testing.T) {
 	bucket := dmaptest.NewFaultBucket(t, memory(t))
 	bucket.Inject(dmaptest.Fault{Op: dmaptest.OpCreate, Nth: 2, Sticky: true, Err: errors.New("disk on fire")})
 	_, write, flush, end := small(t, bucket.Bucket)

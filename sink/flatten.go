@@ -1,7 +1,7 @@
 package sink
 
-// elements calls yield with each element of array, which is a valid JSON array without white space between tokens, as
-// encoding/json writes it.
+// elements calls yield with each element of array, which is a valid JSON array without white space
+// between tokens, as encoding/json writes it.
 func elements(array []byte, yield func(element []byte)) {
 	depth, start := 0, 1
 	for i := 1; i < len(array); i++ {

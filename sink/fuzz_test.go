@@ -14,8 +14,8 @@ import (
 	"github.com/go-dmap/dmap/sink/results"
 )
 
-// Whatever keys, splits, errors and outputs hold: what is written is what encoding/json would have written, and reading it
-// back gives the same. Only values and errors lose bytes that are not UTF-8.
+// Keys, splits, versions and cursors of any bytes read back as they were written. Values and errors
+// read back as encoding/json would write them: they lose bytes that are not UTF-8.
 func FuzzRecordsReadBackAsTheyWereWritten(f *testing.F) {
 	for _, s := range []string{"", "plain", `"\/`, "\x00\x1f\x7f", "<script>&amp;", "é\u2028\u2029\U0001F600", "\xff\xc0\x80", "a\nb\r\tc"} {
 		f.Add(s, s, s, int64(len(s)), int64(1))

@@ -1,7 +1,9 @@
 package sink_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"io/fs"
 	"os"
@@ -14,8 +16,10 @@ import (
 	"github.com/stretchr/testify/require"
 	"gocloud.dev/blob"
 
+	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/runfolder"
 	"github.com/go-dmap/dmap/sink"
+	"github.com/go-dmap/dmap/sink/results"
 )
 
 var golden = flag.String("write-golden", "", "a new folder to write the golden runs of this version to, such as testdata/golden-v2")
@@ -73,10 +77,11 @@ func strictly(t *testing.T, key, text string, v any) {
 	require.NoError(t, decoder.Decode(v), "%s: %s", key, text)
 }
 
-// What the sink writes is what docs/format.md specifies: its test compares the document with these structs.
+// What the sink writes is what docs/format.md specifies: its test compares the document with these
+// structs.
 func TestGoldenFoldersHaveTheFieldsOfTheFormat(t *testing.T) {
 	kinds := map[string]int{}
-	for _, name := range []string{"open", "ended"} {
+	for _, name := range []string{"open", "ended", "canceled"} {
 		bucket := memory(t)
 		upload(t, bucket, filepath.Join("testdata/golden-v1", name))
 		for _, key := range keys(t, bucket) {
@@ -104,8 +109,41 @@ func TestGoldenFoldersHaveTheFieldsOfTheFormat(t *testing.T) {
 			kinds[file[:3]]++
 		}
 	}
-	for _, kind := range []string{"run", "man", "com", "SUC", "FAI"} {
+	for _, kind := range []string{"run", "man", "com", "SUC", "FAI", "PEN"} {
 		require.Positive(t, kinds[kind], kind)
+	}
+}
+
+// cancelHalfway runs 20 numbers and cancels the run with two calls in flight.
+func cancelHalfway(t *testing.T, bucket *blob.Bucket) {
+	t.Helper()
+	why := errors.New("deploy")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	_, err := dmap.Map(ctx, upTo(20), func(ctx context.Context, n int) (int, error) {
+		if n == 9 {
+			cancel(why)
+		}
+		if n >= 9 {
+			<-ctx.Done()
+		}
+		return n, ctx.Err()
+	}, dmap.Options{RunID: "r", MaxConcurrency: 2}, sink.Bucket[int](bucket, "out"))
+	require.ErrorIs(t, err, why)
+}
+
+// Readers of this version read the results of a canceled run of any earlier version.
+func TestGoldenFoldersOfCanceledRunsAreRead(t *testing.T) {
+	bucket := memory(t)
+	upload(t, bucket, "testdata/golden-v1/canceled")
+	m, err := results.Load(t.Context(), bucket, "out", "r")
+	require.NoError(t, err)
+	require.Equal(t, results.Canceled, m.Status)
+	require.Len(t, collect(t, results.Successes[int](t.Context(), bucket, m)), int(m.Stats.Succeeded))
+	pending := collect(t, results.Pending(t.Context(), bucket, m))
+	require.Len(t, pending, int(m.Stats.Pending))
+	for _, p := range pending {
+		require.Equal(t, dmap.Cursor{Offset: p.Offset}, p.Start)
+		require.Equal(t, dmap.Cursor{Offset: p.Offset + 1}, p.Next)
 	}
 }
 
@@ -114,14 +152,15 @@ func TestWriteGoldenFolders(t *testing.T) {
 		t.Skip("go test ./sink -run Golden -write-golden=testdata/golden-vN")
 	}
 	synctest.Test(t, func(t *testing.T) {
-		open, ended := memory(t), memory(t)
+		open, ended, canceled := memory(t), memory(t), memory(t)
 		var calls atomic.Int64
 		for range 4 {
 			suspended(t, open, 200)
 		}
 		_, err := job(t.Context(), ended, 20, &calls, sink.BucketOptions{})
 		require.NoError(t, err)
-		for name, bucket := range map[string]*blob.Bucket{"open": open, "ended": ended} {
+		cancelHalfway(t, canceled)
+		for name, bucket := range map[string]*blob.Bucket{"open": open, "ended": ended, "canceled": canceled} {
 			for _, key := range keys(t, bucket) {
 				path := filepath.Join(*golden, name, filepath.FromSlash(key))
 				require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))

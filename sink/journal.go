@@ -14,7 +14,7 @@ import (
 
 // runLog appends the commits of a run to its folder.
 type runLog[R any] struct {
-	f   *Folder[R]
+	f   *BucketSink[R]
 	run *run
 }
 
@@ -24,9 +24,10 @@ type runJournal struct {
 	lock  *runLock
 }
 
-// OpenJournal creates the folder of the run, or reads how far the run in it has come. The engine calls it: it makes the run
-// durable. Without a journal (BucketOptions.Express) the Log is nil. dmap.ErrFenced: another process works on the run.
-func (f *Folder[R]) OpenJournal(ctx context.Context, spec dmap.RunSpec) (log journal.Log, p journal.Progress, ended *dmap.Ending, err error) {
+// OpenJournal creates the folder of the run, or reads how far the run in it has come. The engine
+// calls it: it makes the run durable. Without a journal (BucketOptions.Express) the Log is nil.
+// dmap.ErrFenced: another process works on the run.
+func (f *BucketSink[R]) OpenJournal(ctx context.Context, spec dmap.RunSpec) (log journal.Log, p journal.Progress, ended *dmap.Ending, err error) {
 	if f.opts.Express {
 		return nil, p, nil, nil
 	}
@@ -43,12 +44,12 @@ func (f *Folder[R]) OpenJournal(ctx context.Context, spec dmap.RunSpec) (log jou
 }
 
 // openFolder creates the folder of a new run, or reads how far the run in it has come.
-func (f *Folder[R]) openFolder(ctx context.Context, r *run) (p journal.Progress, ended *dmap.Ending, err error) {
+func (f *BucketSink[R]) openFolder(ctx context.Context, r *run) (p journal.Progress, ended *dmap.Ending, err error) {
 	fresh, lockErr := f.claim(ctx, r)
 	if lockErr != nil && !errors.Is(lockErr, dmap.ErrFenced) {
 		return p, nil, lockErr
 	}
-	ended, err = f.ending(ctx, r) // also of a run that another process has locked to look at its end
+	ended, err = f.storedEnd(ctx, r) // also of a run that another process has locked to look at its end
 	if err != nil || ended != nil {
 		p.Resumed = true
 		return p, ended, err
@@ -69,9 +70,10 @@ func (f *Folder[R]) openFolder(ctx context.Context, r *run) (p journal.Progress,
 	return p, nil, nil
 }
 
-// claim creates run.json, or finds that of the same run, and locks it where it is a file of this host.
-func (f *Folder[R]) claim(ctx context.Context, r *run) (fresh bool, err error) {
-	leave, err := f.enter(ctx)
+// claim creates run.json, or finds that of the same run, and locks it where it is a file of this
+// host.
+func (f *BucketSink[R]) claim(ctx context.Context, r *run) (fresh bool, err error) {
+	leave, err := f.enterCreation(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -88,12 +90,13 @@ func (f *Folder[R]) claim(ctx context.Context, r *run) (fresh bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	r.journal.lock, err = f.lock(ctx, r)
+	r.journal.lock, err = f.lockRunFile(ctx, r)
 	return file == nil, err
 }
 
-// createFolder creates run.json, which was missing. A folder that holds commits without it is refused.
-func (f *Folder[R]) createFolder(ctx context.Context, r *run) error {
+// createFolder creates run.json, which was missing. A folder that holds commits without it is
+// refused.
+func (f *BucketSink[R]) createFolder(ctx context.Context, r *run) error {
 	newest, err := runfolder.NewestCommit(ctx, f.bucket, r.folder)
 	if err != nil {
 		return fmt.Errorf("sink: before %q is created: %w", r.runKey(), err)
@@ -108,12 +111,12 @@ func (f *Folder[R]) createFolder(ctx context.Context, r *run) error {
 	if file != nil { // another process has just created it
 		return fmt.Errorf("sink: %w: folder %q", dmap.ErrFenced, r.folder)
 	}
-	return fmt.Errorf("sink: folder %q holds commits and no run.json", r.folder)
+	return fmt.Errorf("sink: folder %q holds commits and no run.json: restore run.json, or use another run ID", r.folder)
 }
 
-// ending is how the run has ended according to its manifest, nil if it has none.
-func (f *Folder[R]) ending(ctx context.Context, r *run) (*dmap.Ending, error) {
-	m, err := runfolder.LoadManifest(ctx, f.bucket, r.folder, r.beginning.RunID)
+// storedEnd is the end of the run by its manifest, nil if it has none.
+func (f *BucketSink[R]) storedEnd(ctx context.Context, r *run) (*dmap.Ending, error) {
+	m, err := runfolder.LoadManifest(ctx, f.bucket, r.folder, r.spec.RunID)
 	if errors.Is(err, runfolder.ErrNoManifest) {
 		return nil, nil
 	}
@@ -132,7 +135,7 @@ func (l *runLog[R]) Append(ctx context.Context, c journal.Commit) error {
 	return l.f.append(ctx, l.run, c)
 }
 
-func (f *Folder[R]) append(ctx context.Context, r *run, c journal.Commit) error {
+func (f *BucketSink[R]) append(ctx context.Context, r *run, c journal.Commit) error {
 	if next := r.journal.state.next(); c.Number != next {
 		return fmt.Errorf("sink: commit %d of %q: want %d", c.Number, r.folder, next)
 	}
@@ -153,7 +156,7 @@ func (f *Folder[R]) append(ctx context.Context, r *run, c journal.Commit) error 
 		return err
 	}
 	r.journal.state = append(r.journal.state[:keep], record)
-	r.parts.count()
+	r.parts.promoteStaged()
 	return nil
 }
 

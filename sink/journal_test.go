@@ -25,7 +25,7 @@ import (
 	"github.com/go-dmap/dmap/sink/results"
 )
 
-// suspended leaves a run of n numbers after some commits.
+// suspended runs n numbers and suspends the run after some commits.
 func suspended(t *testing.T, bucket *blob.Bucket, n int, opts ...sink.BucketOptions) {
 	t.Helper()
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -46,7 +46,7 @@ func commits(t *testing.T, bucket *blob.Bucket) []string {
 	return slices.DeleteFunc(keys(t, bucket), func(key string) bool { return !strings.HasPrefix(key, "out/r/commits/") })
 }
 
-func TestASuspendedRunGoesOnAndKeepsItsStart(t *testing.T) {
+func TestASuspendedRunResumesAndKeepsItsStart(t *testing.T) {
 	for _, records := range []sink.Records{sink.Full, sink.Compact, sink.Flatten, sink.FailuresOnly} {
 		t.Run(string(records), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -76,7 +76,7 @@ func TestASuspendedRunGoesOnAndKeepsItsStart(t *testing.T) {
 	}
 }
 
-func TestWhatMayNotChangeIsNamed(t *testing.T) {
+func TestAChangedSpecIsRefusedWithItsFields(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket := memory(t)
 		suspended(t, bucket, 100)
@@ -119,7 +119,7 @@ func (u unreadable) Items(context.Context) iter.Seq2[dmap.Item[int], error] {
 	return func(func(dmap.Item[int], error) bool) { u.t.Error("the source was read") }
 }
 
-func TestARunThatHasFailedSaysWhatItsManifestSays(t *testing.T) {
+func TestAFailedRunReturnsTheErrorOfItsManifest(t *testing.T) {
 	bucket := memory(t)
 	run := func() error {
 		_, err := dmap.Map(t.Context(), upTo(20), func(context.Context, int) (int, error) { return 0, errBad },
@@ -189,7 +189,7 @@ func TestDamagedRecordsAreRefusedByName(t *testing.T) {
 				case name == "elsewhere" && key == commits(t, bucket)[3]:
 					continue
 				}
-				begun, before := beginning(t, bucket), read(t, bucket, key)
+				begun, before := storedSpec(t, bucket), read(t, bucket, key)
 				damaged := ""
 				if change != nil {
 					damaged = change(before)
@@ -210,19 +210,19 @@ func TestDamagedRecordsAreRefusedByName(t *testing.T) {
 	})
 }
 
-// beginning is what run.json says.
-func beginning(t *testing.T, bucket *blob.Bucket) (b dmap.RunSpec) {
+// storedSpec is the RunSpec in run.json.
+func storedSpec(t *testing.T, bucket *blob.Bucket) (b dmap.RunSpec) {
 	t.Helper()
 	require.NoError(t, json.Unmarshal([]byte(read(t, bucket, "out/r/run.json")), &b))
 	return b
 }
 
-// openAgain opens and closes the run, and returns what was read of its commits, oldest first.
+// openAgain opens and closes the run, and returns the keys of the commits that it read, oldest first.
 func openAgain(t *testing.T, inner *blob.Bucket) (journal.Progress, []string) {
 	t.Helper()
 	bucket := dmaptest.NewFaultBucket(t, inner)
 	bucket.Record(dmaptest.OpOpen)
-	log, p, _, err := sink.Bucket[int](bucket.Bucket, "out").OpenJournal(t.Context(), beginning(t, inner))
+	log, p, _, err := sink.Bucket[int](bucket.Bucket, "out").OpenJournal(t.Context(), storedSpec(t, inner))
 	require.NoError(t, err)
 	require.NoError(t, log.Close())
 	var read []string
@@ -236,7 +236,7 @@ func openAgain(t *testing.T, inner *blob.Bucket) (journal.Progress, []string) {
 	return p, read
 }
 
-// Two runners at once, again and again: whoever is fenced off says so, and each result counts once.
+// Two runners at once, several times: the fenced runner returns ErrFenced, and each result counts once.
 func TestTwoRunnersNeverDoubleAResult(t *testing.T) {
 	races := 500
 	if testing.Short() {
@@ -267,8 +267,9 @@ func TestTwoRunnersNeverDoubleAResult(t *testing.T) {
 	})
 }
 
-// Of two runners with the same run open, the one that comes second to a record is told so, even if both mean the same.
-func TestARecordIsOneRunners(t *testing.T) {
+// Of two runners with the same run open, the second to write a record gets ErrFenced, even if both
+// write the same content.
+func TestARecordBelongsToOneRunner(t *testing.T) {
 	bucket := memory(t)
 	var logs [2]journal.Log
 	for i := range logs {
@@ -294,7 +295,7 @@ func sprint(ctx context.Context, bucket *blob.Bucket, n int) (dmap.Stats, error)
 		sink.Bucket[int](bucket, "out"))
 }
 
-// A start that fails after the journal was opened gives the run free again.
+// A start that fails after the journal was opened releases the run.
 func TestAStartThatFailsLocksNothing(t *testing.T) {
 	buckets(t, func(t *testing.T, bucket *blob.Bucket) {
 		folder := sink.Bucket[int](bucket, "out")
@@ -384,7 +385,7 @@ func TestALostPartIsNotCommitted(t *testing.T) {
 	require.Equal(t, []string{"out/r/run.json"}, keys(t, bucket.Bucket))
 }
 
-func TestACommitNamesWhatLiesBeforeTheLineAndNothingElse(t *testing.T) {
+func TestACommitNamesOnlyPartsFromBeforeTheBarrier(t *testing.T) {
 	bucket := memory(t)
 	f := begun[int](t, bucket)
 	named := func() int {

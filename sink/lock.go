@@ -15,9 +15,10 @@ import (
 	"github.com/go-dmap/dmap/internal/hostlock"
 )
 
-// Create-only writes keep a second runner of a run off, except in folders (fileblob), where two writers can both win. There
-// a runner holds an OS lock on run.json: by the reader that it keeps open, so that neither the folder's path nor another
-// file is needed. Processes of other hosts that share the folder are not kept off.
+// Create-only writes exclude a second runner, except in local folders (fileblob), where two writers
+// can both win. There a runner holds an OS lock on run.json. It locks the file of a reader that it
+// keeps open, which needs neither the path of the folder nor another file. The lock does not
+// exclude processes of other hosts that share the folder.
 
 // runLock is the lock on run.json, nil in a bucket that is no folder.
 type runLock struct {
@@ -25,28 +26,30 @@ type runLock struct {
 	file   *os.File
 }
 
-// local says whether the bucket is a folder of this host.
-func (f *Folder[R]) local() bool {
+// local reports whether the bucket is a folder of this host.
+func (f *BucketSink[R]) local() bool {
 	var info os.FileInfo
 	return f.bucket.As(&info)
 }
 
-// enter waits until no other process of this user creates a run.json in a folder. Two could both create one, each lock its
-// own, and the second would have replaced the first.
-func (f *Folder[R]) enter(ctx context.Context) (leave func(), err error) {
+// enterCreation waits until no other process of this user creates a run.json in a folder. Without
+// it two processes could each create the file and lock their own, and the second file would replace
+// the first.
+func (f *BucketSink[R]) enterCreation(ctx context.Context) (leave func(), err error) {
 	if !f.local() {
 		return func() {}, nil
 	}
-	gate := filepath.Join(os.TempDir(), "dmap-"+strconv.Itoa(os.Getuid())+".lock")
-	leave, err = hostlock.Enter(ctx, gate)
+	path := filepath.Join(os.TempDir(), "dmap-"+strconv.Itoa(os.Getuid())+".lock")
+	leave, err = hostlock.Enter(ctx, path)
 	if err != nil {
 		return nil, fmt.Errorf("sink: %w", err)
 	}
 	return leave, nil
 }
 
-// lock locks run.json of a folder. dmap.ErrFenced: another runner on this host has it.
-func (f *Folder[R]) lock(ctx context.Context, r *run) (_ *runLock, err error) {
+// lockRunFile locks run.json of a local folder. dmap.ErrFenced: another runner on this host holds
+// the lock.
+func (f *BucketSink[R]) lockRunFile(ctx context.Context, r *run) (_ *runLock, err error) {
 	if !f.local() {
 		return nil, nil
 	}
@@ -64,7 +67,7 @@ func (f *Folder[R]) lock(ctx context.Context, r *run) (_ *runLock, err error) {
 		err = hostlock.Hold(file)
 	}
 	if errors.Is(err, hostlock.ErrHeld) {
-		err = fmt.Errorf("%w: it is %w", dmap.ErrFenced, err)
+		err = fmt.Errorf("%w: run.json is %w", dmap.ErrFenced, err)
 	}
 	if err == nil {
 		return l, nil
@@ -72,7 +75,7 @@ func (f *Folder[R]) lock(ctx context.Context, r *run) (_ *runLock, err error) {
 	return nil, errors.Join(fmt.Errorf("sink: folder %q: %w", r.folder, err), l.release())
 }
 
-// check says whether run.json is still the file that is locked.
+// check returns dmap.ErrFenced if run.json is no longer the locked file.
 func (l *runLock) check(ctx context.Context, bucket *blob.Bucket, key string) error {
 	if l == nil || l.file == nil {
 		return nil
@@ -87,7 +90,7 @@ func (l *runLock) check(ctx context.Context, bucket *blob.Bucket, key string) er
 	}
 	var now os.FileInfo
 	if attrs.As(&now) && !os.SameFile(held, now) {
-		return fmt.Errorf("sink: %w: %q is another file than when the run was opened", dmap.ErrFenced, key)
+		return fmt.Errorf("sink: %w: %q was replaced since this process opened the run", dmap.ErrFenced, key)
 	}
 	return nil
 }

@@ -8,14 +8,14 @@ import (
 	"github.com/go-dmap/dmap/internal/runfolder"
 )
 
-// errGoexit is the cause where a driver, or a method of a value, ended the goroutine that it was called on.
+// errGoexit is the cause of a loss when a driver, or a method of a value, ended its goroutine.
 var errGoexit = errors.New("runtime.Goexit while writing")
 
-// errEnded is the cause where a Write comes after End.
+// errEnded is the cause of a loss when Write is called after End.
 var errEnded = errors.New("the run has ended")
 
-// LostError is what Write, Flush and End return once records are lost: not necessarily those of that very call. The sink
-// goes on taking results, and its manifest lists all that is lost.
+// LostError names lost records. Write, Flush and End return it, also for records of earlier calls.
+// The sink continues to accept results, and its manifest lists all losses.
 type LostError struct {
 	Part    string // key of the part; empty: the records had not reached one
 	Status  string // SUCCEEDED, FAILED or PENDING
@@ -36,11 +36,11 @@ func (e *LostError) Error() string {
 // Unwrap returns the cause.
 func (e *LostError) Unwrap() error { return e.Err }
 
-// losses are all that a run has lost.
+// losses are the lost records of a run.
 type losses []*LostError
 
-// with returns l and the loss of the records of c. Those that never reached a part are summed up per status and stay one
-// entry, however many calls they came from.
+// with returns l and the loss of the records of c. Losses without a part are summed up per status
+// into one entry.
 func (l losses) with(status, part string, c *chunk, cause error) losses {
 	next := &LostError{
 		Part: part, Status: status, Records: c.records, First: c.first.ID(), Last: c.last.ID(), Err: cause,
@@ -66,7 +66,7 @@ func (l losses) first() error {
 	return l[0]
 }
 
-// joined is l as one error, nil without a loss; the manifest has those that are too many to print.
+// joined is l as one error, nil without a loss. It prints ten losses; the manifest lists all.
 func (l losses) joined() error {
 	var errs []error
 	for i, e := range l {

@@ -13,7 +13,8 @@ import (
 	"github.com/go-dmap/dmap/internal/runfolder"
 )
 
-// status tells a run that was cancelled from one that failed: what the engine itself reports has its own types.
+// status tells a canceled run from a failed one: the errors of the engine itself have their own
+// types.
 func status(err error) string {
 	var tolerance *dmap.ToleranceError
 	var source *dmap.SourceError

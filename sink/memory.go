@@ -9,8 +9,9 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 )
 
-// Memory keeps all results: for tests and for runs whose results fit. The zero Memory is ready; a sink is its address.
-// It is safe for concurrent use and may take the results of several runs, one after another.
+// Memory keeps all results: for tests and for runs whose results fit. The zero Memory is ready; a
+// sink is its address. It is safe for concurrent use and may take the results of several runs, one
+// after another.
 type Memory[R any] struct {
 	mu      sync.Mutex
 	results []dmap.Result[R] // guarded by mu
@@ -24,14 +25,14 @@ func (m *Memory[R]) Write(_ context.Context, results []dmap.Result[R]) error {
 	return nil
 }
 
-// Flush does nothing: memory is as durable as it gets.
+// Flush does nothing.
 func (m *Memory[R]) Flush(context.Context) error { return nil }
 
 // ConcurrentWrites marks Memory as a [dmap.ConcurrentSink].
 func (m *Memory[R]) ConcurrentWrites() {}
 
-// Results returns what was written so far, sorted by key, offset, split and index: for objects and records this is
-// source order. The slice belongs to the caller.
+// Results returns the results written so far, sorted by key, offset, split and index: for objects
+// and records this is source order. The slice belongs to the caller.
 func (m *Memory[R]) Results() []dmap.Result[R] {
 	return m.sorted(func(dmap.Result[R]) bool { return true })
 }

@@ -18,27 +18,31 @@ const (
 
 // BucketOptions shape what [Bucket] writes. The zero value is valid.
 type BucketOptions struct {
-	// URL names the bucket for the manifest's DestinationBucket, as a *blob.Bucket does not know where it lies: a name or
-	// a URL, of which credentials and most of the query are dropped before it is stored. Empty: the manifest names none.
+	// URL names the bucket in the manifest (DestinationBucket), because a *blob.Bucket does not
+	// know its own name: a name or a URL. Credentials and most of the query are removed before it
+	// is stored. Empty: the manifest names none.
 	URL string
-	// Records is the form of SUCCEEDED records. FAILED and PENDING records are always whole. Zero: Full.
+	// Records is the form of SUCCEEDED records. FAILED and PENDING records are always whole. Zero:
+	// Full.
 	Records Records
-	// Inputs says which records hold the item's value. Zero: those that a redrive needs.
+	// Inputs selects the records that hold the item's value. Zero: FAILED and PENDING.
 	Inputs Inputs
-	// PartBytes is the size at which a part is closed, at most MaxPartBytes; only a single larger record makes a larger
-	// part. At most three parts are in memory at once. 0: DefaultPartBytes.
+	// PartBytes is the size in bytes at which a part is closed, at most MaxPartBytes. Only a part
+	// of a single larger record is larger. At most three parts are in memory at once. 0:
+	// DefaultPartBytes.
 	PartBytes int64
-	// Express keeps no journal, for quick jobs that are repeated as a whole: a run that breaks off cannot be resumed, and
-	// its manifest is written however it ends.
+	// Express keeps no journal, for short jobs that are repeated as a whole: an interrupted run
+	// cannot be resumed, and its manifest is written at every end.
 	Express bool
-	// PartAge is how long after its first record a part is closed even if it is small. 0: DefaultPartAge.
+	// PartAge is the time after its first record at which a small part is closed. 0:
+	// DefaultPartAge.
 	PartAge time.Duration
 }
 
 // Records is the form of SUCCEEDED records.
 type Records string
 
-// The forms. All but Full lose which item an output belongs to.
+// The forms. Only Full keeps the item of an output.
 const (
 	Full         Records = ""              // identity of the item, attempts, duration and output
 	Compact      Records = "COMPACT"       // the output alone
@@ -46,7 +50,7 @@ const (
 	FailuresOnly Records = "FAILURES_ONLY" // none: successes are counted, not written
 )
 
-// Inputs says which records hold the item's value.
+// Inputs selects the records that hold the item's value.
 type Inputs string
 
 // The choices. Without inputs a redrive reads the items from the source again.
@@ -56,7 +60,7 @@ const (
 	InputsNone       Inputs = "NONE" // no item values in the results, only their identity
 )
 
-// validate returns all that is wrong with o, joined.
+// validate returns all errors of o, joined.
 func (o BucketOptions) validate() error {
 	var errs []error
 	check := func(ok bool, format string, args ...any) {

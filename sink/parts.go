@@ -20,10 +20,11 @@ const (
 	recordsAs = "application/jsonl"
 )
 
-// parts collects encoded records into parts and uploads these in the background. It is safe for concurrent use.
+// parts collects encoded records into parts and uploads the parts in the background. It is safe for
+// concurrent use.
 //
-// Every goroutine here belongs to a part: its upload, and the timer that closes it when it is old. A part is done when both
-// have ended, and cut waits for that.
+// Each goroutine here belongs to a part: its upload, and the timer that closes it when it is old. A
+// part is done when both have ended; flush waits for that.
 type parts struct {
 	bucket *blob.Bucket
 	folder string // with a trailing slash
@@ -31,19 +32,19 @@ type parts struct {
 	size   int
 	age    time.Duration
 
-	mu      sync.Mutex // guards what follows
-	open    [runfolder.Kinds]*part
-	alive   int
-	uploads []*part
-	spare   [runfolder.Kinds][][]byte
-	filled  [runfolder.Kinds]bool // a part has been filled
-	freed   chan struct{}         // closed and replaced whenever an upload ends
-	seq     int
-	written [runfolder.Kinds][]writtenPart
-	lost    losses
-	told    int  // of lost, how many cut has returned
-	closed  bool // nothing is taken any more
-	window  window
+	mu       sync.Mutex // guards the fields below
+	open     [runfolder.Kinds]*part
+	alive    int
+	uploads  []*part
+	spare    [runfolder.Kinds][][]byte
+	filled   [runfolder.Kinds]bool // a part has been filled
+	freed    chan struct{}         // closed and replaced whenever an upload ends
+	seq      int
+	written  [runfolder.Kinds][]writtenPart
+	lost     losses
+	reported int  // number of losses that flush has returned
+	closed   bool // add accepts no more records
+	window   window
 }
 
 // part is an object that is being filled or uploaded.
@@ -73,9 +74,10 @@ func newParts(bucket *blob.Bucket, folder, writer string, opts BucketOptions) *p
 	}
 }
 
-// take appends the records of chunks to the open parts. It waits while too many parts are being uploaded; records for
-// which it cannot wait any longer are lost. It returns the first loss of the run, also of an earlier call.
-func (w *parts) take(ctx context.Context, chunks *[runfolder.Kinds]chunk) error {
+// add appends the records of chunks to the open parts. It waits while too many parts are being
+// uploaded; when ctx ends first the records are lost. It returns the first loss of the run, also of
+// an earlier call.
+func (w *parts) add(ctx context.Context, chunks *[runfolder.Kinds]chunk) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {
@@ -95,76 +97,78 @@ func (w *parts) take(ctx context.Context, chunks *[runfolder.Kinds]chunk) error 
 			return w.lost.first()
 		}
 	}
-	for l := range chunks {
-		if c := &chunks[l]; c.records > 0 {
-			w.add(ctx, runfolder.Kind(l), c)
+	for kind := range chunks {
+		if c := &chunks[kind]; c.records > 0 {
+			w.fill(ctx, runfolder.Kind(kind), c)
 		}
 	}
 	return w.lost.first()
 }
 
-// room closes open parts that the chunks would overfill and reports whether all parts that they need may be opened.
+// room closes open parts that the chunks would overfill and reports whether all parts that they
+// need may be opened.
 func (w *parts) room(chunks *[runfolder.Kinds]chunk) bool {
 	opening := 0
-	for l := range chunks {
-		c := &chunks[l]
+	for kind := range chunks {
+		c := &chunks[kind]
 		if c.records == 0 {
 			continue
 		}
-		if p := w.open[l]; p != nil && len(p.buf)+len(c.buf) > w.size {
-			w.shut(p)
+		if p := w.open[kind]; p != nil && len(p.buf)+len(c.buf) > w.size {
+			w.closePart(p)
 		}
-		if w.open[l] == nil {
+		if w.open[kind] == nil {
 			opening++
 		}
 	}
 	return w.alive+opening <= maxAlive
 }
 
-// add appends c to the open part of l, which it opens if there is none and closes if it is full.
-func (w *parts) add(ctx context.Context, l runfolder.Kind, c *chunk) {
-	p := w.open[l]
+// fill appends c to the open part of a kind. It opens the part if there is none, and closes it when
+// it is full.
+func (w *parts) fill(ctx context.Context, kind runfolder.Kind, c *chunk) {
+	p := w.open[kind]
 	if p == nil {
-		p = w.begin(ctx, l)
+		p = w.openPart(ctx, kind)
 	}
 	p.append(c, w.size)
 	if len(p.buf) >= w.size {
-		w.shut(p)
+		w.closePart(p)
 	}
 }
 
-// begin opens a part.
-func (w *parts) begin(ctx context.Context, l runfolder.Kind) *part {
+// openPart opens a part.
+func (w *parts) openPart(ctx context.Context, kind runfolder.Kind) *part {
 	w.seq++
 	w.alive++
 	p := &part{
-		kind: l, seq: w.seq,
-		key:     w.folder + runfolder.PartName(l, w.writer, w.seq),
+		kind: kind, seq: w.seq,
+		key:     w.folder + runfolder.PartName(kind, w.writer, w.seq),
 		expired: make(chan struct{}),
 		done:    make(chan struct{}),
 	}
-	if spare := w.spare[l]; len(spare) > 0 {
-		p.buf, w.spare[l] = spare[len(spare)-1], spare[:len(spare)-1]
-	} else if w.filled[l] { // growing again would copy it all twice
+	if spare := w.spare[kind]; len(spare) > 0 {
+		p.buf, w.spare[kind] = spare[len(spare)-1], spare[:len(spare)-1]
+	} else if w.filled[kind] { // the next part will be full, too: growing its buffer would copy it twice
 		p.buf = make([]byte, 0, w.size)
 	}
-	// The part outlives the call that opens it, and the one that fills it: it holds the records of others.
+	// The part holds records of several calls, so it outlives the contexts of each.
 	ctx, p.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	p.start = func() { go w.upload(ctx, p) }
 	p.timer = time.AfterFunc(w.age, func() {
 		defer close(p.expired)
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		if w.open[l] == p {
-			w.shut(p)
+		if w.open[kind] == p {
+			w.closePart(p)
 		}
 	})
-	w.open[l] = p
+	w.open[kind] = p
 	return p
 }
 
-// shut closes an open part and starts its upload. Only cut and stage end an upload before its time.
-func (w *parts) shut(p *part) {
+// closePart closes an open part and starts its upload, which only flush and stage interrupt.
+func (w *parts) closePart(p *part) {
 	w.open[p.kind] = nil
 	w.filled[p.kind] = w.filled[p.kind] || 2*len(p.buf) > w.size
 	w.uploads = append(w.uploads, p)
@@ -174,10 +178,10 @@ func (w *parts) shut(p *part) {
 	p.start()
 }
 
-func (w *parts) shutAll() {
+func (w *parts) closeAll() {
 	for _, p := range w.open {
 		if p != nil {
-			w.shut(p)
+			w.closePart(p)
 		}
 	}
 }
@@ -189,14 +193,14 @@ func (w *parts) upload(ctx context.Context, p *part) {
 	defer func() {
 		p.cancel(nil)
 		<-p.expired
-		w.finish(p, sum, err)
+		w.uploaded(p, sum, err)
 	}()
 	sum = sha256.Sum256(p.buf)
 	err = publish.Create(ctx, w.bucket, p.key, recordsAs, p.buf)
 }
 
-// finish notes what became of a part and frees its place.
-func (w *parts) finish(p *part, sum [sha256.Size]byte, err error) {
+// uploaded records the end of an upload, and lets the next part be opened.
+func (w *parts) uploaded(p *part, sum [sha256.Size]byte, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.alive--
@@ -217,40 +221,40 @@ func (w *parts) finish(p *part, sum [sha256.Size]byte, err error) {
 	close(p.done)
 }
 
-// cut closes all open parts and waits until everything taken before is written or lost, at most until ctx ends: then it
-// ends the uploads. It returns what has been lost since the last cut.
-func (w *parts) cut(ctx context.Context) error {
+// flush closes all open parts and waits until all records added before are stored or lost. When ctx
+// ends it interrupts the uploads. It returns the losses since the last flush.
+func (w *parts) flush(ctx context.Context) error {
 	w.mu.Lock()
-	w.shutAll()
+	w.closeAll()
 	uploads := slices.Clone(w.uploads)
 	w.mu.Unlock()
 	await(ctx, uploads)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	news := w.lost[w.told:]
-	w.told = len(w.lost)
-	return news.joined()
+	unreported := w.lost[w.reported:]
+	w.reported = len(w.lost)
+	return unreported.joined()
 }
 
-// end is the last cut.
-func (w *parts) end(ctx context.Context) error {
+// close is the last flush: add accepts no more records.
+func (w *parts) close(ctx context.Context) error {
 	w.mu.Lock()
 	w.closed = true
 	w.mu.Unlock()
-	return w.cut(ctx)
+	return w.flush(ctx)
 }
 
-// lose gives up records that are in no part.
+// lose records the loss of records that are in no part; mu is held.
 func (w *parts) lose(chunks *[runfolder.Kinds]chunk, cause error) {
-	for l := range chunks {
-		if c := &chunks[l]; c.records > 0 {
-			w.lost = w.lost.with(runfolder.Kind(l).String(), "", c, cause)
+	for kind := range chunks {
+		if c := &chunks[kind]; c.records > 0 {
+			w.lost = w.lost.with(runfolder.Kind(kind).String(), "", c, cause)
 		}
 	}
 }
 
-// giveUp notes as lost what never came to take.
-func (w *parts) giveUp(chunks *[runfolder.Kinds]chunk, cause error) {
+// recordLoss records the loss of records that were never added.
+func (w *parts) recordLoss(chunks *[runfolder.Kinds]chunk, cause error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.lose(chunks, cause)
@@ -260,11 +264,11 @@ func (w *parts) giveUp(chunks *[runfolder.Kinds]chunk, cause error) {
 func (w *parts) result() (files *runfolder.ResultFiles, lost []runfolder.Lost) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	sorted := func(l runfolder.Kind) []runfolder.Part {
-		if w.window.commits && l != runfolder.Pending {
-			return append([]runfolder.Part{}, w.window.counted[l]...) // [] in JSON, never null
+	sorted := func(kind runfolder.Kind) []runfolder.Part {
+		if w.window.commits && kind != runfolder.Pending {
+			return append([]runfolder.Part{}, w.window.valid[kind]...) // [] in JSON, never null
 		}
-		return partsOf(w.written[l])
+		return partsOf(w.written[kind])
 	}
 	return &runfolder.ResultFiles{
 		Failed: sorted(runfolder.Failed), Pending: sorted(runfolder.Pending), Succeeded: sorted(runfolder.Succeeded),

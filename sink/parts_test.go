@@ -112,7 +112,7 @@ func TestWritersWaitForSlowUploadsAndLoseNothing(t *testing.T) {
 	})
 }
 
-func TestAWriterThatMayNotWaitNamesWhatIsLost(t *testing.T) {
+func TestAWriterThatMayNotWaitReportsTheLostRecords(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket := dmaptest.NewFaultBucket(t, memory(t))
 		f := begun[int](t, bucket.Bucket, sink.BucketOptions{PartBytes: 100})
@@ -288,7 +288,7 @@ func TestPartsOfTwoWritersNeverShareAName(t *testing.T) {
 }
 
 // A Write that races with End is either in the manifest or an error.
-func TestAWriteThatComesTooLateIsAnError(t *testing.T) {
+func TestAWriteAfterTheEndIsAnError(t *testing.T) {
 	for range 50 {
 		bucket := memory(t)
 		f := begun[int](t, bucket)

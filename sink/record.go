@@ -10,8 +10,8 @@ import (
 	"github.com/go-dmap/dmap/internal/runfolder/convert"
 )
 
-// encoder turns results into records. The envelope is appended by hand; only values go through encoding/json. It belongs
-// to one Write at a time and is reused.
+// encoder turns results into records. The envelope is appended by hand; only values go through
+// encoding/json. It belongs to one Write at a time and is reused.
 type encoder struct {
 	records Records
 	inputs  Inputs
@@ -57,7 +57,8 @@ func (e *encoder) reset() {
 	}
 }
 
-// encode appends the record of r. The error is that of an output that has no JSON form, whose record says FAILED.
+// encode appends the record of r. The error is that of an output that has no JSON form, whose
+// record says FAILED.
 func encode[R any](e *encoder, r *dmap.Result[R]) error {
 	err := r.Err
 	var rejected error
@@ -174,8 +175,8 @@ func (e *encoder) appendInput(dst []byte, input any) []byte {
 	return dst
 }
 
-// appendValue appends v as JSON without a newline. On an error, which a panic of v's methods becomes too,
-// it returns dst.
+// appendValue appends v as JSON without a newline. On an error, which a panic of v's methods
+// becomes too, it returns dst.
 func (e *encoder) appendValue(dst []byte, v any) (out []byte, err error) {
 	e.dst = dst
 	defer func() {

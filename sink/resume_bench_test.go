@@ -18,7 +18,8 @@ import (
 	"github.com/go-dmap/dmap/sink"
 )
 
-// million is a source of a million numbers and one more, in one split that can be read from anywhere.
+// million is a source of a million numbers and one more, in one split that can be read from
+// anywhere.
 type million struct{}
 
 const settledItems = 1_000_000
@@ -49,8 +50,9 @@ func (million) Read(_ context.Context, s dmap.Split) iter.Seq2[dmap.Item[int], e
 	}
 }
 
-// BenchmarkResumeOfAMillion prints how long a run with a million settled items takes from Map to its first call: with one
-// interval, and with 10,000 intervals and as many parts and commits. It asserts no time.
+// BenchmarkResumeOfAMillion prints how long a run with a million settled items takes from Map to
+// its first call: with one interval, and with 10,000 intervals and as many parts and commits. It
+// asserts no time.
 func BenchmarkResumeOfAMillion(b *testing.B) {
 	for _, pieces := range []int64{1, 10_000} {
 		b.Run(fmt.Sprintf("%d intervals", pieces), func(b *testing.B) {
@@ -63,7 +65,8 @@ func BenchmarkResumeOfAMillion(b *testing.B) {
 	}
 }
 
-// folderWith has a run of as many commits as pieces, each of a part and an interval that touches no other.
+// folderWith has a run of as many commits as pieces, each of a part and an interval that touches no
+// other.
 func folderWith(b *testing.B, pieces int64) *blob.Bucket {
 	b.Helper()
 	bucket, err := fileblob.OpenBucket(b.TempDir(), &fileblob.Options{NoTempDir: true, Metadata: fileblob.MetadataDontWrite})

@@ -20,7 +20,7 @@ import (
 	"github.com/go-dmap/dmap/sink/results"
 )
 
-var _ dmap.Committer = (*sink.Folder[int])(nil)
+var _ dmap.Committer = (*sink.BucketSink[int])(nil)
 
 func (n upTo) Plan() dmap.Plan[int] { return dmap.Plan[int]{Splits: n.Splits, Read: n.Read} }
 
@@ -57,7 +57,8 @@ func job(ctx context.Context, bucket *blob.Bucket, n int, calls *atomic.Int64, o
 	}, sink.Bucket[int](bucket, "out", opts...))
 }
 
-// exact reads the manifest and its parts, and nothing else: each of n numbers is there once, with its outcome.
+// exact reads the manifest and its parts, and nothing else: each of n numbers is there once, with
+// its outcome.
 func exact(t *testing.T, bucket *blob.Bucket, n int) *results.Manifest {
 	t.Helper()
 	m, err := results.Load(t.Context(), bucket, "out", "r")
@@ -83,8 +84,8 @@ func exact(t *testing.T, bucket *blob.Bucket, n int) *results.Manifest {
 	return m
 }
 
-// A run whose store fails at any write, once or for good, or keeps what it says it has not kept, goes on over the healed
-// store as if nothing had been.
+// A run whose store fails at any write, once or for good, or stores an object and reports an error,
+// resumes with each result once when the store works again.
 func TestARunThatBreaksAtAnyWriteResumesWithEachResultOnce(t *testing.T) {
 	const n = 60
 	buckets(t, func(t *testing.T, inner *blob.Bucket) {

@@ -74,7 +74,7 @@ func TestARunWithThousandCallsAtOnceIsRecordedOnce(t *testing.T) {
 	require.EqualValues(t, n/100, m.Stats.Failed)
 }
 
-func TestACanceledRunSavesWhatItHasAndSaysSo(t *testing.T) {
+func TestACanceledRunSavesItsResultsAndItsStatus(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket := dmaptest.NewFaultBucket(t, memory(t))
 		ctx, cancel := context.WithCancelCause(t.Context())
@@ -101,7 +101,7 @@ func TestACanceledRunSavesWhatItHasAndSaysSo(t *testing.T) {
 	})
 }
 
-func TestARunWhoseResultsCannotBeWrittenFailsWithWhatIsLost(t *testing.T) {
+func TestARunWhoseResultsCannotBeWrittenFailsAndListsTheLosses(t *testing.T) {
 	for _, kind := range []dmaptest.Kind{dmaptest.Fail, dmaptest.Stall} {
 		synctest.Test(t, func(t *testing.T) {
 			bucket := dmaptest.NewFaultBucket(t, memory(t))

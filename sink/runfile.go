@@ -16,8 +16,8 @@ import (
 func (r *run) runKey() string { return r.folder + runfolder.RunFileName }
 
 // createRunFile writes run.json. publish.ErrExists: there is one already.
-func (f *Folder[R]) createRunFile(ctx context.Context, r *run) error {
-	b := r.beginning
+func (f *BucketSink[R]) createRunFile(ctx context.Context, r *run) error {
+	b := r.spec
 	options, err := json.Marshal(b.Options)
 	if err != nil {
 		return fmt.Errorf("sink: encode the options for %q: %w", r.runKey(), err)
@@ -35,8 +35,8 @@ func (f *Folder[R]) createRunFile(ctx context.Context, r *run) error {
 }
 
 // loadRunFile reads run.json, nil if there is none.
-func (f *Folder[R]) loadRunFile(ctx context.Context, r *run) (*runfolder.RunFile, error) {
-	file, err := runfolder.LoadRunFile(ctx, f.bucket, r.folder, r.beginning.RunID)
+func (f *BucketSink[R]) loadRunFile(ctx context.Context, r *run) (*runfolder.RunFile, error) {
+	file, err := runfolder.LoadRunFile(ctx, f.bucket, r.folder, r.spec.RunID)
 	if err != nil {
 		return nil, fmt.Errorf("sink: %w", err)
 	}
@@ -53,11 +53,11 @@ func specOf(file *runfolder.RunFile) dmap.RunSpec {
 }
 
 // resumeFile makes r the run of file, if the specs of both agree.
-func (f *Folder[R]) resumeFile(r *run, file *runfolder.RunFile) error {
+func (f *BucketSink[R]) resumeFile(r *run, file *runfolder.RunFile) error {
 	if file.Journal != (r.journal != nil) {
 		return fmt.Errorf("sink: %w, which cannot be resumed from it: %q", ErrRunExists, r.folder)
 	}
-	fields := r.beginning.Differs(specOf(file))
+	fields := r.spec.Differs(specOf(file))
 	if string(f.opts.Records) != file.Records {
 		fields = append(fields, fmt.Sprintf("Records: %q, begun with %q", f.opts.Records, file.Records))
 	}
@@ -65,9 +65,9 @@ func (f *Folder[R]) resumeFile(r *run, file *runfolder.RunFile) error {
 		fields = append(fields, fmt.Sprintf("Inputs: %q, begun with %q", f.opts.Inputs, file.Inputs))
 	}
 	if len(fields) > 0 {
-		return &dmap.SpecError{RunID: r.beginning.RunID, Fields: fields}
+		return &dmap.SpecError{RunID: r.spec.RunID, Fields: fields}
 	}
-	r.beginning.Started = file.Started
+	r.spec.Started = file.Started
 	return nil
 }
 

@@ -7,29 +7,31 @@ import (
 	"github.com/go-dmap/dmap/internal/runfolder"
 )
 
-// window is which parts count in a run whose results count by commits. It is guarded by parts.mu.
+// window says which parts count, in a run whose results count by commits. It is guarded by
+// parts.mu.
 type window struct {
 	commits bool // the run has commits: a part counts once one names it
-	line    int  // parts up to this number lie before the line
+	last    int  // number of the last part before the barrier
 	staged  [runfolder.Kinds][]runfolder.Part
-	counted [runfolder.Kinds][]runfolder.Part
+	valid   [runfolder.Kinds][]runfolder.Part
 }
 
-// mark closes the open parts: they, and those before them, are what stage waits for.
-func (w *parts) mark() {
+// barrier closes the open parts: stage waits for them and for the parts before them.
+func (w *parts) barrier() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.counts() // the commit before has been appended, else there would be no other
-	w.shutAll()
-	w.window.commits, w.window.line = true, w.seq
+	w.promote() // the commit before was appended, otherwise there would be no further barrier
+	w.closeAll()
+	w.window.commits, w.window.last = true, w.seq
 }
 
-// stage waits for the parts before the line and returns those that have not been named. It fails if anything is lost.
+// stage waits for the parts before the barrier and returns those that no commit has named. It fails
+// if records are lost.
 func (w *parts) stage(ctx context.Context) (state runfolder.BucketState, err error) {
 	w.mu.Lock()
 	var uploads []*part
 	for _, p := range w.uploads {
-		if p.seq <= w.window.line {
+		if p.seq <= w.window.last {
 			uploads = append(uploads, p)
 		}
 	}
@@ -40,31 +42,32 @@ func (w *parts) stage(ctx context.Context) (state runfolder.BucketState, err err
 	if err := w.lost.joined(); err != nil {
 		return state, err
 	}
-	for l := range w.written {
+	for kind := range w.written {
 		var before, after []writtenPart
-		for _, p := range w.written[l] {
-			if p.seq <= w.window.line {
+		for _, p := range w.written[kind] {
+			if p.seq <= w.window.last {
 				before = append(before, p)
 			} else {
 				after = append(after, p)
 			}
 		}
-		w.written[l], w.window.staged[l] = after, partsOf(before)
+		w.written[kind], w.window.staged[kind] = after, partsOf(before)
 	}
 	return runfolder.BucketState{Failed: w.window.staged[runfolder.Failed], Succeeded: w.window.staged[runfolder.Succeeded]}, nil
 }
 
-// count makes what the last stage returned count.
-func (w *parts) count() {
+// promoteStaged makes the parts that the last stage returned count.
+func (w *parts) promoteStaged() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.counts()
+	w.promote()
 }
 
-func (w *parts) counts() {
-	for l, list := range w.window.staged {
-		w.window.counted[l] = append(w.window.counted[l], list...)
-		w.window.staged[l] = nil
+// promote is promoteStaged with mu held.
+func (w *parts) promote() {
+	for kind, list := range w.window.staged {
+		w.window.valid[kind] = append(w.window.valid[kind], list...)
+		w.window.staged[kind] = nil
 	}
 }
 
@@ -73,11 +76,11 @@ func (w *parts) restore(all runfolder.BucketState) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.window.commits = true
-	w.window.counted[runfolder.Failed] = slices.Clone(all.Failed)
-	w.window.counted[runfolder.Succeeded] = slices.Clone(all.Succeeded)
+	w.window.valid[runfolder.Failed] = slices.Clone(all.Failed)
+	w.window.valid[runfolder.Succeeded] = slices.Clone(all.Succeeded)
 }
 
-// await waits until the uploads have ended, at most until ctx ends: then it ends them.
+// await waits until the uploads have ended. When ctx ends it interrupts them.
 func await(ctx context.Context, uploads []*part) {
 	for _, p := range uploads {
 		select {

@@ -36,7 +36,7 @@ func loadManifest(ctx context.Context, bucket *blob.Bucket, key string, anywhere
 	return m, nil
 }
 
-// folderOf is the folder that an object lies in, with its slash.
+// folderOf is the folder of an object, with its slash.
 func folderOf(key string) string { return key[:strings.LastIndexByte(key, '/')+1] }
 
 // What the Version of a split starts with: who wrote the part.
@@ -54,7 +54,7 @@ func (p part) split() dmap.Split {
 	return s
 }
 
-// partOf restores what split described.
+// partOf is the inverse of split.
 func partOf(s dmap.Split) (p part, err error) {
 	p.Key = s.Object
 	text, own := strings.CutPrefix(s.Version, ownPart)

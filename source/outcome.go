@@ -11,14 +11,14 @@ import (
 	"github.com/go-dmap/dmap/internal/runfolder"
 )
 
-// outcome is the outcome of one item, and what keeps it from running again.
+// outcome is the outcome of one item, and the reason why it cannot run again, if there is one.
 type outcome struct {
 	Outcome
-	err     error // its input is not to be had
-	garbled bool  // the record makes no sense: nothing but err is known
+	err     error // its input is unknown
+	garbled bool  // the record is not readable: only err is known
 }
 
-var errNoInput = errors.New("the record has no input: the run was told not to keep any")
+var errNoInput = errors.New("the record has no input: the run kept none (InputsNone)")
 
 // ownOutcome reads a record that dmap has written.
 func ownOutcome(line []byte, failed bool) (o outcome, err error) {
@@ -38,7 +38,7 @@ func ownOutcome(line []byte, failed bool) (o outcome, err error) {
 	return o, nil
 }
 
-// located is err with the place of the record, unless err names one already.
+// located is err with the position of the record, unless err names one already.
 func (o *outcome) located(in *partReader) error {
 	var past *pastError
 	if errors.As(o.err, &past) {
@@ -47,12 +47,12 @@ func (o *outcome) located(in *partReader) error {
 	return in.located(o.err)
 }
 
-// pastError is what an item could not be read for in the run before.
+// pastError is the reason why the earlier run could not read the item.
 type pastError struct{ class, text string }
 
-func (e *pastError) Error() string { return "not read in the run before: " + e.text }
+func (e *pastError) Error() string { return "not read in the earlier run: " + e.text }
 
-// Class is what it was then.
+// Class is the class in the earlier run.
 func (e *pastError) Class() string { return e.class }
 
 // childRecord is the record of a child execution of Step Functions.
@@ -61,8 +61,8 @@ type childRecord struct {
 	Input                      json.RawMessage // JSON text in a string
 }
 
-// childOutcomes reads a record that Step Functions has written: one item, or with open those of its batch. fallback names
-// a child without a name.
+// childOutcomes reads a record that Step Functions has written: one item, or with open those of its
+// batch. fallback names a child without a name.
 func childOutcomes(text []byte, fallback string, open bool) ([]outcome, error) {
 	var r childRecord
 	if err := json.Unmarshal(text, &r); err != nil {
@@ -96,7 +96,7 @@ func childOutcomes(text []byte, fallback string, open bool) ([]outcome, error) {
 	return all, nil
 }
 
-// childInput takes the text out of its string.
+// childInput decodes the JSON text in a string.
 func childInput(field json.RawMessage) (json.RawMessage, error) {
 	if len(field) == 0 || bytes.Equal(field, []byte("null")) {
 		return nil, errNoInput
@@ -114,7 +114,8 @@ func childInput(field json.RawMessage) (json.RawMessage, error) {
 	return json.RawMessage(text), nil
 }
 
-// batchItems returns the items of the input that an ItemBatcher makes: Items, BatchInput or not, and nothing else.
+// batchItems returns the items of the input that an ItemBatcher makes: Items, BatchInput or not,
+// and nothing else.
 func batchItems(input json.RawMessage) (items []json.RawMessage, ok bool) {
 	if !bytes.Contains(input, []byte(`"Items"`)) {
 		return nil, false

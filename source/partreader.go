@@ -20,9 +20,9 @@ type partReader struct {
 	recordFinder
 	part    part
 	body    *body.Reader
-	hash    hash.Hash // of what was read; nil: not from the start, or nothing to compare with
+	hash    hash.Hash // of the bytes read; nil: the part is read from the middle, or has no hash
 	records int64
-	taken   int64 // items of the next record that were taken before
+	taken   int64 // items of the next record that were read before
 }
 
 // recordFinder is a *record.Lines or a *record.Array.
@@ -52,7 +52,7 @@ func (r *redrive[T]) open(ctx context.Context, p part, cursor int64) (*partReade
 	default:
 		text := bufio.NewReader(in)
 		isArray := at == 0 && beginsArray(text)
-		if at > 0 { // what a line in the middle begins with does not tell
+		if at > 0 { // the first bytes after a cursor do not tell
 			isArray, err = r.holdsArray(ctx, p)
 		}
 		if err != nil {
@@ -70,7 +70,7 @@ func (r *redrive[T]) open(ctx context.Context, p part, cursor int64) (*partReade
 
 // beginsArray tells a part that is an array from JSON lines: the names of the files do not.
 func beginsArray(in *bufio.Reader) bool {
-	head, _ := in.Peek(512) // an error comes again
+	head, _ := in.Peek(512) // the next read returns the error again
 	head = bytes.TrimLeft(bytes.TrimPrefix(head, []byte(byteOrderMark)), " \t\r\n")
 	return len(head) > 0 && head[0] == '['
 }
@@ -85,10 +85,11 @@ func (r *redrive[T]) holdsArray(ctx context.Context, p part) (bool, error) {
 	return beginsArray(bufio.NewReaderSize(in, 512)), nil
 }
 
-// Close gives the connection back.
+// Close releases the connection.
 func (p *partReader) Close() { p.body.Close() }
 
-// next finds the next record, or what is wrong with it alone. io.EOF: there is none, and the part is as it should be.
+// next finds the next record, or a fault of that record alone. io.EOF: the part has ended and agrees with
+// the manifest.
 func (p *partReader) next() (fault, err error) {
 	err = p.Next()
 	if err == io.EOF {
@@ -109,20 +110,20 @@ func (p *partReader) next() (fault, err error) {
 	}
 }
 
-// verify compares a part that was read from its start to its end with what the manifest says.
+// verify compares a part that was read from start to end with its entry in the manifest.
 func (p *partReader) verify() error {
 	switch {
 	case p.hash == nil:
 		return nil
 	case hex.EncodeToString(p.hash.Sum(nil)) != p.part.SHA256:
-		return errors.New("its content is not what was written: wrong SHA-256")
+		return errors.New("content has another SHA-256 than the manifest says")
 	case p.records != p.part.Records:
 		return fmt.Errorf("%d records, the manifest says %d", p.records, p.part.Records)
 	}
 	return nil
 }
 
-// located adds the place of the record that was found to what is wrong with it.
+// located adds the position of the record that was found to an error about it.
 func (p *partReader) located(err error) error {
 	if err == nil {
 		return nil

@@ -16,28 +16,31 @@ import (
 	"github.com/go-dmap/dmap/internal/runfolder"
 )
 
-// RedriveOptions choose among the items of Failures and Pending. What they leave out is counted as skipped.
+// RedriveOptions choose among the items of Failures and Pending. The other items count as skipped.
 type RedriveOptions struct {
-	// Classes are those of the errors to take: dmap.Class, or the Error of Step Functions. Empty: all.
+	// Classes of errors to take: dmap.Class, or the Error of Step Functions. Empty: all.
 	Classes []string
 	// Glob must match the item's key, as in ObjectsOptions. Empty: every key.
 	Glob string
-	// Match must accept the item. nil: every one. Called on the goroutines that read; a panic fails the item.
+	// Match must accept the item. nil: every one. Called on the goroutines that read; a panic fails
+	// the item.
 	Match func(Outcome) bool
 	// In is the bucket of the items themselves, if T is Object: without it they cannot be opened.
 	In *blob.Bucket
-	// WholeBatches makes one item of each batch of Step Functions: {"BatchInput": ..., "Items": [...]}. Otherwise each
-	// of its Items is an item.
+	// WholeBatches makes one item of each batch of Step Functions: {"BatchInput": ..., "Items":
+	// [...]}. Otherwise each of its Items is an item.
 	WholeBatches bool
 	// Anywhere lets the manifest name parts outside its own folder.
 	Anywhere bool
-	// MaxRecord is how many bytes a record may have; a longer one fails as an item. 0: DefaultMaxRecord.
+	// MaxRecord is the largest number of bytes of a record; a longer one fails as an item. 0:
+	// DefaultMaxRecord.
 	MaxRecord int
-	// StallTimeout is how long reading waits for a byte. 0: DefaultStallTimeout; negative: for ever.
+	// StallTimeout is the longest time without a byte while reading. 0: DefaultStallTimeout;
+	// negative: no limit.
 	StallTimeout time.Duration
 }
 
-// Outcome is what the record of an item says.
+// Outcome is the record of an item in the earlier run.
 type Outcome struct {
 	Key      string // of Step Functions: the name of the child execution
 	Offset   int64  // of Step Functions: the position in the batch
@@ -48,16 +51,19 @@ type Outcome struct {
 	Input    json.RawMessage // the item's value; nil: the record has none
 }
 
-// Failures yields the inputs of the items that failed in an ended run, decoded into T, under their old keys and offsets.
-// manifest is the key of its manifest (manifest-000.json in the folder of a run of dmap), written by dmap or by Step Functions.
+// Failures yields the inputs of the items that failed in an ended run, decoded into T, under their
+// old keys and offsets. manifest is the key of its manifest (manifest-000.json in the folder of a
+// run of dmap), written by dmap or by Step Functions.
 //
-// Each part is a split. A record without an input, or whose input is no T, fails as an item, and so does an item that could
-// not be read in that run: its input is not known. A part that is not as the manifest says ends the source.
+// Each part is a split. A record without an input, or whose input is no T, fails as an item, and so
+// does an item that could not be read in that run: its input is unknown. A part that differs from
+// its entry in the manifest ends the source with an error.
 func Failures[T any](bucket *blob.Bucket, manifest string, options ...RedriveOptions) dmap.Source[T] {
 	return newRedrive[T]("failures", bucket, manifest, options)
 }
 
-// Pending yields, as [Failures] does, the items that an ended run had read but not settled. See [Unread] for the others.
+// Pending yields, as [Failures] does, the items that an ended run had read but not settled. See
+// [Unread] for the others.
 func Pending[T any](bucket *blob.Bucket, manifest string, options ...RedriveOptions) dmap.Source[T] {
 	return newRedrive[T]("pending", bucket, manifest, options)
 }
@@ -68,8 +74,8 @@ type redrive[T any] struct {
 	key     string // of the manifest
 	options RedriveOptions
 	glob    glob    // nil: every key
-	parts   *origin // where the records lie
-	inputs  *origin // where the objects lie that the records name; nil: unknown
+	parts   *origin // of the records
+	inputs  *origin // of the objects that the records name; nil: unknown
 	invalid error
 }
 
@@ -153,7 +159,8 @@ func (r *redrive[T]) readPart(ctx context.Context, s dmap.Split) iter.Seq2[dmap.
 	}
 }
 
-// Cursors of a part: the byte where reading goes on, and how many items of the record there have been taken.
+// A cursor of a part holds a byte offset, and the number of items of the record there that have
+// been read.
 const (
 	batchBits = 20
 	maxBatch  = 1<<batchBits - 1
@@ -187,8 +194,8 @@ func (r *redrive[T]) read(in *partReader, to int64, yield func(dmap.Item[T], err
 	}
 }
 
-// next returns the outcomes that the next record tells of: one, but for a batch. What is wrong with the record becomes
-// that of one item, which is known by the record's place.
+// next returns the outcomes of the next record: one, or those of a batch. A fault of the record
+// becomes the error of one item, which is named by the position of the record.
 func (r *redrive[T]) next(in *partReader) (outcomes []outcome, err error) {
 	fault, err := in.next()
 	switch {
@@ -234,7 +241,7 @@ func (r *redrive[T]) item(in *partReader, o *outcome) dmap.Item[T] {
 	return item
 }
 
-// skip returns dmap.ErrSkip for an item that is not wanted.
+// skip returns dmap.ErrSkip for an item that the options do not choose.
 func (r *redrive[T]) skip(o *outcome) error {
 	switch {
 	case len(r.options.Classes) > 0 && !slices.Contains(r.options.Classes, o.Class),

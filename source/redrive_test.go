@@ -19,8 +19,8 @@ import (
 	"github.com/go-dmap/dmap/source"
 )
 
-// failedRun maps 40 numbers of lines.jsonl into runs/<id>/ of a bucket: those divisible by 3 fail, in two classes, and one
-// line is no number.
+// failedRun maps 40 numbers of lines.jsonl into runs/<id>/ of a bucket: those divisible by 3 fail,
+// in two classes, and one line is no number.
 func failedRun(t *testing.T, id string, options ...sink.BucketOptions) *blob.Bucket {
 	t.Helper()
 	text := strings.Replace(manyLines(), `{"n":10}`, `{"n":"ten"}`, 1)
@@ -81,7 +81,7 @@ func TestFailuresComeBackUnderTheirOldNames(t *testing.T) {
 	for i, item := range items {
 		require.Equal(t, old[i].ID, item.ID())
 		if old[i].Class == "read" {
-			require.ErrorContains(t, item.Err, "not read in the run before")
+			require.ErrorContains(t, item.Err, "not read in the earlier run")
 			require.Equal(t, "read", dmap.Class(&dmap.ReadError{Err: item.Err}))
 			continue
 		}
@@ -90,7 +90,7 @@ func TestFailuresComeBackUnderTheirOldNames(t *testing.T) {
 	}
 }
 
-func TestARedriveTakesWhatItIsToldTo(t *testing.T) {
+func TestARedriveTakesTheItemsThatTheOptionsChoose(t *testing.T) {
 	bucket := failedRun(t, "first")
 	count := func(options source.RedriveOptions) (taken, skipped int) {
 		for _, item := range read(t, source.Failures[number](bucket, ownManifest, options)) {
@@ -183,7 +183,7 @@ func TestAPendingItemThatCouldNotBeReadHasNoInput(t *testing.T) {
 	items := read(t, source.Pending[number](bucket, ownManifest))
 	require.GreaterOrEqual(t, len(items), 2)
 	require.Equal(t, number{1}, items[0].Value)
-	require.ErrorContains(t, items[1].Err, "not read in the run before")
+	require.ErrorContains(t, items[1].Err, "not read in the earlier run")
 	require.Equal(t, "lines.jsonl@8", items[1].ID())
 }
 
@@ -227,11 +227,11 @@ func TestUnreadOfSourcesWithManySplits(t *testing.T) {
 func TestUnreadRefusesAnotherSource(t *testing.T) {
 	bucket := failedRun(t, "first")
 	_, err := try(t.Context(), source.Unread(source.JSONLines[number](bucket, "other.jsonl"), bucket, ownManifest))
-	require.ErrorContains(t, err, `run "first" read "json lines lines.jsonl"`)
+	require.ErrorContains(t, err, `belongs to run "first" of source "json lines lines.jsonl"`)
 	require.Empty(t, read(t, source.Unread(source.JSONLines[number](bucket, "lines.jsonl"), bucket, ownManifest)), "it read all")
 	require.NoError(t, bucket.WriteAll(t.Context(), "sfn/manifest.json", []byte(childManifest(bucket, t, nil)), nil))
 	_, err = try(t.Context(), source.Unread(source.Slice([]int{1}), bucket, "sfn/manifest.json"))
-	require.ErrorContains(t, err, "is not one of dmap")
+	require.ErrorContains(t, err, "is not of dmap")
 }
 
 func TestObjectsComeBackWithTheirBucket(t *testing.T) {
@@ -260,7 +260,7 @@ func TestObjectsComeBackWithTheirBucket(t *testing.T) {
 	require.Equal(t, [][]string{{"alpha"}, {"beta"}}, values(read(t, rows)))
 }
 
-func TestWhatIsWrongWithAPartIsSaid(t *testing.T) {
+func TestADamagedPartIsAnError(t *testing.T) {
 	bucket := failedRun(t, "first")
 	m, err := results.Load(t.Context(), bucket, "runs/", "first")
 	require.NoError(t, err)
@@ -274,7 +274,7 @@ func TestWhatIsWrongWithAPartIsSaid(t *testing.T) {
 	}
 	changed := append([]byte(nil), good...)
 	changed[len(changed)/2] ^= 1
-	require.ErrorContains(t, result(changed), fmt.Sprintf("part %q: its content is not what was written: wrong SHA-256", key))
+	require.ErrorContains(t, result(changed), fmt.Sprintf("part %q: content has another SHA-256", key))
 	require.ErrorIs(t, result(good[:len(good)-1]), source.ErrChanged)
 	require.NoError(t, result(good))
 	require.NoError(t, bucket.Delete(t.Context(), key))
@@ -294,7 +294,7 @@ func TestRecordsWithoutAnInputFailAlone(t *testing.T) {
 	require.ErrorContains(t, read(t, source.Failures[[]string](wrong, ownManifest))[0].Err, `input of "lines.jsonl@0"`)
 }
 
-func TestManifestsThatNobodyWroteAreRefused(t *testing.T) {
+func TestInvalidManifestsAreRefused(t *testing.T) {
 	for manifest, wrong := range map[string]string{
 		`{`: "at byte", `{}`: "no ResultFiles", `[]`: "cannot unmarshal",
 		`{"Format":2,"ResultFiles":{}}`:                                                  "format 2",
@@ -314,7 +314,7 @@ func TestManifestsThatNobodyWroteAreRefused(t *testing.T) {
 	require.Equal(t, gcerrors.NotFound, gcerrors.Code(err))
 }
 
-func TestWrongArgumentsOfARedriveAreToldAtOnce(t *testing.T) {
+func TestWrongArgumentsOfARedriveAreReportedTogether(t *testing.T) {
 	_, err := try(t.Context(), source.Failures[int](nil, "", source.RedriveOptions{Glob: "[", MaxRecord: -1}))
 	for _, wrong := range []string{"failures of", "bucket is nil", "key is empty", "glob", "MaxRecord -1"} {
 		require.ErrorContains(t, err, wrong)
@@ -370,7 +370,8 @@ func childLines(list []map[string]any) string {
 	return b.String()
 }
 
-// childManifest writes files into sfn/ and returns the manifest that names them, those called PENDING as pending.
+// childManifest writes files into sfn/ and returns the manifest that names them, those called
+// PENDING as pending.
 func childManifest(bucket *blob.Bucket, t *testing.T, files map[string]string) string {
 	type file struct {
 		Key  string

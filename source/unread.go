@@ -12,8 +12,9 @@ import (
 	"github.com/go-dmap/dmap/internal/runfolder/convert"
 )
 
-// Unread yields what an ended run of dmap has left unread of src, the source it was given: nothing, if it read all of it.
-// manifest is the key of its manifest. Unread, Failures and Pending together are all that a run has left undone.
+// Unread yields the items of src that an ended run of dmap over src did not read: none, if it read
+// all. manifest is the key of its manifest. Unread, Failures and Pending together are all items
+// that the run did not process with success.
 func Unread[T any](src dmap.Source[T], bucket *blob.Bucket, manifest string) dmap.Source[T] {
 	u := &unread[T]{src: src, bucket: bucket, key: manifest}
 	plans, err := plansOf(src)
@@ -30,7 +31,7 @@ type unread[T any] struct {
 }
 
 func (u *unread[T]) String() string {
-	return "what " + u.key + " left unread of " + nameOf(u.src)
+	return "unread items of " + nameOf(u.src) + " by " + u.key
 }
 
 // Plan has no LocalKeys: the items keep the keys that they have in the source.
@@ -41,8 +42,8 @@ func (u *unread[T]) Plan() dmap.Plan[T] {
 	return dmap.Plan[T]{Splits: u.splits, Read: u.plan.Read, Origins: u.plan.Origins}
 }
 
-// splits yields the splits that were begun or waited, each from where its reading stood, then those that had not been
-// planned.
+// splits yields the splits that the run planned and did not read to their end, each from the cursor
+// at which reading stopped, then the splits that the run did not plan.
 func (u *unread[T]) splits(ctx context.Context) iter.Seq2[dmap.Split, error] {
 	return func(yield func(dmap.Split, error) bool) {
 		rest, err := u.load(ctx)
@@ -61,21 +62,21 @@ func (u *unread[T]) splits(ctx context.Context) iter.Seq2[dmap.Split, error] {
 	}
 }
 
-// load reads the manifest and checks that it is about this source.
+// load reads the manifest and checks that the run read this source.
 func (u *unread[T]) load(ctx context.Context) (dmap.Unread, error) {
 	m, err := loadManifest(ctx, u.bucket, u.key, true)
 	switch {
 	case err != nil:
 		return dmap.Unread{}, err
 	case m.Format == 0:
-		return dmap.Unread{}, fmt.Errorf("manifest %q is not one of dmap: it does not say what was left unread", u.key)
+		return dmap.Unread{}, fmt.Errorf("manifest %q is not of dmap: it does not name unread items", u.key)
 	case m.Source != nameOf(u.src):
-		return dmap.Unread{}, fmt.Errorf("run %q read %q", m.RunID, m.Source)
+		return dmap.Unread{}, fmt.Errorf("manifest belongs to run %q of source %q", m.RunID, m.Source)
 	}
 	return convert.Unread(m.Unread), nil
 }
 
-// planRest yields what is left of the splits of the source behind rest.After, or of all of them.
+// planRest yields the unread parts of the splits after rest.After, or of all splits.
 func (u *unread[T]) planRest(ctx context.Context, rest dmap.Unread, yield func(dmap.Split, error) bool) {
 	after, left := rest.After, rest.Remaining()
 	found := after == nil
@@ -94,7 +95,7 @@ func (u *unread[T]) planRest(ctx context.Context, rest dmap.Unread, yield func(d
 		}
 	}
 	if !found {
-		yield(dmap.Split{}, invalid(u, fmt.Errorf("it has no split %q any more, behind which the run read nothing", after.ID)))
+		yield(dmap.Split{}, invalid(u, fmt.Errorf("source no longer has split %q, after which the run stopped planning", after.ID)))
 	}
 }
 

@@ -15,9 +15,10 @@ import (
 	"github.com/go-dmap/dmap/source"
 )
 
-// A run is broken off when it has settled late splits and not an early one, goes on in another process, and is cancelled
-// there before that has planned the late ones again. What has been settled then is no more left than what is pending.
-func TestUnreadLeavesOutWhatEarlierProcessesHaveSettled(t *testing.T) {
+// A run is interrupted when it has settled late splits but not an early one. Another process
+// resumes it, and is canceled before it has planned the late splits again. Unread then contains
+// neither settled nor pending items.
+func TestUnreadLeavesOutItemsThatEarlierProcessesSettled(t *testing.T) {
 	const n = 3000
 	bucket := memory(t, map[string]string{"rows.csv": numbered(n)})
 	open := func() dmap.Source[[]string] {

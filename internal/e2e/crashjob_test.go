@@ -132,17 +132,17 @@ func openPlace(ctx context.Context, place string) (*blob.Bucket, error) {
 
 // crashSink is the tested sink. It logs each barrier and each commit.
 type crashSink struct {
-	*sink.Folder[squared]
+	*sink.BucketSink[squared]
 	note func(format string, args ...any)
 }
 
 func (s crashSink) Barrier() {
 	s.note("barrier")
-	s.Folder.Barrier()
+	s.BucketSink.Barrier()
 }
 
 func (s crashSink) OpenJournal(ctx context.Context, spec dmap.RunSpec) (journal.Log, journal.Progress, *dmap.Ending, error) {
-	log, p, ended, err := s.Folder.OpenJournal(ctx, spec)
+	log, p, ended, err := s.BucketSink.OpenJournal(ctx, spec)
 	if log != nil {
 		log = crashLog{log, s.note}
 	}

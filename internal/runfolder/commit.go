@@ -20,8 +20,8 @@ type CommitHeader struct {
 	SHA256 string `json:"sha256"`
 }
 
-// CommitRecord is the union of the commits From to Number: one commit, or a compacted record of several. Settled is in the
-// order of splits and cursors, without intervals that touch.
+// CommitRecord is the union of the commits From to Number: one commit, or a compacted record of
+// several. Settled is in the order of splits and cursors, without intervals that touch.
 type CommitRecord struct {
 	From      int64                        `json:"from"`
 	Number    int64                        `json:"number"`
@@ -45,8 +45,8 @@ type Counts struct {
 	Elapsed   int64 `json:"elapsed,omitempty"`
 }
 
-// Step is what one commit says about processes and about items that were called in one that crashed. Commits that say
-// nothing of that have none.
+// Step is what one commit says about processes and about items that were called in one that
+// crashed. Commits that say nothing of that have none.
 type Step struct {
 	Number    int64      `json:"number"`
 	Begins    bool       `json:"begins,omitempty"`
@@ -64,14 +64,16 @@ type Attempt struct {
 	Live     bool     `json:"live,omitempty"`
 }
 
-// BucketState is the state that the bucket's sink puts into a commit: the parts that count from it on.
+// BucketState is the state that the bucket's sink puts into a commit: the parts that count from it
+// on.
 type BucketState struct {
 	Failed    []Part `json:"FAILED,omitempty"`
 	Succeeded []Part `json:"SUCCEEDED,omitempty"`
 }
 
-// FirstOf is the first commit that record n holds: it reaches back as far as the largest power of 16 that divides n+1.
-// A resume thus reads at most 15 records for each digit of n+1 in base 16, and a commit is written once for each digit.
+// FirstOf is the first commit that record n holds: it reaches back as far as the largest power of
+// 16 that divides n+1. A resume thus reads at most 15 records for each digit of n+1 in base 16, and
+// a commit is written once for each digit.
 func FirstOf(n int64) int64 {
 	span := int64(1)
 	for (n+1)%(span*16) == 0 {

@@ -1,7 +1,7 @@
 package runfolder
 
-// Cursor is a position in a split: a key of a listing, a byte offset in an object. The zero Cursor is the start of a split
-// as a start, and its end as an end.
+// Cursor is a position in a split: a key of a listing, a byte offset in an object. The zero Cursor
+// is the start of a split as a start, and its end as an end.
 type Cursor struct {
 	Key       string `json:"key,omitempty"`
 	KeyBase64 string `json:"keyBase64,omitempty"`
@@ -27,8 +27,8 @@ func (s *Split) fields() []twin {
 	return append(append(own, s.From.fields()...), s.To.fields()...)
 }
 
-// Interval is a part of a split whose items are settled: those after From up to and including the one whose next cursor is
-// To.
+// Interval is a part of a split whose items are settled: those after From up to and including the
+// one whose next cursor is To.
 type Interval struct {
 	Split         string `json:"split"`
 	SplitBase64   string `json:"splitBase64,omitempty"`

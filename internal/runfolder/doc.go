@@ -1,9 +1,11 @@
-// Package runfolder is the stored format of a run: the names of the objects in its folder, their fields, limits and checks.
-// The sink writes by it; the readers of results and the redrive sources read by it. docs/format.md specifies it, and a test
-// compares that document with the structs of this package.
+// Package runfolder is the stored format of a run: the names of the objects in its folder, their
+// fields, limits and checks. The sink writes by it; the readers of results and the redrive sources
+// read by it. docs/format.md specifies it, and a test compares that document with the structs of
+// this package.
 //
-// The structs are plain data, independent of the engine's types. Decoding checks what it reads, because other programs may
-// write to the bucket. It ignores unknown fields, which later minor versions may add.
+// The structs are plain data, independent of the engine's types. Decoding checks what it reads,
+// because other programs may write to the bucket. It ignores unknown fields, which later minor
+// versions may add.
 package runfolder
 
 import (
@@ -12,7 +14,8 @@ import (
 	"time"
 )
 
-// Format is the version of everything in the folder. A version of dmap reads the formats 1 to Format.
+// Format is the version of everything in the folder. A version of dmap reads the formats 1 to
+// Format.
 const Format = 1
 
 func checkFormat(format int) error {
@@ -25,5 +28,6 @@ func checkFormat(format int) error {
 	return nil
 }
 
-// Time is t as it is stored: UTC, and no finer than microseconds, because DuckDB's timestamps are not.
+// Time is t as it is stored: UTC, and no finer than microseconds, because DuckDB's timestamps are
+// not.
 func Time(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

@@ -4,8 +4,9 @@ import "unicode/utf8"
 
 const hexDigits = "0123456789abcdef"
 
-// AppendString appends s as a JSON string that encoding/json reads back as s, with invalid UTF-8 replaced by U+FFFD.
-// HTML is not escaped; U+2028 and U+2029 are, as encoding/json does, because some readers take them for line ends.
+// AppendString appends s as a JSON string that encoding/json reads back as s, with invalid UTF-8
+// replaced by U+FFFD. HTML is not escaped; U+2028 and U+2029 are, as encoding/json does, because
+// some readers take them for line ends.
 func AppendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	start := 0

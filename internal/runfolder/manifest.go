@@ -25,8 +25,8 @@ const (
 // ErrElsewhere says that a manifest names a part outside its folder.
 var ErrElsewhere = errors.New("not in folder")
 
-// Manifest is manifest-<n>.json: the record of the end of a run or of a redrive. Its first three fields are those of Step
-// Functions' manifest, and its other names are spelled as there.
+// Manifest is manifest-<n>.json: the record of the end of a run or of a redrive. Its first three
+// fields are those of Step Functions' manifest, and its other names are spelled as there.
 type Manifest struct {
 	DestinationBucket string       `json:"DestinationBucket"`
 	MapRunArn         string       `json:"MapRunArn"`
@@ -94,7 +94,8 @@ type Stats struct {
 	Elapsed   int64     `json:"elapsed"`
 }
 
-// Unread names the part of the source that the run did not read. The zero Unread says that all was read.
+// Unread names the part of the source that the run did not read. The zero Unread says that all was
+// read.
 type Unread struct {
 	Splits  []Split    `json:"splits,omitempty"`
 	After   *Split     `json:"after,omitempty"`
@@ -149,8 +150,9 @@ func DecodeManifest(content []byte, folder, runID string) (*Manifest, error) {
 	return m, m.check(folder, true)
 }
 
-// DecodeAnyManifest reads and checks a manifest of any run, of dmap or of Step Functions: the latter has Format 0, and its
-// parts have no Records and no SHA256. The parts of both must lie in folder, unless anywhere is set.
+// DecodeAnyManifest reads and checks a manifest of any run, of dmap or of Step Functions: the
+// latter has Format 0, and its parts have no Records and no SHA256. The parts of both must lie in
+// folder, unless anywhere is set.
 func DecodeAnyManifest(content []byte, folder string, anywhere bool) (*Manifest, error) {
 	m := new(Manifest)
 	if err := json.Unmarshal(content, m); err != nil {
@@ -190,7 +192,8 @@ func CheckParts(folder string, failed, succeeded []Part) error {
 	return (&ResultFiles{Failed: failed, Succeeded: succeeded}).check(folder, true)
 }
 
-// check checks the parts, which must lie in folder unless that is empty, and with strict have the names that dmap gives.
+// check checks the parts, which must lie in folder unless that is empty, and with strict have the
+// names that dmap gives.
 func (f *ResultFiles) check(folder string, strict bool) error {
 	seen := map[string]bool{}
 	for k := range Kinds {

@@ -11,7 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// Names in a run's folder. The names lanes/, log/ and control.json are reserved: see docs/format.md.
+// Names in a run's folder. The names lanes/, log/ and control.json are reserved: see
+// docs/format.md.
 const (
 	RunFileName   = "run.json"
 	CommitsFolder = "commits/"
@@ -50,7 +51,8 @@ func CheckPrefix(prefix string) error {
 	return nil
 }
 
-// Folder is the key prefix of a run's objects, with a trailing slash. It checks the run ID, which becomes part of keys.
+// Folder is the key prefix of a run's objects, with a trailing slash. It checks the run ID, which
+// becomes part of keys.
 func Folder(prefix, runID string) (string, error) {
 	if err := CheckPrefix(prefix); err != nil {
 		return "", err
@@ -65,10 +67,12 @@ func Folder(prefix, runID string) (string, error) {
 	return prefix + runID + "/", nil
 }
 
-// ManifestName is the name of manifest n: 0 is that of the run's first end, n that of the end of redrive n.
+// ManifestName is the name of manifest n: 0 is that of the run's first end, n that of the end of
+// redrive n.
 func ManifestName(n int) string { return fmt.Sprintf("manifest-%03d.json", n) }
 
-// PartName is the name of the part that a writer opens as its number seq. writer is unique to a process.
+// PartName is the name of the part that a writer opens as its number seq. writer is unique to a
+// process.
 func PartName(k Kind, writer string, seq int) string {
 	return fmt.Sprintf("%v_%s-%06d.jsonl", k, writer, seq)
 }
@@ -76,7 +80,8 @@ func PartName(k Kind, writer string, seq int) string {
 // LastCommit is the largest number of a commit record.
 const LastCommit = 999_999_999_999
 
-// CommitName is the name of commit record n in CommitsFolder. The names count down, so that a listing begins with the newest.
+// CommitName is the name of commit record n in CommitsFolder. The names count down, so that a
+// listing begins with the newest.
 func CommitName(n int64) string { return fmt.Sprintf("%012d-%d.json", LastCommit-n, n) }
 
 // CommitNumber is the inverse of CommitName. ok is false for other names.
@@ -86,8 +91,8 @@ func CommitNumber(name string) (n int64, ok bool) {
 	return n, err == nil && n >= 0 && n <= LastCommit && CommitName(n) == name
 }
 
-// part and leftover are the only names that cleaning up may remove. The second matches what fileblob leaves of a write that
-// broke off.
+// part and leftover are the only names that cleaning up may remove. The second matches what
+// fileblob leaves of a write that broke off.
 var (
 	part     = regexp.MustCompile(`^(SUCCEEDED|FAILED|PENDING)_[A-Z0-9]+-[0-9]+\.jsonl$`)
 	leftover = regexp.MustCompile(`^((SUCCEEDED|FAILED|PENDING)_[A-Z0-9]+-[0-9]+\.jsonl|(run|manifest-[0-9]+|commits/[0-9-]+)\.json)\.[0-9a-f]+\.tmp$`)
@@ -96,11 +101,12 @@ var (
 // IsPart reports whether name, relative to the run's folder, is the name of a part.
 func IsPart(name string) bool { return part.MatchString(name) }
 
-// IsLeftover reports whether name, relative to the run's folder, is a temporary file of a write that broke off.
+// IsLeftover reports whether name, relative to the run's folder, is a temporary file of a write
+// that broke off.
 func IsLeftover(name string) bool { return leftover.MatchString(name) }
 
-// Location is raw, a bucket's name or URL, without what could be secret: user information, fragment, and all of the query that
-// is not known to be harmless.
+// Location is raw, a bucket's name or URL, without what could be secret: user information,
+// fragment, and all of the query that is not known to be harmless.
 func Location(raw string) (string, error) {
 	u, err := url.Parse(raw)
 	if err != nil || u.Opaque != "" || !utf8.ValidString(raw) {

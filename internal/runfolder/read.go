@@ -34,8 +34,9 @@ func LoadRunFile(ctx context.Context, bucket *blob.Bucket, folder, runID string)
 	return f, nil
 }
 
-// LoadManifest reads the newest manifest of the run runID in folder. It probes the numbers upwards and never lists. A folder
-// without a manifest costs one request, one without a redrive two. ErrNoManifest: the run has not ended.
+// LoadManifest reads the newest manifest of the run runID in folder. It probes the numbers upwards
+// and never lists. A folder without a manifest costs one request, one without a redrive two.
+// ErrNoManifest: the run has not ended.
 func LoadManifest(ctx context.Context, bucket *blob.Bucket, folder, runID string) (*Manifest, error) {
 	m, err := loadManifest(ctx, bucket, folder, runID, 0)
 	if err != nil {
@@ -95,8 +96,8 @@ func loadManifest(ctx context.Context, bucket *blob.Bucket, folder, runID string
 // commitReaders is how many commit records are read at once.
 const commitReaders = 8
 
-// LoadCommits reads the journal in folder: records in order, each From where the one before ends. It lists no more than the
-// newest names and reads only records that no newer one holds.
+// LoadCommits reads the journal in folder: records in order, each From where the one before ends.
+// It lists no more than the newest names and reads only records that no newer one holds.
 func LoadCommits(ctx context.Context, bucket *blob.Bucket, folder string) ([]CommitRecord, error) {
 	newest, err := NewestCommit(ctx, bucket, folder)
 	if err != nil || newest < 0 {

@@ -11,8 +11,8 @@ import (
 // WholeObject is the offset of an item that is an object.
 const WholeObject = -1
 
-// Item is the head of every record but those of the forms COMPACT and FLATTEN: which item the record is about, and, in FAILED
-// and PENDING records, where to read it again.
+// Item is the head of every record but those of the forms COMPACT and FLATTEN: which item the
+// record is about, and, in FAILED and PENDING records, where to read it again.
 type Item struct {
 	ID            string `json:"id"`
 	Key           string `json:"key"`
@@ -48,8 +48,8 @@ func ItemID(key string, offset int64) string {
 	return key + "@" + strconv.FormatInt(offset, 10)
 }
 
-// AppendItem appends the head of a record: "{", and the fields of it. The ID and the Base64 fields follow from the others.
-// The caller appends other fields, each with its comma, and "}".
+// AppendItem appends the head of a record: "{", and the fields of it. The ID and the Base64 fields
+// follow from the others. The caller appends other fields, each with its comma, and "}".
 func AppendItem(dst []byte, it *Item) []byte {
 	dst = append(dst, `{"id":`...)
 	start := len(dst)
@@ -106,7 +106,8 @@ func AppendElapsed(dst []byte, ns int64) []byte {
 	return strconv.AppendInt(append(dst, `,"elapsed":`...), ns, 10)
 }
 
-// AppendError appends the class and the text of an error, and the stack of a panic unless it is empty.
+// AppendError appends the class and the text of an error, and the stack of a panic unless it is
+// empty.
 func AppendError(dst []byte, class, text, stack string) []byte {
 	dst = AppendString(append(dst, `,"class":`...), class)
 	dst = AppendString(append(dst, `,"error":`...), text)
@@ -136,7 +137,8 @@ func DecodeRecord(line []byte) (*Record, error) {
 	return r, r.Check()
 }
 
-// Check checks the head of a record that was decoded from JSON, and restores texts that are not valid UTF-8.
+// Check checks the head of a record that was decoded from JSON, and restores texts that are not
+// valid UTF-8.
 func (it *Item) Check() error {
 	if it.ID == "" || it.Offset < WholeObject {
 		return errors.New("record of no item: id or offset is missing")

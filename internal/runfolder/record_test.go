@@ -10,7 +10,8 @@ import (
 	"github.com/go-dmap/dmap/internal/runfolder"
 )
 
-// What the appending functions write is what DecodeRecord reads, for keys of any bytes, and has no other field.
+// What the appending functions write is what DecodeRecord reads, for keys of any bytes, and has no
+// other field.
 func FuzzRecordsReadBack(f *testing.F) {
 	f.Add("k", "s", "v", int64(-1), int64(0), "a", int64(0), "text")
 	f.Add(latin, latin, latin, int64(7), int64(9), latin, int64(3), "\x00\u2028\"\\")

@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// JSON holds text, but keys of objects may be any bytes. Where a field is not valid UTF-8 its twin with the suffix Base64
-// holds the bytes, and the field itself has U+FFFD in their places.
+// JSON holds text, but keys of objects may be any bytes. Where a field is not valid UTF-8 its twin
+// with the suffix Base64 holds the bytes, and the field itself has U+FFFD in their places.
 
 // base64Of is the twin of text, empty if text is valid UTF-8.
 func base64Of(text string) string {

@@ -18,14 +18,14 @@ import (
 type CleanOptions struct {
 	// DryRun removes nothing and returns what would be removed.
 	DryRun bool
-	// Open allows to clean up after a run that has not ended, by its commits. No process may be running it: its results since
-	// its last commit would be lost.
+	// Open allows to clean up after a run that has not ended, by its commits. No process may be
+	// running it: its results since its last commit would be lost.
 	Open bool
 }
 
-// Clean removes what crashed processes left in a run's folder: parts that no manifest names, or, while the run has no manifest,
-// no commit, and temporary files of folders. It returns their keys, also those removed before an error. It touches nothing else,
-// in the folder or outside.
+// Clean removes what crashed processes left in a run's folder: parts that no manifest names, or,
+// while the run has no manifest, no commit, and temporary files of folders. It returns their keys,
+// also those removed before an error. It touches nothing else, in the folder or outside.
 // ErrNoManifest: the run has not ended; see CleanOptions.Open.
 func Clean(ctx context.Context, bucket *blob.Bucket, prefix, runID string, options ...CleanOptions) (removed []string, err error) {
 	var o CleanOptions
@@ -61,7 +61,8 @@ func Clean(ctx context.Context, bucket *blob.Bucket, prefix, runID string, optio
 	return removed, nil
 }
 
-// validParts are the keys of the parts that a manifest of the run names, or without one, with open, its commits.
+// validParts are the keys of the parts that a manifest of the run names, or without one, with open,
+// its commits.
 func validParts(ctx context.Context, bucket *blob.Bucket, folder, runID string, open bool) (map[string]bool, error) {
 	manifests, err := runfolder.LoadManifests(ctx, bucket, folder, runID)
 	if errors.Is(err, runfolder.ErrNoManifest) && open {

@@ -14,7 +14,7 @@ import (
 	"github.com/go-dmap/dmap/sink/results"
 )
 
-func TestCleanRemovesWhatNobodyNames(t *testing.T) {
+func TestCleanRemovesPartsThatNothingNames(t *testing.T) {
 	bucket := memory(t)
 	generation{"first", "", 2, countTo(40), sink.BucketOptions{PartBytes: 500}}.run(t, bucket)
 	generation{"first2", "", 2, countTo(4), sink.BucketOptions{}}.run(t, bucket)
@@ -44,7 +44,7 @@ func TestCleanRemovesWhatNobodyNames(t *testing.T) {
 	require.Empty(t, removed)
 }
 
-func TestCleanOfAnOpenRunKeepsWhatIsCommitted(t *testing.T) {
+func TestCleanOfAnOpenRunKeepsCommittedParts(t *testing.T) {
 	bucket := memory(t)
 	stop := errors.New("hand over")
 	blocked := make(chan struct{})

@@ -66,9 +66,10 @@ type Lost struct {
 	Error   string // the cause, at most 4 KiB
 }
 
-// Load reads the newest manifest of the run runID, which sink.Bucket wrote with this bucket and prefix: that of its last
-// redrive, or of its first end. ErrNoManifest: the run has not ended, or there is none of that name. A manifest that names a part
-// outside the run's folder, or one part twice, is refused.
+// Load reads the newest manifest of the run runID, which sink.Bucket wrote with this bucket and
+// prefix: that of its last redrive, or of its first end. ErrNoManifest: the run has not ended, or
+// there is none of that name. A manifest that names a part outside the run's folder, or one part
+// twice, is refused.
 func Load(ctx context.Context, bucket *blob.Bucket, prefix, runID string) (*Manifest, error) {
 	folder, err := runfolder.Folder(prefix, runID)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/go-dmap/dmap/sink/results"
 )
 
-func TestManifestsThatNoRunWritesAreRefused(t *testing.T) {
+func TestInvalidManifestsAreRefused(t *testing.T) {
 	for name, test := range map[string]struct{ text, want string }{
 		"not JSON":       {`<html>`, "invalid character"},
 		"cut off":        {`{"Format":1,"RunID":"r","ResultFiles":{"SUCC`, "unexpected end"},
@@ -53,7 +53,7 @@ func TestAManifestOfALaterMinorVersionIsStillRead(t *testing.T) {
 }
 
 // No manifest makes the reader panic, hang or leave the run's folder.
-func FuzzManifestsNeverLeadOutOfTheFolder(f *testing.F) {
+func FuzzManifestsStayInTheFolder(f *testing.F) {
 	f.Add(`{"Format":1,"RunID":"r","ResultFiles":{"SUCCEEDED":[{"Key":"out/r/a.jsonl","Size":9,"Records":1,"SHA256":""}]}}`)
 	f.Add(`{"Format":1,"RunID":"r","ResultFiles":{"FAILED":[{"Key":"out/r/../../x.jsonl","Size":9223372036854775807}]}}`)
 	f.Add(`{"Format":1,"RunID":"r","Records":"FLATTEN","Stats":{"elapsed":1e99}}`)

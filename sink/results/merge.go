@@ -14,7 +14,8 @@ import (
 	"github.com/go-dmap/dmap/internal/runfolder"
 )
 
-// Merged is a run and its redrives seen as one: each item once, with its last outcome. [Merge] makes one.
+// Merged is a run and its redrives seen as one: each item once, with its last outcome. [Merge]
+// makes one.
 type Merged[R any] struct {
 	Runs []*Manifest // as they were named; items unread by every run are missing
 
@@ -36,7 +37,8 @@ type Outcome[R any] struct {
 // Tally counts the items of a Merged.
 type Tally struct{ Succeeded, Failed, Pending int64 }
 
-// itemHash stands for an item's ID: half a SHA-256, so that memory does not depend on the length of keys.
+// itemHash stands for an item's ID: half a SHA-256, so that memory does not depend on the length of
+// keys.
 type itemHash [16]byte
 
 func hashOf(id string) itemHash {
@@ -44,13 +46,15 @@ func hashOf(id string) itemHash {
 	return itemHash(sum[:16])
 }
 
-// redone says which of the redrives, from 1, was the last to settle an item, and the last to leave it pending. 0: none.
+// redone says which of the redrives, from 1, was the last to settle an item, and the last to leave
+// it pending. 0: none.
 type redone struct{ settled, pending int32 }
 
-// Merge merges the ended runs of the given IDs, in their order: the first run, then its redrives. An item that failed in
-// one and succeeded in a later one has succeeded; one that a redrive left pending keeps its earlier outcome.
-// It reads only manifests and parts, and holds the items of the redrives in memory (about 50 bytes each), not those of the
-// first run. The runs must have written Full records.
+// Merge merges the ended runs of the given IDs, in their order: the first run, then its redrives.
+// An item that failed in one and succeeded in a later one has succeeded; one that a redrive left
+// pending keeps its earlier outcome. It reads only manifests and parts, and holds the items of the
+// redrives in memory (about 50 bytes each), not those of the first run. The runs must have written
+// Full records.
 func Merge[R any](ctx context.Context, bucket *blob.Bucket, prefix string, runIDs ...string) (*Merged[R], error) {
 	m := &Merged[R]{bucket: bucket, redone: map[itemHash]redone{}}
 	if len(runIDs) == 0 {
@@ -99,7 +103,8 @@ func (m *Merged[R]) index(ctx context.Context, n int) error {
 	return nil
 }
 
-// All yields each item once, those of the first run first; see [Successes] for errors. It may be called again.
+// All yields each item once, those of the first run first; see [Successes] for errors. It may be
+// called again.
 func (m *Merged[R]) All(ctx context.Context) iter.Seq2[Outcome[R], error] {
 	return func(yield func(Outcome[R], error) bool) {
 		for r, err := range m.last(ctx) {

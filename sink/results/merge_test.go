@@ -85,11 +85,12 @@ func TestARedriveOfARedriveLeavesEachItemItsLastOutcome(t *testing.T) {
 	require.Equal(t, results.Tally{Succeeded: 875, Failed: 125}, tally)
 }
 
-func TestWhatIsPendingInARedriveKeepsWhatItHad(t *testing.T) {
+func TestAnItemPendingInARedriveKeepsItsEarlierOutcome(t *testing.T) {
 	bucket := memory(t)
 	generation{"first", "", 2, countTo(10), sink.BucketOptions{}}.run(t, bucket)
 	stop := errors.New("stop")
-	// Takes up 2, 4, ... 10 and three new items, settles the first only, and leaves what it has read pending: all but one for sure.
+	// The redrive reads 2, 4, ... 10 and three new items, settles only the first, and leaves the
+	// other read items pending: at least all but one.
 	seen, readOn, blocked := 0, make(chan struct{}), make(chan struct{})
 	src := source.Filter(source.Concat(source.Failures[int](bucket, manifestOf("first")), countTo(3)), func(int) bool {
 		if seen++; seen == 8 {
@@ -122,7 +123,7 @@ func TestWhatIsPendingInARedriveKeepsWhatItHad(t *testing.T) {
 	require.Contains(t, []int64{2, 3}, tally.Pending)
 }
 
-func TestLatestRefusesWhatItCannotMerge(t *testing.T) {
+func TestMergeRefusesRunsThatDoNotFit(t *testing.T) {
 	bucket := memory(t)
 	generation{"first", "", 2, countTo(10), sink.BucketOptions{}}.run(t, bucket)
 	generation{"second", "first", 2, source.Failures[int](bucket, manifestOf("first")), sink.BucketOptions{}}.run(t, bucket)

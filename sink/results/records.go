@@ -28,13 +28,14 @@ type Item struct {
 	Index    int64 // in its split
 	Attempts int   // calls that were made; 0: the item could not be read
 
-	// Version, Start and Next say where to read the item again, as in dmap.Result. A success has none.
+	// Version, Start and Next say where to read the item again, as in dmap.Result. A success has
+	// none.
 	Version     string
 	Start, Next dmap.Cursor
 }
 
-// Success is the record of a success. Of runs with COMPACT and FLATTEN records only Output is set; for FLATTEN R is the type of
-// an element.
+// Success is the record of a success. Of runs with COMPACT and FLATTEN records only Output is set;
+// for FLATTEN R is the type of an element.
 type Success[R any] struct {
 	Item
 	Elapsed time.Duration   // of the last call
@@ -62,9 +63,10 @@ type PendingItem struct {
 	InputError string
 }
 
-// Successes yields the SUCCEEDED records of a run whose function returned R, part by part. A part is read whole and checked
-// against its size, count and SHA-256 before its first record is yielded; an error is the last thing yielded and names part
-// and line. A run with FAILURES_ONLY records has none.
+// Successes yields the SUCCEEDED records of a run whose function returned R, part by part. A part
+// is read whole and checked against its size, count and SHA-256 before its first record is yielded;
+// an error is the last thing yielded and names part and line. A run with FAILURES_ONLY records has
+// none.
 func Successes[R any](ctx context.Context, bucket *blob.Bucket, m *Manifest) iter.Seq2[Success[R], error] {
 	decode := decodeSuccess[R]
 	if m.Records != "" {
@@ -90,7 +92,8 @@ func Failures(ctx context.Context, bucket *blob.Bucket, m *Manifest) iter.Seq2[F
 	})
 }
 
-// Pending yields the PENDING records, as [Successes] does. Items that were never read have none: see Manifest.Unread.
+// Pending yields the PENDING records, as [Successes] does. Items that were never read have none:
+// see Manifest.Unread.
 func Pending(ctx context.Context, bucket *blob.Bucket, m *Manifest) iter.Seq2[PendingItem, error] {
 	return records(ctx, bucket, m.PendingParts, func(line []byte) (p PendingItem, err error) {
 		r, err := runfolder.DecodeRecord(line)
@@ -101,7 +104,8 @@ func Pending(ctx context.Context, bucket *blob.Bucket, m *Manifest) iter.Seq2[Pe
 	})
 }
 
-// successLine is a runfolder.Record whose output is decoded with it: its Output hides that of the Record.
+// successLine is a runfolder.Record whose output is decoded with it: its Output hides that of the
+// Record.
 type successLine[R any] struct {
 	runfolder.Record
 	Output R `json:"output"`

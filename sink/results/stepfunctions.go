@@ -18,7 +18,8 @@ import (
 	"github.com/go-dmap/dmap/internal/runfolder"
 )
 
-// Sizes of the files in Step Functions' layout. Their own limit is 5 GB, but a file is held in memory here.
+// Sizes of the files in Step Functions' layout. Their own limit is 5 GB, but a file is held in
+// memory here.
 const (
 	DefaultFileBytes = 64 << 20
 	MaxFileBytes     = 1 << 30
@@ -34,19 +35,22 @@ type ExportOptions struct {
 	ARN string
 	// StateMachine and Label name the map in the ARNs. Empty: "dmap" and "Map".
 	StateMachine, Label string
-	// Lines writes JSON lines instead of one JSON array per file; the names end in .json either way, as theirs do.
+	// Lines writes JSON lines instead of one JSON array per file; the names end in .json either
+	// way, as theirs do.
 	Lines bool
-	// FileBytes is the size at which the next file is begun, at most MaxFileBytes. 0: DefaultFileBytes.
+	// FileBytes is the size at which the next file is begun, at most MaxFileBytes. 0:
+	// DefaultFileBytes.
 	FileBytes int64
 }
 
-// ExportStepFunctions writes the results of an ended run in the layout of a Step Functions Map Run, for programs that read
-// that layout: prefix/<run ID>/SUCCEEDED_0.json and so on, then manifest.json, whose key it returns. The content depends on
-// nothing but the run and the options, so an interrupted export can be repeated; other content is never overwritten.
+// ExportStepFunctions writes the results of an ended run in the layout of a Step Functions Map Run,
+// for programs that read that layout: prefix/<run ID>/SUCCEEDED_0.json and so on, then
+// manifest.json, whose key it returns. The content depends on nothing but the run and the options,
+// so an interrupted export can be repeated; other content is never overwritten.
 //
-// Records of Full runs become whole ones; those of Compact and Flatten hold outputs, as they do there. Items are not
-// executions: Name is made of the item's ID, StartDate is that of the run, and StopDate is StartDate plus the duration of
-// the last call.
+// Records of Full runs become whole ones; those of Compact and Flatten hold outputs, as they do
+// there. Items are not executions: Name is made of the item's ID, StartDate is that of the run, and
+// StopDate is StartDate plus the duration of the last call.
 func ExportStepFunctions(ctx context.Context, from *blob.Bucket, m *Manifest, to *blob.Bucket, prefix string, options ...ExportOptions) (manifestKey string, err error) {
 	x, err := newExport(from, m, to, prefix, options)
 	if err != nil {

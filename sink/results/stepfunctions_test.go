@@ -15,7 +15,7 @@ import (
 	"github.com/go-dmap/dmap/source"
 )
 
-func TestARunInStepFunctionsLayoutIsWhatTheyWrite(t *testing.T) {
+func TestAnExportHasTheLayoutOfStepFunctions(t *testing.T) {
 	for _, lines := range []bool{false, true} {
 		t.Run(fmt.Sprint("lines ", lines), func(t *testing.T) {
 			bucket := memory(t)

@@ -1,4 +1,5 @@
-// Package convert translates between the engine's types and those of the stored format, for the packages that know both.
+// Package convert translates between the engine's types and those of the stored format, for the
+// packages that know both.
 package convert
 
 import (
@@ -64,7 +65,8 @@ func Stats(runID string, s runfolder.Stats) dmap.Stats {
 	}
 }
 
-// StoredStats is the inverse of Stats. It leaves out what an ended run does not have: calls in flight and waiting retries.
+// StoredStats is the inverse of Stats. It leaves out what an ended run does not have: calls in
+// flight and waiting retries.
 func StoredStats(s dmap.Stats) runfolder.Stats {
 	return runfolder.Stats{
 		Read: s.Read, Succeeded: s.Succeeded, Failed: s.Failed, Skipped: s.Skipped, Pending: s.Pending,
