@@ -19,7 +19,7 @@ const (
 // wakeTime is how much work justifies waking a worker: some times the cost of waking it.
 const wakeTime = 50 * time.Microsecond
 
-// To read the clock costs about as much as to hand over an item. So fast calls share a reading: a
+// To read the clock costs about as much as to enqueue an item. So fast calls share a reading: a
 // few neighbors get the mean of the time that they took together.
 const (
 	sampleTime = 8 * time.Microsecond

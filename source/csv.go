@@ -96,7 +96,7 @@ func (o CSVOptions) check() error {
 	return err
 }
 
-// checkHeader returns what is wrong with the names of the columns.
+// checkHeader returns an error for column names that are empty, invalid or not unique.
 func (o CSVOptions) checkHeader(header []string) error {
 	if len(header) == 0 {
 		return errors.New("the header has no columns")

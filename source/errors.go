@@ -32,7 +32,7 @@ func (e *ChangedError) Error() string {
 // Is reports whether target is ErrChanged.
 func (e *ChangedError) Is(target error) bool { return target == ErrChanged }
 
-// RowError is what is wrong with one CSV row or JSON line.
+// RowError is the error of one CSV row or JSON line.
 type RowError struct {
 	Object string
 	Offset int64  // of the row in the object, in bytes

@@ -38,7 +38,8 @@ func ExampleFailures() {
 	// item@3 12/4=3 <nil>
 }
 
-// What a cancelled run has left: items that it had read, and the part of the source that it had not.
+// What a cancelled run has left: items that it had read, and the part of the source that it had
+// not.
 func ExampleUnread() {
 	ctx := context.Background()
 	bucket := memblob.OpenBucket(nil)

@@ -10,7 +10,7 @@ import (
 // them.
 type glob []string
 
-// compileGlob returns what is wrong with a pattern, if anything.
+// compileGlob returns an error for a malformed pattern.
 func compileGlob(pattern string) (glob, error) {
 	g := glob(strings.Split(pattern, "/"))
 	for _, segment := range g {

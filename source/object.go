@@ -128,7 +128,7 @@ func (o Object) ReadInto(ctx context.Context, buf []byte) ([]byte, error) {
 // DecodeJSON reads the object, which must hold one JSON value, into v.
 func (o Object) DecodeJSON(ctx context.Context, v any) error {
 	buf := new([]byte)
-	if o.from != nil { // else reading says what is wrong
+	if o.from != nil { // otherwise the reading returns the error
 		buf = o.from.buffers.get()
 	}
 	data, err := o.ReadInto(ctx, *buf)

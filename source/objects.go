@@ -14,7 +14,7 @@ import (
 	"github.com/go-dmap/dmap/internal/listing"
 )
 
-// ObjectsOptions choose among the objects. What they leave out is counted as skipped.
+// ObjectsOptions choose among the objects. Objects that they leave out count as skipped.
 type ObjectsOptions struct {
 	// Glob must match the key below the prefix (and a slash there): path.Match between slashes,
 	// "**" for any number of directories. "**/*.json" takes all JSON files. Empty: every key.

@@ -88,8 +88,8 @@ func (r *redrive[T]) holdsArray(ctx context.Context, p part) (bool, error) {
 // Close releases the connection.
 func (p *partReader) Close() { p.body.Close() }
 
-// next finds the next record, or a fault of that record alone. io.EOF: the part has ended and agrees with
-// the manifest.
+// next finds the next record, or a fault of that record alone. io.EOF: the part has ended and
+// agrees with the manifest.
 func (p *partReader) next() (fault, err error) {
 	err = p.Next()
 	if err == io.EOF {

@@ -44,7 +44,7 @@ type mapping[T, U any] struct {
 	buffers sync.Pool // of *[]dmap.Item[T], zeroed, for fill
 }
 
-// source wraps src; wrong is what is wrong with the function.
+// source wraps src; wrong is the error of the function argument.
 func (m *mapping[T, U]) source(kind string, src dmap.Source[T], wrong error) dmap.Source[U] {
 	out := &planned[U]{name: kind + " of " + nameOf(src)}
 	plans, err := plansOf(src)

@@ -39,7 +39,7 @@ const (
 	Stall Kind = "stall"
 	// Slow waits for Fault.Delay, then continues; if the context ends first, it is Stall.
 	Slow Kind = "slow"
-	// Lost does what was asked and returns an error all the same: the answer got lost. Of OpClose,
+	// Lost does the operation and returns an error nevertheless, as if the answer got lost. Of OpClose,
 	// OpDelete and OpCopy.
 	Lost Kind = "lost"
 	// Short ends a body after Fault.After bytes as if it were whole, or drops the rest of an
@@ -90,7 +90,7 @@ func (e *InjectedError) Unwrap() []error {
 	return []error{ErrInjected, e.Fault.Err}
 }
 
-// complete returns f with its zero fields resolved, or what is wrong with it.
+// complete returns f with its zero fields resolved, or an error for an impossible fault.
 func (f Fault) complete() (Fault, error) {
 	if f.Kind == "" {
 		f.Kind = Fail

@@ -15,7 +15,7 @@ import (
 // concurrent use.
 //
 // The embedded Bucket is what the code under test gets. The bucket below stays open when it is
-// closed, so that a test can look at what is really there.
+// closed, so that a test can look at its content.
 type FaultBucket struct {
 	*blob.Bucket
 	tb testing.TB
@@ -78,8 +78,8 @@ func (b *FaultBucket) Calls(op Op) int {
 	return b.calls[op]
 }
 
-// Record keeps the calls of ops that end from now on: what was written, and in which order. None:
-// stop.
+// Record keeps the calls of ops that end from now on, in order, with the bytes written. Without
+// ops it stops.
 func (b *FaultBucket) Record(ops ...Op) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

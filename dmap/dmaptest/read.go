@@ -117,8 +117,8 @@ func (c comparison[T]) diff(got, want []dmap.Item[T], index bool) string {
 // errEnded is the cause with which the suites cancel contexts.
 var errEnded = errors.New("the suite has canceled the context")
 
-// ended returns what is wrong with a reading whose context was canceled: it must be complete or
-// return the reason.
+// ended describes the fault of a reading whose context was canceled: it must be complete or return
+// the reason.
 func ended(got, want int, err error) string {
 	switch {
 	case err == nil && got < want:

@@ -219,8 +219,7 @@ func writes[R any](value func(i int) R, n int) [][]dmap.Result[R] {
 	return all
 }
 
-// results compares what was read from a destination with what was written to it, whatever the
-// order.
+// results compares the results read from a destination with those written to it, in any order.
 func (c comparison[R]) results(tb testing.TB, got, want []dmap.Result[R]) {
 	tb.Helper()
 	found := map[string]dmap.Result[R]{}

@@ -34,7 +34,7 @@ func (p planned[T]) divide(tb testing.TB) {
 // maxPieces bounds the pieces of a split.
 const maxPieces = 64
 
-// inTurns reads split i in turns and returns what is wrong with its pieces.
+// inTurns reads split i in turns and describes the fault of its pieces.
 func (p planned[T]) inTurns(tb testing.TB, i, turn int) (wrong string) {
 	pieces := []*piece[T]{p.startPiece(tb, p.splits[i])} // in order
 	defer func() {
@@ -119,7 +119,7 @@ func (p *piece[T]) read(n int) error {
 	return nil
 }
 
-// trySplit calls TrySplit and returns what is wrong with the answer.
+// trySplit calls TrySplit and describes the fault of the answer.
 func (p planned[T]) trySplit(ctx context.Context, reading []*piece[T]) (which int, at dmap.Cursor, ok bool, wrong string) {
 	splits := make([]dmap.Split, len(reading))
 	for i, piece := range reading {
@@ -132,7 +132,7 @@ func (p planned[T]) trySplit(ctx context.Context, reading []*piece[T]) (which in
 	return which, at, ok, wrong
 }
 
-// misplaced returns what is wrong with a division: there is no such split, or the cursor does not
+// misplaced describes the fault of a division: there is no such split, or the cursor does not
 // lie inside the part of it that has not been read.
 func misplaced(reading []dmap.Split, which int, at dmap.Cursor) string {
 	if which < 0 || which >= len(reading) {

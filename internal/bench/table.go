@@ -10,7 +10,7 @@ import (
 // table is a set of cases that do the same work.
 type table struct {
 	name    string                                               // "fanout/b1-c100" is also selected by "fanout"
-	what    string                                               // one line: the work, and what is measured
+	what    string                                               // one line: the work, and the measured quantity
 	unit    string                                               // unit of n and of figures; empty: item
 	n       int64                                                // default of -n
 	rounds  int                                                  // default of -rounds; 0: 5

@@ -103,7 +103,7 @@ func (g *Gate[W]) Yield() bool { return g.yield.Load() }
 // Finished is closed when no work is left, or the gate was stopped.
 func (g *Gate[W]) Finished() <-chan struct{} { return g.finished }
 
-// Offer hands over work and waits for space. It returns false once the gate is stopped.
+// Offer passes work to the workers, and waits for space. It returns false once the gate is stopped.
 func (g *Gate[W]) Offer(w W, units int, bytes int64) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()

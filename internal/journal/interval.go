@@ -102,7 +102,7 @@ func (s IntervalSet) Version(split string) string {
 	return ""
 }
 
-// Prefix returns the end of the interval that starts at the beginning of the split. ok is false if
+// Prefix returns the end of the interval that starts at the start of the split. ok is false if
 // there is none.
 func (s IntervalSet) Prefix(split string) (end Cursor, ok bool) {
 	if list := s[split]; len(list) > 0 && list[0].From == (Cursor{}) {

@@ -3,7 +3,7 @@
 // read by it. docs/format.md specifies it, and a test compares that document with the structs of
 // this package.
 //
-// The structs are plain data, independent of the engine's types. Decoding checks what it reads,
+// The structs are plain data, independent of the engine's types. Decoding checks its input,
 // because other programs may write to the bucket. It ignores unknown fields, which later minor
 // versions may add.
 package runfolder

@@ -96,7 +96,7 @@ func modules(root string) ([]string, error) {
 
 func importable(p *typed.Package) bool { return p.Name != "main" && !private(p.Path) }
 
-// private says whether users cannot import what is in a path, or have no reason to.
+// private reports whether users cannot import the packages below a path, or have no reason to.
 func private(path string) bool {
 	elements := strings.Split(path, "/")
 	return slices.Contains(elements, "internal") || slices.Contains(elements, "examples")

@@ -83,8 +83,8 @@ func (r *report) endTest(e event, p *tests) {
 	delete(p.output, e.Test)
 }
 
-// endPackage prints one line, and before it, when the package has failed, what it and its
-// unfinished tests have printed.
+// endPackage prints one line, and before it, if the package has failed, the output of it and its
+// unfinished tests.
 func (r *report) endPackage(e event, p *tests) {
 	delete(r.running, e.Package)
 	elapsed := time.Duration(e.Elapsed * float64(time.Second))
