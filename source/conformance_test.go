@@ -17,8 +17,8 @@ import (
 	"github.com/go-dmap/dmap/source"
 )
 
-// manyRows has quoted line ends and empty lines. It has no bad rows: their errors name the line, which is not known to a
-// reading that begins in the middle.
+// manyRows has quoted line ends and empty lines. It has no bad rows: their errors name the line,
+// which is not known to a reading that begins in the middle.
 func manyRows() string {
 	var b strings.Builder
 	b.WriteString("id,text\n")

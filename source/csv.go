@@ -18,29 +18,32 @@ import (
 	"github.com/go-dmap/dmap/internal/record"
 )
 
-// CSVOptions tune CSV. Where they are silent, Step Functions' rules hold, but for rows of the wrong length, which fail.
+// CSVOptions tune CSV. The zero value follows Step Functions, except that rows of the wrong length
+// fail.
 type CSVOptions struct {
 	// Delimiter separates fields: any ASCII character but a quote, a line end and NUL. 0: a comma.
 	Delimiter byte
 	// Header names the columns of an object that has no header row. nil: the first row does.
 	Header []string
-	// Ragged says what becomes of rows with more or fewer fields than the header. Zero: RaggedFail.
+	// Ragged is the rule for rows with more or fewer fields than the header. Zero: RaggedFail.
 	Ragged Ragged
 	// RepeatedColumns allows several columns of the same name, of which the first counts.
 	RepeatedColumns bool
 	// AnyBytes accepts NUL and invalid UTF-8 in fields, which otherwise fail their item.
 	AnyBytes bool
-	// MaxRecord is how many bytes a row may have; a longer one fails as an item. 0: DefaultMaxRecord.
+	// MaxRecord is the maximal size of a row in bytes; a longer one fails as an item. 0:
+	// DefaultMaxRecord.
 	MaxRecord int
-	// MaxFields is how many fields a row may have; one with more fails as an item. 0: DefaultMaxFields.
+	// MaxFields is the maximal number of fields of a row; one with more fails as an item. 0:
+	// DefaultMaxFields.
 	MaxFields int
-	// StallTimeout is how long reading waits for a byte. 0: DefaultStallTimeout; negative: for ever.
+	// StallTimeout limits the wait for the next byte. 0: DefaultStallTimeout; negative: no limit.
 	StallTimeout time.Duration
 	// Decompress says which objects may be compressed. Zero: DecompressByName.
 	Decompress Decompress
-	// Store is what the bucket's store can do beyond blob.Bucket: with its IfMatch no part of an object that changed while it
-	// was read is taken for one of the object that was planned. Zero: size and modification time tell.
-	Store Store
+	// Store are the abilities of the bucket's store. With its IfMatch, a part of a changed object
+	// is never read as a part of the planned object. Zero: size and modification time are compared.
+	Store StoreFeatures
 }
 
 // Ragged is a rule for rows whose length is not that of the header.
@@ -51,18 +54,19 @@ const (
 	RaggedFill               // as in Step Functions: short rows get empty fields, extra fields are dropped
 )
 
-// CSV yields one value per row of an object, made by decode: Into for structs, Strings, Maps, or a user's own.
+// CSV yields one value per row of an object, made by decode: Into for structs, Strings, Maps, or a
+// user's own.
 //
-// Quoting is that of RFC 4180, lines end in LF or CRLF, empty lines are no rows. A row that is malformed or does not decode
-// fails as an item; a quote that is never closed ends the source, with an error that says where it was opened. Objects may be
-// compressed: see Decompress.
+// Quoting is that of RFC 4180, lines end in LF or CRLF, empty lines are no rows. A row that is
+// malformed or does not decode fails as an item; a quote that is never closed ends the source, with
+// an error that says where it was opened. Objects may be compressed: see Decompress.
 func CSV[T any](bucket *blob.Bucket, key string, decode RowDecoder[T], options ...CSVOptions) dmap.Source[T] {
 	object, err := named(bucket, key, originOf(bucket, first(options).StallTimeout, first(options).Store))
 	return csvRecords(object, false, err, decode, options)
 }
 
-// CSVOf is CSV for an object of a listing, which it reads without asking for its attributes; see Flatten. The stall timeout
-// is that of the listing.
+// CSVOf is CSV for an object of a listing, which it reads without asking for its attributes; see
+// Flatten. The stall timeout is that of the listing.
 func CSVOf[T any](object Object, decode RowDecoder[T], options ...CSVOptions) dmap.Source[T] {
 	return csvRecords(object, true, nil, decode, options)
 }
@@ -70,7 +74,7 @@ func CSVOf[T any](object Object, decode RowDecoder[T], options ...CSVOptions) dm
 func csvRecords[T any](object Object, listed bool, err error, decode RowDecoder[T], options []CSVOptions) *records[T] {
 	o := first(options)
 	c := &csv[T]{options: o, decode: decode}
-	r := &records[T]{kind: "csv", object: object, listed: listed, open: c.open, cut: c.cut, large: large{tuning: usual()}}
+	r := &records[T]{kind: "csv", object: object, listed: listed, open: c.open, divide: c.divide, large: largeObject{tuning: defaultTuning()}}
 	if decode == nil {
 		err = errors.Join(err, errors.New("the decoder is nil"))
 	}
@@ -123,7 +127,7 @@ type csv[T any] struct {
 type header struct {
 	version string
 	names   []string
-	end     int64 // the offset behind it
+	end     int64 // the offset after it
 }
 
 func (c *csv[T]) open(ctx context.Context, part span) (framer[T], error) {
@@ -160,7 +164,8 @@ func (c *csv[T]) delimiter() byte {
 	return c.options.Delimiter
 }
 
-// reader reads rows from in, whose first byte lies at from; end is about where its last one does, -1 if unknown.
+// reader reads rows from in, whose first byte has the offset from; end is about the offset of its
+// last one, -1 if unknown.
 func (c *csv[T]) reader(in io.Reader, from, end int64) *record.CSV {
 	return record.NewCSV(in, from, end, record.CSVOptions{
 		Delimiter: c.delimiter(), AnyBytes: c.options.AnyBytes,
@@ -168,8 +173,8 @@ func (c *csv[T]) reader(in io.Reader, from, end int64) *record.CSV {
 	})
 }
 
-// cut cuts a large object where rows start.
-func (c *csv[T]) cut(ctx context.Context, l *large, object Object, from int64, emit func(from, to int64) bool) error {
+// divide divides a large object where rows start.
+func (c *csv[T]) divide(ctx context.Context, l *largeObject, object Object, from int64, emit func(from, to int64) bool) error {
 	plan := &rowPlan{large: l, object: object, rows: csvsplit.CSV{Delimiter: c.delimiter()}, start: from, from: from}
 	return plan.run(ctx, func() (int64, error) {
 		if c.options.Header != nil {
@@ -183,10 +188,10 @@ func (c *csv[T]) cut(ctx context.Context, l *large, object Object, from int64, e
 	}, emit)
 }
 
-// usualHeader is how many bytes are asked for where only the header is wanted.
-const usualHeader = 16 << 10
+// headerProbe is the size of the first request for a header, in bytes.
+const headerProbe = 16 << 10
 
-// headerOf is the header, for a part that starts behind it. It is read once per version.
+// headerOf returns the header, for a part that starts after it. It is read once per version.
 func (c *csv[T]) headerOf(ctx context.Context, object Object) (*header, error) {
 	c.mu.Lock()
 	known := c.known
@@ -194,8 +199,8 @@ func (c *csv[T]) headerOf(ctx context.Context, object Object) (*header, error) {
 	if known != nil && known.version == version(object) {
 		return known, nil
 	}
-	first, err := c.readHeader(ctx, object, usualHeader)
-	if err != nil || first.end >= usualHeader { // perhaps there is more of it
+	first, err := c.readHeader(ctx, object, headerProbe)
+	if err != nil || first.end >= headerProbe { // perhaps there is more of it
 		first, err = c.readHeader(ctx, object, 0)
 	}
 	if err != nil {
@@ -238,7 +243,7 @@ func (c *csv[T]) openHeader(ctx context.Context, object Object, bytes int64) (in
 	return start, start.Size(), nil
 }
 
-// header takes the first row as the header. Whatever is wrong with it ends the source.
+// header reads the first row as the header. An error in it ends the source.
 func (c *csv[T]) header(rows *record.CSV, key string) ([]string, error) {
 	rest := rows.MaxRecord
 	rows.MaxRecord = min(rest, DefaultMaxHeader)

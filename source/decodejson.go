@@ -9,9 +9,10 @@ import (
 	jsonv1 "github.com/go-json-experiment/json/v1"
 )
 
-// jsonDecoder returns what decodes JSON if the user does not say: json.Unmarshal in little more than half of its time. The
-// work is done by what is encoding/json/v2 from Go 1.27 on, by the rules of version 1, all of them options there. It is not
-// asked for its errors: what it refuses is decoded again by encoding/json, whose word is final.
+// jsonDecoder returns what decodes JSON if the user does not say: json.Unmarshal in little more
+// than half of its time. The work is done by what is encoding/json/v2 from Go 1.27 on, by the rules
+// of version 1, all of them options there. It is not asked for its errors: what it refuses is
+// decoded again by encoding/json, whose word is final.
 func jsonDecoder[T any]() func([]byte) (T, error) {
 	rules := jsonv2.JoinOptions(jsonv1.DefaultOptionsV1(), jsonv1.ReportErrorsWithLegacySemantics(false))
 	onlyV1 := holdsNumber(reflect.TypeFor[T](), map[reflect.Type]bool{})
@@ -29,7 +30,8 @@ func jsonDecoder[T any]() func([]byte) (T, error) {
 	}
 }
 
-// holdsNumber reports whether a json.Number is in t, which up to Go 1.26 is only a string to version 2.
+// holdsNumber reports whether a json.Number is in t, which up to Go 1.26 is only a string to
+// version 2.
 func holdsNumber(t reflect.Type, seen map[reflect.Type]bool) bool {
 	if t == numberType {
 		return true

@@ -9,18 +9,18 @@ import (
 	"github.com/go-dmap/dmap/internal/unpack"
 )
 
-// Decompress says which objects are looked at for gzip and zstd. What is compressed is told by its first bytes alone, so that
-// it does no harm if a store has decompressed it on the way.
+// Decompress selects the objects that are checked for gzip and zstd. The first bytes decide whether
+// an object is compressed, so an object that its store has already decompressed is read as it is.
 //
-// A compressed object is one split, its offsets are those of the decompressed text, and to go on in its middle means to
-// decompress it up to there. It may have as many members or frames as it likes, but more than 64 GiB of text, or more than
-// 200 bytes of it for each of its own beyond the first MiB, or zstd that needs a window of more than 64 MiB, end the source
-// with a *LimitError.
+// A compressed object is one split, its offsets are those of the decompressed text, and to resume
+// in its middle means to decompress it up to there. It may have as many members or frames as it
+// likes, but more than 64 GiB of text, or more than 200 bytes of it for each of its own beyond the
+// first MiB, or zstd that needs a window of more than 64 MiB, end the source with a *LimitError.
 type Decompress int
 
 const (
 	DecompressByName Decompress = iota // objects whose key ends in .gz, .gzip, .zst or .zstd
-	DecompressAny                      // all; to go on in the middle of one costs a request more
+	DecompressAny                      // all; to resume in the middle of one costs an additional request
 	DecompressNone
 )
 
@@ -36,7 +36,8 @@ func (d Decompress) looksInto(key string) bool {
 	return d == DecompressAny || d == DecompressByName && compressedName(key)
 }
 
-// openText is openAt for what may be compressed. end is where the text ends as far as that is known, -1 if it is not.
+// openText is openAt for what may be compressed. end is where the text ends as far as that is
+// known, -1 if it is not.
 func (p span) openText(ctx context.Context, d Decompress) (in io.ReadCloser, end int64, err error) {
 	if !d.looksInto(p.object.Key) {
 		in, err = p.openAt(ctx)

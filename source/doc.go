@@ -1,13 +1,16 @@
-// Package source has the places where items come from: the objects of a bucket, the records inside an object, values in
-// memory, and combinations of them.
+// Package source has the places where items come from: the objects of a bucket, the records inside
+// an object, values in memory, and combinations of them.
 //
-// Constructors do no I/O and return no error: what is wrong with their arguments is reported, all at once, by Validate
-// before a run starts, and by Items and Splits before they read anything. Every source names itself by String.
+// Constructors do no I/O and return no error: what is wrong with their arguments is reported, all
+// at once, by Validate before a run starts, and by Items and Splits before they read anything.
+// Every source names itself by String.
 //
-// An object that cannot be read and a row that makes no sense fail as one item, with an error that names the object and
-// the position. An error that ends the source says that what follows cannot be found: a bucket that does not exist, a
-// body that broke off for good, a quote that is never closed.
+// An object that cannot be read and a row that makes no sense fail as one item, with an error that
+// names the object and the position. An error that ends the source says that what follows cannot be
+// found: a bucket that does not exist, a body that broke off for good, a quote that is never
+// closed.
 //
-// What dmap does not change about gocloud: fileblob leaves out directories that it may not read, and takes four times as
-// long to list a folder with attribute files beside the objects (open it with metadata=skip).
+// What dmap does not change about gocloud: fileblob leaves out directories that it may not read,
+// and takes four times as long to list a folder with attribute files beside the objects (open it
+// with metadata=skip).
 package source

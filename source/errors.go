@@ -10,15 +10,15 @@ import (
 	"github.com/go-dmap/dmap/internal/record"
 )
 
-// What callers branch on, with errors.Is. That an object does not exist is told by gcerrors.Code: NotFound.
+// Errors for errors.Is. For an object that does not exist, gcerrors.Code returns NotFound.
 var (
 	ErrChanged   = errors.New("object changed") // see ChangedError
 	ErrStalled   = body.ErrStalled              // StallTimeout passed without a byte
 	ErrOpenQuote = record.ErrQuote              // a quoted CSV field that never ends; it ends the source
 )
 
-// ChangedError says that an object is not the one that was listed or split, or changed while it was read. It matches
-// ErrChanged.
+// ChangedError says that an object is not the one that was listed or split, or changed while it was
+// read. It matches ErrChanged.
 type ChangedError struct {
 	Key      string
 	What     string // "size", "modification time" or "version": the ETag where there is one
@@ -54,7 +54,8 @@ func (e *RowError) Error() string {
 // Unwrap returns the cause.
 func (e *RowError) Unwrap() error { return e.Err }
 
-// LimitError says that a record is larger than is allowed. It was skipped without being held in memory.
+// LimitError says that a record is larger than is allowed. It was skipped without being held in
+// memory.
 type LimitError struct {
 	Object string
 	Offset int64  // of the record in the object, in bytes
@@ -76,7 +77,8 @@ func position(object string, line, offset int64) string {
 	return at + " (byte " + strconv.FormatInt(offset, 10) + ")"
 }
 
-// faultOf is the fault that err is or wraps, nil if there is none. It costs nothing where there is no error.
+// faultOf is the fault that err is or wraps, nil if there is none. It costs nothing where there is
+// no error.
 func faultOf(err error) *record.Fault {
 	if err == nil {
 		return nil

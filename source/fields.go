@@ -10,8 +10,9 @@ import (
 	"github.com/go-dmap/dmap/internal/record"
 )
 
-// This file writes the fields of a struct by their place in memory. It is the only one that does: to set them by reflection
-// costs more than to parse what is set. What a field is, and where it is, reflection has said before.
+// This file writes the fields of a struct by their place in memory. It is the only one that does:
+// to set them by reflection costs more than to parse what is set. What a field is, and where it is,
+// reflection has said before.
 
 // fast is a type that needs no reflection.
 type fast int
@@ -65,8 +66,8 @@ func offsetOf(t reflect.Type, index []int) (offset uintptr) {
 	return offset
 }
 
-// fields decodes rows into a struct. The texts of a row that are new are one string; a text that comes again in its column
-// is that of the row before.
+// fields decodes rows into a struct. The texts of a row that are new are one string; a text that
+// comes again in its column is that of the row before.
 type fields struct {
 	columns []column
 	text    []byte // of this row, for strings

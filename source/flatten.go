@@ -68,7 +68,8 @@ func (f *flatten[T]) list(ctx context.Context) iter.Seq2[dmap.Item[Object], erro
 	return readAhead(ctx, f.listing, maxAhead)
 }
 
-// What the Version of a split starts with. It carries what the listing said, so that reading it asks for nothing again.
+// What the Version of a split starts with. It carries what the listing said, so that reading it
+// asks for nothing again.
 const (
 	listedVersion  = "listed:"  // size:nanoseconds:MD5:ETag
 	skippedVersion = "skipped:" // nothing: the object was left out

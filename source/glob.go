@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// glob is a pattern by segments between slashes: each as in path.Match, "**" for any number of them.
+// glob is a pattern by segments between slashes: each as in path.Match, "**" for any number of
+// them.
 type glob []string
 
 // compileGlob returns what is wrong with a pattern, if anything.
@@ -23,8 +24,8 @@ func compileGlob(pattern string) (glob, error) {
 	return g, nil
 }
 
-// match reports whether the pattern matches all of name. When a segment does not fit, the last "**" takes one more, which
-// is enough: an earlier one taking more could only leave less for the rest.
+// match reports whether the pattern matches all of name. When a segment does not fit, the last "**"
+// takes one more, which is enough: an earlier one taking more could only leave less for the rest.
 func (g glob) match(name string) bool {
 	segments := strings.Split(name, "/")
 	p, retry, taken := 0, -1, 0

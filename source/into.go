@@ -11,13 +11,13 @@ import (
 	"unsafe"
 )
 
-// Into decodes rows into structs. A field takes the column that its tag `csv:"name"` names, else the one of its own name;
-// `csv:"-"` takes none. Columns without a field are ignored; a field without a column is an error unless it is a pointer
-// or its tag says `csv:"name,omitempty"`.
+// Into decodes rows into structs. A field takes the column that its tag `csv:"name"` names, else
+// the one of its own name; `csv:"-"` takes none. Columns without a field are ignored; a field
+// without a column is an error unless it is a pointer or its tag says `csv:"name,omitempty"`.
 //
-// Fields are strings, integers, floats, bools, []byte, durations ("1m30s"), times (RFC 3339) and whatever is an
-// encoding.TextUnmarshaler; an empty column leaves pointers nil and omitempty fields zero, and is an error for other
-// fields that are no text. Embedded structs count as their fields.
+// Fields are strings, integers, floats, bools, []byte, durations ("1m30s"), times (RFC 3339) and
+// whatever is an encoding.TextUnmarshaler; an empty column leaves pointers nil and omitempty fields
+// zero, and is an error for other fields that are no text. Embedded structs count as their fields.
 func Into[T any](header []string) (func(Row) (T, error), error) {
 	columns, err := columnsOf(reflect.TypeFor[T](), header)
 	if err != nil {
@@ -128,8 +128,8 @@ func fieldsOf(t reflect.Type) ([]column, error) {
 	return columns, errors.Join(errs...)
 }
 
-// hidden reports whether f is promoted from an embedded struct whose fields do not count: one behind a pointer, which
-// would have to be made for it, or one that is a column itself or none.
+// hidden reports whether f is promoted from an embedded struct whose fields do not count: one that
+// is a pointer, which would have to be allocated for it, or one that is a column itself or none.
 func hidden(t reflect.Type, f reflect.StructField) bool {
 	for n := 1; n < len(f.Index); n++ {
 		outer := t.FieldByIndex(f.Index[:n])

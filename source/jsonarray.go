@@ -9,19 +9,21 @@ import (
 	"github.com/go-dmap/dmap/internal/record"
 )
 
-// JSONArrayOptions tune JSONArray, as those of the same names tune JSONLines: Decode gets the values of the array.
+// JSONArrayOptions tune JSONArray, as those of the same names tune JSONLines: Decode gets the
+// values of the array.
 type JSONArrayOptions[T any] = JSONLinesOptions[T]
 
-// JSONArray yields the values of an object that is one JSON array, of any size: no more than one value is in memory. A value
-// that does not decode, is too long, or has more than 1,000 arrays and objects in each other fails as an item; what is no
-// array ends the source, where that shows. The object is one split, and may be compressed: see Decompress.
+// JSONArray yields the values of an object that is one JSON array, of any size: no more than one
+// value is in memory. A value that does not decode, is too long, or has more than 1,000 arrays and
+// objects in each other fails as an item; what is no array ends the source, where that shows. The
+// object is one split, and may be compressed: see Decompress.
 func JSONArray[T any](bucket *blob.Bucket, key string, options ...JSONArrayOptions[T]) dmap.Source[T] {
 	object, err := named(bucket, key, originOf(bucket, first(options).StallTimeout, first(options).Store))
 	return jsonArray(object, false, err, options)
 }
 
-// JSONArrayOf is JSONArray for an object of a listing, which it reads without asking for its attributes; see Flatten. The
-// stall timeout is that of the listing.
+// JSONArrayOf is JSONArray for an object of a listing, which it reads without asking for its
+// attributes; see Flatten. The stall timeout is that of the listing.
 func JSONArrayOf[T any](object Object, options ...JSONArrayOptions[T]) dmap.Source[T] {
 	return jsonArray(object, true, nil, options)
 }

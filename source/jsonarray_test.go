@@ -85,7 +85,8 @@ func TestDecodeOfAnArrayIsTheUsers(t *testing.T) {
 	require.Equal(t, []number{{3}}, values(items))
 }
 
-// FuzzJSONArray holds the items against what json.Unmarshal makes of the whole, and each rest against what follows.
+// FuzzJSONArray holds the items against what json.Unmarshal makes of the whole, and each rest
+// against what follows.
 func FuzzJSONArray(f *testing.F) {
 	for _, data := range []string{manyValues(), "[1,2]", `["a",{"b":[]}]`, "[", "[1 2]"} {
 		f.Add([]byte(data))

@@ -15,31 +15,34 @@ import (
 
 // JSONLinesOptions tune JSONLines.
 type JSONLinesOptions[T any] struct {
-	// Decode makes a value of a line; it must not keep the line. nil: what json.Unmarshal makes of it, in little more than
-	// half of the time (names in tags of encoding/json/v2, like "embed", count). Called on the reading goroutine; an error or a panic fails
-	// the item.
+	// Decode makes a value of a line; it must not keep the line. nil: what json.Unmarshal makes of
+	// it, in little more than half of the time (names in tags of encoding/json/v2, like "embed",
+	// count). Called on the reading goroutine; an error or a panic fails the item.
 	Decode func(line []byte) (T, error)
-	// MaxRecord is how many bytes a line may have; a longer one fails as an item. 0: DefaultMaxRecord.
+	// MaxRecord is the maximal size of a line in bytes; a longer one fails as an item. 0:
+	// DefaultMaxRecord.
 	MaxRecord int
-	// AnyBytes gives lines that are no valid UTF-8 to Decode. json.Unmarshal replaces what is invalid by U+FFFD.
+	// AnyBytes gives lines that are no valid UTF-8 to Decode. json.Unmarshal replaces what is
+	// invalid by U+FFFD.
 	AnyBytes bool
-	// StallTimeout is how long reading waits for a byte. 0: DefaultStallTimeout; negative: for ever.
+	// StallTimeout limits the wait for the next byte. 0: DefaultStallTimeout; negative: no limit.
 	StallTimeout time.Duration
 	// Decompress says which objects may be compressed. Zero: DecompressByName.
 	Decompress Decompress
 	// Store is that of CSVOptions.
-	Store Store
+	Store StoreFeatures
 }
 
-// JSONLines yields one value per line of an object. Blank lines are no items; CRLF, a byte order mark and a last line without
-// an end are fine, and so are gzip and zstd: see Decompress. A line that is too long or does not decode fails as an item.
+// JSONLines yields one value per line of an object. Blank lines are no items; CRLF, a byte order
+// mark and a last line without an end are fine, and so are gzip and zstd: see Decompress. A line
+// that is too long or does not decode fails as an item.
 func JSONLines[T any](bucket *blob.Bucket, key string, options ...JSONLinesOptions[T]) dmap.Source[T] {
 	object, err := named(bucket, key, originOf(bucket, first(options).StallTimeout, first(options).Store))
 	return jsonLines(object, false, err, options)
 }
 
-// JSONLinesOf is JSONLines for an object of a listing, which it reads without asking for its attributes; see Flatten.
-// The stall timeout is that of the listing.
+// JSONLinesOf is JSONLines for an object of a listing, which it reads without asking for its
+// attributes; see Flatten. The stall timeout is that of the listing.
 func JSONLinesOf[T any](object Object, options ...JSONLinesOptions[T]) dmap.Source[T] {
 	return jsonLines(object, true, nil, options)
 }
@@ -49,7 +52,7 @@ func jsonLines[T any](object Object, listed bool, err error, options []JSONLines
 		return record.NewLines(in, from, end, most)
 	}
 	r := jsonRecords("json lines", object, listed, err, options, find)
-	r.cut = cutLines
+	r.divide = divideLines
 	return r
 }
 
@@ -62,7 +65,7 @@ func jsonRecords[T any](
 	if o.Decode == nil {
 		o.Decode = jsonDecoder[T]()
 	}
-	r := &records[T]{kind: kind, object: object, listed: listed, large: large{tuning: usual()}}
+	r := &records[T]{kind: kind, object: object, listed: listed, large: largeObject{tuning: defaultTuning()}}
 	r.open = func(ctx context.Context, part span) (framer[T], error) {
 		in, end, err := part.openText(ctx, o.Decompress)
 		if err != nil {
@@ -75,7 +78,7 @@ func jsonRecords[T any](
 	return r
 }
 
-func cutLines(ctx context.Context, l *large, object Object, from int64, emit func(from, to int64) bool) error {
+func divideLines(ctx context.Context, l *largeObject, object Object, from int64, emit func(from, to int64) bool) error {
 	return (&linePlan{large: l, object: object, start: from}).run(ctx, emit)
 }
 

@@ -14,78 +14,82 @@ import (
 	"github.com/go-dmap/dmap/internal/unpack"
 )
 
-// tuning is how large objects are cut and read. Sizes are in bytes.
+// tuning holds the sizes, in bytes, by which large objects are divided and read.
 type tuning struct {
-	small    int64 // objects below are one split
-	lines    int64 // the least of a split of lines; there are about two per reader
-	mostLine int64 // the most
-	probe    int64 // asked for at once where the end of a line is looked for
+	small    int64 // smaller objects are one split
+	minLines int64 // of a split of lines; there are about two splits per reader
+	maxLines int64
+	probe    int64 // of the first request for the end of a line
 	rows     ranges.Options
-	solo     int64          // a stretch from which on one reader gets it by several requests: longer than a split that was planned
-	tail     ranges.Options // of these requests
+	// parallelFrom: a span of at least this size is fetched by several concurrent requests. It is
+	// longer than any planned split.
+	parallelFrom int64
+	tail         ranges.Options // of these requests
 }
 
-// usual is for connections of 80 MB/s that answer after some 30 ms, where larger parts gain little. Rows wait in memory until
-// all before them have come, so their parts are small, and two more than there are requests; lines are read as they come.
-func usual() tuning {
+// defaultTuning suits connections of 80 MB/s with 30 ms to the first byte, where larger parts gain
+// little. Rows wait in memory for all the bytes before them, so their parts are small, and memory
+// holds two parts more than there are requests. Lines are read as they arrive.
+func defaultTuning() tuning {
 	return tuning{
-		small:    32 << 20,
-		lines:    16 << 20,
-		mostLine: 64 << 20,
-		probe:    64 << 10,
-		rows:     ranges.Options{Requests: 8, Part: 16 << 20, Block: 512 << 10, Memory: 160 << 20},
-		solo:     96 << 20,
-		tail:     ranges.Options{Requests: 8, Part: 8 << 20, Block: 512 << 10, Memory: 80 << 20},
+		small:        32 << 20,
+		minLines:     16 << 20,
+		maxLines:     64 << 20,
+		probe:        64 << 10,
+		rows:         ranges.Options{Requests: 8, Part: 16 << 20, Block: 512 << 10, Memory: 160 << 20},
+		parallelFrom: 96 << 20,
+		tail:         ranges.Options{Requests: 8, Part: 8 << 20, Block: 512 << 10, Memory: 80 << 20},
 	}
 }
 
-// large is what a source of one object remembers between its splits. It is safe for concurrent use.
-type large struct {
+// largeObject is the state that the splits of one object share. It is safe for concurrent use.
+type largeObject struct {
 	tuning
 
-	mu     sync.Mutex // guards what follows
-	pinned Object     // by the last Splits
-	kept   []*kept    // bytes that came with the planning and that nobody has read, oldest first
+	mu         sync.Mutex    // guards the fields below
+	pinned     Object        // by the last Splits
+	prefetched []*prefetched // bytes that planning has fetched and no reader has taken, oldest first
 }
 
-// kept are the bytes of one split.
-type kept struct {
+// prefetched are the bytes of one split.
+type prefetched struct {
 	plan     *rowPlan
 	from, to int64
 	pieces   []piece
 }
 
-// piece is some of a block, on which it has a hold.
+// piece is a part of a block, and holds a reference to it.
 type piece struct {
 	block *ranges.Block
 	bytes []byte
 }
 
-func (l *large) pin(o Object) {
+func (l *largeObject) pin(o Object) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.pinned = o
 }
 
-// known is the pinned object of that version, if it is the last one that was.
-func (l *large) known(pinned string) (Object, bool) {
+// known returns the pinned object, if it has that version.
+func (l *largeObject) known(pinned string) (Object, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.pinned, l.pinned.Key != "" && version(l.pinned) == pinned
 }
 
-func (l *large) keep(k *kept) {
+func (l *largeObject) keep(k *prefetched) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.kept = append(l.kept, k)
+	l.prefetched = append(l.prefetched, k)
 }
 
-// drop releases what is kept and for which choose is true, at most most of it, and reports whether there was any.
-func (l *large) drop(most int, choose func(*kept) bool) bool {
+// drop releases the prefetched bytes for which choose is true, of at most most splits, and reports
+// whether there were any.
+func (l *largeObject) drop(most int, choose func(*prefetched) bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := 0
-	l.kept = slices.DeleteFunc(l.kept, func(k *kept) bool {
+	l.prefetched = slices.DeleteFunc(l.prefetched, func(k *prefetched) bool {
 		if n == most || !choose(k) {
 			return false
 		}
@@ -102,31 +106,32 @@ func release(pieces []piece) {
 	}
 }
 
-// take gives the bytes of part to who reads it, if they are kept. What else is kept of that split goes.
-func (l *large) take(ctx context.Context, part span) io.ReadCloser {
+// take returns a reader of the bytes of part, if they are prefetched, nil if not. It releases the
+// other bytes of that split.
+func (l *largeObject) take(ctx context.Context, part span) io.ReadCloser {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	i := slices.IndexFunc(l.kept, func(k *kept) bool {
+	i := slices.IndexFunc(l.prefetched, func(k *prefetched) bool {
 		return k.from <= part.from && part.end() <= k.to && part.from < k.to && version(k.plan.object) == version(part.object)
 	})
 	if i < 0 {
 		return nil
 	}
-	k := l.kept[i]
-	l.kept = slices.Delete(l.kept, i, i+1)
-	return &keptReader{ctx: ctx, object: part.object, pieces: k.pieces, skip: part.from - k.from, at: part.from, end: part.end()}
+	k := l.prefetched[i]
+	l.prefetched = slices.Delete(l.prefetched, i, i+1)
+	return &prefetchedReader{ctx: ctx, object: part.object, pieces: k.pieces, skip: part.from - k.from, at: part.from, end: part.end()}
 }
 
-// keptReader reads bytes that are in memory, and lets go of them as it does.
-type keptReader struct {
-	ctx     context.Context // of Read of the split: a reader that is cancelled must not go on
+// prefetchedReader reads bytes in memory, and releases them as it does.
+type prefetchedReader struct {
+	ctx     context.Context // of Read of the split: a canceled reader must stop
 	object  Object
 	pieces  []piece
-	skip    int64 // bytes of the first pieces that nobody wants
+	skip    int64 // bytes of the first pieces before part
 	at, end int64
 }
 
-func (k *keptReader) Read(p []byte) (int, error) {
+func (k *prefetchedReader) Read(p []byte) (int, error) {
 	if k.ctx.Err() != nil {
 		return 0, fmt.Errorf("object %q at byte %d of %d: %w", k.object.Key, k.at, k.object.Size, context.Cause(k.ctx))
 	}
@@ -146,7 +151,7 @@ func (k *keptReader) Read(p []byte) (int, error) {
 	return 0, io.EOF
 }
 
-func (k *keptReader) Close() error {
+func (k *prefetchedReader) Close() error {
 	release(k.pieces)
 	k.pieces = nil
 	return nil
@@ -160,7 +165,7 @@ func (p span) openAt(ctx context.Context) (io.ReadCloser, error) {
 	if in := p.large.take(ctx, p); in != nil {
 		return in, nil
 	}
-	if p.end()-p.from >= p.large.solo {
+	if p.end()-p.from >= p.large.parallelFrom {
 		stored, err := p.object.stored()
 		if err != nil {
 			return nil, err
@@ -181,7 +186,7 @@ func (p span) openAt(ctx context.Context) (io.ReadCloser, error) {
 	return p.whole(ctx, in), nil
 }
 
-// end is where the bytes of p end, if nothing goes on beyond it.
+// end returns the offset at which p ends.
 func (p span) end() int64 {
 	if p.to > 0 && p.to < p.object.Size {
 		return p.to
@@ -189,7 +194,8 @@ func (p span) end() int64 {
 	return p.object.Size
 }
 
-// whole is in, the bytes of p, and what lies behind them if p was cut within a line. The splits of this package never are.
+// whole is in, the bytes of p, followed by the rest of the line if p ends inside one. The splits of
+// this package never do.
 func (p span) whole(ctx context.Context, in io.ReadCloser) io.ReadCloser {
 	if p.end() == p.object.Size {
 		return in
@@ -197,7 +203,7 @@ func (p span) whole(ctx context.Context, in io.ReadCloser) io.ReadCloser {
 	return &toLineEnd{ReadCloser: in, last: '\n', more: func() (io.ReadCloser, error) { return p.object.open(ctx, p.end()) }}
 }
 
-// toLineEnd goes on with more where what it reads does not end with a line.
+// toLineEnd continues with more if its bytes do not end with a line end.
 type toLineEnd struct {
 	io.ReadCloser
 	last byte
@@ -222,10 +228,10 @@ func (t *toLineEnd) Read(p []byte) (int, error) {
 	return rest.Read(p)
 }
 
-// indivisible reports whether an object that begins like that cannot be read from the middle.
+// indivisible reports whether an object with this prefix cannot be read from the middle.
 func indivisible(head []byte) bool { return record.Format(head) != "" || unpack.Compressed(head) }
 
-// compressedName reports whether key is one of an object that is compressed.
+// compressedName reports whether key has the suffix of a compressed object.
 func compressedName(key string) bool {
 	return slices.ContainsFunc([]string{".gz", ".gzip", ".zst", ".zstd"}, func(suffix string) bool {
 		return strings.HasSuffix(strings.ToLower(key), suffix)

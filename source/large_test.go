@@ -69,17 +69,18 @@ func pieced[T any](ctx context.Context, src dmap.Source[T], splits []dmap.Split)
 	return lines
 }
 
-// checkCut reads what open opens in parts of the given size in several ways: all must tell what the reading of the whole does.
+// checkCut reads what open opens in parts of the given size in several ways: all must tell what the
+// reading of the whole does.
 func checkCut[T any](tb testing.TB, what string, open func() dmap.Source[T], part int64) (splits int) {
 	tb.Helper()
 	ctx := tb.Context()
 	whole := open()
 	want := told(plan(whole).Read(ctx, dmap.Split{}))
-	src := source.Cut(open(), part)
+	src := source.Divide(open(), part)
 	require.Equal(tb, want, told(src.Items(ctx)), "%s in parts of %d, one after the other", what, part)
 	planned := splitsOf(tb, src)
 	require.Equal(tb, want, pieced(ctx, src, planned), "%s in parts of %d, planned before", what, part)
-	require.Equal(tb, want, pieced(ctx, source.Cut(open(), part), planned), "%s in parts of %d, elsewhere", what, part)
+	require.Equal(tb, want, pieced(ctx, source.Divide(open(), part), planned), "%s in parts of %d, elsewhere", what, part)
 	require.Equal(tb, planned, splitsOf(tb, src), "%s in parts of %d, planned again", what, part)
 	at := dmap.Cursor{}
 	for i, s := range planned {
@@ -196,7 +197,7 @@ func TestHeaderThatIsLongerThanMostIsReadWhole(t *testing.T) {
 func TestWhatIsCutWithinALineEndsWithIt(t *testing.T) {
 	data := "1\n22\n\n333\n4444\n55555"
 	bucket := memory(t, map[string]string{"k": data})
-	src := source.Cut(source.JSONLines[int](bucket, "k"), 6)
+	src := source.Divide(source.JSONLines[int](bucket, "k"), 6)
 	version := splitsOf(t, src)[0].Version
 	for to := range int64(len(data)) {
 		want := []int{}
@@ -219,7 +220,7 @@ func TestQuoteThatStandsWhereNoneMayEndsThePlanning(t *testing.T) {
 	data := "id,text\n1,2\n3,it\"s\n" + numbered(5000)
 	bucket := dmaptest.NewFaultBucket(t, memory(t, map[string]string{"k": data}))
 	bucket.Record(dmaptest.OpRead)
-	src := source.Cut(source.CSV(bucket.Bucket, "k", source.Strings), 2000)
+	src := source.Divide(source.CSV(bucket.Bucket, "k", source.Strings), 2000)
 	require.Len(t, splitsOf(t, src), 1)
 	var sum int64
 	for _, call := range bucket.Log() {
@@ -233,8 +234,8 @@ func TestObjectsThatCannotBeCutAreOneSplit(t *testing.T) {
 	rest := strings.Repeat("1,2\n", 30)
 	for name, head := range map[string]string{"rows.csv": "\x1f\x8b", "rows": "PK\x03\x04", "text": "\xff\xfe", "rows.csv.gz": "a,b\n", "ROWS.ZST": "a,b\n"} {
 		bucket := memory(t, map[string]string{name: head + rest})
-		require.Len(t, splitsOf(t, source.Cut(source.CSV(bucket, name, source.Strings), 8)), 1, name)
-		require.Len(t, splitsOf(t, source.Cut(source.JSONLines[any](bucket, name), 8)), 1, name)
+		require.Len(t, splitsOf(t, source.Divide(source.CSV(bucket, name, source.Strings), 8)), 1, name)
+		require.Len(t, splitsOf(t, source.Divide(source.JSONLines[any](bucket, name), 8)), 1, name)
 	}
 }
 
@@ -250,12 +251,12 @@ func TestCutSourcesConform(t *testing.T) {
 	for _, part := range []int64{30, 100} {
 		t.Run(fmt.Sprintf("csv in parts of %d", part), func(t *testing.T) {
 			dmaptest.TestSource(t, func(testing.TB) dmap.Source[[]string] {
-				return source.Cut(source.CSV(bucket, "rows.csv", source.Strings), part)
+				return source.Divide(source.CSV(bucket, "rows.csv", source.Strings), part)
 			})
 		})
 		t.Run(fmt.Sprintf("json lines in parts of %d", part), func(t *testing.T) {
 			dmaptest.TestSource(t, func(testing.TB) dmap.Source[number] {
-				return source.Cut(source.JSONLines[number](bucket, "lines.jsonl"), part)
+				return source.Divide(source.JSONLines[number](bucket, "lines.jsonl"), part)
 			})
 		})
 	}
@@ -263,7 +264,7 @@ func TestCutSourcesConform(t *testing.T) {
 
 func TestCursorsOfACutObjectLeadToItsRest(t *testing.T) {
 	bucket := memory(t, map[string]string{"rows.csv": manyRows()})
-	src := source.Cut(source.CSV(bucket, "rows.csv", source.Strings), 50)
+	src := source.Divide(source.CSV(bucket, "rows.csv", source.Strings), 50)
 	splits := splitsOf(t, src)
 	require.Greater(t, len(splits), 5)
 	for _, s := range splits {

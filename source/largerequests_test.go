@@ -21,7 +21,7 @@ func TestReadersTakeTheBytesThatThePlanningHasRead(t *testing.T) {
 	data := numbered(2000)
 	bucket := dmaptest.NewFaultBucket(t, memory(t, map[string]string{"rows.csv": data}))
 	bucket.Record(dmaptest.OpRead)
-	require.Len(t, read(t, source.Cut(source.CSV(bucket.Bucket, "rows.csv", source.Strings), 4000)), 2000)
+	require.Len(t, read(t, source.Divide(source.CSV(bucket.Bucket, "rows.csv", source.Strings), 4000)), 2000)
 	var sum int64
 	for _, call := range bucket.Log() {
 		sum += call.Bytes
@@ -32,17 +32,17 @@ func TestReadersTakeTheBytesThatThePlanningHasRead(t *testing.T) {
 
 func TestOnlyAsMuchIsKeptAsThereIsMemoryFor(t *testing.T) {
 	bucket := memory(t, map[string]string{"rows.csv": numbered(5000)})
-	src := source.Cut(source.CSV(bucket, "rows.csv", source.Strings), 2000)
+	src := source.Divide(source.CSV(bucket, "rows.csv", source.Strings), 2000)
 	splits := splitsOf(t, src)
-	require.Greater(t, source.Kept(src), int64(6*2000))
-	require.LessOrEqual(t, source.Kept(src), int64(8*2000))
+	require.Greater(t, source.Prefetched(src), int64(6*2000))
+	require.LessOrEqual(t, source.Prefetched(src), int64(8*2000))
 	require.Len(t, pieced(t.Context(), src, splits), 5000)
-	require.Zero(t, source.Kept(src))
+	require.Zero(t, source.Prefetched(src))
 
 	for range plan(src).Splits(t.Context()) {
 		break
 	}
-	require.Zero(t, source.Kept(src), "who breaks off leaves nothing")
+	require.Zero(t, source.Prefetched(src), "who breaks off leaves nothing")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	for _, err := range plan(src).Splits(ctx) {
@@ -51,13 +51,13 @@ func TestOnlyAsMuchIsKeptAsThereIsMemoryFor(t *testing.T) {
 			require.ErrorIs(t, err, context.Canceled)
 		}
 	}
-	require.Zero(t, source.Kept(src), "who is cancelled leaves nothing")
+	require.Zero(t, source.Prefetched(src), "who is cancelled leaves nothing")
 }
 
 func TestSplitsThatAreBegunAndNotReadToTheirEndDoNotHoldUpThePlanning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket := memory(t, map[string]string{"rows.csv": numbered(2000)})
-		src := source.Cut(source.CSV(bucket, "rows.csv", source.Strings), 1000)
+		src := source.Divide(source.CSV(bucket, "rows.csv", source.Strings), 1000)
 		n := 0
 		for s, err := range plan(src).Splits(t.Context()) {
 			require.NoError(t, err)
@@ -81,11 +81,11 @@ func TestRequestsForACutObjectThatBreakOffAreGoneOnWith(t *testing.T) {
 	} {
 		bucket := dmaptest.NewFaultBucket(t, memory(t, map[string]string{"k": data}))
 		bucket.Inject(fault)
-		require.Len(t, read(t, source.Cut(source.CSV(bucket.Bucket, "k", source.Strings), 3000)), 3000)
+		require.Len(t, read(t, source.Divide(source.CSV(bucket.Bucket, "k", source.Strings), 3000)), 3000)
 
 		bucket = dmaptest.NewFaultBucket(t, memory(t, map[string]string{"k": strings.Repeat("12345\n", 5000)}))
 		bucket.Inject(fault)
-		require.Len(t, read(t, source.Cut(source.JSONLines[int](bucket.Bucket, "k"), 3000)), 5000)
+		require.Len(t, read(t, source.Divide(source.JSONLines[int](bucket.Bucket, "k"), 3000)), 5000)
 	}
 }
 
@@ -93,13 +93,13 @@ func TestCutObjectThatChangesInTheMiddleEndsTheRun(t *testing.T) {
 	rows, lines := numbered(3000), strings.Repeat("12345\n", 5000)
 	for name, open := range map[string]func(*blob.Bucket) dmap.Source[struct{}]{
 		"rows": func(b *blob.Bucket) dmap.Source[struct{}] {
-			return source.Cut(source.CSV(b, "k", func([]string) (func(source.Row) (struct{}, error), error) {
+			return source.Divide(source.CSV(b, "k", func([]string) (func(source.Row) (struct{}, error), error) {
 				return func(source.Row) (struct{}, error) { return struct{}{}, nil }, nil
 			}), 3000)
 		},
 		"lines": func(b *blob.Bucket) dmap.Source[struct{}] {
 			decode := func([]byte) (struct{}, error) { return struct{}{}, nil }
-			return source.Cut(source.JSONLines(b, "k", source.JSONLinesOptions[struct{}]{Decode: decode}), 3000)
+			return source.Divide(source.JSONLines(b, "k", source.JSONLinesOptions[struct{}]{Decode: decode}), 3000)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -124,21 +124,21 @@ func TestEachPartIsAskedForOnTheConditionOfTheFirstETag(t *testing.T) {
 		attributes, err := bucket.Attributes(t.Context(), "k")
 		require.NoError(t, err)
 		var asked atomic.Int64
-		store := source.Store{IfMatch: func(_ func(any) bool, etag string) bool {
+		store := source.StoreFeatures{IfMatch: func(_ func(any) bool, etag string) bool {
 			if etag == attributes.ETag {
 				asked.Add(1)
 			}
 			return true
 		}}
 		open := func() error {
-			_, err := try(t.Context(), source.Cut(source.CSV(bucket.Bucket, "k", source.Strings, source.CSVOptions{Store: store}), 3000))
+			_, err := try(t.Context(), source.Divide(source.CSV(bucket.Bucket, "k", source.Strings, source.CSVOptions{Store: store}), 3000))
 			return err
 		}
 		if lines {
 			decode := func(line []byte) (string, error) { return string(line), nil }
 			open = func() error {
 				o := source.JSONLinesOptions[string]{Store: store, Decode: decode}
-				_, err := try(t.Context(), source.Cut(source.JSONLines(bucket.Bucket, "k", o), 3000))
+				_, err := try(t.Context(), source.Divide(source.JSONLines(bucket.Bucket, "k", o), 3000))
 				return err
 			}
 		}
@@ -159,9 +159,9 @@ func TestPlanningThatFailsSaysWhy(t *testing.T) {
 		bucket.Inject(dmaptest.Fault{Op: dmaptest.OpOpen, Nth: 9, Sticky: true, Code: gcerrors.PermissionDenied})
 		var err error
 		if lines {
-			_, err = try(t.Context(), source.Cut(source.JSONLines[any](bucket.Bucket, "k"), 3000))
+			_, err = try(t.Context(), source.Divide(source.JSONLines[any](bucket.Bucket, "k"), 3000))
 		} else {
-			_, err = try(t.Context(), source.Cut(source.CSV(bucket.Bucket, "k", source.Strings), 3000))
+			_, err = try(t.Context(), source.Divide(source.CSV(bucket.Bucket, "k", source.Strings), 3000))
 		}
 		require.Equal(t, gcerrors.PermissionDenied, gcerrors.Code(err))
 		require.ErrorContains(t, err, `"k"`)

@@ -28,7 +28,7 @@ func numbered(n int) string {
 func TestRunsOverACutObjectSeeEachRowOnce(t *testing.T) {
 	bucket := memory(t, map[string]string{"rows.csv": numbered(5000)})
 	for _, o := range []dmap.Options{{MaxConcurrency: 8}, {MaxConcurrency: 1}, {MaxItems: 1234}} {
-		src := source.Cut(source.CSV(bucket, "rows.csv", source.Strings), 2000)
+		src := source.Divide(source.CSV(bucket, "rows.csv", source.Strings), 2000)
 		var mu sync.Mutex
 		seen := map[string]int{}
 		stats, err := dmap.Map(t.Context(), src, func(_ context.Context, row []string) (struct{}, error) {
@@ -48,7 +48,8 @@ func TestRunsOverACutObjectSeeEachRowOnce(t *testing.T) {
 	}
 }
 
-// cancelAt runs over src until it comes to the row of that number, and returns the IDs of the rows that succeeded.
+// cancelAt runs over src until it comes to the row of that number, and returns the IDs of the rows
+// that succeeded.
 func cancelAt(t *testing.T, src dmap.Source[[]string], bucket *blob.Bucket, run, row string) map[string]bool {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -75,7 +76,7 @@ func cancelAt(t *testing.T, src dmap.Source[[]string], bucket *blob.Bucket, run,
 func TestWhatARunLeavesOfACutObjectMayBeCutElsewhere(t *testing.T) {
 	bucket := memory(t, map[string]string{"rows.csv": numbered(1000)})
 	open := func(part int64) dmap.Source[[]string] {
-		return source.Cut(source.CSV(bucket, "rows.csv", source.Strings), part)
+		return source.Divide(source.CSV(bucket, "rows.csv", source.Strings), part)
 	}
 	for _, row := range []string{"0", "333", "999"} {
 		for _, part := range []int64{700, 1500, 1 << 20} {

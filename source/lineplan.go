@@ -10,16 +10,16 @@ import (
 	"github.com/go-dmap/dmap/internal/body"
 )
 
-// linePlan cuts one large object of lines into pieces of about the same size. It asks only for the bytes in which a line ends
-// next to a place where it would like to cut.
+// linePlan divides one large object of lines into splits of about the same size. It fetches only
+// the bytes around each wanted end, up to the next line end.
 type linePlan struct {
-	large  *large
+	large  *largeObject
 	object Object
-	start  int64 // where a line starts: no split begins before
+	start  int64 // of a line: no split starts before it
 	stored body.Object
 }
 
-// run yields the splits by emit, whose last one has the end 0, until that is false.
+// run calls emit for each split, the last one with the end 0, and stops when emit returns false.
 func (p *linePlan) run(ctx context.Context, emit func(from, to int64) bool) (err error) {
 	if p.stored, err = p.object.stored(); err != nil {
 		return err
@@ -46,10 +46,10 @@ func (p *linePlan) run(ctx context.Context, emit func(from, to int64) bool) (err
 	return nil
 }
 
-// places are where to cut if every byte were a line, from the start to the end.
+// places returns the offsets at which splits would end if every byte were a line.
 func (p *linePlan) places() []int64 {
 	size := max(p.object.Size-p.start, 0)
-	piece := min(max(p.large.lines, size/int64(2*p.large.rows.Requests)), p.large.mostLine)
+	piece := min(max(p.large.minLines, size/int64(2*p.large.rows.Requests)), p.large.maxLines)
 	n := max((size+piece-1)/piece, 1)
 	places := make([]int64, 0, n+1)
 	for i := range n + 1 {
@@ -58,11 +58,11 @@ func (p *linePlan) places() []int64 {
 	return places
 }
 
-// errIndivisible says that the object cannot be cut.
-var errIndivisible = errors.New("cannot be cut")
+// errIndivisible says that the object cannot be divided.
+var errIndivisible = errors.New("cannot be divided")
 
-// lineStart is where the first line starts that does so at or behind from and before to; 0 if there is none. At the start it
-// looks whether the object can be cut at all.
+// lineStart returns the offset of the first line that starts in [from, to), 0 if there is none. For
+// the start of the plan it checks whether the object can be divided at all.
 func (p *linePlan) lineStart(ctx context.Context, from, to int64) (int64, error) {
 	if from == p.start {
 		return 0, p.divisible(ctx)
@@ -77,7 +77,7 @@ func (p *linePlan) lineStart(ctx context.Context, from, to int64) (int64, error)
 		if i := bytes.IndexByte(data, '\n'); i >= 0 {
 			return at + int64(i) + 1, nil
 		}
-		at, size = end, min(2*size, p.large.lines)
+		at, size = end, min(2*size, p.large.minLines)
 	}
 	return 0, nil
 }
@@ -103,7 +103,7 @@ func (p *linePlan) read(ctx context.Context, from, end int64) ([]byte, error) {
 	return data, err
 }
 
-// ahead yields what find returns for 0 to n-1, in order. Up to most are being found while earlier ones are yielded.
+// ahead yields the results of find for 0 to n-1, in order, and runs up to most calls at once.
 func ahead(ctx context.Context, n, most int, find func(context.Context, int) (int64, error)) func(func(int64, error) bool) {
 	type found struct {
 		at  int64

@@ -22,7 +22,8 @@ import (
 	"github.com/go-dmap/dmap/source"
 )
 
-// cloud lists keys as a store behind a network does: up to 1,000 an answer, after a while, behind a key if asked to.
+// cloud lists keys as a store behind a network does: up to 1,000 an answer, after a while, behind a
+// key if asked to.
 type cloud struct {
 	driver.Bucket // the rest is not called
 	keys          []string
@@ -208,7 +209,7 @@ func (s *keySet) add(_ context.Context, o source.Object) (struct{}, error) {
 	return struct{}{}, nil
 }
 
-var seekable = source.Store{StartAfter: startAfter}
+var seekable = source.StoreFeatures{StartAfter: startAfter}
 
 func TestEveryShapeOfKeysIsListedOnceByManyListers(t *testing.T) {
 	for name, keys := range shapes(12_000) {
@@ -225,7 +226,8 @@ func TestEveryShapeOfKeysIsListedOnceByManyListers(t *testing.T) {
 	}
 }
 
-// Which reader asks first is chance, so single runs differ: these bounds hold for each, what is owed is the median's.
+// Which reader asks first is chance, so single runs differ: these bounds hold for each, what is
+// owed is the median's.
 func TestListersShareTheTimeOfASlowStoreAndWasteFewRequests(t *testing.T) {
 	if testing.Short() {
 		t.Skip("lists three million keys")
@@ -302,7 +304,7 @@ func TestAStoreThatIgnoresWhereToStartIsListedPageAfterPage(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) {
 		c := &cloud{keys: shapes(30_000)["uuid"], latency: time.Millisecond}
-		got, _ := listed(t, c, "", source.ObjectsOptions{Store: source.Store{
+		got, _ := listed(t, c, "", source.ObjectsOptions{Store: source.StoreFeatures{
 			StartAfter: func(func(any) bool, string, string) bool { return false },
 		}})
 		require.Len(t, got, 30_000)
@@ -322,7 +324,7 @@ func TestAPageThatFailsIsAskedForAgain(t *testing.T) {
 		got, _ := listed(t, c, "", source.ObjectsOptions{Store: seekable})
 		require.Len(t, got, 30_000)
 	})
-	for _, store := range []source.Store{seekable, {}} {
+	for _, store := range []source.StoreFeatures{seekable, {}} {
 		synctest.Test(t, func(t *testing.T) {
 			c := &cloud{keys: shapes(30_000)["epoch"], latency: time.Millisecond}
 			c.fault = func(n int64) error {

@@ -19,8 +19,8 @@ import (
 // DefaultStallTimeout is how long reading waits for a byte before it gives up.
 const DefaultStallTimeout = time.Minute
 
-// Object is an object of a bucket as the listing described it. It goes through JSON as plain data, and loses its bucket
-// there: only one that Objects yielded, or that In has bound, can be read.
+// Object is an object of a bucket as the listing described it. It goes through JSON as plain data,
+// and loses its bucket there: only one that Objects yielded, or that In has bound, can be read.
 type Object struct {
 	Key     string    `json:"key"`
 	Size    int64     `json:"size"` // bytes
@@ -35,7 +35,7 @@ type Object struct {
 type origin struct {
 	bucket *blob.Bucket
 	stall  time.Duration // 0: no limit
-	store  Store
+	store  StoreFeatures
 
 	buffers buffers // for DecodeJSON
 }
@@ -57,15 +57,17 @@ func (o *origin) object(listed *blob.ListObject) Object {
 	}
 }
 
-// In returns o bound to bucket, from where it is read: what an Object needs that came back from JSON.
+// In returns o bound to bucket, from where it is read: what an Object needs that came back from
+// JSON.
 func (o Object) In(bucket *blob.Bucket) Object {
 	o.from = newOrigin(bucket, 0)
 	return o
 }
 
-// Open reads the object. The body goes on after a reset, ends only when every byte has come, and fails with ErrStalled when
-// none comes for the stall timeout, with a *ChangedError when size or modification time are not those listed, and with a
-// gcerrors.NotFound when the object is gone. ctx must live as long as the reader, which one goroutine uses and closes.
+// Open reads the object. The body resumes after a reset, ends only after the last byte, and fails
+// with ErrStalled when none comes for the stall timeout, with a *ChangedError when size or
+// modification time are not those listed, and with a gcerrors.NotFound when the object is gone. ctx
+// must live as long as the reader, which one goroutine uses and closes.
 func (o Object) Open(ctx context.Context) (io.ReadCloser, error) {
 	return o.open(ctx, 0)
 }
@@ -103,8 +105,8 @@ const trustedSize = 16 << 20
 // ReadAll reads the whole object into memory; see Open.
 func (o Object) ReadAll(ctx context.Context) ([]byte, error) { return o.ReadInto(ctx, nil) }
 
-// ReadInto is ReadAll into the memory of buf, up to its capacity: for many objects that are read one after the other.
-// It returns the object alone, in other memory if that of buf was too small.
+// ReadInto is ReadAll into the memory of buf, up to its capacity: for many objects that are read
+// one after the other. It returns the object alone, in other memory if that of buf was too small.
 func (o Object) ReadInto(ctx context.Context, buf []byte) ([]byte, error) {
 	r, err := o.open(ctx, 0)
 	if err != nil {

@@ -16,19 +16,21 @@ import (
 
 // ObjectsOptions choose among the objects. What they leave out is counted as skipped.
 type ObjectsOptions struct {
-	// Glob must match the key below the prefix (and a slash there): path.Match between slashes, "**" for any number of
-	// directories. "**/*.json" takes all JSON files. Empty: every key.
+	// Glob must match the key below the prefix (and a slash there): path.Match between slashes,
+	// "**" for any number of directories. "**/*.json" takes all JSON files. Empty: every key.
 	Glob string
 	// Match must accept the object. nil: every one. Called on the goroutine that lists.
 	Match func(Object) bool
-	// KeepFolders makes items of folder markers too: empty objects whose key ends in a slash, as consoles create them.
+	// KeepFolders makes items of folder markers too: empty objects whose key ends in a slash, as
+	// consoles create them.
 	KeepFolders bool
-	// Store is what the bucket's kind of store can do. The zero Store does for all.
-	Store Store
-	// Listers is how many ranges of keys are listed at once, where the Store starts a listing behind a key and one page does
-	// not hold all. 0: DefaultListers; 1: one page after the other.
+	// Store are the abilities of the bucket's store. The zero value is right for every store.
+	Store StoreFeatures
+	// Listers is the number of key ranges that are listed at once, if the Store has StartAfter and
+	// there is more than one page. 0: DefaultListers; 1: one page after the other.
 	Listers int
-	// StallTimeout is how long reading an object waits for a byte. 0: DefaultStallTimeout; negative: for ever.
+	// StallTimeout limits the wait for the next byte of an object. 0: DefaultStallTimeout;
+	// negative: no limit.
 	StallTimeout time.Duration
 }
 
@@ -38,13 +40,15 @@ const (
 	maxListers     = 256
 )
 
-// Objects yields the objects whose keys start with prefix, in key order; all for an empty prefix. "data" also finds
-// "database/x": end the prefix with a slash to mean a folder. A prefix without objects is not an error.
+// Objects yields the objects whose keys start with prefix, in key order; all for an empty prefix.
+// "data" also finds "database/x": end the prefix with a slash to mean a folder. A prefix without
+// objects is not an error.
 //
-// An object that is added while the run goes on is an item if its key lies beyond what has been listed.
-// With ObjectsOptions.Store a cloud is listed in ranges of keys, many at once, that are cut while they are read; the order of
-// items is then that of each range. Without it, or with MaxItems or a single call at once, it is listed page after page,
-// and a run that goes on from a position lists from the start again up to it.
+// An object that is added during the run is an item if its key lies after the keys listed so far.
+// With ObjectsOptions.Store a cloud is listed in key ranges, many at once, which are divided while
+// they are read; items are in order within each range. Without it, or with MaxItems or
+// MaxConcurrency 1, pages are listed one after the other, and a resumed run lists from the start up
+// to its position.
 func Objects(bucket *blob.Bucket, prefix string, options ...ObjectsOptions) dmap.Source[Object] {
 	o := &objects{prefix: prefix, options: first(options)}
 	o.origin = originOf(bucket, o.options.StallTimeout, o.options.Store)
@@ -55,7 +59,7 @@ func Objects(bucket *blob.Bucket, prefix string, options ...ObjectsOptions) dmap
 	return o
 }
 
-// startAfter is the store's; one that panics does not start behind a key.
+// startAfter calls that of the store; a panic counts as false.
 func (o *objects) startAfter(as func(any) bool, prefix, key string) (known bool) {
 	err := guard(func() error { known = o.options.Store.StartAfter(as, prefix, key); return nil })
 	return known && err == nil

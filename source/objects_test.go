@@ -117,7 +117,7 @@ func TestPanicOfAUsersFunctionCostsTheItem(t *testing.T) {
 	for name, src := range map[string]dmap.Source[source.Object]{
 		"match":  source.Objects(bucket, "", source.ObjectsOptions{Match: panics}),
 		"filter": source.Filter(source.Objects(bucket, ""), panics),
-		"etag":   source.Objects(bucket, "", source.ObjectsOptions{Store: source.Store{ETag: func(o *blob.ListObject) string { panics(source.Object{Key: o.Key}); return "e" }}}),
+		"etag":   source.Objects(bucket, "", source.ObjectsOptions{Store: source.StoreFeatures{ETag: func(o *blob.ListObject) string { panics(source.Object{Key: o.Key}); return "e" }}}),
 	} {
 		items := read(t, src)
 		require.Len(t, items, 2, name)

@@ -15,7 +15,8 @@ import (
 	"github.com/go-dmap/dmap/source"
 )
 
-// slowBucket is a bucket of one object that gives so many bytes a second to each reader, in virtual time.
+// slowBucket is a bucket of one object that gives so many bytes a second to each reader, in virtual
+// time.
 func slowBucket(t *testing.T, data string, perSecond int64, latency time.Duration) *dmaptest.FaultBucket {
 	t.Helper()
 	bucket := dmaptest.NewFaultBucket(t, memory(t, map[string]string{"k": data}))
@@ -30,7 +31,8 @@ func slowBucket(t *testing.T, data string, perSecond int64, latency time.Duratio
 	return bucket
 }
 
-// paced is how long a run over src takes, and how long the reading of the whole by one request. Computing takes no time.
+// paced is how long a run over src takes, and how long the reading of the whole by one request.
+// Computing takes no time.
 func paced[T any](t *testing.T, src dmap.Source[T]) (run, serial time.Duration) {
 	t.Helper()
 	started := time.Now()
@@ -58,9 +60,9 @@ func TestLargeObjectComesOverEightConnectionsAtOnce(t *testing.T) {
 		t.Run(fmt.Sprint(test.latency), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				bucket := slowBucket(t, data, perSecond, test.latency)
-				run, serial := paced(t, source.CutSmall(source.CSV(bucket.Bucket, "k", source.Strings)))
+				run, serial := paced(t, source.DivideSmall(source.CSV(bucket.Bucket, "k", source.Strings)))
 				require.Greater(t, serial.Seconds()/run.Seconds(), test.rows, "rows")
-				run, serial = paced(t, source.CutSmall(source.JSONLines[string](bucket.Bucket, "k")))
+				run, serial = paced(t, source.DivideSmall(source.JSONLines[string](bucket.Bucket, "k")))
 				require.Greater(t, serial.Seconds()/run.Seconds(), test.lines, "lines")
 			})
 		})

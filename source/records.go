@@ -15,28 +15,28 @@ import (
 	"github.com/go-dmap/dmap/internal/record"
 )
 
-// records is one object as a source of what it holds. Cursors are offsets. A large object is several splits, which share
-// the ID: what is settled of it does not depend on where it was cut.
+// records is one object as a source of what it holds. Cursors are offsets. A large object is
+// several splits, which share the ID: the settled part does not depend on the division.
 type records[T any] struct {
 	kind    string // "csv"
 	object  Object // Size, ModTime and ETag only if listed
 	listed  bool   // the object came from a listing: no need to ask for its attributes
 	invalid error
 	open    func(context.Context, span) (framer[T], error)
-	cut     cutter // nil: the object is one split, however large
-	large   large
+	divide  divider // nil: the object is one split, however large
+	large   largeObject
 }
 
-// cutter yields the ends of the splits of a large object by emit, until that is false, from an offset on. A record starts there
-// and where each of the others begins, and the last one ends at 0, the end of the object.
-type cutter func(ctx context.Context, l *large, object Object, from int64, emit func(from, to int64) bool) error
+// divider calls emit(from, to) for each split of a large object from an offset on, and stops when
+// emit returns false. Every split starts at a record; to == 0 marks the last.
+type divider func(ctx context.Context, l *largeObject, object Object, from int64, emit func(from, to int64) bool) error
 
 // span is the part of an object to read.
 type span struct {
 	object Object // as it must be
 	from   int64
-	to     int64  // records that start from here on belong to others; 0: read to the end
-	large  *large // nil: many objects are read at once, so that each is read by one request
+	to     int64        // records that start from here on belong to others; 0: read to the end
+	large  *largeObject // nil: many objects are read at once, so that each is read by one request
 }
 
 // framer finds records one after the other.
@@ -49,7 +49,7 @@ type framer[T any] interface {
 	Close() error
 }
 
-// named is a record source's object when only its place is known.
+// named returns the object of a record source that knows only bucket and key.
 func named(bucket *blob.Bucket, key string, origin *origin) (Object, error) {
 	err := checkBucket(bucket)
 	if key == "" {
@@ -58,8 +58,8 @@ func named(bucket *blob.Bucket, key string, origin *origin) (Object, error) {
 	return Object{Key: key, Size: -1, from: origin}, err
 }
 
-// originOf is where objects come from, with what their kind of store can do.
-func originOf(bucket *blob.Bucket, stall time.Duration, store Store) *origin {
+// originOf returns an origin with the abilities of its store.
+func originOf(bucket *blob.Bucket, stall time.Duration, store StoreFeatures) *origin {
 	o := newOrigin(bucket, stall)
 	o.store = store
 	return o
@@ -72,7 +72,7 @@ func (r *records[T]) Plan() dmap.Plan[T] {
 		return brokenPlan[T](r.invalid)
 	}
 	p := dmap.Plan[T]{Splits: r.splits, Read: r.readSplit, Whole: dmap.Split{ID: r.object.Key, Object: r.object.Key}}
-	if r.cut != nil {
+	if r.divide != nil {
 		p.Resume = r.resume
 	}
 	return p
@@ -100,11 +100,11 @@ func (r *records[T]) resume(ctx context.Context, settled func(id string) (dmap.C
 		}
 		from, some := settled(object.Key)
 		all := some && from == dmap.Cursor{} // then only the version counts, which the engine compares
-		if r.cut == nil || all || object.Size < r.large.small || compressedName(object.Key) {
+		if r.divide == nil || all || object.Size < r.large.small || compressedName(object.Key) {
 			emit(0, 0)
 			return
 		}
-		if err := r.cut(ctx, &r.large, object, from.Offset, emit); err != nil {
+		if err := r.divide(ctx, &r.large, object, from.Offset, emit); err != nil {
 			yield(dmap.Split{}, err)
 		}
 	}
@@ -118,7 +118,7 @@ func version(o Object) string {
 	return fmt.Sprintf("%d bytes of %s", o.Size, strconv.FormatInt(o.ModTime.UnixNano(), 10))
 }
 
-// pin asks the store for size, time and ETag of the object, unless a listing has told.
+// pin requests the size, time and ETag of the object, unless they came from a listing.
 func (r *records[T]) pin(ctx context.Context) (Object, error) {
 	if r.invalid != nil || r.listed {
 		return r.object, r.invalid
@@ -161,8 +161,8 @@ func (r *records[T]) readSplit(ctx context.Context, s dmap.Split) iter.Seq2[dmap
 	}
 }
 
-// version is the object, which must be of the version wanted; empty: any. What Splits has pinned needs no other request: that
-// it has changed since is found out when it is opened.
+// version is the object, which must be of the version wanted; empty: any. What Splits has pinned
+// needs no other request: that it has changed since is found out when it is opened.
 func (r *records[T]) version(ctx context.Context, wanted string) (Object, error) {
 	if object, ok := r.large.known(wanted); ok && wanted != "" {
 		return object, nil
@@ -223,7 +223,8 @@ func (r *records[T]) item(found framer[T], err error) (dmap.Item[T], error) {
 	return item, nil
 }
 
-// rowError adds the place to what is wrong with a value. A decoder that skips has no error to locate.
+// rowError adds the place to what is wrong with a value. A decoder that skips has no error to
+// locate.
 func (r *records[T]) rowError(found framer[T], err error) error {
 	if errors.Is(err, dmap.ErrSkip) {
 		return err

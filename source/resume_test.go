@@ -20,12 +20,12 @@ import (
 func TestAResumeDoesNotReadAgainWhatIsSettled(t *testing.T) {
 	const n = 20_000
 	lines := func(bucket *blob.Bucket) dmap.Source[string] {
-		return source.Transform(source.Cut(source.JSONLines[number](bucket, "k"), 4000), func(_ context.Context, v number) (string, error) {
+		return source.Transform(source.Divide(source.JSONLines[number](bucket, "k"), 4000), func(_ context.Context, v number) (string, error) {
 			return strconv.Itoa(v.N), nil
 		})
 	}
 	rows := func(bucket *blob.Bucket) dmap.Source[string] {
-		return source.Transform(source.Cut(source.CSV(bucket, "k", source.Strings), 4000), func(_ context.Context, row []string) (string, error) {
+		return source.Transform(source.Divide(source.CSV(bucket, "k", source.Strings), 4000), func(_ context.Context, row []string) (string, error) {
 			return row[0], nil
 		})
 	}
@@ -82,7 +82,7 @@ func TestARunDoesNotGoOnWithAnObjectThatHasChanged(t *testing.T) {
 			run := func(ctx context.Context, call func()) error {
 				src := source.CSV(bucket, "rows.csv", source.Strings)
 				if large {
-					src = source.Cut(src, 2000)
+					src = source.Divide(src, 2000)
 				}
 				_, err := dmap.Map(ctx, src, func(context.Context, []string) (int, error) {
 					call()

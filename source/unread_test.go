@@ -21,7 +21,7 @@ func TestUnreadLeavesOutWhatEarlierProcessesHaveSettled(t *testing.T) {
 	const n = 3000
 	bucket := memory(t, map[string]string{"rows.csv": numbered(n)})
 	open := func() dmap.Source[[]string] {
-		return source.Cut(source.CSV(bucket, "rows.csv", source.Strings), 2000)
+		return source.Divide(source.CSV(bucket, "rows.csv", source.Strings), 2000)
 	}
 	seen := map[string]int{}
 	process := func(opts dmap.Options, src dmap.Source[[]string], call func(ctx context.Context, cancel context.CancelCauseFunc, id int) error) error {

@@ -156,7 +156,7 @@ func TestFlattenPlansTheSameSplitsByOneListerAndByMany(t *testing.T) {
 func TestConcatOfLinesConforms(t *testing.T) {
 	bucket := memory(t, map[string]string{"a": manyLines(), "b": manyLines()})
 	dmaptest.TestSource(t, func(testing.TB) dmap.Source[number] {
-		return source.Concat(source.Cut(source.JSONLines[number](bucket, "a"), 100), source.JSONLines[number](bucket, "b"))
+		return source.Concat(source.Divide(source.JSONLines[number](bucket, "a"), 100), source.JSONLines[number](bucket, "b"))
 	})
 	dmaptest.TestSource(t, func(testing.TB) dmap.Source[string] {
 		numbers := source.Concat(source.Slice([]int{1, 2, 3, 4, 5}), source.Slice([]int{6, 7}))

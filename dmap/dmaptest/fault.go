@@ -37,7 +37,7 @@ const (
 	Fail Kind = "fail"
 	// Stall does nothing until the call's context ends, and returns its error.
 	Stall Kind = "stall"
-	// Slow waits for Fault.Delay, then goes on; if the context ends first, it is Stall.
+	// Slow waits for Fault.Delay, then continues; if the context ends first, it is Stall.
 	Slow Kind = "slow"
 	// Lost does what was asked and returns an error all the same: the answer got lost. Of OpClose,
 	// OpDelete and OpCopy.

@@ -64,7 +64,7 @@ func (b *FaultBucket) Inject(f Fault) (hits func() int) {
 	}
 }
 
-// Heal removes all faults. Calls that stall go on stalling.
+// Heal removes all faults. Calls that stall continue to stall.
 func (b *FaultBucket) Heal() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -141,7 +141,7 @@ func (b *FaultBucket) end(op Op, key string, bytes int64, err error) {
 	}
 }
 
-// before carries out what a fault does before the call proper: nil means that the call goes on.
+// before carries out what a fault does before the call proper: nil means that the call continues.
 func (e *InjectedError) before(ctx context.Context) error {
 	if e == nil {
 		return nil

@@ -29,7 +29,7 @@ import (
 // place holds the buckets of applications and results.
 type place struct {
 	in, out *blob.Bucket
-	store   source.Store // features of the store of in
+	store   source.StoreFeatures // features of the store of in
 	outURL  string
 	total   int64  // applications in the input; 0: unknown
 	made    string // temporary folder of applications, removed at the end; empty: none
@@ -100,7 +100,7 @@ func (p *place) results(runID string) string {
 
 // openBucket opens a gocloud URL, or a folder, which it may create. Buckets of the large clouds
 // get one connection for each call.
-func openBucket(ctx context.Context, where string, create bool, calls int) (bucket *blob.Bucket, store source.Store, err error) {
+func openBucket(ctx context.Context, where string, create bool, calls int) (bucket *blob.Bucket, store source.StoreFeatures, err error) {
 	scheme, _, isURL := strings.Cut(where, "://")
 	switch {
 	case !isURL:

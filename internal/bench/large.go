@@ -72,7 +72,7 @@ func jsonRows(mib int64) dataset {
 
 // overConnections compares one request for the whole object with eight concurrent requests for its
 // parts. The function does nothing.
-func overConnections(name, what string, open func(source.Store) largeSource, make func(mib int64) dataset) table {
+func overConnections(name, what string, open func(source.StoreFeatures) largeSource, make func(mib int64) dataset) table {
 	run := func(read func(context.Context, dmap.Source[int]) (int64, error)) func(context.Context, workload) (outcome, error) {
 		return func(ctx context.Context, work workload) (outcome, error) {
 			data := make(work.N)
@@ -125,7 +125,7 @@ func readWithMap(ctx context.Context, src dmap.Source[int]) (int64, error) {
 	return stats.Succeeded, err
 }
 
-func rowsOf(store source.Store) largeSource {
+func rowsOf(store source.StoreFeatures) largeSource {
 	return func(in *blob.Bucket) dmap.Source[int] {
 		return source.CSV(in, slowKey, func([]string) (func(source.Row) (int, error), error) {
 			return func(r source.Row) (int, error) { return r.Len(), nil }, nil
@@ -133,7 +133,7 @@ func rowsOf(store source.Store) largeSource {
 	}
 }
 
-func linesOf(store source.Store) largeSource {
+func linesOf(store source.StoreFeatures) largeSource {
 	return func(in *blob.Bucket) dmap.Source[int] {
 		return source.JSONLines(in, slowKey, source.JSONLinesOptions[int]{
 			Store: store, Decode: func(line []byte) (int, error) { return len(line), nil },

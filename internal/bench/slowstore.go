@@ -85,7 +85,7 @@ func openSlowStore(ctx context.Context, object repeated, perSecond int64, latenc
 
 // ifMatch describes the one feature that reading in parts needs. Users get it from package
 // source/cloud.
-var ifMatch = source.Store{IfMatch: func(as func(any) bool, etag string) bool {
+var ifMatch = source.StoreFeatures{IfMatch: func(as func(any) bool, etag string) bool {
 	var in *s3.GetObjectInput
 	if !as(&in) {
 		return false

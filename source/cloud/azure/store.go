@@ -12,8 +12,8 @@ import (
 // Store describes the features of Azure Blob Storage: ETags and conditional reads. Listings start
 // at the first key: azblob v1.8.0 has an option StartFrom but never sends it. So source.Objects
 // lists Azure with one request after the other.
-func Store() source.Store {
-	return source.Store{ETag: etag, IfMatch: ifMatch}
+func Store() source.StoreFeatures {
+	return source.StoreFeatures{ETag: etag, IfMatch: ifMatch}
 }
 
 func etag(listed *blob.ListObject) string {

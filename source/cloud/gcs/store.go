@@ -13,8 +13,8 @@ import (
 // Store describes the features of Google Cloud Storage: listings that start at a key, and
 // conditional reads. A read there cannot be conditional on an ETag, so source.Object.ETag holds
 // the object's generation: a decimal number that changes with every write.
-func Store() source.Store {
-	return source.Store{ETag: generation, StartAfter: startAfter, IfMatch: ifMatch}
+func Store() source.StoreFeatures {
+	return source.StoreFeatures{ETag: generation, StartAfter: startAfter, IfMatch: ifMatch}
 }
 
 func generation(listed *blob.ListObject) string {

@@ -12,8 +12,8 @@ import (
 
 // Store describes the features of S3 and of S3-compatible stores: ETags, conditional reads, and
 // listings that start at a key. Directory buckets (S3 Express) ignore the start key.
-func Store() source.Store {
-	return source.Store{ETag: etag, StartAfter: startAfter, IfMatch: ifMatch}
+func Store() source.StoreFeatures {
+	return source.StoreFeatures{ETag: etag, StartAfter: startAfter, IfMatch: ifMatch}
 }
 
 func etag(listed *blob.ListObject) string {
