@@ -17,8 +17,7 @@ import (
 	"github.com/go-dmap/dmap/source"
 )
 
-// bucketOf returns a bucket with pairs of keys and contents. A real program opens one by
-// blob.OpenBucket.
+// bucketOf returns a bucket with pairs of keys and contents. A real program opens one by blob.OpenBucket.
 func bucketOf(ctx context.Context, pairs ...string) *blob.Bucket {
 	bucket := memblob.OpenBucket(nil)
 	for pair := range slices.Chunk(pairs, 2) {
@@ -77,9 +76,9 @@ func ExampleCSV() {
 	bucket := bucketOf(ctx, "orders.csv", "ID,price,due\nA7,12.50,2026-11-23T08:00:00Z\nA8,free,2026-11-23T08:00:00Z\n")
 	defer bucket.Close()
 	show(ctx, source.CSV(bucket, "orders.csv", source.Into[order]))
-	// Output: orders.csv@13 = {ID:A7 Price:12.5 Due:2026-11-23 08:00:00 +0000 UTC Note:<nil>}
-	// orders.csv@43 fails: object "orders.csv" line 3 (byte 43), column "price": "free": invalid
-	// syntax
+	// Output:
+	// orders.csv@13 = {ID:A7 Price:12.5 Due:2026-11-23 08:00:00 +0000 UTC Note:<nil>}
+	// orders.csv@43 fails: object "orders.csv" line 3 (byte 43), column "price": "free": invalid syntax
 }
 
 func ExampleMaps() {
@@ -127,8 +126,9 @@ func ExampleJSONLines() {
 	bucket := bucketOf(ctx, "events.jsonl", `{"kind":"start"}`+"\n"+`{"kind":`+"\n")
 	defer bucket.Close()
 	show(ctx, source.JSONLines[event](bucket, "events.jsonl"))
-	// Output: events.jsonl@0 = {Kind:start} events.jsonl@17 fails: object "events.jsonl" line 2
-	// (byte 17): json at byte 8: unexpected end of JSON input
+	// Output:
+	// events.jsonl@0 = {Kind:start}
+	// events.jsonl@17 fails: object "events.jsonl" line 2 (byte 17): json at byte 8: unexpected end of JSON input
 }
 
 // Another decoder than that of the standard library.
@@ -149,9 +149,10 @@ func ExampleJSONArray() {
 	bucket := bucketOf(ctx, "events.json", `[{"kind": "start"}, {"kind": 7}, {"kind": "end"}]`)
 	defer bucket.Close()
 	show(ctx, source.JSONArray[event](bucket, "events.json"))
-	// Output: events.json@1 = {Kind:start} events.json@20 fails: object "events.json" line 1 (byte
-	// 20): json at byte 10: json: cannot unmarshal number into Go struct field event.Kind of type
-	// string events.json@33 = {Kind:end}
+	// Output:
+	// events.json@1 = {Kind:start}
+	// events.json@20 fails: object "events.json" line 1 (byte 20): json at byte 10: json: cannot unmarshal number into Go struct field event.Kind of type string
+	// events.json@33 = {Kind:end}
 }
 
 func ExampleFlatten() {
