@@ -96,7 +96,7 @@ func (o CSVOptions) check() error {
 	return err
 }
 
-// checkHeader returns an error for column names that are empty, invalid or not unique.
+// checkHeader returns an error for a header without columns, or with a column name that repeats.
 func (o CSVOptions) checkHeader(header []string) error {
 	if len(header) == 0 {
 		return errors.New("the header has no columns")

@@ -1,8 +1,8 @@
 // Package source has the places where items come from: the objects of a bucket, the records inside
 // an object, values in memory, and combinations of them.
 //
-// Constructors do no I/O and return no error. Map reports all errors of their arguments at once,
-// before a run starts; Items reports them before it reads anything.
+// Constructors do no I/O and return no error: what is wrong with their arguments is reported, all
+// at once, by Validate before a run starts, and by Items and Splits before they read anything.
 // Every source names itself by String.
 //
 // An object that cannot be read and a row that makes no sense fail as one item, with an error that

@@ -15,8 +15,8 @@ import (
 	"github.com/go-dmap/dmap/internal/record"
 )
 
-// records is one object as a source of its rows, lines or values. Cursors are offsets. A large
-// object is several splits, which share the ID: the settled part does not depend on the division.
+// records is one object as a source of what it holds. Cursors are offsets. A large object is
+// several splits, which share the ID: the settled part does not depend on the division.
 type records[T any] struct {
 	kind    string // "csv"
 	object  Object // Size, ModTime and ETag only if listed
@@ -223,7 +223,8 @@ func (r *records[T]) item(found framer[T], err error) (dmap.Item[T], error) {
 	return item, nil
 }
 
-// rowError adds the position to the error of a value. ErrSkip of a decoder stays as it is.
+// rowError adds the place to what is wrong with a value. A decoder that skips has no error to
+// locate.
 func (r *records[T]) rowError(found framer[T], err error) error {
 	if errors.Is(err, dmap.ErrSkip) {
 		return err
