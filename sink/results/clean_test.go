@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -44,42 +45,45 @@ func TestCleanRemovesPartsThatNothingNames(t *testing.T) {
 	require.Empty(t, removed)
 }
 
+// In virtual time the commit at the end never exceeds the DrainTimeout of a millisecond.
 func TestCleanOfAnOpenRunKeepsCommittedParts(t *testing.T) {
-	bucket := memory(t)
-	stop := errors.New("hand over")
-	blocked := make(chan struct{})
-	run := func(fn func(ctx context.Context, n int) (string, error)) *dmap.Run {
-		r, err := dmap.Start(t.Context(), countTo(30), fn, dmap.Options{RunID: "first", MaxConcurrency: 1, CommitEvery: time.Millisecond, DrainTimeout: time.Millisecond},
-			sink.Bucket[string](bucket, "runs/"))
-		require.NoError(t, err)
-		return r
-	}
-	r := run(func(ctx context.Context, n int) (string, error) {
-		if n == 20 {
-			close(blocked)
-			<-ctx.Done()
+	synctest.Test(t, func(t *testing.T) {
+		bucket := memory(t)
+		stop := errors.New("hand over")
+		blocked := make(chan struct{})
+		run := func(fn func(ctx context.Context, n int) (string, error)) *dmap.Run {
+			r, err := dmap.Start(t.Context(), countTo(30), fn, dmap.Options{RunID: "first", MaxConcurrency: 1, CommitEvery: time.Millisecond, DrainTimeout: time.Millisecond},
+				sink.Bucket[string](bucket, "runs/"))
+			require.NoError(t, err)
+			return r
 		}
-		return "done", ctx.Err()
-	})
-	<-blocked
-	r.Cancel(errors.Join(dmap.ErrSuspended, stop))
-	_, err := r.Wait()
-	require.ErrorIs(t, err, stop)
-	garbage := "runs/first/SUCCEEDED_ABCDEFGHIJKLMNOP-000001.jsonl"
-	require.NoError(t, bucket.WriteAll(t.Context(), garbage, []byte("x"), nil))
-	_, err = results.Clean(t.Context(), bucket, "runs/", "first")
-	require.ErrorIs(t, err, results.ErrNoManifest)
-	removed, err := results.Clean(t.Context(), bucket, "runs/", "first", results.CleanOptions{Open: true})
-	require.NoError(t, err)
-	require.Equal(t, []string{garbage}, removed)
-	_, err = run(func(context.Context, int) (string, error) { return "done", nil }).Wait()
-	require.NoError(t, err)
-	m, err := results.Merge[string](t.Context(), bucket, "runs/", "first")
-	require.NoError(t, err)
-	tally, err := m.Count(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, results.Tally{Succeeded: 30}, tally)
+		r := run(func(ctx context.Context, n int) (string, error) {
+			if n == 20 {
+				close(blocked)
+				<-ctx.Done()
+			}
+			return "done", ctx.Err()
+		})
+		<-blocked
+		r.Cancel(errors.Join(dmap.ErrSuspended, stop))
+		_, err := r.Wait()
+		require.ErrorIs(t, err, stop)
+		garbage := "runs/first/SUCCEEDED_ABCDEFGHIJKLMNOP-000001.jsonl"
+		require.NoError(t, bucket.WriteAll(t.Context(), garbage, []byte("x"), nil))
+		_, err = results.Clean(t.Context(), bucket, "runs/", "first")
+		require.ErrorIs(t, err, results.ErrNoManifest)
+		removed, err := results.Clean(t.Context(), bucket, "runs/", "first", results.CleanOptions{Open: true})
+		require.NoError(t, err)
+		require.Equal(t, []string{garbage}, removed)
+		_, err = run(func(context.Context, int) (string, error) { return "done", nil }).Wait()
+		require.NoError(t, err)
+		m, err := results.Merge[string](t.Context(), bucket, "runs/", "first")
+		require.NoError(t, err)
+		tally, err := m.Count(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, results.Tally{Succeeded: 30}, tally)
 
-	_, err = results.Clean(t.Context(), bucket, "runs/", "nobody", results.CleanOptions{Open: true})
-	require.ErrorIs(t, err, results.ErrNoManifest)
+		_, err = results.Clean(t.Context(), bucket, "runs/", "nobody", results.CleanOptions{Open: true})
+		require.ErrorIs(t, err, results.ErrNoManifest)
+	})
 }
