@@ -61,13 +61,14 @@ func checkParts(t *testing.T, data []byte, size int) {
 	states, firsts := statesByParts(data, size)
 	for i, s := range states {
 		at := min(i*size, len(data))
-		require.Equal(t, want[at] == Broken, s == Broken, "%q in parts of %d, at %d", data, size, at)
-		if s != Broken {
-			require.Equal(t, want[at], s, "%q in parts of %d, at %d", data, size, at)
+		if want[at] != s {
+			t.Fatalf("%q in parts of %d: state %v at %d, by bytes %v", data, size, s, at, want[at])
 		}
 	}
 	for i, first := range firsts {
-		require.Equal(t, firstRowStart(want, i*size, min((i+1)*size, len(data))), first, "%q in parts of %d, part %d", data, size, i)
+		if start := firstRowStart(want, i*size, min((i+1)*size, len(data))); start != first {
+			t.Fatalf("%q in parts of %d: first row start %d in part %d, by bytes %d", data, size, first, i, start)
+		}
 	}
 }
 
@@ -139,10 +140,14 @@ func TestReaderFromARowStartFindsTheRemainingRows(t *testing.T) {
 			tried++
 			rest, _ := rowStarts(t, data[i:])
 			for at := range all {
-				require.Equal(t, at >= i, rest[at-i], "%q from %d", data, i)
+				if (at >= i) != rest[at-i] {
+					t.Fatalf("%q from %d: the row at %d differs", data, i, at)
+				}
 			}
 			for at := range rest {
-				require.True(t, all[i+at], "%q from %d has a row at %d", data, i, i+at)
+				if !all[i+at] {
+					t.Fatalf("%q from %d has a row at %d", data, i, i+at)
+				}
 			}
 		}
 	}

@@ -14,14 +14,16 @@ func checkNumber(tb testing.TB, text string) {
 	tb.Helper()
 	if n, ok := Int([]byte(text)); ok {
 		want, err := strconv.ParseInt(text, 10, 64)
-		require.NoError(tb, err, "%q", text)
-		require.Equal(tb, want, n, "%q", text)
+		if err != nil || want != n {
+			tb.Fatalf("%q: %d, strconv says %d, %v", text, n, want, err)
+		}
 	}
 	for _, bits := range []int{32, 64} {
 		if f, ok := Float([]byte(text), bits); ok {
 			want, err := strconv.ParseFloat(text, bits)
-			require.NoError(tb, err, "%q", text)
-			require.Equal(tb, math.Float64bits(want), math.Float64bits(f), "%q, %d bits", text, bits)
+			if err != nil || math.Float64bits(want) != math.Float64bits(f) {
+				tb.Fatalf("%q, %d bits: %v, strconv says %v, %v", text, bits, f, want, err)
+			}
 		}
 	}
 }
