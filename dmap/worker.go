@@ -351,7 +351,7 @@ func (w *worker[T, R]) finish(i int, value R, err error, elapsed time.Duration) 
 // afterError decides what an error of a call means for its item: it has failed, is skipped, or
 // stays unsettled. Then it is called again after wait, or not in this run if wait is negative. A
 // panic in a method of the error, or in Retryable, fails the item.
-func (w *workers[T, R]) afterError(err error, attempt int) (next state, wait time.Duration) {
+func (s *workers[T, R]) afterError(err error, attempt int) (next state, wait time.Duration) {
 	defer func() {
 		if recover() != nil {
 			next, wait = failed, 0
@@ -360,15 +360,15 @@ func (w *workers[T, R]) afterError(err error, attempt int) (next state, wait tim
 	if errors.Is(err, ErrSkip) {
 		return skipped, 0
 	}
-	calls := w.stopper.calls.ctx
-	if (calls.Err() != nil || w.stopper.run.ctx.Err() != nil) && interrupted(err, context.Cause(calls)) {
+	calls := s.stopper.calls.ctx
+	if (calls.Err() != nil || s.stopper.run.ctx.Err() != nil) && interrupted(err, context.Cause(calls)) {
 		return unsettled, -1
 	}
-	wait, again := w.opts.Retry.again(attempt, err, rand.Float64())
+	wait, again := s.opts.Retry.again(attempt, err, rand.Float64())
 	switch {
 	case !again:
 		return failed, 0
-	case w.stopper.stopping.Load():
+	case s.stopper.stopping.Load():
 		return unsettled, -1
 	}
 	return unsettled, wait

@@ -23,7 +23,10 @@ type slice[T any] []T
 func (s slice[T]) String() string { return fmt.Sprintf("slice of %d", len(s)) }
 
 func (s slice[T]) Plan() dmap.Plan[T] {
-	return dmap.Plan[T]{Splits: s.splits, Read: s.read, Fill: s.fill, LocalKeys: allLocal, Whole: dmap.Split{ID: itemKey}}
+	fill := func(_ context.Context, split dmap.Split, items []dmap.Item[T]) (int, error) {
+		return s.fill(split, items), nil
+	}
+	return dmap.Plan[T]{Splits: s.splits, Read: s.read, Fill: fill, LocalKeys: allLocal, Whole: dmap.Split{ID: itemKey}}
 }
 
 func (s slice[T]) Items(ctx context.Context) iter.Seq2[dmap.Item[T], error] {
@@ -56,14 +59,15 @@ func (s slice[T]) read(_ context.Context, split dmap.Split) iter.Seq2[dmap.Item[
 	}
 }
 
-func (s slice[T]) fill(_ context.Context, split dmap.Split, items []dmap.Item[T]) (int, error) {
+// fill sets items to the first items of split and returns their number.
+func (s slice[T]) fill(split dmap.Split, items []dmap.Item[T]) int {
 	from, to := s.bounds(split)
 	n := int(min(to-from, int64(len(items))))
 	for k := range n {
 		item, i := &items[k], from+int64(k) // field by field: a composite literal would be built first, then copied
 		item.Key, item.Offset, item.Value, item.Next.Offset = itemKey, i, s[i], i+1
 	}
-	return n, nil
+	return n
 }
 
 // bounds returns the positions of a split's items.
