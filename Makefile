@@ -15,7 +15,7 @@ PACKAGES := $(addsuffix /...,$(MODULES))
 
 each = @set -e; for dir in $(MODULES); do echo "--- $${dir\#\#$(CURDIR)/}: $(1)"; (cd $$dir && $(1)); done
 
-.PHONY: help build test short test-tools lint fmt vet tidy tidy-check deps house guards guards-record comments api api-check snippets versions fuzz cover bench bench-all bench-job bench-fanout bench-scale bench-listing bench-large bench-reads bench-results bench-readers bench-folders charts durability crash plantedbugs vuln tools clean
+.PHONY: help build test short long test-tools lint fmt vet tidy tidy-check deps house guards guards-record comments api api-check snippets versions fuzz cover bench bench-all bench-job bench-fanout bench-scale bench-listing bench-large bench-reads bench-results bench-readers bench-folders charts durability crash plantedbugs vuln tools clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -29,6 +29,9 @@ test: .bin/testrun ## all tests of all modules under the race detector
 
 short: .bin/testrun ## the same without the race detector and without what takes long
 	@.bin/testrun -short $(TESTFLAGS) $(PACKAGES)
+
+long: .bin/testrun ## all repetitions, also those that make test leaves out, without the race detector
+	@DMAP_LONG=1 .bin/testrun -shuffle=on -timeout 1h $(TESTFLAGS) $(PACKAGES)
 
 test-tools: .bin/testrun ## the tests of internal/tools, which is not in go.work
 	@cd internal/tools && GOWORK=off $(CURDIR)/.bin/testrun ./...
@@ -129,7 +132,7 @@ durability: ## what surviving kill -9 costs: the job with its journal off and on
 	go test ./sink -run '^$$' -bench '^BenchmarkResumeOfAMillion$$' -benchtime 1x
 
 crash: ## kill -9 KILLS processes (40) on STORE (file, s3, both) and count what is lost, doubled and run again; SEED repeats
-	cd internal/e2e && DMAP_CRASH_KILLS=$(KILLS) DMAP_CRASH_STORE=$(STORE) DMAP_CRASH_SEED=$(SEED) \
+	cd internal/e2e && DMAP_CRASH_ITEMS=20000 DMAP_CRASH_KILLS=$(KILLS) DMAP_CRASH_STORE=$(STORE) DMAP_CRASH_SEED=$(SEED) \
 		DMAP_CRASH_STRIDE=1 go test -run '^(TestCrash|TestRunSurvivesProcessExitAtAnyStep)$$' -count=1 -v -timeout 2h .
 
 plantedbugs: ## plant known bugs in a copy, one after the other: the tests must catch each

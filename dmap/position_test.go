@@ -3,6 +3,7 @@ package dmap_test
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -62,19 +63,24 @@ func TestResultsOfADurableRunSayWhereToReadTheItemAgain(t *testing.T) {
 }
 
 func TestPendingItemsSayWhereToReadThemAgain(t *testing.T) {
-	src, kept := pieces{500, 70}, new(keep[int])
-	ctx, cancel := context.WithCancelCause(t.Context())
-	_, err := dmap.Map(ctx, src, func(ctx context.Context, i int) (int, error) {
-		if i == 100 {
-			cancel(errBoom)
+	synctest.Test(t, func(t *testing.T) {
+		src, kept := pieces{500, 70}, new(keep[int])
+		run, cancel := context.WithCancelCause(t.Context())
+		_, err := dmap.Map(run, src, func(ctx context.Context, i int) (int, error) {
+			if i == 100 {
+				cancel(errBoom)
+			}
+			if run.Err() != nil { // it does not end before the engine gives it up
+				<-ctx.Done()
+			}
+			return i, ctx.Err()
+		}, dmap.Options{}, kept)
+		require.ErrorIs(t, err, errBoom)
+		require.NotEmpty(t, kept.ended[0].Pending)
+		for _, p := range kept.ended[0].Pending {
+			again := reread(t, src, p.Split, p.Version, p.Start)
+			require.Equal(t, p.Offset, again.Offset)
+			require.Equal(t, again.Next, p.Next)
 		}
-		return i, ctx.Err()
-	}, dmap.Options{}, kept)
-	require.ErrorIs(t, err, errBoom)
-	require.NotEmpty(t, kept.ended[0].Pending)
-	for _, p := range kept.ended[0].Pending {
-		again := reread(t, src, p.Split, p.Version, p.Start)
-		require.Equal(t, p.Offset, again.Offset)
-		require.Equal(t, again.Next, p.Next)
-	}
+	})
 }

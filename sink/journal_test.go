@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -238,9 +239,12 @@ func openAgain(t *testing.T, inner *blob.Bucket) (journal.Progress, []string) {
 
 // Two runners at once, several times: the fenced runner returns ErrFenced, and each result counts once.
 func TestTwoRunnersNeverDoubleAResult(t *testing.T) {
-	races := 500
-	if testing.Short() {
-		races = 50
+	races := 200
+	switch {
+	case os.Getenv("DMAP_LONG") != "": // make long
+		races = 500
+	case testing.Short():
+		races = 20
 	}
 	buckets(t, func(t *testing.T, inner *blob.Bucket) {
 		fenced := 0

@@ -273,7 +273,7 @@ func TestTheFirstObjectFlowsAfterTheFirstPage(t *testing.T) {
 		for r, err := range dmap.Results(t.Context(), source.Objects(bucket, "", source.ObjectsOptions{Store: seekable}),
 			func(_ context.Context, o source.Object) (string, error) { return o.Key, nil }, dmap.Options{}) {
 			require.NoError(t, err)
-			require.Contains(t, c.keys[:1000], r.Value)
+			require.True(t, slices.Contains(c.keys[:1000], r.Value), r.Value)
 			require.Equal(t, time.Second, time.Since(start))
 			break
 		}

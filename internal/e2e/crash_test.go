@@ -66,13 +66,9 @@ func TestCrash(t *testing.T) {
 		runCrashJob(t, job)
 		return
 	}
-	const n = 20_000
 	places := crashPlaces(t)
-	usual := uint64(40)
-	if testing.Short() {
-		usual = 4
-	}
-	kills := (int(setting(t, "DMAP_CRASH_KILLS", usual)) + len(places) - 1) / len(places)
+	kills := (int(setting(t, "DMAP_CRASH_KILLS", uint64(repetitions(4, 40, 200)))) + len(places) - 1) / len(places)
+	n := int(setting(t, "DMAP_CRASH_ITEMS", uint64(repetitions(5000, 10_000, 20_000))))
 	seed := setting(t, "DMAP_CRASH_SEED", rand.Uint64())
 	t.Logf("DMAP_CRASH_SEED=%d", seed)
 	for i, p := range places {

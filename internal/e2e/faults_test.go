@@ -96,8 +96,11 @@ func TestBucketFaultsNeverLoseResults(t *testing.T) {
 		b := s.bucket(t)
 		fill(t, b, n)
 		for name, fault := range bucketFaults() {
-			for _, fault.Sticky = range []bool{false, true} {
-				t.Run(fmt.Sprintf("%s/sticky=%t", name, fault.Sticky), func(t *testing.T) {
+			for _, sticky := range []bool{false, true} {
+				fault := fault // the subtests run in parallel
+				fault.Sticky = sticky
+				t.Run(fmt.Sprintf("%s/sticky=%t", name, sticky), func(t *testing.T) {
+					t.Parallel()
 					faults := dmaptest.NewFaultBucket(t, b)
 					hits := faults.Inject(fault)
 					opts := options(unique())

@@ -1,12 +1,26 @@
 package e2e
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"testing"
 
 	"go.uber.org/goleak"
 )
+
+// repetitions returns how often a test repeats a random case: often in `make long`, seldom with
+// -short.
+func repetitions(short, usual, long int) int {
+	switch {
+	case os.Getenv("DMAP_LONG") != "":
+		return long
+	case testing.Short():
+		return short
+	default:
+		return usual
+	}
+}
 
 func TestMain(m *testing.M) {
 	if command := os.Getenv(guardEnv); command != "" {
@@ -23,6 +37,14 @@ func TestMain(m *testing.M) {
 		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_PROFILE": "", "AWS_SESSION_TOKEN": "",
 	} {
 		if err := os.Setenv(name, value); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+	flag.Parse()
+	// Most of the parallel tests wait for a server.
+	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
+		if err := parallel.Value.Set("8"); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

@@ -17,9 +17,9 @@ import (
 
 // TestTwoRunnersOfOneRunCountEachResultOnce starts two runners of the same run. The slower one
 // gets an error, is fenced off, or finds the run ended. In each case every result counts once. The
-// test runs 460 races.
+// test runs 175 races, and 460 in `make long`.
 func TestTwoRunnersOfOneRunCountEachResultOnce(t *testing.T) {
-	races := map[string]int{"mem": 260, "file": 140, "versitygw": 60}
+	races := map[string]int{"mem": repetitions(20, 100, 260), "file": repetitions(10, 50, 140), "versitygw": repetitions(5, 25, 60)}
 	for _, s := range stores() {
 		n := races[s.name]
 		if n == 0 {
@@ -73,7 +73,8 @@ func TestTwoProcessesOfOneRunCountEachResultOnce(t *testing.T) {
 		t.Run(p.name, func(t *testing.T) {
 			writeCrashInput(t, p.bucket, 100)
 			codes := map[int]int{}
-			for race := range 20 {
+			races := repetitions(3, 8, 20)
+			for race := range races {
 				job := crashJob{
 					Place: p.url, Kind: "jsonlines", N: 100, RunID: fmt.Sprintf("race-%d", race), Concurrency: 4, Pace: time.Millisecond,
 					CommitEvery: 3 * time.Millisecond, Log: filepath.Join(t.TempDir(), "log"), Race: true,
@@ -87,7 +88,7 @@ func TestTwoProcessesOfOneRunCountEachResultOnce(t *testing.T) {
 				v := checkRun(t, p.bucket, job.RunID, job.N)
 				require.True(t, v.clean(), "%+v: %+v", job, v)
 			}
-			t.Logf("%s: 20 races of processes, exit codes %v (%d: fenced off)", p.name, codes, exitFenced)
+			t.Logf("%s: %d races of processes, exit codes %v (%d: fenced off)", p.name, races, codes, exitFenced)
 			require.Positive(t, codes[exitFenced])
 		})
 	}

@@ -199,6 +199,7 @@ func TestNetworkFaultsNeverLoseResults(t *testing.T) {
 		fill(t, b, n)
 		for what, fault := range wireFaults() {
 			t.Run(what, func(t *testing.T) {
+				t.Parallel()
 				wire, bucket := newFront(t, address, name)
 				wire.inject(fault.toxin)
 				opts := options(unique())
