@@ -100,11 +100,12 @@ func TestCompressedObjectThatIsDamagedSaysWhere(t *testing.T) {
 }
 
 func TestCompressedObjectSurvivesABrokenBody(t *testing.T) {
-	text := manyRows()
+	var text strings.Builder
+	text.WriteString(manyRows())
 	for i := range 30_000 {
-		text += fmt.Sprintf("%d,%x\n", i, uint32(i)*2654435761)
+		fmt.Fprintf(&text, "%d,%x\n", i, uint32(i)*2654435761)
 	}
-	bucket := dmaptest.NewFaultBucket(t, memory(t, map[string]string{"k.gz": gzipped(t, text)}))
+	bucket := dmaptest.NewFaultBucket(t, memory(t, map[string]string{"k.gz": gzipped(t, text.String())}))
 	bucket.Inject(dmaptest.Fault{Op: dmaptest.OpRead, Nth: 2, Kind: dmaptest.Reset, After: 100})
 	require.Len(t, values(read(t, source.CSV(bucket.Bucket, "k.gz", source.Strings))), 30_060)
 }
