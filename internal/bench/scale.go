@@ -56,7 +56,8 @@ func scale() []table {
 			}),
 		},
 		{
-			name: "scale/failures-kept", what: "generated items, 100 calls at once: cost by the share of failures, results in a folder", n: n, varies: true, concurrency: 100,
+			name: "scale/failures-kept", what: "generated items, 100 calls at once: cost by the share of failures, results in a folder",
+			n: n, varies: true, concurrency: 100,
 			figures: figures, base: "0 % fail",
 			cases: eachOf("%d %% fail", []int64{0, 1, 50}, func(percent int64) func(context.Context, workload) (outcome, error) {
 				return toParts(fail(percent), waitOnly, sink.BucketOptions{})
