@@ -28,7 +28,8 @@ func TestADrawRepeatsWithItsSeedAndLeavesTestsOut(t *testing.T) {
 		require.NoError(t, draw(&out, root, n, seed))
 		return out.String()
 	}
-	require.Equal(t, print(2, 7), print(2, 7))
+	drawn := print(2, 7)
+	require.Equal(t, drawn, print(2, 7))
 	all := print(4, 1)
 	require.Contains(t, all, "4 of 4 comments, seed 1")
 	for _, text := range []string{"a.go:3\nFirst is one.\n\tfunc First", "Second is two.", "third is three.", "b.go:4\na note"} {

@@ -9,6 +9,7 @@ import (
 	"github.com/go-dmap/dmap/source/cloud/s3"
 )
 
+//nolint:testableexamples // it needs an account: compiled, not run
 func ExampleOpenBucket() {
 	const calls = 1000
 	ctx := context.Background()
