@@ -21,7 +21,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
 build: ## compile everything
-	$(call each,go build ./...)
+	$(call each,go build -o /dev/null ./...)
 
 test: .bin/testrun ## all tests of all modules under the race detector
 	@.bin/testrun $(RACE) $(TESTFLAGS) $(PACKAGES)

@@ -78,8 +78,7 @@ func ExampleCSV() {
 	defer bucket.Close()
 	show(ctx, source.CSV(bucket, "orders.csv", source.Into[order]))
 	// Output: orders.csv@13 = {ID:A7 Price:12.5 Due:2026-11-23 08:00:00 +0000 UTC Note:<nil>}
-	// orders.csv@43 fails: object "orders.csv" line 3 (byte 43), column "price": "free": invalid
-	// syntax
+	// orders.csv@43 fails: object "orders.csv" line 3 (byte 43), column "price": "free": invalid syntax
 }
 
 func ExampleMaps() {

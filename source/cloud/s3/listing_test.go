@@ -61,7 +61,7 @@ func TestParallelListingFailsOnKeysThatTheDriverEscapes(t *testing.T) {
 	want := numberedKeys(400, "a%03d", "b\x01%03d", "b_%03d", "x/../%03d")
 	fill(t, bucket, want...)
 	_, err := listAll(t, bucket, "", source.ObjectsOptions{Store: s3.Store()})
-	require.ErrorContains(t, err, "Listers 1")
+	require.ErrorContains(t, err, "Listers: 1")
 	got, err := listAll(t, bucket, "", source.ObjectsOptions{Store: s3.Store(), Listers: 1})
 	require.NoError(t, err)
 	slices.Sort(want)
