@@ -126,8 +126,8 @@ func ExampleJSONLines() {
 	bucket := bucketOf(ctx, "events.jsonl", `{"kind":"start"}`+"\n"+`{"kind":`+"\n")
 	defer bucket.Close()
 	show(ctx, source.JSONLines[event](bucket, "events.jsonl"))
-	// Output: events.jsonl@0 = {Kind:start} events.jsonl@17 fails: object "events.jsonl" line 2
-	// (byte 17): json at byte 8: unexpected end of JSON input
+	// Output: events.jsonl@0 = {Kind:start}
+	// events.jsonl@17 fails: object "events.jsonl" line 2 (byte 17): json at byte 8: unexpected end of JSON input
 }
 
 // Another decoder than that of the standard library.
@@ -148,9 +148,9 @@ func ExampleJSONArray() {
 	bucket := bucketOf(ctx, "events.json", `[{"kind": "start"}, {"kind": 7}, {"kind": "end"}]`)
 	defer bucket.Close()
 	show(ctx, source.JSONArray[event](bucket, "events.json"))
-	// Output: events.json@1 = {Kind:start} events.json@20 fails: object "events.json" line 1 (byte
-	// 20): json at byte 10: json: cannot unmarshal number into Go struct field event.Kind of type
-	// string events.json@33 = {Kind:end}
+	// Output: events.json@1 = {Kind:start}
+	// events.json@20 fails: object "events.json" line 1 (byte 20): json at byte 10: json: cannot unmarshal number into Go struct field event.Kind of type string
+	// events.json@33 = {Kind:end}
 }
 
 func ExampleFlatten() {

@@ -198,6 +198,9 @@ func TestNetworkFaultsNeverLoseResults(t *testing.T) {
 		b := openS3(t, address, name)
 		fill(t, b, n)
 		for what, fault := range wireFaults() {
+			if testing.Short() && fault.says != "" {
+				continue // it ends when all retries have waited in real time
+			}
 			t.Run(what, func(t *testing.T) {
 				t.Parallel()
 				wire, bucket := newFront(t, address, name)
