@@ -181,7 +181,7 @@ func (c *chunk[T, R]) counts() journal.Counts {
 	return n
 }
 
-// start is the cursor from which reading the split yields item i first.
+// start is the cursor of item i: a reading of the split from there yields item i first.
 func (c *chunk[T, R]) start(i int) Cursor {
 	if i > 0 {
 		return c.items[i-1].Next

@@ -55,7 +55,7 @@ func newStage(ctx context.Context) stage {
 // detached returns a stage with the values of ctx that does not end with it.
 func detached(ctx context.Context) stage { return newStage(context.WithoutCancel(ctx)) }
 
-// callStage is detached for calls: they see the deadline of ctx.
+// callStage is detached, but keeps the deadline of ctx: calls can see how much time they have.
 func callStage(ctx context.Context) stage {
 	deadline, ok := ctx.Deadline()
 	if !ok {

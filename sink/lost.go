@@ -58,7 +58,7 @@ func (l losses) with(status, part string, c *chunk, cause error) losses {
 	return append(l, next)
 }
 
-// first is the error for a Write, nil without a loss.
+// first returns the error that Write returns after a loss, and nil if nothing was lost.
 func (l losses) first() error {
 	if len(l) == 0 {
 		return nil

@@ -15,9 +15,9 @@ import (
 
 // JSONLinesOptions tune JSONLines.
 type JSONLinesOptions[T any] struct {
-	// Decode makes a value of a line; it must not keep the line. nil: what json.Unmarshal makes of
-	// it, in little more than half of the time (names in tags of encoding/json/v2, like "embed",
-	// count). Called on the reading goroutine; an error or a panic fails the item.
+	// Decode turns a line into a value. It must not keep the line. The goroutines that read call
+	// it; an error or a panic fails the item. nil: a decoder with the results of json.Unmarshal, in
+	// little more than half of its time. (Tags of encoding/json/v2, such as "embed", have effect.)
 	Decode func(line []byte) (T, error)
 	// MaxRecord is the maximal size of a line in bytes; a longer one fails as an item. 0:
 	// DefaultMaxRecord.

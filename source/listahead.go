@@ -117,7 +117,7 @@ func (a *lookahead[T]) stop() {
 	a.work.Broadcast()
 }
 
-// planSplits adds the splits of the Plan, a few before there is a reader for them.
+// planSplits adds the splits of the Plan. It stays a few splits ahead of the readers.
 func (a *lookahead[T]) planSplits(ctx context.Context) {
 	err := a.guard(func() error {
 		for s, err := range a.plan.Splits(ctx) {

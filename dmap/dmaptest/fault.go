@@ -39,8 +39,8 @@ const (
 	Stall Kind = "stall"
 	// Slow waits for Fault.Delay, then continues; if the context ends first, it is Stall.
 	Slow Kind = "slow"
-	// Lost does the operation and returns an error nevertheless, as if the answer got lost. Of OpClose,
-	// OpDelete and OpCopy.
+	// Lost does the operation and returns an error nevertheless, as if the answer got lost. Of
+	// OpClose, OpDelete and OpCopy.
 	Lost Kind = "lost"
 	// Short ends a body after Fault.After bytes as if it were whole, or drops the rest of an
 	// OpWrite without an error.

@@ -40,7 +40,7 @@ func (g *Gauge) Now() int {
 	return g.now
 }
 
-// Peak is how many calls were in flight at most.
+// Peak returns the largest number of calls that were in flight at the same time.
 func (g *Gauge) Peak() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()

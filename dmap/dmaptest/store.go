@@ -34,7 +34,7 @@ func (s *store) ErrorAs(err error, i any) bool { return s.inner.ErrorAs(err, i) 
 // Close leaves the bucket below open.
 func (s *store) Close() error { return nil }
 
-// call runs do as one operation, with what faults do before and after it.
+// call runs do as one operation, and injects the faults for it before and after.
 func (s *store) call(ctx context.Context, op Op, key string, do func() error) error {
 	fault := s.faults.begin(op, key)
 	err := fault.before(ctx)

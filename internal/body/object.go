@@ -15,8 +15,8 @@ type Object struct {
 	ModTime time.Time     // zero: unknown
 	ETag    string        // empty: unknown. Only IfMatch compares it
 	Stall   time.Duration // the longest wait for a byte; 0: no limit
-	// IfMatch makes a request fail unless the object has that ETag; see source.StoreFeatures. nil: the
-	// store cannot.
+	// IfMatch makes a request fail unless the object has that ETag; see source.StoreFeatures. nil:
+	// the store cannot.
 	IfMatch func(as func(any) bool, etag string) bool
 	// Changed makes the error for an object that differs from the above, or that changes while it
 	// is read.

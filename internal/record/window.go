@@ -9,7 +9,8 @@ import (
 	"strconv"
 )
 
-// The initial size of the buffer is between these bounds. The buffer grows up to the longest record.
+// The initial size of the buffer is between these bounds. The buffer grows up to the longest
+// record.
 const (
 	minBuffer = 4 << 10
 	maxBuffer = 256 << 10

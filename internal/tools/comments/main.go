@@ -1,5 +1,5 @@
-// Command comments draws comments of the library at random, for a reader to judge whether each is clear at the first
-// reading. The seed is printed and repeats a draw.
+// Command comments draws comments of the library at random, for a reader to judge whether each is
+// clear at the first reading. The seed is printed and repeats a draw.
 //
 //	comments [-C repository] [-n 30] [-seed 7]
 package main
