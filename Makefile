@@ -25,6 +25,7 @@ build: ## compile everything
 
 test: .bin/testrun ## all tests of all modules under the race detector
 	@.bin/testrun $(RACE) $(TESTFLAGS) $(PACKAGES)
+	@.bin/testrun -run '^(TestListersShare|TestEachWrapperLists)' $(TESTFLAGS) ./source # skipped with -race
 	@$(MAKE) --no-print-directory test-tools
 
 short: .bin/testrun ## the same without the race detector and without what takes long

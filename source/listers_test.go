@@ -235,6 +235,7 @@ func TestEveryShapeOfKeysIsListedOnceByManyListers(t *testing.T) {
 // Which reader asks first is chance, so single runs differ: these bounds hold for each, what is
 // owed is the median's.
 func TestListersShareTheTimeOfASlowStoreAndWasteFewRequests(t *testing.T) {
+	skipWithRaceDetector(t)
 	if testing.Short() {
 		t.Skip("lists three million keys")
 	}

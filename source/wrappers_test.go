@@ -56,6 +56,7 @@ func bestOf(t *testing.T, keys []string, limit time.Duration, run listing) (best
 }
 
 func TestEachWrapperListsInTheTimeOfObjects(t *testing.T) {
+	skipWithRaceDetector(t)
 	type (
 		objects = dmap.Source[source.Object]
 		strings = dmap.Source[string]
