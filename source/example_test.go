@@ -147,10 +147,16 @@ func ExampleJSONArray() {
 	ctx := context.Background()
 	bucket := bucketOf(ctx, "events.json", `[{"kind": "start"}, {"kind": 7}, {"kind": "end"}]`)
 	defer bucket.Close()
-	show(ctx, source.JSONArray[event](bucket, "events.json"))
-	// Output: events.json@1 = {Kind:start}
-	// events.json@20 fails: object "events.json" line 1 (byte 20): json at byte 10: json: cannot unmarshal number into Go struct field event.Kind of type string
-	// events.json@33 = {Kind:end}
+	for item, err := range source.JSONArray[event](bucket, "events.json").Items(ctx) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(item.ID(), item.Value.Kind, "failed:", item.Err != nil) // the text is that of encoding/json
+	}
+	// Output:
+	// events.json@1 start failed: false
+	// events.json@20  failed: true
+	// events.json@33 end failed: false
 }
 
 func ExampleFlatten() {
