@@ -16,19 +16,20 @@ import (
 // touches the entries of its items, so entries need no lock. left is decremented with
 // acquire/release semantics: the worker that brings it to 0 sees every entry.
 type chunk[T, R any] struct {
-	run     *calls
-	split   *Split
-	items   []Item[T]
-	bytes   int64
-	from    Cursor  // the chunk settles the items after from
-	to      Cursor  // up to and including the item whose Next is to
-	before  []int64 // items that the source skipped right before each item; nil: none
-	skips   int64   // the same for a chunk without items, at the end of a split
-	calls   atomic.Int64
-	retries atomic.Int64
-	entries []entry[R]
-	keeps   bool // somebody reads results
-	left    atomic.Int32
+	run       *calls
+	split     *Split
+	items     []Item[T]
+	bytes     int64
+	from      Cursor  // the chunk settles the items after from
+	to        Cursor  // up to and including the item whose Next is to
+	before    []int64 // items that the source skipped right before each item; nil: none
+	skips     int64   // the same for a chunk without items, at the end of a split
+	calls     atomic.Int64
+	retries   atomic.Int64
+	entries   []entry[R]
+	positions []Position // of some results; the others are stale
+	keeps     bool       // somebody reads results
+	left      atomic.Int32
 
 	prev, next *chunk[T, R] // neighbors among the open chunks; guarded by inflight.mu
 }
@@ -109,8 +110,8 @@ func (c *chunk[T, R]) record(i, attempt int, value R, err error, elapsed time.Du
 }
 
 // outcomes returns the results of the settled items in source order, without the skipped ones, in
-// the space of buf, which is empty. Failures have their positions (Version, Start, Next); successes
-// have theirs only with positions set, because copying them costs time for every item.
+// the space of buf, which is empty. Failures have their position; successes
+// have theirs only with positions set, because it costs time for every item.
 func (c *chunk[T, R]) outcomes(buf []Result[R], positions bool) []Result[R] {
 	if !c.keeps {
 		return buf
@@ -129,7 +130,7 @@ func (c *chunk[T, R]) outcomes(buf []Result[R], positions bool) []Result[R] {
 		r.Value, r.Err, r.Elapsed = s.value, s.err, s.elapsed
 		r.Input = &item.Value
 		if positions || s.state == failed {
-			r.Version, r.Start, r.Next = c.split.Version, c.start(i), item.Next
+			r.At = c.position(i)
 		}
 		n++
 	}
@@ -147,7 +148,7 @@ func (c *chunk[T, R]) pending() []Pending {
 		at := c.interval(i)
 		p := Pending{
 			Info: c.info(i, int(s.attempt)), Input: &c.items[i].Value, Err: s.err,
-			Version: at.Version, Start: Cursor(at.From), Next: Cursor(at.To),
+			At: Position{Version: at.Version, Start: Cursor(at.From), Next: Cursor(at.To)},
 		}
 		if err := c.items[i].Err; p.Err == nil && err != nil { // else its zero value would pass for an input
 			p.Err = &ReadError{err}
@@ -179,6 +180,15 @@ func (c *chunk[T, R]) counts() journal.Counts {
 		}
 	}
 	return n
+}
+
+// position returns where to read item i again. It lies in memory of the chunk.
+func (c *chunk[T, R]) position(i int) *Position {
+	if len(c.positions) < len(c.items) {
+		c.positions = make([]Position, cap(c.items))
+	}
+	c.positions[i] = Position{c.split.Version, c.start(i), c.items[i].Next}
+	return &c.positions[i]
 }
 
 // start is the cursor of item i: a reading of the split from there yields item i first.

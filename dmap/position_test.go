@@ -42,12 +42,12 @@ func TestFailuresSayWhereToReadTheItemAgain(t *testing.T) {
 	require.EqualValues(t, 100, stats.Failed)
 	for _, r := range kept.results {
 		if r.Err == nil {
-			require.Zero(t, r.Next, "copied for a success of a run without a journal")
+			require.Nil(t, r.At, "copied for a success of a run without a journal")
 			continue
 		}
-		again := reread(t, src, r.Split, r.Version, r.Start)
+		again := reread(t, src, r.Split, r.At.Version, r.At.Start)
 		require.Equal(t, r.Offset, again.Offset)
-		require.Equal(t, again.Next, r.Next)
+		require.Equal(t, again.Next, r.At.Next)
 	}
 }
 
@@ -58,7 +58,7 @@ func TestResultsOfADurableRunSayWhereToReadTheItemAgain(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, kept.results, 100)
 	for _, r := range kept.results {
-		require.Equal(t, r.Offset, reread(t, src, r.Split, r.Version, r.Start).Offset)
+		require.Equal(t, r.Offset, reread(t, src, r.Split, r.At.Version, r.At.Start).Offset)
 	}
 }
 
@@ -78,9 +78,9 @@ func TestPendingItemsSayWhereToReadThemAgain(t *testing.T) {
 		require.ErrorIs(t, err, errBoom)
 		require.NotEmpty(t, kept.ended[0].Pending)
 		for _, p := range kept.ended[0].Pending {
-			again := reread(t, src, p.Split, p.Version, p.Start)
+			again := reread(t, src, p.Split, p.At.Version, p.At.Start)
 			require.Equal(t, p.Offset, again.Offset)
-			require.Equal(t, again.Next, p.Next)
+			require.Equal(t, again.Next, p.At.Next)
 		}
 	})
 }

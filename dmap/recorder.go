@@ -54,9 +54,7 @@ type Pending struct {
 	Input any   // a pointer to the item's value, *T
 	Err   error // of the last attempt, if there was one
 
-	// Version, Start and Next are as in [Result].
-	Version     string
-	Start, Next Cursor
+	At Position // where to read the item again
 }
 
 // Unread names the part of a source that a run did not read. The zero Unread says that the run read

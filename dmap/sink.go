@@ -13,10 +13,15 @@ type Result[R any] struct {
 	Input   any           // a pointer to the item's value, *T
 	Elapsed time.Duration // of the last call; for a batch that of the whole call
 
-	// Version, Start and Next say where to read the item again. In the split with the ID Info.Split
-	// and this Split.Version, a Read from Start yields the item before all others that are not
-	// skipped. Next is its Item.Next. A failed result has them; a success has them in a durable run
-	// only.
+	// At says where to read the item again. A failed result has it; a success has it in a durable run
+	// only, and nil in others.
+	At *Position
+}
+
+// Position is the place of an item in its source: in the split with the ID Info.Split and this
+// Split.Version, a Read from Start yields the item before all others that are not skipped. Next is
+// its Item.Next.
+type Position struct {
 	Version     string
 	Start, Next Cursor
 }

@@ -28,7 +28,7 @@ func FuzzRecordsReadBackAsTheyWereWritten(f *testing.F) {
 		info := dmap.Info{Key: key, Split: split, Offset: offset, Index: index, Attempt: 3}
 		ok := dmap.Result[[]string]{Info: info, Value: []string{key, text}, Input: &text}
 		start, next := dmap.Cursor{Key: text, Offset: index}, dmap.Cursor{Key: key}
-		bad := dmap.Result[[]string]{Info: info, Err: errors.New(text), Input: &text, Version: text, Start: start, Next: next}
+		bad := dmap.Result[[]string]{Info: info, Err: errors.New(text), Input: &text, At: &dmap.Position{Version: text, Start: start, Next: next}}
 		require.NoError(t, s.Write(t.Context(), []dmap.Result[[]string]{ok, bad}))
 		m := ended(t, bucket, s, dmap.Ending{})
 

@@ -71,7 +71,9 @@ func encode[R any](e *encoder, r *dmap.Result[R]) error {
 		err = rejected
 	}
 	item := itemOf(&r.Info)
-	item.Version, item.Start, item.Next = r.Version, convert.StoredCursor(r.Start), convert.StoredCursor(r.Next)
+	if at := r.At; at != nil {
+		item.Version, item.Start, item.Next = at.Version, convert.StoredCursor(at.Start), convert.StoredCursor(at.Next)
+	}
 	e.failure(&r.Info, &item, r.Elapsed, r.Input, err)
 	return rejected
 }
@@ -148,7 +150,7 @@ func (e *encoder) failure(info *dmap.Info, item *runfolder.Item, elapsed time.Du
 func (e *encoder) pending(p *dmap.Pending) {
 	c := &e.chunks[runfolder.Pending]
 	item := itemOf(&p.Info)
-	item.Version, item.Start, item.Next = p.Version, convert.StoredCursor(p.Start), convert.StoredCursor(p.Next)
+	item.Version, item.Start, item.Next = p.At.Version, convert.StoredCursor(p.At.Start), convert.StoredCursor(p.At.Next)
 	buf := runfolder.AppendItem(c.buf, &item)
 	if p.Err != nil {
 		buf = runfolder.AppendError(buf, errorClass(p.Err), errorText(p.Err), "")
