@@ -22,7 +22,7 @@ import (
 	"github.com/go-dmap/dmap/source"
 )
 
-// cloud lists keys as a store behind a network does: up to 1,000 an answer, after a while, behind a
+// cloud lists keys as a remote store does: up to 1,000 an answer, after a delay, starting after a
 // key if asked to.
 type cloud struct {
 	driver.Bucket // the rest is not called

@@ -13,7 +13,7 @@ import (
 	"github.com/go-dmap/dmap/source"
 )
 
-// sized are objects of so many bytes each, whose content tells their number.
+// sized are objects of the given sizes in bytes, whose content tells their number.
 func sized(t *testing.T, sizes ...int) []source.Object {
 	content := map[string]string{}
 	for i, size := range sizes {

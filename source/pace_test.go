@@ -15,8 +15,8 @@ import (
 	"github.com/go-dmap/dmap/source"
 )
 
-// slowBucket is a bucket of one object that gives so many bytes a second to each reader, in virtual
-// time.
+// slowBucket is a bucket of one object that gives each reader a fixed number of bytes a second, in
+// virtual time.
 func slowBucket(t *testing.T, data string, perSecond int64, latency time.Duration) *dmaptest.FaultBucket {
 	t.Helper()
 	bucket := dmaptest.NewFaultBucket(t, memory(t, map[string]string{"k": data}))
