@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/go-dmap/dmap/batch"
 	"github.com/go-dmap/dmap/internal/journal"
 )
 
@@ -16,20 +17,19 @@ import (
 // touches the entries of its items, so entries need no lock. left is decremented with
 // acquire/release semantics: the worker that brings it to 0 sees every entry.
 type chunk[T, R any] struct {
-	run       *calls
-	split     *Split
-	items     []Item[T]
-	bytes     int64
-	from      Cursor  // the chunk settles the items after from
-	to        Cursor  // up to and including the item whose Next is to
-	before    []int64 // items that the source skipped right before each item; nil: none
-	skips     int64   // the same for a chunk without items, at the end of a split
-	calls     atomic.Int64
-	retries   atomic.Int64
-	entries   []entry[R]
-	positions []Position // of some results; the others are stale
-	keeps     bool       // somebody reads results
-	left      atomic.Int32
+	run     *calls
+	split   *Split
+	items   []Item[T]
+	bytes   int64
+	from    Cursor  // the chunk settles the items after from
+	to      Cursor  // up to and including the item whose Next is to
+	before  []int64 // items that the source skipped right before each item; nil: none
+	skips   int64   // the same for a chunk without items, at the end of a split
+	calls   atomic.Int64
+	retries atomic.Int64
+	entries []entry[R]
+	keeps   bool // somebody reads results
+	left    atomic.Int32
 
 	prev, next *chunk[T, R] // neighbors among the open chunks; guarded by inflight.mu
 }
@@ -110,9 +110,8 @@ func (c *chunk[T, R]) record(i, attempt int, value R, err error, elapsed time.Du
 }
 
 // outcomes returns the results of the settled items in source order, without the skipped ones, in
-// the space of buf, which is empty. Failures have their position; successes
-// have theirs only with positions set, because it costs time for every item.
-func (c *chunk[T, R]) outcomes(buf []Result[R], positions bool) []Result[R] {
+// the space of buf, which is empty.
+func (c *chunk[T, R]) outcomes(buf []Result[R]) []Result[R] {
 	if !c.keeps {
 		return buf
 	}
@@ -129,12 +128,29 @@ func (c *chunk[T, R]) outcomes(buf []Result[R], positions bool) []Result[R] {
 		r.Key, r.Offset, r.Index, r.Attempt = item.Key, item.Offset, item.Index, int(s.attempt)
 		r.Value, r.Err, r.Elapsed = s.value, s.err, s.elapsed
 		r.Input = &item.Value
-		if positions || s.state == failed {
+		if s.state == failed {
 			r.At = c.position(i)
 		}
 		n++
 	}
 	return out[:n]
+}
+
+// asFailures returns those of results, the outcomes of c, that errs names by position, as failures.
+func (c *chunk[T, R]) asFailures(results []Result[R], errs batch.Errors) []Result[R] {
+	var out []Result[R]
+	n := -1 // position of item i in results
+	for i := range c.entries {
+		if s := c.entries[i].state; s != succeeded && s != failed {
+			continue
+		}
+		n++
+		if err := errs[n]; err != nil {
+			r := Result[R]{Info: results[n].Info, Err: err, Input: results[n].Input, Elapsed: results[n].Elapsed, At: c.position(i)}
+			out = append(out, r)
+		}
+	}
+	return out
 }
 
 // pending returns the items that have no outcome.
@@ -182,13 +198,9 @@ func (c *chunk[T, R]) counts() journal.Counts {
 	return n
 }
 
-// position returns where to read item i again. It lies in memory of the chunk.
+// position returns where to read item i again.
 func (c *chunk[T, R]) position(i int) *Position {
-	if len(c.positions) < len(c.items) {
-		c.positions = make([]Position, cap(c.items))
-	}
-	c.positions[i] = Position{c.split.Version, c.start(i), c.items[i].Next}
-	return &c.positions[i]
+	return &Position{c.split.Version, c.start(i), c.items[i].Next}
 }
 
 // start is the cursor of item i: a reading of the split from there yields item i first.

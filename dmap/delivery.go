@@ -1,6 +1,10 @@
 package dmap
 
-import "context"
+import (
+	"context"
+
+	"github.com/go-dmap/dmap/batch"
+)
 
 // delivery sends the results of settled chunks to the sinks and adds them to the commit window.
 type delivery[T, R any] struct {
@@ -27,9 +31,8 @@ func (d *delivery[T, R]) store(ctx context.Context, c *chunk[T, R]) {
 		defer d.durable.barrier.leave()
 	}
 	results := d.recycler.buffer()
-	// A sink of a durable run may store a success as a failure, which needs a position.
-	*results = c.outcomes(*results, d.durable.on())
-	rejections, ok := d.write(ctx, *results)
+	*results = c.outcomes(*results)
+	rejections, ok := d.write(ctx, c, *results)
 	d.recycler.written(results)
 	if ok {
 		d.settle(c, rejections)
@@ -47,16 +50,13 @@ func (d *delivery[T, R]) settle(c *chunk[T, R], rejections int64) {
 	d.durable.delivered(c.intervals(), counts)
 }
 
-// write sends results to the sinks and counts the successes that they could store only as failures.
-func (d *delivery[T, R]) write(ctx context.Context, results []Result[R]) (rejections int64, ok bool) {
+// write sends the results of c to the sinks and counts the successes that a sink rejected.
+func (d *delivery[T, R]) write(ctx context.Context, c *chunk[T, R], results []Result[R]) (rejections int64, ok bool) {
 	if len(results) == 0 {
 		return 0, true
 	}
-	rejected, ok := d.sinks.write(ctx, results)
+	rejected, ok := d.sinks.write(ctx, results, func(errs batch.Errors) []Result[R] { return c.asFailures(results, errs) })
 	for i, err := range rejected {
-		if i < 0 || i >= len(results) || results[i].Err != nil {
-			continue
-		}
 		rejections++
 		d.tally.shard(0).Add(-1)
 		if err := d.tally.fail(&ItemError{Info: results[i].Info, Err: err}); err != nil {

@@ -92,37 +92,45 @@ func (f *filler[T, R]) fill(ctx context.Context, c *chunk[T, R], limits batch.Li
 	if err != nil {
 		return true, err
 	}
-	defer func() { clear(space[len(c.items)-have:]) }() // skipped items, and those that do not fit
-	for i := range space[:n] {
-		item := &space[i]
-		if err = checkCursor(f.split, f.at, item); err != nil {
-			return true, err
-		}
-		switch skipped := item.Err != nil && errors.Is(item.Err, ErrSkip); {
-		case skipped:
-			f.r.tally.skip()
-			f.skips++
-		case !limits.Fits(len(c.items), c.bytes, item.Size):
-			return true, nil
-		default:
-			f.keep(c, item)
-		}
-		f.index++
-		f.at = item.Next
-	}
-	f.ended = n < some || f.at == s.To
-	return limits.Full(len(c.items), c.bytes), nil
+	full, err = f.keep(c, c.items[:have+n], limits)
+	clear(c.items[len(c.items) : have+some]) // skipped items, and those that do not fit
+	f.ended = !full && err == nil && (n < some || f.at == f.split.To)
+	return full || err != nil || limits.Full(len(c.items), c.bytes), err
 }
 
-// keep makes item the last one of c. It lies in the space after the items of c.
-func (f *filler[T, R]) keep(c *chunk[T, R], item *Item[T]) {
-	n := len(c.items)
-	c.items = c.items[:n+1]
-	if last := &c.items[n]; last != item { // items before this one were skipped
-		*last = *item
+// keep makes the items that are not skipped the items of c, up to the first that does not fit: then
+// full is true. items starts with those that c has. The loop runs for every item of a run, so local
+// variables hold its place.
+func (f *filler[T, R]) keep(c *chunk[T, R], items []Item[T], limits batch.Limits) (full bool, err error) {
+	kept, at := len(c.items), &f.at
+	for i := kept; i < len(items); i++ {
+		item := &items[i]
+		if err = checkCursor(f.split, *at, item); err != nil {
+			break
+		}
+		if item.Err != nil && errors.Is(item.Err, ErrSkip) {
+			f.r.tally.skip()
+			f.skips++
+		} else {
+			if full = !limits.Fits(kept, c.bytes, item.Size); full {
+				break
+			}
+			if kept < i { // items before this one were skipped
+				items[kept] = *item
+			}
+			items[kept].Index = f.index
+			c.bytes += item.Size
+			kept++
+			if f.skips > 0 || c.before != nil {
+				c.items = items[:kept]
+				c.skippedBefore(f.skips)
+				f.skips = 0
+			}
+		}
+		f.index++
+		at = &item.Next
 	}
-	c.items[n].Index = f.index
-	c.bytes += item.Size
-	c.skippedBefore(f.skips)
-	f.skips = 0
+	f.at = *at
+	c.items = items[:kept]
+	return full, err
 }

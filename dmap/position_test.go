@@ -42,23 +42,12 @@ func TestFailuresSayWhereToReadTheItemAgain(t *testing.T) {
 	require.EqualValues(t, 100, stats.Failed)
 	for _, r := range kept.results {
 		if r.Err == nil {
-			require.Nil(t, r.At, "copied for a success of a run without a journal")
+			require.Nil(t, r.At, "of a success")
 			continue
 		}
 		again := reread(t, src, r.Split, r.At.Version, r.At.Start)
 		require.Equal(t, r.Offset, again.Offset)
 		require.Equal(t, again.Next, r.At.Next)
-	}
-}
-
-func TestResultsOfADurableRunSayWhereToReadTheItemAgain(t *testing.T) {
-	src, kept := pieces{100, 70}, new(keep[int])
-	_, err := dmap.Map(t.Context(), src, failFives,
-		dmap.Options{RunID: "r", Tolerance: dmap.Tolerance{Count: 100}}, kept, new(diary))
-	require.NoError(t, err)
-	require.Len(t, kept.results, 100)
-	for _, r := range kept.results {
-		require.Equal(t, r.Offset, reread(t, src, r.Split, r.At.Version, r.At.Start).Offset)
 	}
 }
 

@@ -34,7 +34,6 @@ func (p *recycler[T, R]) done(c *chunk[T, R]) {
 	}
 	clear(c.items)
 	clear(c.entries)
-	clear(c.positions)
 	c.items, c.entries = c.items[:0], c.entries[:0]
 	c.split, c.run, c.before = nil, nil, nil
 	c.bytes, c.skips = 0, 0

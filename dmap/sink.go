@@ -13,8 +13,7 @@ type Result[R any] struct {
 	Input   any           // a pointer to the item's value, *T
 	Elapsed time.Duration // of the last call; for a batch that of the whole call
 
-	// At says where to read the item again. A failed result has it; a success has it in a durable run
-	// only, and nil in others.
+	// At says where to read a failed item again; nil if it succeeded.
 	At *Position
 }
 
@@ -36,9 +35,10 @@ type Sink[R any] interface {
 	// the slice, unless the sink is a BorrowingSink. The workers call it: serially, or at once if
 	// the sink is a ConcurrentSink. While Write blocks, its worker calls no function.
 	//
-	// An error ends the run, except batch.Errors: it says that Write took all results, but could
-	// store some successes only as failures (an output without a JSON form, say), by position in
-	// results. Those items count as failed.
+	// An error ends the run, except batch.Errors: it says that Write took all results but some
+	// successes, which it cannot store (an output without a JSON form, say), by their position in
+	// results. Those items count as failed with these errors, and the sink gets them again, as
+	// failures, in another Write, which must not reject them.
 	//
 	// ctx outlives the run's own context by Options.DrainTimeout, so that a canceled run can still
 	// save its results.

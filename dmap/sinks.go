@@ -55,27 +55,39 @@ func (s *sinkSet[R]) borrow() bool {
 	})
 }
 
-// write sends results to every sink; one that fails stops the run. It returns the successes that a
-// sink could store only as failures, and whether every sink has the results.
-func (s *sinkSet[R]) write(ctx context.Context, results []Result[R]) (rejected batch.Errors, ok bool) {
+// write sends results to every sink; one that fails stops the run. A sink that rejects successes
+// gets them again as failures, which asFailures makes. It returns the rejected ones by their
+// position in results, and whether every sink has the results.
+func (s *sinkSet[R]) write(ctx context.Context, results []Result[R], asFailures func(batch.Errors) []Result[R]) (rejected batch.Errors, ok bool) {
 	ok = true
 	for _, o := range s.list {
 		err := o.write(ctx, results)
-		if err == nil {
-			continue
-		}
-		var some batch.Errors
-		if errors.As(err, &some) {
+		if some, yes := rejections(results, err); yes {
 			if rejected == nil {
 				rejected = batch.Errors{}
 			}
 			maps.Copy(rejected, some)
-			continue
+			err = o.write(ctx, asFailures(some))
 		}
-		s.fail("write", err)
-		ok = false
+		if err != nil {
+			s.fail("write", err)
+			ok = false
+		}
 	}
 	return rejected, ok
+}
+
+// rejections returns the batch.Errors in err, if it names only successes of results.
+func rejections[R any](results []Result[R], err error) (some batch.Errors, ok bool) {
+	if err == nil || !errors.As(err, &some) || len(some) == 0 {
+		return nil, false
+	}
+	for i, e := range some {
+		if i < 0 || i >= len(results) || results[i].Err != nil || e == nil {
+			return nil, false
+		}
+	}
+	return some, true
 }
 
 // fail records the failure of a sink, which ends the run.

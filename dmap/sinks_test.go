@@ -79,18 +79,22 @@ func TestASinkThatCannotBeginKeepsTheRunFromStarting(t *testing.T) {
 	}
 }
 
-// pickySink keeps even values only.
+// pickySink rejects odd values, and keeps them only as failures.
 type pickySink struct{ keep[int] }
 
 func (p *pickySink) Write(ctx context.Context, results []dmap.Result[int]) error {
 	rejected := batch.Errors{}
 	for i, r := range results {
-		if r.Value%2 == 1 {
+		if r.Err == nil && r.Value%2 == 1 {
 			rejected[i] = errBoom
+			continue
+		}
+		if err := p.keep.Write(ctx, results[i:i+1]); err != nil {
+			return err
 		}
 	}
-	if err := p.keep.Write(ctx, results); err != nil || len(rejected) == 0 {
-		return err
+	if len(rejected) == 0 {
+		return nil
 	}
 	return rejected
 }
@@ -98,14 +102,41 @@ func (p *pickySink) Write(ctx context.Context, results []dmap.Result[int]) error
 func TestAResultThatASinkRejectsCountsAsFailedOnce(t *testing.T) {
 	same := func(_ context.Context, i int) (int, error) { return i, nil }
 	opts := dmap.Options{Tolerance: dmap.Tolerance{Count: 50}}
-	stats, err := dmap.Map(t.Context(), numbers(100), same, opts, dmap.Sink[int](&pickySink{}), &pickySink{})
+	var first, second pickySink
+	stats, err := dmap.Map(t.Context(), numbers(100), same, opts, dmap.Sink[int](&first), &second)
 	require.NoError(t, err)
 	require.EqualValues(t, 50, stats.Succeeded)
 	require.EqualValues(t, 50, stats.Failed)
+	for _, kept := range []*keep[int]{&first.keep, &second.keep} {
+		require.Len(t, kept.results, 100, "each item once")
+		for _, r := range kept.results {
+			require.Equal(t, r.Index%2 == 1, r.Err != nil)
+			require.Equal(t, r.Err != nil, r.At != nil, "a failure has its position")
+		}
+	}
 	opts.Tolerance.Count = 49
 	_, err = dmap.Map(t.Context(), numbers(100), same, opts, dmap.Sink[int](&pickySink{}))
 	require.ErrorIs(t, err, dmap.ErrTolerance)
 	require.ErrorIs(t, err, errBoom)
+}
+
+// alwaysRejects rejects a result that it may not reject.
+type alwaysRejects struct {
+	keep[int]
+	position int
+}
+
+func (a *alwaysRejects) Write(context.Context, []dmap.Result[int]) error {
+	return batch.Errors{a.position: errBoom}
+}
+
+func TestASinkThatRejectsAFailureOrNothingEndsTheRun(t *testing.T) {
+	for _, position := range []int{-1, 0, 1 << 20} { // no position of a result, a success and then a failure
+		_, err := dmap.Map(t.Context(), numbers(10), double, dmap.Options{}, dmap.Sink[int](&alwaysRejects{position: position}))
+		sinkErr, ok := errors.AsType[*dmap.SinkError](err)
+		require.True(t, ok, "%v", err)
+		require.Equal(t, "write", sinkErr.Op)
+	}
 }
 
 // exitSink ends the goroutine that writes to it, as a failed require in a test does.

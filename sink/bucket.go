@@ -134,8 +134,8 @@ func (f *BucketSink[R]) beginFile(ctx context.Context, r *run, resumed bool) err
 
 // Write encodes results and adds the records to the parts in memory; full parts are uploaded in the
 // background. It waits while too many parts are being uploaded. An output that cannot be encoded
-// becomes a FAILED record of class "encode", and its error is in the batch.Errors that Write
-// returns. A *LostError names records that are lost, of this call or of an earlier one.
+// has no record, and its error, of class "encode", is in the batch.Errors that Write returns. A
+// *LostError names records that are lost, of this call or of an earlier one.
 func (f *BucketSink[R]) Write(ctx context.Context, results []dmap.Result[R]) (err error) {
 	r := f.run.Load()
 	if r == nil {

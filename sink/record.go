@@ -57,25 +57,21 @@ func (e *encoder) reset() {
 	}
 }
 
-// encode appends the record of r. The error is that of an output that has no JSON form, whose
-// record says FAILED.
+// encode appends the record of r. The error is that of an output that has no JSON form, which has
+// no record then.
 func encode[R any](e *encoder, r *dmap.Result[R]) error {
-	err := r.Err
-	var rejected error
-	if err == nil {
-		cause := e.output(&r.Info, r.Elapsed, r.Input, &r.Value)
-		if cause == nil {
-			return nil
+	if r.Err == nil {
+		if err := e.output(&r.Info, r.Elapsed, r.Input, &r.Value); err != nil {
+			return &encodeError{err}
 		}
-		rejected = &encodeError{cause}
-		err = rejected
+		return nil
 	}
 	item := itemOf(&r.Info)
 	if at := r.At; at != nil {
 		item.Version, item.Start, item.Next = at.Version, convert.StoredCursor(at.Start), convert.StoredCursor(at.Next)
 	}
-	e.failure(&r.Info, &item, r.Elapsed, r.Input, err)
-	return rejected
+	e.failure(&r.Info, &item, r.Elapsed, r.Input, r.Err)
+	return nil
 }
 
 // itemOf is the head of the record of an item.

@@ -63,6 +63,9 @@ func TestAnOutputThatCannotBeEncodedCostsItsOwnItem(t *testing.T) {
 				require.True(t, ok, "%v", err)
 				require.Len(t, rejected, 1, "the engine is told, so that the item counts as failed")
 				require.ErrorContains(t, rejected[1], "encode the output: ")
+				again := row[any](1, nil) // what the engine writes then
+				again.Err = rejected[1]
+				require.NoError(t, f.Write(t.Context(), []dmap.Result[any]{again}))
 				m := ended(t, bucket, f, dmap.Ending{})
 
 				good := collect(t, results.Successes[any](t.Context(), bucket, m))

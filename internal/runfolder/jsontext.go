@@ -8,7 +8,25 @@ const hexDigits = "0123456789abcdef"
 // replaced by U+FFFD. HTML is not escaped; U+2028 and U+2029 are, as encoding/json does, because
 // some readers take them for line ends.
 func AppendString(dst []byte, s string) []byte {
+	dst, _ = appendQuoted(dst, s)
+	return dst
+}
+
+// appendQuoted is AppendString that also reports whether s is valid UTF-8.
+func appendQuoted(dst []byte, s string) (out []byte, valid bool) {
 	dst = append(dst, '"')
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			return appendUnusual(append(dst, s[:i]...), s[i:])
+		}
+	}
+	return append(append(dst, s...), '"'), true
+}
+
+// appendUnusual appends s, which begins with a character that may need an escape, and the closing
+// quote.
+func appendUnusual(dst []byte, s string) (out []byte, valid bool) {
+	valid = true
 	start := 0
 	for i := 0; i < len(s); {
 		c := s[i]
@@ -26,6 +44,7 @@ func AppendString(dst []byte, s string) []byte {
 		r, size := utf8.DecodeRuneInString(s[i:])
 		switch {
 		case r == utf8.RuneError && size == 1:
+			valid = false
 			dst = append(append(dst, s[start:i]...), `\ufffd`...)
 			start = i + size
 		case r == '\u2028' || r == '\u2029':
@@ -35,7 +54,7 @@ func AppendString(dst []byte, s string) []byte {
 		}
 		i += size
 	}
-	return append(append(dst, s[start:]...), '"')
+	return append(append(dst, s[start:]...), '"'), valid
 }
 
 // appendEscaped appends a quote, a backslash or a control character.

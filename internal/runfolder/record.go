@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"unicode/utf8"
 )
 
 // WholeObject is the offset of an item that is an object.
@@ -53,44 +52,49 @@ func ItemID(key string, offset int64) string {
 func AppendItem(dst []byte, it *Item) []byte {
 	dst = append(dst, `{"id":`...)
 	start := len(dst)
-	dst = AppendString(dst, it.Key)
+	dst, valid := appendQuoted(dst, it.Key)
 	key := dst[start : len(dst)-1] // without the closing quote
 	if it.Offset != WholeObject {
 		dst = append(dst[:len(dst)-1], '@')
 		dst = append(strconv.AppendInt(dst, it.Offset, 10), '"')
 	}
 	dst = append(append(append(dst, `,"key":`...), key...), '"')
-	dst = appendBase64(dst, `,"keyBase64":`, it.Key)
+	if !valid {
+		dst = appendBase64(dst, `,"keyBase64":"`, it.Key)
+	}
 	dst = strconv.AppendInt(append(dst, `,"offset":`...), it.Offset, 10)
-	dst = appendText(dst, `,"split":`, `,"splitBase64":`, it.Split)
-	dst = appendText(dst, `,"version":`, `,"versionBase64":`, it.Version)
-	dst = appendCursor(dst, `,"start":`, it.Start)
-	dst = appendCursor(dst, `,"next":`, it.Next)
+	if it.Split != "" {
+		dst = appendText(append(dst, `,"split":`...), `,"splitBase64":"`, it.Split)
+	}
+	if it.Version != "" {
+		dst = appendText(append(dst, `,"version":`...), `,"versionBase64":"`, it.Version)
+	}
+	dst = appendCursor(dst, `,"start":`, &it.Start)
+	dst = appendCursor(dst, `,"next":`, &it.Next)
 	dst = strconv.AppendInt(append(dst, `,"index":`...), it.Index, 10)
 	return strconv.AppendInt(append(dst, `,"attempts":`...), int64(it.Attempts), 10)
 }
 
-func appendText(dst []byte, field, twin, text string) []byte {
-	if text == "" {
+// appendText appends text, and its twin if it needs one.
+func appendText(dst []byte, twin, text string) []byte {
+	dst, valid := appendQuoted(dst, text)
+	if valid {
 		return dst
 	}
-	return appendBase64(AppendString(append(dst, field...), text), twin, text)
+	return appendBase64(dst, twin, text)
 }
 
 func appendBase64(dst []byte, field, text string) []byte {
-	if utf8.ValidString(text) {
-		return dst
-	}
-	return append(append(append(append(dst, field...), '"'), base64Of(text)...), '"')
+	return append(append(append(dst, field...), base64Of(text)...), '"')
 }
 
-func appendCursor(dst []byte, field string, c Cursor) []byte {
+func appendCursor(dst []byte, field string, c *Cursor) []byte {
 	if c.Key == "" && c.Offset == 0 {
 		return dst
 	}
 	dst = append(append(dst, field...), '{')
 	if c.Key != "" {
-		dst = appendBase64(AppendString(append(dst, `"key":`...), c.Key), `,"keyBase64":`, c.Key)
+		dst = appendText(append(dst, `"key":`...), `,"keyBase64":"`, c.Key)
 		if c.Offset != 0 {
 			dst = append(dst, ',')
 		}
