@@ -47,7 +47,8 @@ type durable struct {
 	every      time.Duration // Options.CommitEvery
 	committers map[string]Committer
 	fail       func(op string, err error) // reports a broken sink
-	quarantine *quarantine                // nil: no caution is needed
+	committed  func(number int64, n journal.Counts)
+	quarantine *quarantine // nil: no caution is needed
 
 	settledBefore journal.IntervalSet // by earlier processes
 	takenBefore   int64               // items that they took, for MaxItems
@@ -177,6 +178,7 @@ func (d *durable) append(ctx context.Context, record journal.Commit) {
 		d.fail("append", fmt.Errorf("commit %d: %w", record.Number, err))
 		return
 	}
+	d.committed(d.number, record.Counts)
 	d.number++
 }
 

@@ -32,8 +32,9 @@ type engine[T, R any] struct {
 // newEngine wires a run of checked arguments.
 func newEngine[T, R any](ctx context.Context, j job[T, R], plan Plan[T], spec RunSpec, sinks []Sink[R]) *engine[T, R] {
 	opts := spec.Options
+	log := newRunLog(opts)
 	e := &engine[T, R]{
-		spec: spec, clock: runClock{spec.Started}, stopper: newStopper(ctx, opts), tally: newTally(opts.Tolerance),
+		spec: spec, clock: runClock{spec.Started}, stopper: newStopper(ctx, opts, log), tally: newTally(opts.Tolerance, log),
 		done: make(chan struct{}),
 	}
 	pace := &pace{inBatches: j.inBatches, limits: spec.Batch, single: opts.AbandonAfter > 0}
@@ -46,7 +47,7 @@ func newEngine[T, R any](ctx context.Context, j job[T, R], plan Plan[T], spec Ru
 	})
 	e.stopper.halt = e.gate.Stop
 	e.sinks = newSinkSet(sinks, e.stopper)
-	e.durable = &durable{clock: e.clock, every: opts.CommitEvery, committers: e.sinks.committers(), fail: e.sinks.fail}
+	e.durable = &durable{clock: e.clock, every: opts.CommitEvery, committers: e.sinks.committers(), fail: e.sinks.fail, committed: log.committed}
 	recycler := &recycler[T, R]{off: !e.sinks.borrow() || opts.AbandonAfter > 0, lent: j.inBatches}
 	inflight := &inflight[T, R]{
 		gate: e.gate, tally: e.tally, calls: calls{e.stopper.calls.ctx, spec.RunID}, keeps: len(sinks) > 0,
@@ -100,6 +101,7 @@ func (e *engine[T, R]) open() (*Ending, error) {
 		e.workers.quarantine = e.durable.quarantine
 		e.tally.resume(progress.Counts)
 	}
+	e.stopper.log.started(e.spec, progress.Counts, progress.Number)
 	if err := e.begin(ctx, progress); err != nil {
 		ending := Ending{Stats: e.running(), Err: err, Unread: Unread{All: true}, Resumable: e.durable.on()}
 		_ = e.sinks.end(e.stopper.save.ctx, ending)

@@ -20,6 +20,7 @@ func (e *engine[T, R]) finish(readErr error) {
 	}
 	ending.Resumable = e.durable.on() && resumable(ending.Err)
 	e.final, e.err = stats, e.end(ending)
+	e.stopper.log.ended(e.final, e.err, ending.Resumable)
 }
 
 // end appends the final record and ends the run in the sinks, in the one that keeps the journal

@@ -57,7 +57,10 @@ type Options struct {
 	// process: it fails with PoisonError. 0: 3. Negative: never, for processes that are often
 	// killed from outside.
 	PoisonAfter int `json:"poisonAfter,omitempty"`
-	// Logger gets warnings (stuck calls, an exceeded tolerance). nil: none.
+	// Logger gets a line at the levels Info to Error when the run starts, resumes, and ends, when a
+	// call is stuck, a sink or a commit fails, at the first failure of each class, and when the
+	// failures reach 50 % and 90 % of the Tolerance; and at Debug one for each retry and commit. It
+	// is called from many goroutines, and a call waits for it. nil: none.
 	Logger *slog.Logger `json:"-"`
 }
 

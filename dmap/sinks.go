@@ -93,6 +93,7 @@ func rejections[R any](results []Result[R], err error) (some batch.Errors, ok bo
 // fail records the failure of a sink, which ends the run.
 func (s *sinkSet[R]) fail(op string, err error) {
 	failure := &SinkError{Op: op, Err: err}
+	s.stopper.log.sinkFailed(failure)
 	s.stopper.stop(failure)
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -3,7 +3,6 @@ package dmap
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,10 +11,10 @@ import (
 // stopper knows why and how a run stops. It owns the contexts of the run's stages and ends them in
 // order.
 type stopper struct {
-	runID  string
-	drain  time.Duration // Options.DrainTimeout
-	logger *slog.Logger
-	halt   func() // refuses new calls
+	runID string
+	drain time.Duration // Options.DrainTimeout
+	log   *runLog
+	halt  func() // refuses new calls
 
 	run   stage // the caller's context, until Run.Cancel
 	read  stage // ends when nothing more may be read
@@ -37,8 +36,8 @@ type stage struct {
 	cancel context.CancelCauseFunc
 }
 
-func newStopper(ctx context.Context, opts Options) *stopper {
-	s := &stopper{runID: opts.RunID, drain: opts.DrainTimeout, logger: opts.Logger, drained: make(chan struct{})}
+func newStopper(ctx context.Context, opts Options, log *runLog) *stopper {
+	s := &stopper{runID: opts.RunID, drain: opts.DrainTimeout, log: log, drained: make(chan struct{})}
 	s.run = newStage(ctx)
 	s.read = newStage(s.run.ctx)
 	s.calls = callStage(ctx)
@@ -75,7 +74,7 @@ func (s *stopper) stop(cause error) {
 	if !s.begin(cause) {
 		return
 	}
-	s.logger.Warn("dmap: the run stops", "run", s.runID, "cause", cause)
+	s.log.stopping(cause)
 	s.read.cancel(cause)
 	s.halt()
 	s.background.Go(func() { s.drainCalls(cause) })

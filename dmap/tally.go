@@ -18,6 +18,7 @@ type tally struct {
 	truncated atomic.Bool // MaxItems ended the reading
 	readAll   atomic.Bool // the source has ended, or MaxItems is reached
 
+	log   *runLog
 	mu    sync.Mutex
 	first []*ItemError // the first failures; guarded by mu
 }
@@ -31,8 +32,8 @@ type shard struct {
 
 const firstFailures = 10
 
-func newTally(t Tolerance) *tally {
-	c := &tally{}
+func newTally(t Tolerance, log *runLog) *tally {
+	c := &tally{log: log}
 	c.tolerance.Store(&t)
 	return c
 }
@@ -79,6 +80,7 @@ func (c *tally) fail(err *ItemError) error {
 		c.first = append(c.first, err)
 	}
 	c.mu.Unlock()
+	c.log.failed(err, c.tolerance.Load().used(c.settled()))
 	return c.exceeded()
 }
 

@@ -345,7 +345,10 @@ func (w *worker[T, R]) finish(i int, value R, err error, elapsed time.Duration) 
 		w.tally.skipped.Add(1)
 		w.settled++
 	}
-	return wait, next == unsettled && wait >= 0
+	if again = next == unsettled && wait >= 0; again {
+		w.stopper.log.retrying(c.info(i, attempt), err, wait)
+	}
+	return wait, again
 }
 
 // afterError decides what an error of a call means for its item: it has failed, is skipped, or

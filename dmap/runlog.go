@@ -1,0 +1,169 @@
+package dmap
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/go-dmap/dmap/internal/journal"
+)
+
+// runLog reports a run to its operator, in Options.Logger. It is safe for concurrent use, and
+// survives a panic of the Logger's Handler.
+type runLog struct {
+	logger *slog.Logger
+	runID  string
+
+	mu      sync.Mutex          // guards the fields below
+	classes map[string]struct{} // of the failures that it has reported
+	warned  int                 // the share of the tolerance that it has reported, in percent
+}
+
+const (
+	maxLoggedClasses = 100
+	maxLoggedText    = 1 << 10 // bytes of an error
+)
+
+func newRunLog(opts Options) *runLog {
+	return &runLog{logger: opts.Logger, runID: opts.RunID, classes: make(map[string]struct{})}
+}
+
+func (l *runLog) write(level slog.Level, message string, args ...any) {
+	_ = recovering(func() error {
+		l.logger.Log(context.Background(), level, "dmap: "+message, append([]any{"run", l.runID}, args...)...)
+		return nil
+	})
+}
+
+// wants reports whether lines of a level are read by anybody.
+func (l *runLog) wants(level slog.Level) (wanted bool) {
+	_ = recovering(func() error { wanted = l.logger.Enabled(context.Background(), level); return nil })
+	return wanted
+}
+
+// started reports the first process of a run, or one that resumes it after n.
+func (l *runLog) started(spec RunSpec, n journal.Counts, commits int64) {
+	if !spec.Resumed {
+		l.write(slog.LevelInfo, "run started", "source", spec.Source, "concurrency", spec.Options.MaxConcurrency)
+		return
+	}
+	l.write(slog.LevelInfo, "run resumed", "source", spec.Source, "concurrency", spec.Options.MaxConcurrency, "commits", commits,
+		"read", n.Read, "succeeded", n.Succeeded, "failed", n.Failed, "skipped", n.Skipped, "elapsed", n.Elapsed)
+}
+
+// committed reports a record of the journal.
+func (l *runLog) committed(number int64, n journal.Counts) {
+	if !l.wants(slog.LevelDebug) {
+		return
+	}
+	l.write(slog.LevelDebug, "commit written", "commit", number, "succeeded", n.Succeeded, "failed", n.Failed, "skipped", n.Skipped)
+}
+
+// sinkFailed reports an error of a sink, or of the journal.
+func (l *runLog) sinkFailed(err *SinkError) {
+	l.write(slog.LevelError, "sink failed", "op", err.Op, "error", loggedText(err.Err))
+}
+
+// stopping reports that the run stops early.
+func (l *runLog) stopping(cause error) {
+	l.write(slog.LevelWarn, "run stops", "cause", loggedText(cause))
+}
+
+// retrying reports an attempt that another follows.
+func (l *runLog) retrying(info Info, err error, wait time.Duration) {
+	if !l.wants(slog.LevelDebug) {
+		return
+	}
+	l.write(slog.LevelDebug, "call failed, will be retried", "item", info.ID(), "attempt", info.Attempt, "wait", wait, "error", loggedText(err))
+}
+
+// failed reports the first failure of each class, and when the failures reach half and nine tenths
+// of the tolerance, of which used is the share.
+func (l *runLog) failed(err *ItemError, used float64) {
+	if !l.wants(slog.LevelWarn) {
+		return
+	}
+	if class, first := l.firstOf(err); first {
+		l.write(slog.LevelWarn, "first failure of a class", "class", class, "item", err.Info.ID(), "attempt", err.Info.Attempt,
+			"error", loggedText(err.Err))
+	}
+	if share := l.reached(used); share > 0 {
+		l.write(slog.LevelWarn, "failures near the tolerance", "percentOfTolerance", share)
+	}
+}
+
+// firstOf returns the class of err, and whether it is new.
+func (l *runLog) firstOf(err *ItemError) (class string, first bool) {
+	l.mu.Lock()
+	full := len(l.classes) >= maxLoggedClasses
+	l.mu.Unlock()
+	if full {
+		return "", false
+	}
+	class = "error"
+	_ = isolated(func() error { class = clipText(Class(err.Err), 64); return nil })
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, known := l.classes[class]; known {
+		return class, false
+	}
+	l.classes[class] = struct{}{}
+	return class, true
+}
+
+// reached returns 50 or 90 when used has reached that share for the first time, else 0.
+func (l *runLog) reached(used float64) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, share := range []int{90, 50} {
+		if used*100 >= float64(share) && l.warned < share {
+			l.warned = share
+			return share
+		}
+	}
+	return 0
+}
+
+// ended reports the end of the run, or of this process if the run stays open.
+func (l *runLog) ended(s Stats, err error, open bool) {
+	args := []any{
+		"read", s.Read, "succeeded", s.Succeeded, "failed", s.Failed, "skipped", s.Skipped, "pending", s.Pending,
+		"calls", s.Calls, "retries", s.Retries, "elapsed", s.Elapsed, "open", open,
+	}
+	switch {
+	case err == nil:
+		l.write(slog.LevelInfo, "run ended", args...)
+	default:
+		l.write(slog.LevelError, "run ended with an error", append(args, "error", loggedText(err))...)
+	}
+}
+
+// used is the share of the tolerance that failed failures among of items have used: 1 when one more
+// failure may exceed it. It only serves the log; exceeded judges.
+func (t Tolerance) used(failed, of int64) float64 {
+	var share float64
+	if t.Count > 0 {
+		share = float64(failed) / float64(t.Count)
+	}
+	if t.Percentage > 0 && of >= t.minItems() {
+		share = max(share, float64(failed)*100/(t.Percentage*float64(of)))
+	}
+	return share
+}
+
+// loggedText is a bounded text of err, whose Error method may panic.
+func loggedText(err error) (text string) {
+	text = fmt.Sprintf("%T, whose Error method did not return", err)
+	_ = isolated(func() error { text = err.Error(); return nil })
+	return clipText(text, maxLoggedText)
+}
+
+// clipText returns at most n bytes of s.
+func clipText(s string, n int) string {
+	if len(s) > n {
+		return s[:n] + "..."
+	}
+	return s
+}
