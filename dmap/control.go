@@ -1,11 +1,9 @@
 package dmap
 
-import "fmt"
-
 // The methods of Run, without T and R.
 
 func (e *engine[T, R]) id() string             { return e.spec.RunID }
-func (e *engine[T, R]) cancel(cause error)     { e.stopper.run.cancel(cause) }
+func (e *engine[T, R]) cancel(cause error)     { e.stopper.cancelRun(cause) }
 func (e *engine[T, R]) suspend()               { e.stopper.stop(ErrSuspended) }
 func (e *engine[T, R]) setLimit(n int)         { e.gate.SetLimit(n) }
 func (e *engine[T, R]) setPaused(paused bool)  { e.gate.SetPaused(paused) }
@@ -31,7 +29,10 @@ func (e *engine[T, R]) stats() Stats {
 
 // running returns the Stats of a run that has not ended.
 func (e *engine[T, R]) running() Stats {
-	s := Stats{RunID: e.spec.RunID, Started: e.spec.Started, Elapsed: e.durable.elapsedBefore + e.clock.now()}
+	s := Stats{
+		RunID: e.spec.RunID, Started: e.spec.Started, Elapsed: e.durable.elapsedBefore + e.clock.now(),
+		State: StateRunning, Resumed: e.spec.Resumed,
+	}
 	e.tally.fill(&s)
 	s.Stuck = e.watchdog.overdue()
 	at := e.gate.State()
@@ -41,11 +42,5 @@ func (e *engine[T, R]) running() Stats {
 
 func (e *engine[T, R]) outcome() (Stats, error) {
 	<-e.done
-	if e.err != nil {
-		return e.final, inRun(e.spec.RunID, e.err)
-	}
-	return e.final, nil
+	return e.final, e.verdict.inRun(e.spec.RunID)
 }
-
-// inRun is err as the caller gets it.
-func inRun(id string, err error) error { return fmt.Errorf("dmap: run %s: %w", id, err) }

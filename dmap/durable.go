@@ -102,7 +102,7 @@ func (d *durable) run(ctx context.Context, drained <-chan struct{}) {
 		case <-drained:
 			return
 		case <-timer.C:
-			if !d.commit(ctx, false) {
+			if !d.commit(ctx, nil) {
 				return
 			}
 			timer.Reset(d.window())
@@ -120,8 +120,8 @@ func (d *durable) window() time.Duration {
 }
 
 // commit makes the window count. If that fails the run stops, and the items of the window run again
-// when the run resumes. last says that no call runs any more and that the run stops early.
-func (d *durable) commit(ctx context.Context, last bool) bool {
+// when the run resumes. stop says that no call runs any more, and why the run stops.
+func (d *durable) commit(ctx context.Context, stop *journal.Stop) bool {
 	if !d.on() {
 		return true
 	}
@@ -131,8 +131,8 @@ func (d *durable) commit(ctx context.Context, last bool) bool {
 		return false
 	}
 	record, any := d.closeWindow()
-	record.Clean = last
-	if !any && !last {
+	record.Clean, record.Stop = stop != nil, stop
+	if !any && stop == nil {
 		return true
 	}
 	if any {

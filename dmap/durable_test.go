@@ -344,7 +344,9 @@ func TestARunThatHasEndedIsNotRunAgain(t *testing.T) {
 	d.begun.Source = "5 numbers"
 	stats, err := dmap.Map(t.Context(), numbers(5), double, dmap.Options{RunID: "r"}, &d)
 	require.NoError(t, err)
-	require.Equal(t, d.ended.Stats, stats)
+	want := d.ended.Stats
+	want.State, want.EndedBefore = dmap.StateEnded, true
+	require.Equal(t, want, stats)
 	d.ended.Err = fmt.Errorf("%w: too many failures", dmap.ErrEnded)
 	_, err = dmap.Map(t.Context(), numbers(5), double, dmap.Options{RunID: "r"}, &d)
 	require.ErrorIs(t, err, dmap.ErrEnded)
@@ -360,6 +362,12 @@ func TestAChangedSpecNamesTheFieldsThatDiffer(t *testing.T) {
 	var changed *dmap.SpecError
 	require.ErrorAs(t, err, &changed)
 	require.Equal(t, []string{"source: 6 numbers, begun with 5 numbers", "MaxItems: 0, begun with 10", "Version: 2, begun with 1"}, changed.Fields)
+	require.ErrorContains(t, err, "use another RunID")
+	require.NotErrorIs(t, err, dmap.ErrOpen)
+	require.Equal(t, 78, dmap.ExitCode(err))
+	opts.MaxItems = 10
+	_, err = dmap.Map(t.Context(), numbers(5), double, opts, &d)
+	require.ErrorContains(t, err, "either call with the old one, or end the run with sink.End and redrive it with the new one")
 	opts.Version, opts.MaxItems, opts.MaxConcurrency, opts.Timeout = "1", 10, 3, time.Hour
 	_, err = dmap.Map(t.Context(), numbers(5), double, opts, &d)
 	require.NoError(t, err)

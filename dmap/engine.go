@@ -24,9 +24,9 @@ type engine[T, R any] struct {
 	durable  *durable
 	delivery *delivery[T, R]
 
-	done  chan struct{} // closed when the run has ended
-	final Stats         // once done
-	err   error         // once done
+	done    chan struct{} // closed when nothing of the run runs any more
+	final   Stats         // once done
+	verdict verdict       // once done
 }
 
 // newEngine wires a run of checked arguments.
@@ -69,19 +69,33 @@ func newEngine[T, R any](ctx context.Context, j job[T, R], plan Plan[T], spec Ru
 // start opens the run and starts its goroutines. After an error, or if the run has ended before,
 // nothing runs.
 func (e *engine[T, R]) start() error {
+	ctx := e.stopper.run.ctx
 	ended, err := e.open()
-	if err != nil || ended != nil {
-		err = errors.Join(err, e.durable.close())
-		e.stopper.release(err)
-		if ended != nil {
-			e.final, e.err = ended.Stats, ended.Err
-		}
-		close(e.stopper.drained)
-		close(e.done)
-		return err
+	if err == nil && ended == nil {
+		go e.run()
+		return nil
 	}
-	go e.run()
-	return nil
+	durable := e.durable.on() || refusedToOpen(err)
+	if closeErr := e.durable.close(); closeErr != nil {
+		err = errors.Join(err, closeErr)
+	}
+	if ended != nil {
+		e.storedEnd(ended)
+	}
+	if err != nil {
+		err = notStarted(ctx, err, durable).inRun(e.spec.RunID)
+	}
+	e.stopper.release(err)
+	close(e.stopper.drained)
+	close(e.done)
+	return err
+}
+
+// storedEnd makes the end of a run that had ended before that of this one.
+func (e *engine[T, R]) storedEnd(ended *Ending) {
+	e.final = ended.Stats
+	e.final.State, e.final.EndedBefore = StateEnded, true
+	e.verdict = verdict{err: ended.Err, reason: ended.Stats.Reason, state: StateEnded}
 }
 
 // open opens the journal, if a sink keeps one, and begins or resumes the run in the sinks. The
@@ -92,6 +106,9 @@ func (e *engine[T, R]) open() (*Ending, error) {
 	e.durable.log = log
 	if err != nil || ended != nil {
 		return ended, err
+	}
+	if ctx.Err() != nil && !progress.Resumed && log == nil {
+		return nil, context.Cause(ctx)
 	}
 	e.durable.number = progress.Number
 	if e.spec.Resumed = progress.Resumed; e.spec.Resumed {
@@ -104,6 +121,8 @@ func (e *engine[T, R]) open() (*Ending, error) {
 	e.stopper.log.started(e.spec, progress.Counts, progress.Number)
 	if err := e.begin(ctx, progress); err != nil {
 		ending := Ending{Stats: e.running(), Err: err, Unread: Unread{All: true}, Resumable: e.durable.on()}
+		v := notStarted(ctx, err, e.durable.on())
+		ending.Stats.State, ending.Stats.Reason = v.state, v.reason
 		_ = e.sinks.end(e.stopper.save.ctx, ending)
 		_ = e.sinks.endKeeper(e.stopper.save.ctx, ending)
 		return nil, err
@@ -154,7 +173,7 @@ func (e *engine[T, R]) readAll() error {
 		e.tally.readAll.Store(true)
 		e.judge()
 	case err == nil: // the end of the context may have ended the reading before it stopped the run
-		e.stopper.stop(context.Cause(e.stopper.read.ctx))
+		e.stopper.stop(e.stopper.ended())
 	}
 	return err
 }

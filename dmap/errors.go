@@ -8,10 +8,16 @@ import (
 	"time"
 )
 
-// Errors that callers branch on, with errors.Is.
+// Errors that callers branch on, with errors.Is. The error of a single item never matches an error
+// of a run, also if the function ran a nested run.
 var (
+	// ErrOpen is matched by the error of every run that the same call resumes: its context ended, it
+	// was suspended, its source or a sink broke. The error says why. ErrFenced and ErrSpecChanged do
+	// not match it, nor does a refused access, which a person must change first.
+	ErrOpen = errors.New("the run is open")
+
 	ErrTolerance = errors.New("tolerance for failed items exceeded")     // see ToleranceError
-	ErrCanceled  = errors.New("run canceled")                            // Run.Cancel without a cause
+	ErrCanceled  = errors.New("run canceled")                            // the run was ended by Run.Cancel
 	ErrGoexit    = errors.New("the function ended its goroutine")        // runtime.Goexit in a call; not retried
 	ErrStuck     = errors.New("the call ran on after its context ended") // abandoned: Options.AbandonAfter
 	ErrInternal  = errors.New("internal error")                          // a bug in dmap: the counts do not add up
@@ -54,8 +60,13 @@ type ItemError struct {
 
 func (e *ItemError) Error() string { return fmt.Sprintf("%s: %v", e.ID(), e.Err) }
 
-// Unwrap returns the cause.
-func (e *ItemError) Unwrap() error { return e.Err }
+// Unwrap returns the cause, without what it holds of nested runs: see Err for all of it.
+func (e *ItemError) Unwrap() error {
+	if e.Err == nil {
+		return nil
+	}
+	return &itemCause{e.Err}
+}
 
 // SourceError says that the source could not be read further. The items read before it have been
 // processed.

@@ -1,35 +1,41 @@
 package dmap
 
 import (
-	"errors"
 	"fmt"
+
+	"github.com/go-dmap/dmap/internal/journal"
 )
 
 // finish runs after the last call. It delivers settled items, flushes the sinks, writes the last
-// commit, checks the counts, and ends the run in the sinks.
+// commit, checks the counts, and ends the run in the sinks, or leaves it open.
 func (e *engine[T, R]) finish(readErr error) {
 	ctx := e.stopper.save.ctx
 	pending := e.delivery.collect(ctx)
 	e.sinks.flush(ctx)
-	e.durable.commit(ctx, e.stopper.stopping.Load())
+	e.durable.commit(ctx, e.stop(e.judged(readErr, Stats{})))
 	stats := e.running()
 	stats.Pending = int64(len(pending))
-	ending := Ending{Stats: stats, Pending: pending, Err: e.verdict(readErr, stats)}
-	if ending.Err != nil && !e.tally.readAll.Load() {
+	v := e.judged(readErr, stats)
+	stats.State, stats.Reason = v.state, v.reason
+	ending := Ending{Stats: stats, Pending: pending, Err: v.err, Resumable: v.state == StateOpen}
+	if v.err != nil && !e.tally.readAll.Load() {
 		ending.Unread = e.reader.unread()
 	}
-	ending.Resumable = e.durable.on() && resumable(ending.Err)
-	e.final, e.err = stats, e.end(ending)
-	e.stopper.log.ended(e.final, e.err, ending.Resumable)
+	e.verdict = e.end(ending, v)
+	e.final = stats
+	e.final.State, e.final.Reason = e.verdict.state, e.verdict.reason
+	e.stopper.log.ended(e.final, e.verdict.err)
 }
 
 // end appends the final record and ends the run in the sinks, in the one that keeps the journal
-// last. It returns the error of the run. If a step fails a run with a journal stays open.
-func (e *engine[T, R]) end(ending Ending) error {
+// last. If a step fails a run with a journal stays open.
+func (e *engine[T, R]) end(ending Ending, v verdict) verdict {
 	ctx := e.stopper.save.ctx
 	failed := func(err error) {
 		if err != nil {
-			ending.Err, ending.Resumable = errors.Join(ending.Err, err), e.durable.on()
+			v = v.failedWith(err, e.durable.on())
+			ending.Err, ending.Resumable = v.err, v.state == StateOpen
+			ending.Stats.State, ending.Stats.Reason = v.state, v.reason
 		}
 	}
 	if !ending.Resumable {
@@ -38,35 +44,29 @@ func (e *engine[T, R]) end(ending Ending) error {
 	failed(e.sinks.end(ctx, ending))
 	failed(e.sinks.endKeeper(ctx, ending))
 	failed(e.durable.close())
-	return ending.Err
+	return v
 }
 
-// resumable reports whether a run that ends with err stays open for a call with the same RunID. It
-// does unless somebody decided its end: the source ended, the tolerance was exceeded, or the run
-// was canceled.
-func resumable(err error) bool {
-	var source *SourceError
-	var sink *SinkError
-	return errors.Is(err, ErrSuspended) || errors.Is(err, ErrInternal) || errors.As(err, &source) || errors.As(err, &sink)
-}
-
-// verdict is the error of the run: why it stopped, the errors of its source and sinks, or that too
-// many items failed.
-func (e *engine[T, R]) verdict(readErr error, s Stats) error {
-	cause := e.stopper.why()
-	errs := []error{cause}
-	for _, err := range e.sinks.failures() {
-		if err != cause {
-			errs = append(errs, err)
-		}
+// judged is the end of the run with the counts of s.
+func (e *engine[T, R]) judged(readErr error, s Stats) verdict {
+	d := evidence{
+		durable: e.durable.on(), truncated: e.tally.truncated.Load(),
+		cause: e.stopper.why(), canceled: e.stopper.canceledBy(), source: readErr, sinks: e.sinks.failures(),
 	}
-	errs = append(errs, readErr)
-	if cause == nil {
-		errs = append(errs, e.tally.exceeded())
+	if d.cause == nil {
+		d.exceeded = e.tally.exceeded()
 	}
 	if sum := s.Succeeded + s.Failed + s.Skipped + s.Pending; sum != s.Read {
-		errs = append(errs, fmt.Errorf("%w: read %d items, but %d succeeded, %d failed, %d skipped, %d are pending", ErrInternal,
-			s.Read, s.Succeeded, s.Failed, s.Skipped, s.Pending))
+		d.sum = fmt.Errorf("%w: read %d items, but %d succeeded, %d failed, %d skipped, %d are pending", ErrInternal,
+			s.Read, s.Succeeded, s.Failed, s.Skipped, s.Pending)
 	}
-	return errors.Join(errs...)
+	return d.judged()
+}
+
+// stop is what the last commit says about v: nil if the run neither stopped early nor stays open.
+func (e *engine[T, R]) stop(v verdict) *journal.Stop {
+	if v.state != StateOpen && !e.stopper.stopping.Load() {
+		return nil
+	}
+	return &journal.Stop{Reason: v.reason, Error: textOf(v.err)}
 }

@@ -14,9 +14,16 @@ import (
 //
 // fn is called from many goroutines, at most Options.MaxConcurrency at once. Its error, panic or
 // Goexit fails its item; the run fails when more items failed than Options.Tolerance allows. Stats
-// are filled whenever the run has started. The error is nil or matches the reason for the end of
-// the run: ErrTolerance (*ToleranceError), *SourceError, *SinkError, or the cause of ctx. Wrong
-// arguments are reported all at once, before anything is read or written.
+// are filled whenever the run has started.
+//
+// The error is nil after success. Otherwise it matches the reason: ErrTolerance (*ToleranceError),
+// *SourceError, *SinkError, ErrCanceled, or the cause of ctx. It also matches ErrOpen if the same
+// call resumes the run, which needs a sink with a journal, such as sink.Bucket. A run that has
+// succeeded before is not run again: Map returns its Stats. Wrong arguments are reported all at
+// once, before anything is read or written. [ExitCode] sorts all of these for programs.
+//
+// The end of ctx interrupts the calls in flight and leaves the run open. With the cause
+// ErrSuspended they get Options.DrainTimeout to return first.
 func Map[T, R any](ctx context.Context, src Source[T], fn func(context.Context, T) (R, error), opts Options, sinks ...Sink[R]) (Stats, error) {
 	run, err := Start(ctx, src, fn, opts, sinks...)
 	if err != nil {
@@ -62,13 +69,13 @@ func launch[T, R any](ctx context.Context, j job[T, R], src Source[T], limits ba
 		errs = append(errs, checked(fmt.Sprintf("sink %d", i), s))
 	}
 	if err := errors.Join(errs...); err != nil {
-		return nil, err
+		return nil, &callError{err}
 	}
 	opts = opts.withDefaults()
 	spec := specOf(src, opts, limits, runClock{time.Now()})
 	e := newEngine(ctx, j, PlanOf(src), spec, sinks)
 	if err := e.start(); err != nil {
-		return nil, inRun(opts.RunID, err)
+		return nil, err
 	}
 	return &Run{e}, nil
 }

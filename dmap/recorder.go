@@ -36,14 +36,14 @@ type Committer interface {
 	Restore(ctx context.Context, states []json.RawMessage) error
 }
 
-// Ending describes a run that has ended.
+// Ending describes the end of a run in this process. Stats.State says whether the run has ended or
+// is open, and Stats.Reason says why.
 type Ending struct {
 	Stats   Stats
 	Err     error     // what the run returns; nil: it succeeded
 	Pending []Pending // items that were read and never settled; bounded by concurrency and chunks, not by the source
 	Unread  Unread    // the part of the source that was not read
-	// Resumable says that a call with the same RunID resumes the run, so its final record must not
-	// be written.
+	// Resumable says that the run is open (StateOpen), so its final record must not be written.
 	Resumable bool
 }
 

@@ -54,18 +54,15 @@ func (r *Run) Pause() { r.control.setPaused(true) }
 // Resume ends a Pause.
 func (r *Run) Resume() { r.control.setPaused(false) }
 
-// Cancel ends the run as if the context given to Start had been canceled with cause; nil:
-// ErrCanceled. It does not wait.
-func (r *Run) Cancel(cause error) {
-	if cause == nil {
-		cause = ErrCanceled
-	}
-	r.control.cancel(cause)
-}
+// Cancel interrupts the calls in flight and ends the run: no call with the same RunID resumes it,
+// only a redrive that allows it. Wait returns an error that matches ErrCanceled, and cause unless
+// it is nil. To stop a run that is to be resumed use Suspend, or end the context given to Start.
+// Cancel does not wait.
+func (r *Run) Cancel(cause error) { r.control.cancel(cause) }
 
-// Suspend stops the run so that a call with the same RunID resumes it, if it has a journal: no new
-// call starts, calls in flight get Options.DrainTimeout to return, settled items are committed, and
-// Wait returns ErrSuspended. It does not wait.
+// Suspend stops the run and leaves it open: no new call starts, calls in flight get
+// Options.DrainTimeout to return, settled items are committed, and Wait returns ErrSuspended. It
+// does not wait.
 func (r *Run) Suspend() { r.control.suspend() }
 
 // Done is closed when the run has ended and nothing of it runs any more.

@@ -127,10 +127,10 @@ func (l *runLog) reached(used float64) int {
 }
 
 // ended reports the end of the run, or of this process if the run stays open.
-func (l *runLog) ended(s Stats, err error, open bool) {
+func (l *runLog) ended(s Stats, err error) {
 	args := []any{
 		"read", s.Read, "succeeded", s.Succeeded, "failed", s.Failed, "skipped", s.Skipped, "pending", s.Pending,
-		"calls", s.Calls, "retries", s.Retries, "elapsed", s.Elapsed, "open", open,
+		"calls", s.Calls, "retries", s.Retries, "elapsed", s.Elapsed, "state", s.State, "reason", s.Reason,
 	}
 	switch {
 	case err == nil:

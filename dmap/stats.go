@@ -2,6 +2,16 @@ package dmap
 
 import "time"
 
+// State says whether a run works, is open, or has ended.
+type State string
+
+// The states of a run.
+const (
+	StateRunning State = "running" // this process works on the run
+	StateOpen    State = "open"    // a call with the same RunID resumes the run
+	StateEnded   State = "ended"   // no call resumes the run: Stats.Reason says whether it succeeded
+)
+
 // Stats counts a run. At the end Read = Succeeded + Failed + Skipped + Pending; before that Pending
 // is computed from the other four.
 type Stats struct {
@@ -21,4 +31,19 @@ type Stats struct {
 	Truncated bool          `json:"truncated"` // MaxItems ended the run before the source did
 	Started   time.Time     `json:"started"`   // of this process
 	Elapsed   time.Duration `json:"elapsed"`   // ns; so far, or of the whole run, in all its processes
+
+	State State `json:"state"`
+	// Reason says why the run is open or has ended. Ended: "succeeded", "max items", "tolerance",
+	// "canceled" (Run.Cancel), "end" (sink.End). Open: "suspended", "context" (of the caller),
+	// "source", "sink", "fenced" (another process has the run), "changed" (ErrSpecChanged),
+	// "internal". A run without a journal ends with its call, also for a reason of the second list.
+	// Empty while it runs.
+	Reason string `json:"reason,omitempty"`
+	// Resumed says that an earlier process began the run.
+	Resumed bool `json:"resumed,omitempty"`
+	// EndedBefore says that the run had ended before this call, which returned its stored end and
+	// called nothing.
+	EndedBefore bool `json:"endedBefore,omitempty"`
+	// Redrives counts the redrives that the run has begun.
+	Redrives int `json:"redrives,omitempty"`
 }

@@ -2,7 +2,6 @@ package dmap
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,18 +15,23 @@ type stopper struct {
 	log   *runLog
 	halt  func() // refuses new calls
 
-	run   stage // the caller's context, until Run.Cancel
-	read  stage // ends when nothing more may be read
-	calls stage // ends when calls are interrupted
-	sinks stage // of writes and commits while calls run
-	save  stage // of what sinks do after the last call
+	outer *callContext // the call of another run that this run is nested in; nil: none
+	run   stage        // the caller's context, until Run.Cancel
+	read  stage        // ends when nothing more may be read
+	calls stage        // ends when calls are interrupted
+	sinks stage        // of writes and commits while calls run
+	save  stage        // of what sinks do after the last call
 
 	stopping   atomic.Bool
 	drained    chan struct{}  // closed when no call runs any more
 	background sync.WaitGroup // goroutines that bound the time of a stage
 
-	mu    sync.Mutex
-	cause error // why the run stops; the first wins. Guarded by mu
+	cancelOnce sync.Once
+	cancels    chan struct{} // closed by Run.Cancel
+
+	mu       sync.Mutex
+	cause    error // why the run stops; the first wins. Guarded by mu
+	canceled error // by Run.Cancel; guarded by mu
 }
 
 // stage is a context that the stopper can end.
@@ -37,7 +41,11 @@ type stage struct {
 }
 
 func newStopper(ctx context.Context, opts Options, log *runLog) *stopper {
-	s := &stopper{runID: opts.RunID, drain: opts.DrainTimeout, log: log, drained: make(chan struct{})}
+	s := &stopper{
+		runID: opts.RunID, drain: opts.DrainTimeout, log: log,
+		drained: make(chan struct{}), cancels: make(chan struct{}),
+	}
+	s.outer, _ = ctx.Value(infoKey{}).(*callContext)
 	s.run = newStage(ctx)
 	s.read = newStage(s.run.ctx)
 	s.calls = callStage(ctx)
@@ -68,8 +76,8 @@ func callStage(ctx context.Context) stage {
 	}}
 }
 
-// stop ends the run early: no reading, no new calls. Calls in flight get the drain timeout, or none
-// if the run was canceled. The first cause wins.
+// stop stops the run early: no reading, no new calls. Calls in flight get the drain timeout, or
+// none if the run was canceled or its context ended. The first cause wins.
 func (s *stopper) stop(cause error) {
 	if !s.begin(cause) {
 		return
@@ -99,26 +107,86 @@ func (s *stopper) why() error {
 	return s.cause
 }
 
-// drainCalls bounds the time that calls in flight have, and after that the time of writes if the
-// run was canceled.
-func (s *stopper) drainCalls(cause error) {
-	timer := time.NewTimer(s.drain)
-	defer timer.Stop()
-	interrupt := s.run.ctx.Done()
-	if errors.Is(context.Cause(s.run.ctx), ErrSuspended) {
-		interrupt = nil
+// cancelRun is Run.Cancel: it ends the run, unless the run stops for another reason that ends it.
+func (s *stopper) cancelRun(cause error) {
+	s.cancelOnce.Do(func() {
+		if cause == nil {
+			cause = ErrCanceled
+		}
+		if !matches(cause, ErrCanceled) {
+			cause = &canceledError{cause}
+		}
+		s.mu.Lock()
+		s.canceled = cause
+		s.mu.Unlock()
+		close(s.cancels)
+		s.run.cancel(cause)
+	})
+}
+
+// canceledError is the cause of a Cancel. It matches ErrCanceled too.
+type canceledError struct{ error }
+
+func (e *canceledError) Unwrap() error { return e.error }
+
+// Is reports whether target is ErrCanceled.
+func (e *canceledError) Is(target error) bool { return target == ErrCanceled }
+
+// canceledBy returns the cause of the first Cancel, nil if there was none.
+func (s *stopper) canceledBy() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.canceled
+}
+
+// ended returns why the context of the run has ended. A nested run does not match the errors of the
+// run that it is nested in.
+func (s *stopper) ended() error {
+	cause := context.Cause(s.run.ctx)
+	if s.outer != nil && s.outer.Err() != nil && s.canceledBy() == nil {
+		return &itemCause{cause}
 	}
+	return cause
+}
+
+// drainCalls bounds the time that calls in flight have, and after that the time of writes if the
+// run was canceled or its context ended.
+func (s *stopper) drainCalls(cause error) {
+	s.awaitDrain()
 	select {
-	case <-interrupt:
-	case <-timer.C:
 	case <-s.drained:
 		return
+	default:
 	}
 	s.calls.cancel(cause)
 	select {
 	case <-s.run.ctx.Done():
 		s.bound(s.sinks, cause)
 	case <-s.drained:
+	}
+}
+
+// awaitDrain waits until no call runs any more, or until those that do must be interrupted: the
+// drain timeout has passed, the run was canceled, or its context ended with another cause than
+// ErrSuspended.
+func (s *stopper) awaitDrain() {
+	timer := time.NewTimer(s.drain)
+	defer timer.Stop()
+	over := s.run.ctx.Done()
+	for {
+		select {
+		case <-s.drained:
+			return
+		case <-timer.C:
+			return
+		case <-s.cancels:
+			return
+		case <-over:
+			if !matches(s.ended(), ErrSuspended) {
+				return
+			}
+			over = nil
+		}
 	}
 }
 
@@ -139,7 +207,7 @@ func (s *stopper) onCancel(f func(cause error)) (disarm func()) {
 	called := make(chan struct{})
 	stop := context.AfterFunc(s.run.ctx, func() {
 		defer close(called)
-		f(context.Cause(s.run.ctx))
+		f(s.ended())
 	})
 	return func() {
 		if !stop() {

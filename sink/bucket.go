@@ -238,7 +238,7 @@ func (f *BucketSink[R]) newManifest(r *run, end dmap.Ending) *runfolder.Manifest
 	if r.journal != nil {
 		m.Commits = r.journal.state.next()
 	}
-	m.Status = status(end.Err)
+	m.Status, m.Reason = status(end), end.Stats.Reason
 	if end.Err != nil {
 		m.Error = errorText(end.Err)
 	}

@@ -36,7 +36,7 @@ func (s journalState) compacted(c journal.Commit) (record runfolder.CommitRecord
 	p := merged.progress()
 	record = runfolder.CommitRecord{
 		From: from, Number: c.Number, Settled: convert.Each(p.Settled, storedInterval),
-		Counts: storedCounts(p.Counts), States: p.States, Clean: p.Clean,
+		Counts: storedCounts(p.Counts), States: p.States, Clean: p.Clean, Stop: single.Stop,
 	}
 	if from == 0 {
 		record.Attempted = convert.Each(p.Trials, storedAttempt)
@@ -53,6 +53,9 @@ func segmentOf(c journal.Commit) runfolder.CommitRecord {
 	r := runfolder.CommitRecord{
 		From: c.Number, Number: c.Number, Settled: convert.Each(c.Settled, storedInterval),
 		Counts: storedCounts(c.Counts), Clean: c.Clean,
+	}
+	if c.Stop != nil {
+		r.Stop = &runfolder.Stop{Reason: clip(c.Stop.Reason, maxClass), Error: clip(c.Stop.Error, maxErrorText)}
 	}
 	for sink, state := range c.States {
 		if r.States == nil {

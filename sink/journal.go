@@ -31,6 +31,9 @@ func (f *BucketSink[R]) OpenJournal(ctx context.Context, spec dmap.RunSpec) (log
 	if f.opts.Express {
 		return nil, p, nil, nil
 	}
+	if ctx.Err() != nil {
+		return nil, p, nil, context.Cause(ctx)
+	}
 	r, err := f.newRun(spec)
 	if err != nil {
 		return nil, p, nil, err
@@ -123,11 +126,40 @@ func (f *BucketSink[R]) storedEnd(ctx context.Context, r *run) (*dmap.Ending, er
 	if err != nil {
 		return nil, fmt.Errorf("sink: %w", err)
 	}
-	end := &dmap.Ending{Stats: convert.Stats(m.RunID, m.Stats), Unread: convert.Unread(m.Unread)}
-	if m.Status != runfolder.StatusSucceeded {
-		end.Err = fmt.Errorf("%w: %s: %s: see %q", dmap.ErrEnded, m.Status, m.Error, r.folder+runfolder.ManifestName(m.Redrive))
+	return &dmap.Ending{
+		Stats: convert.EndedStats(m), Unread: convert.Unread(m.Unread),
+		Err: storedError(m, r.folder+runfolder.ManifestName(m.Redrive)),
+	}, nil
+}
+
+// storedError is what a call returns for a run that has ended, by the manifest under key: nil if it
+// succeeded.
+func storedError(m *runfolder.Manifest, key string) error {
+	if m.Status == runfolder.StatusSucceeded {
+		return nil
 	}
-	return end, nil
+	return &endedError{m.Status, m.Reason, m.Error, key}
+}
+
+// endedError is the stored end of a run that did not succeed. It matches dmap.ErrEnded, and what the
+// call that ended the run returned: dmap.ErrTolerance or dmap.ErrCanceled.
+type endedError struct{ status, reason, text, manifest string }
+
+func (e *endedError) Error() string {
+	return fmt.Sprintf("%v: %s: %s: see %q", dmap.ErrEnded, e.status, e.text, e.manifest)
+}
+
+func (e *endedError) Is(target error) bool {
+	switch target {
+	case dmap.ErrEnded:
+		return true
+	case dmap.ErrTolerance:
+		return e.reason == "tolerance"
+	case dmap.ErrCanceled:
+		return e.status == runfolder.StatusCanceled
+	default:
+		return false
+	}
 }
 
 // Append writes the next record.

@@ -13,15 +13,19 @@ import (
 	"github.com/go-dmap/dmap/internal/runfolder"
 )
 
-// status tells a canceled run from a failed one: the errors of the engine itself have their own
-// types.
-func status(err error) string {
+// status is the status of a run that has ended. An Ending without a reason is judged by its error.
+func status(end dmap.Ending) string {
 	var tolerance *dmap.ToleranceError
 	var source *dmap.SourceError
 	var sink *dmap.SinkError
+	err := end.Err
 	switch {
 	case err == nil:
 		return runfolder.StatusSucceeded
+	case end.Stats.Reason == "canceled", end.Stats.Reason == "suspended", end.Stats.Reason == "context":
+		return runfolder.StatusCanceled
+	case end.Stats.Reason != "":
+		return runfolder.StatusFailed
 	case errors.As(err, &tolerance), errors.As(err, &source), errors.As(err, &sink), errors.Is(err, dmap.ErrInternal):
 		return runfolder.StatusFailed
 	default:

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/dmap/dmaptest"
@@ -77,11 +78,11 @@ func TestARunWithThousandCallsAtOnceIsRecordedOnce(t *testing.T) {
 func TestACanceledRunSavesItsResultsAndItsStatus(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket := dmaptest.NewFaultBucket(t, memory(t))
-		ctx, cancel := context.WithCancelCause(t.Context())
 		why := errors.New("deploy")
-		_, err := dmap.Map(ctx, upTo(1000), func(ctx context.Context, i int) (int, error) {
+		var run *dmap.Run
+		run, err := dmap.Start(t.Context(), upTo(1000), func(ctx context.Context, i int) (int, error) {
 			if i == 50 {
-				cancel(why)
+				run.Cancel(why)
 			}
 			timer := time.NewTimer(time.Second)
 			defer timer.Stop()
@@ -92,12 +93,66 @@ func TestACanceledRunSavesItsResultsAndItsStatus(t *testing.T) {
 				return 0, ctx.Err()
 			}
 		}, dmap.Options{RunID: "r", MaxConcurrency: 10}, sink.Bucket[int](bucket.Bucket, "out"))
+		require.NoError(t, err)
+		_, err = run.Wait()
 		require.ErrorIs(t, err, why)
+		require.ErrorIs(t, err, dmap.ErrCanceled)
 		m := balanced(t, bucket)
 		require.Equal(t, results.Canceled, m.Status)
 		require.Contains(t, m.Error, "deploy")
 		require.NotEmpty(t, m.PendingParts)
 		require.NotEmpty(t, m.SucceededParts)
+	})
+}
+
+func TestTheEndOfTheContextLeavesTheRunOpenInItsFolder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bucket := memory(t)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		run := func(ctx context.Context) (dmap.Stats, error) {
+			return dmap.Map(ctx, upTo(100), func(ctx context.Context, i int) (int, error) {
+				select {
+				case <-time.After(time.Second):
+					return i, nil
+				case <-ctx.Done():
+					return 0, ctx.Err()
+				}
+			}, dmap.Options{RunID: "r", MaxConcurrency: 3}, sink.Bucket[int](bucket, "out"))
+		}
+		stats, err := run(ctx)
+		require.ErrorIs(t, err, dmap.ErrOpen)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, dmap.StateOpen, stats.State)
+		_, err = results.Load(t.Context(), bucket, "out", "r")
+		require.ErrorIs(t, err, results.ErrNoManifest)
+		again, err := run(t.Context())
+		require.NoError(t, err)
+		require.True(t, again.Resumed)
+		require.EqualValues(t, 100, again.Succeeded)
+		m, err := results.Load(t.Context(), bucket, "out", "r")
+		require.NoError(t, err)
+		require.Equal(t, dmap.StateEnded, m.Stats.State)
+		require.Equal(t, "succeeded", m.Stats.Reason)
+		once, err := run(t.Context())
+		require.NoError(t, err)
+		require.True(t, once.EndedBefore)
+		require.Equal(t, dmap.StateEnded, once.State)
+		require.Equal(t, "succeeded", once.Reason)
+	})
+}
+
+func TestAContextThatHasEndedCreatesNothing(t *testing.T) {
+	buckets(t, func(t *testing.T, bucket *blob.Bucket) {
+		for _, opts := range []sink.BucketOptions{{}, {Express: true}} {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			cancel(errBad)
+			_, err := dmap.Map(ctx, upTo(5), func(context.Context, int) (int, error) { return 0, nil },
+				dmap.Options{RunID: "r"}, sink.Bucket[int](bucket, "out", opts))
+			require.ErrorIs(t, err, errBad)
+			require.Equal(t, !opts.Express, errors.Is(err, dmap.ErrOpen), "the same call begins it")
+			require.Empty(t, keys(t, bucket))
+		}
 	})
 }
 

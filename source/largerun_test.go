@@ -62,7 +62,7 @@ func cancelAt(t *testing.T, src dmap.Source[[]string], bucket *blob.Bucket, run,
 			<-ctx.Done()
 		}
 		return info.ID(), ctx.Err()
-	}, dmap.Options{RunID: run, MaxConcurrency: 4}, sink.Bucket[string](bucket, "runs/"), &got)
+	}, dmap.Options{RunID: run, MaxConcurrency: 4}, sink.Bucket[string](bucket, "runs/", sink.BucketOptions{Express: true}), &got)
 	require.ErrorIs(t, err, context.Canceled)
 	seen := map[string]bool{}
 	for _, r := range got.Results() {

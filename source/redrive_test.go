@@ -140,7 +140,7 @@ func TestPendingAndUnreadCompleteACanceledRun(t *testing.T) {
 			return number{}, ctx.Err()
 		}
 		return n, nil
-	}, dmap.Options{RunID: "first", MaxConcurrency: 1}, sink.Bucket[number](bucket, "runs/"))
+	}, dmap.Options{RunID: "first", MaxConcurrency: 1}, sink.Bucket[number](bucket, "runs/", sink.BucketOptions{Express: true}))
 	require.ErrorIs(t, err, context.Canceled)
 	require.EqualValues(t, 20, stats.Succeeded)
 	require.NotZero(t, stats.Pending)
@@ -205,7 +205,7 @@ func TestUnreadOfSourcesWithManySplits(t *testing.T) {
 				<-ctx.Done()
 			}
 			return info.ID(), ctx.Err()
-		}, dmap.Options{RunID: id, MaxConcurrency: 1}, sink.Bucket[string](bucket, "runs/"), &got)
+		}, dmap.Options{RunID: id, MaxConcurrency: 1}, sink.Bucket[string](bucket, "runs/", sink.BucketOptions{Express: true}), &got)
 		require.ErrorIs(t, err, context.Canceled)
 		seen := map[string]bool{}
 		for _, r := range got.Results() {

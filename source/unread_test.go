@@ -29,13 +29,26 @@ func TestUnreadLeavesOutItemsThatEarlierProcessesSettled(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		defer cancel(nil)
 		var got sink.Memory[int]
-		_, err := dmap.Map(ctx, src, func(ctx context.Context, row []string) (int, error) {
+		var run *dmap.Run
+		ready := make(chan struct{})
+		run, err := dmap.Start(ctx, src, func(ctx context.Context, row []string) (int, error) {
 			id, err := strconv.Atoi(row[0])
 			if err != nil {
 				return 0, err
 			}
-			return id, call(ctx, cancel, id)
+			<-ready
+			return id, call(ctx, func(cause error) {
+				if cause != dmap.ErrSuspended { // it ends the run
+					run.Cancel(cause)
+				}
+				cancel(cause)
+			}, id)
 		}, opts, sink.Bucket[int](bucket, "runs/"), &got)
+		if err != nil {
+			return err
+		}
+		close(ready)
+		_, err = run.Wait()
 		for _, r := range got.Results() {
 			if r.Err == nil {
 				seen[r.ID()]++

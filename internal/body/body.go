@@ -206,7 +206,7 @@ func (r *Reader) closeConn() {
 // wrap adds the key and the offset to err.
 func (r *Reader) wrap(err error) error {
 	if r.object.Size < 0 {
-		return fmt.Errorf("object %q at byte %d: %w", r.object.Key, r.offset, err)
+		return transient.Explain(fmt.Errorf("object %q at byte %d: %w", r.object.Key, r.offset, err))
 	}
-	return fmt.Errorf("object %q at byte %d of %d: %w", r.object.Key, r.offset, r.object.Size, err)
+	return transient.Explain(fmt.Errorf("object %q at byte %d of %d: %w", r.object.Key, r.offset, r.object.Size, err))
 }

@@ -27,8 +27,15 @@ type Commit struct {
 	States  map[string]json.RawMessage `json:"states,omitempty"` // of the sinks that are Committers, by position
 	Begins  bool                       `json:"begins,omitempty"` // a process resumes the run with this record
 	Clean   bool                       `json:"clean,omitempty"`  // the last record of a process that stopped by itself
+	Stop    *Stop                      `json:"stop,omitempty"`   // of a Clean one that leaves the run open: why
 	Trying  []Trial                    `json:"trying,omitempty"` // items that are about to be called
 	Back    []Interval                 `json:"back,omitempty"`   // announced items whose call has returned
+}
+
+// Stop says why a process stopped before the end of its run.
+type Stop struct {
+	Reason string `json:"reason"` // dmap.Stats.Reason
+	Error  string `json:"error,omitempty"`
 }
 
 // Counts is what a Commit adds to the counts of the run.

@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"gocloud.dev/blob"
+
+	"github.com/go-dmap/dmap/internal/transient"
 )
 
 // Seek makes a request for the first page under prefix leave out the keys before key; key itself
@@ -81,7 +83,7 @@ func (l *Lister) After(ctx context.Context, after string, end func() string) ite
 			return
 		}
 		if err != nil {
-			yield(nil, fmt.Errorf("list %q: %w", l.prefix, err))
+			yield(nil, transient.Explain(fmt.Errorf("list %q: %w", l.prefix, err)))
 		}
 	}
 }

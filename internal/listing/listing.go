@@ -16,6 +16,8 @@ import (
 	"os"
 
 	"gocloud.dev/blob"
+
+	"github.com/go-dmap/dmap/internal/transient"
 )
 
 // After yields the objects under prefix whose keys are greater than after, in key order. An empty
@@ -30,7 +32,7 @@ func After(ctx context.Context, bucket *blob.Bucket, prefix, after string) iter.
 		reached := false // keys up to after must not come any more
 		for object, err := range objects {
 			if err != nil {
-				yield(nil, fmt.Errorf("list %q: %w", prefix, err))
+				yield(nil, transient.Explain(fmt.Errorf("list %q: %w", prefix, err)))
 				return
 			}
 			if after != "" && object.Key <= after {

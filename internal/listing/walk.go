@@ -13,7 +13,8 @@ import (
 	"syscall"
 
 	"gocloud.dev/blob"
-	"gocloud.dev/gcerrors"
+
+	"github.com/go-dmap/dmap/internal/transient"
 )
 
 // Pages of a folder. A page that holds all keys costs one walk of the driver; a larger tree is
@@ -94,7 +95,7 @@ func (w *walk) yieldMarker(prefix string) bool {
 	}
 	found, err := w.bucket.Attributes(w.ctx, prefix)
 	switch {
-	case gcerrors.Code(err) == gcerrors.NotFound, errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ENAMETOOLONG):
+	case transient.Absent(err), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ENAMETOOLONG):
 		return true // no file can be there
 	case err != nil:
 		return w.fail(err)

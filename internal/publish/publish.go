@@ -16,6 +16,8 @@ import (
 
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
+
+	"github.com/go-dmap/dmap/internal/transient"
 )
 
 // ErrExists says that another writer has created the object, with other content.
@@ -37,7 +39,7 @@ func Create(ctx context.Context, bucket *blob.Bucket, key, contentType string, c
 		switch taken := gcerrors.Code(err) == gcerrors.FailedPrecondition; {
 		case same:
 			return nil
-		case taken && gcerrors.Code(readErr) == gcerrors.NotFound:
+		case taken && transient.Absent(readErr):
 			return fmt.Errorf("%w: %w", errUnderWay, err)
 		case taken && readErr != nil:
 			return fmt.Errorf("%w; reading it back to see whose it is: %w", err, readErr)

@@ -8,6 +8,8 @@ import (
 	"io"
 
 	"gocloud.dev/blob"
+
+	"github.com/go-dmap/dmap/internal/transient"
 )
 
 // Read returns the whole object under key. An object of more than limit bytes is an error. A body
@@ -18,6 +20,19 @@ func Read(ctx context.Context, bucket *blob.Bucket, key string, limit int64) (co
 		return err
 	})
 	return content, err
+}
+
+// Exists reports whether there is an object under key. An answer that does not clearly say so is an
+// error.
+func Exists(ctx context.Context, bucket *blob.Bucket, key string) (there bool, err error) {
+	err = persist(ctx, "look for", key, 0, func(ctx context.Context) error {
+		_, err := bucket.Attributes(ctx, key)
+		if there = err == nil; transient.Absent(err) {
+			return nil
+		}
+		return err
+	})
+	return there, err
 }
 
 // Page returns one page of the objects under prefix and the token of the next page, which is nil

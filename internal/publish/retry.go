@@ -36,7 +36,7 @@ func persist(ctx context.Context, verb, key string, size int64, op func(context.
 	retry := transient.Retry{Attempts: attempts, Backoff: transient.Backoff{First: firstWait}, Again: again}
 	n, err := retry.Do(ctx, func() error { return attempt(ctx, size, op) })
 	if err != nil {
-		return describe(ctx, verb, key, n, err)
+		return transient.Explain(describe(ctx, verb, key, n, err))
 	}
 	return nil
 }

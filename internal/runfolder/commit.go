@@ -29,8 +29,15 @@ type CommitRecord struct {
 	Counts    Counts                       `json:"counts"`
 	States    map[string][]json.RawMessage `json:"states,omitempty"`
 	Clean     bool                         `json:"clean,omitempty"`
+	Stop      *Stop                        `json:"stop,omitempty"`
 	Steps     []Step                       `json:"steps,omitempty"`
 	Attempted []Attempt                    `json:"attempted,omitempty"`
+}
+
+// Stop says why a process stopped before the end of its run.
+type Stop struct {
+	Reason string `json:"reason"`
+	Error  string `json:"error,omitempty"`
 }
 
 // Counts is what commits add to the counts of the run.

@@ -39,6 +39,7 @@ type Manifest struct {
 	Redrive      int       `json:"Redrive"`
 	Parent       string    `json:"Parent,omitempty"`
 	Status       string    `json:"Status"`
+	Reason       string    `json:"Reason,omitempty"`
 	Error        string    `json:"Error,omitempty"`
 	Source       string    `json:"Source,omitempty"`
 	SourceBase64 string    `json:"SourceBase64,omitempty"`

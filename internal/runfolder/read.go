@@ -8,10 +8,10 @@ import (
 	"strings"
 
 	"gocloud.dev/blob"
-	"gocloud.dev/gcerrors"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/go-dmap/dmap/internal/publish"
+	"github.com/go-dmap/dmap/internal/transient"
 )
 
 // ErrNoManifest says that a folder has no manifest.
@@ -21,7 +21,7 @@ var ErrNoManifest = errors.New("no manifest: the run has not ended, or there is 
 func LoadRunFile(ctx context.Context, bucket *blob.Bucket, folder, runID string) (*RunFile, error) {
 	key := folder + RunFileName
 	content, err := publish.Read(ctx, bucket, key, MaxRunFile)
-	if gcerrors.Code(err) == gcerrors.NotFound {
+	if transient.Absent(err) {
 		return nil, nil
 	}
 	if err != nil {
@@ -44,9 +44,9 @@ func LoadManifest(ctx context.Context, bucket *blob.Bucket, folder, runID string
 	}
 	n := 0
 	for {
-		there, err := bucket.Exists(ctx, folder+ManifestName(n+1))
+		there, err := publish.Exists(ctx, bucket, folder+ManifestName(n+1))
 		if err != nil {
-			return nil, fmt.Errorf("manifest %q: %w", folder+ManifestName(n+1), err)
+			return nil, fmt.Errorf("manifest: %w", err)
 		}
 		if !there {
 			break
@@ -77,7 +77,7 @@ func LoadManifests(ctx context.Context, bucket *blob.Bucket, folder, runID strin
 func loadManifest(ctx context.Context, bucket *blob.Bucket, folder, runID string, n int) (*Manifest, error) {
 	key := folder + ManifestName(n)
 	content, err := publish.Read(ctx, bucket, key, MaxManifest)
-	if gcerrors.Code(err) == gcerrors.NotFound {
+	if transient.Absent(err) {
 		return nil, fmt.Errorf("%w: %w", ErrNoManifest, err)
 	}
 	if err != nil {

@@ -8,10 +8,11 @@ import (
 	"strings"
 
 	"gocloud.dev/blob"
-	"gocloud.dev/gcerrors"
 
 	"github.com/go-dmap/dmap/internal/listing"
+	"github.com/go-dmap/dmap/internal/publish"
 	"github.com/go-dmap/dmap/internal/runfolder"
+	"github.com/go-dmap/dmap/internal/transient"
 )
 
 // CleanOptions tune [Clean]. The zero value is valid.
@@ -52,7 +53,7 @@ func Clean(ctx context.Context, bucket *blob.Bucket, prefix, runID string, optio
 			continue
 		}
 		if !o.DryRun {
-			if err := bucket.Delete(ctx, object.Key); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
+			if err := bucket.Delete(ctx, object.Key); err != nil && !transient.Absent(err) {
 				return removed, fmt.Errorf("results: clean: delete %q: %w", object.Key, err)
 			}
 		}
@@ -88,7 +89,7 @@ func addParts(keys map[string]bool, parts []runfolder.Part) {
 
 // committedParts are the keys of the parts that the commits of an open run name.
 func committedParts(ctx context.Context, bucket *blob.Bucket, folder string) (map[string]bool, error) {
-	there, err := bucket.Exists(ctx, folder+runfolder.RunFileName)
+	there, err := publish.Exists(ctx, bucket, folder+runfolder.RunFileName)
 	if err != nil {
 		return nil, err
 	}

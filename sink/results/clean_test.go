@@ -51,13 +51,14 @@ func TestCleanOfAnOpenRunKeepsCommittedParts(t *testing.T) {
 		bucket := memory(t)
 		stop := errors.New("hand over")
 		blocked := make(chan struct{})
-		run := func(fn func(ctx context.Context, n int) (string, error)) *dmap.Run {
-			r, err := dmap.Start(t.Context(), countTo(30), fn, dmap.Options{RunID: "first", MaxConcurrency: 1, CommitEvery: time.Millisecond, DrainTimeout: time.Millisecond},
+		ctx, cancel := context.WithCancelCause(t.Context())
+		run := func(ctx context.Context, fn func(ctx context.Context, n int) (string, error)) *dmap.Run {
+			r, err := dmap.Start(ctx, countTo(30), fn, dmap.Options{RunID: "first", MaxConcurrency: 1, CommitEvery: time.Millisecond, DrainTimeout: time.Millisecond},
 				sink.Bucket[string](bucket, "runs/"))
 			require.NoError(t, err)
 			return r
 		}
-		r := run(func(ctx context.Context, n int) (string, error) {
+		r := run(ctx, func(ctx context.Context, n int) (string, error) {
 			if n == 20 {
 				close(blocked)
 				<-ctx.Done()
@@ -65,7 +66,7 @@ func TestCleanOfAnOpenRunKeepsCommittedParts(t *testing.T) {
 			return "done", ctx.Err()
 		})
 		<-blocked
-		r.Cancel(errors.Join(dmap.ErrSuspended, stop))
+		cancel(errors.Join(dmap.ErrSuspended, stop))
 		_, err := r.Wait()
 		require.ErrorIs(t, err, stop)
 		garbage := "runs/first/SUCCEEDED_ABCDEFGHIJKLMNOP-000001.jsonl"
@@ -75,7 +76,7 @@ func TestCleanOfAnOpenRunKeepsCommittedParts(t *testing.T) {
 		removed, err := results.Clean(t.Context(), bucket, "runs/", "first", results.CleanOptions{Open: true})
 		require.NoError(t, err)
 		require.Equal(t, []string{garbage}, removed)
-		_, err = run(func(context.Context, int) (string, error) { return "done", nil }).Wait()
+		_, err = run(t.Context(), func(context.Context, int) (string, error) { return "done", nil }).Wait()
 		require.NoError(t, err)
 		m, err := results.Merge[string](t.Context(), bucket, "runs/", "first")
 		require.NoError(t, err)

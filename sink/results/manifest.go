@@ -86,7 +86,7 @@ func manifestOf(m *runfolder.Manifest) *Manifest {
 	return &Manifest{
 		RunID: m.RunID, Redrive: m.Redrive, Parent: m.Parent, Status: Status(m.Status), Error: m.Error,
 		Source: m.Source, Records: m.Records, Bucket: m.DestinationBucket, Started: m.Started, Stopped: m.Stopped,
-		Commits: m.Commits, Stats: convert.Stats(m.RunID, m.Stats), Unread: convert.Unread(m.Unread),
+		Commits: m.Commits, Stats: convert.EndedStats(m), Unread: convert.Unread(m.Unread),
 		Lost:    convert.Each(m.Lost, func(l runfolder.Lost) Lost { return Lost(l) }),
 		Library: m.Library, Writer: m.Writer,
 		SucceededParts: partsOf(m.ResultFiles.Succeeded),

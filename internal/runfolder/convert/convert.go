@@ -65,6 +65,13 @@ func Stats(runID string, s runfolder.Stats) dmap.Stats {
 	}
 }
 
+// EndedStats are the Stats of a run that has ended, by its manifest.
+func EndedStats(m *runfolder.Manifest) dmap.Stats {
+	s := Stats(m.RunID, m.Stats)
+	s.State, s.Reason, s.Redrives = dmap.StateEnded, m.Reason, m.Redrive
+	return s
+}
+
 // StoredStats is the inverse of Stats. It leaves out what an ended run does not have: calls in
 // flight and waiting retries.
 func StoredStats(s dmap.Stats) runfolder.Stats {

@@ -1,0 +1,223 @@
+package dmap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/go-dmap/dmap/internal/attention"
+)
+
+// Reasons for which a run is open or has ended: see Stats.Reason.
+const (
+	reasonSucceeded = "succeeded"
+	reasonMaxItems  = "max items"
+	reasonTolerance = "tolerance"
+	reasonCanceled  = "canceled"
+	reasonSuspended = "suspended"
+	reasonContext   = "context"
+	reasonSource    = "source"
+	reasonSink      = "sink"
+	reasonFenced    = "fenced"
+	reasonChanged   = "changed"
+	reasonInternal  = "internal"
+)
+
+// verdict is the end of a process of a run: the error of the run, and why it is open or has ended.
+type verdict struct {
+	err    error
+	reason string
+	state  State // never StateRunning
+}
+
+// evidence is what the parts of the engine say about the end of a run.
+type evidence struct {
+	durable   bool  // the run has a journal
+	truncated bool  // MaxItems ended the reading
+	cause     error // why the run stopped early; nil: it did not
+	canceled  error // the cause of Run.Cancel; nil: nobody called it
+	source    error
+	sinks     []error
+	exceeded  error // the ToleranceError of a run that did not stop early
+	sum       error // the counts do not add up
+}
+
+// judged decides the end of a run. The decisions of people and of the tolerance end it. Whatever
+// else stops a run with a journal leaves it open, and so does a broken sink, which could not record
+// its end.
+func (e evidence) judged() verdict {
+	errs := []error{e.cause}
+	for _, err := range e.sinks {
+		if err != e.cause {
+			errs = append(errs, err)
+		}
+	}
+	errs = append(errs, e.source, e.exceeded, e.sum)
+	if e.cause != nil && e.canceled != nil && e.canceled != e.cause {
+		errs = append(errs, e.canceled)
+	}
+	v := verdict{err: errors.Join(errs...), reason: e.reason()}
+	if v.state = StateEnded; e.durable && leavesOpen(v.reason) {
+		v.state = StateOpen
+	}
+	return v
+}
+
+// reason looks at where an error comes from, never into its chain: a chain may hold the errors of
+// items, and of runs inside their calls.
+func (e evidence) reason() string {
+	_, exceeded := e.cause.(*ToleranceError)
+	brokenSource, isSource := e.cause.(*SourceError)
+	_, isSink := e.cause.(*SinkError)
+	switch {
+	case e.sum != nil:
+		return reasonInternal
+	case len(e.sinks) > 0 || isSink:
+		return reasonOfSinks(append(e.sinks, e.cause))
+	case exceeded || e.exceeded != nil:
+		return reasonTolerance
+	case e.cause != nil && e.canceled != nil:
+		return reasonCanceled
+	case isSource:
+		return reasonOfSource(brokenSource)
+	case e.source != nil:
+		return reasonOfSource(e.source)
+	case e.cause == nil && e.truncated:
+		return reasonMaxItems
+	case e.cause == nil:
+		return reasonSucceeded
+	case matches(e.cause, ErrSuspended):
+		return reasonSuspended
+	default:
+		return reasonContext
+	}
+}
+
+func reasonOfSinks(errs []error) string {
+	for _, err := range errs {
+		if matches(err, ErrFenced) {
+			return reasonFenced
+		}
+	}
+	for _, err := range errs {
+		if matches(err, ErrSpecChanged) {
+			return reasonChanged
+		}
+	}
+	return reasonSink
+}
+
+func reasonOfSource(err error) string {
+	if matches(err, ErrSpecChanged) {
+		return reasonChanged
+	}
+	return reasonSource
+}
+
+// leavesOpen reports whether a run with a journal that stops for this reason stays open.
+func leavesOpen(reason string) bool {
+	switch reason {
+	case reasonSucceeded, reasonMaxItems, reasonTolerance, reasonCanceled:
+		return false
+	default:
+		return true
+	}
+}
+
+// failedWith is v after a step of the end failed with err: a run with a journal is open.
+func (v verdict) failedWith(err error, durable bool) verdict {
+	v.err = errors.Join(v.err, err)
+	v.reason = reasonOfSinks([]error{err})
+	if durable {
+		v.state = StateOpen
+	}
+	return v
+}
+
+// resumes reports whether the same call resumes the run, without the act of a person: then its
+// error matches ErrOpen.
+func (v verdict) resumes() bool {
+	if v.state != StateOpen || v.err == nil {
+		return false
+	}
+	return v.reason != reasonFenced && v.reason != reasonChanged && !needsPerson(v.err)
+}
+
+// matches is errors.Is for errors that hold values of users, whose methods may panic.
+func matches(err, target error) (found bool) {
+	defer func() { _ = recover() }()
+	return errors.Is(err, target)
+}
+
+func needsPerson(err error) (needed bool) {
+	defer func() { _ = recover() }()
+	return attention.Needed(err)
+}
+
+// refusedToOpen reports whether err comes from the sink that keeps the journal.
+func refusedToOpen(err error) bool {
+	failure, ok := err.(*SinkError)
+	return ok && failure.Op == "open"
+}
+
+// maxStopText is how many bytes of an error a commit keeps.
+const maxStopText = 1 << 10
+
+// textOf is the text of err, at most 1 KiB; empty for nil.
+func textOf(err error) (text string) {
+	if err == nil {
+		return ""
+	}
+	defer func() {
+		if recover() != nil {
+			text = fmt.Sprintf("%T, whose Error method panicked", err)
+		}
+	}()
+	text = err.Error()
+	return strings.ToValidUTF8(text[:min(len(text), maxStopText)], "")
+}
+
+// runError is the error of a run as the caller gets it.
+type runError struct {
+	runID string
+	open  bool // the same call resumes the run
+	err   error
+}
+
+func (e *runError) Error() string {
+	if e.open {
+		return fmt.Sprintf("dmap: run %s is open, call again with the same RunID to resume it: %v", e.runID, e.err)
+	}
+	return fmt.Sprintf("dmap: run %s: %v", e.runID, e.err)
+}
+
+// Unwrap returns the reasons.
+func (e *runError) Unwrap() error { return e.err }
+
+// Is reports whether target is ErrOpen, if the same call resumes the run.
+func (e *runError) Is(target error) bool { return e.open && target == ErrOpen }
+
+// inRun is the error of v as the caller gets it.
+func (v verdict) inRun(runID string) error {
+	if v.err == nil {
+		return nil
+	}
+	return &runError{runID: runID, open: v.resumes(), err: v.err}
+}
+
+// notStarted is the end of a call that could not open or begin its run. durable says that the run
+// has a journal.
+func notStarted(ctx context.Context, err error, durable bool) verdict {
+	v := verdict{err: err, reason: reasonOfSinks([]error{err}), state: StateEnded}
+	if ctx.Err() != nil && v.reason == reasonSink {
+		v.reason = reasonContext
+		if cause := context.Cause(ctx); !matches(err, cause) {
+			v.err = errors.Join(cause, err)
+		}
+	}
+	if durable {
+		v.state = StateOpen
+	}
+	return v
+}

@@ -1,0 +1,43 @@
+package dmap
+
+import "errors"
+
+// The exit codes of ExitCode. Those from 64 on are of sysexits.h.
+const (
+	exitEnded  = 1
+	exitCall   = 64 // EX_USAGE
+	exitOpen   = 75 // EX_TEMPFAIL
+	exitFenced = 76
+	exitPerson = 78 // EX_CONFIG
+)
+
+// ExitCode is the exit code of a program whose Map returned err:
+//
+//	0   success
+//	1   the run has ended without success, or err is not of a run
+//	64  the call is wrong: arguments or options
+//	75  the run is open: call again (ErrOpen)
+//	76  another process has the run: do not call again (ErrFenced)
+//	78  the run is open, and a person must act first: ErrSpecChanged, a refused access
+func ExitCode(err error) int {
+	var wrong *callError
+	switch {
+	case err == nil:
+		return 0
+	case matches(err, ErrFenced):
+		return exitFenced
+	case matches(err, ErrOpen):
+		return exitOpen
+	case matches(err, ErrSpecChanged), needsPerson(err):
+		return exitPerson
+	case errors.As(err, &wrong):
+		return exitCall
+	default:
+		return exitEnded
+	}
+}
+
+// callError says that the arguments or the options of a call are wrong.
+type callError struct{ error }
+
+func (e *callError) Unwrap() error { return e.error }

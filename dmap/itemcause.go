@@ -1,0 +1,32 @@
+package dmap
+
+import (
+	"errors"
+
+	"github.com/go-dmap/dmap/internal/attention"
+)
+
+// itemCause is the cause of an item's failure inside the error of a run. It matches all that the
+// cause matches, except the errors of runs: an item's function may run a nested run, whose end is
+// not that of this run.
+type itemCause struct{ err error }
+
+func (c *itemCause) Error() string { return c.err.Error() }
+
+// Is reports whether the cause matches target, which is no error of a run.
+func (c *itemCause) Is(target error) bool {
+	switch target {
+	case ErrOpen, ErrEnded, ErrFenced, ErrSpecChanged, ErrSuspended, ErrTolerance, ErrCanceled, ErrInternal:
+		return false
+	}
+	return errors.Is(c.err, target)
+}
+
+// As finds the first error of the type of target in the cause, unless it is one of a run.
+func (c *itemCause) As(target any) bool {
+	switch target.(type) {
+	case **runError, **callError, **ToleranceError, **SourceError, **SinkError, **SpecError, **attention.Error:
+		return false
+	}
+	return errors.As(c.err, target)
+}

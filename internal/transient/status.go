@@ -1,0 +1,102 @@
+package transient
+
+import (
+	"errors"
+	"io/fs"
+	"net/http"
+	"reflect"
+
+	"gocloud.dev/gcerrors"
+
+	"github.com/go-dmap/dmap/internal/attention"
+)
+
+// Absent reports whether err clearly says that the object does not exist. gocloud's code is not
+// enough: gcsblob maps a refused access (403) to NotFound too, and a folder or a run that cannot be
+// seen must not be taken for one that is not there.
+func Absent(err error) bool {
+	if err == nil || gcerrors.Code(err) != gcerrors.NotFound || Refused(err) {
+		return false
+	}
+	status := answered(err)
+	return status == 0 || status == http.StatusNotFound
+}
+
+// Refused reports whether the store, or the operating system, denies the access. That does not pass
+// until a person changes it.
+func Refused(err error) bool {
+	if err == nil {
+		return false
+	}
+	switch answered(err) {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return true
+	}
+	return gcerrors.Code(err) == gcerrors.PermissionDenied || errors.Is(err, fs.ErrPermission)
+}
+
+// Explain returns err, marked for the attention of a person if the access was refused.
+func Explain(err error) error {
+	if Refused(err) {
+		return attention.Mark(err)
+	}
+	return err
+}
+
+// answered returns the HTTP status of the answer that err tells of, 0 if it does not tell. SDKs keep
+// it in a method (smithy, gax) or in a field (googleapi, azcore), whose types this module must not
+// link.
+func answered(err error) (status int) {
+	walk(err, func(err error) bool {
+		switch e := err.(type) {
+		case interface{ HTTPStatusCode() int }:
+			status = e.HTTPStatusCode()
+		case interface{ HTTPCode() int }:
+			status = e.HTTPCode()
+		default:
+			status = statusField(err)
+		}
+		if status < 100 || status > 599 {
+			status = 0
+		}
+		return status == 0
+	})
+	return status
+}
+
+// statusField is the integer field Code or StatusCode of the struct that err points to, 0 if there
+// is none.
+func statusField(err error) int {
+	v := reflect.ValueOf(err)
+	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
+		return 0
+	}
+	for _, name := range [...]string{"Code", "StatusCode"} {
+		if f := v.Elem().FieldByName(name); f.IsValid() && f.Kind() == reflect.Int {
+			return int(f.Int())
+		}
+	}
+	return 0
+}
+
+// mostWalked bounds the errors that walk visits.
+const mostWalked = 100
+
+// walk calls visit for err and the errors that it wraps, until visit returns false.
+func walk(err error, visit func(error) bool) {
+	for next, n := []error{err}, 0; len(next) > 0 && n < mostWalked; n++ {
+		err, next = next[0], next[1:]
+		if err == nil {
+			continue
+		}
+		if !visit(err) {
+			return
+		}
+		switch e := err.(type) {
+		case interface{ Unwrap() error }:
+			next = append(next, e.Unwrap())
+		case interface{ Unwrap() []error }:
+			next = append(next, e.Unwrap()...)
+		}
+	}
+}
