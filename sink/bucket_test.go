@@ -57,7 +57,7 @@ func begun[R any](t *testing.T, bucket *blob.Bucket, opts ...sink.BucketOptions)
 }
 
 // ended flushes and ends the run of f and returns its manifest.
-func ended[R any](t *testing.T, bucket *blob.Bucket, f *sink.BucketSink[R], end dmap.Ending) *results.Manifest {
+func ended[R any](t *testing.T, bucket *blob.Bucket, f *sink.BucketSink[R], end dmap.Ending) *results.Run {
 	t.Helper()
 	require.NoError(t, f.Flush(t.Context()))
 	require.NoError(t, f.End(t.Context(), end))

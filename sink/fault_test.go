@@ -44,7 +44,7 @@ func small(t *testing.T, bucket *blob.Bucket) (begin, write, flush, end error) {
 
 // lossless holds for every run that has a manifest: each of the 13 items is in a part or named as
 // lost.
-func lossless(t *testing.T, bucket *blob.Bucket, m *results.Manifest) {
+func lossless(t *testing.T, bucket *blob.Bucket, m *results.Run) {
 	t.Helper()
 	n := len(collect(t, results.Successes[int](t.Context(), bucket, m))) + len(collect(t, results.Failures(t.Context(), bucket, m))) +
 		len(collect(t, results.Pending(t.Context(), bucket, m)))

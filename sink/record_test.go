@@ -21,7 +21,7 @@ import (
 )
 
 // lines returns the SUCCEEDED records as they are stored.
-func lines(t *testing.T, bucket *blob.Bucket, m *results.Manifest) []string {
+func lines(t *testing.T, bucket *blob.Bucket, m *results.Run) []string {
 	t.Helper()
 	var all []string
 	for _, p := range m.SucceededParts {
@@ -172,7 +172,7 @@ func TestAPanicKeepsTheStackFromWhereItPanicked(t *testing.T) {
 
 func TestFormsOfRecords(t *testing.T) {
 	type out = any
-	write := func(t *testing.T, opts sink.BucketOptions) (*blob.Bucket, *results.Manifest) {
+	write := func(t *testing.T, opts sink.BucketOptions) (*blob.Bucket, *results.Run) {
 		bucket := memory(t)
 		f := begun[out](t, bucket, opts)
 		bad := row[out](3, nil)

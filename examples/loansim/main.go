@@ -26,7 +26,6 @@ import (
 	"github.com/go-dmap/dmap/examples/loansim/loan"
 	"github.com/go-dmap/dmap/internal/usage"
 	"github.com/go-dmap/dmap/sink"
-	"github.com/go-dmap/dmap/sink/results"
 	"github.com/go-dmap/dmap/source"
 )
 
@@ -55,7 +54,7 @@ func main() {
 		os.Exit(2)
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "loansim:", err)
-		os.Exit(1)
+		os.Exit(dmap.ExitCode(err))
 	}
 }
 
@@ -82,16 +81,12 @@ func demo(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	cost.CPU -= before.CPU
 
 	printStats(stdout, stats, cost)
-	if cfg.durable() && errors.Is(runErr, dmap.ErrSuspended) {
-		fmt.Fprintf(stdout, "suspended:  run the same command with -run %s to resume\n", stats.RunID)
+	if errors.Is(runErr, dmap.ErrOpen) { // it was suspended, or the source or the sink failed
+		fmt.Fprintf(stdout, "open:       run the same command with -run %s to resume\n", stats.RunID)
 		return runErr
 	}
-	// A failed run has a manifest, too, and its results are printed.
+	// A failed run has results, too, and they are printed.
 	ratio, err := tally(context.WithoutCancel(ctx), place.out, stats.RunID)
-	if cfg.durable() && runErr != nil && errors.Is(err, results.ErrNoManifest) { // the source or the sink failed
-		fmt.Fprintf(stdout, "unfinished: run the same command with -run %s to resume\n", stats.RunID)
-		return runErr
-	}
 	if err != nil {
 		return errors.Join(runErr, err)
 	}

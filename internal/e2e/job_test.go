@@ -141,18 +141,22 @@ func TestCanceledJobKeepsItsResults(t *testing.T) {
 	onEachStore(t, func(t *testing.T, s store) {
 		b := s.bucket(t)
 		fill(t, b, 40)
-		ctx, cancel := context.WithCancelCause(t.Context())
-		defer cancel(nil)
 		why := errors.New("the machine is shut down")
 		opts := options("cancelled")
 		opts.MaxConcurrency = 2
-		stats, err := dmap.Map(ctx, source.Objects(b, "data/"), func(ctx context.Context, o source.Object) (squared, error) {
+		var run *dmap.Run
+		started := make(chan struct{})
+		run, err := dmap.Start(t.Context(), source.Objects(b, "data/"), func(ctx context.Context, o source.Object) (squared, error) {
 			out, err := square(ctx, o)
 			if out.N == 20 {
-				cancel(why)
+				<-started
+				run.Cancel(why)
 			}
 			return out, err
 		}, opts, jobSink(b))
+		require.NoError(t, err)
+		close(started)
+		stats, err := run.Wait()
 		require.ErrorIs(t, err, why)
 		require.Positive(t, stats.Succeeded)
 		f := openFolder(t, b, "runs/cancelled")

@@ -48,7 +48,7 @@ func read(t *testing.T, bucket *blob.Bucket, key string) string {
 }
 
 // stored writes outputs as the results of the run "r" and returns its manifest.
-func stored[R any](t *testing.T, bucket *blob.Bucket, options sink.BucketOptions, outputs ...R) *results.Manifest {
+func stored[R any](t *testing.T, bucket *blob.Bucket, options sink.BucketOptions, outputs ...R) *results.Run {
 	t.Helper()
 	s := sink.Bucket[R](bucket, "out", options)
 	require.NoError(t, s.Begin(t.Context(), dmap.RunSpec{RunID: "r", Source: "test"}))

@@ -17,7 +17,7 @@ import (
 // Merged is a run and its redrives seen as one: each item once, with its last outcome. [Merge]
 // makes one.
 type Merged[R any] struct {
-	Runs []*Manifest // as they were named; items unread by every run are missing
+	Runs []*Run // as they were named; items unread by every run are missing
 
 	bucket *blob.Bucket
 	redone map[itemHash]redone // the items of all runs but the first

@@ -139,7 +139,7 @@ func TestMergeRefusesRunsThatDoNotFit(t *testing.T) {
 		require.ErrorContains(t, err, want)
 	}
 	_, err := results.Merge[string](t.Context(), bucket, "runs/", "first", "nobody")
-	require.ErrorIs(t, err, results.ErrNoManifest)
+	require.ErrorIs(t, err, results.ErrNoRun)
 	m, err := results.Merge[int](t.Context(), bucket, "runs/", "first", "second")
 	require.NoError(t, err)
 	for _, err = range m.All(t.Context()) {

@@ -67,7 +67,7 @@ type PendingItem struct {
 // is read whole and checked against its size, count and SHA-256 before its first record is yielded;
 // an error is the last thing yielded and names part and line. A run with FAILURES_ONLY records has
 // none.
-func Successes[R any](ctx context.Context, bucket *blob.Bucket, m *Manifest) iter.Seq2[Success[R], error] {
+func Successes[R any](ctx context.Context, bucket *blob.Bucket, m *Run) iter.Seq2[Success[R], error] {
 	decode := decodeSuccess[R]
 	if m.Records != "" {
 		decode = func(line []byte) (s Success[R], err error) {
@@ -79,7 +79,7 @@ func Successes[R any](ctx context.Context, bucket *blob.Bucket, m *Manifest) ite
 }
 
 // Failures yields the FAILED records, as [Successes] does.
-func Failures(ctx context.Context, bucket *blob.Bucket, m *Manifest) iter.Seq2[Failure, error] {
+func Failures(ctx context.Context, bucket *blob.Bucket, m *Run) iter.Seq2[Failure, error] {
 	return records(ctx, bucket, m.FailedParts, func(line []byte) (f Failure, err error) {
 		r, err := runfolder.DecodeRecord(line)
 		if err != nil {
@@ -94,7 +94,7 @@ func Failures(ctx context.Context, bucket *blob.Bucket, m *Manifest) iter.Seq2[F
 
 // Pending yields the PENDING records, as [Successes] does. Items that were never read have none:
 // see Manifest.Unread.
-func Pending(ctx context.Context, bucket *blob.Bucket, m *Manifest) iter.Seq2[PendingItem, error] {
+func Pending(ctx context.Context, bucket *blob.Bucket, m *Run) iter.Seq2[PendingItem, error] {
 	return records(ctx, bucket, m.PendingParts, func(line []byte) (p PendingItem, err error) {
 		r, err := runfolder.DecodeRecord(line)
 		if err != nil {

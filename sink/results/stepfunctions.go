@@ -51,7 +51,7 @@ type ExportOptions struct {
 // Records of Full runs become whole ones; those of Compact and Flatten hold outputs, as they do
 // there. Items are not executions: Name is made of the item's ID, StartDate is that of the run, and
 // StopDate is StartDate plus the duration of the last call.
-func ExportStepFunctions(ctx context.Context, from *blob.Bucket, m *Manifest, to *blob.Bucket, prefix string, options ...ExportOptions) (manifestKey string, err error) {
+func ExportStepFunctions(ctx context.Context, from *blob.Bucket, m *Run, to *blob.Bucket, prefix string, options ...ExportOptions) (manifestKey string, err error) {
 	x, err := newExport(from, m, to, prefix, options)
 	if err != nil {
 		return "", err
@@ -92,17 +92,20 @@ type exportedFile struct {
 // export turns the records of one run into files.
 type export struct {
 	from, to *blob.Bucket
-	manifest *Manifest
+	manifest *Run
 	folder   string // of the files
 	options  ExportOptions
 }
 
-func newExport(from *blob.Bucket, m *Manifest, to *blob.Bucket, prefix string, options []ExportOptions) (*export, error) {
+func newExport(from *blob.Bucket, m *Run, to *blob.Bucket, prefix string, options []ExportOptions) (*export, error) {
 	if from == nil || to == nil || m == nil {
 		return nil, errors.New("results: export: a bucket or the manifest is nil")
 	}
 	if len(options) > 1 {
 		return nil, fmt.Errorf("results: %d ExportOptions: want at most one", len(options))
+	}
+	if m.Status == Open {
+		return nil, fmt.Errorf("results: export: run %q has not ended: resume it, or end it with sink.End", m.RunID)
 	}
 	x := &export{from: from, to: to, manifest: m}
 	if len(options) > 0 {

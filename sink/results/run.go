@@ -1,50 +1,49 @@
 package results
 
 import (
-	"context"
-	"fmt"
 	"time"
-
-	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/runfolder"
 	"github.com/go-dmap/dmap/internal/runfolder/convert"
 )
 
-// ErrNoManifest says that a run has not ended, or that there is none of that name.
+// ErrNoManifest says that a run has not ended: Clean and Express runs need its manifest.
 var ErrNoManifest = runfolder.ErrNoManifest
 
-// Status is how a run has ended.
+// Status says whether a run is open, or how it has ended.
 type Status string
 
-// The ends of a run.
+// The states of a run.
 const (
+	Open      Status = "OPEN"                    // a call with the same RunID resumes it, or a process works on it
 	Succeeded Status = runfolder.StatusSucceeded // all items settled, failures within tolerance
 	Failed    Status = runfolder.StatusFailed    // tolerance exceeded, or the source or a sink broke
 	Canceled  Status = runfolder.StatusCanceled  // by the caller
 )
 
-// Manifest is the record of the end of a run.
-type Manifest struct {
+// Run is what a run has written. Of an open run, Stats counts what the commits settle. Stats.Reason
+// says why the run is open or has ended; it is empty while a process works on the run, and after a
+// crash.
+type Run struct {
 	RunID   string
 	Redrive int    // 0: the run's first end; n: the end of its redrive n
 	Parent  string // dmap.Options.Parent
 	Status  Status
-	Error   string    // of the run, at most 4 KiB; empty: none
+	Error   string    // of the run, or of the last call for an open one; at most 4 KiB; empty: none
 	Source  string    // the source's String; empty: it has none
 	Records string    // form of the SUCCEEDED records, a sink.Records
 	Bucket  string    // sink.BucketOptions.URL, without secrets
 	Started time.Time // by the first process
-	Stopped time.Time
-	Commits int64 // in the run's journal; 0: the run had none
+	Stopped time.Time // zero: the run is open
+	Commits int64     // in the run's journal; 0: the run had none
 	Stats   dmap.Stats
-	Unread  dmap.Unread
-	Lost    []Lost // records that could not be written
-	Library string // the version of dmap that wrote the manifest
-	Writer  string // unique to the process that wrote it
+	Unread  dmap.Unread // of an ended run
+	Lost    []Lost      // records that could not be written
+	Library string      // the version of dmap that wrote the manifest
+	Writer  string      // unique to the process that wrote it
 
-	// The parts of each kind, in the order in which they were opened.
+	// The parts of each kind, in the order in which they were opened. An open run has no PendingParts.
 	SucceededParts, FailedParts, PendingParts []Part
 }
 
@@ -66,24 +65,9 @@ type Lost struct {
 	Error   string // the cause, at most 4 KiB
 }
 
-// Load reads the newest manifest of the run runID, which sink.Bucket wrote with this bucket and
-// prefix: that of its last redrive, or of its first end. ErrNoManifest: the run has not ended, or
-// there is none of that name. A manifest that names a part outside the run's folder, or one part
-// twice, is refused.
-func Load(ctx context.Context, bucket *blob.Bucket, prefix, runID string) (*Manifest, error) {
-	folder, err := runfolder.Folder(prefix, runID)
-	if err != nil {
-		return nil, fmt.Errorf("results: %w", err)
-	}
-	m, err := runfolder.LoadManifest(ctx, bucket, folder, runID)
-	if err != nil {
-		return nil, fmt.Errorf("results: %w", err)
-	}
-	return manifestOf(m), nil
-}
-
-func manifestOf(m *runfolder.Manifest) *Manifest {
-	return &Manifest{
+// ended is a run by its manifest.
+func ended(m *runfolder.Manifest) *Run {
+	return &Run{
 		RunID: m.RunID, Redrive: m.Redrive, Parent: m.Parent, Status: Status(m.Status), Error: m.Error,
 		Source: m.Source, Records: m.Records, Bucket: m.DestinationBucket, Started: m.Started, Stopped: m.Stopped,
 		Commits: m.Commits, Stats: convert.EndedStats(m), Unread: convert.Unread(m.Unread),
@@ -100,7 +84,7 @@ func partsOf(list []runfolder.Part) []Part {
 }
 
 // parts lists the parts of one kind.
-func (m *Manifest) parts(k runfolder.Kind) []Part {
+func (m *Run) parts(k runfolder.Kind) []Part {
 	switch k {
 	case runfolder.Succeeded:
 		return m.SucceededParts
