@@ -11,6 +11,7 @@ import (
 	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/glob"
 	"github.com/go-dmap/dmap/internal/listing"
 )
 
@@ -69,7 +70,7 @@ type objects struct {
 	*origin
 	prefix  string
 	options ObjectsOptions
-	glob    glob            // nil: none
+	glob    glob.Glob       // nil: none
 	lister  *listing.Lister // nil: page after page
 	invalid error
 }
@@ -81,7 +82,7 @@ func (o *objects) check(n int) error {
 	}
 	if o.options.Glob != "" {
 		var bad error
-		o.glob, bad = compileGlob(o.options.Glob)
+		o.glob, bad = glob.Compile(o.options.Glob)
 		err = errors.Join(err, bad)
 	}
 	return invalid(o, err)
@@ -177,7 +178,7 @@ func (o *objects) item(listed *blob.ListObject, index int64) dmap.Item[Object] {
 func (o *objects) skip(object Object) error {
 	switch {
 	case !o.options.KeepFolders && object.Size == 0 && strings.HasSuffix(object.Key, "/"),
-		o.glob != nil && !o.glob.match(strings.TrimPrefix(object.Key[len(o.prefix):], "/")),
+		o.glob != nil && !o.glob.Match(strings.TrimPrefix(object.Key[len(o.prefix):], "/")),
 		o.options.Match != nil && !o.options.Match(object):
 		return dmap.ErrSkip
 	}

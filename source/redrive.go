@@ -13,6 +13,7 @@ import (
 	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/glob"
 	"github.com/go-dmap/dmap/internal/runfolder"
 )
 
@@ -73,9 +74,9 @@ type redrive[T any] struct {
 	kind    string // "failures" or "pending"
 	key     string // of the manifest
 	options RedriveOptions
-	glob    glob    // nil: every key
-	parts   *origin // of the records
-	inputs  *origin // of the objects that the records name; nil: unknown
+	glob    glob.Glob // nil: every key
+	parts   *origin   // of the records
+	inputs  *origin   // of the objects that the records name; nil: unknown
 	invalid error
 }
 
@@ -88,7 +89,7 @@ func newRedrive[T any](kind string, bucket *blob.Bucket, manifest string, option
 	err := errors.Join(checkOptions(len(options)), checkManifest(bucket, manifest), checkLimit("MaxRecord", r.options.MaxRecord))
 	if r.options.Glob != "" {
 		var bad error
-		r.glob, bad = compileGlob(r.options.Glob)
+		r.glob, bad = glob.Compile(r.options.Glob)
 		err = errors.Join(err, bad)
 	}
 	r.invalid = invalid(r, err)
@@ -245,7 +246,7 @@ func (r *redrive[T]) item(in *partReader, o *outcome) dmap.Item[T] {
 func (r *redrive[T]) skip(o *outcome) error {
 	switch {
 	case len(r.options.Classes) > 0 && !slices.Contains(r.options.Classes, o.Class),
-		r.glob != nil && !r.glob.match(o.Key),
+		r.glob != nil && !r.glob.Match(o.Key),
 		r.options.Match != nil && !r.options.Match(o.Outcome):
 		return dmap.ErrSkip
 	}

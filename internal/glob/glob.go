@@ -1,4 +1,5 @@
-package source
+// Package glob matches keys with patterns by segments between slashes.
+package glob
 
 import (
 	"fmt"
@@ -6,13 +7,13 @@ import (
 	"strings"
 )
 
-// glob is a pattern by segments between slashes: each as in path.Match, "**" for any number of
+// Glob is a pattern by segments between slashes: each as in path.Match, "**" for any number of
 // them.
-type glob []string
+type Glob []string
 
-// compileGlob returns an error for a malformed pattern.
-func compileGlob(pattern string) (glob, error) {
-	g := glob(strings.Split(pattern, "/"))
+// Compile returns an error for a malformed pattern.
+func Compile(pattern string) (Glob, error) {
+	g := Glob(strings.Split(pattern, "/"))
 	for _, segment := range g {
 		if _, err := path.Match(segment, ""); err != nil {
 			return nil, fmt.Errorf("glob %q: %w", pattern, err)
@@ -24,9 +25,9 @@ func compileGlob(pattern string) (glob, error) {
 	return g, nil
 }
 
-// match reports whether the pattern matches all of name. When a segment does not fit, the last "**"
+// Match reports whether the pattern matches all of name. When a segment does not fit, the last "**"
 // takes one more, which is enough: an earlier one taking more could only leave less for the rest.
-func (g glob) match(name string) bool {
+func (g Glob) Match(name string) bool {
 	segments := strings.Split(name, "/")
 	p, retry, taken := 0, -1, 0
 	for s := 0; s < len(segments); {
