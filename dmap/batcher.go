@@ -31,7 +31,10 @@ type batcher[T, R any] struct {
 const firstItems = 512
 
 // add takes one item. It returns false when the run stops.
-func (b *batcher[T, R]) add(item *Item[T]) bool {
+func (b *batcher[T, R]) add(item *Item[T]) bool { return b.addAgain(item, nil) }
+
+// addAgain is add for an item that a redrive reads again; nil: it does not.
+func (b *batcher[T, R]) addAgain(item *Item[T], from *origin) bool {
 	b.mu.Lock()
 	var full, before *chunk[T, R]
 	if b.cur != nil && !b.close.Fits(len(b.cur.items), b.cur.bytes, item.Size) {
@@ -42,6 +45,9 @@ func (b *batcher[T, R]) add(item *Item[T]) bool {
 		b.cur = b.fresh(b.split, min(b.close.Items, firstItems))
 	}
 	b.cur.items = append(b.cur.items, *item)
+	if from != nil {
+		b.cur.origins = append(b.cur.origins, *from)
+	}
 	b.cur.bytes += item.Size
 	b.at = item.Next
 	b.cur.skippedBefore(b.skips)

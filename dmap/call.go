@@ -29,7 +29,8 @@ type taskContext struct {
 // calls is what the contexts of all calls of a run share.
 type calls struct {
 	context.Context
-	runID string
+	runID   string
+	redrive int // number of the redrive; 0: none
 }
 
 func (c *callContext) Deadline() (time.Time, bool) { return c.task.Deadline() }
@@ -46,7 +47,10 @@ func (c *callContext) Value(key any) any {
 }
 
 func (c *callContext) info() Info {
-	return Info{RunID: c.task.runID, Split: c.task.split, Key: c.key, Offset: c.offset, Index: c.index, Attempt: c.task.attempt}
+	return Info{
+		RunID: c.task.runID, Redrive: c.task.redrive, Split: c.task.split, Key: c.key, Offset: c.offset, Index: c.index,
+		Attempt: c.task.attempt,
+	}
 }
 
 // infoKey is the context key under which a call finds its own context.

@@ -28,7 +28,8 @@ type chunk[T, R any] struct {
 	calls   atomic.Int64
 	retries atomic.Int64
 	entries []entry[R]
-	keeps   bool // somebody reads results
+	origins []origin // of the items that a redrive reads again; nil: their split is that of the chunk
+	keeps   bool     // somebody reads results
 	left    atomic.Int32
 
 	prev, next *chunk[T, R] // neighbors among the open chunks; guarded by inflight.mu
@@ -92,12 +93,28 @@ func (c *chunk[T, R]) skippedBefore(skips int64) {
 // prepare fills in the context of a call for item i.
 func (c *chunk[T, R]) prepare(ctx *callContext, task *taskContext, i int) {
 	item := &c.items[i]
+	if c.origins != nil {
+		own := *task
+		own.split = c.origins[i].split
+		task = &own
+	}
 	ctx.task, ctx.key, ctx.offset, ctx.index = task, item.Key, item.Offset, item.Index
 }
 
 func (c *chunk[T, R]) info(i, attempt int) Info {
 	item := &c.items[i]
-	return Info{RunID: c.run.runID, Split: c.split.ID, Key: item.Key, Offset: item.Offset, Index: item.Index, Attempt: attempt}
+	return Info{
+		RunID: c.run.runID, Redrive: c.run.redrive, Split: c.splitOf(i), Key: item.Key, Offset: item.Offset, Index: item.Index,
+		Attempt: attempt,
+	}
+}
+
+// splitOf is the ID of the split in which the source yields item i.
+func (c *chunk[T, R]) splitOf(i int) string {
+	if c.origins != nil {
+		return c.origins[i].split
+	}
+	return c.split.ID
 }
 
 // record keeps the outcome of the latest call for item i.
@@ -124,7 +141,7 @@ func (c *chunk[T, R]) outcomes(buf []Result[R]) []Result[R] {
 			continue
 		}
 		r := &out[n] // field by field: a composite would be built first and copied then
-		r.RunID, r.Split = c.run.runID, c.split.ID
+		r.RunID, r.Redrive, r.Split = c.run.runID, c.run.redrive, c.splitOf(i)
 		r.Key, r.Offset, r.Index, r.Attempt = item.Key, item.Offset, item.Index, int(s.attempt)
 		r.Value, r.Err, r.Elapsed = s.value, s.err, s.elapsed
 		r.Input = &item.Value
@@ -161,11 +178,7 @@ func (c *chunk[T, R]) pending() []Pending {
 		if s.state != unsettled {
 			continue
 		}
-		at := c.interval(i)
-		p := Pending{
-			Info: c.info(i, int(s.attempt)), Input: &c.items[i].Value, Err: s.err,
-			At: Position{Version: at.Version, Start: Cursor(at.From), Next: Cursor(at.To)},
-		}
+		p := Pending{Info: c.info(i, int(s.attempt)), Input: &c.items[i].Value, Err: s.err, At: c.at(i)}
 		if err := c.items[i].Err; p.Err == nil && err != nil { // else its zero value would pass for an input
 			p.Err = &ReadError{err}
 		}
@@ -195,12 +208,34 @@ func (c *chunk[T, R]) counts() journal.Counts {
 			n.Skipped += c.before[i]
 		}
 	}
+	if journal.IsTakenSplit(c.split.ID) {
+		n.Read, n.Taken, n.Again, n.Gone = 0, 0, n.Read, c.gone()
+	}
+	return n
+}
+
+// gone is the number of settled items that the source no longer has.
+func (c *chunk[T, R]) gone() (n int64) {
+	for i := range c.entries {
+		if c.entries[i].state == failed && isGone(c.items[i].Err) {
+			n++
+		}
+	}
 	return n
 }
 
 // position returns where to read item i again.
 func (c *chunk[T, R]) position(i int) *Position {
-	return &Position{c.split.Version, c.start(i), c.items[i].Next}
+	at := c.at(i)
+	return &at
+}
+
+// at is where the source yields item i.
+func (c *chunk[T, R]) at(i int) Position {
+	if c.origins != nil {
+		return c.origins[i].position()
+	}
+	return Position{c.split.Version, c.start(i), c.items[i].Next}
 }
 
 // start is the cursor of item i: a reading of the split from there yields item i first.

@@ -31,7 +31,7 @@ func (e *engine[T, R]) stats() Stats {
 func (e *engine[T, R]) running() Stats {
 	s := Stats{
 		RunID: e.spec.RunID, Started: e.spec.Started, Elapsed: e.durable.elapsedBefore + e.clock.now(),
-		State: StateRunning, Resumed: e.spec.Resumed,
+		State: StateRunning, Resumed: e.spec.Resumed, Redrives: e.spec.Redrive,
 	}
 	e.tally.fill(&s)
 	s.Stuck = e.watchdog.overdue()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
@@ -21,7 +22,7 @@ type journalKeeper interface {
 
 // openJournal opens the journal of the first sink that keeps one. Without one the Log is nil.
 func openJournal[R any](ctx context.Context, s *sinkSet[R], spec RunSpec) (log journal.Log, p journal.Progress, ended *Ending, err error) {
-	for _, o := range s.list {
+	for i, o := range s.list {
 		keeper, ok := o.sink.(journalKeeper)
 		if !ok {
 			continue
@@ -31,7 +32,7 @@ func openJournal[R any](ctx context.Context, s *sinkSet[R], spec RunSpec) (log j
 			return nil, p, nil, &SinkError{Op: "open", Err: err}
 		}
 		if log != nil {
-			s.keeper = o
+			s.keeper, s.keeperAt = o, strconv.Itoa(i)
 			return log, p, ended, nil
 		}
 	}
@@ -43,6 +44,7 @@ func openJournal[R any](ctx context.Context, s *sinkSet[R], spec RunSpec) (log j
 // them. Without a journal it does nothing.
 type durable struct {
 	log        journal.Log // nil: the run has no journal
+	keeper     string      // position of the sink that keeps it
 	clock      runClock
 	every      time.Duration // Options.CommitEvery
 	committers map[string]Committer
@@ -73,6 +75,11 @@ func (d *durable) on() bool { return d.log != nil }
 func (d *durable) resume(ctx context.Context, p *journal.Progress, poisonAfter int) error {
 	clean := p.Clean
 	record := journal.Commit{Number: p.Number, Begins: true}
+	if again := p.Redrive; again != nil && again.Begins != nil {
+		again.Begins.Sink, again.Begins.Gone = d.keeper, p.Counts.Gone
+		record.Redrive, record.Counts.Redriven = again.Begins, again.Items
+		record.States = map[string]json.RawMessage{d.keeper: again.State}
+	}
 	if err := isolated(func() error { return d.log.Append(ctx, record) }); err != nil {
 		return &SinkError{Op: "append", Err: fmt.Errorf("commit %d: %w", record.Number, err)}
 	}

@@ -50,7 +50,7 @@ func newEngine[T, R any](ctx context.Context, j job[T, R], plan Plan[T], spec Ru
 	e.durable = &durable{clock: e.clock, every: opts.CommitEvery, committers: e.sinks.committers(), fail: e.sinks.fail, committed: log.committed}
 	recycler := &recycler[T, R]{off: !e.sinks.borrow() || opts.AbandonAfter > 0, lent: j.inBatches}
 	inflight := &inflight[T, R]{
-		gate: e.gate, tally: e.tally, calls: calls{e.stopper.calls.ctx, spec.RunID}, keeps: len(sinks) > 0,
+		gate: e.gate, tally: e.tally, calls: calls{Context: e.stopper.calls.ctx, runID: spec.RunID}, keeps: len(sinks) > 0,
 		inBatches: j.inBatches,
 	}
 	e.delivery = &delivery[T, R]{
@@ -103,7 +103,10 @@ func (e *engine[T, R]) storedEnd(ended *Ending) {
 func (e *engine[T, R]) open() (*Ending, error) {
 	ctx := e.stopper.run.ctx
 	log, progress, ended, err := openJournal(ctx, e.sinks, e.spec)
-	e.durable.log = log
+	e.durable.log, e.durable.keeper = log, e.sinks.keeperAt
+	if err == nil && log == nil && e.spec.Options.Redrive.wanted() {
+		err = errNoJournal
+	}
 	if err != nil || ended != nil {
 		return ended, err
 	}
@@ -117,6 +120,7 @@ func (e *engine[T, R]) open() (*Ending, error) {
 		}
 		e.workers.quarantine = e.durable.quarantine
 		e.tally.resume(progress.Counts)
+		e.resumeRedrive(&progress)
 	}
 	e.stopper.log.started(e.spec, progress.Counts, progress.Number)
 	if err := e.begin(ctx, progress); err != nil {

@@ -14,7 +14,7 @@ func (e *engine[T, R]) finish(readErr error) {
 	e.sinks.flush(ctx)
 	e.durable.commit(ctx, e.stop(e.judged(readErr, Stats{})))
 	stats := e.running()
-	stats.Pending = int64(len(pending))
+	stats.Pending = int64(len(pending)) + e.reader.waiting()
 	v := e.judged(readErr, stats)
 	stats.State, stats.Reason = v.state, v.reason
 	ending := Ending{Stats: stats, Pending: pending, Err: v.err, Resumable: v.state == StateOpen}

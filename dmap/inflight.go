@@ -30,7 +30,11 @@ func (f *inflight[T, R]) enqueue(c *chunk[T, R], wait bool) bool {
 		units = 1
 	}
 	f.add(c)
-	f.tally.read.Add(int64(n))
+	read := n
+	if c.origins != nil { // a redrive reads these items again
+		read = 0
+	}
+	f.tally.read.Add(int64(read))
 	t := task[T, R]{chunk: c, hi: n, attempt: 1}
 	if wait {
 		return f.gate.Offer(t, units, c.bytes)
@@ -39,7 +43,7 @@ func (f *inflight[T, R]) enqueue(c *chunk[T, R], wait bool) bool {
 		return true
 	}
 	f.remove(c)
-	f.tally.read.Add(int64(-n))
+	f.tally.read.Add(int64(-read))
 	return false
 }
 

@@ -13,13 +13,16 @@ type Info struct {
 	Offset  int64  // Item.Offset
 	Index   int64  // Item.Index
 	Attempt int    // of this call, from 1; 0 if no call was made
+	Redrive int    // number of the redrive that makes the call, from 1; 0: the run is not redriven
 }
 
 // ID names the item in its source: "data/a.json" for an object, "orders.csv@1024" for a record.
 func (i Info) ID() string { return itemID(i.Key, i.Offset) }
 
 // IdempotencyKey is the same for every attempt at the item in this run, through crashes and
-// resumes, and differs between items and runs: 32 hexadecimal digits.
+// resumes and redrives, and differs between items and runs: 32 hexadecimal digits. In a redrive a
+// service may replay the failure that it has stored for the key. Add Info.Redrive to the key only
+// for failures that are known to have had no effect.
 func (i Info) IdempotencyKey() string { return IdempotencyKey(i.RunID, i.ID()) }
 
 // IdempotencyKey derives the key of an item from the run's ID and [Item.ID]: what a batch function

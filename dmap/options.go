@@ -46,6 +46,9 @@ type Options struct {
 	// Version names everything else that decides the results: the function, filters, other inputs.
 	// A run resumes only with the Version that it was begun with.
 	Version string `json:"version,omitempty"`
+	// Redrive says whether a run that has ended is continued, and with which of its failed items.
+	// The zero Redrive leaves it as it has ended.
+	Redrive Redrive `json:"redrive,omitzero"`
 	// Parent is the RunID of the run whose items this run processes again, in a redrive. It is only
 	// recorded.
 	Parent string `json:"parent,omitempty"`
@@ -84,7 +87,7 @@ func (o Options) validate() error {
 	check(o.DrainTimeout >= 0, "DrainTimeout %v is negative", o.DrainTimeout)
 	check(o.CommitEvery >= 0, "CommitEvery %v is negative", o.CommitEvery)
 	check(o.AbandonAfter >= 0, "AbandonAfter %v is negative", o.AbandonAfter)
-	return errors.Join(append(errs, o.Retry.validate(), o.Tolerance.validate())...)
+	return errors.Join(append(errs, o.Retry.validate(), o.Tolerance.validate(), o.Redrive.validate())...)
 }
 
 // withDefaults returns o with its zero fields resolved.

@@ -48,6 +48,15 @@ type Plan[T any] struct {
 	// engine asks again after more has been read. TrySplit may ask the store. The engine makes one
 	// call at a time in a run.
 	TrySplit func(ctx context.Context, reading []Split) (which int, at Cursor, ok bool)
+	// Seeks reports whether a Read of s costs little more if s.From lies far inside: what lies
+	// before it need not be read. A redrive reads all items of a split that it takes in one pass
+	// where Seeks is nil or false, and leaves out long gaps where it is true.
+	Seeks func(s Split) bool
+	// Find returns the item of s whose Next is s.To, as it is now, at the cost of one request: a
+	// redrive calls it instead of Read. s.From is the position before it. An error of class "gone"
+	// or "changed" (see Class) fails the item; any other ends the run. errors.ErrUnsupported: this
+	// item must be read. nil: no item can be found so.
+	Find func(ctx context.Context, s Split) (Item[T], error)
 	// Readers is the number of splits to read at once, 1 to 256. 0: 8. Options.MaxItems and
 	// MaxConcurrency 1 need the order of the source, so there one reader reads.
 	Readers int

@@ -41,6 +41,10 @@ type reader[T, R any] struct {
 	left     []Split    // planned or begun, and not read to their end
 	last     *Split     // the last planned split
 	complete bool       // the planning has reached the end of the source
+
+	redrive     *journal.Redrive // nil: the run is not redriven
+	again       atomic.Int64     // taken items that were read, or found to be skipped
+	outstanding int64            // taken items that had not settled when the process began
 }
 
 var (
@@ -51,19 +55,29 @@ var (
 // run reads the source to its end, to MaxItems, or until the run stops. all says that nothing is
 // left to read; err is the error of the source.
 func (r *reader[T, R]) run(ctx context.Context) (all bool, err error) {
+	if r.redrive != nil {
+		if all, err := r.readAgain(ctx); !all || r.redrive.Done || r.redrive.Trial {
+			r.tally.truncated.Store(r.maxItems > 0 && r.durable.takenBefore >= r.maxItems)
+			return all, err
+		}
+	}
 	if r.taken = r.durable.takenBefore; r.maxItems > 0 && r.taken >= r.maxItems {
 		r.tally.truncated.Store(true)
 		return true, nil
 	}
-	group, ctx := errgroup.WithContext(ctx)
 	r.splits = make(chan *piece)
-	n := r.readers()
-	group.Go(func() error {
+	return r.phase(ctx, r.readers(), func(ctx context.Context) error {
 		defer close(r.splits)
-		return r.guarded(func() error { return r.planSplits(ctx) })
-	})
+		return r.planSplits(ctx)
+	}, r.readSplits)
+}
+
+// phase runs plan on one goroutine and read on n, and waits for all of them.
+func (r *reader[T, R]) phase(ctx context.Context, n int, plan, read func(context.Context) error) (all bool, err error) {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return r.guarded(func() error { return plan(ctx) }) })
 	for range n {
-		group.Go(func() error { return r.guarded(func() error { return r.readSplits(ctx) }) })
+		group.Go(func() error { return r.guarded(func() error { return read(ctx) }) })
 	}
 	err = group.Wait()
 	switch {
@@ -310,11 +324,14 @@ func (r *reader[T, R]) fault(s Split, err error) error {
 // unread returns the part of the source that was not read. It is called after run has returned.
 func (r *reader[T, R]) unread() Unread {
 	u := Unread{Splits: r.left}
-	if r.complete {
+	if r.complete || r.redrive != nil && r.redrive.Done {
 		return u
 	}
 	u.After, u.All = r.last, r.last == nil
 	for _, v := range r.durable.settledBefore.All() {
+		if journal.IsTakenSplit(v.Split) {
+			continue
+		}
 		u.Settled = append(u.Settled, splitOf(v))
 	}
 	return u

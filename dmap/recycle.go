@@ -36,6 +36,7 @@ func (p *recycler[T, R]) done(c *chunk[T, R]) {
 	clear(c.entries)
 	c.items, c.entries = c.items[:0], c.entries[:0]
 	c.split, c.run, c.before = nil, nil, nil
+	c.origins = nil
 	c.bytes, c.skips = 0, 0
 	c.from, c.to = Cursor{}, Cursor{}
 	c.calls.Store(0)

@@ -17,6 +17,7 @@ type RunSpec struct {
 	Options Options      `json:"options"`
 	Batch   batch.Limits `json:"batch,omitzero"`
 	Resumed bool         `json:"-"` // an earlier process began the run
+	Redrive int          `json:"-"` // number of the redrive that the run is in; 0: none
 }
 
 // Differs names the fields of s and old that must not differ when a run resumes, with both values.

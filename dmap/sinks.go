@@ -14,9 +14,10 @@ import (
 
 // sinkSet is the sinks of a run. The first error of each ends the run.
 type sinkSet[R any] struct {
-	list    []*sinkState[R]
-	keeper  *sinkState[R] // keeps the journal; nil: none does
-	stopper *stopper
+	list     []*sinkState[R]
+	keeper   *sinkState[R] // keeps the journal; nil: none does
+	keeperAt string        // its position
+	stopper  *stopper
 
 	mu   sync.Mutex
 	errs []error // guarded by mu

@@ -14,6 +14,8 @@ type tally struct {
 	calls, retries        atomic.Int64
 	succeeded             [64]shard
 
+	gone      atomic.Int64     // of failed, items of the redrive that the source no longer has
+	redrive   *journal.Redrive // nil: the run is not redriven
 	tolerance atomic.Pointer[Tolerance]
 	truncated atomic.Bool // MaxItems ended the reading
 	readAll   atomic.Bool // the source has ended, or MaxItems is reached
@@ -42,7 +44,7 @@ func newTally(t Tolerance, log *runLog) *tally {
 func (c *tally) resume(n journal.Counts) {
 	c.read.Store(n.Read)
 	c.shard(0).Store(n.Succeeded)
-	c.failed.Store(n.Failed)
+	c.failed.Store(n.NowFailed())
 	c.skipped.Store(n.Skipped)
 	c.calls.Store(n.Calls)
 	c.retries.Store(n.Retries)
@@ -74,6 +76,9 @@ func (c *tally) skip() {
 
 // fail counts a failed item. It returns a ToleranceError if that is one too many.
 func (c *tally) fail(err *ItemError) error {
+	if c.redrive != nil && isGone(err.Err) {
+		c.gone.Add(1)
+	}
 	c.failed.Add(1)
 	c.mu.Lock()
 	if len(c.first) < firstFailures {
@@ -88,10 +93,13 @@ func (c *tally) fail(err *ItemError) error {
 func (c *tally) exceeded() error {
 	bad, of := c.settled()
 	ended := c.readAll.Load()
-	if ended {
+	tolerance := *c.tolerance.Load()
+	switch {
+	case c.redrive != nil:
+		bad, of = c.redriven(bad, of, ended)
+	case ended:
 		of = c.read.Load() - c.skipped.Load()
 	}
-	tolerance := *c.tolerance.Load()
 	if bad == 0 || !tolerance.exceeded(bad, of, ended) {
 		return nil
 	}

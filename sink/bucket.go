@@ -41,6 +41,8 @@ type run struct {
 	began    bool
 	parts    *parts
 	encoders *encoders
+	file     *runfolder.RunFile // as an earlier process wrote it; nil: there was none
+	again    *redriven          // nil: the run is not redriven
 }
 
 // Bucket returns a sink that writes into prefix/<run ID>/ of bucket: the results as JSON lines in
@@ -126,7 +128,14 @@ func (f *BucketSink[R]) beginFile(ctx context.Context, r *run, resumed bool) err
 			return err
 		}
 		if file != nil {
-			return f.resumeFile(r, file)
+			with := &begunWith{file.Version, file.Batch}
+			if r.spec.Redrive > 0 {
+				with = nil // the sink that keeps the journal knows what the redrive was begun with
+			}
+			if err := f.resumeFile(r, file); err != nil {
+				return err
+			}
+			return f.sameSpec(r, file, with)
 		}
 	}
 	return r.explainExists(f.createRunFile(ctx, r), ErrRunExists)
@@ -214,6 +223,11 @@ func (f *BucketSink[R]) End(ctx context.Context, end dmap.Ending) (err error) {
 		}
 	}
 	_ = r.addRecords(ctx, e)
+	if r.again != nil {
+		if err := f.addOutstanding(ctx, r, e, end.Pending); err != nil {
+			return errors.Join(err, r.parts.close(ctx))
+		}
+	}
 	lost := r.parts.close(ctx)
 	if r.journal != nil && lost != nil {
 		return lost
@@ -239,6 +253,9 @@ func (f *BucketSink[R]) newManifest(r *run, end dmap.Ending) *runfolder.Manifest
 		m.Commits = r.journal.state.next()
 	}
 	m.Status, m.Reason = status(end), end.Stats.Reason
+	if r.again != nil {
+		r.again.manifest(m)
+	}
 	if end.Err != nil {
 		m.Error = errorText(end.Err)
 	}

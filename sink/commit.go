@@ -35,14 +35,9 @@ func (f *BucketSink[R]) Commit(ctx context.Context) (json.RawMessage, error) {
 // Restore makes the parts that the states of the commits name count. Other parts in the folder are
 // garbage that no reader sees.
 func (f *BucketSink[R]) Restore(_ context.Context, states []json.RawMessage) error {
-	var all runfolder.BucketState
-	for i, text := range states {
-		var state runfolder.BucketState
-		if err := json.Unmarshal(text, &state); err != nil {
-			return fmt.Errorf("sink: state %d of %d: %w", i+1, len(states), err)
-		}
-		all.Failed = append(all.Failed, state.Failed...)
-		all.Succeeded = append(all.Succeeded, state.Succeeded...)
+	all, err := runfolder.DecodeStates(states)
+	if err != nil {
+		return fmt.Errorf("sink: %w", err)
 	}
 	r := f.run.Load()
 	if r == nil {

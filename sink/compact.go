@@ -37,6 +37,14 @@ func (s journalState) compacted(c journal.Commit) (record runfolder.CommitRecord
 	record = runfolder.CommitRecord{
 		From: from, Number: c.Number, Settled: convert.Each(p.Settled, storedInterval),
 		Counts: storedCounts(p.Counts), States: p.States, Clean: p.Clean, Stop: single.Stop,
+		Redrive: (*runfolder.Begun)(p.Begun),
+	}
+	if b := p.Begun; b != nil { // the parts that redrives dropped need no longer be named
+		if state, err := runfolder.DecodeStates(p.States[b.Sink]); err == nil {
+			if text, err := json.Marshal(state); err == nil {
+				record.States[b.Sink] = []json.RawMessage{text}
+			}
+		}
 	}
 	if from == 0 {
 		record.Attempted = convert.Each(p.Trials, storedAttempt)
@@ -52,7 +60,7 @@ func (s journalState) compacted(c journal.Commit) (record runfolder.CommitRecord
 func segmentOf(c journal.Commit) runfolder.CommitRecord {
 	r := runfolder.CommitRecord{
 		From: c.Number, Number: c.Number, Settled: convert.Each(c.Settled, storedInterval),
-		Counts: storedCounts(c.Counts), Clean: c.Clean,
+		Counts: storedCounts(c.Counts), Clean: c.Clean, Redrive: (*runfolder.Begun)(c.Redrive),
 	}
 	if c.Stop != nil {
 		r.Stop = &runfolder.Stop{Reason: clip(c.Stop.Reason, maxClass), Error: clip(c.Stop.Error, maxErrorText)}
@@ -82,6 +90,7 @@ func (s journalState) progress() (p journal.Progress) {
 		}
 		commits = append(commits, journal.Commit{
 			Number: r.Number, Settled: convert.Each(r.Settled, interval), Counts: counts(r.Counts),
+			Redrive: (*journal.Begun)(r.Redrive),
 		})
 		commits = append(commits, convert.Each(r.Steps, step)...)
 		for sink, states := range r.States {
@@ -101,6 +110,7 @@ func storedCounts(c journal.Counts) runfolder.Counts {
 	return runfolder.Counts{
 		Read: c.Read, Taken: c.Taken, Succeeded: c.Succeeded, Failed: c.Failed, Skipped: c.Skipped,
 		Calls: c.Calls, Retries: c.Retries, Elapsed: c.Elapsed.Nanoseconds(),
+		Redriven: c.Redriven, Again: c.Again, Gone: c.Gone,
 	}
 }
 
@@ -108,6 +118,7 @@ func counts(c runfolder.Counts) journal.Counts {
 	return journal.Counts{
 		Read: c.Read, Taken: c.Taken, Succeeded: c.Succeeded, Failed: c.Failed, Skipped: c.Skipped,
 		Calls: c.Calls, Retries: c.Retries, Elapsed: time.Duration(c.Elapsed),
+		Redriven: c.Redriven, Again: c.Again, Gone: c.Gone,
 	}
 }
 

@@ -52,10 +52,22 @@ func (f *BucketSink[R]) openFolder(ctx context.Context, r *run) (p journal.Progr
 	if lockErr != nil && !errors.Is(lockErr, dmap.ErrFenced) {
 		return p, nil, lockErr
 	}
-	ended, err = f.storedEnd(ctx, r) // also of a run that another process has locked to look at its end
-	if err != nil || ended != nil {
+	m, err := f.lastEnd(ctx, r) // also of a run that another process has locked to look at its end
+	if err != nil {
+		return p, nil, err
+	}
+	if m != nil {
+		ended = f.storedEnd(r, m)
 		p.Resumed = true
-		return p, ended, err
+		if lockErr != nil || r.file == nil {
+			return p, ended, nil
+		}
+		if err := f.sameSpec(r, r.file, nil); err != nil {
+			return p, nil, err
+		}
+		if open, err := f.redrivable(ctx, r, m); err != nil || !open {
+			return p, ended, err
+		}
 	}
 	if lockErr != nil {
 		return p, nil, lockErr
@@ -70,7 +82,26 @@ func (f *BucketSink[R]) openFolder(ctx context.Context, r *run) (p journal.Progr
 	r.journal.state = commits
 	p = r.journal.state.progress()
 	p.Resumed = !fresh
-	return p, nil, nil
+	if m != nil {
+		return f.continueRedrive(ctx, r, m, p, ended)
+	}
+	if r.file != nil {
+		err = f.sameSpec(r, r.file, &begunWith{r.file.Version, r.file.Batch})
+	}
+	return p, nil, err
+}
+
+// continueRedrive is openFolder for a run that has ended with m and may be redriven.
+func (f *BucketSink[R]) continueRedrive(ctx context.Context, r *run, m *runfolder.Manifest, p journal.Progress, ended *dmap.Ending) (journal.Progress, *dmap.Ending, error) {
+	again, err := f.openRedrive(ctx, r, m, &p)
+	if err != nil || again == nil {
+		return p, ended, err
+	}
+	r.again = again
+	err = again.progress(&p, func(ctx context.Context, part journal.TakenPart, from int64) takenItems {
+		return f.readTaken(ctx, again, part, from)
+	})
+	return p, nil, err
 }
 
 // claim creates run.json, or finds that of the same run, and locks it where it is a file of this
@@ -117,8 +148,8 @@ func (f *BucketSink[R]) createFolder(ctx context.Context, r *run) error {
 	return fmt.Errorf("sink: folder %q holds commits and no run.json: restore run.json, or use another run ID", r.folder)
 }
 
-// storedEnd is the end of the run by its manifest, nil if it has none.
-func (f *BucketSink[R]) storedEnd(ctx context.Context, r *run) (*dmap.Ending, error) {
+// lastEnd is the newest manifest of the run, nil if it has none.
+func (f *BucketSink[R]) lastEnd(ctx context.Context, r *run) (*runfolder.Manifest, error) {
 	m, err := runfolder.LoadManifest(ctx, f.bucket, r.folder, r.spec.RunID)
 	if errors.Is(err, runfolder.ErrNoManifest) {
 		return nil, nil
@@ -126,10 +157,15 @@ func (f *BucketSink[R]) storedEnd(ctx context.Context, r *run) (*dmap.Ending, er
 	if err != nil {
 		return nil, fmt.Errorf("sink: %w", err)
 	}
+	return m, nil
+}
+
+// storedEnd is the end of the run by its manifest.
+func (f *BucketSink[R]) storedEnd(r *run, m *runfolder.Manifest) *dmap.Ending {
 	return &dmap.Ending{
 		Stats: convert.EndedStats(m), Unread: convert.Unread(m.Unread),
 		Err: storedError(m, r.folder+runfolder.ManifestName(m.Redrive)),
-	}, nil
+	}
 }
 
 // storedError is what a call returns for a run that has ended, by the manifest under key: nil if it
@@ -159,6 +195,7 @@ func (e *endedError) Is(target error) bool {
 		return e.status == runfolder.StatusCanceled
 	default:
 		return false
+
 	}
 }
 

@@ -137,6 +137,14 @@ func (w *parts) fill(ctx context.Context, kind runfolder.Kind, c *chunk) {
 	}
 }
 
+// number returns a number for a part that is written without being opened here.
+func (w *parts) number() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.seq++
+	return w.seq
+}
+
 // openPart opens a part.
 func (w *parts) openPart(ctx context.Context, kind runfolder.Kind) *part {
 	w.seq++

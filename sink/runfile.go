@@ -25,7 +25,7 @@ func (f *BucketSink[R]) createRunFile(ctx context.Context, r *run) error {
 	content, err := runfolder.EncodeRunFile(runfolder.RunFile{
 		Writer: r.writer, Library: libraryVersion(), Journal: r.journal != nil,
 		RunID: b.RunID, Parent: b.Options.Parent, Source: b.Source, Version: b.Options.Version, MaxItems: b.Options.MaxItems,
-		Batch:   runfolder.Batch{Items: b.Batch.Items, Bytes: b.Batch.Bytes, Wait: b.Batch.Wait.Nanoseconds()},
+		Batch:   storedBatch(b),
 		Records: string(f.opts.Records), Inputs: string(f.opts.Inputs), Started: runfolder.Time(b.Started), Options: options,
 	})
 	if err != nil {
@@ -43,21 +43,27 @@ func (f *BucketSink[R]) loadRunFile(ctx context.Context, r *run) (*runfolder.Run
 	return file, nil
 }
 
-// specOf is what may not change when a run resumes, as its run file has it.
-func specOf(file *runfolder.RunFile) dmap.RunSpec {
-	return dmap.RunSpec{
-		RunID: file.RunID, Source: file.Source, Started: file.Started,
-		Options: dmap.Options{MaxItems: file.MaxItems, Version: file.Version},
-		Batch:   batch.Limits{Items: file.Batch.Items, Bytes: file.Batch.Bytes, Wait: time.Duration(file.Batch.Wait)},
-	}
+// storedBatch are the batches of a run.
+func storedBatch(b dmap.RunSpec) runfolder.Batch {
+	return runfolder.Batch{Items: b.Batch.Items, Bytes: b.Batch.Bytes, Wait: b.Batch.Wait.Nanoseconds()}
 }
 
-// resumeFile makes r the run of file, if the specs of both agree.
-func (f *BucketSink[R]) resumeFile(r *run, file *runfolder.RunFile) error {
-	if file.Journal != (r.journal != nil) {
-		return fmt.Errorf("sink: %w, which cannot be resumed from it: %q", ErrRunExists, r.folder)
+// begunWith is what an open run, or an open redrive, was begun with and must be continued with.
+type begunWith struct {
+	version string
+	batch   runfolder.Batch
+}
+
+// sameSpec refuses a call that differs from file in what may never change, or from with, unless
+// that is nil: version and batches may change when a redrive begins.
+func (f *BucketSink[R]) sameSpec(r *run, file *runfolder.RunFile, with *begunWith) error {
+	old := r.spec
+	old.Source, old.Options.MaxItems = file.Source, file.MaxItems
+	if with != nil {
+		b := with.batch
+		old.Options.Version, old.Batch = with.version, batch.Limits{Items: b.Items, Bytes: b.Bytes, Wait: time.Duration(b.Wait)}
 	}
-	fields := r.spec.Differs(specOf(file))
+	fields := r.spec.Differs(old)
 	if string(f.opts.Records) != file.Records {
 		fields = append(fields, fmt.Sprintf("Records: %q, begun with %q", f.opts.Records, file.Records))
 	}
@@ -67,7 +73,16 @@ func (f *BucketSink[R]) resumeFile(r *run, file *runfolder.RunFile) error {
 	if len(fields) > 0 {
 		return &dmap.SpecError{RunID: r.spec.RunID, Fields: fields}
 	}
+	return nil
+}
+
+// resumeFile makes r the run of file.
+func (f *BucketSink[R]) resumeFile(r *run, file *runfolder.RunFile) error {
+	if file.Journal != (r.journal != nil) {
+		return fmt.Errorf("sink: %w, which cannot be resumed from it: %q", ErrRunExists, r.folder)
+	}
 	r.spec.Started = file.Started
+	r.file = file
 	return nil
 }
 

@@ -40,8 +40,8 @@ type concat[T any] struct {
 }
 
 func (c *concat[T]) plan() dmap.Plan[T] {
-	out := dmap.Plan[T]{Splits: c.splits, Read: c.read, LocalKeys: c.localKeys}
-	fills, resumes, divides := len(c.parts) > 0, false, false
+	out := dmap.Plan[T]{Splits: c.splits, Read: c.read, LocalKeys: c.localKeys, Seeks: c.seeks}
+	fills, resumes, divides, finds := len(c.parts) > 0, false, false, false
 	// The largest number of readers, and at least the default, so that parts with one reader each
 	// are read together. Not the sum: each part chose its number for the memory and the connections
 	// that its readers take.
@@ -50,6 +50,7 @@ func (c *concat[T]) plan() dmap.Plan[T] {
 		fills = fills && p.Fill != nil
 		resumes = resumes || p.Resume != nil
 		divides = divides || p.TrySplit != nil
+		finds = finds || p.Find != nil
 		out.Readers = max(out.Readers, p.Readers)
 		out.Origins = append(out.Origins, p.Origins...)
 	}
@@ -58,6 +59,9 @@ func (c *concat[T]) plan() dmap.Plan[T] {
 	}
 	if resumes {
 		out.Resume = c.resume
+	}
+	if finds {
+		out.Find = c.find
 	}
 	if divides {
 		out.TrySplit = c.trySplit

@@ -29,6 +29,9 @@ func (e *ChangedError) Error() string {
 	return fmt.Sprintf("object %q changed: %s was %s, now %s", e.Key, e.What, e.Was, e.Now)
 }
 
+// Class returns "changed".
+func (e *ChangedError) Class() string { return "changed" }
+
 // Is reports whether target is ErrChanged.
 func (e *ChangedError) Is(target error) bool { return target == ErrChanged }
 

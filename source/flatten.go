@@ -116,7 +116,9 @@ func nanoseconds(t time.Time) int64 {
 
 // object restores what split described. itemErr is the error of the item, err that of the source.
 func (f *flatten[T]) object(ctx context.Context, s dmap.Split) (o Object, itemErr, err error) {
-	o.Key = s.Object
+	if o.Key = s.Object; o.Key == "" { // a redrive knows only the ID
+		o.Key = f.buckets.key(s.ID)
+	}
 	if strings.HasPrefix(s.Version, skippedVersion) {
 		return o, dmap.ErrSkip, nil
 	}

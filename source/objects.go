@@ -103,7 +103,7 @@ func (o *objects) Plan() dmap.Plan[Object] {
 	if o.invalid != nil {
 		return brokenPlan[Object](o.invalid)
 	}
-	p := dmap.Plan[Object]{Splits: o.splits, Read: o.read, Readers: 1, Origins: []any{o.origin}}
+	p := dmap.Plan[Object]{Splits: o.splits, Read: o.read, Readers: 1, Origins: []any{o.origin}, Seeks: everywhere, Find: o.find}
 	if o.lister != nil {
 		p.TrySplit, p.Readers = o.trySplit, or(o.options.Listers, DefaultListers)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gocloud.dev/blob"
+	"gocloud.dev/gcerrors"
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/record"
@@ -72,6 +73,7 @@ func (r *records[T]) Plan() dmap.Plan[T] {
 		return brokenPlan[T](r.invalid)
 	}
 	p := dmap.Plan[T]{Splits: r.splits, Read: r.readSplit, Whole: dmap.Split{ID: r.object.Key, Object: r.object.Key}}
+	p.Seeks = r.seeks
 	if r.divide != nil {
 		p.Resume = r.resume
 	}
@@ -131,6 +133,9 @@ func (r *records[T]) pin(ctx context.Context) (Object, error) {
 	attributes, err := r.object.from.bucket.Attributes(ctx, r.object.Key)
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
+	}
+	if gcerrors.Code(err) == gcerrors.NotFound {
+		return Object{}, &goneError{r.object.Key, err}
 	}
 	if err != nil {
 		return Object{}, fmt.Errorf("object %q: %w", r.object.Key, err)

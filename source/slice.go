@@ -26,7 +26,7 @@ func (s slice[T]) Plan() dmap.Plan[T] {
 	fill := func(_ context.Context, split dmap.Split, items []dmap.Item[T]) (int, error) {
 		return s.fill(split, items), nil
 	}
-	return dmap.Plan[T]{Splits: s.splits, Read: s.read, Fill: fill, LocalKeys: allLocal, Whole: dmap.Split{ID: itemKey}}
+	return dmap.Plan[T]{Splits: s.splits, Read: s.read, Fill: fill, LocalKeys: allLocal, Whole: dmap.Split{ID: itemKey}, Seeks: everywhere}
 }
 
 func (s slice[T]) Items(ctx context.Context) iter.Seq2[dmap.Item[T], error] {

@@ -66,6 +66,7 @@ func (m *mapping[T, U]) plan(in dmap.Plan[T]) dmap.Plan[U] {
 			return m.each(ctx, in.Read(ctx, s))
 		},
 		Resume: in.Resume, TrySplit: in.TrySplit, Readers: in.Readers, LocalKeys: in.LocalKeys, Whole: in.Whole,
+		Seeks: in.Seeks, Find: m.findBy(in),
 	}
 	if in.Fill != nil {
 		out.Fill = func(ctx context.Context, s dmap.Split, items []dmap.Item[U]) (int, error) {

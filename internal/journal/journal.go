@@ -30,6 +30,9 @@ type Commit struct {
 	Stop    *Stop                      `json:"stop,omitempty"`   // of a Clean one that leaves the run open: why
 	Trying  []Trial                    `json:"trying,omitempty"` // items that are about to be called
 	Back    []Interval                 `json:"back,omitempty"`   // announced items whose call has returned
+	// Redrive says that a redrive begins with this record: the settled intervals of earlier ones no
+	// longer count.
+	Redrive *Begun `json:"redrive,omitempty"`
 }
 
 // Stop says why a process stopped before the end of its run.
@@ -40,13 +43,17 @@ type Stop struct {
 
 // Counts is what a Commit adds to the counts of the run.
 type Counts struct {
-	Read      int64 `json:"read"`
+	Read      int64 `json:"read"`  // items that settled for the first time
 	Taken     int64 `json:"taken"` // of Read, the items that the source did not skip; MaxItems counts these
 	Succeeded int64 `json:"succeeded"`
 	Failed    int64 `json:"failed"`
 	Skipped   int64 `json:"skipped"`
 	Calls     int64 `json:"calls"`
 	Retries   int64 `json:"retries"`
+
+	Redriven int64 `json:"redriven,omitempty"` // failed items that a redrive took: they no longer count as failed
+	Again    int64 `json:"again,omitempty"`    // items of Redriven that have settled again
+	Gone     int64 `json:"gone,omitempty"`     // of these, items that failed because the source no longer has them
 
 	Elapsed time.Duration `json:"elapsed,omitempty"` // ns, the sum over the processes of the run
 }
@@ -60,8 +67,17 @@ func (c *Counts) Add(o Counts) {
 	c.Skipped += o.Skipped
 	c.Calls += o.Calls
 	c.Retries += o.Retries
+	c.Redriven += o.Redriven
+	c.Again += o.Again
+	c.Gone += o.Gone
 	c.Elapsed += o.Elapsed
 }
+
+// NowFailed is the number of items whose last outcome is a failure.
+func (c *Counts) NowFailed() int64 { return c.Failed - c.Redriven }
+
+// Outstanding is the number of items that redrives took and that have not settled again.
+func (c *Counts) Outstanding() int64 { return c.Redriven - c.Again }
 
 // Progress is the union of the commits of a run.
 type Progress struct {
@@ -72,6 +88,8 @@ type Progress struct {
 	States  map[string][]json.RawMessage // of Committers, in the order of the commits
 	Clean   bool                         // the last process stopped by itself
 	Trials  []Trial                      // announced items that have not settled
+	Begun   *Begun                       // the latest redrive; nil: there was none
+	Redrive *Redrive                     // the redrive that is under way; nil: none. Apply does not set it
 }
 
 // Apply adds commits, in order, to the union.
@@ -81,6 +99,9 @@ func (p *Progress) Apply(commits ...Commit) {
 		p.Number = c.Number + 1
 		p.Clean = c.Clean
 		p.Counts.Add(c.Counts)
+		if c.Redrive != nil {
+			p.begin(c.Redrive, settled)
+		}
 		for _, v := range c.Settled {
 			settled.Add(v)
 		}
@@ -92,5 +113,6 @@ func (p *Progress) Apply(commits ...Commit) {
 		}
 		p.applyTrials(c, settled)
 	}
+	p.dropTrials()
 	p.Settled = settled.All()
 }

@@ -102,3 +102,20 @@ func holds(ctx context.Context, bucket *blob.Bucket, key string, content []byte)
 		}
 	}
 }
+
+// ReadRange returns length bytes of the object under key from offset on, which it must have.
+func ReadRange(ctx context.Context, bucket *blob.Bucket, key string, offset, length int64) (content []byte, err error) {
+	err = persist(ctx, "read", key, length, func(ctx context.Context) error {
+		r, err := bucket.NewRangeReader(ctx, key, offset, length, nil)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = r.Close() }()
+		content = make([]byte, length)
+		if n, err := io.ReadFull(r, content); err != nil {
+			return fmt.Errorf("at byte %d: %w", offset+int64(n), err)
+		}
+		return nil
+	})
+	return content, err
+}

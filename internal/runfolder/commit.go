@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // MaxCommit is how many bytes a commit record may have.
@@ -32,6 +33,15 @@ type CommitRecord struct {
 	Stop      *Stop                        `json:"stop,omitempty"`
 	Steps     []Step                       `json:"steps,omitempty"`
 	Attempted []Attempt                    `json:"attempted,omitempty"`
+	Redrive   *Begun                       `json:"redrive,omitempty"`
+}
+
+// Begun is the latest redrive that begins with one of the commits.
+type Begun struct {
+	Number  int      `json:"number"`
+	Sink    string   `json:"sink"`
+	Gone    int64    `json:"gone,omitempty"`
+	Waiting []string `json:"waiting,omitempty"`
 }
 
 // Stop says why a process stopped before the end of its run.
@@ -50,6 +60,9 @@ type Counts struct {
 	Calls     int64 `json:"calls"`
 	Retries   int64 `json:"retries"`
 	Elapsed   int64 `json:"elapsed,omitempty"`
+	Redriven  int64 `json:"redriven,omitempty"`
+	Again     int64 `json:"again,omitempty"`
+	Gone      int64 `json:"gone,omitempty"`
 }
 
 // Step is what one commit says about processes and about items that were called in one that
@@ -76,6 +89,41 @@ type Attempt struct {
 type BucketState struct {
 	Failed    []Part `json:"FAILED,omitempty"`
 	Succeeded []Part `json:"SUCCEEDED,omitempty"`
+	// Dropped are the keys of FAILED parts that count no more: a redrive took some of their items.
+	Dropped []string `json:"DROPPED,omitempty"`
+}
+
+// Add adds the state of a later commit to s.
+func (s *BucketState) Add(later BucketState) {
+	dropped := make(map[string]bool, len(later.Dropped))
+	for _, key := range later.Dropped {
+		dropped[key] = true
+	}
+	s.Failed = slices.DeleteFunc(s.Failed, func(p Part) bool {
+		drop := dropped[p.Key]
+		delete(dropped, p.Key)
+		return drop
+	})
+	for _, key := range later.Dropped {
+		if dropped[key] { // of a commit before s
+			s.Dropped = append(s.Dropped, key)
+		}
+	}
+	s.Failed = append(s.Failed, later.Failed...)
+	s.Succeeded = append(s.Succeeded, later.Succeeded...)
+}
+
+// DecodeStates returns what the states of the bucket's sink say together, in the order of their
+// commits.
+func DecodeStates(states []json.RawMessage) (all BucketState, err error) {
+	for i, text := range states {
+		var state BucketState
+		if err := json.Unmarshal(text, &state); err != nil {
+			return all, fmt.Errorf("state %d of %d: %w", i+1, len(states), err)
+		}
+		all.Add(state)
+	}
+	return all, nil
 }
 
 // FirstOf is the first commit that record n holds: it reaches back as far as the largest power of
@@ -163,5 +211,8 @@ func (r *CommitRecord) check(n int64) error {
 		}
 	}
 	c := r.Counts
-	return notNegative(c.Read, c.Taken, c.Calls, c.Retries, c.Elapsed)
+	if r.Redrive != nil && r.Redrive.Number < 1 {
+		return fmt.Errorf("redrive %d begins", r.Redrive.Number)
+	}
+	return notNegative(c.Read, c.Taken, c.Calls, c.Retries, c.Elapsed, c.Redriven, c.Again, c.Gone)
 }

@@ -71,6 +71,12 @@ func Folder(prefix, runID string) (string, error) {
 // redrive n.
 func ManifestName(n int) string { return fmt.Sprintf("manifest-%03d.json", n) }
 
+// RedriveName is the name of the record that begins redrive n, from 1.
+func RedriveName(n int) string { return fmt.Sprintf("redrive-%03d.json", n) }
+
+// TakenName is the name of a list of items that a redrive took, or that it sorts.
+func TakenName(writer string, seq int) string { return fmt.Sprintf("TAKEN_%s-%06d.jsonl", writer, seq) }
+
 // PartName is the name of the part that a writer opens as its number seq. writer is unique to a
 // process.
 func PartName(k Kind, writer string, seq int) string {
@@ -91,15 +97,19 @@ func CommitNumber(name string) (n int64, ok bool) {
 	return n, err == nil && n >= 0 && n <= LastCommit && CommitName(n) == name
 }
 
-// part and leftover are the only names that cleaning up may remove. The second matches what
+// part, taken and leftover are the only names that cleaning up may remove. The last matches what
 // fileblob leaves of a write that broke off.
 var (
 	part     = regexp.MustCompile(`^(SUCCEEDED|FAILED|PENDING)_[A-Z0-9]+-[0-9]+\.jsonl$`)
-	leftover = regexp.MustCompile(`^((SUCCEEDED|FAILED|PENDING)_[A-Z0-9]+-[0-9]+\.jsonl|(run|manifest-[0-9]+|commits/[0-9-]+)\.json)\.[0-9a-f]+\.tmp$`)
+	taken    = regexp.MustCompile(`^TAKEN_[A-Z0-9]+-[0-9]+\.jsonl$`)
+	leftover = regexp.MustCompile(`^((SUCCEEDED|FAILED|PENDING|TAKEN)_[A-Z0-9]+-[0-9]+\.jsonl|(run|(manifest|redrive)-[0-9]+|commits/[0-9-]+)\.json)\.[0-9a-f]+\.tmp$`)
 )
 
 // IsPart reports whether name, relative to the run's folder, is the name of a part.
 func IsPart(name string) bool { return part.MatchString(name) }
+
+// IsTaken reports whether name, relative to the run's folder, is the name of a list of taken items.
+func IsTaken(name string) bool { return taken.MatchString(name) }
 
 // IsLeftover reports whether name, relative to the run's folder, is a temporary file of a write
 // that broke off.

@@ -1,0 +1,243 @@
+package dmap
+
+import (
+	"context"
+	"errors"
+
+	"github.com/go-dmap/dmap/batch"
+	"github.com/go-dmap/dmap/internal/journal"
+)
+
+// A redrive reads the items that it takes from the source again. They come from stored lists, each
+// of which is a split to the journal: a commit settles an interval of the list. One goroutine reads
+// the lists and groups their items; the readers of the run take the groups.
+
+// againGroup is a few taken items that follow each other in a list.
+type againGroup struct {
+	split Split // of the list, from the first item to the last
+	items []journal.TakenItem
+	// more continues the reading of the last item's split with the next list, by the same reader;
+	// nil: nothing follows. A source that cannot seek is so read once.
+	more chan *againGroup
+}
+
+// againGroupSize is how many items a group has, unless batches need more.
+const againGroupSize = 64
+
+// againPlanner groups taken items.
+type againPlanner struct {
+	redrive *journal.Redrive
+	settled journal.IntervalSet
+	seeks   func(split, version string) bool
+	size    int // of a group
+	groups  chan *againGroup
+
+	group *againGroup      // that is being filled; nil: none
+	route chan *againGroup // where the next group goes, instead of groups; nil: nowhere
+	last  journal.TakenItem
+}
+
+// readAgain reads the taken items. all says that every one was read.
+func (r *reader[T, R]) readAgain(ctx context.Context) (all bool, err error) {
+	p := &againPlanner{
+		redrive: r.redrive, settled: r.durable.settledBefore, groups: make(chan *againGroup), size: groupSize(r.pace),
+		seeks: func(split, version string) bool {
+			if r.plan.Seeks == nil {
+				return false
+			}
+			return r.plan.Seeks(Split{ID: split, Version: version})
+		},
+	}
+	n := max(defaultReaders, r.plan.Readers)
+	if r.inOrder {
+		n = 1
+	}
+	return r.phase(ctx, n, func(ctx context.Context) error {
+		defer close(p.groups)
+		if err := p.run(ctx); err != nil {
+			if ctx.Err() != nil {
+				return errStopped
+			}
+			return &SinkError{Op: "read", Err: err}
+		}
+		return nil
+	}, func(ctx context.Context) error { return r.readGroups(ctx, p.groups) })
+}
+
+// groupSize is the number of items of a group: a batch never spans two.
+func groupSize(p *pace) int {
+	switch {
+	case !p.inBatches:
+		return againGroupSize
+	case p.limits.Items > 0:
+		return p.limits.Items
+	default:
+		return batch.MaxItems
+	}
+}
+
+// run sends all groups.
+func (p *againPlanner) run(ctx context.Context) error {
+	for _, part := range p.redrive.Parts {
+		gaps := p.settled.Gaps(journal.Interval{Split: part.Split, To: journal.Cursor{Offset: part.Size}})
+		if len(gaps) == 0 {
+			continue
+		}
+		if err := p.runPart(ctx, part, gaps); err != nil {
+			return err
+		}
+	}
+	p.endRoute()
+	return ctx.Err()
+}
+
+// runPart sends the groups of the unsettled items of a list.
+func (p *againPlanner) runPart(ctx context.Context, part journal.TakenPart, gaps []journal.Interval) error {
+	start := gaps[0].From.Offset // of the next item
+	for item, err := range p.redrive.Read(ctx, part, start) {
+		if err != nil {
+			return err
+		}
+		from := start
+		start = item.After
+		for len(gaps) > 0 && item.After > gaps[0].To.Offset {
+			gaps = gaps[1:]
+			if err := p.send(ctx); err != nil {
+				return err
+			}
+		}
+		if len(gaps) == 0 {
+			break
+		}
+		if item.After <= gaps[0].From.Offset {
+			continue
+		}
+		if err := p.add(ctx, part, from, item); err != nil {
+			return err
+		}
+	}
+	if p.group != nil && !p.seeks(p.last.Split, p.last.Version) {
+		p.group.more = make(chan *againGroup, 1)
+	}
+	return p.send(ctx)
+}
+
+// add adds an item that starts at from in its list.
+func (p *againPlanner) add(ctx context.Context, part journal.TakenPart, from int64, item journal.TakenItem) error {
+	follows := item.Split == p.last.Split && item.Version == p.last.Version
+	if p.group != nil && len(p.group.items) >= p.size && !(follows && !p.seeks(item.Split, item.Version)) {
+		if err := p.send(ctx); err != nil {
+			return err
+		}
+	}
+	if p.group == nil {
+		if !follows {
+			p.endRoute()
+		}
+		p.group = &againGroup{split: Split{ID: part.Split, From: Cursor{Offset: from}}}
+	}
+	p.group.items = append(p.group.items, item)
+	p.group.split.To = Cursor{Offset: item.After}
+	p.last = item
+	return nil
+}
+
+// send sends the group, to the reader of the list before if it continues there.
+func (p *againPlanner) send(ctx context.Context) error {
+	g := p.group
+	if g == nil {
+		return nil
+	}
+	p.group = nil
+	to := p.groups
+	if p.route != nil {
+		to = p.route
+	}
+	p.route = g.more
+	select {
+	case to <- g:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// endRoute says that nothing continues the last group.
+func (p *againPlanner) endRoute() {
+	if p.route != nil {
+		close(p.route)
+		p.route = nil
+	}
+}
+
+// readGroups reads groups, each with those that continue it.
+func (r *reader[T, R]) readGroups(ctx context.Context, groups <-chan *againGroup) error {
+	for g := range groups {
+		f := finder[T]{plan: &r.plan}
+		err := r.readGroupsFrom(ctx, g, &f)
+		f.close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *reader[T, R]) readGroupsFrom(ctx context.Context, g *againGroup, f *finder[T]) error {
+	for g != nil {
+		if err := r.readGroup(ctx, g, f); err != nil {
+			return err
+		}
+		if g.more == nil {
+			return nil
+		}
+		select {
+		case g = <-g.more:
+		case <-ctx.Done():
+			return errStopped
+		}
+	}
+	return nil
+}
+
+// readGroup reads the items of a group. If anything prevents that, the other items stay unsettled.
+func (r *reader[T, R]) readGroup(ctx context.Context, g *againGroup, f *finder[T]) (err error) {
+	s := g.split
+	b := &batcher[T, R]{split: &s, from: s.From, at: s.From, limits: r.pace.chunkLimits, fresh: r.recycler.chunk, enqueue: r.inflight.enqueue}
+	finished := false
+	defer func() { // also after a panic of the source
+		if !b.flush() && err == nil {
+			err = errStopped
+		}
+		if finished && err == nil {
+			r.delivery.settleTail(b.tail(s.To))
+		}
+	}()
+	for i := range g.items {
+		taken := &g.items[i]
+		item, err := f.find(ctx, g, i)
+		if err != nil {
+			return r.fault(Split{ID: taken.Split, Version: taken.Version}, err)
+		}
+		if !r.takeAgain(b, &item, taken) {
+			return errStopped
+		}
+	}
+	finished = true
+	return nil
+}
+
+// takeAgain adds an item to the batch, or counts it as skipped. It returns false when the run
+// stops.
+func (r *reader[T, R]) takeAgain(b *batcher[T, R], item *Item[T], taken *journal.TakenItem) bool {
+	item.Key, item.Offset, item.Index = taken.Key, taken.Offset, taken.Index
+	item.Next = Cursor{Offset: taken.After}
+	r.again.Add(1)
+	if item.Err != nil && errors.Is(item.Err, ErrSkip) {
+		r.tally.skipped.Add(1)
+		b.skip(item)
+		return !r.stopper.stopping.Load()
+	}
+	from := originOf(taken)
+	return b.addAgain(item, &from)
+}

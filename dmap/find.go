@@ -1,0 +1,148 @@
+package dmap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/go-dmap/dmap/internal/journal"
+)
+
+// finder finds the items of a redrive in the source: by Plan.Find, or by a reading of their split
+// that it continues from one item to the next.
+type finder[T any] struct {
+	plan *Plan[T]
+
+	split, version string // of the reading
+	next           func() (Item[T], error, bool)
+	stop           func()   // ends the reading; nil: there is none
+	at             Cursor   // after the last item that was passed
+	held           *Item[T] // an item after at; nil: none was read
+	ended          bool     // the reading has no more items
+}
+
+// errNotFound says that the source has no item at the place of one.
+var errNotFound = errors.New("not found")
+
+// find returns item i of a group as the source has it now. An item that is gone, has changed or
+// cannot be read has the reason as its Err. An error is one of the source.
+func (f *finder[T]) find(ctx context.Context, g *againGroup, i int) (Item[T], error) {
+	t := &g.items[i]
+	id := itemID(t.Key, t.Offset)
+	item, err := f.ask(ctx, t)
+	if errors.Is(err, errors.ErrUnsupported) {
+		item, err = f.read(ctx, g, i)
+	}
+	switch {
+	case err == errNotFound:
+		item.Err = &goneError{id: id}
+	case err != nil:
+		if item.Err = againError(id, err); item.Err == nil {
+			return item, err
+		}
+	case item.Err != nil:
+		if failed := againError(id, item.Err); failed != nil {
+			item.Err = failed
+		}
+	case item.Key != t.Key || item.Offset != t.Offset:
+		item.Err = &changedError{id, fmt.Errorf("the source has item %q in its place", item.ID())}
+	}
+	return item, nil
+}
+
+// ask asks the source for an item, if it can be asked.
+func (f *finder[T]) ask(ctx context.Context, t *journal.TakenItem) (item Item[T], err error) {
+	if f.plan.Find == nil {
+		return item, errors.ErrUnsupported
+	}
+	return f.plan.Find(ctx, Split{ID: t.Split, Version: t.Version, From: Cursor(t.Start), To: Cursor(t.Next)})
+}
+
+// read reads up to item i of a group.
+func (f *finder[T]) read(ctx context.Context, g *againGroup, i int) (Item[T], error) {
+	t := &g.items[i]
+	f.open(ctx, g, i)
+	for {
+		item, err := f.peek()
+		if err != nil {
+			return Item[T]{}, err
+		}
+		switch c := item.Next.compare(Cursor(t.Next)); {
+		case c > 0 && item.Err != nil && !errors.Is(item.Err, ErrSkip): // it stands for all that cannot be read
+			return Item[T]{Err: item.Err}, nil
+		case c > 0:
+			return Item[T]{}, errNotFound
+		default:
+			f.at, f.held = item.Next, nil
+			if c == 0 {
+				return *item, nil
+			}
+		}
+	}
+}
+
+// open starts a reading that reaches item i, unless the present one does.
+func (f *finder[T]) open(ctx context.Context, g *againGroup, i int) {
+	t := &g.items[i]
+	seeks := f.plan.Seeks != nil && f.plan.Seeks(Split{ID: t.Split, Version: t.Version})
+	start := Cursor(t.Start)
+	if f.stop != nil && f.split == t.Split && f.version == t.Version && start.compare(f.at) >= 0 &&
+		!(seeks && (f.ended || far(f.at, start))) {
+		return
+	}
+	f.close()
+	s := Split{ID: t.Split, Version: t.Version, From: start}
+	if last := nearby(g.items, i, seeks); g.more == nil || last != len(g.items)-1 {
+		s.To = Cursor(g.items[last].Next)
+	}
+	f.split, f.version, f.at, f.ended = t.Split, t.Version, start, false
+	f.next, f.stop = iter.Pull2(f.plan.Read(ctx, s))
+}
+
+// peek returns the next item of the reading without passing it.
+func (f *finder[T]) peek() (*Item[T], error) {
+	if f.held != nil {
+		return f.held, nil
+	}
+	if f.ended {
+		return nil, errNotFound
+	}
+	item, err, ok := f.next()
+	if err != nil {
+		f.close()
+		return nil, err
+	}
+	if f.ended = !ok; f.ended {
+		return nil, errNotFound
+	}
+	f.held = &item
+	return f.held, nil
+}
+
+// close ends the reading.
+func (f *finder[T]) close() {
+	if f.stop != nil {
+		f.stop()
+	}
+	f.next, f.stop, f.held = nil, nil, nil
+}
+
+// nearby returns the position of the last of the items from i on that a reading from item i reaches
+// without a long gap.
+func nearby(items []journal.TakenItem, i int, seeks bool) int {
+	for ; i+1 < len(items); i++ {
+		last, next := &items[i], &items[i+1]
+		if next.Split != last.Split || next.Version != last.Version || seeks && far(Cursor(last.Next), Cursor(next.Start)) {
+			break
+		}
+	}
+	return i
+}
+
+// maxGap is how many bytes of an object, or items of a slice, a reading passes over rather than
+// start anew.
+const maxGap = 64 << 10
+
+// far reports whether a reading at from should start anew at to.
+func far(from, to Cursor) bool { return from.Key != to.Key || to.Offset-from.Offset > maxGap }

@@ -1,0 +1,99 @@
+package journal
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Redrive is a redrive that is under way: failed items of an ended run were taken out of its
+// results and are processed again.
+type Redrive struct {
+	Number int  // from 1
+	Trial  bool // only taken items are read, nothing else of the source
+	Done   bool // the source has no other unsettled items
+	Parts  []TakenPart
+	// Items is the number of items that this redrive took, of those that had failed.
+	Items int64
+	// The items that do not take part: those that stay failed, those that have succeeded, and those
+	// that a trial leaves pending.
+	Failed, Succeeded, Waiting int64
+	// Rest is the number of items that were read before and that a trial leaves pending, without
+	// those that an earlier redrive took. 0: this is no trial.
+	Rest int64
+	// Begins is what the journal has to say before the redrive counts; nil: it does already.
+	Begins *Begun
+	// State is what the redrive makes of the results: the state of the sink that keeps the journal,
+	// for the commit with Begins.
+	State json.RawMessage
+	// Read yields the items of a part that lie after an offset. It checks the part before the first.
+	Read func(ctx context.Context, part TakenPart, from int64) iter.Seq2[TakenItem, error]
+}
+
+// TakenPart is a stored list of taken items, in the order of their splits and positions. It is read
+// as a split of its own: its cursors are offsets in the part.
+type TakenPart struct {
+	Split   string // TakenSplit of its name
+	Size    int64  // bytes, which is also the last cursor
+	Records int64
+}
+
+// TakenItem is an item that failed before, and where the source yields it again.
+type TakenItem struct {
+	Split   string // of the source
+	Version string
+	Start   Cursor // a reading of Split from here yields the item
+	Next    Cursor // and this is its Next
+	Key     string
+	Offset  int64
+	Index   int64
+	After   int64 // the cursor after the item in the taken part
+}
+
+// Begun says that a redrive begins with a commit.
+type Begun struct {
+	Number int `json:"number"`
+	// Sink is the position of the sink that keeps the journal.
+	Sink string `json:"sink"`
+	// Gone is Counts.Gone before the redrive.
+	Gone int64 `json:"gone,omitempty"`
+	// Waiting are the splits of items that earlier redrives took and that still wait: their settled
+	// intervals count.
+	Waiting []string `json:"waiting,omitempty"`
+}
+
+// takenPrefix begins the ID of a split of taken items. The names of their parts are unique, so no
+// split of a source has such an ID.
+const takenPrefix = "dmap:redrive/"
+
+// TakenSplit is the ID of the split that reads the part of this name, which redrive n wrote.
+func TakenSplit(n int, name string) string { return takenPrefix + strconv.Itoa(n) + "/" + name }
+
+// IsTakenSplit reports whether the split reads taken items.
+func IsTakenSplit(id string) bool { return strings.HasPrefix(id, takenPrefix) }
+
+// ends reports whether a split of an earlier redrive means nothing any more once b has begun.
+func (b *Begun) ends(id string) bool {
+	return b != nil && IsTakenSplit(id) && !strings.HasPrefix(id, TakenSplit(b.Number, "")) && !slices.Contains(b.Waiting, id)
+}
+
+// begin drops what earlier redrives have settled. Without that the state would grow with each
+// redrive.
+func (p *Progress) begin(b *Begun, settled IntervalSet) {
+	p.Begun = b
+	for id := range settled {
+		if b.ends(id) {
+			delete(settled, id)
+		}
+	}
+}
+
+// dropTrials drops the announced items of earlier redrives.
+func (p *Progress) dropTrials() {
+	if p.Begun != nil {
+		p.Trials = slices.DeleteFunc(p.Trials, func(t Trial) bool { return p.Begun.ends(t.Item.Split) })
+	}
+}

@@ -1,0 +1,151 @@
+package sink
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/journal"
+	"github.com/go-dmap/dmap/internal/redrive"
+	"github.com/go-dmap/dmap/internal/runfolder"
+)
+
+// redriven is what a run knows about the redrive that it is in.
+type redriven struct {
+	file   *runfolder.RedriveFile
+	before *runfolder.Manifest // the end that the redrive continues
+	parts  map[string]runfolder.Part
+}
+
+// choiceOf is the stored form of what a call says about redrives.
+func choiceOf(o dmap.Redrive) runfolder.Choice {
+	return runfolder.Choice{
+		Max: o.Max, Canceled: o.Canceled, Tolerated: o.Tolerated, Classes: o.Classes, Glob: o.Glob, Limit: o.Limit,
+		Match: o.Match != nil,
+	}
+}
+
+// redrivable reports whether a run that has ended with m is being redriven, or whether the options
+// of the call may begin a redrive. It costs little: most calls for an ended run end with it.
+func (f *BucketSink[R]) redrivable(ctx context.Context, r *run, m *runfolder.Manifest) (bool, error) {
+	if o := r.spec.Options.Redrive; o.Max > 0 || o.Limit > 0 {
+		return true, nil
+	}
+	there, err := f.bucket.Exists(ctx, r.folder+runfolder.RedriveName(m.Redrive+1))
+	if err != nil {
+		return false, fmt.Errorf("sink: %q: %w", r.folder+runfolder.RedriveName(m.Redrive+1), err)
+	}
+	return there, nil
+}
+
+// openRedrive returns the redrive of a run that has ended with the manifest m: the one that was
+// begun, or one that the options of the call begin now. nil: the run stays as it has ended. p is
+// the progress of the whole run.
+func (f *BucketSink[R]) openRedrive(ctx context.Context, r *run, m *runfolder.Manifest, p *journal.Progress) (*redriven, error) {
+	n := m.Redrive + 1
+	file, err := runfolder.LoadRedrive(ctx, f.bucket, r.folder, r.spec.RunID, n)
+	if err != nil {
+		return nil, fmt.Errorf("sink: redrive %d: %w", n, err)
+	}
+	choice := choiceOf(r.spec.Options.Redrive)
+	if file != nil {
+		asked := choice.Max > 0 || choice.Limit > 0
+		if asked && redrive.Differs(file.Choice, choice) {
+			r.logger().Warn("dmap: the redrive continues with the choice that it was begun with; the call has another",
+				"run", r.spec.RunID, "redrive", n, "begun", file.Choice, "call", choice)
+		}
+		return newRedriven(file, m), f.sameSpec(r, r.file, &begunWith{file.Version, file.Batch})
+	}
+	last, err := f.lastRedrive(ctx, r, m)
+	if err != nil {
+		return nil, err
+	}
+	b := &beginning[R]{f: f, run: r, before: m, last: last, progress: p, choice: choice}
+	if !redrive.Wants(choice, b.end()) {
+		return nil, nil
+	}
+	if file, err = b.begin(ctx); err != nil || file == nil {
+		return nil, err
+	}
+	r.logger().Info("dmap: the run is redriven", "run", r.spec.RunID, "redrive", n, "failed items taken", file.Items,
+		"pending", p.Counts.Outstanding()+file.Rest, "trial", choice.Limit > 0)
+	return newRedriven(file, m), nil
+}
+
+// lastRedrive is the record of the redrive that ended with m, nil if m is the first end.
+func (f *BucketSink[R]) lastRedrive(ctx context.Context, r *run, m *runfolder.Manifest) (*runfolder.RedriveFile, error) {
+	if m.Redrive == 0 {
+		return nil, nil
+	}
+	file, err := runfolder.LoadRedrive(ctx, f.bucket, r.folder, r.spec.RunID, m.Redrive)
+	if err == nil && file == nil {
+		err = fmt.Errorf("%q is missing: restore it", r.folder+runfolder.RedriveName(m.Redrive))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("sink: redrive %d: %w", m.Redrive, err)
+	}
+	return file, nil
+}
+
+func newRedriven(file *runfolder.RedriveFile, before *runfolder.Manifest) *redriven {
+	again := &redriven{file: file, before: before, parts: map[string]runfolder.Part{}}
+	for _, p := range file.Taken {
+		again.parts[takenSplit(file.Redrive, p)] = p
+	}
+	return again
+}
+
+// takenSplit is the ID of the split of a part that redrive n took.
+func takenSplit(n int, p runfolder.Part) string {
+	return journal.TakenSplit(n, p.Key[lastSlash(p.Key)+1:])
+}
+
+func lastSlash(key string) int {
+	for i := len(key) - 1; i >= 0; i-- {
+		if key[i] == '/' {
+			return i
+		}
+	}
+	return -1
+}
+
+// trial reports whether the redrive reads taken items only.
+func (d *redriven) trial() bool { return d.file.Choice.Limit > 0 }
+
+// progress adds the redrive to p.
+func (d *redriven) progress(p *journal.Progress, read func(ctx context.Context, part journal.TakenPart, from int64) takenItems) error {
+	n := d.file.Redrive
+	out := &journal.Redrive{
+		Number: n, Trial: d.trial(), Done: d.file.Done, Items: d.file.Items, Read: read,
+		Failed: d.before.Stats.Failed - d.file.Items, Succeeded: d.before.Stats.Succeeded,
+	}
+	if d.trial() {
+		out.Rest = d.file.Rest
+		out.Waiting = d.before.Stats.Pending
+	}
+	for _, part := range d.file.Taken {
+		out.Parts = append(out.Parts, journal.TakenPart{Split: takenSplit(n, part), Size: part.Size, Records: part.Records})
+	}
+	if p.Begun == nil || p.Begun.Number < n {
+		begins := &journal.Begun{Number: n}
+		for _, w := range d.file.Waiting {
+			begins.Waiting = append(begins.Waiting, takenSplit(w.Redrive, w.Part))
+		}
+		state, err := encodeState(runfolder.BucketState{Failed: d.file.NotTaken, Dropped: d.file.Dropped})
+		if err != nil {
+			return err
+		}
+		out.Begins, out.State = begins, state
+	}
+	p.Redrive = out
+	return nil
+}
+
+// logger is that of the options.
+func (r *run) logger() *slog.Logger {
+	if l := r.spec.Options.Logger; l != nil {
+		return l
+	}
+	return slog.New(slog.DiscardHandler)
+}
