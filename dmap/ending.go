@@ -15,6 +15,7 @@ const (
 	reasonMaxItems  = "max items"
 	reasonTolerance = "tolerance"
 	reasonCanceled  = "canceled"
+	reasonTrial     = "trial"
 	reasonSuspended = "suspended"
 	reasonContext   = "context"
 	reasonSource    = "source"
@@ -40,6 +41,7 @@ type evidence struct {
 	source    error
 	sinks     []error
 	exceeded  error // the ToleranceError of a run that did not stop early
+	trial     error // a trial has left undone what had been left undone before
 	sum       error // the counts do not add up
 }
 
@@ -53,7 +55,7 @@ func (e evidence) judged() verdict {
 			errs = append(errs, err)
 		}
 	}
-	errs = append(errs, e.source, e.exceeded, e.sum)
+	errs = append(errs, e.source, e.exceeded, e.trial, e.sum)
 	if e.cause != nil && e.canceled != nil && e.canceled != e.cause {
 		errs = append(errs, e.canceled)
 	}
@@ -83,6 +85,8 @@ func (e evidence) reason() string {
 		return reasonOfSource(brokenSource)
 	case e.source != nil:
 		return reasonOfSource(e.source)
+	case e.cause == nil && e.trial != nil:
+		return reasonTrial
 	case e.cause == nil && e.truncated:
 		return reasonMaxItems
 	case e.cause == nil:
@@ -109,16 +113,21 @@ func reasonOfSinks(errs []error) string {
 }
 
 func reasonOfSource(err error) string {
-	if matches(err, ErrSpecChanged) {
+	_, isSink := err.(*SinkError) // a list of items that a redrive took
+	switch {
+	case matches(err, ErrSpecChanged):
 		return reasonChanged
+	case isSink:
+		return reasonSink
+	default:
+		return reasonSource
 	}
-	return reasonSource
 }
 
 // leavesOpen reports whether a run with a journal that stops for this reason stays open.
 func leavesOpen(reason string) bool {
 	switch reason {
-	case reasonSucceeded, reasonMaxItems, reasonTolerance, reasonCanceled:
+	case reasonSucceeded, reasonMaxItems, reasonTolerance, reasonCanceled, reasonTrial:
 		return false
 	default:
 		return true

@@ -55,6 +55,7 @@ func (e *engine[T, R]) judged(readErr error, s Stats) verdict {
 	}
 	if d.cause == nil {
 		d.exceeded = e.tally.exceeded()
+		d.trial = e.trialEnd()
 	}
 	if sum := s.Succeeded + s.Failed + s.Skipped + s.Pending; sum != s.Read {
 		d.sum = fmt.Errorf("%w: read %d items, but %d succeeded, %d failed, %d skipped, %d are pending", ErrInternal,

@@ -163,3 +163,11 @@ func (r *reader[T, R]) waiting() int64 {
 	}
 	return r.outstanding - r.again.Load() + r.redrive.Rest
 }
+
+// trialEnd says that a trial has left undone what had been left undone before.
+func (e *engine[T, R]) trialEnd() error {
+	if again := e.tally.redrive; again == nil || !again.Unfinished {
+		return nil
+	}
+	return fmt.Errorf("%w: the trial is over, other items are still pending or unread: redrive the run without a Limit", ErrEnded)
+}

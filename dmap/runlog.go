@@ -49,8 +49,13 @@ func (l *runLog) started(spec RunSpec, n journal.Counts, commits int64) {
 		l.write(slog.LevelInfo, "run started", "source", spec.Source, "concurrency", spec.Options.MaxConcurrency)
 		return
 	}
-	l.write(slog.LevelInfo, "run resumed", "source", spec.Source, "concurrency", spec.Options.MaxConcurrency, "commits", commits,
-		"read", n.Read, "succeeded", n.Succeeded, "failed", n.Failed, "skipped", n.Skipped, "elapsed", n.Elapsed)
+	message := "run resumed"
+	var more []any
+	if spec.Redrive > 0 {
+		message, more = "run redriven", []any{"redrive", spec.Redrive, "taken", n.Outstanding()}
+	}
+	l.write(slog.LevelInfo, message, append(more, "source", spec.Source, "concurrency", spec.Options.MaxConcurrency, "commits", commits,
+		"read", n.Read, "succeeded", n.Succeeded, "failed", n.NowFailed(), "skipped", n.Skipped, "elapsed", n.Elapsed)...)
 }
 
 // committed reports a record of the journal.

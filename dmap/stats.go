@@ -34,7 +34,7 @@ type Stats struct {
 
 	State State `json:"state"`
 	// Reason says why the run is open or has ended. Ended: "succeeded", "max items", "tolerance",
-	// "canceled" (Run.Cancel), "end" (sink.End). Open: "suspended", "context" (of the caller),
+	// "canceled" (Run.Cancel), "end" (sink.End), "trial" (it left other items pending). Open: "suspended", "context" (of the caller),
 	// "source", "sink", "fenced" (another process has the run), "changed" (ErrSpecChanged),
 	// "internal". A run without a journal ends with its call, also for a reason of the second list.
 	// Empty while it runs.

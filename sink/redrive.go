@@ -68,8 +68,6 @@ func (f *BucketSink[R]) openRedrive(ctx context.Context, r *run, m *runfolder.Ma
 	if file, err = b.begin(ctx); err != nil || file == nil {
 		return nil, err
 	}
-	r.logger().Info("dmap: the run is redriven", "run", r.spec.RunID, "redrive", n, "failed items taken", file.Items,
-		"pending", p.Counts.Outstanding()+file.Rest, "trial", choice.Limit > 0)
 	return newRedriven(file, m), nil
 }
 
@@ -123,6 +121,7 @@ func (d *redriven) progress(p *journal.Progress, read func(ctx context.Context, 
 	if d.trial() {
 		out.Rest = d.file.Rest
 		out.Waiting = d.before.Stats.Pending
+		out.Unfinished = d.before.Status != runfolder.StatusSucceeded && (!d.file.Done || out.Waiting > 0)
 	}
 	for _, part := range d.file.Taken {
 		out.Parts = append(out.Parts, journal.TakenPart{Split: takenSplit(n, part), Size: part.Size, Records: part.Records})

@@ -7,7 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -21,7 +21,6 @@ import (
 	"github.com/go-dmap/dmap/batch"
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/sink"
-	"github.com/go-dmap/dmap/sink/results"
 	"github.com/go-dmap/dmap/source"
 )
 
@@ -95,7 +94,11 @@ type daily struct {
 	calls map[int]int      // by number; guarded by mu
 	keys  map[int][]string // idempotency keys; guarded by mu
 	infos []dmap.Info      // of the calls of the last run
+	stop  *dmap.Run        // the last run; guarded by mu
 }
+
+// cancel cancels the run; mu is held.
+func (d *daily) cancel() { d.stop.Cancel(nil) }
 
 func (d *daily) call(info dmap.Info, n int) (int, error) {
 	d.mu.Lock()
@@ -118,12 +121,20 @@ func (d *daily) run(ctx context.Context) (dmap.Stats, error) {
 	opts.RunID = "r"
 	out := sink.Bucket[int](d.bucket, "out", d.sink)
 	if d.batch == 0 {
-		return dmap.Map(ctx, d.src(), func(ctx context.Context, v numbered) (int, error) {
+		d.mu.Lock()
+		run, err := dmap.Start(ctx, d.src(), func(ctx context.Context, v numbered) (int, error) {
 			info, _ := dmap.InfoFrom(ctx)
 			return d.call(info, v.N)
 		}, opts, out)
+		d.stop = run
+		d.mu.Unlock()
+		if err != nil {
+			return dmap.Stats{}, err
+		}
+		return run.Wait()
 	}
-	return dmap.MapBatch(ctx, d.src(), batch.Limits{Items: d.batch}, func(ctx context.Context, items []dmap.Item[numbered]) ([]int, error) {
+	d.mu.Lock()
+	run, err := dmap.StartBatch(ctx, d.src(), batch.Limits{Items: d.batch}, func(ctx context.Context, items []dmap.Item[numbered]) ([]int, error) {
 		first, _ := dmap.InfoFrom(ctx)
 		values, errs := make([]int, len(items)), batch.Errors{}
 		for i, item := range items {
@@ -135,6 +146,12 @@ func (d *daily) run(ctx context.Context) (dmap.Stats, error) {
 		}
 		return values, errs.Err()
 	}, opts, out)
+	d.stop = run
+	d.mu.Unlock()
+	if err != nil {
+		return dmap.Stats{}, err
+	}
+	return run.Wait()
 }
 
 // newestManifest reads manifests by their names alone.
@@ -296,5 +313,223 @@ func suspendSoon(t *testing.T, d *daily, after time.Duration) (dmap.Stats, error
 	return d.run(ctx)
 }
 
-var _ iter.Seq[int]
-var _ = results.ErrNoManifest
+// ended runs d to a first end with some failures.
+func (d *daily) endFailed(t *testing.T) {
+	t.Helper()
+	_, err := d.run(t.Context())
+	require.ErrorIs(t, err, dmap.ErrTolerance)
+}
+
+func newDaily(t *testing.T, n int) *daily {
+	t.Helper()
+	list := make([]numbered, n)
+	for i := range list {
+		list[i].N = i
+	}
+	return &daily{
+		bucket: memory(t), src: func() dmap.Source[numbered] { return source.Slice(list) },
+		sink: sink.BucketOptions{PartBytes: 1 << 10}, fails: func(n int) bool { return n%4 == 1 },
+		opts: dmap.Options{MaxConcurrency: 4, Redrive: dmap.Redrive{Max: 2}, Tolerance: dmap.Tolerance{Percentage: 10}},
+	}
+}
+
+func offsets(d *daily) (all []int) {
+	for _, info := range d.infos {
+		all = append(all, int(info.Offset))
+	}
+	slices.Sort(all)
+	return all
+}
+
+func TestARedriveEndsAndMaxLimitsThem(t *testing.T) {
+	d := newDaily(t, 100)
+	d.opts.Redrive = dmap.Redrive{}
+	d.endFailed(t)
+	_, err := d.run(t.Context())
+	require.ErrorIs(t, err, dmap.ErrEnded)
+	require.Empty(t, d.infos, "without Redrive the stored end is returned")
+	d.opts.Redrive.Max = 2
+	for redrive := 1; redrive <= 2; redrive++ {
+		d.endFailed(t)
+		require.Equal(t, redrive, newestManifest(t, d.bucket).Redrive)
+	}
+	d.fails = nil
+	_, err = d.run(t.Context())
+	require.ErrorIs(t, err, dmap.ErrEnded)
+	require.Empty(t, d.infos, "Max is used up")
+	d.opts.Redrive.Max = 3
+	_, err = d.run(t.Context())
+	require.NoError(t, err)
+	require.Len(t, listed(t, d.bucket)["SUCCEEDED"], 100)
+}
+
+func TestATrialRunsItsItemsAndLeavesAllOthers(t *testing.T) {
+	for _, pending := range []bool{false, true} {
+		t.Run(fmt.Sprintf("with pending items %v", pending), func(t *testing.T) {
+			d := newDaily(t, 100)
+			d.opts.MaxConcurrency = 1
+			if pending {
+				d.opts.Tolerance.MinItems = 20
+			} else {
+				d.opts.Tolerance = dmap.Tolerance{Count: 24}
+				d.fails = func(n int) bool { return n >= 75 }
+			}
+			d.endFailed(t)
+			before := newestManifest(t, d.bucket)
+			was := listed(t, d.bucket)
+			require.Equal(t, pending, before.Stats.Pending > 0 || before.Unread != nil)
+			d.opts.Redrive, d.opts.Tolerance = dmap.Redrive{Limit: 2}, dmap.Tolerance{}
+			failed := d.fails
+			d.fails = nil
+			for trial := 1; trial <= 2; trial++ {
+				stats, err := d.run(t.Context())
+				require.Error(t, err, "others still fail, or are pending")
+				require.Len(t, d.infos, 2)
+				require.Equal(t, before.Stats.Failed-int64(2*trial), stats.Failed)
+				require.Equal(t, before.Stats.Succeeded+int64(2*trial), stats.Succeeded)
+				require.Equal(t, before.Stats.Pending, stats.Pending)
+				require.Equal(t, before.Stats.Read, stats.Read)
+				m := newestManifest(t, d.bucket)
+				require.Equal(t, before.Status, m.Status)
+				require.Equal(t, string(before.Unread), string(m.Unread))
+				now := listed(t, d.bucket)
+				require.Equal(t, was["PENDING"], now["PENDING"])
+				require.Len(t, now["FAILED"], int(stats.Failed))
+				require.Len(t, now["SUCCEEDED"], int(stats.Succeeded))
+			}
+			d.opts.Redrive, d.opts.Tolerance = dmap.Redrive{Max: 1}, dmap.Tolerance{Percentage: 50}
+			d.fails = func(n int) bool { return failed(n) && n > 90 }
+			stats, err := d.run(t.Context())
+			require.NoError(t, err, "trials do not use up Max")
+			require.EqualValues(t, 100, stats.Read)
+			require.Less(t, stats.Failed, int64(10))
+			require.Equal(t, 3, stats.Redrives)
+			all := listed(t, d.bucket)
+			require.Len(t, all["SUCCEEDED"], int(stats.Succeeded))
+			require.Empty(t, all["PENDING"])
+		})
+	}
+}
+
+// A trial that is stopped leaves its own items pending, and those of the redrive before it waiting.
+func TestItemsThatARedriveLeavesArePendingForTheNext(t *testing.T) {
+	for _, trials := range []int{0, 1, 3} {
+		d := newDaily(t, 200)
+		d.opts.Tolerance = dmap.Tolerance{Count: 45}
+		d.opts.MaxConcurrency = 1
+		d.endFailed(t)
+		d.opts.Tolerance = dmap.Tolerance{Count: 5}
+		d.endFailed(t) // the redrive stops after 6 failures
+		m := newestManifest(t, d.bucket)
+		require.Greater(t, m.Stats.Pending, int64(30))
+		d.opts.Redrive = dmap.Redrive{Limit: 4}
+		for range trials {
+			d.opts.Tolerance = dmap.Tolerance{Count: 1}
+			d.endFailed(t)
+			now := newestManifest(t, d.bucket)
+			require.Equal(t, m.Stats.Read, now.Stats.Succeeded+now.Stats.Failed+now.Stats.Pending)
+			all := listed(t, d.bucket)
+			require.Len(t, all["PENDING"], int(now.Stats.Pending))
+			require.Len(t, all["FAILED"], int(now.Stats.Failed))
+		}
+		d.opts.Redrive, d.opts.Tolerance = dmap.Redrive{Max: 2}, dmap.Tolerance{}
+		d.fails = nil
+		stats, err := d.run(t.Context())
+		require.NoError(t, err)
+		require.EqualValues(t, 200, stats.Succeeded)
+		require.EqualValues(t, 200, stats.Read)
+		require.Len(t, listed(t, d.bucket)["SUCCEEDED"], 200)
+	}
+}
+
+func TestCanceledRunsAndToleratedFailuresAreRedrivenOnlyWhenAskedFor(t *testing.T) {
+	t.Run("tolerated", func(t *testing.T) {
+		d := newDaily(t, 100)
+		d.opts.Tolerance.Percentage = 50
+		_, err := d.run(t.Context())
+		require.NoError(t, err)
+		d.fails = nil
+		_, err = d.run(t.Context())
+		require.NoError(t, err)
+		require.Empty(t, d.infos)
+		d.opts.Redrive.Tolerated = true
+		stats, err := d.run(t.Context())
+		require.NoError(t, err)
+		require.Len(t, d.infos, 25)
+		require.EqualValues(t, 100, stats.Succeeded)
+	})
+	for _, batches := range []int{1, 100} { // with 100 all have succeeded when the run is canceled
+		canceled(t, batches)
+	}
+}
+
+func canceled(t *testing.T, batches int) {
+	t.Run(fmt.Sprintf("canceled in batches of %d", batches), func(t *testing.T) {
+		d := newDaily(t, 100)
+		fails := d.fails
+		d.fails = func(n int) bool {
+			if n == 50 {
+				d.cancel()
+			}
+			return false
+		}
+		d.batch = batches
+		_, err := d.run(t.Context())
+		require.Error(t, err)
+		d.fails = fails
+		_, err = d.run(t.Context())
+		require.ErrorIs(t, err, dmap.ErrEnded)
+		require.Empty(t, d.infos)
+		d.fails, d.opts.Redrive.Canceled = nil, true
+		d.opts.Redrive.Max = 1
+		stats, err := d.run(t.Context())
+		require.NoError(t, err)
+		require.EqualValues(t, 100, stats.Succeeded)
+		require.Len(t, listed(t, d.bucket)["SUCCEEDED"], 100)
+	})
+}
+
+func TestARedriveTakesWhatItsFieldsChoose(t *testing.T) {
+	d := newDaily(t, 100)
+	d.fails = func(n int) bool { return n%4 == 1 || n == 99 }
+	d.opts.Tolerance, d.opts.MaxConcurrency = dmap.Tolerance{Count: 25}, 1
+	d.endFailed(t)
+	m := newestManifest(t, d.bucket)
+	require.EqualValues(t, 26, m.Stats.Failed)
+	d.fails = nil
+	var seen []string
+	d.opts.Redrive = dmap.Redrive{Max: 1, Classes: []string{"error"}, Glob: "it?m", Match: func(e *dmap.ItemError) bool {
+		seen = append(seen, e.Err.Error())
+		return e.Offset%8 == 1 && dmap.Class(e.Err) == "error"
+	}}
+	d.opts.Tolerance = dmap.Tolerance{}
+	_, err := d.run(t.Context())
+	require.ErrorIs(t, err, dmap.ErrTolerance, "the others still count")
+	require.Contains(t, seen, "number 1 fails")
+	again := offsets(d)
+	require.Equal(t, []int{1, 9, 17, 25, 33, 41, 49, 57, 65, 73, 81, 89, 97}, again)
+	all := listed(t, d.bucket)
+	require.Len(t, all["FAILED"], 13)
+	for _, r := range all["FAILED"] {
+		require.NotEqualValues(t, 1, int(r["offset"].(float64))%8)
+	}
+	content, err := d.bucket.ReadAll(t.Context(), "out/r/redrive-001.json")
+	require.NoError(t, err)
+	require.Contains(t, string(content), `"match": true`)
+
+	for _, class := range []string{"panic", "timeout"} { // nothing to take: the stored end
+		d.opts.Redrive = dmap.Redrive{Max: 5, Classes: []string{class}}
+		_, err = d.run(t.Context())
+		require.ErrorIs(t, err, dmap.ErrEnded)
+		require.Equal(t, 1, newestManifest(t, d.bucket).Redrive)
+	}
+	for _, match := range []func(*dmap.ItemError) bool{
+		func(*dmap.ItemError) bool { panic("no") },
+		func(*dmap.ItemError) bool { runtime.Goexit(); return false },
+	} {
+		d.opts.Redrive = dmap.Redrive{Max: 5, Match: match}
+		_, err = d.run(t.Context())
+		require.ErrorContains(t, err, "Redrive.Match")
+		require.Equal(t, 1, newestManifest(t, d.bucket).Redrive)
+	}
+}

@@ -56,7 +56,7 @@ func (b *beginning[R]) done() bool {
 	return b.rest() == 0 && (!unread || b.before.Stats.Truncated)
 }
 
-// begin chooses the items and records them. It returns nil if nothing is left to do.
+// begin chooses the items and records them. It returns nil if that would change nothing.
 func (b *beginning[R]) begin(ctx context.Context) (*runfolder.RedriveFile, error) {
 	n := b.before.Redrive + 1
 	trial := b.choice.Limit > 0
@@ -87,8 +87,9 @@ func (b *beginning[R]) begin(ctx context.Context) (*runfolder.RedriveFile, error
 	if err := out.flush(); err != nil {
 		return nil, err
 	}
-	if b.file.Taken = out.parts; len(b.file.Taken) == 0 && (trial || b.file.Done) {
-		return nil, nil
+	b.file.Taken = out.parts
+	if nothing := len(b.file.Taken) == 0 && (trial || b.file.Done); nothing && (trial || b.before.Stats.Failed > 0) {
+		return nil, nil // else the end of a canceled run becomes a success
 	}
 	return &b.file, b.record(ctx)
 }

@@ -48,6 +48,9 @@ func (f *BucketSink[R]) addOutstanding(ctx context.Context, r *run, e *encoder, 
 func (d *redriven) manifest(m *runfolder.Manifest) {
 	m.Redrive = d.file.Redrive
 	if d.trial() {
+		if m.Reason == "trial" { // what it left undone is undone for the same reason as before
+			m.Status, m.Reason = d.before.Status, d.before.Reason
+		}
 		m.ResultFiles.Pending = append(slices.Clone(d.before.ResultFiles.Pending), m.ResultFiles.Pending...)
 		m.Unread = d.before.Unread
 	}

@@ -15,7 +15,10 @@ type Redrive struct {
 	Number int  // from 1
 	Trial  bool // only taken items are read, nothing else of the source
 	Done   bool // the source has no other unsettled items
-	Parts  []TakenPart
+	// Unfinished says of a trial that the run had left items pending or unread, as it still does when
+	// the trial ends.
+	Unfinished bool
+	Parts      []TakenPart
 	// Items is the number of items that this redrive took, of those that had failed.
 	Items int64
 	// The items that do not take part: those that stay failed, those that have succeeded, and those

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"gocloud.dev/blob"
@@ -24,10 +25,11 @@ type CleanOptions struct {
 	Open bool
 }
 
-// Clean removes what crashed processes left in a run's folder: parts that no manifest names, or,
-// while the run has no manifest, no commit, and temporary files of folders. It returns their keys,
+// Clean removes what crashed processes left in a run's folder: parts that no manifest names, and,
+// while the run or a redrive of it is open, no commit; lists of items that the newest redrive does
+// not need; and temporary files of folders. The parts of earlier ends stay. It returns their keys,
 // also those removed before an error. It touches nothing else, in the folder or outside.
-// ErrNoManifest: the run has not ended; see CleanOptions.Open.
+// ErrNoManifest: the run has not ended, or is being redriven; see CleanOptions.Open.
 func Clean(ctx context.Context, bucket *blob.Bucket, prefix, runID string, options ...CleanOptions) (removed []string, err error) {
 	var o CleanOptions
 	if len(options) > 1 {
@@ -49,7 +51,7 @@ func Clean(ctx context.Context, bucket *blob.Bucket, prefix, runID string, optio
 			return removed, fmt.Errorf("results: clean: %w", err)
 		}
 		name := strings.TrimPrefix(object.Key, folder)
-		if valid[object.Key] || !runfolder.IsPart(name) && !runfolder.IsLeftover(name) {
+		if valid[object.Key] || !runfolder.IsPart(name) && !runfolder.IsTaken(name) && !runfolder.IsLeftover(name) {
 			continue
 		}
 		if !o.DryRun {
@@ -62,8 +64,8 @@ func Clean(ctx context.Context, bucket *blob.Bucket, prefix, runID string, optio
 	return removed, nil
 }
 
-// validParts are the keys of the parts that a manifest of the run names, or without one, with open,
-// its commits.
+// validParts are the keys of the parts that a manifest of the run or its newest redrive names, or,
+// with open, its commits.
 func validParts(ctx context.Context, bucket *blob.Bucket, folder, runID string, open bool) (map[string]bool, error) {
 	manifests, err := runfolder.LoadManifests(ctx, bucket, folder, runID)
 	if errors.Is(err, runfolder.ErrNoManifest) && open {
@@ -78,7 +80,39 @@ func validParts(ctx context.Context, bucket *blob.Bucket, folder, runID string, 
 			addParts(valid, m.ResultFiles.Of(k))
 		}
 	}
-	return valid, nil
+	return valid, addRedrive(ctx, bucket, folder, runID, len(manifests), open, valid)
+}
+
+// addRedrive adds the parts that the newest redrive needs: that which ended with the last of n
+// manifests, or a later one that is open.
+func addRedrive(ctx context.Context, bucket *blob.Bucket, folder, runID string, n int, open bool, valid map[string]bool) error {
+	file, err := runfolder.LoadRedrive(ctx, bucket, folder, runID, n)
+	if err != nil {
+		return err
+	}
+	if file != nil {
+		if !open {
+			return fmt.Errorf("%w: redrive %d of run %q is open", ErrNoManifest, n, runID)
+		}
+		committed, err := committedParts(ctx, bucket, folder)
+		if err != nil {
+			return err
+		}
+		maps.Copy(valid, committed)
+	} else if n > 1 {
+		if file, err = runfolder.LoadRedrive(ctx, bucket, folder, runID, n-1); err != nil {
+			return err
+		}
+	}
+	if file == nil {
+		return nil
+	}
+	addParts(valid, file.Taken)
+	addParts(valid, file.NotTaken)
+	for _, w := range file.Waiting {
+		valid[w.Part.Key] = true
+	}
+	return nil
 }
 
 func addParts(keys map[string]bool, parts []runfolder.Part) {
