@@ -1,6 +1,6 @@
 // Command redrive prices orders with a function that has a bug, fixes the bug, and processes only
-// the failed orders again. The merged view then has each order once, with its last outcome. All
-// data is in a bucket in memory.
+// the failed orders again, in the same run. Its results then have each order once, with its last
+// outcome. All data is in a bucket in memory.
 //
 //	go run ./examples/redrive
 package main
@@ -62,35 +62,33 @@ func run(ctx context.Context, out io.Writer) error {
 	if err := bucket.WriteAll(ctx, "orders.jsonl", []byte(orders), nil); err != nil {
 		return err
 	}
+	orders := source.JSONLines[order](bucket, "orders.jsonl")
 	folder := sink.Bucket[int](bucket, "runs/")
-	first, err := dmap.Map(ctx, source.JSONLines[order](bucket, "orders.jsonl"), price,
-		dmap.Options{RunID: "monday", Tolerance: dmap.Tolerance{Percentage: 80}}, folder)
+	opts := dmap.Options{RunID: "monday", Tolerance: dmap.Tolerance{Percentage: 80}}
+	first, err := dmap.Map(ctx, orders, price, opts, folder)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "monday: %d succeeded, %d failed\n", first.Succeeded, first.Failed)
+	fmt.Fprintf(out, "first: %d succeeded, %d failed\n", first.Succeeded, first.Failed)
 
 	// Only the panics: the negative amount would fail again.
-	failures := source.Failures[order](bucket, "runs/monday/manifest-000.json", source.RedriveOptions{Classes: []string{"panic"}})
-	second, err := dmap.Map(ctx, failures, fixedPrice, dmap.Options{RunID: "tuesday", Parent: "monday"}, folder)
+	panics := dmap.Redrive{Max: 3, Tolerated: true, Classes: []string{"panic"}}
+	opts.Redrive = panics
+	second, err := dmap.Map(ctx, orders, fixedPrice, opts, folder)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "tuesday: %d succeeded, %d skipped\n", second.Succeeded, second.Skipped)
+	fmt.Fprintf(out, "redriven: %d succeeded, %d failed\n", second.Succeeded, second.Failed)
 
-	both, err := results.Merge[int](ctx, bucket, "runs/", "monday", "tuesday")
+	manifest, err := results.Load(ctx, bucket, "runs/", opts.RunID)
 	if err != nil {
 		return err
 	}
-	for o, err := range both.All(ctx) {
+	for failure, err := range results.Failures(ctx, bucket, manifest) {
 		if err != nil {
 			return err
 		}
-		if o.Status == "FAILED" {
-			fmt.Fprintf(out, "still failed: %s: %s\n", o.ID, o.Error)
-		}
+		fmt.Fprintf(out, "still failed: %s: %s\n", failure.ID, failure.Error)
 	}
-	tally, err := both.Count(ctx)
-	fmt.Fprintf(out, "merged: %d succeeded, %d failed\n", tally.Succeeded, tally.Failed)
-	return err
+	return nil
 }

@@ -10,9 +10,8 @@ import (
 func TestRedriveProcessesOnlyTheFailures(t *testing.T) {
 	var out strings.Builder
 	require.NoError(t, run(t.Context(), &out))
-	require.Equal(t, `monday: 2 succeeded, 3 failed
-tuesday: 2 succeeded, 1 skipped
+	require.Equal(t, `first: 2 succeeded, 3 failed
+redriven: 4 succeeded, 1 failed
 still failed: orders.jsonl@130: negative amount
-merged: 4 succeeded, 1 failed
 `, out.String())
 }
