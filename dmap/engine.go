@@ -105,7 +105,7 @@ func (e *engine[T, R]) open() (*Ending, error) {
 	log, progress, ended, err := openJournal(ctx, e.sinks, e.spec)
 	e.durable.log, e.durable.keeper = log, e.sinks.keeperAt
 	if err == nil && log == nil && e.spec.Options.Redrive.wanted() {
-		err = errNoJournal
+		err = &callError{errNoJournal}
 	}
 	if err != nil || ended != nil {
 		return ended, err
