@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -312,4 +314,51 @@ func (s skipping) Plan() dmap.Plan[int] {
 		}
 	}
 	return p
+}
+
+// A source without a Plan is read from its start for each gap. A crash while thousands of retries
+// wait must not make that thousands of readings.
+func TestAResumeReadsGapsThatAreNearEachOtherTogether(t *testing.T) {
+	for _, each := range []int{0, 5000} { // 0: a source without a Plan
+		synctest.Test(t, func(t *testing.T) {
+			const n = 48_000
+			var d diary
+			var yielded atomic.Int64
+			var src dmap.Source[int] = items(func(ctx context.Context, yield func(dmap.Item[int], error) bool) {
+				skipping{pieces{n, n}}.Plan().Read(ctx, dmap.Split{To: dmap.Cursor{Offset: n}})(func(item dmap.Item[int], err error) bool {
+					yielded.Add(1)
+					return yield(item, err)
+				})
+			})
+			if each > 0 {
+				src = skipping{pieces{n, each}}
+			}
+			opts := dmap.Options{RunID: "r", MaxConcurrency: 20, Retry: dmap.Retry{MaxAttempts: 2}}
+			run, err := dmap.Start(t.Context(), src, func(_ context.Context, i int) (int, error) {
+				if i%50 == 0 {
+					return 0, dmap.RetryAfter(errBoom, time.Hour)
+				}
+				return i, nil
+			}, opts, dmap.Sink[int](&page{}), &d)
+			require.NoError(t, err)
+			time.Sleep(time.Minute)
+			waiting := run.Stats().Waiting
+			require.Greater(t, waiting, 600)
+			run.Suspend()
+			_, err = run.Wait()
+			require.ErrorIs(t, err, dmap.ErrSuspended)
+
+			yielded.Store(0)
+			stats, err := dmap.Map(t.Context(), src, double, opts, dmap.Sink[int](&page{}), &d)
+			require.NoError(t, err)
+			require.EqualValues(t, n, stats.Read)
+			require.EqualValues(t, n/3, stats.Skipped)
+			require.EqualValues(t, n-n/3, stats.Succeeded)
+			counted := d.counted(t)
+			require.Len(t, counted, n-n/3)
+			slices.Sort(counted)
+			require.Len(t, slices.Compact(counted), n-n/3)
+			require.LessOrEqual(t, yielded.Load(), int64(n))
+		})
+	}
 }
