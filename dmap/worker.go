@@ -5,7 +5,6 @@ import (
 	"errors"
 	"math/rand/v2"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/go-dmap/dmap/internal/gate"
@@ -25,7 +24,6 @@ type workers[T, R any] struct {
 	delivery   *delivery[T, R]
 	quarantine *quarantine // nil: no caution is needed
 
-	crowded atomic.Bool    // the log says that reading has paused
 	started int            // number of the next worker; only the gate starts workers, under its lock
 	running sync.WaitGroup // the workers that the gate has started
 }
@@ -235,9 +233,8 @@ func (w *worker[T, R]) finishItem(i int, value R, err error) {
 // them.
 func (w *worker[T, R]) retry(wait time.Duration, items ...int) {
 	c := w.move(items...)
-	if w.gate.Later(task[T, R]{chunk: c, attempt: w.task.attempt + 1}, w.load(c), wait) && !w.crowded.Swap(true) {
-		w.opts.Logger.Warn("dmap: reading pauses while this many items wait for their retry", "run", w.opts.RunID,
-			"waiting", w.gate.State().Waiting.Items)
+	if w.gate.Later(task[T, R]{chunk: c, attempt: w.task.attempt + 1}, w.load(c), wait) {
+		w.stopper.log.crowded(w.gate.State().Waiting.Items)
 	}
 }
 

@@ -270,7 +270,7 @@ func (g *Gate[W]) giveBack(w W, load Load) {
 }
 
 // Later keeps a part of the worker's work for a retry after wait. From now on it is work of its
-// own. crowded says that the waiting retries are at their bound.
+// own. crowded says that the waiting retries are at their bound, and there is more to read.
 func (g *Gate[W]) Later(w W, load Load, wait time.Duration) (crowded bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -282,7 +282,7 @@ func (g *Gate[W]) Later(w W, load Load, wait time.Duration) (crowded bool) {
 	if g.setAlarm(); g.due() {
 		g.stir()
 	}
-	return g.crowded()
+	return g.crowded() && !g.closed
 }
 
 // setAlarm sets the alarm to the time of the next retry. It needs none if that has come: the caller

@@ -79,9 +79,11 @@ func TestRetriesThatAreDueWaitForASlot(t *testing.T) {
 			c.gate.Later(w, one, time.Duration(w)*time.Second)
 		}
 		time.Sleep(25 * time.Second)
+		synctest.Wait()
 		require.Equal(t, []int{0, 1, 2}, order)
 		c.gate.SetPaused(true)
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		require.Equal(t, []int{0, 1, 2}, order)
 		require.Equal(t, State{Waiting: one, Limit: 1, Paused: true}, c.gate.State())
 		c.gate.SetPaused(false)
