@@ -366,3 +366,30 @@ func TestAResumeReadsGapsThatAreNearEachOtherTogether(t *testing.T) {
 		})
 	}
 }
+
+// The watchdog gives the rest of a chunk to another worker while items of it wait for their retry.
+func TestAnAbandonedCallAmongItemsThatWaitCostsItsItem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		var got keep[int]
+		stats, err := dmap.Map(t.Context(), numbers(3000), func(ctx context.Context, i int) (int, error) {
+			info, _ := dmap.InfoFrom(ctx)
+			if i%10 == 3 && info.Attempt == 1 {
+				return 0, dmap.RetryAfter(errBoom, time.Minute)
+			}
+			if i%1000 == 777 {
+				<-release
+			}
+			return i, nil
+		}, dmap.Options{
+			MaxConcurrency: 2, Timeout: time.Second, AbandonAfter: time.Second, Tolerance: dmap.Tolerance{Count: 3}, Retry: dmap.Retry{MaxAttempts: 2},
+		}, &got)
+		require.NoError(t, err)
+		require.EqualValues(t, 2997, stats.Succeeded)
+		require.EqualValues(t, 3, stats.Failed)
+		require.EqualValues(t, 300, stats.Retries)
+		require.Len(t, got.results, 3000)
+		require.Len(t, got.byOffset(), 3000)
+		close(release)
+	})
+}
