@@ -107,6 +107,7 @@ func TestABatchErrorFailsAndRetriesOnlyTheItemsItNames(t *testing.T) {
 	var mu sync.Mutex
 	var calls [][]int
 	var got keep[int]
+	var order writes
 	stats, err := dmap.MapBatch(t.Context(), numbers(10), batch.Limits{Items: 10}, func(ctx context.Context, in []dmap.Item[int]) ([]int, error) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -122,7 +123,7 @@ func TestABatchErrorFailsAndRetriesOnlyTheItemsItNames(t *testing.T) {
 		}
 		calls = append(calls, values)
 		return out, errs.Err()
-	}, dmap.Options{Retry: dmap.Retry{MaxAttempts: 3, Initial: time.Millisecond}, Tolerance: dmap.Tolerance{Count: 1}}, &got)
+	}, dmap.Options{Retry: dmap.Retry{MaxAttempts: 3, Initial: time.Millisecond}, Tolerance: dmap.Tolerance{Count: 1}}, &got, &order)
 	require.NoError(t, err)
 	require.Equal(t, [][]int{{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, {0, 3, 6, 9}, {0, 3, 6, 9}}, calls)
 	require.EqualValues(t, 9, stats.Succeeded)
@@ -132,10 +133,22 @@ func TestABatchErrorFailsAndRetriesOnlyTheItemsItNames(t *testing.T) {
 	require.Equal(t, 3, got.byOffset()[6].Attempt)
 	require.Equal(t, 1, got.byOffset()[1].Attempt)
 	require.ErrorIs(t, got.byOffset()[6].Err, errBoom)
-	for i, r := range got.results {
-		require.EqualValues(t, i, r.Offset, "in source order")
-	}
+	require.Equal(t, writes{{1, 2, 4, 5, 7, 8}, {0, 3, 6, 9}}, order, "each in source order; the first does not wait for the retries")
 }
+
+// writes is a sink that keeps the offsets of each Write.
+type writes [][]int64
+
+func (w *writes) Write(_ context.Context, results []dmap.Result[int]) error {
+	var offsets []int64
+	for _, r := range results {
+		offsets = append(offsets, r.Offset)
+	}
+	*w = append(*w, offsets)
+	return nil
+}
+
+func (*writes) Flush(context.Context) error { return nil }
 
 func TestAPlainErrorPanicOrGoexitFailsTheWholeBatch(t *testing.T) {
 	for name, end := range map[string]func() error{

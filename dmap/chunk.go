@@ -2,7 +2,6 @@ package dmap
 
 import (
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/go-dmap/dmap/batch"
@@ -13,24 +12,24 @@ import (
 // it is one batch. It is the unit of delivery: when its last item is settled, its results go to the
 // sinks in source order.
 //
-// Items are handed out as tasks. A task belongs to one worker at a time, and only this worker
-// touches the entries of its items, so entries need no lock. left is decremented with
-// acquire/release semantics: the worker that brings it to 0 sees every entry.
+// A chunk belongs to one worker at a time, which passes it on through the gate, so its entries need
+// no lock. Items that must wait for a retry or a slot do not hold up the others: they move to a
+// chunk of their own.
 type chunk[T, R any] struct {
 	run     *calls
 	split   *Split
 	items   []Item[T]
 	bytes   int64
-	from    Cursor  // the chunk settles the items after from
-	to      Cursor  // up to and including the item whose Next is to
-	before  []int64 // items that the source skipped right before each item; nil: none
-	skips   int64   // the same for a chunk without items, at the end of a split
-	calls   atomic.Int64
-	retries atomic.Int64
+	from    Cursor   // the chunk settles the items after from
+	to      Cursor   // up to and including the item whose Next is to
+	starts  []Cursor // of each item, in a chunk of items that moved; nil: where the item before it ends
+	before  []int64  // items that the source skipped right before each item; nil: none
+	skips   int64    // the same for a chunk without items, at the end of a split
+	calls   int64
+	retries int64
 	entries []entry[R]
 	origins []origin // of the items that a redrive reads again; nil: their split is that of the chunk
 	keeps   bool     // somebody reads results
-	left    atomic.Int32
 
 	prev, next *chunk[T, R] // neighbors among the open chunks; guarded by inflight.mu
 }
@@ -40,10 +39,14 @@ type state uint8
 
 const (
 	unsettled state = iota
+	moved           // to another chunk
 	succeeded
 	failed
 	skipped
 )
+
+// settled reports whether the item has an outcome in this chunk.
+func (s state) settled() bool { return s > moved }
 
 // entry is the outcome of the latest call for an item; only its state if nobody reads results.
 type entry[R any] struct {
@@ -54,12 +57,9 @@ type entry[R any] struct {
 	state   state
 }
 
-// task is some items of a chunk that a worker works on: [lo, hi), or those that picks names (a
-// retry of part of a batch).
+// task is a chunk that a worker works on, or will. All of its items are at the same attempt.
 type task[T, R any] struct {
 	chunk   *chunk[T, R]
-	lo, hi  int
-	picks   []int
 	attempt int
 }
 
@@ -76,7 +76,33 @@ func (c *chunk[T, R]) seal(run *calls, withResults bool) {
 		c.entries = make([]entry[R], cap(c.items))
 	}
 	c.entries = c.entries[:n]
-	c.left.Store(int32(n))
+}
+
+// move moves some unsettled items, in source order, to a new chunk.
+func (c *chunk[T, R]) move(items []int) *chunk[T, R] {
+	n := len(items)
+	m := &chunk[T, R]{
+		run: c.run, split: c.split, keeps: c.keeps, from: c.start(items[0]), to: c.items[items[n-1]].Next,
+		items: make([]Item[T], n), entries: make([]entry[R], n), starts: make([]Cursor, n),
+	}
+	for k, i := range items {
+		m.items[k], m.entries[k], m.starts[k] = c.items[i], c.entries[i], c.start(i)
+		m.bytes += c.items[i].Size
+		c.entries[i].state = moved
+	}
+	if c.before != nil {
+		m.before = make([]int64, n)
+		for k, i := range items {
+			m.before[k] = c.before[i]
+		}
+	}
+	if c.origins != nil {
+		m.origins = make([]origin, n)
+		for k, i := range items {
+			m.origins[k] = c.origins[i]
+		}
+	}
+	return m
 }
 
 // skippedBefore says how many items the source skipped right before the last item.
@@ -189,7 +215,7 @@ func (c *chunk[T, R]) pending() []Pending {
 
 // counts is what the chunk adds to the counts of the run.
 func (c *chunk[T, R]) counts() journal.Counts {
-	n := journal.Counts{Read: c.skips, Skipped: c.skips, Calls: c.calls.Load(), Retries: c.retries.Load()}
+	n := journal.Counts{Read: c.skips, Skipped: c.skips, Calls: c.calls, Retries: c.retries}
 	for i := range c.entries {
 		switch c.entries[i].state {
 		case succeeded:
@@ -240,6 +266,9 @@ func (c *chunk[T, R]) at(i int) Position {
 
 // start is the cursor of item i: a reading of the split from there yields item i first.
 func (c *chunk[T, R]) start(i int) Cursor {
+	if c.starts != nil {
+		return c.starts[i]
+	}
 	if i > 0 {
 		return c.items[i-1].Next
 	}
@@ -260,25 +289,40 @@ func (c *chunk[T, R]) trial(i int) journal.Trial {
 	return journal.Trial{Item: c.interval(i), ID: c.items[i].ID(), Live: true}
 }
 
-// intervals returns what the chunk settles: all of it, or the parts between its unsettled items.
+// intervals returns what the chunk settles: all of it, or the parts between the items that are not
+// settled.
 func (c *chunk[T, R]) intervals() []journal.Interval {
+	if c.starts != nil {
+		return c.scattered()
+	}
 	var out []journal.Interval
 	from := c.from
 	open := true // an interval starts at from
 	for i := range c.entries {
-		s := c.entries[i].state
+		settled := c.entries[i].state.settled()
 		switch {
-		case s == unsettled && open:
+		case !settled && open:
 			if i > 0 {
 				out = append(out, c.settles(from, c.items[i-1].Next))
 			}
 			open = false
-		case s != unsettled && !open:
+		case settled && !open:
 			from, open = c.items[i-1].Next, true
 		}
 	}
 	if open {
 		out = append(out, c.settles(from, c.to))
+	}
+	return out
+}
+
+// scattered is intervals for a chunk whose items need not follow each other in the source.
+func (c *chunk[T, R]) scattered() []journal.Interval {
+	var out []journal.Interval
+	for i := range c.entries {
+		if c.entries[i].state.settled() {
+			out = append(out, c.interval(i))
+		}
 	}
 	return out
 }

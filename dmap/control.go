@@ -36,7 +36,8 @@ func (e *engine[T, R]) running() Stats {
 	e.tally.fill(&s)
 	s.Stuck = e.watchdog.overdue()
 	at := e.gate.State()
-	s.InFlight, s.Waiting, s.Limit, s.Paused = at.Active, at.Waiting, at.Limit, at.Paused
+	s.InFlight, s.Limit, s.Paused = at.Active, at.Limit, at.Paused
+	s.Waiting, s.Queued, s.ReadingPaused = at.Waiting.Items, at.Queued, at.Crowded
 	return s
 }
 

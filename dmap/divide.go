@@ -17,6 +17,8 @@ type piece struct {
 	mu    sync.Mutex // guards the fields below; taken for each item only if the source can divide splits
 	split Split      // From is the position of the reader, To where it stops
 	ended bool
+
+	parts []Split // that one reading covers, unless the source can divide splits
 }
 
 // advance moves the reader to the end of an item. It returns false if the item does not belong to

@@ -43,7 +43,7 @@ func newEngine[T, R any](ctx context.Context, j job[T, R], plan Plan[T], spec Ru
 		job: j, opts: opts, clock: e.clock, pace: pace, tally: e.tally, stopper: e.stopper, watchdog: e.watchdog,
 	}
 	e.gate = gate.New[task[T, R]](opts.MaxConcurrency, gate.Config{
-		Room: pace.room, WorthWaking: pace.worthWaking, Start: e.workers.start,
+		Room: pace.room, Crowded: crowded, WorthWaking: pace.worthWaking, Start: e.workers.start,
 	})
 	e.stopper.halt = e.gate.Stop
 	e.sinks = newSinkSet(sinks, e.stopper)

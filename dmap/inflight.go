@@ -25,26 +25,47 @@ type inflight[T, R any] struct {
 // false if there is no space: then nothing has happened.
 func (f *inflight[T, R]) enqueue(c *chunk[T, R], wait bool) bool {
 	c.seal(&f.calls, f.keeps)
-	n, units := len(c.items), len(c.items)
-	if f.inBatches {
-		units = 1
-	}
+	n, load := len(c.items), f.load(c)
 	f.add(c)
 	read := n
 	if c.origins != nil { // a redrive reads these items again
 		read = 0
 	}
 	f.tally.read.Add(int64(read))
-	t := task[T, R]{chunk: c, hi: n, attempt: 1}
+	t := task[T, R]{chunk: c, attempt: 1}
 	if wait {
-		return f.gate.Offer(t, units, c.bytes)
+		return f.gate.Offer(t, load)
 	}
-	if f.gate.TryOffer(t, units, c.bytes) {
+	if f.gate.TryOffer(t, load) {
 		return true
 	}
 	f.remove(c)
 	f.tally.read.Add(int64(-read))
 	return false
+}
+
+// load is what c adds to the queues of the gate.
+func (f *inflight[T, R]) load(c *chunk[T, R]) gate.Load {
+	n := len(c.items)
+	if f.inBatches {
+		return gate.Load{Units: 1, Items: n, Bytes: c.bytes}
+	}
+	return gate.Load{Units: n, Items: n, Bytes: c.bytes}
+}
+
+// move moves some unsettled items of c, in source order, to an open chunk of their own.
+func (f *inflight[T, R]) move(c *chunk[T, R], items []int) *chunk[T, R] {
+	m := c.move(items)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	m.prev, m.next = c.prev, c // open returns chunks in source order
+	if c.prev != nil {
+		c.prev.next = m
+	} else {
+		f.head = m
+	}
+	c.prev = m
+	return m
 }
 
 func (f *inflight[T, R]) add(c *chunk[T, R]) {

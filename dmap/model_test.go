@@ -34,6 +34,9 @@ const (
 	hidden // by the source
 )
 
+// asks is the fate of an item that fails once and asks for a wait longer than other calls and waits.
+const asks fate = 6
+
 // plan is a run, its items and what befalls it.
 type plan struct {
 	fates   []fate
@@ -56,7 +59,7 @@ func drawPlan(t *rapid.T) (p plan) {
 	n := rapid.SampledFrom([]int{0, 1, 3, 20, 40, 60}).Draw(t, "items")
 	p.fates = rapid.SliceOfN(rapid.Map(rapid.IntRange(-20, 30), func(i int) fate {
 		switch {
-		case i > 5 || i < int(hidden)-1:
+		case i > int(asks) || i < int(hidden)-1:
 			return succeeds // most do
 		case i == int(hidden)-1:
 			return hidden
@@ -112,6 +115,9 @@ func (p plan) model() expected {
 		e.counts.Read++
 		if f != hidden {
 			taken++
+		}
+		if f == asks {
+			f = 1
 		}
 		o := outcome{Offset: int64(i), Attempt: 1}
 		switch {
@@ -198,6 +204,10 @@ func (p plan) call(item, attempt int) error {
 		panic("so it is fated")
 	case f == exits && p.batch == 0:
 		runtime.Goexit()
+	case f == asks && attempt == 1:
+		return dmap.RetryAfter(errBoom, 30*millisecond)
+	case f == asks:
+		return nil
 	case f < 0 || attempt <= int(f):
 		return errBoom
 	}

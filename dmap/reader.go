@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -134,9 +135,9 @@ func (r *reader[T, R]) planSplits(ctx context.Context) error {
 		if err := r.checkVersion(s); err != nil {
 			return err
 		}
-		for _, part := range gaps(r.durable.settledBefore, s) {
+		for _, parts := range r.readings(gaps(r.durable.settledBefore, s)) {
 			select {
-			case r.splits <- r.begin(part):
+			case r.splits <- r.begin(parts):
 			case <-ctx.Done():
 				return errStopped
 			}
@@ -189,7 +190,7 @@ func (r *reader[T, R]) readSplits(ctx context.Context) error {
 		return nil
 	}
 	for p := r.divider.next(ctx); p != nil; p = r.divider.next(ctx) {
-		if err := r.readItems(ctx, p); err != nil {
+		if err := r.readItems(ctx, p, r.plan.Read); err != nil {
 			return err
 		}
 	}
@@ -201,20 +202,32 @@ func (r *reader[T, R]) readPiece(ctx context.Context, p *piece) error {
 	if r.plan.Fill != nil && r.divider == nil {
 		return r.fillPiece(ctx, p.split)
 	}
-	return r.readItems(ctx, p)
+	if len(p.parts) > 1 {
+		return r.readSpan(ctx, p.parts)
+	}
+	return r.readItems(ctx, p, r.plan.Read)
 }
 
-// begin makes a piece of a split. From then on it can be divided.
-func (r *reader[T, R]) begin(s Split) *piece {
-	if r.divider == nil {
-		return &piece{split: s}
+// readings groups unsettled parts of a split by the readings that cover them. Parts that can be
+// divided, or filled from memory, are read each for itself.
+func (r *reader[T, R]) readings(parts []Split) [][]Split {
+	if r.divider == nil && r.plan.Fill == nil {
+		return spans(parts)
 	}
-	return r.divider.register(s)
+	return slices.Collect(slices.Chunk(parts, 1))
+}
+
+// begin makes a piece of parts of a split. From then on a single one can be divided.
+func (r *reader[T, R]) begin(parts []Split) *piece {
+	if r.divider == nil {
+		return &piece{split: parts[0], parts: parts}
+	}
+	return r.divider.register(parts[0])
 }
 
 // readItems reads p to its end, item by item. If anything prevents that, the part after the last
 // item read is left.
-func (r *reader[T, R]) readItems(ctx context.Context, p *piece) (err error) {
+func (r *reader[T, R]) readItems(ctx context.Context, p *piece, read func(context.Context, Split) iter.Seq2[Item[T], error]) (err error) {
 	s := p.now()
 	b := &batcher[T, R]{split: &s, from: s.From, at: s.From, limits: r.pace.chunkLimits, fresh: r.recycler.chunk, enqueue: r.inflight.enqueue}
 	finished := false
@@ -238,7 +251,7 @@ func (r *reader[T, R]) readItems(ctx context.Context, p *piece) (err error) {
 	if r.divider != nil {
 		ctx = context.WithValue(ctx, pieceKey{}, p)
 	}
-	for item, err := range r.plan.Read(ctx, s) {
+	for item, err := range read(ctx, s) {
 		if err == nil && r.durable.on() {
 			err = checkCursor(&s, b.at, &item)
 		}

@@ -26,7 +26,7 @@ func (p *recycler[T, R]) chunk(split *Split, n int) *chunk[T, R] {
 
 // done takes back a chunk after its delivery.
 func (p *recycler[T, R]) done(c *chunk[T, R]) {
-	if p.off {
+	if p.off || c.starts != nil { // items that moved got memory of the right size, which fits no other chunk
 		return
 	}
 	if p.lent {
@@ -39,8 +39,7 @@ func (p *recycler[T, R]) done(c *chunk[T, R]) {
 	c.origins = nil
 	c.bytes, c.skips = 0, 0
 	c.from, c.to = Cursor{}, Cursor{}
-	c.calls.Store(0)
-	c.retries.Store(0)
+	c.calls, c.retries = 0, 0
 	p.chunks.Put(c)
 }
 

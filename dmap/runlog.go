@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-dmap/dmap/internal/journal"
@@ -15,6 +16,8 @@ import (
 type runLog struct {
 	logger *slog.Logger
 	runID  string
+
+	paused atomic.Bool // it has reported that reading pauses
 
 	mu      sync.Mutex          // guards the fields below
 	classes map[string]struct{} // of the failures that it has reported
@@ -82,6 +85,13 @@ func (l *runLog) retrying(info Info, err error, wait time.Duration) {
 		return
 	}
 	l.write(slog.LevelDebug, "call failed, will be retried", "item", info.ID(), "attempt", info.Attempt, "wait", wait, "error", loggedText(err))
+}
+
+// crowded reports once that reading pauses, at this many waiting items.
+func (l *runLog) crowded(waiting int) {
+	if !l.paused.Swap(true) {
+		l.write(slog.LevelWarn, "reading pauses until some retries have started", "waiting", waiting)
+	}
 }
 
 // failed reports the first failure of each class, and when the failures reach half and nine tenths

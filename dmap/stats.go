@@ -25,6 +25,7 @@ type Stats struct {
 	Retries   int64         `json:"retries"`   // calls that were not the first ones of their items
 	InFlight  int           `json:"inFlight"`  // calls running now
 	Waiting   int           `json:"waiting"`   // items waiting for their retry, without a slot
+	Queued    int           `json:"queued"`    // other items that were read and wait for a slot
 	Stuck     int           `json:"stuck"`     // calls that ran on long after the end of their context, or were abandoned
 	Limit     int           `json:"limit"`     // the concurrency limit now
 	Paused    bool          `json:"paused"`
@@ -46,4 +47,7 @@ type Stats struct {
 	EndedBefore bool `json:"endedBefore,omitempty"`
 	// Redrives counts the redrives that the run has begun.
 	Redrives int `json:"redrives,omitempty"`
+	// ReadingPaused says that no fresh item starts before some retries have started: the items that
+	// wait for their retry are at their bound, see Retry.
+	ReadingPaused bool `json:"readingPaused,omitempty"`
 }

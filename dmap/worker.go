@@ -53,8 +53,8 @@ func (s *workers[T, R]) newWorker(number int) *worker[T, R] {
 // replace has a new worker continue the task of one whose call was abandoned.
 func (s *workers[T, R]) replace(lost *worker[T, R]) {
 	w := s.newWorker(lost.number)
-	w.task, w.settled, w.calls = lost.task, lost.settled, lost.calls
-	w.timer = callTimer{last: s.clock.now(), from: w.task.lo, every: 1}
+	w.task, w.next, w.picks, w.settled, w.calls = lost.task, lost.next, lost.picks, lost.settled, lost.calls
+	w.timer = callTimer{last: s.clock.now(), from: w.next, every: 1}
 	go func() {
 		w.afterExit(ErrStuck)
 		w.run()
@@ -68,9 +68,12 @@ type worker[T, R any] struct {
 	number   int
 	wake     chan struct{} // where it waits for work
 	task     task[T, R]
-	settled  int // items of the task settled so far
-	calls    int // made for the task so far
+	next     int   // the item of the task that is called, or is to be
+	picks    []int // of a batch: the items that are called together; nil: not chosen yet
+	settled  int   // items of the task that are settled, or have moved to another chunk
+	calls    int   // made for the task so far
 	timer    callTimer
+	refused  bool // the gate wants the worker back before anything of the task is done
 	closed   bool // the chunk of the last task is delivered, and the gate does not know it yet
 	exiting  bool // the function called runtime.Goexit
 	released bool // the gate has no more work for the worker
@@ -128,41 +131,55 @@ func (w *worker[T, R]) process() bool {
 		return false
 	}
 	w.current.Store(nil)
-	w.countCalls()
-	if c := w.task.chunk; w.settled > 0 && c.left.Add(int32(-w.settled)) == 0 {
+	c := w.task.chunk
+	switch {
+	case w.refused:
+		w.gate.GiveBack(w.task, w.load(c))
+	case w.settled == len(c.items):
+		w.countCalls()
 		w.delivery.deliver(c)
 		w.closed = true
+	default: // some items are pending
+		w.countCalls()
 	}
-	w.settled, w.calls = 0, 0
-	w.task = task[T, R]{}
+	w.task, w.next, w.picks = task[T, R]{}, 0, nil
+	w.settled, w.calls, w.refused = 0, 0, false
 	return true
+}
+
+// load is what c adds to the queues of the gate.
+func (w *worker[T, R]) load(c *chunk[T, R]) gate.Load { return w.delivery.inflight.load(c) }
+
+// move moves some unsettled items of the task, in source order, to a chunk of their own.
+func (w *worker[T, R]) move(items ...int) *chunk[T, R] {
+	w.settled += len(items)
+	return w.delivery.inflight.move(w.task.chunk, items)
 }
 
 // countCalls counts the calls made for the task.
 func (w *worker[T, R]) countCalls() {
 	n := int64(w.calls)
 	w.tally.calls.Add(n)
-	w.task.chunk.calls.Add(n)
+	w.task.chunk.calls += n
 	if w.task.attempt > 1 {
 		w.tally.retries.Add(n)
-		w.task.chunk.retries.Add(n)
+		w.task.chunk.retries += n
 	}
 }
 
 // processItems calls the function for one item after the other.
 func (w *worker[T, R]) processItems() bool {
-	c, lo := w.task.chunk, w.task.lo
-	contexts := make([]callContext, w.task.hi-lo)
+	c, lo := w.task.chunk, w.next
+	contexts := make([]callContext, len(c.items)-lo)
 	shared := w.task.context()
 	began, before := w.clock.now(), w.calls
 	w.timer = callTimer{last: began, from: lo, every: w.pace.sampleEvery()}
-	for ; w.task.lo < w.task.hi; w.task.lo++ {
+	for ; w.next < len(c.items); w.next++ {
 		if w.gate.Yield() {
-			w.sample(w.task.lo)
-			w.gate.GiveBack(w.task)
+			w.giveBack()
 			break
 		}
-		i := w.task.lo
+		i := w.next
 		if (c.items[i].Err != nil || w.quarantine != nil) && w.settledWithoutCall(i) {
 			continue
 		}
@@ -175,9 +192,23 @@ func (w *worker[T, R]) processItems() bool {
 		w.calls++
 		w.finishItem(i, value, err)
 	}
-	w.sample(w.task.lo)
+	w.sample(w.next)
 	w.pace.learn(w.calls-before, w.timer.last-began)
 	return true
+}
+
+// giveBack returns the items that were not called yet to the gate. The others do not wait for them.
+func (w *worker[T, R]) giveBack() {
+	if w.next == 0 {
+		w.refused = true
+		return
+	}
+	var rest []int
+	for i := w.next; i < len(w.task.chunk.items); i++ {
+		rest = append(rest, i)
+	}
+	c := w.move(rest...)
+	w.gate.GiveBackPart(task[T, R]{chunk: c, attempt: w.task.attempt}, w.load(c))
 }
 
 // finishItem settles item i after its call, or schedules a retry.
@@ -194,7 +225,16 @@ func (w *worker[T, R]) finishItem(i int, value R, err error) {
 	}
 	elapsed := w.sample(i + 1)
 	if wait, again := w.finish(i, value, err, elapsed); again {
-		w.gate.Later(task[T, R]{chunk: w.task.chunk, lo: i, hi: i + 1, attempt: w.task.attempt + 1}, 1, wait)
+		w.retry(wait, i)
+	}
+}
+
+// retry has some items of the task called again after wait, in one call. The others do not wait for
+// them.
+func (w *worker[T, R]) retry(wait time.Duration, items ...int) {
+	c := w.move(items...)
+	if w.gate.Later(task[T, R]{chunk: c, attempt: w.task.attempt + 1}, w.load(c), wait) {
+		w.stopper.log.crowded(w.gate.State().Waiting.Items)
 	}
 }
 
@@ -220,27 +260,27 @@ func (w *worker[T, R]) sample(to int) time.Duration {
 // processBatch calls the function once for the items of the task.
 func (w *worker[T, R]) processBatch() bool {
 	c := w.task.chunk
-	if w.gate.Yield() {
-		w.gate.GiveBack(w.task)
-		return true
-	}
-	if w.task.picks == nil {
+	if w.picks == nil {
+		if w.gate.Yield() {
+			w.refused = true
+			return true
+		}
 		w.pick()
 	}
-	if len(w.task.picks) == 0 {
+	if len(w.picks) == 0 {
 		return true
 	}
 	items := c.items[:len(c.items):len(c.items)]
-	if len(w.task.picks) < len(items) {
-		items = make([]Item[T], len(w.task.picks))
-		for k, i := range w.task.picks {
+	if len(w.picks) < len(items) {
+		items = make([]Item[T], len(w.picks))
+		for k, i := range w.picks {
 			items[k] = c.items[i]
 		}
 	}
 	began := w.clock.now()
 	ctx := &callContext{}
-	c.prepare(ctx, w.task.context(), w.task.picks[0])
-	values, err := invoke(w, ctx, w.job.batchFn, items, w.task.picks)
+	c.prepare(ctx, w.task.context(), w.picks[0])
+	values, err := invoke(w, ctx, w.job.batchFn, items, w.picks)
 	if w.lost() {
 		return false
 	}
@@ -251,27 +291,28 @@ func (w *worker[T, R]) processBatch() bool {
 }
 
 // pick chooses the items of a new batch that are called together. A suspect runs alone, so that
-// only it is blamed.
+// only it is blamed, and the others do not wait for it.
 func (w *worker[T, R]) pick() {
 	c := w.task.chunk
-	w.task.picks = make([]int, 0, len(c.items))
+	w.picks = make([]int, 0, len(c.items))
 	for i := range c.items {
 		switch {
 		case w.settledWithoutCall(i):
-		case w.quarantine != nil && w.quarantine.suspected(c.interval(i)) > 0:
-			w.gate.GiveBack(task[T, R]{chunk: c, picks: []int{i}, attempt: w.task.attempt})
+		case w.quarantine != nil && len(c.items) > 1 && w.quarantine.suspected(c.interval(i)) > 0:
+			alone := w.move(i)
+			w.gate.GiveBackPart(task[T, R]{chunk: alone, attempt: w.task.attempt}, w.load(alone))
 		default:
-			w.task.picks = append(w.task.picks, i)
+			w.picks = append(w.picks, i)
 		}
 	}
 }
 
 // finishBatch settles the items of a batch call and schedules a retry of the failed ones together.
 func (w *worker[T, R]) finishBatch(values []R, err error, elapsed time.Duration) {
-	var retry []int
+	var again []int
 	var longest time.Duration
-	errs := spread(len(w.task.picks), len(values), err)
-	for k := range w.task.picks {
+	errs := spread(len(w.picks), len(values), err)
+	for k, i := range w.picks {
 		var value R
 		var err error
 		if errs != nil {
@@ -280,13 +321,13 @@ func (w *worker[T, R]) finishBatch(values []R, err error, elapsed time.Duration)
 		if k < len(values) {
 			value = values[k]
 		}
-		if wait, again := w.finish(w.task.picks[k], value, err, elapsed); again {
-			retry = append(retry, w.task.picks[k])
+		if wait, retry := w.finish(i, value, err, elapsed); retry {
+			again = append(again, i)
 			longest = max(longest, wait)
 		}
 	}
-	if len(retry) > 0 {
-		w.gate.Later(task[T, R]{chunk: w.task.chunk, picks: retry, attempt: w.task.attempt + 1}, 1, longest)
+	if len(again) > 0 {
+		w.retry(longest, again...)
 	}
 }
 
@@ -296,12 +337,12 @@ func (w *worker[T, R]) afterExit(err error) {
 	w.calls++
 	if w.job.inBatches {
 		w.finishBatch(nil, err, 0)
-		w.task.picks = []int{}
+		w.picks = []int{}
 		return
 	}
 	var zero R
-	w.finishItem(w.task.lo, zero, err)
-	w.task.lo++
+	w.finishItem(w.next, zero, err)
+	w.next++
 }
 
 // settledWithoutCall fails an item that could not be read, or that is quarantined.
@@ -421,7 +462,7 @@ func invoke[T, R, In, Out any](w *worker[T, R], ctx *callContext, fn func(contex
 // trials announces the items of a batch, or the current item.
 func (w *worker[T, R]) trials(picks []int) []journal.Trial {
 	if picks == nil {
-		picks = []int{w.task.lo}
+		picks = []int{w.next}
 	}
 	out := make([]journal.Trial, len(picks))
 	for k, i := range picks {

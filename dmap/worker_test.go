@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -48,32 +47,6 @@ func TestRetryAfterIsHonored(t *testing.T) {
 		}, dmap.Options{Retry: dmap.Retry{MaxAttempts: 2}})
 		require.NoError(t, err)
 		require.Equal(t, 42*time.Second, time.Since(began))
-	})
-}
-
-func TestWaitingRetriesAreBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var read atomic.Int64
-		src := items(func(_ context.Context, yield func(dmap.Item[int], error) bool) {
-			for i := range 1_000_000 {
-				read.Add(1)
-				if !yield(dmap.Item[int]{Offset: int64(i)}, nil) {
-					return
-				}
-			}
-		})
-		run, err := dmap.Start(t.Context(), src, func(context.Context, int) (int, error) { return 0, errBoom },
-			dmap.Options{MaxConcurrency: 10, Retry: dmap.Retry{MaxAttempts: 2, Initial: time.Hour, Max: time.Hour, NoJitter: true}})
-		require.NoError(t, err)
-		synctest.Wait()
-		require.Less(t, read.Load(), int64(2000))
-		require.Positive(t, run.Stats().Waiting)
-		require.Zero(t, run.Stats().InFlight)
-		run.Cancel(nil)
-		stats, err := run.Wait()
-		require.ErrorIs(t, err, dmap.ErrCanceled)
-		require.Zero(t, stats.Failed, "waiting for a retry is not failed")
-		require.Equal(t, stats.Read, stats.Pending)
 	})
 }
 

@@ -38,6 +38,9 @@ func progressLine(s dmap.Stats, total int64, perSecond float64) string {
 	if s.Paused {
 		add("paused")
 	}
+	if s.ReadingPaused {
+		add("reading paused: waiting retries")
+	}
 	return strings.Join(fields, "  ")
 }
 

@@ -25,8 +25,8 @@ func TestProgressLineOmitsUnknownAndZeroFields(t *testing.T) {
 		"no end in sight":     {dmap.Stats{}, math.MaxInt64, 1e-9, "0/9,223,372,036,854,775,807 items (0 %)  0.0/s  2500000h0m0s left  0/0 calls"},
 		"all settled":         {dmap.Stats{Succeeded: 9, Skipped: 1}, 10, 5, "10/10 items (100 %)  5.0/s  0/0 calls"},
 		"more than the total": {dmap.Stats{Succeeded: 12}, 10, 5, "12/10 items (100 %)  5.0/s  0/0 calls"},
-		"all fields": {dmap.Stats{Succeeded: 1, Failed: 2000, InFlight: 3, Limit: 4, Waiting: 5, Stuck: 6, Paused: true}, 0, 1,
-			"2,001 items  1.0/s  2,000 failed  3/4 calls  5 waiting  6 stuck  paused"},
+		"all fields": {dmap.Stats{Succeeded: 1, Failed: 2000, InFlight: 3, Limit: 4, Waiting: 5, Stuck: 6, Paused: true, ReadingPaused: true}, 0, 1,
+			"2,001 items  1.0/s  2,000 failed  3/4 calls  5 waiting  6 stuck  paused  reading paused: waiting retries"},
 	} {
 		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, progressLine(c.stats, c.total, c.rate)) })
 	}

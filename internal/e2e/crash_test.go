@@ -109,6 +109,9 @@ func (c *crashes) run() {
 	if c.runs/len(kinds)%2 == 1 {
 		job.Batch = 2 + c.dice.IntN(40)
 	}
+	if (c.runs+c.runs/len(kinds))%2 == 0 {
+		job.Waits = 700 * time.Millisecond // longer than most processes live
+	}
 	job.N = crashItems(job.Kind, c.n)
 	c.runs++
 	planned := 1 + c.dice.IntN(5)

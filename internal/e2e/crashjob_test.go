@@ -37,10 +37,11 @@ type crashJob struct {
 	Concurrency int
 	Pace        time.Duration // duration of a call; a batch takes ten times as long
 	CommitEvery time.Duration
-	Log         string // file to which all processes of the run append
-	Process     int    // number of this process in the run
-	ExitAt      int    // exit at this call to the bucket, from 1; 0: never
-	Race        bool   // another process executes the same run: wait for a byte on stdin before the start
+	Waits       time.Duration // the wait that some items ask for at their first attempt; 0: none does
+	Log         string        // file to which all processes of the run append
+	Process     int           // number of this process in the run
+	ExitAt      int           // exit at this call to the bucket, from 1; 0: never
+	Race        bool          // another process executes the same run: wait for a byte on stdin before the start
 }
 
 const crashEnv = "DMAP_E2E_CRASH"
@@ -55,7 +56,14 @@ const (
 func fails(n int) bool { return n%101 == 7 }
 func skips(n int) bool { return n%211 == 11 }
 
-var errUnlucky = errors.New("an unlucky number")
+// waits defines which numbers are refused at their first attempt in each process of a job that
+// Waits.
+func waits(n int) bool { return n%50 == 3 }
+
+var (
+	errUnlucky = errors.New("an unlucky number")
+	errBusy    = errors.New("too many requests")
+)
 
 // crashSource returns a source of the given kind. All kinds yield the same numbers, which
 // writeCrashInput writes.
@@ -211,12 +219,18 @@ func (job crashJob) run(ctx context.Context, in *blob.Bucket, note func(string, 
 	opts := dmap.Options{
 		PoisonAfter: -1, // the kills are not caused by items
 		RunID:       job.RunID, MaxConcurrency: job.Concurrency, CommitEvery: job.CommitEvery, Tolerance: dmap.Tolerance{Percentage: 50},
+		Retry: dmap.Retry{MaxAttempts: 2, Retryable: func(err error) bool { return errors.Is(err, errBusy) }},
 	}
 	src := crashSource(in, job.Kind, job.N)
 	if job.Batch == 0 {
 		return dmap.Map(ctx, src, func(ctx context.Context, in number) (squared, error) {
 			note("call %d", in.N)
-			return squareSlowly(ctx, in, job.Pace)
+			out, err := squareSlowly(ctx, in, job.Pace)
+			if job.refuses(ctx, in) {
+				note("call waits %d", in.N)
+				return squared{}, dmap.RetryAfter(errBusy, job.Waits)
+			}
+			return out, err
 		}, opts, results)
 	}
 	return dmap.MapBatch(ctx, src, batch.Limits{Items: job.Batch}, func(ctx context.Context, items []dmap.Item[number]) ([]squared, error) {
@@ -225,15 +239,28 @@ func (job crashJob) run(ctx context.Context, in *blob.Bucket, note func(string, 
 			fmt.Fprintf(&called, " %d", item.Value.N)
 		}
 		note("call%s", called.String())
-		out, failed := make([]squared, len(items)), batch.Errors{}
+		out, failed, waiting := make([]squared, len(items)), batch.Errors{}, ""
 		for i, item := range items {
 			var err error
 			if out[i], err = squareSlowly(ctx, item.Value, job.Pace*10/time.Duration(len(items))); err != nil {
 				failed[i] = err
 			}
+			if job.refuses(ctx, item.Value) {
+				failed[i] = dmap.RetryAfter(errBusy, job.Waits)
+				waiting += fmt.Sprintf(" %d", item.Value.N)
+			}
+		}
+		if waiting != "" {
+			note("call waits%s", waiting)
 		}
 		return out, failed.Err()
 	}, opts, results)
+}
+
+// refuses reports whether this call must be repeated later.
+func (job crashJob) refuses(ctx context.Context, in number) bool {
+	info, _ := dmap.InfoFrom(ctx)
+	return job.Waits > 0 && info.Attempt == 1 && waits(in.N) && ctx.Err() == nil
 }
 
 // squareSlowly takes pace on average.

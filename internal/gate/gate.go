@@ -10,7 +10,8 @@ import (
 
 // Gate is the one place that bounds concurrency. Readers offer work and wait while the gate is
 // full; workers take work and wait while there is none, while the limit is reached, or while the
-// gate is paused. A retry waits in the gate until it is due and uses no slot.
+// gate is paused. A retry waits in the gate until it is due. It uses no slot and no space of the
+// ready queue; fresh work starts until the waiting retries are at a bound of their own.
 //
 // A worker is admitted for a task of several items. It checks Yield between calls, so that tasks
 // share the cost of the lock.
@@ -33,13 +34,15 @@ type Gate[W any] struct {
 	paused, stopped, closed bool
 	dozing                  *time.Timer // ends the wait of work that was not worth waking a worker for
 	dozes                   bool        // dozing is set
-	open                    int         // units of work offered and not settled
+	open                    int         // pieces of work that are not settled
 	ready                   queue[offer[W]]
-	back                    []W // given back by workers; goes first
-	units                   int // of the work in ready
-	bytes                   int64
+	queued                  Load       // of ready
+	blocked                 Load       // of the readers that wait
+	back                    []offer[W] // given back by workers; goes first
+	returned                Load       // of back
 	waiting                 retries[W]
-	alarm                   *time.Timer // set to the time of the next retry
+	alarm                   *time.Timer // rings when the next retry is due
+	alarmAt                 time.Time   // zero: the alarm is not set
 }
 
 // Config is what a Gate must know about the work.
@@ -47,6 +50,9 @@ type Config struct {
 	// Room returns how many units may wait in the ready queue before readers block, for a limit.
 	// Called with the gate locked.
 	Room func(limit int) int
+	// Crowded says whether the waiting retries are at their bound, so that no fresh work may start. Called with
+	// the gate locked.
+	Crowded func(limit int, waiting Load) bool
 	// WorthWaking says whether this many ready units justify waking a worker while others run.
 	// Called with the gate locked.
 	WorthWaking func(units int) bool
@@ -54,18 +60,34 @@ type Config struct {
 	Start func()
 }
 
+// Load is the size of some work.
+type Load struct {
+	Units int // calls to make
+	Items int
+	Bytes int64
+}
+
+func (l *Load) add(o Load) {
+	l.Units += o.Units
+	l.Items += o.Items
+	l.Bytes += o.Bytes
+}
+
+func (l *Load) remove(o Load) { l.add(Load{-o.Units, -o.Items, -o.Bytes}) }
+
 // State is what a Gate knows about a run.
 type State struct {
-	Active  int // admitted workers
-	Waiting int // units of the retries that wait for their time
+	Active  int  // admitted workers
+	Waiting Load // retries that have not started
+	Queued  int  // items of the other work that has not started
 	Limit   int
 	Paused  bool
+	Crowded bool // fresh work may not start, because the waiting retries are at their bound
 }
 
 type offer[W any] struct {
-	work  W
-	units int
-	bytes int64
+	work W
+	load Load
 }
 
 // readyBytes is how many bytes of items may wait in the ready queue.
@@ -104,39 +126,40 @@ func (g *Gate[W]) Yield() bool { return g.yield.Load() }
 func (g *Gate[W]) Finished() <-chan struct{} { return g.finished }
 
 // Offer passes work to the workers, and waits for space. It returns false once the gate is stopped.
-func (g *Gate[W]) Offer(w W, units int, bytes int64) bool {
+func (g *Gate[W]) Offer(w W, load Load) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for !g.stopped && g.full() {
+		g.blocked.add(load)
 		g.space.Wait()
+		g.blocked.remove(load)
 	}
 	if g.stopped {
 		return false
 	}
-	g.accept(w, units, bytes)
+	g.accept(w, load)
 	return true
 }
 
 // TryOffer is Offer without waiting: it returns false if there is no space now.
-func (g *Gate[W]) TryOffer(w W, units int, bytes int64) bool {
+func (g *Gate[W]) TryOffer(w W, load Load) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.stopped || g.full() {
 		return false
 	}
-	g.accept(w, units, bytes)
+	g.accept(w, load)
 	return true
 }
 
 func (g *Gate[W]) full() bool {
-	return g.ready.len() > 0 && (g.units >= g.config.Room(g.limit) || g.bytes >= readyBytes)
+	return g.ready.len() > 0 && (g.queued.Units >= g.config.Room(g.limit) || g.queued.Bytes >= readyBytes)
 }
 
-func (g *Gate[W]) accept(w W, units int, bytes int64) {
+func (g *Gate[W]) accept(w W, load Load) {
 	g.open++
-	g.ready.push(offer[W]{w, units, bytes})
-	g.units += units
-	g.bytes += bytes
+	g.ready.push(offer[W]{w, load})
+	g.queued.add(load)
 	g.stir()
 }
 
@@ -188,9 +211,9 @@ func (g *Gate[W]) done() bool {
 	}
 }
 
-// Next waits for work. held says that the worker returns from a task, settled that this task was
-// the last one of a unit of offered work. wake is the worker's own channel, with space for one
-// signal. Next returns false when the worker must leave.
+// Next waits for work. held says that the worker returns from a task, settled that the work of this
+// task is settled. wake is the worker's own channel, with space for one signal. Next returns false
+// when the worker must leave.
 func (g *Gate[W]) Next(held, settled bool, wake chan struct{}) (w W, ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -226,30 +249,54 @@ func (g *Gate[W]) Quit() {
 }
 
 // GiveBack returns work, which the next free worker gets first.
-func (g *Gate[W]) GiveBack(w W) {
+func (g *Gate[W]) GiveBack(w W, load Load) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.back = append(g.back, w)
+	g.giveBack(w, load)
+}
+
+// GiveBackPart is GiveBack for a part of the worker's work. From now on it is work of its own.
+func (g *Gate[W]) GiveBackPart(w W, load Load) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.open++
+	g.giveBack(w, load)
+}
+
+func (g *Gate[W]) giveBack(w W, load Load) {
+	g.back = append(g.back, offer[W]{w, load})
+	g.returned.add(load)
 	g.stir()
 }
 
-// Later keeps work for a retry after wait.
-func (g *Gate[W]) Later(w W, units int, wait time.Duration) {
+// Later keeps a part of the worker's work for a retry after wait. From now on it is work of its
+// own. crowded says that the waiting retries are at their bound, and there is more to read.
+func (g *Gate[W]) Later(w W, load Load, wait time.Duration) (crowded bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.open++
 	if g.done() {
-		return
+		return false
 	}
-	g.waiting.push(retry[W]{w, units, time.Now().Add(wait)})
-	g.setAlarm()
+	g.waiting.push(w, load, time.Now().Add(wait))
+	if g.setAlarm(); g.due() {
+		g.stir()
+	}
+	return g.crowded() && !g.closed
 }
 
+// setAlarm sets the alarm to the time of the next retry. It needs none if that has come: the caller
+// stirs.
 func (g *Gate[W]) setAlarm() {
 	due, ok := g.waiting.first()
-	if !ok {
+	if !ok || due.Equal(g.alarmAt) {
 		return
 	}
-	wait := max(0, time.Until(due))
+	wait := time.Until(due)
+	if wait <= 0 {
+		return
+	}
+	g.alarmAt = due
 	if g.alarm == nil {
 		g.alarm = time.AfterFunc(wait, g.ring)
 		return
@@ -264,7 +311,15 @@ func (g *Gate[W]) ring() {
 	if g.done() {
 		return
 	}
+	g.alarmAt = time.Time{}
+	g.setAlarm() // the retry of this alarm may have started
 	g.stir()
+}
+
+// due reports whether the time of a retry has come.
+func (g *Gate[W]) due() bool {
+	due, ok := g.waiting.first()
+	return ok && !due.After(time.Now())
 }
 
 // take removes work that may start now: returned work, a due retry, or fresh work.
@@ -273,39 +328,41 @@ func (g *Gate[W]) take() (w W, ok bool) {
 		return w, false
 	}
 	if n := len(g.back); n > 0 {
-		w = g.back[n-1]
+		o := g.back[n-1]
+		g.back[n-1] = offer[W]{}
 		g.back = g.back[:n-1]
-		return w, true
+		g.returned.remove(o.load)
+		return o.work, true
 	}
-	if due, any := g.waiting.first(); any && !due.After(time.Now()) {
-		r := g.waiting.pop()
+	if g.due() {
+		w = g.waiting.pop()
 		g.setAlarm()
-		return r.work, true
+		return w, true
 	}
 	if !g.fresh() {
 		return w, false
 	}
 	o := g.ready.pop()
-	g.units -= o.units
-	g.bytes -= o.bytes
-	if g.units <= g.config.Room(g.limit)/2 && g.bytes <= readyBytes/2 {
+	g.queued.remove(o.load)
+	if g.queued.Units <= g.config.Room(g.limit)/2 && g.queued.Bytes <= readyBytes/2 {
 		g.space.Broadcast()
 	}
 	return o.work, true
 }
 
-// fresh reports whether new work may start. It may not while too many retries wait: they would pile
-// up without bound.
-func (g *Gate[W]) fresh() bool {
-	return g.ready.len() > 0 && g.waiting.units < 2*g.limit+g.config.Room(g.limit)
+// fresh reports whether new work may start.
+func (g *Gate[W]) fresh() bool { return g.ready.len() > 0 && !g.crowded() }
+
+// crowded reports whether the waiting retries are at their bound.
+func (g *Gate[W]) crowded() bool {
+	return g.waiting.load.Units > 0 && g.config.Crowded(g.limit, g.waiting.load)
 }
 
 func (g *Gate[W]) startable() bool {
 	if g.paused || g.active >= g.limit || g.done() {
 		return false
 	}
-	due, any := g.waiting.first()
-	return len(g.back) > 0 || g.fresh() || any && !due.After(time.Now())
+	return len(g.back) > 0 || g.fresh() || g.due()
 }
 
 // stir wakes or starts one worker if there is work for it. That worker stirs again.
@@ -318,7 +375,7 @@ func (g *Gate[W]) stir() {
 
 // doze leaves fresh work to the running workers if it does not justify another one.
 func (g *Gate[W]) doze() bool {
-	if g.active == 0 || len(g.back) > 0 || g.waiting.units > 0 || g.config.WorthWaking(g.units) {
+	if g.active == 0 || len(g.back) > 0 || g.config.WorthWaking(g.queued.Units) || g.due() {
 		return false
 	}
 	if g.dozes {
@@ -386,5 +443,10 @@ func (g *Gate[W]) SetPaused(paused bool) {
 func (g *Gate[W]) State() State {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return State{Active: g.active, Waiting: g.waiting.units, Limit: g.limit, Paused: g.paused}
+	s := State{Active: g.active, Limit: g.limit, Paused: g.paused}
+	if !g.done() { // else nothing will start
+		s.Waiting, s.Queued = g.waiting.load, g.queued.Items+g.blocked.Items+g.returned.Items
+		s.Crowded = g.ready.len() > 0 && g.crowded()
+	}
+	return s
 }

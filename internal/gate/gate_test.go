@@ -12,6 +12,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// one is the load of a single item.
+var one = Load{Units: 1, Items: 1}
+
 // crew runs workers that call do for each work they get.
 type crew struct {
 	gate    *Gate[int]
@@ -24,6 +27,9 @@ func newCrew(limit int, config Config, do func(w int)) *crew {
 	config.Start = func() { c.started.Add(1); go c.work() }
 	if config.Room == nil {
 		config.Room = func(int) int { return 4 }
+	}
+	if config.Crowded == nil {
+		config.Crowded = func(int, Load) bool { return false }
 	}
 	if config.WorthWaking == nil {
 		config.WorthWaking = func(int) bool { return true }
@@ -57,7 +63,7 @@ func TestTheLimitHoldsWhileItChanges(t *testing.T) {
 			active.Add(-1)
 		})
 		for i := range 40 {
-			require.True(t, c.gate.Offer(i, 1, 0))
+			require.True(t, c.gate.Offer(i, one))
 			if i == 20 {
 				c.gate.SetLimit(2)
 				time.Sleep(2 * time.Second) // those above the new limit return
@@ -76,12 +82,12 @@ func TestOfferBlocksWhileTheReadyQueueIsFull(t *testing.T) {
 		c := newCrew(1, Config{Room: func(int) int { return 2 }}, func(int) { time.Sleep(time.Second) })
 		began := time.Now()
 		for i := range 3 { // one runs, two lie ready
-			require.True(t, c.gate.Offer(i, 1, 0))
+			require.True(t, c.gate.Offer(i, one))
 			synctest.Wait()
 		}
 		require.Zero(t, time.Since(began))
-		require.False(t, c.gate.TryOffer(3, 1, 0))
-		require.True(t, c.gate.Offer(3, 1, 0))
+		require.False(t, c.gate.TryOffer(3, one))
+		require.True(t, c.gate.Offer(3, one))
 		require.Equal(t, time.Second, time.Since(began), "half of the queue must be empty first")
 		c.finish()
 	})
@@ -90,10 +96,10 @@ func TestOfferBlocksWhileTheReadyQueueIsFull(t *testing.T) {
 func TestBytesFillTheReadyQueueToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrew(1, Config{Room: func(int) int { return 100 }}, func(int) { time.Sleep(time.Second) })
-		require.True(t, c.gate.Offer(0, 1, readyBytes))
+		require.True(t, c.gate.Offer(0, Load{1, 1, readyBytes}))
 		synctest.Wait()
-		require.True(t, c.gate.TryOffer(1, 1, readyBytes), "an empty queue takes work of any size")
-		require.False(t, c.gate.TryOffer(2, 1, 1))
+		require.True(t, c.gate.TryOffer(1, Load{1, 1, readyBytes}), "an empty queue takes work of any size")
+		require.False(t, c.gate.TryOffer(2, Load{1, 1, 1}))
 		c.finish()
 	})
 }
@@ -105,11 +111,11 @@ func TestARetryWaitsWithoutASlotAndComesBackOnTime(t *testing.T) {
 		var at []time.Duration
 		c = newCrew(1, Config{}, func(w int) { at = append(at, time.Since(began)) })
 		wake := make(chan struct{}, 1)
-		require.True(t, c.gate.Offer(7, 1, 0))
+		require.True(t, c.gate.Offer(7, one))
 		synctest.Wait()
-		c.gate.Later(8, 1, 3*time.Second)
-		require.Equal(t, 1, c.gate.State().Waiting)
-		require.True(t, c.gate.Offer(9, 1, 0)) // runs meanwhile
+		c.gate.Later(8, one, 3*time.Second)
+		require.Equal(t, 1, c.gate.State().Waiting.Items)
+		require.True(t, c.gate.Offer(9, one)) // runs meanwhile
 		synctest.Wait()
 		time.Sleep(3 * time.Second)
 		synctest.Wait()
@@ -121,19 +127,21 @@ func TestARetryWaitsWithoutASlotAndComesBackOnTime(t *testing.T) {
 	})
 }
 
-func TestManyWaitingRetriesHoldBackFreshWork(t *testing.T) {
+func TestRetriesAtTheirBoundHoldBackFreshWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var ran atomic.Int64
-		c := newCrew(1, Config{Room: func(int) int { return 2 }}, func(int) { ran.Add(1) })
-		for range 2*1 + 2 {
-			c.gate.Later(0, 1, time.Minute)
+		c := newCrew(1, Config{Crowded: func(limit int, waiting Load) bool { return waiting.Items >= 4*limit }}, func(int) { ran.Add(1) })
+		for i := range 4 {
+			require.Equal(t, i == 3, c.gate.Later(0, one, time.Minute))
 		}
-		require.True(t, c.gate.Offer(1, 1, 0))
+		require.True(t, c.gate.Offer(1, one))
 		synctest.Wait()
 		require.Zero(t, ran.Load(), "the retries are at their bound")
+		require.Equal(t, State{Waiting: Load{Units: 4, Items: 4}, Queued: 1, Limit: 1, Crowded: true}, c.gate.State())
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		require.EqualValues(t, 5, ran.Load())
+		require.False(t, c.gate.State().Crowded)
 		c.gate.Stop()
 		synctest.Wait()
 	})
@@ -145,7 +153,7 @@ func TestPauseAdmitsNobody(t *testing.T) {
 		c := newCrew(2, Config{}, func(int) { ran.Add(1) })
 		c.gate.SetPaused(true)
 		require.True(t, c.gate.Yield())
-		require.True(t, c.gate.Offer(0, 1, 0))
+		require.True(t, c.gate.Offer(0, one))
 		synctest.Wait()
 		require.Zero(t, ran.Load())
 		c.gate.SetPaused(false)
@@ -159,15 +167,15 @@ func TestStopReleasesReadersAndWorkers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrew(1, Config{Room: func(int) int { return 1 }}, func(int) { time.Sleep(time.Second) })
 		for i := range 2 {
-			require.True(t, c.gate.Offer(i, 1, 0))
+			require.True(t, c.gate.Offer(i, one))
 			synctest.Wait()
 		}
 		refused := make(chan bool)
-		go func() { refused <- c.gate.Offer(2, 1, 0) }()
+		go func() { refused <- c.gate.Offer(2, one) }()
 		synctest.Wait()
 		c.gate.Stop()
 		require.False(t, <-refused)
-		require.False(t, c.gate.Offer(3, 1, 0))
+		require.False(t, c.gate.Offer(3, one))
 		time.Sleep(time.Second)
 		synctest.Wait() // goleak sees a worker that stays
 	})
@@ -176,9 +184,9 @@ func TestStopReleasesReadersAndWorkers(t *testing.T) {
 func TestWorkNotWorthAnotherWorkerWaitsForTheRunningOneButNotForLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrew(4, Config{WorthWaking: func(int) bool { return false }}, func(int) { time.Sleep(time.Second) })
-		require.True(t, c.gate.Offer(0, 1, 0))
+		require.True(t, c.gate.Offer(0, one))
 		synctest.Wait() // the first worker is active
-		require.True(t, c.gate.Offer(1, 1, 0))
+		require.True(t, c.gate.Offer(1, one))
 		synctest.Wait()
 		require.EqualValues(t, 1, c.started.Load())
 		time.Sleep(dozeTime)
@@ -193,9 +201,9 @@ func TestWorkGivenBackGoesFirst(t *testing.T) {
 		var order []int
 		c := newCrew(1, Config{}, func(w int) { order = append(order, w) })
 		c.gate.SetPaused(true)
-		require.True(t, c.gate.Offer(1, 1, 0))
-		require.True(t, c.gate.Offer(2, 1, 0))
-		c.gate.GiveBack(3)
+		require.True(t, c.gate.Offer(1, one))
+		require.True(t, c.gate.Offer(2, one))
+		c.gate.GiveBackPart(3, one)
 		c.gate.SetPaused(false)
 		synctest.Wait()
 		require.Equal(t, []int{3, 1, 2}, order)

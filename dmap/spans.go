@@ -1,0 +1,101 @@
+package dmap
+
+import (
+	"context"
+	"iter"
+)
+
+// A crash while retries wait leaves a gap at each of them, thousands perhaps. To open the source
+// for each would cost a request each; and a source that cannot seek would be read from its start
+// for each. So gaps that are near each other are read together: what lies between is dropped.
+const (
+	nearBytes = 64 << 10 // this costs less to read than a request
+	maxSpans  = 256      // about the number of readings of one split, or of one key in it
+)
+
+// spans groups the unsettled parts of one split, which are in order, by the readings that cover
+// them.
+func spans(parts []Split) (out [][]Split) {
+	for len(parts) > 0 {
+		n := 1 // parts at the same key
+		for n < len(parts) && parts[n].From.Key == parts[0].From.Key {
+			n++
+		}
+		near := max(nearBytes, (parts[n-1].From.Offset-parts[0].From.Offset)/maxSpans)
+		from := 0
+		for i := 1; i <= n; i++ {
+			if i == n || distance(parts[i-1].To, parts[i].From) > near {
+				out = append(out, parts[from:i])
+				from = i
+			}
+		}
+		parts = parts[n:]
+	}
+	return out
+}
+
+// distance is what lies between two cursors, in the unit of their offsets: bytes or items.
+func distance(a, b Cursor) int64 {
+	if a.Key != b.Key {
+		return 1<<63 - 1
+	}
+	return b.Offset - a.Offset
+}
+
+// readSpan reads parts of one split in a single reading.
+func (r *reader[T, R]) readSpan(ctx context.Context, parts []Split) error {
+	unread := parts
+	defer func() { // also after a panic of the source
+		for _, part := range unread {
+			r.leave(part)
+		}
+	}()
+	whole := parts[0]
+	whole.To = parts[len(parts)-1].To
+	next, stop := iter.Pull2(r.plan.Read(ctx, whole))
+	defer stop()
+	shared := sharedReading[T]{next: next}
+	for _, part := range parts {
+		unread = unread[1:] // readItems leaves what it does not read
+		if err := r.readItems(ctx, &piece{split: part}, shared.read); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sharedReading is a reading of a source that yields the items of one part after the other.
+type sharedReading[T any] struct {
+	next func() (Item[T], error, bool)
+	held Item[T] // read, and belongs to a later part
+	has  bool    // held is set
+}
+
+// read yields the items of part. Parts come in order.
+func (s *sharedReading[T]) read(_ context.Context, part Split) iter.Seq2[Item[T], error] {
+	return func(yield func(Item[T], error) bool) {
+		for {
+			item, err, ok := s.take()
+			switch {
+			case !ok:
+				return
+			case err == nil && item.Next.compare(part.From) <= 0:
+				continue // settled by an earlier process
+			case err == nil && part.To != (Cursor{}) && item.Next.compare(part.To) > 0:
+				s.held, s.has = item, true
+				return
+			}
+			if !yield(item, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func (s *sharedReading[T]) take() (item Item[T], err error, ok bool) {
+	if s.has {
+		s.has = false
+		return s.held, nil, true
+	}
+	return s.next()
+}

@@ -1,0 +1,41 @@
+package dmap
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestSpansGroupGapsThatAreNearEachOther(t *testing.T) {
+	part := func(key string, from, to int64) Split {
+		return Split{ID: "s", From: Cursor{key, from}, To: Cursor{key, to}}
+	}
+	const far = nearBytes + 1
+	a, b, c, d := part("", 0, 10), part("", 10+nearBytes, 20+nearBytes), part("", 20+nearBytes+far, 30+nearBytes+far), part("", 3*far, 0)
+	other := part("x", 0, 10)
+	for _, test := range []struct {
+		name  string
+		parts []Split
+		want  [][]Split
+	}{
+		{"none", nil, nil},
+		{"one", []Split{a}, [][]Split{{a}}},
+		{"near", []Split{a, b}, [][]Split{{a, b}}},
+		{"far", []Split{a, b, c, d}, [][]Split{{a, b}, {c, d}}},
+		{"keys", []Split{a, b, other}, [][]Split{{a, b}, {other}}},
+		{"from one key to another", []Split{{To: Cursor{"a", 9}}, {From: Cursor{"b", 9}}}, [][]Split{{{To: Cursor{"a", 9}}}, {{From: Cursor{"b", 9}}}}},
+	} {
+		require.Equal(t, test.want, spans(test.parts), test.name)
+	}
+	var many []Split
+	for i := range int64(100_000) {
+		many = append(many, part("", i*1e6, i*1e6+10))
+	}
+	got := spans(many)
+	require.LessOrEqual(t, len(got), maxSpans, "a source that cannot seek is read this often")
+	n := 0
+	for _, parts := range got {
+		n += len(parts)
+	}
+	require.Equal(t, len(many), n)
+}
