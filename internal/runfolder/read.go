@@ -17,6 +17,9 @@ import (
 // ErrNoManifest says that a folder has no manifest.
 var ErrNoManifest = errors.New("no manifest: the run has not ended, or there is none")
 
+// ErrNoRun says that a folder has no run.json.
+var ErrNoRun = errors.New("there is no run of that name")
+
 // LoadRunFile reads run.json of the run runID in folder, nil if there is none.
 func LoadRunFile(ctx context.Context, bucket *blob.Bucket, folder, runID string) (*RunFile, error) {
 	key := folder + RunFileName

@@ -2,7 +2,6 @@ package results
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -134,17 +133,12 @@ func committedParts(ctx context.Context, bucket *blob.Bucket, folder string) (ma
 	if err != nil {
 		return nil, err
 	}
-	valid := map[string]bool{}
-	for _, c := range commits {
-		for _, states := range c.States {
-			for _, text := range states {
-				var state runfolder.BucketState // the states of other sinks name no parts
-				if json.Unmarshal(text, &state) == nil {
-					addParts(valid, state.Failed)
-					addParts(valid, state.Succeeded)
-				}
-			}
-		}
+	state, err := runfolder.CommittedParts(folder, commits)
+	if err != nil {
+		return nil, err
 	}
+	valid := map[string]bool{}
+	addParts(valid, state.Failed)
+	addParts(valid, state.Succeeded)
 	return valid, nil
 }

@@ -2,19 +2,17 @@ package results
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"gocloud.dev/blob"
 
-	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/runfolder"
+	"github.com/go-dmap/dmap/internal/runfolder/convert"
 )
 
 // ErrNoRun says that there is no run of that name.
-var ErrNoRun = errors.New("there is no run of that name")
+var ErrNoRun = runfolder.ErrNoRun
 
 // Load reads the state of the run runID, which sink.Bucket writes with this bucket and prefix: that
 // of its newest manifest if the run has ended, otherwise that of its commits. So it reads runs that
@@ -71,13 +69,13 @@ func load(ctx context.Context, bucket *blob.Bucket, folder, runID string) (*Run,
 
 // open is a run without a manifest, by its commits.
 func open(folder string, file *runfolder.RunFile, commits []runfolder.CommitRecord) (*Run, error) {
-	state, err := committed(folder, commits)
+	state, err := runfolder.CommittedParts(folder, commits)
 	if err != nil {
 		return nil, err
 	}
 	r := &Run{
 		RunID: file.RunID, Status: Open, Source: file.Source, Records: file.Records, Started: file.Started,
-		Library: file.Library, Writer: file.Writer, Stats: committedStats(file, commits),
+		Library: file.Library, Writer: file.Writer, Stats: convert.CommittedStats(file, commits),
 		SucceededParts: partsOf(state.Succeeded), FailedParts: partsOf(state.Failed),
 	}
 	if n := len(commits); n > 0 {
@@ -88,48 +86,4 @@ func open(folder string, file *runfolder.RunFile, commits []runfolder.CommitReco
 		}
 	}
 	return r, nil
-}
-
-// committed are the parts in the folder that the commits name.
-func committed(folder string, commits []runfolder.CommitRecord) (all runfolder.BucketState, err error) {
-	for _, c := range commits {
-		for _, states := range c.States {
-			for _, text := range states {
-				var state runfolder.BucketState
-				if json.Unmarshal(text, &state) != nil {
-					continue // that of another sink
-				}
-				all.Failed = append(all.Failed, within(folder, state.Failed)...)
-				all.Succeeded = append(all.Succeeded, within(folder, state.Succeeded)...)
-			}
-		}
-	}
-	return all, runfolder.CheckParts(folder, all.Failed, all.Succeeded)
-}
-
-// within returns the parts in folder: a run may write into several folders.
-func within(folder string, parts []runfolder.Part) []runfolder.Part {
-	var in []runfolder.Part
-	for _, p := range parts {
-		if runfolder.Within(folder, p.Key) {
-			in = append(in, p)
-		}
-	}
-	return in
-}
-
-// committedStats are the counts of the commits. Items that were read and not settled are not among
-// them: the next process reads them again.
-func committedStats(file *runfolder.RunFile, commits []runfolder.CommitRecord) dmap.Stats {
-	s := dmap.Stats{RunID: file.RunID, State: dmap.StateOpen, Started: file.Started}
-	for _, c := range commits {
-		s.Read += c.Counts.Read
-		s.Succeeded += c.Counts.Succeeded
-		s.Failed += c.Counts.Failed
-		s.Skipped += c.Counts.Skipped
-		s.Calls += c.Counts.Calls
-		s.Retries += c.Counts.Retries
-		s.Elapsed += time.Duration(c.Counts.Elapsed)
-	}
-	return s
 }

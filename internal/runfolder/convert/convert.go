@@ -72,6 +72,22 @@ func EndedStats(m *runfolder.Manifest) dmap.Stats {
 	return s
 }
 
+// CommittedStats are the counts of an open run, by its commits. Items that were read and not settled
+// are not among them: the next process reads them again.
+func CommittedStats(file *runfolder.RunFile, commits []runfolder.CommitRecord) dmap.Stats {
+	s := dmap.Stats{RunID: file.RunID, State: dmap.StateOpen, Started: file.Started}
+	for _, c := range commits {
+		s.Read += c.Counts.Read
+		s.Succeeded += c.Counts.Succeeded
+		s.Failed += c.Counts.Failed
+		s.Skipped += c.Counts.Skipped
+		s.Calls += c.Counts.Calls
+		s.Retries += c.Counts.Retries
+		s.Elapsed += time.Duration(c.Counts.Elapsed)
+	}
+	return s
+}
+
 // StoredStats is the inverse of Stats. It leaves out what an ended run does not have: calls in
 // flight and waiting retries.
 func StoredStats(s dmap.Stats) runfolder.Stats {

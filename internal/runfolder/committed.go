@@ -1,0 +1,32 @@
+package runfolder
+
+import "encoding/json"
+
+// CommittedParts are the parts in folder that the commits of a run name: those that count while the
+// run has no newer manifest.
+func CommittedParts(folder string, commits []CommitRecord) (all BucketState, err error) {
+	for _, c := range commits {
+		for _, states := range c.States {
+			for _, text := range states {
+				var state BucketState
+				if json.Unmarshal(text, &state) != nil {
+					continue // that of another sink
+				}
+				all.Failed = append(all.Failed, partsWithin(folder, state.Failed)...)
+				all.Succeeded = append(all.Succeeded, partsWithin(folder, state.Succeeded)...)
+			}
+		}
+	}
+	return all, CheckParts(folder, all.Failed, all.Succeeded)
+}
+
+// partsWithin returns the parts in folder: a run may write into several folders.
+func partsWithin(folder string, parts []Part) []Part {
+	var in []Part
+	for _, p := range parts {
+		if Within(folder, p.Key) {
+			in = append(in, p)
+		}
+	}
+	return in
+}

@@ -1,0 +1,149 @@
+package sink
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"gocloud.dev/blob"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/journal"
+	"github.com/go-dmap/dmap/internal/publish"
+	"github.com/go-dmap/dmap/internal/runfolder"
+	"github.com/go-dmap/dmap/internal/runfolder/convert"
+)
+
+// reasonEnd is dmap.Stats.Reason of a run that End has ended.
+const reasonEnd = "end"
+
+// mostRaces is how often End may lose the race for the next commit to a runner that works. A runner
+// commits about once a second.
+const mostRaces = 20
+
+// End ends the open run runID, which [Bucket] writes with this bucket and prefix, without its source
+// and its function: it writes a manifest with the status CANCELED, the results that the commits
+// name, and the part of the source that is not settled. No call resumes the run then; a redrive that
+// takes canceled runs continues it, also with another Version.
+//
+// A process that works on the run is fenced: it stops with dmap.ErrFenced, and what it has not
+// committed does not count. After nil the run has ended; so it has if it had ended before, which
+// End leaves as it is. An Express run, which has no journal, cannot be ended. An error that matches
+// results.ErrNoRun: there is no run of that name.
+func End(ctx context.Context, bucket *blob.Bucket, prefix, runID string) error {
+	if bucket == nil {
+		return errors.New("sink: end: bucket is nil")
+	}
+	folder, err := runfolder.Folder(prefix, runID)
+	if err != nil {
+		return fmt.Errorf("sink: end: %w", err)
+	}
+	if err := (&ender{bucket, folder, runID, rand.Text()[:16]}).end(ctx); err != nil {
+		return fmt.Errorf("sink: end run %q: %w", runID, err)
+	}
+	return nil
+}
+
+// ender ends one run.
+type ender struct {
+	bucket        *blob.Bucket
+	folder, runID string
+	writer        string
+}
+
+func (e *ender) end(ctx context.Context) error {
+	ended, err := e.ended(ctx)
+	if err != nil || ended {
+		return err
+	}
+	file, err := runfolder.LoadRunFile(ctx, e.bucket, e.folder, e.runID)
+	switch {
+	case err != nil:
+		return err
+	case file == nil:
+		return fmt.Errorf("%w: %q is absent", runfolder.ErrNoRun, e.folder+runfolder.RunFileName)
+	case !file.Journal:
+		return errors.New("an Express run has no journal: it ends with its process")
+	}
+	state, err := e.fence(ctx)
+	if err != nil {
+		return err
+	}
+	m, err := e.manifest(file, state)
+	if err != nil {
+		return err
+	}
+	err = publishManifest(ctx, e.bucket, e.folder, m)
+	if errors.Is(err, publish.ErrExists) { // a runner, or another End, was faster
+		return nil
+	}
+	return err
+}
+
+// ended reports whether the run has a manifest.
+func (e *ender) ended(ctx context.Context) (bool, error) {
+	_, err := runfolder.LoadManifest(ctx, e.bucket, e.folder, e.runID)
+	if errors.Is(err, runfolder.ErrNoManifest) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// fence creates the next commit. A runner that works cannot write it any more, so nothing that it
+// does from then on counts. It returns all commits.
+func (e *ender) fence(ctx context.Context) (journalState, error) {
+	var err error
+	for range mostRaces {
+		var state journalState
+		if state, err = runfolder.LoadCommits(ctx, e.bucket, e.folder); err != nil {
+			return nil, err
+		}
+		commit := journal.Commit{Number: state.next(), Clean: true, Stop: &journal.Stop{Reason: reasonEnd}}
+		record, keep := state.compacted(commit)
+		content, encodeErr := runfolder.EncodeCommit(e.writer, record)
+		if encodeErr != nil {
+			return nil, fmt.Errorf("encode commit %d: %w", commit.Number, encodeErr)
+		}
+		key := e.folder + runfolder.CommitsFolder + runfolder.CommitName(commit.Number)
+		err = publish.Create(ctx, e.bucket, key, "application/json", content)
+		if err == nil {
+			return append(state[:keep], record), nil
+		}
+		if !errors.Is(err, publish.ErrExists) {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("a process that works on the run wrote each of %d commits first: call again: %w", mostRaces, err)
+}
+
+// manifest is that of the run after its last commit.
+func (e *ender) manifest(file *runfolder.RunFile, state journalState) (*runfolder.Manifest, error) {
+	parts, err := runfolder.CommittedParts(e.folder, state)
+	if err != nil {
+		return nil, err
+	}
+	unread := dmap.Unread{All: true}
+	for _, v := range state.progress().Settled {
+		unread.Settled = append(unread.Settled, dmap.Split{
+			ID: v.Split, Version: v.Version, From: dmap.Cursor(v.From), To: dmap.Cursor(v.To),
+		})
+	}
+	return &runfolder.Manifest{
+		Library: libraryVersion(), Writer: e.writer, RunID: e.runID, Parent: file.Parent, Source: file.Source,
+		Records: file.Records, Started: file.Started, Stopped: runfolder.Time(time.Now()), Commits: state.next(),
+		Status: runfolder.StatusCanceled, Reason: reasonEnd, Error: "ended by sink.End",
+		Stats:       convert.StoredStats(convert.CommittedStats(file, state)),
+		Unread:      convert.StoredUnread(unread),
+		ResultFiles: &runfolder.ResultFiles{Failed: listOf(parts.Failed), Succeeded: listOf(parts.Succeeded), Pending: []runfolder.Part{}},
+	}, nil
+}
+
+// listOf is parts as a manifest has them: never null.
+func listOf(parts []runfolder.Part) []runfolder.Part {
+	if parts == nil {
+		return []runfolder.Part{}
+	}
+	return parts
+}
