@@ -19,6 +19,7 @@ import (
 	"github.com/go-dmap/dmap/batch"
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/journal"
+	"github.com/go-dmap/dmap/internal/testsize"
 )
 
 // diary is a sink of ints that keeps only a journal, in memory. It outlives the runs written to it,
@@ -171,7 +172,7 @@ func TestEachResultCountsOnceHoweverOftenARunIsInterrupted(t *testing.T) {
 	for name, src := range sources {
 		for _, limits := range []batch.Limits{{}, {Items: 7}} {
 			t.Run(fmt.Sprint(name, limits.Items), func(t *testing.T) {
-				for seed := range uint64(15) {
+				for seed := range uint64(testsize.Sizes{Short: 3, Usual: 15, Long: 100}.Now()) {
 					synctest.Test(t, func(t *testing.T) { breakOff(t, src, limits, seed) })
 				}
 			})
@@ -377,7 +378,7 @@ func TestAChangedSpecNamesTheFieldsThatDiffer(t *testing.T) {
 // ErrFenced.
 func TestOneOfTwoRunnersIsFenced(t *testing.T) {
 	fenced := 0
-	for seed := range 100 {
+	for seed := range (testsize.Sizes{Short: 25, Usual: 100, Long: 500}).Now() {
 		var d diary
 		var wg sync.WaitGroup
 		errs := make([]error, 2)

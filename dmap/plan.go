@@ -16,7 +16,7 @@ type Planner[T any] interface {
 
 // Plan says how a source is read in splits. Splits and Read are required; each other function may
 // be nil, which means that the source cannot do this. A source that wraps another copies the Plan
-// of that one, replaces what it changes, and sets to nil the functions that it cannot keep.
+// of that one, changes some functions, and sets to nil the functions that it cannot keep.
 //
 // The functions are called from several goroutines at once, unless they say otherwise. Reading all
 // splits in order yields exactly what Items yields.

@@ -10,9 +10,9 @@ import (
 	"github.com/go-dmap/dmap/internal/runfolder/convert"
 )
 
-// journalState is a whole journal: its segments in order, each beginning where the one before ends.
-// A segment is the union of one or more commits, which are compacted by 16 as in a log-structured
-// merge tree: see runfolder.FirstOf.
+// journalState is a whole journal: its segments in order, each of which starts where the one before
+// ends. A segment is the union of one or more commits, which are compacted by 16 as in a
+// log-structured merge tree: see runfolder.FirstOf.
 type journalState []runfolder.CommitRecord
 
 // next is the number of the next commit.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"iter"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -22,6 +21,7 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/dmap/dmaptest"
 	"github.com/go-dmap/dmap/internal/journal"
+	"github.com/go-dmap/dmap/internal/testsize"
 	"github.com/go-dmap/dmap/sink"
 	"github.com/go-dmap/dmap/sink/results"
 )
@@ -247,13 +247,7 @@ func openAgain(t *testing.T, inner *blob.Bucket) (journal.Progress, []string) {
 
 // Two runners at once, several times: the fenced runner returns ErrFenced, and each result counts once.
 func TestTwoRunnersNeverDoubleAResult(t *testing.T) {
-	races := 200
-	switch {
-	case os.Getenv("DMAP_LONG") != "": // make long
-		races = 500
-	case testing.Short():
-		races = 20
-	}
+	races := testsize.Sizes{Short: 20, Usual: 200, Long: 500}.Now()
 	buckets(t, func(t *testing.T, inner *blob.Bucket) {
 		fenced := 0
 		for race := range races {

@@ -74,7 +74,7 @@ func TestObjectsConform(t *testing.T) {
 	}
 }
 
-// A cloud is listed in ranges, which are cut where more than a few pages are left.
+// A cloud is listed in ranges, which are divided where more than a few pages remain.
 func TestObjectsListedByManyConform(t *testing.T) {
 	for name, inclusive := range map[string]bool{"days": false, "names": true} {
 		t.Run(name, func(t *testing.T) {

@@ -9,10 +9,10 @@ import (
 	jsonv1 "github.com/go-json-experiment/json/v1"
 )
 
-// jsonDecoder returns what decodes JSON if the user does not say: json.Unmarshal in little more
-// than half of its time. The work is done by what is encoding/json/v2 from Go 1.27 on, by the rules
-// of version 1, all of them options there. It is not asked for its errors: what it refuses is
-// decoded again by encoding/json, whose word is final.
+// jsonDecoder returns the default decoder: json.Unmarshal in little more than half of its time. It
+// decodes with the package that is encoding/json/v2 from Go 1.27 on, by the rules of version 1, all
+// of them options there. A text that this package refuses is decoded again by encoding/json, whose
+// value or error counts.
 func jsonDecoder[T any]() func([]byte) (T, error) {
 	rules := jsonv2.JoinOptions(jsonv1.DefaultOptionsV1(), jsonv1.ReportErrorsWithLegacySemantics(false))
 	onlyV1 := holdsNumber(reflect.TypeFor[T](), map[reflect.Type]bool{})

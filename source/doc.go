@@ -1,9 +1,9 @@
 // Package source has the places where items come from: the objects of a bucket, the records inside
 // an object, values in memory, and combinations of them.
 //
-// Constructors do no I/O and return no error: what is wrong with their arguments is reported, all
-// at once, by Validate before a run starts, and by Items and Splits before they read anything.
-// Every source names itself by String.
+// Constructors do no I/O and return no error: Validate reports all wrong arguments at once before a
+// run starts, and so do Items and Splits before they read anything. Every source has
+// a String that names it.
 //
 // An object that cannot be read and a row that makes no sense fail as one item, with an error that
 // names the object and the position. An error that ends the source says that what follows cannot be

@@ -11,8 +11,8 @@ import (
 )
 
 // This file writes the fields of a struct by their place in memory. It is the only one that does:
-// to set them by reflection costs more than to parse what is set. What a field is, and where it is,
-// reflection has said before.
+// to set them by reflection costs more than to parse their values. Reflection has found the type
+// and the place of each field before.
 
 // fast is a type that needs no reflection.
 type fast int
@@ -177,7 +177,7 @@ func put[N int | int8 | int16 | int32 | int64 | uint | uint8 | uint16 | uint32 |
 	return int64(N(n)) == n
 }
 
-// other sets a field of any type, and knows what is wrong with a text.
+// other sets a field of any type. Its error says why the text does not fit the type.
 func (c *column) other(field unsafe.Pointer, text []byte) error {
 	switch c.fast {
 	case fastTime:

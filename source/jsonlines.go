@@ -22,8 +22,8 @@ type JSONLinesOptions[T any] struct {
 	// MaxRecord is the maximal size of a line in bytes; a longer one fails as an item. 0:
 	// DefaultMaxRecord.
 	MaxRecord int
-	// AnyBytes gives lines that are no valid UTF-8 to Decode. json.Unmarshal replaces what is
-	// invalid by U+FFFD.
+	// AnyBytes gives lines that are no valid UTF-8 to Decode. json.Unmarshal replaces their
+	// invalid bytes by U+FFFD.
 	AnyBytes bool
 	// StallTimeout limits the wait for the next byte. 0: DefaultStallTimeout; negative: no limit.
 	StallTimeout time.Duration

@@ -16,6 +16,7 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/dmap/dmaptest"
+	"github.com/go-dmap/dmap/internal/testsize"
 	"github.com/go-dmap/dmap/source"
 )
 
@@ -69,9 +70,9 @@ func pieced[T any](ctx context.Context, src dmap.Source[T], splits []dmap.Split)
 	return lines
 }
 
-// checkCut reads what open opens in parts of the given size in several ways: all must tell what the
-// reading of the whole does.
-func checkCut[T any](tb testing.TB, what string, open func() dmap.Source[T], part int64) (splits int) {
+// checkDivided reads the source that open opens in parts of the given size in several ways. All
+// must yield the same as a reading of the whole.
+func checkDivided[T any](tb testing.TB, what string, open func() dmap.Source[T], part int64) (splits int) {
 	tb.Helper()
 	ctx := tb.Context()
 	whole := open()
@@ -91,8 +92,8 @@ func checkCut[T any](tb testing.TB, what string, open func() dmap.Source[T], par
 	return len(planned)
 }
 
-// cuttable opens data as CSV, with the options that make a reader stumble.
-func cuttable(tb testing.TB, data []byte, o source.CSVOptions) func() dmap.Source[[]string] {
+// divisible opens data as CSV, with the options that make a reader stumble.
+func divisible(tb testing.TB, data []byte, o source.CSVOptions) func() dmap.Source[[]string] {
 	tb.Helper()
 	bucket := memory(tb, map[string]string{"k": string(data)})
 	return func() dmap.Source[[]string] { return source.CSV(bucket, "k", source.Strings, o) }
@@ -125,25 +126,28 @@ func randomCSV(r *rand.Rand, delimiter byte) []byte {
 	return b.Bytes()
 }
 
-func TestRowsOfACutObjectAreThoseOfTheWhole(t *testing.T) {
+// documents is the number of random ones.
+var documents = testsize.Sizes{Short: 20, Race: 15, Usual: 60, Long: 600}
+
+func TestRowsOfADividedObjectAreThoseOfTheWhole(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	most := 0
-	for i := range 60 {
+	for i := range documents.Now() {
 		o := source.CSVOptions{Delimiter: ",;"[i%2], MaxRecord: 30, MaxFields: 3, Ragged: source.RaggedFill, RepeatedColumns: true}
 		if i%3 == 0 {
 			o.Header = []string{"one", "two"}
 		}
 		data := randomCSV(r, o.Delimiter)
-		open := cuttable(t, data, o)
+		open := divisible(t, data, o)
 		for _, part := range partSizes {
-			most = max(most, checkCut(t, fmt.Sprintf("%q", data), open, part))
+			most = max(most, checkDivided(t, fmt.Sprintf("%q", data), open, part))
 		}
 	}
 	require.Greater(t, most, 20)
 }
 
 func TestRowsAtTheEdgesOfParts(t *testing.T) {
-	for _, data := range []string{
+	for i, data := range []string{
 		"a,b\r\n1,2\r\n\"3\r\n\",4\r\n",
 		"a,b\n\n\n\n\n1,2\n\n\n\n\n3,4",
 		"\n\n\na,b\n1,2\n",
@@ -160,16 +164,17 @@ func TestRowsAtTheEdgesOfParts(t *testing.T) {
 		"a,b",
 		strings.Repeat("wide,", 20) + "\n" + strings.Repeat("1,", 20) + "\n" + strings.Repeat("2,", 20) + "\n3,4\n",
 	} {
-		for part := int64(1); part <= int64(len(data)+1); part++ {
-			checkCut(t, fmt.Sprintf("%q", data), cuttable(t, []byte(data), source.CSVOptions{RepeatedColumns: true}), part)
+		step := int64(testsize.Sizes{Race: 4, Usual: 1}.Now())
+		for part := 1 + int64(i)%step; part <= int64(len(data)+1); part += step {
+			checkDivided(t, fmt.Sprintf("%q", data), divisible(t, []byte(data), source.CSVOptions{RepeatedColumns: true}), part)
 		}
 	}
 }
 
-func TestLinesOfACutObjectAreThoseOfTheWhole(t *testing.T) {
+func TestLinesOfADividedObjectAreThoseOfTheWhole(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	most := 0
-	for range 60 {
+	for range documents.Now() {
 		var b bytes.Buffer
 		b.WriteString([]string{"", "", "\xef\xbb\xbf"}[r.IntN(3)])
 		for range r.IntN(25) {
@@ -182,7 +187,7 @@ func TestLinesOfACutObjectAreThoseOfTheWhole(t *testing.T) {
 			return source.JSONLines(bucket, "k", source.JSONLinesOptions[any]{MaxRecord: 20})
 		}
 		for _, part := range partSizes {
-			most = max(most, checkCut(t, fmt.Sprintf("%q", b.String()), open, part))
+			most = max(most, checkDivided(t, fmt.Sprintf("%q", b.String()), open, part))
 		}
 	}
 	require.Greater(t, most, 20)
@@ -190,11 +195,11 @@ func TestLinesOfACutObjectAreThoseOfTheWhole(t *testing.T) {
 
 func TestHeaderThatIsLongerThanMostIsReadWhole(t *testing.T) {
 	data := "a" + strings.Repeat(",a column", 3000) + "\n" + strings.Repeat("1"+strings.Repeat(",", 3000)+"\n", 20)
-	open := cuttable(t, []byte(data), source.CSVOptions{RepeatedColumns: true})
-	require.Greater(t, checkCut(t, "a long header", open, 5000), 10)
+	open := divisible(t, []byte(data), source.CSVOptions{RepeatedColumns: true})
+	require.Greater(t, checkDivided(t, "a long header", open, 5000), 10)
 }
 
-func TestWhatIsCutWithinALineEndsWithIt(t *testing.T) {
+func TestSplitThatEndsWithinALineHasTheWholeLine(t *testing.T) {
 	data := "1\n22\n\n333\n4444\n55555"
 	bucket := memory(t, map[string]string{"k": data})
 	src := source.Divide(source.JSONLines[int](bucket, "k"), 6)
@@ -230,7 +235,7 @@ func TestQuoteThatStandsWhereNoneMayEndsThePlanning(t *testing.T) {
 	require.Equal(t, told(source.CSV(bucket.Bucket, "k", source.Strings).Items(t.Context())), told(src.Items(t.Context())))
 }
 
-func TestObjectsThatCannotBeCutAreOneSplit(t *testing.T) {
+func TestObjectsThatCannotBeDividedAreOneSplit(t *testing.T) {
 	rest := strings.Repeat("1,2\n", 30)
 	for name, head := range map[string]string{"rows.csv": "\x1f\x8b", "rows": "PK\x03\x04", "text": "\xff\xfe", "rows.csv.gz": "a,b\n", "ROWS.ZST": "a,b\n"} {
 		bucket := memory(t, map[string]string{name: head + rest})
@@ -246,7 +251,7 @@ func TestSmallObjectsAreOneSplitAndCostNoMoreThanBefore(t *testing.T) {
 	require.Equal(t, 1, bucket.Calls(dmaptest.OpOpen))
 }
 
-func TestCutSourcesConform(t *testing.T) {
+func TestDividedSourcesConform(t *testing.T) {
 	bucket := folder(t, map[string]string{"rows.csv": manyRows(), "lines.jsonl": manyLines()})
 	for _, part := range []int64{30, 100} {
 		t.Run(fmt.Sprintf("csv in parts of %d", part), func(t *testing.T) {
@@ -262,7 +267,7 @@ func TestCutSourcesConform(t *testing.T) {
 	}
 }
 
-func TestCursorsOfACutObjectLeadToItsRest(t *testing.T) {
+func TestCursorsOfADividedObjectLeadToItsRest(t *testing.T) {
 	bucket := memory(t, map[string]string{"rows.csv": manyRows()})
 	src := source.Divide(source.CSV(bucket, "rows.csv", source.Strings), 50)
 	splits := splitsOf(t, src)
@@ -280,7 +285,7 @@ func TestCursorsOfACutObjectLeadToItsRest(t *testing.T) {
 	}
 }
 
-func FuzzCutRows(f *testing.F) {
+func FuzzDividedRows(f *testing.F) {
 	f.Add([]byte("a,b\n1,\"2\r\n\"\"\"\n\"3\"x,4\n5,6\n"), uint8(3), false)
 	f.Add([]byte("\xef\xbb\xbf\n\n\"a\",b\n\n1,\"2\n"), uint8(1), true)
 	f.Fuzz(func(t *testing.T, data []byte, part uint8, named bool) {
@@ -288,11 +293,11 @@ func FuzzCutRows(f *testing.F) {
 		if named {
 			o.Header = []string{"x"}
 		}
-		checkCut(t, fmt.Sprintf("%q", data), cuttable(t, data, o), int64(part)+1)
+		checkDivided(t, fmt.Sprintf("%q", data), divisible(t, data, o), int64(part)+1)
 	})
 }
 
-func FuzzCutLines(f *testing.F) {
+func FuzzDividedLines(f *testing.F) {
 	f.Add([]byte("1\n\n{\r\n 2 \n"), uint8(3))
 	f.Fuzz(func(t *testing.T, data []byte, part uint8) {
 		bucket := memblob.OpenBucket(nil)
@@ -301,6 +306,6 @@ func FuzzCutLines(f *testing.F) {
 		open := func() dmap.Source[any] {
 			return source.JSONLines(bucket, "k", source.JSONLinesOptions[any]{MaxRecord: 20})
 		}
-		checkCut(t, fmt.Sprintf("%q", data), open, int64(part)+1)
+		checkDivided(t, fmt.Sprintf("%q", data), open, int64(part)+1)
 	})
 }

@@ -72,7 +72,7 @@ func TestSplitsThatAreBegunAndNotReadToTheirEndDoNotHoldUpThePlanning(t *testing
 	})
 }
 
-func TestRequestsForACutObjectThatBreakOffAreGoneOnWith(t *testing.T) {
+func TestBrokenRequestsForADividedObjectAreResumed(t *testing.T) {
 	data := numbered(3000)
 	for _, fault := range []dmaptest.Fault{
 		{Op: dmaptest.OpOpen, Kind: dmaptest.Reset, After: 700, Nth: 4},
@@ -89,7 +89,7 @@ func TestRequestsForACutObjectThatBreakOffAreGoneOnWith(t *testing.T) {
 	}
 }
 
-func TestCutObjectThatChangesInTheMiddleEndsTheRun(t *testing.T) {
+func TestDividedObjectThatChangesInTheMiddleEndsTheRun(t *testing.T) {
 	rows, lines := numbered(3000), strings.Repeat("12345\n", 5000)
 	for name, open := range map[string]func(*blob.Bucket) dmap.Source[struct{}]{
 		"rows": func(b *blob.Bucket) dmap.Source[struct{}] {

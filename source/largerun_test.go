@@ -25,7 +25,7 @@ func numbered(n int) string {
 	return b.String()
 }
 
-func TestRunsOverACutObjectSeeEachRowOnce(t *testing.T) {
+func TestRunsOverADividedObjectSeeEachRowOnce(t *testing.T) {
 	bucket := memory(t, map[string]string{"rows.csv": numbered(5000)})
 	for _, o := range []dmap.Options{{MaxConcurrency: 8}, {MaxConcurrency: 1}, {MaxItems: 1234}} {
 		src := source.Divide(source.CSV(bucket, "rows.csv", source.Strings), 2000)
@@ -73,7 +73,7 @@ func cancelAt(t *testing.T, src dmap.Source[[]string], bucket *blob.Bucket, run,
 	return seen
 }
 
-func TestWhatARunLeavesOfACutObjectMayBeCutElsewhere(t *testing.T) {
+func TestRemainderOfADividedObjectMayBeDividedElsewhere(t *testing.T) {
 	bucket := memory(t, map[string]string{"rows.csv": numbered(1000)})
 	open := func(part int64) dmap.Source[[]string] {
 		return source.Divide(source.CSV(bucket, "rows.csv", source.Strings), part)

@@ -19,6 +19,7 @@ import (
 	"gocloud.dev/gcerrors"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/testsize"
 	"github.com/go-dmap/dmap/source"
 )
 
@@ -212,11 +213,8 @@ func (s *keySet) add(_ context.Context, o source.Object) (struct{}, error) {
 var seekable = source.StoreFeatures{StartAfter: startAfter}
 
 func TestEveryShapeOfKeysIsListedOnceByManyListers(t *testing.T) {
-	n := 12_000
-	if testing.Short() {
-		n = 4000
-	}
-	for name, keys := range shapes(n) {
+	n := testsize.Sizes{Short: 4000, Race: 4000, Usual: 12_000, Long: 40_000}
+	for name, keys := range shapes(n.Now()) {
 		for i, listers := range []int{0, 1, 2, 7, 64} {
 			synctest.Test(t, func(t *testing.T) {
 				c := &cloud{keys: keys, latency: 50 * time.Millisecond, inclusive: i%2 == 1}

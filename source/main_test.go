@@ -13,9 +13,19 @@ import (
 	"gocloud.dev/blob/memblob"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/testsize"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// skipWithRaceDetector skips a test of listing times in virtual time, which takes minutes with the
+// race detector. The conformance tests of listings run with it; make test runs this one without.
+func skipWithRaceDetector(t *testing.T) {
+	t.Helper()
+	if testsize.RaceDetector {
+		t.Skip("too slow with the race detector: make test runs it without")
+	}
+}
 
 // memory returns a bucket in memory that holds objects.
 func memory(tb testing.TB, objects map[string]string) *blob.Bucket {

@@ -86,7 +86,7 @@ func childOutcomes(text []byte, fallback string, open bool) ([]outcome, error) {
 		return []outcome{o}, nil
 	}
 	if len(items) > maxBatch {
-		return nil, fmt.Errorf("a batch of %d items: at most %d can be told apart", len(items), maxBatch)
+		return nil, fmt.Errorf("a batch of %d items: at most %d can be distinguished", len(items), maxBatch)
 	}
 	all := make([]outcome, len(items))
 	for i, item := range items {

@@ -16,7 +16,7 @@ import (
 	"github.com/go-dmap/dmap/internal/record"
 )
 
-// records is one object as a source of what it holds. Cursors are offsets. A large object is
+// records is one object as a source of its records. Cursors are offsets. A large object is
 // several splits, which share the ID: the settled part does not depend on the division.
 type records[T any] struct {
 	kind    string // "csv"
@@ -228,7 +228,7 @@ func (r *records[T]) item(found framer[T], err error) (dmap.Item[T], error) {
 	return item, nil
 }
 
-// rowError adds the place to what is wrong with a value. A decoder that skips has no error to
+// rowError adds the position of a value to the error of its decoder. ErrSkip is no error to
 // locate.
 func (r *records[T]) rowError(found framer[T], err error) error {
 	if errors.Is(err, dmap.ErrSkip) {

@@ -88,7 +88,7 @@ func (c comparison[T]) same(got, want dmap.Item[T], index bool) string {
 		return fmt.Sprintf("%q has Size %d, want %d", got.ID(), got.Size, want.Size)
 	case got.Next != want.Next:
 		return fmt.Sprintf("%q has Next %+v, want %+v", got.ID(), got.Next, want.Next)
-	case fmt.Sprint(got.Err) != fmt.Sprint(want.Err):
+	case (got.Err != nil || want.Err != nil) && fmt.Sprint(got.Err) != fmt.Sprint(want.Err):
 		return fmt.Sprintf("%q has Err %v, want %v", got.ID(), got.Err, want.Err)
 	case want.Err == nil && !c.equal(got.Value, want.Value):
 		return fmt.Sprintf("%q has Value %+v, want %+v", got.ID(), got.Value, want.Value)
@@ -136,12 +136,17 @@ func endable(tb testing.TB) (context.Context, func()) {
 	return ctx, func() { end(errEnded) }
 }
 
-// some returns up to about 200 of the numbers 0 to n-1: all of few, else the first, the last and
-// some between.
+// storePage is the number of keys that most stores list at once.
+const storePage = 1000
+
+// some returns the numbers 0 to n-1 if there are at most 200, else at most 80 of them: the first,
+// the last, those at the ends of the first pages of a store, and some between. A check reads up to
+// n items for each of these numbers.
 func some(n int) []int {
+	const ends, between, pages = 16, 32, 3
 	var picked []int
 	for i := range n {
-		if n <= 200 || i < 64 || i >= n-64 || i%(n/64) == 0 {
+		if n <= 200 || i < ends || i >= n-ends || i%(n/between) == 0 || i <= pages*storePage && (i+2)%storePage < 3 {
 			picked = append(picked, i)
 		}
 	}

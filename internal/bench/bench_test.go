@@ -2,18 +2,22 @@ package main
 
 import (
 	"cmp"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-dmap/dmap/internal/testsize"
 )
 
-// small is the size of each table in tests. Tables in MiB use mebibytes instead, tables of reads a
-// quarter: each of their items is an object, and no page size matters.
+// small is the size of each table in tests. Tables in MiB use mebibytes instead. Tables that list
+// no keys do with fewer items, as no page size matters, and tables of reads with still fewer: each
+// of their items is an object.
 var (
 	small     = settings{n: 1200, rounds: 1, concurrency: 16}
+	fewItems  = testsize.Sizes{Usual: 400, Long: 1200}
+	fewReads  = testsize.Sizes{Usual: 100, Long: 300}
 	mebibytes = int64(2)
 )
 
@@ -25,9 +29,11 @@ func TestAllCasesOfATableAgree(t *testing.T) {
 			isFirst := !families[family]
 			families[family] = true
 			switch {
-			case os.Getenv("DMAP_LONG") != "":
+			case testsize.Long():
 			case testing.Short() && !isFirst:
 				t.Skip("-short tests the first table of a family")
+			case testsize.RaceDetector && family == "listing" && !isFirst:
+				t.Skip("make test lists the other shapes of keys without the race detector")
 			case strings.HasSuffix(table.name, "-200ms"):
 				t.Skip("make long tests it; only its latency differs from the table of 50 ms")
 			}
@@ -36,7 +42,9 @@ func TestAllCasesOfATableAgree(t *testing.T) {
 			case table.unit == "MiB":
 				n = mebibytes
 			case family == "reads":
-				n /= 4
+				n = int64(fewReads.Now())
+			case family != "listing" && family != "folders":
+				n = int64(fewItems.Now())
 			}
 			work := workload{Dir: t.TempDir(), N: n, Concurrency: cmp.Or(table.concurrency, small.concurrency), Batch: table.batch}
 			if table.prepare != nil {

@@ -68,7 +68,7 @@ func TestCrash(t *testing.T) {
 	}
 	places := crashPlaces(t)
 	kills := (int(setting(t, "DMAP_CRASH_KILLS", uint64(repetitions(4, 40, 200)))) + len(places) - 1) / len(places)
-	n := int(setting(t, "DMAP_CRASH_ITEMS", uint64(repetitions(5000, 10_000, 20_000))))
+	n := int(setting(t, "DMAP_CRASH_ITEMS", uint64(repetitions(2000, 4000, 20_000))))
 	seed := setting(t, "DMAP_CRASH_SEED", rand.Uint64())
 	t.Logf("DMAP_CRASH_SEED=%d", seed)
 	for i, p := range places {
@@ -97,12 +97,13 @@ type crashes struct {
 	again, allowed      int
 }
 
-// run drives one run to its end, with 1 to 5 processes.
+// run drives one run to its end, with 1 to 5 processes. The fewer items it has, the longer a call
+// takes, so that a small run makes as many commits with less work.
 func (c *crashes) run() {
 	kinds := crashKinds()
 	job := crashJob{
 		Place: c.place.url, Kind: kinds[c.runs%len(kinds)], RunID: fmt.Sprintf("crash-%d", c.runs),
-		Concurrency: 32 << c.dice.IntN(3), Pace: time.Millisecond,
+		Concurrency: 32 << c.dice.IntN(3), Pace: max(time.Millisecond, 10*time.Second/time.Duration(c.n)),
 		CommitEvery: time.Duration(5+c.dice.IntN(100)) * time.Millisecond,
 		Log:         filepath.Join(c.t.TempDir(), "log"),
 	}

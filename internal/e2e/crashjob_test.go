@@ -111,10 +111,9 @@ func crashKinds() []string { return []string{"slice", "seq", "csv", "jsonlines",
 // writeCrashInput writes the numbers below n in every form that crashSource reads.
 func writeCrashInput(t *testing.T, b *blob.Bucket, n int) {
 	t.Helper()
-	var csv, lines strings.Builder
-	csv.WriteString("N,Comment\n")
+	writeCrashRows(t, b, n)
+	var lines strings.Builder
 	for i := range n {
-		fmt.Fprintf(&csv, "%d,%q\n", i, strings.Repeat("x", i%17))
 		fmt.Fprintf(&lines, "{\"n\":%d,\"comment\":%q}\n", i, strings.Repeat("x", i%13))
 		if i%97 == 96 || i == n-1 {
 			put(t, b, map[string]string{fmt.Sprintf("lines/%06d.jsonl", i): lines.String()})
@@ -124,10 +123,21 @@ func writeCrashInput(t *testing.T, b *blob.Bucket, n int) {
 	for i := range n {
 		fmt.Fprintf(&lines, "{\"n\":%d}\n", i)
 	}
-	put(t, b, map[string]string{"numbers.csv": csv.String(), "numbers.jsonl": lines.String()})
+	put(t, b, map[string]string{"numbers.jsonl": lines.String()})
 	for i := range crashItems("objects", n) {
 		put(t, b, map[string]string{fmt.Sprintf("data/%06d.json", i): "{}"})
 	}
+}
+
+// writeCrashRows writes the numbers below n as CSV.
+func writeCrashRows(t *testing.T, b *blob.Bucket, n int) {
+	t.Helper()
+	var csv strings.Builder
+	csv.WriteString("N,Comment\n")
+	for i := range n {
+		fmt.Fprintf(&csv, "%d,%q\n", i, strings.Repeat("x", i%17))
+	}
+	put(t, b, map[string]string{"numbers.csv": csv.String()})
 }
 
 // openPlace opens a bucket by its S3 URL or folder.

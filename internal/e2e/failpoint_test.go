@@ -32,7 +32,7 @@ func TestRunSurvivesProcessExitAtAnyStep(t *testing.T) {
 	b, err := openPlace(t.Context(), place)
 	require.NoError(t, err)
 	closeAtEnd(t, b)
-	writeCrashInput(t, b, 200)
+	writeCrashRows(t, b, 200)
 	steps, stride := 0, int(setting(t, "DMAP_CRASH_STRIDE", 9))
 	first := 1 + rand.IntN(stride)
 	t.Logf("DMAP_CRASH_STRIDE=1 tests every step; this run starts at step %d with stride %d", first, stride)
@@ -64,6 +64,7 @@ func TestRunSurvivesProcessExitAtAnyStep(t *testing.T) {
 // some faults cause waits.
 func TestRunSurvivesAFaultInAnyBucketCall(t *testing.T) {
 	ends := map[string]int{}
+	first, stride := stride(t, 6, 2)
 	for _, fault := range []dmaptest.Fault{
 		{Kind: dmaptest.Fail}, {Kind: dmaptest.Fail, Sticky: true}, {Kind: dmaptest.Short, After: 10}, {Kind: dmaptest.Reset, After: 10},
 		{Kind: dmaptest.Stall, Sticky: true}, {Kind: dmaptest.Lost},
@@ -74,12 +75,12 @@ func TestRunSurvivesAFaultInAnyBucketCall(t *testing.T) {
 			if !applies(fault) {
 				continue
 			}
-			for fault.Nth = 1; runWithFault(t, ends, fmt.Sprintf("%s of %s %d, sticky %t", fault.Kind, fault.Op, fault.Nth, fault.Sticky),
-				func(b *dmaptest.FaultBucket) func() int { return b.Inject(fault) }); fault.Nth++ {
+			for fault.Nth = first; runWithFault(t, ends, fmt.Sprintf("%s of %s %d, sticky %t", fault.Kind, fault.Op, fault.Nth, fault.Sticky),
+				func(b *dmaptest.FaultBucket) func() int { return b.Inject(fault) }); fault.Nth += stride {
 			}
 		}
 	}
-	for at := int64(1); runWithFault(t, ends, fmt.Sprintf("panic at step %d", at), func(b *dmaptest.FaultBucket) func() int {
+	for at := int64(first); runWithFault(t, ends, fmt.Sprintf("panic at step %d", at), func(b *dmaptest.FaultBucket) func() int {
 		var steps atomic.Int64
 		b.Watch(func(c dmaptest.Call, _ bool) {
 			if steps.Add(1) == at {
@@ -87,10 +88,10 @@ func TestRunSurvivesAFaultInAnyBucketCall(t *testing.T) {
 			}
 		})
 		return func() int { return int(min(1, steps.Load()/at)) }
-	}); at++ {
+	}); at += int64(stride) {
 	}
 	t.Logf("outcomes of the runs with a fault: %v", ends)
-	require.Greater(t, ends["resumed"], 100)
+	require.Greater(t, ends["resumed"], 100/stride)
 }
 
 // runWithFault executes one run with an injected fault, and resumes it if it was interrupted. hit
@@ -99,7 +100,7 @@ func runWithFault(t *testing.T, ends map[string]int, what string, inject func(*d
 	synctest.Test(t, func(t *testing.T) {
 		b := memblob.OpenBucket(nil)
 		defer func() { require.NoError(t, b.Close()) }()
-		writeCrashInput(t, b, 200)
+		writeCrashRows(t, b, 200)
 		faults := dmaptest.NewFaultBucket(t, b)
 		hits := inject(faults)
 		job := smallRun("r")
@@ -136,17 +137,18 @@ func runHere(ctx context.Context, b *blob.Bucket, job crashJob) error {
 // TestRunResumesAfterSuspensionAtAnyCall suspends a run at each of its calls and resumes it.
 func TestRunResumesAfterSuspensionAtAnyCall(t *testing.T) {
 	const n = 200
-	for at := range n {
+	first, stride := stride(t, 12, 3)
+	for at := first; at <= n; at += stride {
 		synctest.Test(t, func(t *testing.T) {
 			b := memblob.OpenBucket(nil)
 			defer func() { require.NoError(t, b.Close()) }()
-			writeCrashInput(t, b, n)
+			writeCrashRows(t, b, n)
 			ctx, cancel := context.WithCancelCause(t.Context())
 			defer cancel(nil)
 			var calls atomic.Int64
 			job := smallRun("r")
 			_, err := job.run(ctx, b, func(string, ...any) {
-				if calls.Add(1) == int64(at)+1 {
+				if calls.Add(1) == int64(at) {
 					cancel(dmap.ErrSuspended)
 				}
 			}, sink.Bucket[squared](b, "runs"))

@@ -67,7 +67,7 @@ func options(runID string) dmap.Options {
 	}
 }
 
-// results returns the sink of the job. Its parts are small, so that each run has several.
+// jobSink returns the sink of the job. Its parts are small, so that each run has several.
 func jobSink(b *blob.Bucket) dmap.Sink[squared] {
 	return sink.Bucket[squared](b, "runs", sink.BucketOptions{PartBytes: 1 << 10})
 }

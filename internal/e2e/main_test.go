@@ -3,23 +3,29 @@ package e2e
 import (
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/go-dmap/dmap/internal/testsize"
 )
 
 // repetitions returns how often a test repeats a random case: often in `make long`, seldom with
 // -short.
 func repetitions(short, usual, long int) int {
-	switch {
-	case os.Getenv("DMAP_LONG") != "":
-		return long
-	case testing.Short():
-		return short
-	default:
-		return usual
-	}
+	return testsize.Sizes{Short: short, Usual: usual, Long: long}.Now()
+}
+
+// stride returns the distance between the tested cases of an exhaustive test, and the first case,
+// from 1: every case in `make long`.
+func stride(t *testing.T, short, usual int) (first, stride int) {
+	t.Helper()
+	stride = repetitions(short, usual, 1)
+	first = 1 + rand.IntN(stride)
+	t.Logf("make long tests every case; this run starts at case %d with stride %d", first, stride)
+	return first, stride
 }
 
 func TestMain(m *testing.M) {

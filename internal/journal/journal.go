@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Log is where a run appends its commits. The engine closes it once, when the run has ended or has
-// failed to start.
+// Log is where a run appends its commits. The engine closes it once, when the run has ended or
+// could not start.
 type Log interface {
 	// Append makes c durable. It returns an error that matches dmap.ErrFenced if record c.Number
 	// exists already, from another runner. Calls are serial.

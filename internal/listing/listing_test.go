@@ -19,6 +19,7 @@ import (
 	"gocloud.dev/blob/memblob"
 
 	"github.com/go-dmap/dmap/dmap/dmaptest"
+	"github.com/go-dmap/dmap/internal/testsize"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -96,7 +97,7 @@ func TestFolderListsFilesBesideDirectoriesInKeyOrder(t *testing.T) {
 
 func TestFolderListsAllKeysFromEveryPosition(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	for range 12 {
+	for range (testsize.Sizes{Short: 3, Usual: 12, Long: 60}).Now() {
 		keys := randomKeys(random)
 		bucket := folder(t, keys)
 		for range 20 {

@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-dmap/dmap/internal/testsize"
 )
 
 func TestSplitKeyIsTextInsideItsRange(t *testing.T) {
@@ -22,7 +24,7 @@ func TestSplitKeyIsTextInsideItsRange(t *testing.T) {
 		return "p/" + strings.ToValidUTF8(b.String(), "?")
 	}
 	splits := 0
-	for range 5000 {
+	for range (testsize.Sizes{Short: 1000, Usual: 5000, Long: 50_000}).Now() {
 		var keys []string
 		for range 2 + random.IntN(6) {
 			keys = append(keys, key())

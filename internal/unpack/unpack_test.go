@@ -13,6 +13,8 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-dmap/dmap/internal/testsize"
 )
 
 func gzipped(tb testing.TB, text []byte) []byte {
@@ -53,7 +55,8 @@ func text(n int) []byte {
 }
 
 func TestCompressedDataRoundTrips(t *testing.T) {
-	for _, n := range []int{0, 1, 100, 3 << 20} {
+	checked := testsize.Sizes{Usual: ratioFrom * 5 / 4, Long: 3 * ratioFrom}.Now() // bytes
+	for _, n := range []int{0, 1, 100, checked} {
 		want := text(n)
 		half := n / 2
 		for name, data := range map[string][]byte{
@@ -101,14 +104,14 @@ func TestDamagedDataIsAnError(t *testing.T) {
 }
 
 func TestExpansionRatioIsLimited(t *testing.T) {
-	zeros := make([]byte, 64<<20)
+	zeros := make([]byte, 8<<20)
 	for name, data := range map[string][]byte{"gzip": gzipped(t, zeros), "zstd": zstdCompressed(t, zeros)} {
 		got, err := unpacked(data)
 		var bad *Error
 		require.ErrorAs(t, err, &bad, name)
 		require.Equal(t, "decompressed bytes for each byte", bad.Limit)
 		require.EqualValues(t, 200, bad.Max)
-		require.Less(t, len(got), 32<<20)
+		require.Less(t, len(got), 4<<20)
 	}
 	got, err := unpacked(gzipped(t, zeros[:ratioFrom]))
 	require.NoError(t, err, "the ratio is checked after ratioFrom bytes")

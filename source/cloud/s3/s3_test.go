@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 	"gocloud.dev/blob"
 
+	"github.com/go-dmap/dmap/internal/testsize"
 	"github.com/go-dmap/dmap/source/cloud/internal/crowd"
 	"github.com/go-dmap/dmap/source/cloud/s3"
 )
@@ -62,7 +63,7 @@ func (s server) open(t *testing.T, more ...string) *blob.Bucket {
 
 func TestConcurrentCallsKeepTheirConnections(t *testing.T) {
 	asUser(t)
-	const calls = 1000
+	calls := testsize.Sizes{Short: 300, Usual: 1000}.Now()
 	store := crowd.NewStore(calls)
 	defer store.Close()
 	round := func(bucket *blob.Bucket) int64 {
