@@ -156,3 +156,35 @@ func anchors(text string) (names []string) {
 	}
 	return names
 }
+
+// Every exported error of a package that users call is on the page of errors, and the page names no
+// other.
+func TestThePageOfErrorsNamesThemAll(t *testing.T) {
+	page := read(t, root+"/docs/errors.md")
+	declared := map[string]bool{}
+	value := regexp.MustCompile(`(?m)^(?:var )?\t?(Err[A-Z]\w*)\s*=`)
+	typed := regexp.MustCompile(`(?m)^type ([A-Z]\w*Error) struct`)
+	for _, dir := range []string{"dmap", "sink", "sink/results", "source"} {
+		files, err := filepath.Glob(filepath.Join(root, dir, "*.go"))
+		require.NoError(t, err)
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			code := read(t, file)
+			for _, m := range value.FindAllStringSubmatch(code, -1) {
+				declared["`"+filepath.Base(dir)+"."+m[1]+"`"] = true
+			}
+			for _, m := range typed.FindAllStringSubmatch(code, -1) {
+				declared["`*"+filepath.Base(dir)+"."+m[1]+"`"] = true
+			}
+		}
+	}
+	require.Greater(t, len(declared), 20)
+	for name := range declared {
+		require.Contains(t, page, name, "docs/errors.md")
+	}
+	for _, name := range regexp.MustCompile("`\\*?(?:dmap|sink|results|source)\\.(?:Err\\w+|\\w+Error)`").FindAllString(page, -1) {
+		require.True(t, declared[name], "docs/errors.md names %s, which does not exist", name)
+	}
+}
