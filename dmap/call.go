@@ -56,8 +56,8 @@ func (c *callContext) info() Info {
 // infoKey is the context key under which a call finds its own context.
 type infoKey struct{}
 
-// InfoFrom returns the Info of the call that ctx belongs to; for a batch that of its first item. It
-// is false outside a call.
+// InfoFrom returns the Info of the call that ctx belongs to; for a batch that of its first item.
+// Outside a call it returns false and the zero Info, whose IdempotencyKey is empty.
 func InfoFrom(ctx context.Context) (Info, bool) {
 	call, ok := ctx.(*callContext) // the context that the function got needs no search
 	if !ok {
