@@ -138,7 +138,7 @@ func (f *BucketSink[R]) beginFile(ctx context.Context, r *run, resumed bool) err
 			return f.sameSpec(r, file, with)
 		}
 	}
-	return r.explainExists(f.createRunFile(ctx, r), ErrRunExists)
+	return r.explainCreate(f.createRunFile(ctx, r), ErrRunExists)
 }
 
 // Write encodes results and adds the records to the parts in memory; full parts are uploaded in the
