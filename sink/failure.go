@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/guard"
 )
 
 // Bounds of the fields about an error, in bytes.
@@ -17,37 +18,54 @@ const (
 	maxStack     = 4 << 10
 )
 
-// errorText is the text of err, in valid UTF-8 and at most 4 KiB. It survives a panic of the Error
-// method.
-func errorText(err error) (text string) {
-	defer func() {
-		if p := recover(); p != nil {
-			text = clip(fmt.Sprintf("%T, whose Error method panicked: %v", err, p), maxErrorText)
-		}
-	}()
-	return clip(err.Error(), maxErrorText)
+// inspect runs f, which calls methods of err. It returns false if one of them ended the goroutine;
+// f survives panics itself.
+func inspect(err error, f func()) bool {
+	if guard.PlainError(err) {
+		f()
+		return true
+	}
+	return guard.Returns(f)
 }
 
-// errorClass is dmap.Class of err. It survives a panic of the methods of err.
+// errorText is the text of err, in valid UTF-8 and at most 4 KiB. It survives a panic or a Goexit of
+// the Error method.
+func errorText(err error) (text string) {
+	broken := func(how string, with any) string {
+		return clip(fmt.Sprintf("%T, whose Error method %s: %v", err, how, with), maxErrorText)
+	}
+	text = broken("did not return", errGoexit)
+	inspect(err, func() {
+		defer func() {
+			if p := recover(); p != nil {
+				text = broken("panicked", p)
+			}
+		}()
+		text = clip(err.Error(), maxErrorText)
+	})
+	return text
+}
+
+// errorClass is dmap.Class of err. It survives a panic or a Goexit of the methods of err.
 func errorClass(err error) (class string) {
-	defer func() {
-		if recover() != nil {
-			class = "error"
-		}
-	}()
-	return clip(dmap.Class(err), maxClass)
+	class = "error"
+	inspect(err, func() {
+		defer func() { _ = recover() }()
+		class = clip(dmap.Class(err), maxClass)
+	})
+	return class
 }
 
 // panicStack is the stack of the panic in err, from the line that panicked, at most 4 KiB; empty
 // without a panic.
-func panicStack(err error) (stack string) {
-	defer func() {
-		if recover() != nil {
-			stack = ""
-		}
-	}()
+func panicStack(err error) string {
 	var panicked *dmap.PanicError
-	if !errors.As(err, &panicked) {
+	found := false
+	inspect(err, func() {
+		defer func() { _ = recover() }()
+		found = errors.As(err, &panicked)
+	})
+	if !found {
 		return ""
 	}
 	text := panicked.Stack

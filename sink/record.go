@@ -20,7 +20,19 @@ type encoder struct {
 	chunks [runfolder.Kinds]chunk
 	values *json.Encoder
 	dst    []byte // where values writes
+
+	writes  what // the value that is being written
+	noInput bool // the input of the record ended a goroutine: it is left out
 }
+
+// what is one of the values of a record.
+type what uint8
+
+const (
+	nothing what = iota
+	anInput
+	anOutput
+)
 
 // keepBytes is the largest buffer that an encoder keeps between calls.
 const keepBytes = 256 << 10
@@ -111,7 +123,7 @@ func (e *encoder) output(info *dmap.Info, elapsed time.Duration, input, output a
 		buf = append(buf, runfolder.OutputField...)
 	}
 	at := len(buf)
-	buf, err := e.appendValue(buf, output)
+	buf, err := e.appendValue(buf, output, anOutput)
 	if err != nil {
 		c.buf = buf[:start]
 		return err
@@ -166,7 +178,10 @@ func (e *encoder) appendKeptInput(dst []byte, input any) []byte {
 // appendInput appends the item's value, or why it could not be written.
 func (e *encoder) appendInput(dst []byte, input any) []byte {
 	start := len(dst)
-	dst, err := e.appendValue(append(dst, runfolder.InputField...), input)
+	if e.noInput {
+		return runfolder.AppendInputError(dst, errGoexit.Error())
+	}
+	dst, err := e.appendValue(append(dst, runfolder.InputField...), input, anInput)
 	if err != nil {
 		return runfolder.AppendInputError(dst[:start], errorText(err))
 	}
@@ -174,17 +189,23 @@ func (e *encoder) appendInput(dst []byte, input any) []byte {
 }
 
 // appendValue appends v as JSON without a newline. On an error, which a panic of v's methods
-// becomes too, it returns dst.
-func (e *encoder) appendValue(dst []byte, v any) (out []byte, err error) {
-	e.dst = dst
+// becomes too, it returns dst. If a method ends the goroutine, e.writes says which value it was.
+func (e *encoder) appendValue(dst []byte, v any, is what) (out []byte, err error) {
+	e.dst, e.writes = dst, is
+	complete := false
 	defer func() {
 		e.dst = nil
-		if p := recover(); p != nil {
+		if !complete {
 			e.values = e.newValues()
+		}
+		if p := recover(); p != nil {
+			e.writes = nothing
 			out, err = dst, fmt.Errorf("panic in %T: %v", v, p)
 		}
 	}()
-	if err := e.values.Encode(v); err != nil {
+	err = e.values.Encode(v)
+	complete, e.writes = true, nothing
+	if err != nil {
 		return dst, err
 	}
 	return e.dst[:len(e.dst)-1], nil
