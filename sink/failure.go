@@ -16,6 +16,7 @@ const (
 	maxErrorText = 4 << 10
 	maxClass     = 64
 	maxStack     = 4 << 10
+	maxRawInput  = 4 << 10
 )
 
 // inspect runs f, which calls methods of err. It returns false if one of them ended the goroutine;
@@ -78,6 +79,35 @@ func panicStack(err error) string {
 		}
 	}
 	return clip(string(text[:min(len(text), 2*maxStack)]), maxStack)
+}
+
+// rawInput returns the bytes of the item that could not be read because of err, at most 4 KiB. An
+// error of a source has them by the method of source.RowError.
+func rawInput(err error) (raw []byte, truncated bool) {
+	inspect(err, func() {
+		defer func() { _ = recover() }()
+		var has interface{ RawInput() ([]byte, bool) }
+		if errors.As(err, &has) {
+			raw, truncated = has.RawInput()
+		}
+	})
+	if len(raw) > maxRawInput {
+		raw, truncated = raw[:maxRawInput], true
+	}
+	if truncated {
+		raw = wholeRunes(raw)
+	}
+	return raw, truncated
+}
+
+// wholeRunes drops a character of text that is cut off at its end.
+func wholeRunes(raw []byte) []byte {
+	for n := len(raw); n > len(raw)-utf8.UTFMax && n > 0; n-- {
+		if utf8.Valid(raw[:n]) {
+			return raw[:n]
+		}
+	}
+	return raw
 }
 
 // clip returns at most n bytes of s, valid UTF-8 and ending with a whole character.

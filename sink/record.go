@@ -150,7 +150,7 @@ func (e *encoder) failure(info *dmap.Info, item *runfolder.Item, elapsed time.Du
 	buf := runfolder.AppendItem(c.buf, item)
 	buf = runfolder.AppendElapsed(buf, elapsed.Nanoseconds())
 	buf = runfolder.AppendError(buf, errorClass(err), errorText(err), panicStack(err))
-	c.buf = append(e.appendKeptInput(buf, input), "}\n"...)
+	c.buf = append(e.appendKeptInput(buf, info, input, err), "}\n"...)
 	c.addRecord(info)
 }
 
@@ -163,13 +163,20 @@ func (e *encoder) pending(p *dmap.Pending) {
 	if p.Err != nil {
 		buf = runfolder.AppendError(buf, errorClass(p.Err), errorText(p.Err), "")
 	}
-	c.buf = append(e.appendKeptInput(buf, p.Input), "}\n"...)
+	c.buf = append(e.appendKeptInput(buf, &p.Info, p.Input, p.Err), "}\n"...)
 	c.addRecord(&p.Info)
 }
 
-// appendKeptInput is appendInput for FAILED and PENDING records.
-func (e *encoder) appendKeptInput(dst []byte, input any) []byte {
-	if e.inputs == InputsNone {
+// appendKeptInput is appendInput for FAILED and PENDING records. An item that could not be read has
+// no input, only a zero value: its raw bytes are appended, if its error has them.
+func (e *encoder) appendKeptInput(dst []byte, info *dmap.Info, input any, err error) []byte {
+	switch unread, ok := err.(*dmap.ReadError); { //nolint:errorlint // the engine wraps it in nothing
+	case e.inputs == InputsNone:
+		return dst
+	case ok && info.Attempt == 0:
+		if raw, truncated := rawInput(unread.Err); len(raw) > 0 {
+			return runfolder.AppendRawInput(dst, raw, truncated)
+		}
 		return dst
 	}
 	return e.appendInput(dst, input)
