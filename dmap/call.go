@@ -56,8 +56,8 @@ func (c *callContext) info() Info {
 // infoKey is the context key under which a call finds its own context.
 type infoKey struct{}
 
-// InfoFrom returns the Info of the call that ctx belongs to; for a batch that of its first item. It
-// is false outside a call.
+// InfoFrom returns the Info of the call that ctx belongs to; for a batch that of its first item.
+// Outside a call it returns false and the zero Info, whose IdempotencyKey is empty.
 func InfoFrom(ctx context.Context) (Info, bool) {
 	call, ok := ctx.(*callContext) // the context that the function got needs no search
 	if !ok {
@@ -82,9 +82,9 @@ func spread(n, values int, err error) []error {
 		}
 		return errs
 	}
-	var some batch.Errors
+	some, err := named(err)
 	switch {
-	case err != nil && !errors.As(err, &some):
+	case err != nil:
 		return fail(err)
 	case some.Err() != nil && values == 0 && len(some) == n, values == n:
 	default:
@@ -92,11 +92,27 @@ func spread(n, values int, err error) []error {
 	}
 	for i, e := range some {
 		if i < 0 || i >= n {
-			return fail(Permanent(fmt.Errorf("batch.Errors names position %d of a batch of %d items: %w", i, n, e)))
+			return fail(Permanent(fmt.Errorf("batch.Errors names position %d of a batch of %d items: %s", i, n, errorText(e))))
 		}
 		errs[i] = e
 	}
 	return errs
+}
+
+// named returns the batch.Errors in err, or the error of all items if err holds none, or if a method
+// of err panics or ends its goroutine: then that.
+func named(err error) (some batch.Errors, whole error) {
+	if some, ok := err.(batch.Errors); ok { //nolint:errorlint // the usual form needs no search
+		return some, nil
+	}
+	holds := false
+	if broken := inspect(err, func() { holds = errors.As(err, &some) }); broken != nil {
+		return nil, broken
+	}
+	if holds || err == nil {
+		return some, nil
+	}
+	return nil, err
 }
 
 // timedOut makes an error after the end of a call's own timeout match context.DeadlineExceeded,

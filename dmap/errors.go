@@ -58,7 +58,7 @@ type ItemError struct {
 	Err error
 }
 
-func (e *ItemError) Error() string { return fmt.Sprintf("%s: %v", e.ID(), e.Err) }
+func (e *ItemError) Error() string { return fmt.Sprintf("%s: %s", e.ID(), errorText(e.Err)) }
 
 // Unwrap returns the cause, without what it holds of nested runs: see Err for all of it.
 func (e *ItemError) Unwrap() error {

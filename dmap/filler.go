@@ -2,7 +2,6 @@ package dmap
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -108,7 +107,7 @@ func (f *filler[T, R]) keep(c *chunk[T, R], items []Item[T], limits batch.Limits
 		if err = checkCursor(f.split, *at, item); err != nil {
 			break
 		}
-		if item.Err != nil && errors.Is(item.Err, ErrSkip) {
+		if skips(item.Err) {
 			f.r.tally.skip()
 			f.skips++
 		} else {

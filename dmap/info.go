@@ -23,11 +23,17 @@ func (i Info) ID() string { return itemID(i.Key, i.Offset) }
 // resumes and redrives, and differs between items and runs: 32 hexadecimal digits. In a redrive a
 // service may replay the failure that it has stored for the key. Add Info.Redrive to the key only
 // for failures that are known to have had no effect.
+// The key is empty for the zero Info, which InfoFrom returns outside a call: there is no item then,
+// and no key that is its own.
 func (i Info) IdempotencyKey() string { return IdempotencyKey(i.RunID, i.ID()) }
 
 // IdempotencyKey derives the key of an item from the run's ID and [Item.ID]: what a batch function
-// needs per item. It is the first half of SHA-256 over both, separated by a zero byte.
+// needs per item. It is the first half of SHA-256 over both, separated by a zero byte, and empty if
+// runID is empty: that key would not differ between runs.
 func IdempotencyKey(runID, itemID string) string {
+	if runID == "" {
+		return ""
+	}
 	sum := sha256.Sum256([]byte(runID + "\x00" + itemID))
 	return hex.EncodeToString(sum[:16])
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-dmap/dmap/batch"
 	"github.com/go-dmap/dmap/dmap"
 )
 
@@ -89,8 +90,26 @@ func TestInfoDescribesTheCall(t *testing.T) {
 		return 0, nil
 	}, dmap.Options{RunID: "r1"})
 	require.NoError(t, err)
-	_, ok := dmap.InfoFrom(t.Context())
+}
+
+func TestOutsideACallThereIsNoInfoAndNoKey(t *testing.T) {
+	info, ok := dmap.InfoFrom(t.Context())
 	require.False(t, ok)
+	require.Zero(t, info)
+	require.Empty(t, info.IdempotencyKey())
+	require.Empty(t, dmap.IdempotencyKey(info.RunID, "data/a.json"), "the same key in every run")
+	require.Len(t, dmap.IdempotencyKey("r", "data/a.json"), 32)
+	_, err := dmap.MapBatch(t.Context(), numbers(1), batch.Limits{Items: 1}, func(ctx context.Context, in []dmap.Item[int]) ([]int, error) {
+		outside, ok := dmap.InfoFrom(context.WithoutCancel(t.Context()))
+		if ok || outside.IdempotencyKey() != "" {
+			return nil, errors.New("the context of the caller has an Info")
+		}
+		if inside, ok := dmap.InfoFrom(context.WithoutCancel(ctx)); !ok || inside.IdempotencyKey() == "" {
+			return nil, errors.New("no Info in a context derived from that of the call")
+		}
+		return make([]int, len(in)), nil
+	}, dmap.Options{})
+	require.NoError(t, err)
 }
 
 func TestWrongOptionsAreReportedAllAtOnce(t *testing.T) {

@@ -293,7 +293,7 @@ func checkCursor[T any](s *Split, before Cursor, item *Item[T]) error {
 
 // take adds an item to the batch, or counts it as skipped.
 func (r *reader[T, R]) take(b *batcher[T, R], item *Item[T]) error {
-	if item.Err != nil && errors.Is(item.Err, ErrSkip) {
+	if skips(item.Err) {
 		r.tally.skip()
 		b.skip(item)
 		if r.stopper.stopping.Load() {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/big"
+	"strconv"
 	"strings"
 )
 
@@ -13,7 +15,8 @@ const defaultMinItems = 1000
 // Tolerance says how many items may fail before the run does. The zero Tolerance tolerates none.
 // Otherwise a zero field does not limit, and to exceed either limit (strictly) fails the run.
 //
-// While the source is being read a percentage is of the settled items, and is judged once there are
+// A percentage is compared exactly, as the decimal number that it is written as: 2.3 tolerates 2,300
+// of 100,000 items. While the source is being read a percentage is of the settled items, and is judged once there are
 // MinItems of them. Once the source has ended it is of all items. (Step Functions lists first, so
 // it always knows the total.)
 type Tolerance struct {
@@ -46,8 +49,27 @@ func (t Tolerance) exceeded(failed, of int64, ended bool) bool {
 		return true
 	}
 	enough := ended || of >= t.minItems()
-	return t.Percentage > 0 && enough && float64(failed)*100 > t.Percentage*float64(of)
+	return t.Percentage > 0 && enough && moreThanPercent(failed, of, t.Percentage)
 }
+
+// moreThanPercent reports whether failed is more than percentage per cent of of. The percentage is
+// the decimal number as it is written: 2.3 is 23/10, not the nearest binary fraction.
+func moreThanPercent(failed, of int64, percentage float64) bool {
+	got, limit := float64(failed)*100, float64(of)*percentage
+	if margin := 1e-9 * (got + limit); math.Abs(got-limit) > margin { // far beyond the rounding of both
+		return got > limit
+	}
+	allowed, ok := new(big.Rat).SetString(shortest(percentage))
+	if !ok { // not a finite number, which validate refuses
+		return got > limit
+	}
+	allowed.Mul(allowed, new(big.Rat).SetInt64(of))
+	share := new(big.Rat).SetInt64(failed)
+	return share.Mul(share, big.NewRat(100, 1)).Cmp(allowed) > 0
+}
+
+// shortest is the shortest decimal number that is read as f.
+func shortest(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 
 func (t Tolerance) minItems() int64 {
 	if t.MinItems == 0 {
@@ -63,7 +85,7 @@ func (t Tolerance) String() string {
 		limits = append(limits, fmt.Sprintf("%d items", t.Count))
 	}
 	if t.Percentage > 0 {
-		limits = append(limits, fmt.Sprintf("%v %%", math.Round(t.Percentage*1e6)/1e6))
+		limits = append(limits, shortest(t.Percentage)+" %")
 	}
 	if len(limits) == 0 {
 		return "none"

@@ -1,7 +1,9 @@
 package dmap
 
 import (
+	"fmt"
 	"math"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -38,4 +40,36 @@ func TestToleranceIsExceededStrictly(t *testing.T) {
 	require.Error(t, Tolerance{Percentage: math.NaN()}.validate())
 	require.Equal(t, "none", Tolerance{}.String())
 	require.Equal(t, "3 items or 0.5 %", Tolerance{Count: 3, Percentage: 0.5}.String())
+}
+
+// Products of these percentages and counts are not exact in binary floating point.
+func TestAPercentageThatIsMetExactlyIsNotExceeded(t *testing.T) {
+	for _, c := range []struct {
+		percentage string
+		failed, of int64
+	}{
+		{"2.3", 2_300, 100_000}, {"0.07", 7, 10_000}, {"1.1", 11, 1_000}, {"4.35", 435, 10_000}, {"8.2", 82, 1_000},
+		{"16.1", 161, 1_000}, {"0.000001", 1, 100_000_000}, {"33.3", 333, 1_000}, {"99.9", 999, 1_000}, {"57.9", 579, 1_000},
+		{"29", 29, 100}, {"2.3", 230_000_000_000_000, 10_000_000_000_000_000}, {"1e-7", 1, 1_000_000_000},
+		{"1e-300", 0, math.MaxInt64},
+	} {
+		percentage, err := strconv.ParseFloat(c.percentage, 64)
+		require.NoError(t, err)
+		tolerance := Tolerance{Percentage: percentage}
+		require.False(t, tolerance.exceeded(c.failed, c.of, true), c)
+		require.True(t, tolerance.exceeded(c.failed+1, c.of, true), c)
+		require.True(t, c.failed == 0 || tolerance.exceeded(c.failed, c.of-1, true), c)
+	}
+	for tenths := int64(1); tenths < 1000; tenths++ { // every percentage with one decimal
+		percentage, err := strconv.ParseFloat(fmt.Sprintf("%d.%d", tenths/10, tenths%10), 64)
+		require.NoError(t, err)
+		require.False(t, Tolerance{Percentage: percentage}.exceeded(tenths*100, 100_000, true), percentage)
+		require.True(t, Tolerance{Percentage: percentage}.exceeded(tenths*100+1, 100_000, true), percentage)
+	}
+}
+
+func TestAToleranceIsPrintedAsItIsJudged(t *testing.T) {
+	require.Equal(t, "2.3 %", Tolerance{Percentage: 2.3}.String())
+	require.Equal(t, "0.0000001 %", Tolerance{Percentage: 1e-7}.String())
+	require.Equal(t, "33.333333333333336 %", Tolerance{Percentage: 100. / 3}.String())
 }

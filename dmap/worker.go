@@ -394,13 +394,23 @@ func (w *worker[T, R]) finish(i int, value R, err error, elapsed time.Duration) 
 
 // afterError decides what an error of a call means for its item: it has failed, is skipped, or
 // stays unsettled. Then it is called again after wait, or not in this run if wait is negative. A
-// panic in a method of the error, or in Retryable, fails the item.
+// panic or a Goexit in a method of the error, or in Retryable, fails the item.
 func (s *workers[T, R]) afterError(err error, attempt int) (next state, wait time.Duration) {
-	defer func() {
-		if recover() != nil {
-			next, wait = failed, 0
-		}
-	}()
+	decide := func() { next, wait = s.decide(err, attempt) }
+	var broken error
+	if s.opts.Retry.Retryable == nil {
+		broken = inspect(err, decide)
+	} else {
+		broken = isolated(func() error { decide(); return nil })
+	}
+	if broken != nil {
+		return failed, 0
+	}
+	return next, wait
+}
+
+// decide is afterError. It calls methods of err, and Retryable.
+func (s *workers[T, R]) decide(err error, attempt int) (next state, wait time.Duration) {
 	if errors.Is(err, ErrSkip) {
 		return skipped, 0
 	}

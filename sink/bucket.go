@@ -10,7 +10,6 @@ import (
 
 	"gocloud.dev/blob"
 
-	"github.com/go-dmap/dmap/batch"
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/publish"
 	"github.com/go-dmap/dmap/internal/runfolder"
@@ -138,7 +137,7 @@ func (f *BucketSink[R]) beginFile(ctx context.Context, r *run, resumed bool) err
 			return f.sameSpec(r, file, with)
 		}
 	}
-	return r.explainExists(f.createRunFile(ctx, r), ErrRunExists)
+	return r.explainCreate(f.createRunFile(ctx, r), ErrRunExists)
 }
 
 // Write encodes results and adds the records to the parts in memory; full parts are uploaded in the
@@ -152,28 +151,27 @@ func (f *BucketSink[R]) Write(ctx context.Context, results []dmap.Result[R]) (er
 	}
 	e := r.encoders.borrow(ctx)
 	defer r.encoders.giveBack(e)
-	handedOver, complete := 0, false
+	w := writing[R]{ctx: ctx, run: r, e: e, results: results, chunkBytes: f.chunkBytes()}
+	complete := false
 	defer func() {
-		if !complete { // a MarshalJSON ended the goroutine
-			r.parts.recordLoss(resultChunks(results[handedOver:]), errGoexit)
+		if !complete { // a driver ended the goroutine
+			r.parts.recordLoss(resultChunks(results[w.handedOver:]), errGoexit)
 		}
 	}()
-	rejected := batch.Errors{}
-	for i := range results {
-		if err := encode(e, &results[i]); err != nil {
-			rejected[i] = err
-		}
-		if e.size() >= f.chunkBytes() {
-			err = r.addRecords(ctx, e)
-			handedOver = i + 1
-		}
+	if plainResults(e, results) {
+		w.all()
+	} else {
+		guarded := w // a variable of its own: w stays on the stack
+		guarded.allGuarded()
+		w = guarded
 	}
 	complete = true
+	err = w.err
 	if last := r.addRecords(ctx, e); err == nil {
 		err = last
 	}
-	if err == nil && len(rejected) > 0 {
-		return rejected
+	if err == nil && len(w.rejected) > 0 {
+		return w.rejected
 	}
 	return err
 }
@@ -216,12 +214,11 @@ func (f *BucketSink[R]) End(ctx context.Context, end dmap.Ending) (err error) {
 	}
 	e := r.encoders.borrow(ctx)
 	defer r.encoders.giveBack(e)
-	for i := range end.Pending {
-		e.pending(&end.Pending[i])
+	e.pendings(end.Pending, func() {
 		if e.size() >= f.chunkBytes() {
 			_ = r.addRecords(ctx, e) // close returns the loss
 		}
-	}
+	})
 	_ = r.addRecords(ctx, e)
 	if r.again != nil {
 		if err := f.addOutstanding(ctx, r, e, end.Pending); err != nil {

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/guard"
 )
 
 // Bounds of the fields about an error, in bytes.
@@ -15,39 +16,57 @@ const (
 	maxErrorText = 4 << 10
 	maxClass     = 64
 	maxStack     = 4 << 10
+	maxRawInput  = 4 << 10
 )
 
-// errorText is the text of err, in valid UTF-8 and at most 4 KiB. It survives a panic of the Error
-// method.
-func errorText(err error) (text string) {
-	defer func() {
-		if p := recover(); p != nil {
-			text = clip(fmt.Sprintf("%T, whose Error method panicked: %v", err, p), maxErrorText)
-		}
-	}()
-	return clip(err.Error(), maxErrorText)
+// inspect runs f, which calls methods of err. It returns false if one of them ended the goroutine;
+// f survives panics itself.
+func inspect(err error, f func()) bool {
+	if guard.PlainError(err) {
+		f()
+		return true
+	}
+	return guard.Returns(f)
 }
 
-// errorClass is dmap.Class of err. It survives a panic of the methods of err.
+// errorText is the text of err, in valid UTF-8 and at most 4 KiB. It survives a panic or a Goexit of
+// the Error method.
+func errorText(err error) (text string) {
+	broken := func(how string, with any) string {
+		return clip(fmt.Sprintf("%T, whose Error method %s: %v", err, how, with), maxErrorText)
+	}
+	text = broken("did not return", errGoexit)
+	inspect(err, func() {
+		defer func() {
+			if p := recover(); p != nil {
+				text = broken("panicked", p)
+			}
+		}()
+		text = clip(err.Error(), maxErrorText)
+	})
+	return text
+}
+
+// errorClass is dmap.Class of err. It survives a panic or a Goexit of the methods of err.
 func errorClass(err error) (class string) {
-	defer func() {
-		if recover() != nil {
-			class = "error"
-		}
-	}()
-	return clip(dmap.Class(err), maxClass)
+	class = "error"
+	inspect(err, func() {
+		defer func() { _ = recover() }()
+		class = clip(dmap.Class(err), maxClass)
+	})
+	return class
 }
 
 // panicStack is the stack of the panic in err, from the line that panicked, at most 4 KiB; empty
 // without a panic.
-func panicStack(err error) (stack string) {
-	defer func() {
-		if recover() != nil {
-			stack = ""
-		}
-	}()
+func panicStack(err error) string {
 	var panicked *dmap.PanicError
-	if !errors.As(err, &panicked) {
+	found := false
+	inspect(err, func() {
+		defer func() { _ = recover() }()
+		found = errors.As(err, &panicked)
+	})
+	if !found {
 		return ""
 	}
 	text := panicked.Stack
@@ -60,6 +79,35 @@ func panicStack(err error) (stack string) {
 		}
 	}
 	return clip(string(text[:min(len(text), 2*maxStack)]), maxStack)
+}
+
+// rawInput returns the bytes of the item that could not be read because of err, at most 4 KiB. An
+// error of a source has them by the method of source.RowError.
+func rawInput(err error) (raw []byte, truncated bool) {
+	inspect(err, func() {
+		defer func() { _ = recover() }()
+		var has interface{ RawInput() ([]byte, bool) }
+		if errors.As(err, &has) {
+			raw, truncated = has.RawInput()
+		}
+	})
+	if len(raw) > maxRawInput {
+		raw, truncated = raw[:maxRawInput], true
+	}
+	if truncated {
+		raw = wholeRunes(raw)
+	}
+	return raw, truncated
+}
+
+// wholeRunes drops a character of text that is cut off at its end.
+func wholeRunes(raw []byte) []byte {
+	for n := len(raw); n > len(raw)-utf8.UTFMax && n > 0; n-- {
+		if utf8.Valid(raw[:n]) {
+			return raw[:n]
+		}
+	}
+	return raw
 }
 
 // clip returns at most n bytes of s, valid UTF-8 and ending with a whole character.

@@ -49,10 +49,13 @@ func (f *BucketSink[R]) OpenJournal(ctx context.Context, spec dmap.RunSpec) (log
 // openFolder creates the folder of a new run, or reads how far the run in it has come.
 func (f *BucketSink[R]) openFolder(ctx context.Context, r *run) (p journal.Progress, ended *dmap.Ending, err error) {
 	fresh, lockErr := f.claim(ctx, r)
-	if lockErr != nil && !errors.Is(lockErr, dmap.ErrFenced) {
+	var unlocked *lockError
+	if lockErr != nil && !errors.Is(lockErr, dmap.ErrFenced) && !errors.As(lockErr, &unlocked) {
 		return p, nil, lockErr
 	}
-	m, err := f.lastEnd(ctx, r) // also of a run that another process has locked to look at its end
+	// The end of a run needs no lock: another process may hold it to look at the end, too, and the
+	// folder may be read-only.
+	m, err := f.lastEnd(ctx, r)
 	if err != nil {
 		return p, nil, err
 	}
@@ -104,28 +107,40 @@ func (f *BucketSink[R]) continueRedrive(ctx context.Context, r *run, m *runfolde
 	return p, nil, err
 }
 
-// claim creates run.json, or finds that of the same run, and locks it where it is a file of this
-// host.
+// claim creates run.json, or finds that of the run, and locks the folder if it is one of this host.
 func (f *BucketSink[R]) claim(ctx context.Context, r *run) (fresh bool, err error) {
-	leave, err := f.enterCreation(ctx)
+	file, err := f.findRunFile(ctx, r)
 	if err != nil {
 		return false, err
 	}
-	defer leave()
-	file, err := f.loadRunFile(ctx, r)
+	leave, err := f.lockFolder(ctx, r)
 	if err != nil {
-		return false, err
+		return false, &lockError{err}
 	}
-	if file != nil {
-		err = f.resumeFile(r, file)
-	} else {
+	r.journal.lock = &runLock{leave: leave}
+	if file == nil && publish.IsLocal(f.bucket) { // the last holder of the lock may have created it
+		file, err = f.findRunFile(ctx, r)
+	}
+	if file == nil && err == nil {
+		fresh = true
 		err = f.createFolder(ctx, r)
 	}
 	if err != nil {
 		return false, err
 	}
-	r.journal.lock, err = f.lockRunFile(ctx, r)
-	return file == nil, err
+	return fresh, f.openRunFile(ctx, r)
+}
+
+// findRunFile reads run.json and makes r its run; nil if there is none.
+func (f *BucketSink[R]) findRunFile(ctx context.Context, r *run) (*runfolder.RunFile, error) {
+	if err := publish.CheckRegular(ctx, f.bucket, r.runKey()); err != nil {
+		return nil, fmt.Errorf("sink: folder %q: %w", r.folder, err)
+	}
+	file, err := f.loadRunFile(ctx, r)
+	if err != nil || file == nil {
+		return nil, err
+	}
+	return file, f.resumeFile(r, file)
 }
 
 // createFolder creates run.json, which was missing. A folder that holds commits without it is
@@ -136,7 +151,7 @@ func (f *BucketSink[R]) createFolder(ctx context.Context, r *run) error {
 		return fmt.Errorf("sink: before %q is created: %w", r.runKey(), err)
 	}
 	if newest < 0 {
-		return r.explainExists(f.createRunFile(ctx, r), dmap.ErrFenced)
+		return r.explainCreate(f.createRunFile(ctx, r), dmap.ErrFenced)
 	}
 	file, err := f.loadRunFile(ctx, r)
 	if err != nil {
@@ -217,12 +232,12 @@ func (f *BucketSink[R]) append(ctx context.Context, r *run, c journal.Commit) er
 		return fmt.Errorf("sink: encode commit %d of %q: %w", c.Number, r.folder, err)
 	}
 	key := r.folder + runfolder.CommitsFolder + runfolder.CommitName(c.Number)
-	err = publish.Create(ctx, f.bucket, key, "application/json", content)
-	if errors.Is(err, publish.ErrExists) {
-		return fmt.Errorf("sink: %w: %q", dmap.ErrFenced, key)
+	create := publish.Create
+	if c.Begins {
+		create = publish.Claim
 	}
-	if err != nil {
-		return err
+	if err = create(ctx, f.bucket, key, "application/json", content); err != nil {
+		return r.explainCreate(err, dmap.ErrFenced)
 	}
 	r.journal.state = append(r.journal.state[:keep], record)
 	r.parts.promoteStaged()

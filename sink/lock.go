@@ -6,76 +6,64 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
-	"strconv"
 
 	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/hostlock"
+	"github.com/go-dmap/dmap/internal/publish"
+	"github.com/go-dmap/dmap/internal/runfolder"
 )
 
-// Create-only writes exclude a second runner, except in local folders (fileblob), where two writers
-// can both win. There a runner holds an OS lock on run.json. It locks the file of a reader that it
-// keeps open, which needs neither the path of the folder nor another file. The lock does not
-// exclude processes of other hosts that share the folder.
+// Create-only writes exclude a second runner in every bucket. In a folder of this host (fileblob) a
+// runner also locks a file in the run's folder: a second process is refused while the first lives,
+// instead of fencing it off. The lock does not exclude processes of other hosts that share the
+// folder.
 
-// runLock is the lock on run.json, nil in a bucket that is no folder.
+// runLock is the lock on a run's folder, and run.json as it was when the run was opened. It is nil
+// in a bucket that is no folder.
 type runLock struct {
-	reader *blob.Reader
+	leave  func()
+	reader *blob.Reader // keeps file open, so that no other file gets its identity
 	file   *os.File
 }
 
-// local reports whether the bucket is a folder of this host.
-func (f *BucketSink[R]) local() bool {
-	var info os.FileInfo
-	return f.bucket.As(&info)
-}
-
-// enterCreation waits until no other process of this user creates a run.json in a folder. Without
-// it two processes could each create the file and lock their own, and the second file would replace
-// the first.
-func (f *BucketSink[R]) enterCreation(ctx context.Context) (leave func(), err error) {
-	if !f.local() {
-		return func() {}, nil
+// lockFolder locks the run's folder in a folder of this host. dmap.ErrFenced: another runner on
+// this host holds the lock.
+func (f *BucketSink[R]) lockFolder(ctx context.Context, r *run) (leave func(), err error) {
+	leave, err = publish.LockFolder(ctx, f.bucket, r.runKey(), runfolder.LockName)
+	if errors.Is(err, hostlock.ErrHeld) {
+		err = fmt.Errorf("%w: the run is %w", dmap.ErrFenced, err)
 	}
-	path := filepath.Join(os.TempDir(), "dmap-"+strconv.Itoa(os.Getuid())+".lock")
-	leave, err = hostlock.Enter(ctx, path)
 	if err != nil {
-		return nil, fmt.Errorf("sink: %w", err)
+		return nil, fmt.Errorf("sink: folder %q: %w", r.folder, err)
 	}
 	return leave, nil
 }
 
-// lockRunFile locks run.json of a local folder. dmap.ErrFenced: another runner on this host holds
-// the lock.
-func (f *BucketSink[R]) lockRunFile(ctx context.Context, r *run) (_ *runLock, err error) {
-	if !f.local() {
-		return nil, nil
+// lockError is a lock that the run did not get.
+type lockError struct{ err error }
+
+func (e *lockError) Error() string { return e.err.Error() }
+func (e *lockError) Unwrap() error { return e.err }
+
+// openRunFile keeps run.json of a locked folder open.
+func (f *BucketSink[R]) openRunFile(ctx context.Context, r *run) (err error) {
+	if !publish.IsLocal(f.bucket) {
+		return nil
 	}
-	reader, err := f.bucket.NewReader(ctx, r.runKey(), nil)
-	if err != nil {
-		return nil, fmt.Errorf("sink: lock: %w", err)
+	l := r.journal.lock
+	if l.reader, err = f.bucket.NewReader(ctx, r.runKey(), nil); err != nil {
+		return fmt.Errorf("sink: lock: %w", err)
 	}
 	var body io.Reader
-	file, _ := body.(*os.File)
-	if reader.As(&body) {
-		file, _ = body.(*os.File)
+	if l.reader.As(&body) {
+		l.file, _ = body.(*os.File)
 	}
-	l := &runLock{reader: reader, file: file}
-	if file != nil {
-		err = hostlock.Hold(file)
-	}
-	if errors.Is(err, hostlock.ErrHeld) {
-		err = fmt.Errorf("%w: run.json is %w", dmap.ErrFenced, err)
-	}
-	if err == nil {
-		return l, nil
-	}
-	return nil, errors.Join(fmt.Errorf("sink: folder %q: %w", r.folder, err), l.release())
+	return nil
 }
 
-// check returns dmap.ErrFenced if run.json is no longer the locked file.
+// check returns dmap.ErrFenced if run.json is no longer the file that the run was opened with.
 func (l *runLock) check(ctx context.Context, bucket *blob.Bucket, key string) error {
 	if l == nil || l.file == nil {
 		return nil
@@ -95,11 +83,15 @@ func (l *runLock) check(ctx context.Context, bucket *blob.Bucket, key string) er
 	return nil
 }
 
-func (l *runLock) release() error {
-	if l == nil || l.reader == nil {
+// release lets another process of this host work on the run.
+func (l *runLock) release() (err error) {
+	if l == nil {
 		return nil
 	}
-	err := l.reader.Close()
-	l.reader = nil
+	if l.reader != nil {
+		err = l.reader.Close()
+		l.reader = nil
+	}
+	l.leave()
 	return err
 }

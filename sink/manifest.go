@@ -13,8 +13,18 @@ import (
 	"github.com/go-dmap/dmap/internal/runfolder"
 )
 
-// status is the status of a run that has ended. An Ending without a reason is judged by its error.
-func status(end dmap.Ending) string {
+// status is the status of a run that has ended. An Ending without a reason is judged by its error:
+// one that misbehaves when it is asked is of an item, so the run has failed.
+func status(end dmap.Ending) (s string) {
+	s = runfolder.StatusFailed
+	inspect(end.Err, func() {
+		defer func() { _ = recover() }()
+		s = statusOf(end)
+	})
+	return s
+}
+
+func statusOf(end dmap.Ending) string {
 	var tolerance *dmap.ToleranceError
 	var source *dmap.SourceError
 	var sink *dmap.SinkError

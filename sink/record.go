@@ -20,7 +20,19 @@ type encoder struct {
 	chunks [runfolder.Kinds]chunk
 	values *json.Encoder
 	dst    []byte // where values writes
+
+	writes  what // the value that is being written
+	noInput bool // the input of the record ended a goroutine: it is left out
 }
+
+// what is one of the values of a record.
+type what uint8
+
+const (
+	nothing what = iota
+	anInput
+	anOutput
+)
 
 // keepBytes is the largest buffer that an encoder keeps between calls.
 const keepBytes = 256 << 10
@@ -111,7 +123,7 @@ func (e *encoder) output(info *dmap.Info, elapsed time.Duration, input, output a
 		buf = append(buf, runfolder.OutputField...)
 	}
 	at := len(buf)
-	buf, err := e.appendValue(buf, output)
+	buf, err := e.appendValue(buf, output, anOutput)
 	if err != nil {
 		c.buf = buf[:start]
 		return err
@@ -138,7 +150,7 @@ func (e *encoder) failure(info *dmap.Info, item *runfolder.Item, elapsed time.Du
 	buf := runfolder.AppendItem(c.buf, item)
 	buf = runfolder.AppendElapsed(buf, elapsed.Nanoseconds())
 	buf = runfolder.AppendError(buf, errorClass(err), errorText(err), panicStack(err))
-	c.buf = append(e.appendKeptInput(buf, input), "}\n"...)
+	c.buf = append(e.appendKeptInput(buf, info, input, err), "}\n"...)
 	c.addRecord(info)
 }
 
@@ -151,13 +163,20 @@ func (e *encoder) pending(p *dmap.Pending) {
 	if p.Err != nil {
 		buf = runfolder.AppendError(buf, errorClass(p.Err), errorText(p.Err), "")
 	}
-	c.buf = append(e.appendKeptInput(buf, p.Input), "}\n"...)
+	c.buf = append(e.appendKeptInput(buf, &p.Info, p.Input, p.Err), "}\n"...)
 	c.addRecord(&p.Info)
 }
 
-// appendKeptInput is appendInput for FAILED and PENDING records.
-func (e *encoder) appendKeptInput(dst []byte, input any) []byte {
-	if e.inputs == InputsNone {
+// appendKeptInput is appendInput for FAILED and PENDING records. An item that could not be read has
+// no input, only a zero value: its raw bytes are appended, if its error has them.
+func (e *encoder) appendKeptInput(dst []byte, info *dmap.Info, input any, err error) []byte {
+	switch unread, ok := err.(*dmap.ReadError); { //nolint:errorlint // the engine wraps it in nothing
+	case e.inputs == InputsNone:
+		return dst
+	case ok && info.Attempt == 0:
+		if raw, truncated := rawInput(unread.Err); len(raw) > 0 {
+			return runfolder.AppendRawInput(dst, raw, truncated)
+		}
 		return dst
 	}
 	return e.appendInput(dst, input)
@@ -166,7 +185,10 @@ func (e *encoder) appendKeptInput(dst []byte, input any) []byte {
 // appendInput appends the item's value, or why it could not be written.
 func (e *encoder) appendInput(dst []byte, input any) []byte {
 	start := len(dst)
-	dst, err := e.appendValue(append(dst, runfolder.InputField...), input)
+	if e.noInput {
+		return runfolder.AppendInputError(dst, errGoexit.Error())
+	}
+	dst, err := e.appendValue(append(dst, runfolder.InputField...), input, anInput)
 	if err != nil {
 		return runfolder.AppendInputError(dst[:start], errorText(err))
 	}
@@ -174,17 +196,23 @@ func (e *encoder) appendInput(dst []byte, input any) []byte {
 }
 
 // appendValue appends v as JSON without a newline. On an error, which a panic of v's methods
-// becomes too, it returns dst.
-func (e *encoder) appendValue(dst []byte, v any) (out []byte, err error) {
-	e.dst = dst
+// becomes too, it returns dst. If a method ends the goroutine, e.writes says which value it was.
+func (e *encoder) appendValue(dst []byte, v any, is what) (out []byte, err error) {
+	e.dst, e.writes = dst, is
+	complete := false
 	defer func() {
 		e.dst = nil
-		if p := recover(); p != nil {
+		if !complete {
 			e.values = e.newValues()
+		}
+		if p := recover(); p != nil {
+			e.writes = nothing
 			out, err = dst, fmt.Errorf("panic in %T: %v", v, p)
 		}
 	}()
-	if err := e.values.Encode(v); err != nil {
+	err = e.values.Encode(v)
+	complete, e.writes = true, nothing
+	if err != nil {
 		return dst, err
 	}
 	return e.dst[:len(e.dst)-1], nil

@@ -1,6 +1,7 @@
 package sink_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -82,24 +83,90 @@ func TestAnOutputThatCannotBeEncodedCostsItsOwnItem(t *testing.T) {
 	}
 }
 
-func TestGoexitInMarshalJSONIsALossThatIsNamed(t *testing.T) {
+func TestGoexitInMarshalJSONCostsOneItem(t *testing.T) {
+	goexit := marshaler(func() ([]byte, error) {
+		runtime.Goexit()
+		return nil, nil
+	})
 	bucket := memory(t)
-	f := begun[any](t, bucket)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = f.Write(t.Context(), []dmap.Result[any]{row[any](0, 1), row[any](1, marshaler(func() ([]byte, error) {
-			runtime.Goexit()
-			return nil, nil
-		})), row[any](2, 1)})
-	}()
-	<-ended
-	err := f.Flush(t.Context())
-	lost, ok := errors.AsType[*sink.LostError](err)
-	require.True(t, ok, "%v", err)
-	require.Equal(t, results.Lost{Status: "SUCCEEDED", Records: 3, First: "rows.csv@0", Last: "rows.csv@2", Error: lost.Err.Error()}, lostOf(lost))
-	require.ErrorContains(t, lost.Err, "Goexit")
-	require.NoError(t, f.End(t.Context(), dmap.Ending{}), "a loss is reported by Flush or by End, not twice")
+	f := begun[any](t, bucket, sink.BucketOptions{Inputs: sink.InputsAll})
+	bad := row[any](2, 1)
+	bad.Input = goexit
+	failed := row[any](3, nil)
+	failed.Err, failed.Input = errors.New("bad"), goexit
+	var rejected batch.Errors
+	require.ErrorAs(t, f.Write(t.Context(), []dmap.Result[any]{row[any](0, 1), row[any](1, goexit), bad, failed, row[any](4, 1)}), &rejected)
+	require.Len(t, rejected, 1)
+	require.ErrorContains(t, rejected[1], "Goexit")
+	require.Equal(t, "encode", dmap.Class(rejected[1]))
+	require.NoError(t, f.Flush(t.Context()))
+	require.NoError(t, f.End(t.Context(), dmap.Ending{Pending: []dmap.Pending{
+		{Info: dmap.Info{Key: "a"}, Input: goexit}, {Info: dmap.Info{Key: "b"}, Input: new(int)},
+	}}))
+	m, err := results.Load(t.Context(), bucket, "out", "r")
+	require.NoError(t, err)
+	var offsets []int64
+	for _, r := range collect(t, results.Successes[any](t.Context(), bucket, m)) {
+		offsets = append(offsets, r.Offset)
+	}
+	require.Equal(t, []int64{0, 2, 4}, offsets)
+	failures := collect(t, results.Failures(t.Context(), bucket, m))
+	require.Len(t, failures, 1)
+	require.Contains(t, failures[0].InputError, "Goexit")
+	pending := collect(t, results.Pending(t.Context(), bucket, m))
+	require.Len(t, pending, 2)
+	require.Contains(t, pending[0].InputError, "Goexit")
+	require.Equal(t, "0", string(pending[1].Input))
+}
+
+// lateError ends the goroutine in one of its methods.
+type lateError struct{ in string }
+
+func (e *lateError) exit(in string) {
+	if e.in == in {
+		runtime.Goexit()
+	}
+}
+
+func (e *lateError) Error() string { e.exit("Error"); return "late" }
+func (e *lateError) Class() string { e.exit("Class"); return "late" }
+func (e *lateError) Unwrap() error { e.exit("Unwrap"); return nil }
+func (e *lateError) Is(error) bool { e.exit("Is"); return false }
+func (e *lateError) As(any) bool   { e.exit("As"); return false }
+
+// Goexit in a method of a value or of an error costs one item of a run, not its sink.
+func TestGoexitInAMethodCostsARunOneItem(t *testing.T) {
+	for _, in := range []string{"MarshalJSON", "Error", "Class", "Unwrap", "Is", "As"} {
+		t.Run(in, func(t *testing.T) {
+			bucket := memory(t)
+			run := func(tolerated int64) (dmap.Stats, error) {
+				return dmap.Map(t.Context(), upTo(50), func(_ context.Context, i int) (any, error) {
+					switch {
+					case i != 17:
+						return i, nil
+					case in == "MarshalJSON":
+						return marshaler(func() ([]byte, error) { runtime.Goexit(); return nil, nil }), nil
+					default:
+						return nil, &lateError{in}
+					}
+				}, dmap.Options{RunID: fmt.Sprint("r", tolerated), MaxConcurrency: 3, Tolerance: dmap.Tolerance{Count: tolerated}},
+					sink.Bucket[any](bucket, "out"))
+			}
+			stats, err := run(1)
+			require.NoError(t, err)
+			require.EqualValues(t, 1, stats.Failed)
+			require.EqualValues(t, 49, stats.Succeeded)
+			m, err := results.Load(t.Context(), bucket, "out", "r1")
+			require.NoError(t, err)
+			require.Len(t, collect(t, results.Successes[any](t.Context(), bucket, m)), 49)
+			failures := collect(t, results.Failures(t.Context(), bucket, m))
+			require.Len(t, failures, 1)
+			require.Equal(t, "n@17", failures[0].ID)
+			require.JSONEq(t, "17", string(failures[0].Input))
+			require.NotEmpty(t, failures[0].Class)
+			require.NotEmpty(t, failures[0].Error)
+		})
+	}
 }
 
 func TestAnInputThatCannotBeEncodedSaysWhy(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"time"
 
@@ -105,11 +104,7 @@ func (b *beginning[R]) record(ctx context.Context) error {
 		return fmt.Errorf("sink: %q would have %d bytes, at most %d are allowed: set Redrive.Limit or choose fewer items",
 			key, len(content), runfolder.MaxManifest)
 	}
-	err = publish.Create(ctx, b.f.bucket, key, "application/json", content)
-	if errors.Is(err, publish.ErrExists) {
-		return fmt.Errorf("sink: %w: %q", dmap.ErrFenced, key)
-	}
-	return err
+	return b.run.explainCreate(publish.Claim(ctx, b.f.bucket, key, "application/json", content), dmap.ErrFenced)
 }
 
 // takePending takes the items that earlier redrives took and that have not settled; a trial leaves

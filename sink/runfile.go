@@ -15,7 +15,8 @@ import (
 
 func (r *run) runKey() string { return r.folder + runfolder.RunFileName }
 
-// createRunFile writes run.json. publish.ErrExists: there is one already.
+// createRunFile writes run.json. publish.ErrExists: there is one already. publish.ErrNotExclusive:
+// two processes could both begin the run, and the run has a journal, which only one may append to.
 func (f *BucketSink[R]) createRunFile(ctx context.Context, r *run) error {
 	b := r.spec
 	options, err := json.Marshal(b.Options)
@@ -31,7 +32,10 @@ func (f *BucketSink[R]) createRunFile(ctx context.Context, r *run) error {
 	if err != nil {
 		return fmt.Errorf("sink: encode %q: %w", r.runKey(), err)
 	}
-	return publish.Create(ctx, f.bucket, r.runKey(), "application/json", content)
+	if r.journal == nil {
+		return publish.Create(ctx, f.bucket, r.runKey(), "application/json", content)
+	}
+	return publish.Claim(ctx, f.bucket, r.runKey(), "application/json", content)
 }
 
 // loadRunFile reads run.json, nil if there is none.
@@ -86,10 +90,16 @@ func (f *BucketSink[R]) resumeFile(r *run, file *runfolder.RunFile) error {
 	return nil
 }
 
-// explainExists returns err, or an error that wraps means if run.json exists already.
-func (r *run) explainExists(err, means error) error {
-	if errors.Is(err, publish.ErrExists) {
-		return fmt.Errorf("sink: %w: %q", means, r.folder)
+// explainCreate returns err, or an error that wraps exists if another process has created the
+// object, or one that says what to do with a store that lets every process create it.
+func (r *run) explainCreate(err, exists error) error {
+	switch {
+	case errors.Is(err, publish.ErrExists):
+		return fmt.Errorf("sink: %w: folder %q: %w", exists, r.folder, err)
+	case errors.Is(err, publish.ErrNotExclusive):
+		return fmt.Errorf("sink: folder %q: two processes could work on the run at once: use a store that honors create-only writes, "+
+			"or BucketOptions.Express, which keeps no journal: %w", r.folder, err)
+	default:
+		return err
 	}
-	return err
 }

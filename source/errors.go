@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
@@ -42,6 +43,8 @@ type RowError struct {
 	Line   int64  // from 1; 0: unknown, as reading began in the middle
 	Column string // its name, or its number from 1; empty: none in particular
 	Err    error
+
+	raw rawInput
 }
 
 func (e *RowError) Error() string {
@@ -65,10 +68,46 @@ type LimitError struct {
 	Line   int64  // from 1; 0: unknown, as reading began in the middle
 	Limit  string // "record bytes", "fields", "nested arrays and objects"
 	Max    int64
+
+	raw rawInput
 }
 
 func (e *LimitError) Error() string {
 	return fmt.Sprintf("%s: more than %d %s", position(e.Object, e.Line, e.Offset), e.Max, e.Limit)
+}
+
+// rawInput is the bytes of a record that has no value.
+type rawInput struct {
+	bytes     []byte
+	truncated bool // the record has more bytes
+}
+
+// RawInput returns the row as it is in its object, without its line end: at most 4 KiB of it, and
+// whether there is more. A sink stores it in place of the input, which an item that cannot be read
+// does not have.
+func (e *RowError) RawInput() (raw []byte, truncated bool) { return e.raw.bytes, e.raw.truncated }
+
+// RawInput is that of RowError.
+func (e *LimitError) RawInput() (raw []byte, truncated bool) { return e.raw.bytes, e.raw.truncated }
+
+// withRaw adds to the error of a record its bytes.
+func withRaw(err error, of interface {
+	Raw() []byte
+	Offset() int64
+	End() int64
+}) error {
+	raw := of.Raw()
+	in := rawInput{raw, int64(len(raw)) < of.End()-of.Offset()}
+	if !in.truncated {
+		in.bytes = bytes.TrimSuffix(bytes.TrimSuffix(raw, []byte{'\n'}), []byte{'\r'})
+	}
+	switch err := err.(type) { //nolint:errorlint // it was just made
+	case *RowError:
+		err.raw = in
+	case *LimitError:
+		err.raw = in
+	}
+	return err
 }
 
 // position is where in an object something is wrong: `object "orders.csv" line 17 (byte 1024)`.

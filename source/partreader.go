@@ -32,6 +32,7 @@ type recordFinder interface {
 	Offset() int64
 	Line() int64
 	End() int64
+	Raw() []byte
 }
 
 // open starts reading p at a cursor.

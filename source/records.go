@@ -47,6 +47,7 @@ type framer[T any] interface {
 	Line() int64
 	End() int64
 	Value() (T, error) // of the record that Next found
+	Raw() []byte       // its first bytes, or those of the record of a fault
 	Close() error
 }
 
@@ -218,12 +219,12 @@ func (r *records[T]) item(found framer[T], err error) (dmap.Item[T], error) {
 		Key: r.object.Key, Offset: found.Offset(), Size: found.End() - found.Offset(), Next: dmap.Cursor{Offset: found.End()},
 	}
 	if fault != nil {
-		item.Err = located(r.object.Key, fault)
+		item.Err = withRaw(located(r.object.Key, fault), found)
 		return item, nil
 	}
 	item.Value, err = found.Value()
 	if err != nil {
-		item.Err = r.rowError(found, err)
+		item.Err = withRaw(r.rowError(found, err), found)
 	}
 	return item, nil
 }

@@ -47,6 +47,9 @@ const (
 	Short Kind = "short"
 	// Reset breaks a body off after Fault.After bytes with an error.
 	Reset Kind = "reset"
+	// Overwrite replaces an object that was to be created only if there is none, as stores do that
+	// ignore If-None-Match. Of OpCreate.
+	Overwrite Kind = "overwrite"
 	// Corrupt changes the byte at Fault.After, if there is one.
 	Corrupt Kind = "corrupt"
 )
@@ -110,6 +113,8 @@ func (f Fault) complete() (Fault, error) {
 		Short:   {OpOpen, OpRead, OpWrite},
 		Reset:   {OpOpen, OpRead},
 		Corrupt: {OpOpen, OpRead, OpWrite},
+
+		Overwrite: {OpCreate},
 	}
 	switch to, known := applies[f.Kind]; {
 	case !slices.Contains(ops, f.Op):

@@ -131,7 +131,9 @@ func (s *store) open(ctx context.Context, key string, offset, length int64, opts
 func (s *store) NewTypedWriter(ctx context.Context, key, contentType string, opts *driver.WriterOptions) (driver.Writer, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var w *blob.Writer
-	err := s.call(ctx, OpCreate, key, func() (err error) {
+	fault := s.faults.begin(OpCreate, key)
+	err := fault.before(ctx)
+	if err == nil {
 		w, err = s.inner.NewWriter(ctx, key, &blob.WriterOptions{ //nolint:forbidigo // this is a driver
 			BufferSize:                  opts.BufferSize,
 			MaxConcurrency:              opts.MaxConcurrency,
@@ -144,10 +146,10 @@ func (s *store) NewTypedWriter(ctx context.Context, key, contentType string, opt
 			ContentMD5:                  opts.ContentMD5,
 			Metadata:                    opts.Metadata,
 			BeforeWrite:                 opts.BeforeWrite,
-			IfNotExist:                  opts.IfNotExist,
+			IfNotExist:                  opts.IfNotExist && !fault.is(Overwrite),
 		})
-		return err
-	})
+	}
+	s.faults.end(OpCreate, key, 0, err)
 	if err != nil {
 		cancel()
 		return nil, err

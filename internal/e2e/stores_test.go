@@ -2,9 +2,12 @@ package e2e
 
 import (
 	"context"
+	"io"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -36,7 +39,7 @@ func stores() []store {
 	return []store{
 		{name: "mem", bucket: memBucket, createsOnce: true},
 		{name: "file", bucket: fileBucket},
-		s3Store("s3 in process", fakeS3, false),
+		s3Store("s3 in process", fakeS3, true),
 		s3Store("versitygw", gatewayURL, true),
 	}
 }
@@ -83,9 +86,36 @@ func fakeS3(t *testing.T) string {
 	// A fixed clock: the server reads the time twice, so the listed time of an object could be a
 	// second later than its own, and the object would seem changed.
 	clock := gofakes3.FixedTimeSource(time.Now())
-	server := httptest.NewServer(gofakes3.New(s3mem.New(s3mem.WithTimeSource(clock)), gofakes3.WithTimeSource(clock)).Server())
+	fake := gofakes3.New(s3mem.New(s3mem.WithTimeSource(clock)), gofakes3.WithTimeSource(clock)).Server()
+	server := httptest.NewServer(&createOnly{Handler: fake})
 	t.Cleanup(server.Close)
 	return server.URL
+}
+
+// createOnly makes the header If-None-Match: * of an S3 server exclusive, which looks and then
+// writes. One write runs at a time.
+type createOnly struct {
+	http.Handler
+	mu sync.Mutex
+}
+
+func (c *createOnly) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPut && r.Method != http.MethodPost {
+		c.Handler.ServeHTTP(w, r)
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r.Header.Get("If-None-Match") == "*" {
+		there := httptest.NewRecorder()
+		c.Handler.ServeHTTP(there, httptest.NewRequest(http.MethodHead, r.URL.Path, nil))
+		if there.Code == http.StatusOK {
+			w.WriteHeader(http.StatusPreconditionFailed)
+			_, _ = io.WriteString(w, "<Error><Code>PreconditionFailed</Code></Error>")
+			return
+		}
+	}
+	c.Handler.ServeHTTP(w, r)
 }
 
 // openS3 opens a bucket as a user does, by URL.

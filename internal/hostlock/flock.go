@@ -9,10 +9,10 @@ import (
 	"syscall"
 )
 
-const noFollow = syscall.O_NOFOLLOW
+// openFlags keep open from following a link and from waiting for the other end of a FIFO.
+const openFlags = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
 
-// flock takes the lock without waiting. On a file system without locks, or without locks for files
-// open for reading (NFS), it does nothing.
+// flock takes the lock without waiting. On a file system without locks it does nothing.
 func flock(file *os.File) error {
 	for {
 		switch err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); {
@@ -28,4 +28,12 @@ func flock(file *os.File) error {
 			return fmt.Errorf("flock: %w", err)
 		}
 	}
+}
+
+// owner names the owner of a file for an error.
+func owner(info os.FileInfo) string {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		return fmt.Sprintf(" and belongs to the user %d", stat.Uid)
+	}
+	return ""
 }

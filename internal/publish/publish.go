@@ -20,8 +20,14 @@ import (
 	"github.com/go-dmap/dmap/internal/transient"
 )
 
-// ErrExists says that another writer has created the object, with other content.
-var ErrExists = errors.New("object exists already")
+// Errors of create-only writes.
+var (
+	// ErrExists says that another writer has created the object, with other content.
+	ErrExists = errors.New("object exists already")
+	// ErrNotExclusive says that the store replaces an object that is to be created only if there is
+	// none.
+	ErrNotExclusive = errors.New("the store ignores create-only writes (If-None-Match: *)")
+)
 
 // Create writes content under key unless an object exists there. If one exists, Create returns
 // ErrExists, or nil if that object is exactly content.
@@ -31,7 +37,7 @@ var ErrExists = errors.New("object exists already")
 // this case from another writer that was first.
 func Create(ctx context.Context, bucket *blob.Bucket, key, contentType string, content []byte) error {
 	return persist(ctx, "create", key, int64(len(content)), func(ctx context.Context) error {
-		err := upload(ctx, bucket, key, content, &blob.WriterOptions{ContentType: contentType, IfNotExist: true})
+		err := exclusively(ctx, bucket, key, func() error { return uploadNew(ctx, bucket, key, contentType, content) })
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
@@ -51,11 +57,44 @@ func Create(ctx context.Context, bucket *blob.Bucket, key, contentType string, c
 	})
 }
 
+// Claim is Create that also finds out whether the store refuses to create an object twice: after it
+// has created the object it asks the store to create the same again. ErrNotExclusive says that the
+// store did: it has replaced the object, by the same content.
+//
+// The second request names an object that is as new as any that racing writers create: some stores
+// refuse to replace old objects only. Others look whether there is an object and then write, so
+// that of two writers both succeed: Claim reads the object back, too, and returns ErrExists if it is
+// another's. These are two small requests more than Create makes.
+func Claim(ctx context.Context, bucket *blob.Bucket, key, contentType string, content []byte) error {
+	if err := Create(ctx, bucket, key, contentType, content); err != nil {
+		return err
+	}
+	return persist(ctx, "create again", key, int64(len(content)), func(ctx context.Context) error {
+		err := uploadNew(ctx, bucket, key, contentType, content)
+		switch {
+		case err == nil:
+			return ErrNotExclusive
+		case gcerrors.Code(err) != gcerrors.FailedPrecondition:
+			return err
+		}
+		same, err := holds(ctx, bucket, key, content)
+		if err == nil && !same {
+			return ErrExists
+		}
+		return err
+	})
+}
+
 // Replace writes content under key, also if an object exists there.
 func Replace(ctx context.Context, bucket *blob.Bucket, key, contentType string, content []byte) error {
 	return persist(ctx, "write", key, int64(len(content)), func(ctx context.Context) error {
 		return upload(ctx, bucket, key, content, &blob.WriterOptions{ContentType: contentType})
 	})
+}
+
+// uploadNew is one attempt to write an object unless there is one.
+func uploadNew(ctx context.Context, bucket *blob.Bucket, key, contentType string, content []byte) error {
+	return upload(ctx, bucket, key, content, &blob.WriterOptions{ContentType: contentType, IfNotExist: true})
 }
 
 // upload is one attempt. Unless it succeeds, its context ends before the driver's writer is closed:

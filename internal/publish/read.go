@@ -46,7 +46,7 @@ func Page(ctx context.Context, bucket *blob.Bucket, prefix string, token []byte)
 }
 
 func read(ctx context.Context, bucket *blob.Bucket, key string, limit int64) ([]byte, error) {
-	r, err := bucket.NewReader(ctx, key, nil)
+	r, err := openWhole(ctx, bucket, key)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +79,7 @@ const step = 1 << 20
 
 // holds reports whether the object under key is exactly content.
 func holds(ctx context.Context, bucket *blob.Bucket, key string, content []byte) (bool, error) {
-	r, err := bucket.NewReader(ctx, key, nil)
+	r, err := openWhole(ctx, bucket, key)
 	if err != nil {
 		return false, err
 	}

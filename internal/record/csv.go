@@ -40,6 +40,7 @@ type CSV struct {
 	inQuotes  int      // 1: all of these fields are quoted, 0: none is
 	fields    []span
 	escaped   []int  // indexes of the fields that hold doubled quotes
+	unescaped bool   // checkRow has replaced the doubled quotes of escaped
 	record    []byte // the bytes that the spans refer to
 	text      string // record as a string, made when Text is first called
 	fault     Fault  // fault of the current row
@@ -193,6 +194,7 @@ func (c *CSV) finishRow(n int) error {
 // quotes in its fields.
 func (c *CSV) checkRow() error {
 	n := c.Len()
+	c.unescaped = false
 	switch {
 	case n > c.MaxFields:
 		return c.limitFault("fields", c.MaxFields)
@@ -201,6 +203,7 @@ func (c *CSV) checkRow() error {
 	case !c.AnyBytes && c.End() > c.validTo && !c.isText():
 		return c.encodingFault()
 	case c.fieldEnds == nil && len(c.escaped) > 0:
+		c.unescaped = true
 		c.Line()
 		c.countLines() // must be counted before unescape changes the bytes
 		for _, i := range c.escaped {
@@ -250,6 +253,22 @@ func (c *CSV) unescape(f *span) {
 		from = from[i+2:]
 	}
 	f.end = f.start + len(to)
+}
+
+// Raw returns a copy of the first bytes of the row that Next found, or that its Fault is about, with
+// the line end; nil if they are not in memory.
+func (c *CSV) Raw() []byte {
+	raw := c.window.Raw()
+	if !c.unescaped {
+		return raw
+	}
+	fields := c.fields[:cap(c.fields)] // also those that Resize has dropped
+	for _, i := range c.escaped {
+		if f := fields[i]; f.start < len(raw) {
+			copy(raw[f.start:], bytes.ReplaceAll(c.record[f.start:f.end], []byte{'"'}, []byte{'"', '"'}))
+		}
+	}
+	return raw
 }
 
 // encodingFault reports the field that is not valid text.

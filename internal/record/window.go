@@ -55,6 +55,9 @@ type window struct {
 
 	offset     int64 // offset of the record that Next found
 	recordLine int64 // its line, from 1; 0: unknown; -1: not counted yet
+
+	head   []byte // of the record at headAt: bytes that fill has dropped
+	headAt int64
 }
 
 // newWindow reads src, whose first byte is at offset of its object. sizeHint is the object's size,
@@ -102,6 +105,22 @@ func (w *window) countLines() {
 // End returns the offset after the record that Next found. A new reader can resume there.
 func (w *window) End() int64 { return w.base + int64(w.start) }
 
+// MaxRaw is how many bytes of a record Raw returns.
+const MaxRaw = 4 << 10
+
+// Raw returns a copy of the first bytes of the record that Next found, or that its Fault is about,
+// with the line end; nil if they are not in memory.
+func (w *window) Raw() []byte {
+	if w.head != nil && w.headAt == w.offset {
+		return w.head
+	}
+	from := w.offset - w.base
+	if from < 0 || from >= int64(w.start) {
+		return nil
+	}
+	return bytes.Clone(w.buf[from:min(int64(w.start), from+MaxRaw)])
+}
+
 // bytes returns the bytes in memory from the start of the next record.
 func (w *window) bytes() []byte { return w.buf[w.start:w.end] }
 
@@ -113,6 +132,7 @@ func (w *window) fill(most int) bool {
 		return false
 	case w.start > 0:
 		w.countLines()
+		w.head, w.headAt = w.Raw(), w.offset
 		copy(w.buf, w.buf[w.start:w.end])
 		w.base += int64(w.start)
 		w.end -= w.start

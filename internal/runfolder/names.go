@@ -16,6 +16,7 @@ import (
 const (
 	RunFileName   = "run.json"
 	CommitsFolder = "commits/"
+	LockName      = "run.lock" // in a folder of a host, while a process works on the run
 )
 
 // Kind is one of the kinds of records, each of which has parts of its own.

@@ -37,6 +37,10 @@ type Record struct {
 	Input      json.RawMessage `json:"input,omitempty"`
 	InputError string          `json:"inputError,omitempty"`
 	Output     json.RawMessage `json:"output,omitempty"`
+
+	InputRaw          string `json:"inputRaw,omitempty"`
+	InputRawBase64    string `json:"inputRawBase64,omitempty"`
+	InputRawTruncated bool   `json:"inputRawTruncated,omitempty"`
 }
 
 // ItemID names an item: the key, and for a record of an object "@" and the offset.
@@ -126,6 +130,15 @@ func AppendInputError(dst []byte, text string) []byte {
 	return AppendString(append(dst, `,"inputError":`...), text)
 }
 
+// AppendRawInput appends the bytes of an item that could not be read.
+func AppendRawInput(dst, raw []byte, truncated bool) []byte {
+	dst = appendText(append(dst, `,"inputRaw":`...), `,"inputRawBase64":"`, string(raw))
+	if truncated {
+		dst = append(dst, `,"inputRawTruncated":true`...)
+	}
+	return dst
+}
+
 // What precedes the JSON of an input and of an output.
 const (
 	InputField  = `,"input":`
@@ -138,7 +151,7 @@ func DecodeRecord(line []byte) (*Record, error) {
 	if err := json.Unmarshal(line, r); err != nil {
 		return nil, err
 	}
-	return r, r.Check()
+	return r, errors.Join(r.Check(), decode(twin{&r.InputRaw, &r.InputRawBase64}))
 }
 
 // Check checks the head of a record that was decoded from JSON, and restores texts that are not

@@ -52,6 +52,13 @@ type Failure struct {
 	Stack      string          // of a panic, from the line that panicked, at most 4 KiB
 	Input      json.RawMessage // the item's value; nil with sink.InputsNone
 	InputError string          // why the value could not be written
+	Raw        Raw             // of an item that could not be read, which has no Input
+}
+
+// Raw is the bytes of an item that could not be read, as they are in its object, at most 4 KiB.
+type Raw struct {
+	Bytes     []byte
+	Truncated bool // the item has more bytes
 }
 
 // PendingItem is the record of an item that was read and never settled.
@@ -61,6 +68,7 @@ type PendingItem struct {
 	Error      string
 	Input      json.RawMessage
 	InputError string
+	Raw        Raw // as in Failure
 }
 
 // Successes yields the SUCCEEDED records of a run whose function returned R, part by part. A part
@@ -87,7 +95,7 @@ func Failures(ctx context.Context, bucket *blob.Bucket, m *Run) iter.Seq2[Failur
 		}
 		return Failure{
 			Item: itemOf(&r.Item), Elapsed: time.Duration(r.Elapsed), Class: r.Class, Error: r.Error, Stack: r.Stack,
-			Input: r.Input, InputError: r.InputError,
+			Input: r.Input, InputError: r.InputError, Raw: rawOf(r),
 		}, nil
 	})
 }
@@ -100,8 +108,17 @@ func Pending(ctx context.Context, bucket *blob.Bucket, m *Run) iter.Seq2[Pending
 		if err != nil {
 			return p, err
 		}
-		return PendingItem{Item: itemOf(&r.Item), Class: r.Class, Error: r.Error, Input: r.Input, InputError: r.InputError}, nil
+		return PendingItem{
+			Item: itemOf(&r.Item), Class: r.Class, Error: r.Error, Input: r.Input, InputError: r.InputError, Raw: rawOf(r),
+		}, nil
 	})
+}
+
+func rawOf(r *runfolder.Record) Raw {
+	if r.InputRaw == "" {
+		return Raw{}
+	}
+	return Raw{Bytes: []byte(r.InputRaw), Truncated: r.InputRawTruncated}
 }
 
 // successLine is a runfolder.Record whose output is decoded with it: its Output hides that of the

@@ -1,0 +1,93 @@
+package guard_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/big"
+	"net/netip"
+	"net/url"
+	"reflect"
+	"runtime"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-dmap/dmap/batch"
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/guard"
+)
+
+type own struct{}
+
+func (*own) Error() string { return "own" }
+
+type endless struct{}
+
+func (e endless) Error() string { return "endless" }
+func (e endless) Unwrap() error { return e }
+
+func TestPlainErrorsHaveNoMethodOfAUser(t *testing.T) {
+	_, syntax := strconv.Atoi("x")
+	base := errors.New("base")
+	for _, err := range []error{
+		base, fmt.Errorf("a: %w", base), fmt.Errorf("%w and %w", base, syntax), errors.Join(base, context.Canceled), syntax,
+		&url.Error{Op: "Get", URL: "/", Err: base}, &fs.PathError{Op: "open", Path: "x", Err: fs.ErrNotExist}, context.DeadlineExceeded,
+		dmap.Permanent(base), dmap.RetryAfter(base, time.Second), &dmap.ReadError{Err: base}, dmap.ErrGoexit,
+	} {
+		require.True(t, guard.PlainError(err), "%T", err)
+	}
+	for _, err := range []error{
+		&own{}, (*own)(nil), fmt.Errorf("a: %w", &own{}), errors.Join(base, &own{}), &url.Error{Op: "Get", URL: "/", Err: &own{}},
+		errors.Join(base, fmt.Errorf("a: %w", &own{})), dmap.Permanent(&own{}), &dmap.PanicError{Value: &own{}}, endless{},
+		batch.Errors{1: &own{}}, (*fs.PathError)(nil), fmt.Errorf("a: %w", error((*own)(nil))),
+	} {
+		require.False(t, guard.PlainError(err), "%T", err)
+	}
+}
+
+type marshals struct{}
+
+func (*marshals) MarshalJSON() ([]byte, error) { return []byte("1"), nil }
+
+type texts int
+
+func (texts) MarshalText() ([]byte, error) { return []byte("1"), nil }
+
+type zero struct{}
+
+func (zero) IsZero() bool { return true }
+
+type tree struct {
+	Next     *tree
+	Children map[string][]tree
+	At       time.Time
+	Raw      json.RawMessage
+	Big      *big.Int
+	Addr     netip.Addr
+}
+
+func TestPlainValuesHaveNoMethodThatJSONCalls(t *testing.T) {
+	for _, v := range []any{1, "x", true, 1.5, []int{}, [2]string{}, map[string]int{}, struct{ A, b int }{}, &tree{}, time.Now(), json.Number("1"), nil} {
+		require.True(t, guard.PlainJSON(reflect.TypeOf(v)), "%T", v)
+	}
+	var face any = 1
+	for _, v := range []any{
+		marshals{}, &marshals{}, []marshals{}, map[texts]int{}, map[string]texts{}, struct{ A *marshals }{}, struct{ marshals }{},
+		struct {
+			A zero `json:",omitzero"`
+		}{}, []any{1}, &face, struct{ A fmt.Stringer }{}, [1]marshals{},
+	} {
+		require.False(t, guard.PlainJSON(reflect.TypeOf(v)), "%T", v)
+	}
+}
+
+func TestReturnsSurvivesGoexitAndKeepsAPanic(t *testing.T) {
+	require.True(t, guard.Returns(func() {}))
+	require.False(t, guard.Returns(runtime.Goexit))
+	require.PanicsWithValue(t, "x", func() { guard.Returns(func() { panic("x") }) })
+}

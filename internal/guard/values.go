@@ -1,0 +1,73 @@
+package guard
+
+import (
+	"encoding"
+	"encoding/json"
+	"reflect"
+	"sync"
+)
+
+// PlainJSON reports whether encoding/json writes values of type t without a call of a user's
+// methods. The answer is kept for each type.
+func PlainJSON(t reflect.Type) bool {
+	if t == nil {
+		return true
+	}
+	if known, ok := plainTypes.Load(t); ok {
+		return known.(bool)
+	}
+	plain := plainType(t, map[reflect.Type]bool{})
+	plainTypes.Store(t, plain)
+	return plain
+}
+
+var plainTypes sync.Map // of bool by reflect.Type
+
+var (
+	marshaler     = reflect.TypeFor[json.Marshaler]()
+	textMarshaler = reflect.TypeFor[encoding.TextMarshaler]()
+	zeroer        = reflect.TypeFor[interface{ IsZero() bool }]()
+)
+
+// plainType is PlainJSON. seen holds the types that contain t.
+func plainType(t reflect.Type, seen map[reflect.Type]bool) bool {
+	if seen[t] {
+		return true
+	}
+	seen[t] = true
+	if t.Kind() == reflect.Pointer { // its methods count for its element
+		return plainType(t.Elem(), seen)
+	}
+	if hasMethods(t) {
+		return knownMethods[t.PkgPath()]
+	}
+	switch t.Kind() {
+	case reflect.Interface:
+		return false
+	case reflect.Slice, reflect.Array:
+		return plainType(t.Elem(), seen)
+	case reflect.Map:
+		return plainType(t.Key(), seen) && plainType(t.Elem(), seen)
+	case reflect.Struct:
+		for i := range t.NumField() {
+			if !plainType(t.Field(i).Type, seen) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// hasMethods reports whether encoding/json may call a method of t or of *t.
+func hasMethods(t reflect.Type) bool {
+	if t.Kind() == reflect.Interface {
+		return false
+	}
+	pointer := reflect.PointerTo(t)
+	return pointer.Implements(marshaler) || pointer.Implements(textMarshaler) || pointer.Implements(zeroer)
+}
+
+// knownMethods are the packages whose types have such methods that return.
+var knownMethods = map[string]bool{
+	"encoding/json": true, "math/big": true, "net": true, "net/netip": true, "time": true,
+}

@@ -1,0 +1,164 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"gocloud.dev/blob"
+
+	"github.com/go-dmap/dmap/internal/hostlock"
+)
+
+// A folder of this host (fileblob) is the one store whose create-only write is not exclusive: the
+// driver looks whether the object exists, and then renames. So Create holds a lock in the folder
+// meanwhile.
+
+// lockSuffix names the lock of an object that is being created.
+const lockSuffix = ".lock"
+
+// unusedName is added to a key to name an object that does not exist.
+const unusedName = ".dmap-no-such-object"
+
+// IsLocal reports whether the bucket is a folder of this host. A driver that panics is none.
+func IsLocal(bucket *blob.Bucket) (is bool) {
+	defer func() {
+		if recover() != nil {
+			is = false
+		}
+	}()
+	var info os.FileInfo
+	return bucket.As(&info)
+}
+
+// LocalPath is the path of the object under key, which does not end in a slash, in a folder of this
+// host. ok is false for other buckets. It neither opens nor follows what is at that path.
+func LocalPath(ctx context.Context, bucket *blob.Bucket, key string) (path string, ok bool, err error) {
+	if !IsLocal(bucket) {
+		return "", false, nil
+	}
+	_, err = bucket.Attributes(ctx, key+unusedName) // its error has the path
+	var missing *fs.PathError
+	if err == nil || !bucket.ErrorAs(err, &missing) || !strings.HasSuffix(missing.Path, unusedName) {
+		return "", false, fmt.Errorf("find the path of %q in the folder of the bucket: %w", key, err)
+	}
+	return strings.TrimSuffix(missing.Path, unusedName), true, nil
+}
+
+// exclusively runs create, which creates the object under key if there is none, while no other
+// process of this host does. Elsewhere the store sees to that.
+func exclusively(ctx context.Context, bucket *blob.Bucket, key string, create func() error) error {
+	path, ok, err := LocalPath(ctx, bucket, key)
+	if err != nil {
+		return err
+	}
+	if ok {
+		if err := hostlock.CheckRegular(path); err != nil {
+			return fmt.Errorf("%q: %w", path, err)
+		}
+		if err := makeFolder(ctx, bucket, key, filepath.Dir(path)); err != nil {
+			return err
+		}
+		leave, err := hostlock.Enter(ctx, path+lockSuffix)
+		if err != nil {
+			return err
+		}
+		defer leave()
+	}
+	return create()
+}
+
+// LockFolder locks the file name beside the object under key, in a folder of this host, until leave
+// is called. It does not wait: if another process or goroutine holds the lock it returns
+// hostlock.ErrHeld. In other buckets it does nothing.
+func LockFolder(ctx context.Context, bucket *blob.Bucket, key, name string) (leave func(), err error) {
+	path, ok, err := LocalPath(ctx, bucket, key)
+	if err != nil || !ok {
+		return func() {}, err
+	}
+	folder := filepath.Dir(path)
+	if err := makeFolder(ctx, bucket, key, folder); err != nil {
+		return nil, err
+	}
+	return hostlock.Try(filepath.Join(folder, name))
+}
+
+// CheckRegular returns hostlock.ErrIrregular if the bucket is a folder of this host and something
+// other than a regular file is at the path of key, such as a symbolic link or a FIFO.
+func CheckRegular(ctx context.Context, bucket *blob.Bucket, key string) error {
+	path, ok, err := LocalPath(ctx, bucket, key)
+	if err != nil || !ok {
+		return err
+	}
+	if err := hostlock.CheckRegular(path); err != nil {
+		return fmt.Errorf("%q: %w", path, err)
+	}
+	return nil
+}
+
+// errMade ends a write that is only to make a folder.
+var errMade = errors.New("the folder is made")
+
+// makeFolder makes the folder of the object under key with the mode that the bucket gives to
+// folders, which only its driver knows.
+func makeFolder(ctx context.Context, bucket *blob.Bucket, key, folder string) error {
+	if _, err := os.Stat(folder); err == nil {
+		return nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	w, err := bucket.NewWriter(ctx, key, &blob.WriterOptions{
+		ContentType: "application/json", // else the driver is called at the first Write
+		BeforeWrite: func(func(any) bool) error { return errMade },
+	})
+	if err == nil { // the driver does not call BeforeWrite
+		cancel()
+		err = w.Close()
+	}
+	if _, statErr := os.Stat(folder); statErr != nil {
+		return fmt.Errorf("make the folder %q: %w", folder, errors.Join(err, statErr))
+	}
+	return nil
+}
+
+// checkReadable refuses, in a folder of this host, an object that is no regular file: to open a
+// FIFO blocks for ever. It follows symbolic links.
+func checkReadable(ctx context.Context, bucket *blob.Bucket, key string) error {
+	path, ok, err := LocalPath(ctx, bucket, key)
+	if err != nil || !ok {
+		return err
+	}
+	for _, name := range []string{path, path + ".attrs"} { // fileblob opens both
+		info, err := os.Stat(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := hostlock.Regular(info); err != nil {
+			return fmt.Errorf("%q: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// openWhole opens the object under key.
+func openWhole(ctx context.Context, bucket *blob.Bucket, key string) (*blob.Reader, error) {
+	if err := checkReadable(ctx, bucket, key); err != nil {
+		return nil, err
+	}
+	r, err := bucket.NewReader(ctx, key, nil)
+	if err == nil || !IsLocal(bucket) {
+		return r, err
+	}
+	var denied *fs.PathError
+	if bucket.ErrorAs(err, &denied) {
+		err = hostlock.Explain(denied.Path, err)
+	}
+	return nil, err
+}
