@@ -2,7 +2,6 @@ package dmap
 
 import (
 	"context"
-	"errors"
 
 	"github.com/go-dmap/dmap/batch"
 	"github.com/go-dmap/dmap/internal/journal"
@@ -233,7 +232,7 @@ func (r *reader[T, R]) takeAgain(b *batcher[T, R], item *Item[T], taken *journal
 	item.Key, item.Offset, item.Index = taken.Key, taken.Offset, taken.Index
 	item.Next = Cursor{Offset: taken.After}
 	r.again.Add(1)
-	if item.Err != nil && errors.Is(item.Err, ErrSkip) {
+	if skips(item.Err) {
 		r.tally.skipped.Add(1)
 		b.skip(item)
 		return !r.stopper.stopping.Load()

@@ -15,6 +15,7 @@ type batcher[T, R any] struct {
 	limits  func() batch.Limits // of the next chunk
 	fresh   func(split *Split, items int) *chunk[T, R]
 	enqueue func(c *chunk[T, R], wait bool) bool // false: no space now or, with wait, the run stops
+	saw     sights                               // only the reader of the split uses it
 
 	mu    sync.Mutex // guards the fields below; not held while an enqueue waits
 	cur   *chunk[T, R]
@@ -67,6 +68,21 @@ func (b *batcher[T, R]) skip(item *Item[T]) {
 	defer b.mu.Unlock()
 	b.skips++
 	b.at = item.Next
+}
+
+// gap ends the current chunk and continues after the cursor to. It returns the tail before the gap,
+// nil if there is none. ok is false when the run stops.
+func (b *batcher[T, R]) gap(to Cursor) (tail *chunk[T, R], ok bool) {
+	if !b.flush() {
+		return nil, false
+	}
+	if b.skips > 0 {
+		tail = b.tail(b.at)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.from, b.at, b.skips = to, to, 0
+	return tail, true
 }
 
 // flush enqueues the last chunk and stops the timer. It returns false when the run stops.

@@ -17,6 +17,7 @@ type piece struct {
 	mu    sync.Mutex // guards the fields below; taken for each item only if the source can divide splits
 	split Split      // From is the position of the reader, To where it stops
 	ended bool
+	leaf  *leaf // of all pieces of the planned split
 
 	parts []Split // that one reading covers, unless the source can divide splits
 }
@@ -93,8 +94,8 @@ func newDivider(try trySplit) *divider {
 }
 
 // register makes a piece of s, which is read from now on, until finish.
-func (d *divider) register(s Split) *piece {
-	p := &piece{split: s}
+func (d *divider) register(s Split, l *leaf) *piece {
+	p := &piece{split: s, leaf: l}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.reading = append(d.reading, p)
@@ -170,7 +171,7 @@ func (d *divider) ask(ctx context.Context) *piece {
 		return nil
 	}
 	d.news = true // another division may be possible
-	p := &piece{split: rest}
+	p := &piece{split: rest, leaf: pieces[which].leaf}
 	d.reading = append(d.reading, p)
 	return p
 }

@@ -136,7 +136,9 @@ func (e *engine[T, R]) open() (*Ending, error) {
 
 // begin tells the sinks that the run starts, and what of their results counts already.
 func (e *engine[T, R]) begin(ctx context.Context, progress journal.Progress) error {
-	if err := e.sinks.begin(ctx, e.spec); err != nil || !progress.Resumed {
+	err := e.sinks.begin(ctx, e.spec)
+	e.reader.folders = e.sinks.resultFolders()
+	if err != nil || !progress.Resumed {
 		return err
 	}
 	return e.sinks.restore(ctx, progress.States)

@@ -23,16 +23,28 @@ var (
 	ErrInternal  = errors.New("internal error")                          // a bug in dmap: the counts do not add up
 )
 
-// ToleranceError says that more items failed than Tolerance allows. It matches ErrTolerance.
+// ToleranceError says that more items failed, or more objects broke off, than Tolerance allows. It
+// matches ErrTolerance.
 type ToleranceError struct {
 	Tolerance Tolerance
 	Failed    int64        // when it was exceeded
 	Of        int64        // the settled items, or all items once the source had ended
 	First     []*ItemError // the first failures, at most 10
+
+	Broken      int64                // objects that broke off; 0: items exceeded the tolerance
+	FirstBroken []*BrokenObjectError // the first of them, at most 10
 }
 
 func (e *ToleranceError) Error() string {
 	var b strings.Builder
+	if e.Broken > 0 {
+		fmt.Fprintf(&b, "%v: %d objects broke off, allowed: %d (Tolerance.BrokenObjects); their rests are unread",
+			ErrTolerance, e.Broken, e.Tolerance.BrokenObjects)
+		for _, broken := range e.FirstBroken {
+			fmt.Fprintf(&b, "\n\t%v", broken)
+		}
+		return b.String()
+	}
 	fmt.Fprintf(&b, "%v: %d of %d items failed, allowed: %v", ErrTolerance, e.Failed, e.Of, e.Tolerance)
 	for _, f := range e.First {
 		fmt.Fprintf(&b, "\n\t%v", f)
@@ -43,11 +55,14 @@ func (e *ToleranceError) Error() string {
 // Is reports whether target is ErrTolerance.
 func (e *ToleranceError) Is(target error) bool { return target == ErrTolerance }
 
-// Unwrap returns the first failures.
+// Unwrap returns the first failures and broken objects.
 func (e *ToleranceError) Unwrap() []error {
-	errs := make([]error, len(e.First))
-	for i, f := range e.First {
-		errs[i] = f
+	errs := make([]error, 0, len(e.First)+len(e.FirstBroken))
+	for _, f := range e.First {
+		errs = append(errs, f)
+	}
+	for _, broken := range e.FirstBroken {
+		errs = append(errs, broken)
 	}
 	return errs
 }

@@ -21,12 +21,14 @@ type filler[T, R any] struct {
 }
 
 // fillPiece is readItems for a source with Fill.
-func (r *reader[T, R]) fillPiece(ctx context.Context, s Split) error {
+func (r *reader[T, R]) fillPiece(ctx context.Context, p *piece) error {
+	s := p.split
 	f := &filler[T, R]{r: r, split: &s, from: s.From, at: s.From}
 	rest, complete := s, false
+	var end error  // of the source
 	defer func() { // also after a panic of the source, which leaves the items of the current chunk unread
 		if !complete {
-			r.leave(rest)
+			r.leaveRest(rest, end)
 		}
 	}()
 	for !f.ended {
@@ -37,7 +39,9 @@ func (r *reader[T, R]) fillPiece(ctx context.Context, s Split) error {
 			return errStopped
 		}
 		if fault != nil {
-			return r.fault(s, fault)
+			end = fault
+			_, err := r.endOf(s, fault)
+			return err
 		}
 		if err := r.count(n); err != nil {
 			return err

@@ -69,7 +69,7 @@ func (f *finder[T]) read(ctx context.Context, g *againGroup, i int) (Item[T], er
 			return Item[T]{}, err
 		}
 		switch c := item.Next.compare(Cursor(t.Next)); {
-		case c > 0 && item.Err != nil && !errors.Is(item.Err, ErrSkip): // it stands for all that cannot be read
+		case c > 0 && item.Err != nil && !skips(item.Err): // it stands for all that cannot be read
 			return Item[T]{Err: item.Err}, nil
 		case c > 0:
 			return Item[T]{}, errNotFound

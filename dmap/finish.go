@@ -1,6 +1,7 @@
 package dmap
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/go-dmap/dmap/internal/journal"
@@ -17,10 +18,11 @@ func (e *engine[T, R]) finish(readErr error) {
 	stats.Pending = int64(len(pending)) + e.reader.waiting()
 	v := e.judged(readErr, stats)
 	stats.State, stats.Reason = v.state, v.reason
-	ending := Ending{Stats: stats, Pending: pending, Err: v.err, Resumable: v.state == StateOpen}
-	if v.err != nil && !e.tally.readAll.Load() {
+	ending := Ending{Stats: stats, Pending: pending, Err: v.err, Resumable: v.state == StateOpen, Broken: e.tally.brokenObjects()}
+	if v.err != nil || e.tally.readAll.Load() {
 		ending.Unread = e.reader.unread()
 	}
+	e.stopper.log.noItems(ending, e.spec.Source)
 	e.verdict = e.end(ending, v)
 	e.final = stats
 	e.final.State, e.final.Reason = e.verdict.state, e.verdict.reason
@@ -54,8 +56,11 @@ func (e *engine[T, R]) judged(readErr error, s Stats) verdict {
 		cause: e.stopper.why(), canceled: e.stopper.canceledBy(), source: readErr, sinks: e.sinks.failures(),
 	}
 	if d.cause == nil {
-		d.exceeded = e.tally.exceeded()
+		d.exceeded = errors.Join(e.tally.exceeded(), e.tally.brokenExceeded())
 		d.trial = e.trialEnd()
+		if d.exceeded == nil && readErr == nil { // otherwise the run has ended, or its source says more
+			d.source = e.reader.empty()
+		}
 	}
 	if sum := s.Succeeded + s.Failed + s.Skipped + s.Pending; sum != s.Read {
 		d.sum = fmt.Errorf("%w: read %d items, but %d succeeded, %d failed, %d skipped, %d are pending", ErrInternal,

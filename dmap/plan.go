@@ -30,7 +30,8 @@ type Plan[T any] struct {
 	Splits func(ctx context.Context) iter.Seq2[Split, error]
 	// Read yields the items of s. s.From may be any Item.Next that an earlier Read of this split
 	// yielded: then exactly the items after that one follow, with the same keys, offsets and
-	// values. Read may yield items after s.To: the engine stops there. An error ends the run.
+	// values. Read may yield items after s.To: the engine stops there. An error ends the run, except
+	// ErrNoObjects, and a *BrokenObjectError, which leaves the rest of s unread.
 	Read func(ctx context.Context, s Split) iter.Seq2[Item[T], error]
 	// Fill sets items to the first items that Read would yield for s, without their Index, and
 	// returns their number, which is less than len(items) only at the end of s. It does not block;

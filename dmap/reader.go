@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/go-dmap/dmap/internal/journal"
+	"github.com/go-dmap/dmap/internal/ownresults"
 )
 
 // defaultReaders is how many splits are read at once if the Plan does not say.
@@ -20,7 +21,8 @@ const defaultReaders = 8
 // reader turns a source into chunks: one goroutine plans splits, others read them.
 type reader[T, R any] struct {
 	plan     Plan[T]
-	name     string // of the source, in errors
+	name     string              // of the source, in errors
+	folders  []ownresults.Folder // of the sinks: the source must not read them
 	runID    string
 	inOrder  bool  // one goroutine reads: for an exact MaxItems, or to keep the order with a single call at once
 	maxItems int64 // 0: no limit
@@ -40,6 +42,9 @@ type reader[T, R any] struct {
 
 	mu       sync.Mutex // guards the fields below
 	left     []Split    // planned or begun, and not read to their end
+	holes    []Split    // the same, of a source that was read to its end: broken objects, empty listings
+	doubtful []*leaf    // perhaps listings without objects
+	none     []error    // of listings without objects, at most firstFailures
 	last     *Split     // the last planned split
 	complete bool       // the planning has reached the end of the source
 
@@ -56,6 +61,7 @@ var (
 // run reads the source to its end, to MaxItems, or until the run stops. all says that nothing is
 // left to read; err is the error of the source.
 func (r *reader[T, R]) run(ctx context.Context) (all bool, err error) {
+	ctx = withOwnResults(ctx, r.folders, r.stopper.log, r.runID)
 	if r.redrive != nil {
 		if all, err := r.readAgain(ctx); !all || r.redrive.Done || r.redrive.Trial {
 			r.tally.truncated.Store(r.maxItems > 0 && r.durable.takenBefore >= r.maxItems)
@@ -81,6 +87,7 @@ func (r *reader[T, R]) phase(ctx context.Context, n int, plan, read func(context
 		group.Go(func() error { return r.guarded(func() error { return read(ctx) }) })
 	}
 	err = group.Wait()
+	r.judgeLeaves(err == nil && !r.exited.Load())
 	switch {
 	case err == nil && r.exited.Load():
 		return false, &SourceError{Source: r.name, Err: ErrGoexit}
@@ -130,14 +137,21 @@ func (r *reader[T, R]) guarded(f func() error) (err error) {
 func (r *reader[T, R]) planSplits(ctx context.Context) error {
 	for s, err := range r.pieces(ctx) {
 		if err != nil {
-			return r.fault(Split{}, err)
+			if err = r.endPlan(err); err != nil {
+				return err
+			}
+			break
 		}
-		if err := r.checkVersion(s); err != nil {
+		if changed, err := r.checkVersion(s); err != nil {
 			return err
+		} else if changed {
+			r.planned(s)
+			continue
 		}
+		l := r.leafOf(s)
 		for _, parts := range r.readings(gaps(r.durable.settledBefore, s)) {
 			select {
-			case r.splits <- r.begin(parts):
+			case r.splits <- r.begin(parts, l):
 			case <-ctx.Done():
 				return errStopped
 			}
@@ -163,14 +177,19 @@ func (r *reader[T, R]) pieces(ctx context.Context) iter.Seq2[Split, error] {
 	})
 }
 
-// checkVersion refuses a split whose settled items are of another version of its object.
-func (r *reader[T, R]) checkVersion(s Split) error {
+// checkVersion refuses a split whose settled items are of another version of its object. If the
+// object is one of many, changed says that only the rest of this object is not read.
+func (r *reader[T, R]) checkVersion(s Split) (changed bool, err error) {
 	before := r.durable.settledBefore.Version(s.ID)
 	if before == "" || s.Version == "" || before == s.Version {
-		return nil
+		return false, nil
+	}
+	if s.Object != "" && r.plan.Whole == (Split{}) {
+		r.leaveChanged(s, before)
+		return true, nil
 	}
 	field := fmt.Sprintf("version of %q: %s, begun with %s", s.ID, s.Version, before)
-	return r.fault(s, &SpecError{RunID: r.runID, Fields: []string{field}})
+	return false, r.fault(s, &SpecError{RunID: r.runID, Fields: []string{field}})
 }
 
 func (r *reader[T, R]) planned(s Split) {
@@ -200,7 +219,7 @@ func (r *reader[T, R]) readSplits(ctx context.Context) error {
 // readPiece reads p by Fill or by Read.
 func (r *reader[T, R]) readPiece(ctx context.Context, p *piece) error {
 	if r.plan.Fill != nil && r.divider == nil {
-		return r.fillPiece(ctx, p.split)
+		return r.fillPiece(ctx, p)
 	}
 	if len(p.parts) > 1 {
 		return r.readSpan(ctx, p.parts)
@@ -218,11 +237,11 @@ func (r *reader[T, R]) readings(parts []Split) [][]Split {
 }
 
 // begin makes a piece of parts of a split. From then on a single one can be divided.
-func (r *reader[T, R]) begin(parts []Split) *piece {
+func (r *reader[T, R]) begin(parts []Split, l *leaf) *piece {
 	if r.divider == nil {
-		return &piece{split: parts[0], parts: parts}
+		return &piece{split: parts[0], parts: parts, leaf: l}
 	}
-	return r.divider.register(parts[0])
+	return r.divider.register(parts[0], l)
 }
 
 // readItems reads p to its end, item by item. If anything prevents that, the part after the last
@@ -230,22 +249,21 @@ func (r *reader[T, R]) begin(parts []Split) *piece {
 func (r *reader[T, R]) readItems(ctx context.Context, p *piece, read func(context.Context, Split) iter.Seq2[Item[T], error]) (err error) {
 	s := p.now()
 	b := &batcher[T, R]{split: &s, from: s.From, at: s.From, limits: r.pace.chunkLimits, fresh: r.recycler.chunk, enqueue: r.inflight.enqueue}
-	finished := false
-	defer func() { // also after a panic of the source
-		to := s.To
+	var end pieceEnd
+	var fault error // of the source
+	defer func() {  // also after a panic of the source
+		rest := s
 		if r.divider != nil {
-			to = r.divider.finish(p)
+			rest.To = r.divider.finish(p)
 		}
 		if !b.flush() && err == nil {
 			err = errStopped
 		}
-		if finished && err == nil {
-			r.delivery.settleTail(b.tail(to))
+		if rest.From = b.at; end == endEarly || err != nil {
+			r.leaveRest(rest, fault)
 			return
 		}
-		rest := s
-		rest.From, rest.To = b.at, to
-		r.leave(rest)
+		r.endPiece(p.leaf, s.From, end, fault, b, rest)
 	}()
 	var n int64
 	if r.divider != nil {
@@ -256,10 +274,13 @@ func (r *reader[T, R]) readItems(ctx context.Context, p *piece, read func(contex
 			err = checkCursor(&s, b.at, &item)
 		}
 		if err != nil {
-			return r.fault(s, err)
+			fault = err
+			end, err = r.endOf(s, err)
+			return err
 		}
-		if !r.owns(p, &item) {
-			break // the source does not know the end of a divided piece
+		if !r.owns(p, &item) { // the source does not know the end of a divided piece
+			end = endPassed
+			return nil
 		}
 		if err := r.take(b, &item); err != nil {
 			return err
@@ -269,7 +290,7 @@ func (r *reader[T, R]) readItems(ctx context.Context, p *piece, read func(contex
 			n++
 		}
 	}
-	finished = true
+	end = endRead
 	return nil
 }
 
@@ -291,16 +312,14 @@ func checkCursor[T any](s *Split, before Cursor, item *Item[T]) error {
 	return fmt.Errorf("split %q, item %q: its Next %+v does not lie after %+v", s.ID, item.ID(), item.Next, before)
 }
 
-// take adds an item to the batch, or counts it as skipped.
+// take adds an item to the batch, unless it is skipped or stands for the rest of a broken object.
 func (r *reader[T, R]) take(b *batcher[T, R], item *Item[T]) error {
-	if skips(item.Err) {
-		r.tally.skip()
-		b.skip(item)
-		if r.stopper.stopping.Load() {
-			return errStopped
+	if item.Err != nil {
+		if taken, err := r.takeNoItem(b, item); taken {
+			return err
 		}
-		return nil
 	}
+	b.saw.object = true
 	if !b.add(item) {
 		return errStopped
 	}
@@ -336,7 +355,10 @@ func (r *reader[T, R]) fault(s Split, err error) error {
 
 // unread returns the part of the source that was not read. It is called after run has returned.
 func (r *reader[T, R]) unread() Unread {
-	u := Unread{Splits: r.left}
+	if r.tally.readAll.Load() {
+		return Unread{Splits: r.holes}
+	}
+	u := Unread{Splits: slices.Concat(r.left, r.holes)}
 	if r.complete || r.redrive != nil && r.redrive.Done {
 		return u
 	}

@@ -43,6 +43,8 @@ type Ending struct {
 	Err     error     // what the run returns; nil: it succeeded
 	Pending []Pending // items that were read and never settled; bounded by concurrency and chunks, not by the source
 	Unread  Unread    // the part of the source that was not read
+	// Broken are the first 100 objects that broke off. Their rests are in Unread.
+	Broken []*BrokenObjectError
 	// Resumable says that the run is open (StateOpen), so its final record must not be written.
 	Resumable bool
 }

@@ -168,6 +168,23 @@ func (t Tolerance) used(failed, of int64) float64 {
 	return share
 }
 
+// noItems logs the success of a run without any item, which may be a mistake of its caller.
+func (l *runLog) noItems(e Ending, source string) {
+	if s := e.Stats; e.Err == nil && s.Read == s.Skipped && s.BrokenObjects == 0 {
+		l.write(slog.LevelWarn, "run had no items", "source", source, "skipped", s.Skipped)
+	}
+}
+
+// brokeOff logs an object that breaks off.
+func (l *runLog) brokeOff(err *BrokenObjectError) {
+	l.write(slog.LevelWarn, "object breaks off, its rest stays unread", "error", loggedText(err))
+}
+
+// leavesOut logs the folder of a run that a listing leaves out.
+func (l *runLog) leavesOut(folder string) {
+	l.write(slog.LevelInfo, "listing leaves out the results of a run", "folder", folder)
+}
+
 // loggedText is a bounded text of err, whose Error method may panic.
 func loggedText(err error) (text string) {
 	text = fmt.Sprintf("%T, whose Error method did not return", err)

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/go-dmap/dmap/batch"
+	"github.com/go-dmap/dmap/internal/ownresults"
 )
 
 // sinkSet is the sinks of a run. The first error of each ends the run.
@@ -124,6 +125,15 @@ func (s *sinkSet[R]) begin(ctx context.Context, spec RunSpec) error {
 		o.began = true
 	}
 	return nil
+}
+
+// resultFolders returns where the sinks write.
+func (s *sinkSet[R]) resultFolders() []ownresults.Folder {
+	sinks := make([]Sink[R], len(s.list))
+	for i, o := range s.list {
+		sinks[i] = o.sink
+	}
+	return ownresults.Collect(sinks)
 }
 
 // committers returns the sinks that are Committers, by their position, which names their states in

@@ -11,10 +11,19 @@ import (
 // function may return it.
 var ErrSkip = errors.New("skip this item")
 
+// ErrNoObjects is matched by the error of a run over an empty listing. The run processes everything
+// else and stays open: objects that arrive later are found by the same call.
+//
+// A listing that is read from its start ends with an error that matches it if it has seen no
+// object. A listed key that does not count as an object, because a pattern leaves it out, is an
+// item whose Err matches ErrSkip and ErrNoObjects. The engine judges a split over all its pieces
+// and all processes of the run, and settles nothing of an empty one.
+var ErrNoObjects = errors.New("no objects")
+
 // Source yields the items of one run: the same items in the same order every time it is read.
 //
-// A non-nil error ends the run. An item that is merely bad carries its own [Item.Err] and fails
-// alone. Items may be called several times; each sequence is consumed by one goroutine. When its
+// A non-nil error ends the run, with two exceptions: one that matches [ErrNoObjects], and a
+// [*BrokenObjectError]. An item that is merely bad carries its own [Item.Err] and fails alone. Items may be called several times; each sequence is consumed by one goroutine. When its
 // context is canceled, a sequence that is not complete ends with an error that matches the
 // context's cause.
 //
@@ -44,6 +53,10 @@ type Split struct {
 	Version string `json:"version,omitempty"`
 	From    Cursor `json:"from,omitzero"`
 	To      Cursor `json:"to,omitzero"`
+	// Before identifies the content of the object before From, if From is where a broken object
+	// broke off: the Hash of its BrokenObjectError. An object of another Version is read on from
+	// there if its content before From is still the same.
+	Before string `json:"before,omitempty"`
 }
 
 // Item is one unit of work.
@@ -54,7 +67,7 @@ type Item[T any] struct {
 	Value  T
 	Size   int64  // bytes, for batch.Limits.Bytes and the memory bound; 0 if unknown
 	Next   Cursor // the position after this item, where a later reading resumes
-	Err    error  // the item could not be read: it fails without a call; ErrSkip: it is skipped
+	Err    error  // the item could not be read: it fails without a call; ErrSkip: it is skipped; or a *BrokenObjectError
 }
 
 // ID names the item in its source: "data/a.json" for an object, "orders.csv@1024" for a record.

@@ -55,9 +55,10 @@ func (r *reader[T, R]) readSpan(ctx context.Context, parts []Split) error {
 	next, stop := iter.Pull2(r.plan.Read(ctx, whole))
 	defer stop()
 	shared := sharedReading[T]{next: next}
+	seen := &leaf{seen: true} // something between the parts is settled
 	for _, part := range parts {
 		unread = unread[1:] // readItems leaves what it does not read
-		if err := r.readItems(ctx, &piece{split: part}, shared.read); err != nil {
+		if err := r.readItems(ctx, &piece{split: part, leaf: seen}, shared.read); err != nil {
 			return err
 		}
 	}
@@ -69,6 +70,7 @@ type sharedReading[T any] struct {
 	next func() (Item[T], error, bool)
 	held Item[T] // read, and belongs to a later part
 	has  bool    // held is set
+	end  error   // of the reading: of an object that breaks off, all later parts are unread
 }
 
 // read yields the items of part. Parts come in order.
@@ -77,6 +79,9 @@ func (s *sharedReading[T]) read(_ context.Context, part Split) iter.Seq2[Item[T]
 		for {
 			item, err, ok := s.take()
 			switch {
+			case !ok && s.end != nil:
+				yield(item, s.end)
+				return
 			case !ok:
 				return
 			case err == nil && item.Next.compare(part.From) <= 0:
@@ -85,6 +90,7 @@ func (s *sharedReading[T]) read(_ context.Context, part Split) iter.Seq2[Item[T]
 				s.held, s.has = item, true
 				return
 			}
+			s.end = err
 			if !yield(item, err) || err != nil {
 				return
 			}

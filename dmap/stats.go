@@ -15,23 +15,26 @@ const (
 // Stats counts a run. At the end Read = Succeeded + Failed + Skipped + Pending; before that Pending
 // is computed from the other four.
 type Stats struct {
-	RunID     string        `json:"runId"`
-	Read      int64         `json:"read"`      // items that the source yielded
-	Succeeded int64         `json:"succeeded"` // settled without an error
-	Failed    int64         `json:"failed"`    // settled with an error, after the last attempt
-	Skipped   int64         `json:"skipped"`   // ErrSkip
-	Pending   int64         `json:"pending"`   // read and not settled
-	Calls     int64         `json:"calls"`     // of the function, attempts and batches
-	Retries   int64         `json:"retries"`   // calls that were not the first ones of their items
-	InFlight  int           `json:"inFlight"`  // calls running now
-	Waiting   int           `json:"waiting"`   // items waiting for their retry, without a slot
-	Queued    int           `json:"queued"`    // other items that were read and wait for a slot
-	Stuck     int           `json:"stuck"`     // calls that ran on long after the end of their context, or were abandoned
-	Limit     int           `json:"limit"`     // the concurrency limit now
-	Paused    bool          `json:"paused"`
-	Truncated bool          `json:"truncated"` // MaxItems ended the run before the source did
-	Started   time.Time     `json:"started"`   // of this process
-	Elapsed   time.Duration `json:"elapsed"`   // ns; so far, or of the whole run, in all its processes
+	RunID     string `json:"runId"`
+	Read      int64  `json:"read"`      // items that the source yielded
+	Succeeded int64  `json:"succeeded"` // settled without an error
+	Failed    int64  `json:"failed"`    // settled with an error, after the last attempt
+	Skipped   int64  `json:"skipped"`   // ErrSkip
+	Pending   int64  `json:"pending"`   // read and not settled
+	Calls     int64  `json:"calls"`     // of the function, attempts and batches
+	Retries   int64  `json:"retries"`   // calls that were not the first ones of their items
+	// BrokenObjects counts objects that break off, whose rest is unread: see BrokenObjectError. Only
+	// those that this process has met; a resume reads the rests again.
+	BrokenObjects int64         `json:"brokenObjects"`
+	InFlight      int           `json:"inFlight"` // calls running now
+	Waiting       int           `json:"waiting"`  // items waiting for their retry, without a slot
+	Queued        int           `json:"queued"`   // other items that were read and wait for a slot
+	Stuck         int           `json:"stuck"`    // calls that ran on long after the end of their context, or were abandoned
+	Limit         int           `json:"limit"`    // the concurrency limit now
+	Paused        bool          `json:"paused"`
+	Truncated     bool          `json:"truncated"` // MaxItems ended the run before the source did
+	Started       time.Time     `json:"started"`   // of this process
+	Elapsed       time.Duration `json:"elapsed"`   // ns; so far, or of the whole run, in all its processes
 
 	State State `json:"state"`
 	// Reason says why the run is open or has ended. Ended: "succeeded", "max items", "tolerance",

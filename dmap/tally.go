@@ -12,6 +12,7 @@ import (
 type tally struct {
 	read, failed, skipped atomic.Int64
 	calls, retries        atomic.Int64
+	broken                atomic.Int64 // objects
 	succeeded             [64]shard
 
 	gone      atomic.Int64     // of failed, items of the redrive that the source no longer has
@@ -23,6 +24,9 @@ type tally struct {
 	log   *runLog
 	mu    sync.Mutex
 	first []*ItemError // the first failures; guarded by mu
+
+	firstBroken []*BrokenObjectError // the first broken objects; guarded by mu
+	brokenKeys  map[string]bool      // of all broken objects, which are few; guarded by mu
 }
 
 // shard counts successes of some workers, so that workers on many cores do not write to one cache
@@ -111,6 +115,7 @@ func (c *tally) exceeded() error {
 // fill writes the counts into s. Settled items are loaded before read ones, so that Pending is
 // never negative.
 func (c *tally) fill(s *Stats) {
+	s.BrokenObjects = c.broken.Load()
 	s.Truncated = c.truncated.Load()
 	s.Skipped = c.skipped.Load()
 	s.Failed = c.failed.Load()

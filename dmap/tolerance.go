@@ -23,6 +23,10 @@ type Tolerance struct {
 	Count      int64   `json:"count,omitempty"`
 	Percentage float64 `json:"percentage,omitempty"` // 0 to 100; 100 tolerates every failure
 	MinItems   int64   `json:"minItems,omitempty"`   // 0: 1000
+	// BrokenObjects is the number of objects that may break off (BrokenObjectError), at most 10,000.
+	// The other fields do not change it: 0 tolerates none. More fail the run when it has processed
+	// everything else.
+	BrokenObjects int64 `json:"brokenObjects,omitempty"`
 }
 
 func (t Tolerance) validate() error {
@@ -32,6 +36,9 @@ func (t Tolerance) validate() error {
 	}
 	if !(t.Percentage >= 0 && t.Percentage <= 100) { // also catches NaN
 		errs = append(errs, fmt.Errorf("dmap: Options.Tolerance.Percentage %v: want 0 to 100", t.Percentage))
+	}
+	if t.BrokenObjects < 0 || t.BrokenObjects > maxBrokenObjects {
+		errs = append(errs, fmt.Errorf("dmap: Options.Tolerance.BrokenObjects %d: want 0 to %d", t.BrokenObjects, maxBrokenObjects))
 	}
 	if t.MinItems < 0 {
 		errs = append(errs, fmt.Errorf("dmap: Options.Tolerance.MinItems %d is negative", t.MinItems))

@@ -5,12 +5,14 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/ownresults"
 	"github.com/go-dmap/dmap/internal/publish"
 	"github.com/go-dmap/dmap/internal/runfolder"
 	"github.com/go-dmap/dmap/internal/runfolder/convert"
@@ -72,6 +74,15 @@ func Bucket[R any](bucket *blob.Bucket, prefix string, opts ...BucketOptions) *B
 
 // Validate returns all errors of the arguments of Bucket, joined, without any I/O.
 func (f *BucketSink[R]) Validate() error { return f.wrong }
+
+// ResultFolder is where the sink writes: a listing leaves it out.
+func (f *BucketSink[R]) ResultFolder() ownresults.Folder {
+	prefix := strings.TrimSuffix(f.prefix, "/")
+	if prefix != "" {
+		prefix += "/"
+	}
+	return ownresults.Folder{Bucket: f.bucket, Prefix: prefix}
+}
 
 // ConcurrentWrites marks BucketSink as a [dmap.ConcurrentSink].
 func (f *BucketSink[R]) ConcurrentWrites() {}
@@ -244,6 +255,9 @@ func (f *BucketSink[R]) newManifest(r *run, end dmap.Ending) *runfolder.Manifest
 		RunID: r.spec.RunID, Parent: r.spec.Options.Parent, Source: r.spec.Source, Records: string(f.opts.Records),
 		Started: runfolder.Time(r.spec.Started), Stopped: runfolder.Time(time.Now()),
 		Stats: convert.StoredStats(end.Stats), Unread: convert.StoredUnread(end.Unread),
+	}
+	for _, broken := range end.Broken {
+		m.Broken = append(m.Broken, runfolder.Broken{Key: broken.Key, Offset: broken.Offset, Error: errorText(broken.Err)})
 	}
 	m.ResultFiles, m.Lost = r.parts.result()
 	if r.journal != nil {

@@ -57,9 +57,10 @@ const (
 // CSV yields one value per row of an object, made by decode: Into for structs, Strings, Maps, or a
 // user's own.
 //
-// Quoting is that of RFC 4180, lines end in LF or CRLF, empty lines are no rows. A row that is
-// malformed or does not decode fails as an item; a quote that is never closed ends the source, with
-// an error that says where it was opened. Objects may be compressed: see Decompress.
+// Quoting is that of RFC 4180, lines end in LF or CRLF, empty lines are no rows, and an empty object
+// has none. A row that is malformed or does not decode fails as an item. At a quote that is never
+// closed the object breaks off (dmap.BrokenObjectError), with an error that says where it was
+// opened. Objects may be compressed: see Decompress.
 func CSV[T any](bucket *blob.Bucket, key string, decode RowDecoder[T], options ...CSVOptions) dmap.Source[T] {
 	object, err := named(bucket, key, originOf(bucket, first(options).StallTimeout, first(options).Store))
 	return csvRecords(object, false, err, decode, options)
@@ -74,7 +75,7 @@ func CSVOf[T any](object Object, decode RowDecoder[T], options ...CSVOptions) dm
 func csvRecords[T any](object Object, listed bool, err error, decode RowDecoder[T], options []CSVOptions) *records[T] {
 	o := first(options)
 	c := &csv[T]{options: o, decode: decode}
-	r := &records[T]{kind: "csv", object: object, listed: listed, open: c.open, divide: c.divide, large: largeObject{tuning: defaultTuning()}}
+	r := &records[T]{kind: "csv", object: object, listed: listed, open: c.open, divide: c.divide, decompress: o.Decompress, large: largeObject{tuning: defaultTuning()}}
 	if decode == nil {
 		err = errors.Join(err, errors.New("the decoder is nil"))
 	}
@@ -249,8 +250,8 @@ func (c *csv[T]) header(rows *record.CSV, key string) ([]string, error) {
 	rows.MaxRecord = min(rest, DefaultMaxHeader)
 	err := rows.Next()
 	rows.MaxRecord = rest
-	if err == io.EOF {
-		return nil, fmt.Errorf("object %q is empty: it has no header row", key)
+	if err == io.EOF { // an empty object has no rows
+		return nil, io.EOF
 	}
 	if err != nil {
 		return nil, fmt.Errorf("header: %w", located(key, err))

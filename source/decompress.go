@@ -15,7 +15,8 @@ import (
 // A compressed object is one split, its offsets are those of the decompressed text, and to resume
 // in its middle means to decompress it up to there. It may have as many members or frames as it
 // likes, but more than 64 GiB of text, or more than 200 bytes of it for each of its own beyond the
-// first MiB, or zstd that needs a window of more than 64 MiB, end the source with a *LimitError.
+// first MiB, or zstd that needs a window of more than 64 MiB, are a *LimitError. There, and where
+// the compressed data is truncated or damaged, the object breaks off (dmap.BrokenObjectError).
 type Decompress int
 
 const (
@@ -43,7 +44,7 @@ func (p span) openText(ctx context.Context, d Decompress) (in io.ReadCloser, end
 		in, err = p.openAt(ctx)
 		return in, p.end(), err
 	}
-	body, err := p.object.open(ctx, 0)
+	body, err := p.openWhole(ctx)
 	if err != nil {
 		return nil, 0, err
 	}

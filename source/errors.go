@@ -11,18 +11,19 @@ import (
 	"github.com/go-dmap/dmap/internal/record"
 )
 
-// Errors for errors.Is. For an object that does not exist, gcerrors.Code returns NotFound.
+// Errors for errors.Is. For an object that does not exist, gcerrors.Code returns NotFound, and
+// dmap.Class "gone".
 var (
 	ErrChanged   = errors.New("object changed") // see ChangedError
 	ErrStalled   = body.ErrStalled              // StallTimeout passed without a byte
-	ErrOpenQuote = record.ErrQuote              // a quoted CSV field that never ends; it ends the source
+	ErrOpenQuote = record.ErrQuote              // a quoted CSV field that never ends; its object breaks off there
 )
 
-// ChangedError says that an object is not the one that was listed or split, or changed while it was
-// read. It matches ErrChanged.
+// ChangedError says that an object is not the one that was split, or changed while it was read. It
+// matches ErrChanged. A whole object is read as it is when it is opened.
 type ChangedError struct {
 	Key      string
-	What     string // "size", "modification time" or "version": the ETag where there is one
+	What     string // "content", "size", "modification time" or "version": the ETag where there is one
 	Was, Now string
 }
 

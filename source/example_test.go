@@ -161,7 +161,7 @@ func ExampleJSONArray() {
 
 func ExampleFlatten() {
 	ctx := context.Background()
-	bucket := bucketOf(ctx, "in/a.csv", "n\n1\n2\n", "in/b.csv", "n\n3\n", "in/c.csv", "")
+	bucket := bucketOf(ctx, "in/a.csv", "n\n1\n2\n", "in/b.csv", "n\n3\n", "in/c.csv", "n\n4\n\"5")
 	defer bucket.Close()
 	rows := source.Flatten(source.Objects(bucket, "in/"), func(o source.Object) dmap.Source[[]string] {
 		return source.CSVOf(o, source.Strings)
@@ -171,7 +171,8 @@ func ExampleFlatten() {
 	// in/a.csv@2 = [1]
 	// in/a.csv@4 = [2]
 	// in/b.csv@2 = [3]
-	// in/c.csv fails: object "in/c.csv" is empty: it has no header row
+	// in/c.csv@2 = [4]
+	// in/c.csv@4 fails: object "in/c.csv" breaks off at offset 4: object "in/c.csv" line 3 (byte 4), column "1": a quote is opened here and never closed
 }
 
 func ExampleSlice() {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/body"
 )
 
 // Flatten yields the contents of objects instead of the objects, like LOAD_AND_FLATTEN of Step
@@ -18,9 +19,9 @@ import (
 // and is called on the goroutines that read.
 //
 // Each object is a split, known as soon as it is listed. The listing uses all the listers of
-// Objects, up to 100,000 objects before the ones that are read. An object that cannot be opened, or
-// not be read to its end, costs one failed item that names the object and the offset of the first
-// record that was not read; the run continues. from may be any source of objects that came from
+// Objects, up to 100,000 objects before the ones that are read. An object that cannot be read to its
+// end breaks off (dmap.BrokenObjectError): its rest stays unread, and the run continues. One that is
+// gone, or for which open panics or returns nil, costs one failed item. from may be any source of objects that came from
 // Objects, or that Object.In has bound: all to one bucket, unless its Plan has Origins.
 func Flatten[T any](from dmap.Source[Object], open func(Object) dmap.Source[T]) dmap.Source[T] {
 	out := &planned[T]{name: "contents of " + nameOf(from)}
@@ -48,12 +49,23 @@ type flatten[T any] struct {
 
 func (f *flatten[T]) splits(ctx context.Context) iter.Seq2[dmap.Split, error] {
 	return func(yield func(dmap.Split, error) bool) {
-		for item, err := range f.list(ctx) {
+		var below leaves
+		for item, err := range f.list(ctx, below.watched(f.listing)) {
 			var s dmap.Split
 			if err == nil {
 				s, err = f.split(item)
 			}
+			for _, leaf := range below.splits(false) {
+				if !yield(leaf, nil) {
+					return
+				}
+			}
 			if !yield(s, err) || err != nil {
+				return
+			}
+		}
+		for _, leaf := range below.splits(true) {
+			if !yield(leaf, nil) {
 				return
 			}
 		}
@@ -61,11 +73,11 @@ func (f *flatten[T]) splits(ctx context.Context) iter.Seq2[dmap.Split, error] {
 }
 
 // list yields the objects in source order. A source that cannot be divided is listed page by page.
-func (f *flatten[T]) list(ctx context.Context) iter.Seq2[dmap.Item[Object], error] {
-	if f.listing.TrySplit == nil || f.listing.Readers == 1 {
-		return f.objects.Items(ctx)
+func (f *flatten[T]) list(ctx context.Context, listing dmap.Plan[Object]) iter.Seq2[dmap.Item[Object], error] {
+	if listing.TrySplit == nil || listing.Readers == 1 {
+		return inOrder(ctx, listing)
 	}
-	return readAhead(ctx, f.listing, maxAhead)
+	return readAhead(ctx, listing, maxAhead)
 }
 
 // What the Version of a split starts with. It carries what the listing said, so that reading it
@@ -73,6 +85,7 @@ func (f *flatten[T]) list(ctx context.Context) iter.Seq2[dmap.Item[Object], erro
 const (
 	listedVersion  = "listed:"  // size:nanoseconds:MD5:ETag
 	skippedVersion = "skipped:" // nothing: the object was left out
+	goneVersion    = "gone:"    // the text of the item's error: the object does not exist
 	failedVersion  = "failed:"  // the text of the item's error
 )
 
@@ -98,8 +111,11 @@ func (f *flatten[T]) split(item dmap.Item[Object]) (dmap.Split, error) {
 	case errors.Is(item.Err, dmap.ErrSkip):
 		s.Version = skippedVersion
 	case item.Err != nil:
-		text := item.Err.Error()
-		s.Version = failedVersion + strings.ToValidUTF8(text[:min(len(text), maxErrorText)], "")
+		text, kind := item.Err.Error(), failedVersion
+		if gone := new(body.Gone); errors.As(item.Err, &gone) {
+			kind = goneVersion
+		}
+		s.Version = kind + strings.ToValidUTF8(text[:min(len(text), maxErrorText)], "")
 	default:
 		s.Version = fmt.Sprintf("%s%d:%d:%s:%s", listedVersion, o.Size, nanoseconds(o.ModTime), o.MD5, o.ETag)
 	}
@@ -121,6 +137,9 @@ func (f *flatten[T]) object(ctx context.Context, s dmap.Split) (o Object, itemEr
 	}
 	if strings.HasPrefix(s.Version, skippedVersion) {
 		return o, dmap.ErrSkip, nil
+	}
+	if text, ok := strings.CutPrefix(s.Version, goneVersion); ok {
+		return o, body.NewGone(errors.New(text)), nil
 	}
 	if text, ok := strings.CutPrefix(s.Version, failedVersion); ok {
 		return o, errors.New(text), nil
@@ -147,6 +166,9 @@ func (f *flatten[T]) object(ctx context.Context, s dmap.Split) (o Object, itemEr
 const allRead = math.MaxInt64
 
 func (f *flatten[T]) read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[T], error] {
+	if items, ok := readLeaf[T](s); ok {
+		return items
+	}
 	return func(yield func(dmap.Item[T], error) bool) {
 		if s.From.Offset == allRead {
 			return
@@ -159,6 +181,9 @@ func (f *flatten[T]) read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item
 		c := contents[T]{object: object, from: s.From.Offset, yield: yield}
 		if itemErr == nil {
 			itemErr = c.read(ctx, f.open)
+			if c.breaksOff(itemErr) {
+				itemErr = c.broken(itemErr)
+			}
 		}
 		switch {
 		case c.stopped || itemErr == nil:
@@ -174,9 +199,9 @@ func (f *flatten[T]) read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item
 type contents[T any] struct {
 	object  Object
 	from    int64 // the cursor: the offset of the next item
-	unit    string
 	index   int64 // of the next item
 	yield   func(dmap.Item[T], error) bool
+	opened  bool // the reading has begun
 	stopped bool // by the consumer
 }
 
@@ -201,6 +226,7 @@ func (c *contents[T]) read(ctx context.Context, open func(Object) dmap.Source[T]
 		c.yield(dmap.Item[T]{}, plan.Err)
 		return nil
 	}
+	c.opened = true
 	for item, err := range c.items(ctx, src, plan) {
 		if err != nil {
 			return err
@@ -218,12 +244,7 @@ func (c *contents[T]) read(ctx context.Context, open func(Object) dmap.Source[T]
 func (c *contents[T]) items(ctx context.Context, src dmap.Source[T], plan dmap.Plan[T]) iter.Seq2[dmap.Item[T], error] {
 	s := plan.Whole
 	if s == (dmap.Split{}) {
-		c.unit = "item"
 		return counted(src.Items(ctx), c.from)
-	}
-	c.unit = "byte"
-	if s.Object == "" {
-		c.unit = "offset"
 	}
 	if c.from > 0 {
 		s.From = dmap.Cursor{Offset: c.from}
@@ -268,7 +289,22 @@ func (c *contents[T]) rest(err error) dmap.Item[T] {
 	}
 	if c.from > 0 {
 		item.Offset = c.from
-		item.Err = fmt.Errorf("object %q could not be read beyond %s %d: %w", c.object.Key, c.unit, c.from, err)
 	}
 	return item
+}
+
+// breaksOff reports whether err is that of a reading, and not of an object that is gone.
+func (c *contents[T]) breaksOff(err error) bool {
+	var gone *body.Gone
+	return err != nil && c.opened && (c.from > 0 || !errors.As(err, &gone))
+}
+
+// broken says that the object breaks off with err.
+func (c *contents[T]) broken(err error) error {
+	out := &dmap.BrokenObjectError{Key: c.object.Key, Offset: c.from, Err: err}
+	var inner *dmap.BrokenObjectError
+	if errors.As(err, &inner) {
+		out.Hash, out.Err = inner.Hash, inner.Err
+	}
+	return out
 }

@@ -76,10 +76,15 @@ func TestObjectThatCannotBeReadCostsOneItem(t *testing.T) {
 	require.Equal(t, 1, good["c"])
 	require.Positive(t, good["e"])
 	require.Len(t, bad, 5)
+	for _, i := range []int{0, 1, 3} {
+		var broken *dmap.BrokenObjectError
+		require.ErrorAs(t, bad[i].Err, &broken)
+		require.Equal(t, bad[i].Key, broken.Key)
+	}
 	require.Equal(t, "b", bad[0].ID())
 	require.ErrorIs(t, bad[0].Err, dmaptest.ErrInjected)
 	require.Equal(t, "c@4", bad[1].ID())
-	require.ErrorContains(t, bad[1].Err, `object "c" could not be read beyond byte 4: object "c" line 3 (byte 4)`)
+	require.ErrorContains(t, bad[1].Err, `object "c" breaks off at offset 4: object "c" line 3 (byte 4)`)
 	require.ErrorIs(t, bad[2].Err, dmap.ErrSkip)
 	require.EqualValues(t, 2+2*good["e"], bad[3].Offset)
 	require.ErrorIs(t, bad[3].Err, dmaptest.ErrInjected)
@@ -97,7 +102,7 @@ func TestObjectsOfDifferentKindsFlattenToOneType(t *testing.T) {
 	require.Equal(t, "a.csv@0 ! object \"a.csv\" line 1 (byte 0), column \"N\": \"n\": invalid syntax\na.csv@2 {1}\nb.jsonl@0 {2}\nb.jsonl@8 {3}\n", lines(read(t, src)))
 }
 
-func TestObjectThatChangedSinceItsSplitCostsOneItem(t *testing.T) {
+func TestObjectOfWhichNothingWasReadIsReadAsItIsNow(t *testing.T) {
 	bucket := memory(t, map[string]string{"a": "n\n1\n"})
 	src := source.Flatten(source.Objects(bucket, ""), rowsIn)
 	for split, err := range plan(src).Splits(t.Context()) {
@@ -105,7 +110,16 @@ func TestObjectThatChangedSinceItsSplitCostsOneItem(t *testing.T) {
 		require.NoError(t, bucket.WriteAll(t.Context(), "a", []byte("n\n11\n"), nil))
 		for item, err := range plan(src).Read(t.Context(), split) {
 			require.NoError(t, err)
+			require.NoError(t, item.Err)
+			require.Equal(t, []string{"11"}, item.Value)
+		}
+		split.From = dmap.Cursor{Key: "a", Offset: 4} // a part of the one that was listed was read
+		for item, err := range plan(src).Read(t.Context(), split) {
+			require.NoError(t, err)
 			require.ErrorIs(t, item.Err, source.ErrChanged)
+			require.Equal(t, "changed", dmap.Class(item.Err))
+			var broken *dmap.BrokenObjectError
+			require.ErrorAs(t, item.Err, &broken)
 		}
 	}
 }

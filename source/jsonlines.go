@@ -65,7 +65,7 @@ func jsonRecords[T any](
 	if o.Decode == nil {
 		o.Decode = jsonDecoder[T]()
 	}
-	r := &records[T]{kind: kind, object: object, listed: listed, large: largeObject{tuning: defaultTuning()}}
+	r := &records[T]{kind: kind, object: object, listed: listed, decompress: o.Decompress, large: largeObject{tuning: defaultTuning()}}
 	r.open = func(ctx context.Context, part span) (framer[T], error) {
 		in, end, err := part.openText(ctx, o.Decompress)
 		if err != nil {

@@ -159,6 +159,9 @@ func (k *prefetchedReader) Close() error {
 
 // openAt opens the part's object where the part starts.
 func (p span) openAt(ctx context.Context) (io.ReadCloser, error) {
+	if p.now {
+		return p.openWhole(ctx)
+	}
 	if p.large == nil || p.object.Size < 0 {
 		return p.object.open(ctx, p.from)
 	}
@@ -184,6 +187,14 @@ func (p span) openAt(ctx context.Context) (io.ReadCloser, error) {
 		return nil, err
 	}
 	return p.whole(ctx, in), nil
+}
+
+// openWhole opens the part's object at its start.
+func (p span) openWhole(ctx context.Context) (*body.Reader, error) {
+	if p.now {
+		return p.object.openNow(ctx)
+	}
+	return p.object.open(ctx, 0)
 }
 
 // end returns the offset at which p ends.

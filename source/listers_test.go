@@ -185,7 +185,7 @@ func listed(t *testing.T, c *cloud, prefix string, options source.ObjectsOptions
 	defer bucket.Close()
 	var seen keySet
 	start := time.Now()
-	options.KeepFolders = true
+	options.KeepFolders, options.AllowEmpty = true, true
 	stats, err := dmap.Map(t.Context(), source.Objects(bucket, prefix, options), seen.add, dmap.Options{MaxConcurrency: 1000})
 	require.NoError(t, err)
 	require.EqualValues(t, len(seen.keys), stats.Read)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gocloud.dev/blob"
+	"gocloud.dev/gcerrors"
 
 	"github.com/go-dmap/dmap/internal/body"
 )
@@ -64,12 +65,51 @@ func (o Object) In(bucket *blob.Bucket) Object {
 	return o
 }
 
-// Open reads the object. The body resumes after a reset, ends only after the last byte, and fails
-// with ErrStalled when none comes for the stall timeout, with a *ChangedError when size or
-// modification time are not those listed, and with a gcerrors.NotFound when the object is gone. ctx
-// must live as long as the reader, which one goroutine uses and closes.
+// Open reads the object as it is now, which may be another one than was listed. The body resumes
+// after a reset, ends only after the last byte, and fails with ErrStalled when none comes for the
+// stall timeout, with a *ChangedError when the object changes while it is read, and with a
+// gcerrors.NotFound, which has the class "gone", when there is none. ctx must live as long as the
+// reader, which one goroutine uses and closes.
 func (o Object) Open(ctx context.Context) (io.ReadCloser, error) {
+	return o.openNow(ctx)
+}
+
+// openNow reads the object from its start as it is now. That costs another request only if it is
+// not the one that was listed.
+func (o Object) openNow(ctx context.Context) (*body.Reader, error) {
+	r, err := o.open(ctx, 0)
+	if !errors.Is(err, ErrChanged) {
+		return r, err
+	}
+	if o, err = o.now(ctx); err != nil {
+		return nil, err
+	}
 	return o.open(ctx, 0)
+}
+
+// now requests the size, time and ETag of the object.
+func (o Object) now(ctx context.Context) (Object, error) {
+	if o.from == nil {
+		return o, o.noBucket()
+	}
+	limited := ctx
+	if stall := o.from.stall; stall > 0 {
+		var cancel context.CancelFunc
+		limited, cancel = context.WithTimeoutCause(ctx, stall, ErrStalled)
+		defer cancel()
+	}
+	attributes, err := o.from.bucket.Attributes(limited, o.Key)
+	switch {
+	case err != nil && limited.Err() != nil:
+		err = context.Cause(limited)
+	case gcerrors.Code(err) == gcerrors.NotFound:
+		err = body.NewGone(err)
+	}
+	if err != nil {
+		return o, fmt.Errorf("object %q: %w", o.Key, err)
+	}
+	o.Size, o.ModTime, o.ETag, o.MD5 = attributes.Size, attributes.ModTime, attributes.ETag, hex.EncodeToString(attributes.MD5)
+	return o, nil
 }
 
 func (o Object) open(ctx context.Context, offset int64) (*body.Reader, error) {
@@ -108,7 +148,7 @@ func (o Object) ReadAll(ctx context.Context) ([]byte, error) { return o.ReadInto
 // ReadInto is ReadAll into the memory of buf, up to its capacity: for many objects that are read
 // one after the other. It returns the object alone, in other memory if that of buf was too small.
 func (o Object) ReadInto(ctx context.Context, buf []byte) ([]byte, error) {
-	r, err := o.open(ctx, 0)
+	r, err := o.openNow(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/bucketname"
 	"github.com/go-dmap/dmap/internal/glob"
 	"github.com/go-dmap/dmap/internal/listing"
 )
@@ -25,6 +26,9 @@ type ObjectsOptions struct {
 	// KeepFolders makes items of folder markers too: empty objects whose key ends in a slash, as
 	// consoles create them.
 	KeepFolders bool
+	// AllowEmpty makes a listing without objects a success. Otherwise the run stays open with
+	// dmap.ErrNoObjects, and finds objects that arrive later.
+	AllowEmpty bool
 	// Store are the abilities of the bucket's store. The zero value is right for every store.
 	Store StoreFeatures
 	// Listers is the number of key ranges that are listed at once, if the Store has StartAfter and
@@ -42,8 +46,12 @@ const (
 )
 
 // Objects yields the objects whose keys start with prefix, in key order; all for an empty prefix.
-// "data" also finds "database/x": end the prefix with a slash to mean a folder. A prefix without
-// objects is not an error.
+// "data" also finds "database/x": end the prefix with a slash to mean a folder. A listing without
+// an object, or with none that matches the Glob, ends with an error that matches
+// [dmap.ErrNoObjects], unless AllowEmpty is set. Folder markers do not count as objects.
+//
+// The folders in which the run itself, and earlier runs beside it, keep their results are left out
+// of the listing. To read the results of an earlier run, name its folder in the prefix.
 //
 // An object that is added during the run is an item if its key lies after the keys listed so far.
 // With ObjectsOptions.Store a cloud is listed in key ranges, many at once, which are divided while
@@ -75,7 +83,10 @@ type objects struct {
 	invalid error
 }
 
-func (o *objects) check(n int) error {
+func (o *objects) check(n int) error { return invalid(o, o.wrong(n)) }
+
+// wrong returns all that is wrong with the arguments, of which n are options.
+func (o *objects) wrong(n int) error {
 	err := errors.Join(checkOptions(n), checkBucket(o.bucket))
 	if o.options.Listers < 0 || o.options.Listers > maxListers {
 		err = errors.Join(err, fmt.Errorf("Listers %d: want 0 to %d", o.options.Listers, maxListers))
@@ -85,7 +96,7 @@ func (o *objects) check(n int) error {
 		o.glob, bad = glob.Compile(o.options.Glob)
 		err = errors.Join(err, bad)
 	}
-	return invalid(o, err)
+	return err
 }
 
 func (o *objects) String() string {
@@ -117,37 +128,69 @@ func (o *objects) splits(context.Context) iter.Seq2[dmap.Split, error] {
 
 // Items lists page after page: key order.
 func (o *objects) Items(ctx context.Context) iter.Seq2[dmap.Item[Object], error] {
-	return o.items(dmap.Split{}, listing.After(ctx, o.bucket, o.prefix, ""))
+	return o.items(ctx, dmap.Split{}, listing.After(ctx, o.bucket, o.prefix, ""))
 }
 
 func (o *objects) read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[Object], error] {
 	if o.lister == nil {
-		return o.items(s, listing.After(ctx, o.bucket, o.prefix, s.From.Key))
+		return o.items(ctx, s, listing.After(ctx, o.bucket, o.prefix, s.From.Key))
 	}
-	return o.items(s, o.lister.After(ctx, s.From.Key, func() string { return dmap.EndOf(ctx, s).Key }))
+	return o.items(ctx, s, o.lister.After(ctx, s.From.Key, func() string { return dmap.EndOf(ctx, s).Key }))
 }
 
-func (o *objects) items(s dmap.Split, list iter.Seq2[*blob.ListObject, error]) iter.Seq2[dmap.Item[Object], error] {
+func (o *objects) items(ctx context.Context, s dmap.Split, list iter.Seq2[*blob.ListObject, error]) iter.Seq2[dmap.Item[Object], error] {
 	return func(yield func(dmap.Item[Object], error) bool) {
-		if o.invalid != nil {
-			yield(dmap.Item[Object]{}, o.invalid)
+		own, err := newOwnResults(ctx, o.bucket, o.prefix)
+		if err = errors.Join(o.invalid, err); err != nil {
+			yield(dmap.Item[Object]{}, err)
 			return
 		}
 		var index int64
+		seen := o.options.AllowEmpty || s.From != (dmap.Cursor{}) // the engine judges pieces
 		for listed, err := range list {
 			if err != nil {
-				yield(dmap.Item[Object]{}, err)
+				yield(dmap.Item[Object]{}, o.located(err))
 				return
 			}
 			if s.To.Key != "" && listed.Key > s.To.Key {
+				break
+			}
+			result, err := own.holds(ctx, listed.Key)
+			if err != nil {
+				yield(dmap.Item[Object]{}, o.located(err))
 				return
 			}
-			if !yield(o.item(listed, index), nil) {
+			if result {
+				continue
+			}
+			item := o.item(listed, index)
+			seen = seen || item.Err == nil || !errors.Is(item.Err, dmap.ErrNoObjects)
+			if !yield(item, nil) {
 				return
 			}
 			index++
 		}
+		if !seen {
+			yield(dmap.Item[Object]{}, o.located(o.empty()))
+		}
 	}
+}
+
+// empty is the error of a listing without objects.
+func (o *objects) empty() error {
+	what := fmt.Sprintf("no object has the prefix %q", o.prefix)
+	if o.options.Glob != "" {
+		what = fmt.Sprintf("no object with the prefix %q matches the glob %.100q", o.prefix, o.options.Glob)
+	}
+	return fmt.Errorf("%w: %s: check both, or set ObjectsOptions.AllowEmpty", dmap.ErrNoObjects, what)
+}
+
+// located names the bucket in an error, where its name is known. The listing names the prefix.
+func (o *objects) located(err error) error {
+	if name := bucketname.Of(o.bucket); name != "" {
+		return fmt.Errorf("bucket %q: %w", name, err)
+	}
+	return err
 }
 
 // trySplit chooses a key at which a range is divided.
@@ -174,12 +217,21 @@ func (o *objects) item(listed *blob.ListObject, index int64) dmap.Item[Object] {
 	return item
 }
 
-// skip returns dmap.ErrSkip for an object that is not wanted.
+// notListed is the Err of a key that does not count as an object of its listing.
+type notListed struct{}
+
+func (notListed) Error() string { return dmap.ErrSkip.Error() }
+
+// Is reports whether target is dmap.ErrSkip or dmap.ErrNoObjects.
+func (notListed) Is(target error) bool { return target == dmap.ErrSkip || target == dmap.ErrNoObjects }
+
+// skip returns an error that matches dmap.ErrSkip for an object that is not wanted.
 func (o *objects) skip(object Object) error {
 	switch {
 	case !o.options.KeepFolders && object.Size == 0 && strings.HasSuffix(object.Key, "/"),
-		o.glob != nil && !o.glob.Match(strings.TrimPrefix(object.Key[len(o.prefix):], "/")),
-		o.options.Match != nil && !o.options.Match(object):
+		o.glob != nil && !o.glob.Match(strings.TrimPrefix(object.Key[len(o.prefix):], "/")):
+		return notListed{}
+	case o.options.Match != nil && !o.options.Match(object):
 		return dmap.ErrSkip
 	}
 	return nil

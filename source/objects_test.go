@@ -25,12 +25,17 @@ import (
 func taken(tb testing.TB, src dmap.Source[source.Object]) string {
 	tb.Helper()
 	var keys []string
-	for _, item := range read(tb, src) {
+	items, err := try(tb.Context(), src)
+	for _, item := range items {
 		if item.Err == nil {
 			keys = append(keys, item.Key)
 		} else {
 			require.ErrorIs(tb, item.Err, dmap.ErrSkip)
 		}
+	}
+	if err != nil {
+		require.ErrorIs(tb, err, dmap.ErrNoObjects)
+		require.Empty(tb, keys)
 	}
 	return strings.Join(keys, " ")
 }
@@ -160,19 +165,46 @@ func TestObjectIsReadWhole(t *testing.T) {
 	}
 }
 
-func TestObjectThatChangedSinceItWasListedIsNamed(t *testing.T) {
-	bucket := memory(t, map[string]string{"k": "one"})
+func TestWholeObjectIsReadAsItIsNow(t *testing.T) {
+	bucket := memory(t, map[string]string{"k": "[1]"})
 	o := object(t, bucket)
-	require.NoError(t, bucket.WriteAll(t.Context(), "k", []byte("three"), nil))
-	_, err := o.ReadAll(t.Context())
-	require.ErrorIs(t, err, source.ErrChanged)
-	var changed *source.ChangedError
-	require.ErrorAs(t, err, &changed)
-	require.Equal(t, source.ChangedError{Key: "k", What: "size", Was: "3", Now: "5"}, *changed)
+	require.NoError(t, bucket.WriteAll(t.Context(), "k", []byte("[1, 2, 3]"), nil))
+	got, err := o.ReadAll(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "[1, 2, 3]", string(got))
+	var v []int
+	require.NoError(t, o.DecodeJSON(t.Context(), &v))
+	require.Equal(t, []int{1, 2, 3}, v)
+	r, err := o.Open(t.Context())
+	require.NoError(t, err)
+	got, err = io.ReadAll(r)
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	require.Equal(t, "[1, 2, 3]", string(got))
 	require.NoError(t, bucket.Delete(t.Context(), "k"))
 	_, err = o.ReadAll(t.Context())
 	require.Equal(t, gcerrors.NotFound, gcerrors.Code(err))
+	require.Equal(t, "gone", dmap.Class(err))
 	require.ErrorContains(t, err, `"k"`)
+}
+
+// An object that is replaced while it is read is no mixture of both.
+func TestObjectThatChangesWhileItIsReadIsNamed(t *testing.T) {
+	bucket := dmaptest.NewFaultBucket(t, memory(t, map[string]string{"k": strings.Repeat("a", 5000)}))
+	o := object(t, bucket.Bucket)
+	bucket.Inject(dmaptest.Fault{Op: dmaptest.OpOpen, Kind: dmaptest.Reset, After: 100, Err: syscall.ECONNRESET})
+	r, err := o.Open(t.Context())
+	require.NoError(t, err)
+	defer r.Close()
+	_, err = io.ReadFull(r, make([]byte, 50))
+	require.NoError(t, err)
+	require.NoError(t, bucket.WriteAll(t.Context(), "k", []byte(strings.Repeat("b", 6000)), nil))
+	_, err = io.ReadAll(r)
+	require.ErrorIs(t, err, source.ErrChanged)
+	require.Equal(t, "changed", dmap.Class(err))
+	var changed *source.ChangedError
+	require.ErrorAs(t, err, &changed)
+	require.Equal(t, source.ChangedError{Key: "k", What: "size", Was: "5000", Now: "6000"}, *changed)
 }
 
 func TestObjectThatStallsIsGivenUp(t *testing.T) {

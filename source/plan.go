@@ -52,16 +52,24 @@ func broken[V any](err error) iter.Seq2[V, error] {
 // inOrder reads the splits of a Plan one after the other.
 func inOrder[T any](ctx context.Context, p dmap.Plan[T]) iter.Seq2[dmap.Item[T], error] {
 	return func(yield func(dmap.Item[T], error) bool) {
+		var empty error // of listings without objects: the splits after them are read all the same
 		for split, err := range p.Splits(ctx) {
 			if err != nil {
-				yield(dmap.Item[T]{}, err)
+				yield(dmap.Item[T]{}, errors.Join(empty, err))
 				return
 			}
 			for item, err := range p.Read(ctx, split) {
+				if errors.Is(err, dmap.ErrNoObjects) {
+					empty = errors.Join(empty, err)
+					break
+				}
 				if !yield(item, err) || err != nil {
 					return
 				}
 			}
+		}
+		if empty != nil {
+			yield(dmap.Item[T]{}, empty)
 		}
 	}
 }

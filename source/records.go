@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"gocloud.dev/blob"
-	"gocloud.dev/gcerrors"
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/record"
@@ -24,8 +23,10 @@ type records[T any] struct {
 	listed  bool   // the object came from a listing: no need to ask for its attributes
 	invalid error
 	open    func(context.Context, span) (framer[T], error)
-	divide  divider // nil: the object is one split, however large
-	large   largeObject
+	// decompress is that of the options.
+	decompress Decompress
+	divide     divider // nil: the object is one split, however large
+	large      largeObject
 }
 
 // divider calls emit(from, to) for each split of a large object from an offset on, and stops when
@@ -37,6 +38,7 @@ type span struct {
 	object Object // as it must be
 	from   int64
 	to     int64        // records that start from here on belong to others; 0: read to the end
+	now    bool         // the object is read from its start as it is now, which may be another one
 	large  *largeObject // nil: many objects are read at once, so that each is read by one request
 }
 
@@ -126,24 +128,7 @@ func (r *records[T]) pin(ctx context.Context) (Object, error) {
 	if r.invalid != nil || r.listed {
 		return r.object, r.invalid
 	}
-	if stall := r.object.from.stall; stall > 0 {
-		limited, cancel := context.WithTimeoutCause(ctx, stall, ErrStalled)
-		defer cancel()
-		ctx = limited
-	}
-	attributes, err := r.object.from.bucket.Attributes(ctx, r.object.Key)
-	if err != nil && ctx.Err() != nil {
-		err = context.Cause(ctx)
-	}
-	if gcerrors.Code(err) == gcerrors.NotFound {
-		return Object{}, &goneError{r.object.Key, err}
-	}
-	if err != nil {
-		return Object{}, fmt.Errorf("object %q: %w", r.object.Key, err)
-	}
-	pinned := r.object
-	pinned.Size, pinned.ModTime, pinned.ETag = attributes.Size, attributes.ModTime, attributes.ETag
-	return pinned, nil
+	return r.object.now(ctx)
 }
 
 func (r *records[T]) Items(ctx context.Context) iter.Seq2[dmap.Item[T], error] {
@@ -154,7 +139,7 @@ func (r *records[T]) Items(ctx context.Context) iter.Seq2[dmap.Item[T], error] {
 // Flatten reads many objects at once.
 func (r *records[T]) readSplit(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[T], error] {
 	return func(yield func(dmap.Item[T], error) bool) {
-		object, err := r.version(ctx, s.Version)
+		object, err := r.version(ctx, s)
 		if err != nil {
 			yield(dmap.Item[T]{}, err)
 			return
@@ -162,31 +147,42 @@ func (r *records[T]) readSplit(ctx context.Context, s dmap.Split) iter.Seq2[dmap
 		part := span{object: object, from: s.From.Offset, to: s.To.Offset}
 		if s.Version != "" {
 			part.large = &r.large
+		} else {
+			part.now = part.from == 0
 		}
 		r.read(ctx, part, yield)
 	}
 }
 
-// version is the object, which must be of the version wanted; empty: any. What Splits has pinned
-// needs no other request: that it has changed since is found out when it is opened.
-func (r *records[T]) version(ctx context.Context, wanted string) (Object, error) {
-	if object, ok := r.large.known(wanted); ok && wanted != "" {
+// version is the object, which must be of the version of s; empty: any. What Splits has pinned
+// needs no other request: that it has changed since is found out when it is opened. The rest of an
+// object that broke off may be of another version, if its content before the rest is the same.
+func (r *records[T]) version(ctx context.Context, s dmap.Split) (Object, error) {
+	if object, ok := r.large.known(s.Version); ok && s.Version != "" {
 		return object, nil
 	}
 	object, err := r.pin(ctx)
-	if err == nil && wanted != "" && wanted != version(object) {
-		err = &ChangedError{Key: object.Key, What: "version", Was: wanted, Now: version(object)}
+	if err != nil {
+		return object, err
 	}
-	return object, err
+	same := s.Version == version(object)
+	switch {
+	case same || s.Version == "" && s.Before == "":
+		return object, nil
+	case s.Before != "":
+		return object, r.sameBefore(ctx, object, s)
+	}
+	return object, changed(object.Key, "version", s.Version, version(object))
 }
 
 func (r *records[T]) read(ctx context.Context, part span, yield func(dmap.Item[T], error) bool) {
+	at := part.from // the end of the last item
 	found, err := r.open(ctx, part)
 	if err == io.EOF {
 		return
 	}
 	if err != nil {
-		yield(dmap.Item[T]{}, err)
+		yield(dmap.Item[T]{}, r.brokenAt(ctx, part.object, at, err))
 		return
 	}
 	defer found.Close()
@@ -197,10 +193,10 @@ func (r *records[T]) read(ctx context.Context, part span, yield func(dmap.Item[T
 		}
 		item, err := r.item(found, err)
 		if err != nil {
-			yield(dmap.Item[T]{}, err)
+			yield(dmap.Item[T]{}, r.brokenAt(ctx, part.object, at, err))
 			return
 		}
-		item.Index = index
+		item.Index, at = index, item.Next.Offset
 		if !yield(item, nil) {
 			return
 		}

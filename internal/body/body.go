@@ -203,8 +203,23 @@ func (r *Reader) closeConn() {
 	}
 }
 
+// Gone says that the object does not exist, or not any more.
+type Gone struct{ error }
+
+// NewGone returns err, an error of the store, as a Gone.
+func NewGone(err error) *Gone { return &Gone{err} }
+
+// Unwrap returns the error of the store.
+func (e *Gone) Unwrap() error { return e.error }
+
+// Class makes dmap.Class call it "gone".
+func (e *Gone) Class() string { return "gone" }
+
 // wrap adds the key and the offset to err.
 func (r *Reader) wrap(err error) error {
+	if gcerrors.Code(err) == gcerrors.NotFound {
+		err = &Gone{err}
+	}
 	if r.object.Size < 0 {
 		return transient.Explain(fmt.Errorf("object %q at byte %d: %w", r.object.Key, r.offset, err))
 	}

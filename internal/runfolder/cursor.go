@@ -20,6 +20,7 @@ type Split struct {
 	VersionBase64 string `json:"versionBase64,omitempty"`
 	From          Cursor `json:"from,omitzero"`
 	To            Cursor `json:"to,omitzero"`
+	Before        string `json:"before,omitempty"`
 }
 
 func (s *Split) fields() []twin {

@@ -49,6 +49,7 @@ type Manifest struct {
 	Commits      int64     `json:"Commits,omitempty"`
 	Stats        Stats     `json:"Stats"`
 	Unread       Unread    `json:"Unread,omitzero"`
+	Broken       []Broken  `json:"Broken,omitempty"`
 	Lost         []Lost    `json:"Lost,omitempty"`
 }
 
@@ -91,6 +92,7 @@ type Stats struct {
 	Stuck     int       `json:"stuck"`
 	Limit     int       `json:"limit"`
 	Truncated bool      `json:"truncated"`
+	Broken    int64     `json:"brokenObjects,omitempty"`
 	Started   time.Time `json:"started"`
 	Elapsed   int64     `json:"elapsed"`
 }
@@ -102,6 +104,14 @@ type Unread struct {
 	After   *Split     `json:"after,omitempty"`
 	All     bool       `json:"all,omitempty"`
 	Settled []Interval `json:"settled,omitempty"`
+}
+
+// Broken names an object that broke off: nothing of it was read from Offset on.
+type Broken struct {
+	Key       string `json:"Key"`
+	KeyBase64 string `json:"KeyBase64,omitempty"`
+	Offset    int64  `json:"Offset"`
+	Error     string `json:"Error"`
 }
 
 // Lost names records that could not be written.
@@ -116,6 +126,9 @@ type Lost struct {
 
 func (m *Manifest) fields() []twin {
 	all := []twin{{&m.Source, &m.SourceBase64}}
+	for i := range m.Broken {
+		all = append(all, twin{&m.Broken[i].Key, &m.Broken[i].KeyBase64})
+	}
 	for i := range m.Unread.Splits {
 		all = append(all, m.Unread.Splits[i].fields()...)
 	}
@@ -185,7 +198,12 @@ func (m *Manifest) check(folder string, strict bool) error {
 		return err
 	}
 	s := m.Stats
-	return notNegative(int64(m.Redrive), m.Commits, s.Read, s.Succeeded, s.Failed, s.Skipped, s.Pending, s.Calls, s.Retries, s.Elapsed)
+	for _, b := range m.Broken {
+		if b.Offset < 0 {
+			return fmt.Errorf("broken object %q: offset %d", b.Key, b.Offset)
+		}
+	}
+	return notNegative(int64(m.Redrive), m.Commits, s.Broken, s.Read, s.Succeeded, s.Failed, s.Skipped, s.Pending, s.Calls, s.Retries, s.Elapsed)
 }
 
 // CheckParts checks parts that a commit names.

@@ -13,11 +13,12 @@ import (
 )
 
 func anyManifest(redrive int) runfolder.Manifest {
-	split := runfolder.Split{ID: latin, Object: latin, Version: latin, From: runfolder.Cursor{Key: latin}, To: runfolder.Cursor{Key: "z" + latin}}
+	split := runfolder.Split{ID: latin, Object: latin, Version: latin, From: runfolder.Cursor{Key: latin}, To: runfolder.Cursor{Key: "z" + latin}, Before: "sha256:00"}
 	return runfolder.Manifest{
 		RunID: "r", Redrive: redrive, Status: runfolder.StatusSucceeded, Source: latin, Started: runfolder.Time(time.Now()), Stopped: runfolder.Time(time.Now()),
 		ResultFiles: &runfolder.ResultFiles{Failed: []runfolder.Part{{Key: "out/r/FAILED_A-1.jsonl", Size: 1, Records: 1}}, Pending: []runfolder.Part{}, Succeeded: []runfolder.Part{}},
 		Unread:      runfolder.Unread{Splits: []runfolder.Split{split}, After: &split, Settled: []runfolder.Interval{anyInterval()}},
+		Broken:      []runfolder.Broken{{Key: latin, Offset: 7, Error: "broken"}}, Stats: runfolder.Stats{Broken: 1},
 	}
 }
 

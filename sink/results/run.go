@@ -38,10 +38,11 @@ type Run struct {
 	Stopped time.Time // zero: the run is open
 	Commits int64     // in the run's journal; 0: the run had none
 	Stats   dmap.Stats
-	Unread  dmap.Unread // of an ended run
-	Lost    []Lost      // records that could not be written
-	Library string      // the version of dmap that wrote the manifest
-	Writer  string      // unique to the process that wrote it
+	Unread  dmap.Unread    // of an ended run
+	Broken  []BrokenObject // the first 100 objects that broke off; Stats.BrokenObjects is their number
+	Lost    []Lost         // records that could not be written
+	Library string         // the version of dmap that wrote the manifest
+	Writer  string         // unique to the process that wrote it
 
 	// The parts of each kind, in the order in which they were opened. An open run has no PendingParts.
 	SucceededParts, FailedParts, PendingParts []Part
@@ -53,6 +54,13 @@ type Part struct {
 	Size    int64  // bytes
 	Records int64
 	SHA256  string // of the object, hexadecimal
+}
+
+// BrokenObject names an object that broke off: its rest, which Unread names too, was not read.
+type BrokenObject struct {
+	Key    string
+	Offset int64  // of the first byte of its content that was not read as an item
+	Error  string // the cause, at most 4 KiB
 }
 
 // Lost names records that could not be written.
@@ -71,6 +79,7 @@ func ended(m *runfolder.Manifest) *Run {
 		RunID: m.RunID, Redrive: m.Redrive, Parent: m.Parent, Status: Status(m.Status), Error: m.Error,
 		Source: m.Source, Records: m.Records, Bucket: m.DestinationBucket, Started: m.Started, Stopped: m.Stopped,
 		Commits: m.Commits, Stats: convert.EndedStats(m), Unread: convert.Unread(m.Unread),
+		Broken:  convert.Each(m.Broken, func(b runfolder.Broken) BrokenObject { return BrokenObject{b.Key, b.Offset, b.Error} }),
 		Lost:    convert.Each(m.Lost, func(l runfolder.Lost) Lost { return Lost(l) }),
 		Library: m.Library, Writer: m.Writer,
 		SucceededParts: partsOf(m.ResultFiles.Succeeded),

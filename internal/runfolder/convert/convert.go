@@ -19,12 +19,12 @@ func StoredCursor(c dmap.Cursor) runfolder.Cursor {
 
 // Split is a stored split as the engine has it.
 func Split(s runfolder.Split) dmap.Split {
-	return dmap.Split{ID: s.ID, Object: s.Object, Version: s.Version, From: Cursor(s.From), To: Cursor(s.To)}
+	return dmap.Split{ID: s.ID, Object: s.Object, Version: s.Version, From: Cursor(s.From), To: Cursor(s.To), Before: s.Before}
 }
 
 // StoredSplit is the inverse of Split.
 func StoredSplit(s dmap.Split) runfolder.Split {
-	return runfolder.Split{ID: s.ID, Object: s.Object, Version: s.Version, From: StoredCursor(s.From), To: StoredCursor(s.To)}
+	return runfolder.Split{ID: s.ID, Object: s.Object, Version: s.Version, From: StoredCursor(s.From), To: StoredCursor(s.To), Before: s.Before}
 }
 
 // settled is a stored settled interval as the engine has it in an Unread.
@@ -60,7 +60,7 @@ func StoredUnread(u dmap.Unread) runfolder.Unread {
 func Stats(runID string, s runfolder.Stats) dmap.Stats {
 	return dmap.Stats{
 		RunID: runID, Read: s.Read, Succeeded: s.Succeeded, Failed: s.Failed, Skipped: s.Skipped, Pending: s.Pending,
-		Calls: s.Calls, Retries: s.Retries, Stuck: s.Stuck, Limit: s.Limit, Truncated: s.Truncated,
+		Calls: s.Calls, Retries: s.Retries, Stuck: s.Stuck, Limit: s.Limit, Truncated: s.Truncated, BrokenObjects: s.Broken,
 		Started: s.Started, Elapsed: time.Duration(s.Elapsed),
 	}
 }
@@ -93,7 +93,7 @@ func CommittedStats(file *runfolder.RunFile, commits []runfolder.CommitRecord) d
 func StoredStats(s dmap.Stats) runfolder.Stats {
 	return runfolder.Stats{
 		Read: s.Read, Succeeded: s.Succeeded, Failed: s.Failed, Skipped: s.Skipped, Pending: s.Pending,
-		Calls: s.Calls, Retries: s.Retries, Stuck: s.Stuck, Limit: s.Limit, Truncated: s.Truncated,
+		Calls: s.Calls, Retries: s.Retries, Stuck: s.Stuck, Limit: s.Limit, Truncated: s.Truncated, Broken: s.BrokenObjects,
 		Started: runfolder.Time(s.Started), Elapsed: s.Elapsed.Nanoseconds(),
 	}
 }

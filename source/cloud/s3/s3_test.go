@@ -14,6 +14,7 @@ import (
 	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/internal/testsize"
+	"github.com/go-dmap/dmap/source"
 	"github.com/go-dmap/dmap/source/cloud/internal/crowd"
 	"github.com/go-dmap/dmap/source/cloud/s3"
 )
@@ -128,4 +129,21 @@ func TestClientWidensOnlyTheBuildableClient(t *testing.T) {
 
 	other := awss3.New(awss3.Options{Region: "us-east-1", HTTPClient: &http.Client{}})
 	require.Same(t, other, s3.Client(other, 100))
+}
+
+// The SDK names neither the bucket nor the prefix.
+func TestAListingWithoutCredentialsNamesBucketAndPrefix(t *testing.T) {
+	server := newServer(t)
+	t.Setenv("AWS_ACCESS_KEY_ID", "")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "")
+	bucket := server.open(t)
+	for _, options := range []source.ObjectsOptions{{}, {Store: s3.Store()}} {
+		failed := false
+		for _, err := range source.Objects(bucket, "data/", options).Items(t.Context()) {
+			failed = true
+			require.ErrorContains(t, err, `bucket "bucket"`)
+			require.ErrorContains(t, err, `list "data/"`)
+		}
+		require.True(t, failed)
+	}
 }

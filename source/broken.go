@@ -1,0 +1,85 @@
+package source
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/body"
+	"github.com/go-dmap/dmap/internal/unpack"
+)
+
+// breaksOff reports whether an error that ends the reading of an object, after the content before
+// at, comes from the object itself: then another reading would end with it too. Other errors are
+// those of the store, which may be over when the run resumes.
+func breaksOff(err error, at int64) bool {
+	var row *RowError
+	var limit *LimitError
+	var packed *unpack.Error
+	var gone *body.Gone
+	switch {
+	case errors.As(err, &row), errors.As(err, &limit), errors.As(err, &packed), errors.Is(err, io.ErrUnexpectedEOF):
+		return true
+	case errors.As(err, &gone), errors.Is(err, ErrChanged): // if nothing was read, nothing is mixed
+		return at > 0
+	}
+	return false
+}
+
+// brokenAt returns the error of an object whose reading ended with err after the content before at.
+func (r *records[T]) brokenAt(ctx context.Context, object Object, at int64, err error) error {
+	if ctx.Err() != nil || !breaksOff(err, at) {
+		return err
+	}
+	return &dmap.BrokenObjectError{Key: object.Key, Offset: at, Hash: r.contentBefore(ctx, object, at), Err: err}
+}
+
+// contentBefore identifies the content of an object before an offset, for dmap.Split.Before. It is
+// empty if there is none, or if it cannot be read again. The content is hashed only when an object
+// has broken off, so that all others cost nothing.
+func (r *records[T]) contentBefore(ctx context.Context, object Object, at int64) string {
+	if at == 0 {
+		return ""
+	}
+	in, _, err := span{object: object}.openText(ctx, r.decompress)
+	if err != nil {
+		return ""
+	}
+	defer in.Close()
+	sum := sha256.New()
+	if n, err := io.CopyN(sum, in, at); err != nil || n < at {
+		return ""
+	}
+	return "sha256:" + hex.EncodeToString(sum.Sum(nil))
+}
+
+// sameBefore returns the object as it is now for the rest of one that broke off, or a ChangedError
+// if its content before the rest is not the same.
+func (r *records[T]) sameBefore(ctx context.Context, object Object, rest dmap.Split) error {
+	now := r.contentBefore(ctx, object, rest.From.Offset)
+	if now == rest.Before {
+		return nil
+	}
+	if now == "" {
+		now = "shorter, or unreadable"
+	}
+	return changed(object.Key, "content before the break", rest.Before, now)
+}
+
+// changed is the error for an object of which a run has read another version in part.
+func changed(key, what, was, now string) error {
+	return &changedSince{ChangedError{Key: key, What: what, Was: was, Now: now}}
+}
+
+// changedSince is a ChangedError that says what to do.
+type changedSince struct{ ChangedError }
+
+func (e *changedSince) Error() string {
+	return e.ChangedError.Error() + ": restore it, or read it from its start in a run with a new RunID"
+}
+
+// Unwrap returns the ChangedError.
+func (e *changedSince) Unwrap() error { return &e.ChangedError }
