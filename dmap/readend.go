@@ -24,6 +24,9 @@ func (r *reader[T, R]) endOf(s Split, err error) (pieceEnd, error) {
 	}
 	if broken := brokenObject(err); broken != nil {
 		r.countBroken(broken)
+		if r.stopper.stopping.Load() {
+			return endEarly, errStopped
+		}
 		return endEarly, nil
 	}
 	return endEarly, r.fault(s, err)

@@ -82,9 +82,9 @@ func (s *stopper) stop(cause error) {
 	if !s.begin(cause) {
 		return
 	}
-	s.log.stopping(cause)
 	s.read.cancel(cause)
 	s.halt()
+	s.log.stopping(cause)
 	s.background.Go(func() { s.drainCalls(cause) })
 }
 
