@@ -40,7 +40,7 @@ func End(ctx context.Context, bucket *blob.Bucket, prefix, runID string) error {
 	if err != nil {
 		return fmt.Errorf("sink: end: %w", err)
 	}
-	if err := (&ender{bucket, folder, runID, rand.Text()[:16]}).end(ctx); err != nil {
+	if err := (&ender{bucket: bucket, folder: folder, runID: runID, writer: rand.Text()[:16]}).end(ctx); err != nil {
 		return fmt.Errorf("sink: end run %q: %w", runID, err)
 	}
 	return nil
@@ -51,6 +51,7 @@ type ender struct {
 	bucket        *blob.Bucket
 	folder, runID string
 	writer        string
+	again         *redriven // the redrive that is open; nil: none
 }
 
 func (e *ender) end(ctx context.Context) error {
@@ -75,6 +76,11 @@ func (e *ender) end(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if e.again != nil {
+		if err := e.endRedrive(ctx, m, state.progress()); err != nil {
+			return err
+		}
+	}
 	err = publishManifest(ctx, e.bucket, e.folder, m)
 	if errors.Is(err, publish.ErrExists) { // a runner, or another End, was faster
 		return nil
@@ -82,13 +88,21 @@ func (e *ender) end(ctx context.Context) error {
 	return err
 }
 
-// ended reports whether the run has a manifest.
+// ended reports whether the run has a manifest, and no redrive of it is open.
 func (e *ender) ended(ctx context.Context) (bool, error) {
-	_, err := runfolder.LoadManifest(ctx, e.bucket, e.folder, e.runID)
+	m, err := runfolder.LoadManifest(ctx, e.bucket, e.folder, e.runID)
 	if errors.Is(err, runfolder.ErrNoManifest) {
 		return false, nil
 	}
-	return err == nil, err
+	if err != nil {
+		return false, err
+	}
+	file, err := runfolder.LoadRedrive(ctx, e.bucket, e.folder, e.runID, m.Redrive+1)
+	if err != nil || file == nil {
+		return err == nil, err
+	}
+	e.again = newRedriven(file, m)
+	return false, nil
 }
 
 // fence creates the next commit. A runner that works cannot write it any more, so nothing that it
@@ -126,6 +140,9 @@ func (e *ender) manifest(file *runfolder.RunFile, state journalState) (*runfolde
 	}
 	unread := dmap.Unread{All: true}
 	for _, v := range state.progress().Settled {
+		if journal.IsTakenSplit(v.Split) {
+			continue
+		}
 		unread.Settled = append(unread.Settled, dmap.Split{
 			ID: v.Split, Version: v.Version, From: dmap.Cursor(v.From), To: dmap.Cursor(v.To),
 		})

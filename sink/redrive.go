@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/journal"
+	"github.com/go-dmap/dmap/internal/publish"
 	"github.com/go-dmap/dmap/internal/redrive"
 	"github.com/go-dmap/dmap/internal/runfolder"
 )
@@ -32,9 +33,9 @@ func (f *BucketSink[R]) redrivable(ctx context.Context, r *run, m *runfolder.Man
 	if o := r.spec.Options.Redrive; o.Max > 0 || o.Limit > 0 {
 		return true, nil
 	}
-	there, err := f.bucket.Exists(ctx, r.folder+runfolder.RedriveName(m.Redrive+1))
+	there, err := publish.Exists(ctx, f.bucket, r.folder+runfolder.RedriveName(m.Redrive+1))
 	if err != nil {
-		return false, fmt.Errorf("sink: %q: %w", r.folder+runfolder.RedriveName(m.Redrive+1), err)
+		return false, fmt.Errorf("sink: redrive %d: %w", m.Redrive+1, err)
 	}
 	return there, nil
 }
@@ -57,11 +58,19 @@ func (f *BucketSink[R]) openRedrive(ctx context.Context, r *run, m *runfolder.Ma
 		}
 		return newRedriven(file, m), f.sameSpec(r, r.file, &begunWith{file.Version, file.Batch})
 	}
-	last, err := f.lastRedrive(ctx, r, m)
+	last, err := f.earlierRedrive(ctx, r, m.Redrive)
 	if err != nil {
 		return nil, err
 	}
-	b := &beginning[R]{f: f, run: r, before: m, last: last, progress: p, choice: choice}
+	counted := last
+	if p.Begun == nil {
+		counted = nil
+	} else if last != nil && p.Begun.Number < last.Redrive { // sink.End ended the last one before its begin
+		if counted, err = f.earlierRedrive(ctx, r, p.Begun.Number); err != nil {
+			return nil, err
+		}
+	}
+	b := &beginning[R]{f: f, run: r, before: m, last: last, counted: counted, progress: p, choice: choice}
 	if !redrive.Wants(choice, b.end()) {
 		return nil, nil
 	}
@@ -71,17 +80,17 @@ func (f *BucketSink[R]) openRedrive(ctx context.Context, r *run, m *runfolder.Ma
 	return newRedriven(file, m), nil
 }
 
-// lastRedrive is the record of the redrive that ended with m, nil if m is the first end.
-func (f *BucketSink[R]) lastRedrive(ctx context.Context, r *run, m *runfolder.Manifest) (*runfolder.RedriveFile, error) {
-	if m.Redrive == 0 {
+// earlierRedrive is the record of redrive n, which has ended; nil if n is 0.
+func (f *BucketSink[R]) earlierRedrive(ctx context.Context, r *run, n int) (*runfolder.RedriveFile, error) {
+	if n == 0 {
 		return nil, nil
 	}
-	file, err := runfolder.LoadRedrive(ctx, f.bucket, r.folder, r.spec.RunID, m.Redrive)
+	file, err := runfolder.LoadRedrive(ctx, f.bucket, r.folder, r.spec.RunID, n)
 	if err == nil && file == nil {
-		err = fmt.Errorf("%q is missing: restore it", r.folder+runfolder.RedriveName(m.Redrive))
+		err = fmt.Errorf("%q is missing: restore it", r.folder+runfolder.RedriveName(n))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("sink: redrive %d: %w", m.Redrive, err)
+		return nil, fmt.Errorf("sink: redrive %d: %w", n, err)
 	}
 	return file, nil
 }

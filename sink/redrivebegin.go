@@ -26,6 +26,7 @@ type beginning[R any] struct {
 	run      *run
 	before   *runfolder.Manifest    // the end of the run so far
 	last     *runfolder.RedriveFile // the redrive that ended with it; nil: none
+	counted  *runfolder.RedriveFile // the last redrive of which something counts; nil: none
 	progress *journal.Progress
 	choice   runfolder.Choice
 
@@ -110,13 +111,13 @@ func (b *beginning[R]) record(ctx context.Context) error {
 // takePending takes the items that earlier redrives took and that have not settled; a trial leaves
 // them waiting.
 func (b *beginning[R]) takePending(ctx context.Context, sorter *redrive.Sorter) error {
-	if b.last == nil {
+	if b.counted == nil {
 		return nil
 	}
 	settled := journal.NewIntervalSet(b.progress.Settled)
-	parts := b.last.Waiting
-	for _, p := range b.last.Taken {
-		parts = append(parts, runfolder.TakenPart{Redrive: b.last.Redrive, Part: p})
+	parts := b.counted.Waiting
+	for _, p := range b.counted.Taken {
+		parts = append(parts, runfolder.TakenPart{Redrive: b.counted.Redrive, Part: p})
 	}
 	for _, p := range parts {
 		for l, err := range unsettledLines(ctx, b.f.bucket, p.Redrive, p.Part, settled) {
@@ -290,9 +291,14 @@ func (b *beginning[R]) writeFailed(ctx context.Context, content []byte, records 
 }
 
 func (b *beginning[R]) store(ctx context.Context, name string, content []byte, records int64) (runfolder.Part, error) {
+	return storePart(ctx, b.f.bucket, b.run.folder+name, content, records)
+}
+
+// storePart stores a part that is whole.
+func storePart(ctx context.Context, bucket *blob.Bucket, key string, content []byte, records int64) (runfolder.Part, error) {
 	sum := sha256.Sum256(content)
-	p := runfolder.Part{Key: b.run.folder + name, Size: int64(len(content)), Records: records, SHA256: hex.EncodeToString(sum[:])}
-	return p, publish.Create(ctx, b.f.bucket, p.Key, recordsAs, content)
+	p := runfolder.Part{Key: key, Size: int64(len(content)), Records: records, SHA256: hex.EncodeToString(sum[:])}
+	return p, publish.Create(ctx, bucket, key, recordsAs, content)
 }
 
 // Read returns a piece of what Write stored.

@@ -47,6 +47,24 @@ func dying(bucket *dmaptest.FaultBucket, n int64) (died func() bool) {
 	}
 }
 
+// requireOnce reads the run as it is now: each item once, and as many as its Stats count.
+func requireOnce(t *testing.T, bucket *blob.Bucket) *results.Run {
+	t.Helper()
+	r, err := results.Load(t.Context(), bucket, "out", "r")
+	require.NoError(t, err)
+	seen := map[string]bool{}
+	for _, s := range collect(t, results.Successes[int](t.Context(), bucket, r)) {
+		seen[s.ID] = true
+	}
+	require.Len(t, seen, int(r.Stats.Succeeded))
+	for _, f := range collect(t, results.Failures(t.Context(), bucket, r)) {
+		seen[f.ID] = true
+	}
+	require.Len(t, seen, int(r.Stats.Succeeded+r.Stats.Failed))
+	require.Equal(t, r.Stats.Read, r.Stats.Succeeded+r.Stats.Failed+r.Stats.Skipped+r.Stats.Pending)
+	return r
+}
+
 // A process that dies at any operation of a redrive, from its begin to its manifest, is followed by
 // one that ends the redrive with each item once.
 func TestARedriveSurvivesADeathAtEachOperation(t *testing.T) {
@@ -68,6 +86,7 @@ func TestARedriveSurvivesADeathAtEachOperation(t *testing.T) {
 					require.ErrorIs(t, err, dmap.ErrTolerance)
 				}
 				d.bucket, d.fails = inner, nil
+				requireOnce(t, inner)
 				stats, err := d.run(t.Context())
 				if errors.Is(err, dmap.ErrTolerance) { // the failure had been committed
 					stats, err = d.run(t.Context())
@@ -189,6 +208,10 @@ func TestAnOpenRedriveContinuesAsItWasBegun(t *testing.T) {
 		d.opts.Version, d.opts.CommitEvery, d.fails = "2", 10*time.Millisecond, nil
 		_, err := suspendSoon(t, d, 15*time.Millisecond)
 		require.ErrorIs(t, err, dmap.ErrSuspended)
+		open := requireOnce(t, d.bucket)
+		require.Equal(t, results.Open, open.Status)
+		require.Equal(t, 1, open.Redrive)
+		require.Positive(t, open.Stats.Pending)
 
 		d.opts.Version = "3"
 		_, err = d.run(t.Context())
@@ -385,4 +408,59 @@ func TestTheJournalDoesNotGrowWithRedrives(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 80, stats.Redrives)
 	require.Len(t, listed(t, d.bucket)["SUCCEEDED"], 100)
+}
+
+// sink.End ends an open redrive, before anything of it counts and after. The next redrive takes what
+// was left.
+func TestAnOpenRedriveIsEndedWithoutItsSource(t *testing.T) {
+	for _, limit := range []int64{0, 7} {
+		for _, counts := range []bool{false, true} {
+			t.Run(fmt.Sprintf("limit %d, counts %v", limit, counts), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					d := newDaily(t, 100)
+					inner := d.bucket
+					d.opts.MaxConcurrency, d.opts.Tolerance = 1, dmap.Tolerance{Count: 20}
+					d.endFailed(t)
+					before := listed(t, inner)
+					d.opts.Tolerance, d.opts.CommitEvery, d.fails = dmap.Tolerance{}, 10*time.Millisecond, nil
+					d.opts.Redrive.Limit = limit
+					if counts {
+						_, err := suspendSoon(t, d, 35*time.Millisecond)
+						require.ErrorIs(t, err, dmap.ErrSuspended)
+					} else {
+						faults := dmaptest.NewFaultBucket(t, inner)
+						faults.Inject(dmaptest.Fault{Op: dmaptest.OpCreate, Key: "commits/", Sticky: true})
+						d.bucket = faults.Bucket
+						_, err := d.run(t.Context())
+						require.ErrorIs(t, err, dmaptest.ErrInjected)
+						require.Empty(t, d.infos)
+						d.bucket = inner
+					}
+					done := requireOnce(t, inner)
+					require.Equal(t, results.Open, done.Status)
+					require.NoError(t, sink.End(t.Context(), inner, "out", "r"))
+					r := requireOnce(t, inner)
+					require.Equal(t, results.Canceled, r.Status)
+					require.Equal(t, 1, r.Redrive)
+					require.Equal(t, done.Stats.Succeeded, r.Stats.Succeeded)
+					all := listed(t, inner)
+					require.Len(t, all["PENDING"], int(r.Stats.Pending))
+					if counts {
+						require.Greater(t, len(all["SUCCEEDED"]), len(before["SUCCEEDED"]))
+						require.NotEmpty(t, all["PENDING"])
+					} else {
+						require.Equal(t, before, all)
+					}
+					_, err := results.Clean(t.Context(), inner, "out", "r")
+					require.NoError(t, err)
+					d.opts.Redrive = dmap.Redrive{Max: 3, Canceled: true}
+					stats, err := d.run(t.Context())
+					require.NoError(t, err)
+					require.EqualValues(t, 100, stats.Succeeded)
+					require.EqualValues(t, 100, stats.Read)
+					require.Len(t, listed(t, inner)["SUCCEEDED"], 100)
+				})
+			})
+		}
+	}
 }

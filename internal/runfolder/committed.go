@@ -12,8 +12,8 @@ func CommittedParts(folder string, commits []CommitRecord) (all BucketState, err
 				if json.Unmarshal(text, &state) != nil {
 					continue // that of another sink
 				}
-				all.Failed = append(all.Failed, partsWithin(folder, state.Failed)...)
-				all.Succeeded = append(all.Succeeded, partsWithin(folder, state.Succeeded)...)
+				state.Failed, state.Succeeded = partsWithin(folder, state.Failed), partsWithin(folder, state.Succeeded)
+				all.Add(state)
 			}
 		}
 	}

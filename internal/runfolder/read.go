@@ -62,6 +62,15 @@ func LoadManifest(ctx context.Context, bucket *blob.Bucket, folder, runID string
 	return loadManifest(ctx, bucket, folder, runID, n)
 }
 
+// HasManifest reports whether the folder has manifest n.
+func HasManifest(ctx context.Context, bucket *blob.Bucket, folder string, n int) (bool, error) {
+	there, err := publish.Exists(ctx, bucket, folder+ManifestName(n))
+	if err != nil {
+		return false, fmt.Errorf("manifest %q: %w", folder+ManifestName(n), err)
+	}
+	return there, nil
+}
+
 // LoadManifests reads all manifests of the run, from number 0 on.
 func LoadManifests(ctx context.Context, bucket *blob.Bucket, folder, runID string) ([]*Manifest, error) {
 	var all []*Manifest

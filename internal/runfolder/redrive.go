@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"gocloud.dev/blob"
-	"gocloud.dev/gcerrors"
 
 	"github.com/go-dmap/dmap/internal/publish"
+	"github.com/go-dmap/dmap/internal/transient"
 )
 
 // RedriveFile is redrive-<n>.json: what redrive n takes up. It is written after all that it names
@@ -114,7 +114,7 @@ func (f *RedriveFile) check(folder string) error {
 func LoadRedrive(ctx context.Context, bucket *blob.Bucket, folder, runID string, n int) (*RedriveFile, error) {
 	key := folder + RedriveName(n)
 	content, err := publish.Read(ctx, bucket, key, MaxManifest)
-	if gcerrors.Code(err) == gcerrors.NotFound {
+	if transient.Absent(err) {
 		return nil, nil
 	}
 	if err != nil {

@@ -82,8 +82,8 @@ func validParts(ctx context.Context, bucket *blob.Bucket, folder, runID string, 
 	return valid, addRedrive(ctx, bucket, folder, runID, len(manifests), open, valid)
 }
 
-// addRedrive adds the parts that the newest redrive needs: that which ended with the last of n
-// manifests, or a later one that is open.
+// addRedrive adds the parts that redrives need: an open one, which follows the last of n manifests,
+// and the next one, which takes what the last redrive that counts has left.
 func addRedrive(ctx context.Context, bucket *blob.Bucket, folder, runID string, n int, open bool, valid map[string]bool) error {
 	file, err := runfolder.LoadRedrive(ctx, bucket, folder, runID, n)
 	if err != nil {
@@ -98,20 +98,36 @@ func addRedrive(ctx context.Context, bucket *blob.Bucket, folder, runID string, 
 			return err
 		}
 		maps.Copy(valid, committed)
-	} else if n > 1 {
-		if file, err = runfolder.LoadRedrive(ctx, bucket, folder, runID, n-1); err != nil {
-			return err
-		}
+		addTaken(valid, file)
 	}
-	if file == nil {
+	if file == nil && n == 1 { // it was never redriven
 		return nil
 	}
+	commits, err := runfolder.LoadCommits(ctx, bucket, folder)
+	if err != nil {
+		return err
+	}
+	for _, c := range commits {
+		if c.Redrive == nil {
+			continue
+		}
+		if file, err = runfolder.LoadRedrive(ctx, bucket, folder, runID, c.Redrive.Number); err != nil {
+			return err
+		}
+		if file != nil {
+			addTaken(valid, file)
+		}
+	}
+	return nil
+}
+
+// addTaken adds the parts that a redrive needs.
+func addTaken(valid map[string]bool, file *runfolder.RedriveFile) {
 	addParts(valid, file.Taken)
 	addParts(valid, file.NotTaken)
 	for _, w := range file.Waiting {
 		valid[w.Part.Key] = true
 	}
-	return nil
 }
 
 func addParts(keys map[string]bool, parts []runfolder.Part) {

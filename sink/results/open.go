@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"gocloud.dev/blob"
 
+	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/runfolder"
 	"github.com/go-dmap/dmap/internal/runfolder/convert"
 )
@@ -36,39 +38,66 @@ func Load(ctx context.Context, bucket *blob.Bucket, prefix, runID string) (*Run,
 }
 
 func load(ctx context.Context, bucket *blob.Bucket, folder, runID string) (*Run, error) {
+	for {
+		r, moved, err := look(ctx, bucket, folder, runID)
+		if err != nil || !moved {
+			return r, err
+		}
+	}
+}
+
+// look reads the state of a run. moved says that the run, or a redrive, has ended meanwhile: then
+// its new manifest says more.
+func look(ctx context.Context, bucket *blob.Bucket, folder, runID string) (r *Run, moved bool, err error) {
 	m, err := runfolder.LoadManifest(ctx, bucket, folder, runID)
+	if err != nil && !errors.Is(err, runfolder.ErrNoManifest) {
+		return nil, false, err
+	}
+	absent, n := err, 0
 	if err == nil {
-		return ended(m), nil
+		n = m.Redrive + 1
+		again, err := runfolder.LoadRedrive(ctx, bucket, folder, runID, n)
+		if err != nil || again == nil {
+			return ended(m), false, err
+		}
 	}
-	if !errors.Is(err, runfolder.ErrNoManifest) {
-		return nil, err
-	}
-	absent := err
 	file, err := runfolder.LoadRunFile(ctx, bucket, folder, runID)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, false, err
+	case file == nil && m == nil:
+		return nil, false, fmt.Errorf("%w: %w", ErrNoRun, absent)
 	case file == nil:
-		return nil, fmt.Errorf("%w: %w", ErrNoRun, absent)
+		return nil, false, fmt.Errorf("%q is missing, redrive %d needs it", folder+runfolder.RunFileName, n)
 	case !file.Journal:
-		return nil, fmt.Errorf("an Express run: %w", absent)
+		return nil, false, fmt.Errorf("an Express run: %w", absent)
 	}
 	commits, err := runfolder.LoadCommits(ctx, bucket, folder)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	// The run may have ended since the first look: then its manifest says more.
-	if m, err = runfolder.LoadManifest(ctx, bucket, folder, runID); err == nil {
-		return ended(m), nil
+	there, err := runfolder.HasManifest(ctx, bucket, folder, n)
+	if err != nil || there {
+		return nil, there, err
 	}
-	if !errors.Is(err, runfolder.ErrNoManifest) {
-		return nil, err
-	}
-	return open(folder, file, commits)
+	r, err = open(folder, file, commits, m)
+	return r, false, err
 }
 
-// open is a run without a manifest, by its commits.
-func open(folder string, file *runfolder.RunFile, commits []runfolder.CommitRecord) (*Run, error) {
+// open is a run that is open, by its commits. before is the end that a redrive continues, nil if the
+// run is not redriven.
+func open(folder string, file *runfolder.RunFile, commits []runfolder.CommitRecord, before *runfolder.Manifest) (*Run, error) {
+	begun := 0 // the latest redrive that counts
+	for _, c := range commits {
+		if c.Redrive != nil {
+			begun = c.Redrive.Number
+		}
+	}
+	if before != nil && begun <= before.Redrive { // it has begun, and nothing of it counts yet
+		r := ended(before)
+		r.Status, r.Stats.State, r.Stats.Reason, r.Stopped = Open, dmap.StateOpen, "", time.Time{}
+		return r, nil
+	}
 	state, err := runfolder.CommittedParts(folder, commits)
 	if err != nil {
 		return nil, err
@@ -78,6 +107,7 @@ func open(folder string, file *runfolder.RunFile, commits []runfolder.CommitReco
 		Library: file.Library, Writer: file.Writer, Stats: convert.CommittedStats(file, commits),
 		SucceededParts: partsOf(state.Succeeded), FailedParts: partsOf(state.Failed),
 	}
+	r.Redrive, r.Stats.Redrives = begun, begun
 	if n := len(commits); n > 0 {
 		last := commits[n-1]
 		r.Commits = last.Number + 1

@@ -72,14 +72,16 @@ func EndedStats(m *runfolder.Manifest) dmap.Stats {
 	return s
 }
 
-// CommittedStats are the counts of an open run, by its commits. Items that were read and not settled
-// are not among them: the next process reads them again.
+// CommittedStats are the counts of an open run, by its commits. Items that were read and never
+// settled are not among them: the next process reads them again. Items that a redrive took are
+// pending.
 func CommittedStats(file *runfolder.RunFile, commits []runfolder.CommitRecord) dmap.Stats {
 	s := dmap.Stats{RunID: file.RunID, State: dmap.StateOpen, Started: file.Started}
 	for _, c := range commits {
 		s.Read += c.Counts.Read
 		s.Succeeded += c.Counts.Succeeded
-		s.Failed += c.Counts.Failed
+		s.Failed += c.Counts.Failed - c.Counts.Redriven
+		s.Pending += c.Counts.Redriven - c.Counts.Again
 		s.Skipped += c.Counts.Skipped
 		s.Calls += c.Counts.Calls
 		s.Retries += c.Counts.Retries
