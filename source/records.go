@@ -126,24 +126,28 @@ func (r *records[T]) pin(ctx context.Context) (Object, error) {
 	if r.invalid != nil || r.listed {
 		return r.object, r.invalid
 	}
-	if stall := r.object.from.stall; stall > 0 {
+	return pinObject(ctx, r.object)
+}
+
+// pinObject returns o with its present size, time and ETag.
+func pinObject(ctx context.Context, o Object) (Object, error) {
+	if stall := o.from.stall; stall > 0 {
 		limited, cancel := context.WithTimeoutCause(ctx, stall, ErrStalled)
 		defer cancel()
 		ctx = limited
 	}
-	attributes, err := r.object.from.bucket.Attributes(ctx, r.object.Key)
+	attributes, err := o.from.bucket.Attributes(ctx, o.Key)
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
 	if gcerrors.Code(err) == gcerrors.NotFound {
-		return Object{}, &goneError{r.object.Key, err}
+		return Object{}, &goneError{o.Key, err}
 	}
 	if err != nil {
-		return Object{}, fmt.Errorf("object %q: %w", r.object.Key, err)
+		return Object{}, fmt.Errorf("object %q: %w", o.Key, err)
 	}
-	pinned := r.object
-	pinned.Size, pinned.ModTime, pinned.ETag = attributes.Size, attributes.ModTime, attributes.ETag
-	return pinned, nil
+	o.Size, o.ModTime, o.ETag = attributes.Size, attributes.ModTime, attributes.ETag
+	return o, nil
 }
 
 func (r *records[T]) Items(ctx context.Context) iter.Seq2[dmap.Item[T], error] {
@@ -154,6 +158,10 @@ func (r *records[T]) Items(ctx context.Context) iter.Seq2[dmap.Item[T], error] {
 // Flatten reads many objects at once.
 func (r *records[T]) readSplit(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[T], error] {
 	return func(yield func(dmap.Item[T], error) bool) {
+		if s.ID != "" && s.ID != r.object.Key || s.Object != "" && s.Object != r.object.Key {
+			yield(dmap.Item[T]{}, invalid(r, unknownSplit(s)))
+			return
+		}
 		object, err := r.version(ctx, s.Version)
 		if err != nil {
 			yield(dmap.Item[T]{}, err)
