@@ -52,7 +52,10 @@ func (b *batcher[T, R]) addAgain(item *Item[T], from *origin) bool {
 		b.cur.origins = append(b.cur.origins, *from)
 	}
 	b.cur.bytes += item.Size
-	b.at, b.end = item.Next, endOf(b.prefix)
+	b.at = item.Next
+	if b.prefix != nil {
+		b.end = endOf(b.prefix)
+	}
 	b.cur.skippedBefore(b.skips)
 	b.skips = 0
 	if b.close.Full(len(b.cur.items), b.cur.bytes) {
@@ -69,7 +72,10 @@ func (b *batcher[T, R]) skip(item *Item[T]) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.skips++
-	b.at, b.end = item.Next, endOf(b.prefix)
+	b.at = item.Next
+	if b.prefix != nil {
+		b.end = endOf(b.prefix)
+	}
 }
 
 // flush enqueues the last chunk and stops the timer. It returns false when the run stops.

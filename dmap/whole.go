@@ -27,7 +27,9 @@ func (w whole[T]) read(ctx context.Context, s Split) iter.Seq2[Item[T], error] {
 				item.Index = n
 				n++
 				item.Next = Cursor{Offset: n}
-				err = identity.add(item)
+				if identity.prefix != nil {
+					err = identity.add(item)
+				}
 				if err == nil && n <= s.From.Offset {
 					continue
 				}
@@ -80,10 +82,8 @@ func (w whole[T]) identity(p *fingerprint.Prefix) identity[T] {
 	}}
 }
 
+// add adds an item to the prefix, which is not nil.
 func (i *identity[T]) add(item Item[T]) error {
-	if i.prefix == nil {
-		return nil
-	}
 	*i.item = item
 	h, err := i.of(0, i.item)
 	if err != nil {

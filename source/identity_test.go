@@ -277,3 +277,28 @@ func TestObjectsInASliceAreComparedAsTheyWereListed(t *testing.T) {
 	_, err = process(t, bucket, keys(again), 0, 1)
 	require.NoError(t, err)
 }
+
+// A redrive reads items again by the split, Version and cursor of their records.
+func TestASplitOfASliceIsReadOnlyInTheVersionThatWasStored(t *testing.T) {
+	p := plan(source.Transform(source.Slice([]string{"a", "b", "c"}), upper))
+	split := splitsOf(t, source.Slice([]string{"a", "b", "c"}))[0]
+	var err error
+	split.Version, err = p.Version(t.Context(), split)
+	require.NoError(t, err)
+	split.From = dmap.Cursor{Offset: 1}
+	var got []string
+	for item, err := range p.Read(t.Context(), split) {
+		require.NoError(t, err)
+		got = append(got, item.Value)
+	}
+	require.Equal(t, []string{"B", "C"}, got)
+	for item, err := range plan(source.Slice([]string{"b", "a", "c"})).Read(t.Context(), split) {
+		require.ErrorIs(t, err, source.ErrChanged)
+		require.Zero(t, item)
+	}
+	for _, id := range []string{"", "item1", "item10000", "item-0", "other0"} {
+		for _, err := range p.Read(t.Context(), dmap.Split{ID: id}) {
+			require.ErrorContains(t, err, "it has no split")
+		}
+	}
+}
