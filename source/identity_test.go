@@ -84,6 +84,7 @@ func process[T any](t *testing.T, bucket *blob.Bucket, src dmap.Source[T], calls
 		mu.Unlock()
 		switch {
 		case calls > 0 && n == calls:
+			<-time.After(20 * time.Millisecond) // the source may have ended
 			suspend(dmap.ErrSuspended)
 		case calls > 0 && n > 1 && n < 5 && concurrency > 1: // these leave gaps
 			select {
@@ -177,7 +178,8 @@ func TestASequenceOfAnotherLengthIsRefused(t *testing.T) {
 			require.ErrorIs(t, err, dmap.ErrSpecChanged)
 
 			bucket = memory(t, nil)
-			_, err = process(t, bucket, of(names(20)), 10, 30) // all are read; three are not settled
+			all := len(values(read(t, of(names(20)))))
+			_, err = process(t, bucket, of(names(20)), all, 30) // all are read; three are not settled
 			require.ErrorIs(t, err, dmap.ErrSuspended)
 			called, err := process(t, bucket, of(names(25)), 0, 1)
 			require.ErrorIs(t, err, dmap.ErrSpecChanged)
