@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/go-dmap/dmap/batch"
+	"github.com/go-dmap/dmap/internal/fingerprint"
 )
 
 // batcher gathers the items of one split into chunks and enqueues them. The reader of the split
@@ -12,6 +13,7 @@ import (
 // may yield nothing for hours.
 type batcher[T, R any] struct {
 	split   *Split
+	prefix  *fingerprint.Prefix // that the source updates before it yields an item; nil: the run is not durable
 	limits  func() batch.Limits // of the next chunk
 	fresh   func(split *Split, items int) *chunk[T, R]
 	enqueue func(c *chunk[T, R], wait bool) bool // false: no space now or, with wait, the run stops
@@ -21,6 +23,7 @@ type batcher[T, R any] struct {
 	cur   *chunk[T, R]
 	from  Cursor       // where cur starts: the end of the chunk before it
 	at    Cursor       // after the last item, skipped or not
+	end   prefixEnd    // at the same position
 	skips int64        // items skipped since the last item that was not
 	close batch.Limits // of cur
 	due   time.Time    // when cur has waited long enough
@@ -51,6 +54,9 @@ func (b *batcher[T, R]) addAgain(item *Item[T], from *origin) bool {
 	}
 	b.cur.bytes += item.Size
 	b.at = item.Next
+	if b.prefix != nil {
+		b.end = endOf(b.prefix)
+	}
 	b.cur.skippedBefore(b.skips)
 	b.skips = 0
 	if b.close.Full(len(b.cur.items), b.cur.bytes) {
@@ -68,6 +74,9 @@ func (b *batcher[T, R]) skip(item *Item[T]) {
 	defer b.mu.Unlock()
 	b.skips++
 	b.at = item.Next
+	if b.prefix != nil {
+		b.end = endOf(b.prefix)
+	}
 }
 
 // gap ends the current chunk and continues after the cursor to. It returns the tail before the gap,
@@ -99,7 +108,15 @@ func (b *batcher[T, R]) flush() bool {
 func (b *batcher[T, R]) tail(end Cursor) *chunk[T, R] {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return &chunk[T, R]{split: b.split, from: b.from, to: end, skips: b.skips}
+	return &chunk[T, R]{split: b.split, from: b.from, to: end, end: b.tailEnd(), skips: b.skips}
+}
+
+// tailEnd is the end of a split that has been read to its end, also of an empty one.
+func (b *batcher[T, R]) tailEnd() prefixEnd {
+	if b.at == b.split.From {
+		return endOf(b.prefix)
+	}
+	return b.end
 }
 
 // take removes the current chunk, if any; mu is held.
@@ -118,7 +135,7 @@ func (b *batcher[T, R]) take() *chunk[T, R] {
 
 // setEnds sets from and to of c; mu is held.
 func (b *batcher[T, R]) setEnds(c *chunk[T, R]) {
-	c.from, c.to = b.from, c.items[len(c.items)-1].Next
+	c.from, c.to, c.end = b.from, c.items[len(c.items)-1].Next, b.end
 	b.from = c.to
 }
 

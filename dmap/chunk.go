@@ -20,11 +20,12 @@ type chunk[T, R any] struct {
 	split   *Split
 	items   []Item[T]
 	bytes   int64
-	from    Cursor   // the chunk settles the items after from
-	to      Cursor   // up to and including the item whose Next is to
-	starts  []Cursor // of each item, in a chunk of items that moved; nil: where the item before it ends
-	before  []int64  // items that the source skipped right before each item; nil: none
-	skips   int64    // the same for a chunk without items, at the end of a split
+	from    Cursor    // the chunk settles the items after from
+	to      Cursor    // up to and including the item whose Next is to
+	end     prefixEnd // at to, in a sequence
+	starts  []Cursor  // of each item, in a chunk of items that moved; nil: where the item before it ends
+	before  []int64   // items that the source skipped right before each item; nil: none
+	skips   int64     // the same for a chunk without items, at the end of a split
 	calls   int64
 	retries int64
 	entries []entry[R]

@@ -48,6 +48,9 @@ func (d *delivery[T, R]) settle(c *chunk[T, R], rejections int64) {
 	counts.Succeeded -= rejections
 	counts.Failed += rejections
 	d.durable.delivered(c.intervals(), counts)
+	if p, ok := c.prefix(); ok {
+		d.durable.readPrefix(p)
+	}
 }
 
 // write sends the results of c to the sinks and counts the successes that a sink rejected.

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-dmap/dmap/internal/fingerprint"
 	"github.com/go-dmap/dmap/internal/journal"
 )
 
@@ -52,9 +53,10 @@ type durable struct {
 	committed  func(number int64, n journal.Counts)
 	quarantine *quarantine // nil: no caution is needed
 
-	settledBefore journal.IntervalSet // by earlier processes
-	takenBefore   int64               // items that they took, for MaxItems
-	elapsedBefore time.Duration       // the time that they took
+	settledBefore  journal.IntervalSet         // by earlier processes
+	prefixesBefore map[string]fingerprint.Mark // of sequences, by split
+	takenBefore    int64                       // items that they took, for MaxItems
+	elapsedBefore  time.Duration               // the time that they took
 
 	barrier barrier
 	writing sync.Mutex // held around each record; guards number and broken
@@ -65,6 +67,7 @@ type durable struct {
 	settled   journal.Buffer
 	counts    journal.Counts // of settled
 	barrierAt time.Duration  // since the start of this process
+	prefixes  journal.Prefixes
 }
 
 // on reports whether the run has a journal.
@@ -73,6 +76,7 @@ func (d *durable) on() bool { return d.log != nil }
 // resume sets the run up to continue after p. It appends a record first: a process that still runs
 // is fenced by it.
 func (d *durable) resume(ctx context.Context, p *journal.Progress, poisonAfter int) error {
+	d.prefixes, d.prefixesBefore = p.Prefixes.Clone(), p.Prefixes.Marks()
 	clean := p.Clean
 	record := journal.Commit{Number: p.Number, Begins: true}
 	if again := p.Redrive; again != nil && again.Begins != nil {
@@ -98,6 +102,14 @@ func (d *durable) delivered(intervals []journal.Interval, counts journal.Counts)
 	defer d.mu.Unlock()
 	d.settled.Add(intervals...)
 	d.counts.Add(counts)
+}
+
+// readPrefix registers a prefix of a sequence whose end is settled. The caller is inside the
+// barrier.
+func (d *durable) readPrefix(p journal.Prefix) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.prefixes.Extend(p)
 }
 
 // run commits one window after the other until drained is closed.
@@ -213,7 +225,7 @@ func (d *durable) closeWindow() (record journal.Commit, any bool) {
 		if any = !d.settled.Empty(); !any {
 			return
 		}
-		record = journal.Commit{Settled: d.settled.Take(), Counts: d.counts}
+		record = journal.Commit{Settled: d.settled.Take(), Counts: d.counts, Prefixes: d.prefixes.All()}
 		now := d.clock.now()
 		record.Counts.Elapsed, d.barrierAt = now-d.barrierAt, now
 		d.counts = journal.Counts{}

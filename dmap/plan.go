@@ -33,6 +33,11 @@ type Plan[T any] struct {
 	// values. Read may yield items after s.To: the engine stops there. An error ends the run, except
 	// ErrNoObjects, and a *BrokenObjectError, which leaves the rest of s unread.
 	Read func(ctx context.Context, s Split) iter.Seq2[Item[T], error]
+	// Version returns the Version of a split that Splits leaves without one because it takes time to
+	// compute, such as a hash of the values of a slice. The engine calls it in durable runs, for
+	// each split in order, before the split is read; the splits of a run that resumes must have the
+	// Versions that they had before. An error ends the run.
+	Version func(ctx context.Context, s Split) (string, error)
 	// Fill sets items to the first items that Read would yield for s, without their Index, and
 	// returns their number, which is less than len(items) only at the end of s. It does not block;
 	// it is for items that lie in memory or are computed. The engine passes zeroed items and calls

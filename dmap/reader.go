@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/go-dmap/dmap/internal/fingerprint"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/ownresults"
 )
@@ -142,7 +143,7 @@ func (r *reader[T, R]) planSplits(ctx context.Context) error {
 			}
 			break
 		}
-		if changed, err := r.checkVersion(s); err != nil {
+		if changed, err := r.identify(ctx, &s); err != nil {
 			return err
 		} else if changed {
 			r.planned(s)
@@ -175,21 +176,6 @@ func (r *reader[T, R]) pieces(ctx context.Context) iter.Seq2[Split, error] {
 		end, ok := settled.Prefix(id)
 		return Cursor(end), ok
 	})
-}
-
-// checkVersion refuses a split whose settled items are of another version of its object. If the
-// object is one of many, changed says that only the rest of this object is not read.
-func (r *reader[T, R]) checkVersion(s Split) (changed bool, err error) {
-	before := r.durable.settledBefore.Version(s.ID)
-	if before == "" || s.Version == "" || before == s.Version {
-		return false, nil
-	}
-	if s.Object != "" && r.plan.Whole == (Split{}) {
-		r.leaveChanged(s, before)
-		return true, nil
-	}
-	field := fmt.Sprintf("version of %q: %s, begun with %s", s.ID, s.Version, before)
-	return false, r.fault(s, &SpecError{RunID: r.runID, Fields: []string{field}})
 }
 
 func (r *reader[T, R]) planned(s Split) {
@@ -269,6 +255,7 @@ func (r *reader[T, R]) readItems(ctx context.Context, p *piece, read func(contex
 	if r.divider != nil {
 		ctx = context.WithValue(ctx, pieceKey{}, p)
 	}
+	ctx, b.prefix = r.followPrefix(ctx, s.ID)
 	for item, err := range read(ctx, s) {
 		if err == nil && r.durable.on() {
 			err = checkCursor(&s, b.at, &item)
@@ -349,6 +336,9 @@ func (r *reader[T, R]) leave(s Split) {
 func (r *reader[T, R]) fault(s Split, err error) error {
 	if r.stopper.read.ctx.Err() != nil {
 		return errStopped // most likely the error is that of the context
+	}
+	if differs := (*fingerprint.Difference)(nil); errors.As(err, &differs) {
+		err = &SpecError{RunID: r.runID, Fields: []string{fmt.Sprintf("items of %q: %v", s.ID, differs)}}
 	}
 	return &SourceError{Source: r.name, Split: s, Err: err}
 }

@@ -38,7 +38,7 @@ func (p *recycler[T, R]) done(c *chunk[T, R]) {
 	c.split, c.run, c.before = nil, nil, nil
 	c.origins = nil
 	c.bytes, c.skips = 0, 0
-	c.from, c.to = Cursor{}, Cursor{}
+	c.from, c.to, c.end = Cursor{}, Cursor{}, prefixEnd{}
 	c.calls, c.retries = 0, 0
 	p.chunks.Put(c)
 }

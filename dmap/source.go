@@ -27,6 +27,10 @@ var ErrNoObjects = errors.New("no objects")
 // context is canceled, a sequence that is not complete ends with an error that matches the
 // context's cause.
 //
+// In a durable run, a source without a Plan must yield values that can be compared between
+// processes: all that they hold and point to counts, except for fields with the tag `dmap:"-"`. A
+// run does not resume with other items, or with the same items in another order.
+//
 // A Source that is also a fmt.Stringer is named by it in errors and run records: kind and location,
 // no credentials. A Source that is also a [Planner] is read by several goroutines at once, and
 // resumes in the middle.
@@ -72,29 +76,3 @@ type Item[T any] struct {
 
 // ID names the item in its source: "data/a.json" for an object, "orders.csv@1024" for a record.
 func (i Item[T]) ID() string { return itemID(i.Key, i.Offset) }
-
-// whole reads a source without a Plan as one split.
-type whole[T any] struct{ Source[T] }
-
-func (w whole[T]) splits(context.Context) iter.Seq2[Split, error] {
-	return func(yield func(Split, error) bool) { yield(Split{ID: "all"}, nil) }
-}
-
-func (w whole[T]) read(ctx context.Context, s Split) iter.Seq2[Item[T], error] {
-	return func(yield func(Item[T], error) bool) {
-		var n int64
-		for item, err := range w.Items(ctx) {
-			if err == nil {
-				item.Index = n
-				n++
-				item.Next = Cursor{Offset: n}
-				if n <= s.From.Offset {
-					continue
-				}
-			}
-			if !yield(item, err) || err != nil {
-				return
-			}
-		}
-	}
-}

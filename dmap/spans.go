@@ -52,6 +52,7 @@ func (r *reader[T, R]) readSpan(ctx context.Context, parts []Split) error {
 	}()
 	whole := parts[0]
 	whole.To = parts[len(parts)-1].To
+	ctx, _ = r.followPrefix(ctx, whole.ID)
 	next, stop := iter.Pull2(r.plan.Read(ctx, whole))
 	defer stop()
 	shared := sharedReading[T]{next: next}

@@ -362,7 +362,9 @@ func TestAResumeReadsGapsThatAreNearEachOtherTogether(t *testing.T) {
 			require.Len(t, counted, n-n/3)
 			slices.Sort(counted)
 			require.Len(t, slices.Compact(counted), n-n/3)
-			require.LessOrEqual(t, yielded.Load(), int64(n))
+			// One reading compares the settled prefix before any item of it is called; another yields
+			// the items of all gaps.
+			require.LessOrEqual(t, yielded.Load(), int64(2*n))
 		})
 	}
 }

@@ -37,7 +37,7 @@ func (s journalState) compacted(c journal.Commit) (record runfolder.CommitRecord
 	record = runfolder.CommitRecord{
 		From: from, Number: c.Number, Settled: convert.Each(p.Settled, storedInterval),
 		Counts: storedCounts(p.Counts), States: p.States, Clean: p.Clean, Stop: single.Stop,
-		Redrive: (*runfolder.Begun)(p.Begun),
+		Redrive: (*runfolder.Begun)(p.Begun), Prefixes: convert.Each(p.Prefixes.All(), storedPrefix),
 	}
 	if b := p.Begun; b != nil { // the parts that redrives dropped need no longer be named
 		if state, err := runfolder.DecodeStates(p.States[b.Sink]); err == nil {
@@ -61,6 +61,7 @@ func segmentOf(c journal.Commit) runfolder.CommitRecord {
 	r := runfolder.CommitRecord{
 		From: c.Number, Number: c.Number, Settled: convert.Each(c.Settled, storedInterval),
 		Counts: storedCounts(c.Counts), Clean: c.Clean, Redrive: (*runfolder.Begun)(c.Redrive),
+		Prefixes: convert.Each(c.Prefixes, storedPrefix),
 	}
 	if c.Stop != nil {
 		r.Stop = &runfolder.Stop{Reason: clip(c.Stop.Reason, maxClass), Error: clip(c.Stop.Error, maxErrorText)}
@@ -90,7 +91,8 @@ func (s journalState) progress() (p journal.Progress) {
 		}
 		commits = append(commits, journal.Commit{
 			Number: r.Number, Settled: convert.Each(r.Settled, interval), Counts: counts(r.Counts),
-			Redrive: (*journal.Begun)(r.Redrive),
+			Redrive:  (*journal.Begun)(r.Redrive),
+			Prefixes: convert.Each(r.Prefixes, prefix),
 		})
 		commits = append(commits, convert.Each(r.Steps, step)...)
 		for sink, states := range r.States {
@@ -149,4 +151,12 @@ func storedInterval(v journal.Interval) runfolder.Interval {
 		Split: v.Split, Version: v.Version,
 		From: runfolder.Cursor{Key: v.From.Key, Offset: v.From.Offset}, To: runfolder.Cursor{Key: v.To.Key, Offset: v.To.Offset},
 	}
+}
+
+func prefix(p runfolder.Prefix) journal.Prefix {
+	return journal.Prefix{Split: p.Split, Items: p.Items, Hash: p.Hash, Ended: p.Ended}
+}
+
+func storedPrefix(p journal.Prefix) runfolder.Prefix {
+	return runfolder.Prefix{Split: p.Split, Items: p.Items, Hash: p.Hash, Ended: p.Ended}
 }

@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -179,7 +180,24 @@ func (e *encoder) appendKeptInput(dst []byte, info *dmap.Info, input any, err er
 		}
 		return dst
 	}
-	return e.appendInput(dst, input)
+	start := len(dst)
+	dst = e.appendInput(dst, input)
+	if text, ok := bytes.CutPrefix(dst[start:], []byte(runfolder.InputField)); ok {
+		if err := exact(text, input); err != nil {
+			dst = runfolder.AppendInputError(dst, errorText(err)) // the input remains, for people
+		}
+	}
+	return dst
+}
+
+// exact is checkExact; a panic of the value's methods is an error.
+func exact(text []byte, input any) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = errInexact
+		}
+	}()
+	return checkExact(text, input)
 }
 
 // appendInput appends the item's value, or why it could not be written.

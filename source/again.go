@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"gocloud.dev/blob"
-	"gocloud.dev/gcerrors"
 
 	"github.com/go-dmap/dmap/dmap"
 )
@@ -21,44 +20,19 @@ func everywhere(dmap.Split) bool { return true }
 func (r *records[T]) seeks(dmap.Split) bool { return !compressedName(r.object.Key) }
 
 // find returns an object as it is now.
-func (o *objects) find(ctx context.Context, s dmap.Split) (item dmap.Item[Object], err error) {
+func (o *objects) find(ctx context.Context, s dmap.Split) (dmap.Item[Object], error) {
 	key := s.To.Key
-	if stall := o.stall; stall > 0 {
-		limited, cancel := context.WithTimeoutCause(ctx, stall, ErrStalled)
-		defer cancel()
-		ctx = limited
+	now, err := o.object(&blob.ListObject{Key: key}).now(ctx)
+	if err != nil {
+		return dmap.Item[Object]{}, err
 	}
-	now, err := o.bucket.Attributes(ctx, key)
-	switch {
-	case gcerrors.Code(err) == gcerrors.NotFound:
-		return item, &goneError{key, err}
-	case err != nil && ctx.Err() != nil:
-		return item, fmt.Errorf("object %q: %w", key, context.Cause(ctx))
-	case err != nil:
-		return item, fmt.Errorf("object %q: %w", key, err)
+	if o.options.Store.ETag == nil {
+		now.ETag = ""
 	}
-	item = dmap.Item[Object]{
-		Key: key, Offset: dmap.WholeObject, Size: now.Size, Next: s.To,
-		Value: o.object(&blob.ListObject{Key: key, ModTime: now.ModTime, Size: now.Size, MD5: now.MD5}),
-	}
-	if o.options.Store.ETag != nil {
-		item.Value.ETag = now.ETag
-	}
+	item := dmap.Item[Object]{Key: key, Offset: dmap.WholeObject, Size: now.Size, Next: s.To, Value: now}
 	item.Err = guard(func() error { return o.skip(item.Value) })
 	return item, nil
 }
-
-// goneError says that an object does not exist any more.
-type goneError struct {
-	key string
-	err error
-}
-
-func (e *goneError) Error() string { return fmt.Sprintf("object %q does not exist: %v", e.key, e.err) }
-func (e *goneError) Unwrap() error { return e.err }
-
-// Class returns "gone".
-func (e *goneError) Class() string { return "gone" }
 
 // find asks the part that s belongs to.
 func (c *concat[T]) find(ctx context.Context, s dmap.Split) (item dmap.Item[T], err error) {

@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"strconv"
 	"strings"
@@ -36,6 +37,7 @@ func Concat[T any](sources ...dmap.Source[T]) dmap.Source[T] {
 type concat[T any] struct {
 	name  string
 	parts []dmap.Plan[T]
+	local bool          // some part has keys that get a prefix
 	asked atomic.Uint32 // the calls of trySplit, so that each starts with another part
 }
 
@@ -49,6 +51,10 @@ func (c *concat[T]) plan() dmap.Plan[T] {
 	for _, p := range c.parts {
 		fills = fills && p.Fill != nil
 		resumes = resumes || p.Resume != nil
+		c.local = c.local || p.LocalKeys != nil
+		if p.Version != nil {
+			out.Version = c.version
+		}
 		divides = divides || p.TrySplit != nil
 		finds = finds || p.Find != nil
 		out.Readers = max(out.Readers, p.Readers)
@@ -109,6 +115,14 @@ func (c *concat[T]) each(plan func(i int, p dmap.Plan[T]) iter.Seq2[dmap.Split, 
 	}
 }
 
+func (c *concat[T]) version(ctx context.Context, s dmap.Split) (string, error) {
+	i, own, err := c.part(s)
+	if err != nil || c.parts[i].Version == nil {
+		return s.Version, err
+	}
+	return c.parts[i].Version(ctx, own)
+}
+
 func (c *concat[T]) localKeys(s dmap.Split) bool {
 	i, own, err := c.part(s)
 	return err == nil && c.parts[i].LocalKeys != nil && c.parts[i].LocalKeys(own)
@@ -121,7 +135,7 @@ func (c *concat[T]) read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[
 	}
 	p := c.parts[i]
 	if p.LocalKeys == nil || !p.LocalKeys(own) {
-		return p.Read(ctx, own)
+		return c.unambiguous(p.Read(ctx, own))
 	}
 	return func(yield func(dmap.Item[T], error) bool) {
 		keys := prefixed{prefix: prefix(i)}
@@ -134,6 +148,39 @@ func (c *concat[T]) read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[
 			}
 		}
 	}
+}
+
+// unambiguous ends items with an error if one of them has the ID of a numbered item of another part.
+func (c *concat[T]) unambiguous(items iter.Seq2[dmap.Item[T], error]) iter.Seq2[dmap.Item[T], error] {
+	if !c.local {
+		return items
+	}
+	return func(yield func(dmap.Item[T], error) bool) {
+		for item, err := range items {
+			if err == nil && c.isNumbered(item.Key, item.Offset) {
+				err = invalidNamed(c.name, fmt.Errorf("object %q has the ID of a numbered item: give the numbered values keys in a source of their own", item.Key))
+			}
+			if !yield(item, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// isNumbered reports whether a key and offset make the ID of a value of a slice or sequence, which
+// is the "0/item@5" of part 0, or "0/1/item@5" if that is a Concat itself.
+func (c *concat[T]) isNumbered(key string, offset int64) bool {
+	if key == "" || key[0] < '0' || key[0] > '9' {
+		return false
+	}
+	position, rest, _ := strings.Cut(key, "/")
+	i, err := strconv.Atoi(position)
+	if err != nil || i >= len(c.parts) || c.parts[i].LocalKeys == nil || position != strconv.Itoa(i) {
+		return false
+	}
+	rest = rest[strings.LastIndexByte(rest, '/')+1:]
+	number, of := strings.CutPrefix(rest, itemKey+"@")
+	return rest == itemKey && offset != dmap.WholeObject || of && offset == dmap.WholeObject && strings.Trim(number, "0123456789") == ""
 }
 
 func (c *concat[T]) fill(ctx context.Context, s dmap.Split, items []dmap.Item[T]) (int, error) {

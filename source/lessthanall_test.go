@@ -130,8 +130,8 @@ func TestAMissingFolderIsNamed(t *testing.T) {
 	require.ErrorContains(t, err, fmt.Sprintf("%q", dir))
 }
 
-// rows are CSV rows that compress badly, so that a stream cut short still holds many.
-func rows(n int) string {
+// csvRows are CSV rows that compress badly, so that a stream cut short still holds many.
+func csvRows(n int) string {
 	var b strings.Builder
 	b.WriteString("id,text\n")
 	for i := range n {
@@ -143,7 +143,7 @@ func rows(n int) string {
 // Both as the only object of a source and as one of many.
 func TestAnObjectThatBreaksOffIsNotHiddenAndItsRestIsUnread(t *testing.T) {
 	const n = 20_000
-	whole := rows(n)
+	whole := csvRows(n)
 	packed := []byte(gzipped(t, whole))
 	array := "[" + strings.Repeat("{\"N\": 1},\n", 5000)
 	for name, test := range map[string]struct {
@@ -229,7 +229,7 @@ func arrayTextOf(o source.Object) dmap.Source[string] {
 // content before the break.
 func TestTheRestOfAMendedObjectIsRead(t *testing.T) {
 	const n = 20_000
-	whole := rows(n)
+	whole := csvRows(n)
 	packed := []byte(gzipped(t, whole))
 	bucket := memory(t, map[string]string{"k.csv.gz": string(packed[:len(packed)/2])})
 	src := source.CSV(bucket, "k.csv.gz", source.Strings)

@@ -29,7 +29,7 @@ type Object struct {
 	MD5     string    `json:"md5,omitempty"`  // hexadecimal; empty where the store gives none
 	ETag    string    `json:"etag,omitempty"` // see Store.ETag
 
-	from *origin
+	from *origin `dmap:"-"`
 }
 
 // origin is what the objects of one listing share: how to read them.

@@ -31,7 +31,7 @@ func ownOutcome(line []byte, failed bool) (o outcome, err error) {
 	case r.Attempts == 0 && (failed || r.Class != ""): // its Input is a zero value
 		o.err = &pastError{class: r.Class, text: r.Error}
 	case r.InputError != "":
-		o.err = fmt.Errorf("the record has no input: %s", r.InputError)
+		o.err = fmt.Errorf("the record has no input that can be used: %s", r.InputError)
 	case r.Input == nil:
 		o.err = errNoInput
 	}

@@ -38,7 +38,14 @@ type recordFinder interface {
 // open starts reading p at a cursor.
 func (r *redrive[T]) open(ctx context.Context, p part, cursor int64) (*partReader, error) {
 	at := cursor >> batchBits
-	in, err := Object{Key: p.Key, Size: p.Size, from: r.parts}.open(ctx, at)
+	object := Object{Key: p.Key, Size: p.Size, from: r.parts}
+	if p.own {
+		var err error
+		if object, err = r.checked(ctx, p); err != nil {
+			return nil, err
+		}
+	}
+	in, err := object.open(ctx, at)
 	if err != nil {
 		return nil, err
 	}

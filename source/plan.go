@@ -90,9 +90,6 @@ func plansOf[T any](sources ...dmap.Source[T]) ([]dmap.Plan[T], error) {
 	return plans, errors.Join(errs...)
 }
 
-// withoutPlan hides the Plan of a source.
-type withoutPlan[T any] struct{ dmap.Source[T] }
-
 // nameOf returns the name that a source gives itself, or else its type.
 func nameOf(src any) string {
 	if s, ok := src.(fmt.Stringer); ok {

@@ -139,6 +139,10 @@ func (r *records[T]) Items(ctx context.Context) iter.Seq2[dmap.Item[T], error] {
 // Flatten reads many objects at once.
 func (r *records[T]) readSplit(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[T], error] {
 	return func(yield func(dmap.Item[T], error) bool) {
+		if s.ID != "" && s.ID != r.object.Key || s.Object != "" && s.Object != r.object.Key {
+			yield(dmap.Item[T]{}, invalid(r, unknownSplit(s)))
+			return
+		}
 		object, err := r.version(ctx, s)
 		if err != nil {
 			yield(dmap.Item[T]{}, err)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"iter"
 	"slices"
+	"sync"
 	"time"
 
 	"gocloud.dev/blob"
@@ -57,8 +58,9 @@ type Outcome struct {
 // run of dmap), written by dmap or by Step Functions.
 //
 // Each part is a split. A record without an input, or whose input is no T, fails as an item, and so
-// does an item that could not be read in that run: its input is unknown. A part that differs from
-// its entry in the manifest ends the source with an error.
+// does an item that could not be read in that run: its input is unknown. A part of dmap is read
+// twice: the first reading compares its SHA-256 with the manifest before any of its records is an
+// item, also when a run resumes. A part that differs ends the source with an error.
 func Failures[T any](bucket *blob.Bucket, manifest string, options ...RedriveOptions) dmap.Source[T] {
 	return newRedrive[T]("failures", bucket, manifest, options)
 }
@@ -77,6 +79,7 @@ type redrive[T any] struct {
 	glob    glob.Glob // nil: every key
 	parts   *origin   // of the records
 	inputs  *origin   // of the objects that the records name; nil: unknown
+	known   sync.Map  // of part to Object: parts that agree with the manifest
 	invalid error
 }
 

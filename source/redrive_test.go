@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"gocloud.dev/blob"
@@ -392,4 +393,94 @@ func childManifest(bucket *blob.Bucket, t *testing.T, files map[string]string) s
 	})
 	require.NoError(t, err)
 	return string(text)
+}
+
+// A part that was overwritten with other content of the same size is found out before its first
+// record, also if reading continues in its middle.
+func TestAReplacedPartIsRefusedBeforeItsFirstRecord(t *testing.T) {
+	for name, from := range map[string]int64{"from its start": 0, "after a suspension": 5} {
+		t.Run(name, func(t *testing.T) {
+			bucket := failedRun(t, "first")
+			m, err := results.Load(t.Context(), bucket, "runs/", "first")
+			require.NoError(t, err)
+			key := m.FailedParts[0].Key
+			run := func(ctx context.Context, suspendAfter int64) (calls int64, err error) {
+				ctx, suspend := context.WithCancelCause(ctx)
+				defer suspend(nil)
+				_, err = dmap.Map(ctx, source.Failures[number](bucket, ownManifest), func(context.Context, number) (number, error) {
+					if calls++; calls == suspendAfter {
+						suspend(dmap.ErrSuspended)
+						<-time.After(50 * time.Millisecond) // until the engine has seen it
+					}
+					return number{}, nil
+				}, dmap.Options{RunID: "again", MaxConcurrency: 1, Tolerance: dmap.Tolerance{Percentage: 100}}, sink.Bucket[number](bucket, "redrives"))
+				return calls, err
+			}
+			if from > 0 {
+				_, err := run(t.Context(), from)
+				require.ErrorIs(t, err, dmap.ErrSuspended)
+			}
+			content, err := bucket.ReadAll(t.Context(), key)
+			require.NoError(t, err)
+			replaced := strings.ReplaceAll(string(content), `"input":{"n":3`, `"input":{"n":8`) // 3, 30, 33 and so on
+			require.Len(t, replaced, len(content))
+			require.NotEqual(t, string(content), replaced)
+			require.NoError(t, bucket.WriteAll(t.Context(), key, []byte(replaced), nil))
+			calls, err := run(t.Context(), 0)
+			require.ErrorContains(t, err, fmt.Sprintf("part %q: content has another SHA-256", key))
+			require.Zero(t, calls)
+			require.NoError(t, bucket.WriteAll(t.Context(), key, content, nil))
+			_, err = run(t.Context(), 0)
+			require.NoError(t, err)
+		})
+	}
+}
+
+type secretive struct {
+	Name string
+	Note string `json:"-"`
+	code int
+}
+
+// redriven runs values, all of which fail, and returns what Failures makes of the records.
+func redriven[T any](t *testing.T, value T) dmap.Item[T] {
+	t.Helper()
+	bucket := memory(t, nil)
+	_, err := dmap.Map(t.Context(), source.Slice([]T{value}), func(context.Context, T) (int, error) { return 0, errors.New("no") },
+		dmap.Options{RunID: "first", Tolerance: dmap.Tolerance{Percentage: 100}}, sink.Bucket[int](bucket, "runs/"))
+	require.NoError(t, err)
+	items := read(t, source.Failures[T](bucket, ownManifest))
+	require.Len(t, items, 1)
+	if items[0].Err == nil {
+		require.Equal(t, value, items[0].Value)
+	}
+	return items[0]
+}
+
+func TestAnInputThatDoesNotComeBackFromJSONIsRefused(t *testing.T) {
+	const inexact = "does not come back from JSON as it was"
+	require.NoError(t, redriven(t, []string{"café", "\ufffd", ""}).Err)
+	require.NoError(t, redriven(t, number{7}).Err)
+	require.NoError(t, redriven(t, map[string]any{"a": 1.5, "b": []any{"x", nil, true}}).Err)
+	require.NoError(t, redriven(t, json.RawMessage(`{"n":1}`)).Err)
+	require.NoError(t, redriven(t, []byte("caf\xe9")).Err)
+	require.NoError(t, redriven(t, secretive{Name: "a"}).Err, "nothing is left out")
+	require.ErrorContains(t, redriven(t, []string{"caf\xe9"}).Err, inexact)
+	require.ErrorContains(t, redriven(t, secretive{Name: "a", Note: "b"}).Err, inexact)
+	require.ErrorContains(t, redriven(t, secretive{Name: "a", code: 1}).Err, inexact)
+	require.ErrorContains(t, redriven(t, map[string]any{"a": 1}).Err, inexact, "an int becomes a float64")
+	require.ErrorContains(t, redriven(t, map[string]string{"caf\xe9": ""}).Err, inexact)
+}
+
+func TestAnyBytesOfARowAreNotRunAgainAsOtherBytes(t *testing.T) {
+	bucket := memory(t, map[string]string{"rows.csv": "name\ncaf\xe9\nbar\n"})
+	src := source.CSV(bucket, "rows.csv", source.Strings, source.CSVOptions{AnyBytes: true})
+	_, err := dmap.Map(t.Context(), src, func(context.Context, []string) (int, error) { return 0, errors.New("no") },
+		dmap.Options{RunID: "first", MaxConcurrency: 1, Tolerance: dmap.Tolerance{Percentage: 100}}, sink.Bucket[int](bucket, "runs/"))
+	require.NoError(t, err)
+	items := read(t, source.Failures[[]string](bucket, ownManifest))
+	require.Len(t, items, 2)
+	require.ErrorContains(t, items[0].Err, "does not come back from JSON")
+	require.NoError(t, items[1].Err)
+	require.Equal(t, []string{"bar"}, items[1].Value)
 }

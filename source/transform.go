@@ -65,7 +65,7 @@ func (m *mapping[T, U]) plan(in dmap.Plan[T]) dmap.Plan[U] {
 		Read: func(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[U], error] {
 			return m.each(ctx, in.Read(ctx, s))
 		},
-		Resume: in.Resume, TrySplit: in.TrySplit, Readers: in.Readers, LocalKeys: in.LocalKeys, Whole: in.Whole,
+		Version: in.Version, Resume: in.Resume, TrySplit: in.TrySplit, Readers: in.Readers, LocalKeys: in.LocalKeys, Whole: in.Whole,
 		Seeks: in.Seeks, Find: m.findBy(in),
 	}
 	if in.Fill != nil {

@@ -29,6 +29,7 @@ func planChecks[T any](open func(tb testing.TB) dmap.Source[T], by comparison[T]
 	return []check{
 		rule("the Plan has the required functions", planned[T].complete),
 		rule("splits are well formed and the same each time", planned[T].wellFormed),
+		rule("Version is the same each time", planned[T].versions),
 		rule("the splits in order are the items", planned[T].tile),
 		rule("break ends Splits and Read", planned[T].breaks),
 		rule("every cursor leads to the rest", planned[T].resumeRead),
@@ -92,6 +93,22 @@ func (p planned[T]) wellFormed(tb testing.TB) {
 			tb.Errorf("splits %d and %d have the same ID %q, but %d does not start at or after the end of %d", before, i, s.ID, i, before)
 		}
 		last[s.ID] = i
+	}
+}
+
+// versions calls Version twice for each split: a run that resumes compares them.
+func (p planned[T]) versions(tb testing.TB) {
+	if p.plan.Version == nil {
+		return
+	}
+	for _, s := range p.splits {
+		first, err := p.plan.Version(tb.Context(), s)
+		if err != nil {
+			tb.Fatalf("Version of split %q: %v", s.ID, err)
+		}
+		if again, err := p.plan.Version(tb.Context(), s); again != first || err != nil {
+			tb.Errorf("Version of split %q is %q at the second call, %q at the first (error: %v)", s.ID, again, first, err)
+		}
 	}
 }
 

@@ -21,15 +21,16 @@ type Log interface {
 
 // Commit is one record of a journal.
 type Commit struct {
-	Number  int64                      `json:"number"` // from 0, without gaps
-	Settled []Interval                 `json:"settled,omitempty"`
-	Counts  Counts                     `json:"counts"`
-	States  map[string]json.RawMessage `json:"states,omitempty"` // of the sinks that are Committers, by position
-	Begins  bool                       `json:"begins,omitempty"` // a process resumes the run with this record
-	Clean   bool                       `json:"clean,omitempty"`  // the last record of a process that stopped by itself
-	Stop    *Stop                      `json:"stop,omitempty"`   // of a Clean one that leaves the run open: why
-	Trying  []Trial                    `json:"trying,omitempty"` // items that are about to be called
-	Back    []Interval                 `json:"back,omitempty"`   // announced items whose call has returned
+	Number   int64                      `json:"number"` // from 0, without gaps
+	Settled  []Interval                 `json:"settled,omitempty"`
+	Prefixes []Prefix                   `json:"prefixes,omitempty"` // of the sequences that are read, in the order of their splits
+	Counts   Counts                     `json:"counts"`
+	States   map[string]json.RawMessage `json:"states,omitempty"` // of the sinks that are Committers, by position
+	Begins   bool                       `json:"begins,omitempty"` // a process resumes the run with this record
+	Clean    bool                       `json:"clean,omitempty"`  // the last record of a process that stopped by itself
+	Stop     *Stop                      `json:"stop,omitempty"`   // of a Clean one that leaves the run open: why
+	Trying   []Trial                    `json:"trying,omitempty"` // items that are about to be called
+	Back     []Interval                 `json:"back,omitempty"`   // announced items whose call has returned
 	// Redrive says that a redrive begins with this record: the settled intervals of earlier ones no
 	// longer count.
 	Redrive *Begun `json:"redrive,omitempty"`
@@ -81,15 +82,16 @@ func (c *Counts) Outstanding() int64 { return c.Redriven - c.Again }
 
 // Progress is the union of the commits of a run.
 type Progress struct {
-	Resumed bool                         // the run was begun before
-	Number  int64                        // of the next commit
-	Settled []Interval                   // in order, merged
-	Counts  Counts                       // sums
-	States  map[string][]json.RawMessage // of Committers, in the order of the commits
-	Clean   bool                         // the last process stopped by itself
-	Trials  []Trial                      // announced items that have not settled
-	Begun   *Begun                       // the latest redrive; nil: there was none
-	Redrive *Redrive                     // the redrive that is under way; nil: none. Apply does not set it
+	Resumed  bool                         // the run was begun before
+	Number   int64                        // of the next commit
+	Settled  []Interval                   // in order, merged
+	Prefixes Prefixes                     // of sequences
+	Counts   Counts                       // sums
+	States   map[string][]json.RawMessage // of Committers, in the order of the commits
+	Clean    bool                         // the last process stopped by itself
+	Trials   []Trial                      // announced items that have not settled
+	Begun    *Begun                       // the latest redrive; nil: there was none
+	Redrive  *Redrive                     // the redrive that is under way; nil: none. Apply does not set it
 }
 
 // Apply adds commits, in order, to the union.
@@ -104,6 +106,9 @@ func (p *Progress) Apply(commits ...Commit) {
 		}
 		for _, v := range c.Settled {
 			settled.Add(v)
+		}
+		for _, prefix := range c.Prefixes {
+			p.Prefixes.Extend(prefix)
 		}
 		for sink, state := range c.States {
 			if p.States == nil {

@@ -27,6 +27,7 @@ type CommitRecord struct {
 	From      int64                        `json:"from"`
 	Number    int64                        `json:"number"`
 	Settled   []Interval                   `json:"settled,omitempty"`
+	Prefixes  []Prefix                     `json:"prefixes,omitempty"`
 	Counts    Counts                       `json:"counts"`
 	States    map[string][]json.RawMessage `json:"states,omitempty"`
 	Clean     bool                         `json:"clean,omitempty"`
@@ -48,6 +49,15 @@ type Begun struct {
 type Stop struct {
 	Reason string `json:"reason"`
 	Error  string `json:"error,omitempty"`
+}
+
+// Prefix identifies the first items of a sequence, which a process that resumes must find again.
+type Prefix struct {
+	Split       string `json:"split"`
+	SplitBase64 string `json:"splitBase64,omitempty"`
+	Items       int64  `json:"items"`
+	Hash        string `json:"hash"`
+	Ended       bool   `json:"ended,omitempty"`
 }
 
 // Counts is what commits add to the counts of the run.
@@ -142,6 +152,9 @@ func (r *CommitRecord) fields() []twin {
 	for i := range r.Settled {
 		all = append(all, r.Settled[i].fields()...)
 	}
+	for i := range r.Prefixes {
+		all = append(all, twin{&r.Prefixes[i].Split, &r.Prefixes[i].SplitBase64})
+	}
 	for i := range r.Steps {
 		all = append(all, attemptFields(r.Steps[i].Announced)...)
 		for j := range r.Steps[i].Returned {
@@ -205,14 +218,31 @@ func (r *CommitRecord) check(n int64) error {
 	if r.Number != n || r.From != FirstOf(n) {
 		return fmt.Errorf("record holds the commits %d to %d, want %d to %d", r.From, r.Number, FirstOf(n), n)
 	}
+	if err := errors.Join(checkIntervals(r.Settled), checkPrefixes(r.Prefixes), r.Counts.check(), checkAttempts(r.Attempted)); err != nil {
+		return err
+	}
+	if len(r.Settled) == 0 && r.Counts.Read > 0 {
+		return fmt.Errorf("record counts %d items and settles none", r.Counts.Read)
+	}
 	for i, s := range r.Steps {
 		if s.Number < r.From || s.Number > n || i > 0 && s.Number <= r.Steps[i-1].Number {
 			return fmt.Errorf("step %d is of commit %d, which is out of order", i, s.Number)
 		}
+		if err := s.check(); err != nil {
+			return fmt.Errorf("step %d: %w", i, err)
+		}
 	}
-	c := r.Counts
 	if r.Redrive != nil && r.Redrive.Number < 1 {
 		return fmt.Errorf("redrive %d begins", r.Redrive.Number)
 	}
-	return notNegative(c.Read, c.Taken, c.Calls, c.Retries, c.Elapsed, c.Redriven, c.Again, c.Gone)
+	return nil
+}
+
+func (s *Step) check() error {
+	for i := range s.Returned {
+		if err := s.Returned[i].check(); err != nil {
+			return fmt.Errorf("returned item %d: %w", i, err)
+		}
+	}
+	return checkAttempts(s.Announced)
 }

@@ -21,7 +21,8 @@ func anyCommit() runfolder.CommitRecord {
 	attempt := runfolder.Attempt{Item: anyInterval(), ID: latin + "@3", Crashes: 2, Live: true}
 	return runfolder.CommitRecord{
 		Number: 15, Settled: []runfolder.Interval{anyInterval()}, Counts: runfolder.Counts{Read: 3, Succeeded: 3, Elapsed: 9},
-		States: map[string][]json.RawMessage{"0": {json.RawMessage(`{"a":1}`)}}, Clean: true, Attempted: []runfolder.Attempt{attempt},
+		Prefixes: []runfolder.Prefix{{Split: latin, Items: 3, Hash: "0123456789abcdef", Ended: true}},
+		States:   map[string][]json.RawMessage{"0": {json.RawMessage(`{"a":1}`)}}, Clean: true, Attempted: []runfolder.Attempt{attempt},
 		Steps: []runfolder.Step{{Number: 14, Begins: true, Announced: []runfolder.Attempt{attempt}, Returned: []runfolder.Interval{anyInterval()}}},
 	}
 }

@@ -18,7 +18,8 @@ import (
 func schema() []any {
 	return []any{
 		runfolder.RunFile{}, runfolder.Batch{}, runfolder.Item{}, runfolder.Record{}, runfolder.Cursor{}, runfolder.CommitHeader{},
-		runfolder.CommitRecord{}, runfolder.Interval{}, runfolder.Counts{}, runfolder.BucketState{}, runfolder.Step{}, runfolder.Stop{}, runfolder.Attempt{},
+		runfolder.CommitRecord{}, runfolder.Interval{}, runfolder.Prefix{}, runfolder.Counts{}, runfolder.BucketState{},
+		runfolder.Step{}, runfolder.Stop{}, runfolder.Attempt{},
 		runfolder.Manifest{}, runfolder.ResultFiles{}, runfolder.Part{}, runfolder.Stats{}, runfolder.Unread{}, runfolder.Split{}, runfolder.Broken{}, runfolder.Lost{},
 		runfolder.RedriveFile{}, runfolder.Choice{}, runfolder.TakenPart{}, runfolder.Begun{},
 	}

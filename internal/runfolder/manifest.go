@@ -197,13 +197,20 @@ func (m *Manifest) check(folder string, strict bool) error {
 	if err := m.ResultFiles.check(folder, strict); err != nil {
 		return err
 	}
-	s := m.Stats
 	for _, b := range m.Broken {
 		if b.Offset < 0 {
 			return fmt.Errorf("broken object %q: offset %d", b.Key, b.Offset)
 		}
 	}
-	return notNegative(int64(m.Redrive), m.Commits, s.Broken, s.Read, s.Succeeded, s.Failed, s.Skipped, s.Pending, s.Calls, s.Retries, s.Elapsed)
+	if err := errors.Join(checkCounts(int64(m.Redrive), m.Commits), m.Stats.check(), m.Unread.check()); err != nil {
+		return err
+	}
+	// A run with a journal does not end unless its counts add up.
+	if s := m.Stats; m.Commits > 0 && s.Read != s.Succeeded+s.Failed+s.Skipped+s.Pending {
+		return fmt.Errorf("counts do not add up: %d succeeded, %d failed, %d skipped and %d pending of %d items",
+			s.Succeeded, s.Failed, s.Skipped, s.Pending, s.Read)
+	}
+	return nil
 }
 
 // CheckParts checks parts that a commit names.

@@ -135,7 +135,13 @@ func LoadCommits(ctx context.Context, bucket *blob.Bucket, folder string) ([]Com
 			return nil
 		})
 	}
-	return all, group.Wait()
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	if err := checkJournal(all); err != nil {
+		return nil, fmt.Errorf("commits in %q: %w", folder+CommitsFolder, err)
+	}
+	return all, nil
 }
 
 // NewestCommit is the number of the newest commit record in folder, -1 if there is none.

@@ -2,7 +2,6 @@ package runfolder
 
 import (
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"unicode/utf8"
 )
@@ -39,16 +38,6 @@ func decode(fields ...twin) error {
 			return fmt.Errorf("base64 %q: %w", *f.encoded, err)
 		}
 		*f.text, *f.encoded = string(raw), ""
-	}
-	return nil
-}
-
-// notNegative checks numbers of things.
-func notNegative(numbers ...int64) error {
-	for _, n := range numbers {
-		if n < 0 {
-			return errors.New("a count is negative")
-		}
 	}
 	return nil
 }

@@ -1,0 +1,107 @@
+package dmap
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/go-dmap/dmap/internal/fingerprint"
+	"github.com/go-dmap/dmap/internal/journal"
+)
+
+// A run that resumes must read the items that it was begun with: the settled intervals are
+// positions, and another item at a settled position would never be called. Splits of objects have
+// the Version of the object, splits of values in memory a hash of the values, and a sequence a hash
+// of its items up to the last settled one.
+
+// identify sets the Version of s if only its content tells it. It refuses a split whose settled
+// items are not those that it has now. If its object is one of many, changed says that only the rest
+// of this object is not read.
+func (r *reader[T, R]) identify(ctx context.Context, s *Split) (changed bool, err error) {
+	if !r.durable.on() {
+		return false, nil
+	}
+	if r.plan.Version != nil && s.Version == "" {
+		if s.Version, err = r.plan.Version(ctx, *s); err != nil {
+			return false, r.fault(*s, err)
+		}
+	}
+	if changed, err := r.checkVersion(*s); changed || err != nil {
+		return changed, err
+	}
+	return false, r.checkPrefix(ctx, *s)
+}
+
+// checkVersion refuses a split whose settled items are of another version of its object, or leaves
+// its rest unread: then changed is true.
+func (r *reader[T, R]) checkVersion(s Split) (changed bool, err error) {
+	before := r.durable.settledBefore.Version(s.ID)
+	if before == "" || s.Version == "" || before == s.Version {
+		return false, nil
+	}
+	if s.Object != "" && r.plan.Whole == (Split{}) {
+		r.leaveChanged(s, before)
+		return true, nil
+	}
+	field := fmt.Sprintf("version of %q: %s, begun with %s", s.ID, s.Version, before)
+	return false, r.fault(s, &SpecError{RunID: r.runID, Fields: []string{field}})
+}
+
+// checkPrefix reads the settled prefix of a sequence before any item of it is called, unless the
+// only remaining piece follows that prefix: then the reading of the piece compares it.
+func (r *reader[T, R]) checkPrefix(ctx context.Context, s Split) error {
+	mark, ok := r.durable.prefixesBefore[s.ID]
+	if !ok {
+		return nil
+	}
+	pieces := gaps(r.durable.settledBefore, s)
+	if len(pieces) == 1 && pieces[0].From.Offset >= mark.N {
+		return nil
+	}
+	s.From, s.To = Cursor{Offset: mark.N}, Cursor{}
+	for _, err := range r.plan.Read(fingerprint.With(ctx, fingerprint.NewPrefix(mark)), s) {
+		if err != nil {
+			return r.fault(s, err)
+		}
+		break // the prefix was read and compared to get here
+	}
+	return nil
+}
+
+// followPrefix returns a context for the reading of a split of a durable run, and the Prefix in it,
+// which only sequences use: that of ctx, if the reading has one already. Other runs have none.
+func (r *reader[T, R]) followPrefix(ctx context.Context, split string) (context.Context, *fingerprint.Prefix) {
+	if !r.durable.on() {
+		return ctx, nil
+	}
+	if p := fingerprint.From(ctx); p != nil {
+		return ctx, p
+	}
+	p := fingerprint.NewPrefix(r.durable.prefixesBefore[split])
+	return fingerprint.With(ctx, p), p
+}
+
+// prefixEnd is a position in a sequence and the hash of the items before it. The zero prefixEnd is
+// none.
+type prefixEnd struct {
+	known bool
+	items int64
+	sum   fingerprint.Hash
+}
+
+// endOf returns where p stands.
+func endOf(p *fingerprint.Prefix) prefixEnd {
+	if p == nil || !p.Used() {
+		return prefixEnd{}
+	}
+	return prefixEnd{true, p.Items(), p.Sum()}
+}
+
+// prefix is the prefix of a sequence that ends with c. ok is false if c is of another kind of
+// split, whose cursors do not count items.
+func (c *chunk[T, R]) prefix() (p journal.Prefix, ok bool) {
+	ended := c.to == Cursor{}
+	if !c.end.known || !ended && c.to != (Cursor{Offset: c.end.items}) {
+		return p, false
+	}
+	return journal.Prefix{Split: c.split.ID, Items: c.end.items, Hash: c.end.sum.String(), Ended: ended}, true
+}
