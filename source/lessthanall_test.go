@@ -273,19 +273,23 @@ func TestTheRestOfAMendedObjectIsRead(t *testing.T) {
 }
 
 // One object of many that changes after a part of it was read does not keep the others from being
-// processed. Objects that were read as a whole, or not at all, may change.
+// processed. Objects that were settled as a whole, or not read at all, may change. Of c the items are
+// pending.
 func TestAChangedObjectOfManyBreaksOffInAResume(t *testing.T) {
 	in, out := memory(t, map[string]string{"a": "1\n2\n", "b": "3\n4\n5\n6\n", "c": "7\n8\n"}), memory(t, nil)
 	lines := func(o source.Object) dmap.Source[int] { return source.JSONLinesOf[int](o) }
-	ctx, suspend := context.WithCancelCause(t.Context())
-	_, err := dmap.Map(ctx, source.Flatten(source.Objects(in, ""), lines), func(_ context.Context, n int) (int, error) {
+	started := make(chan *dmap.Run, 1)
+	run, err := dmap.Start(t.Context(), source.Flatten(source.Objects(in, ""), lines), func(_ context.Context, n int) (int, error) {
 		if n == 4 {
-			suspend(dmap.ErrSuspended)
+			(<-started).Suspend()
 		}
 		return n, nil
 	}, dmap.Options{RunID: "2026-01-01", MaxConcurrency: 1}, sink.Bucket[int](out, "runs"))
+	require.NoError(t, err)
+	started <- run
+	_, err = run.Wait()
 	require.ErrorIs(t, err, dmap.ErrSuspended)
-	for _, key := range []string{"a", "b", "c"} {
+	for _, key := range []string{"a", "b", "c", "d"} {
 		require.NoError(t, in.WriteAll(t.Context(), key, []byte("10\n20\n30\n"), nil))
 	}
 	stats, err := dmap.Map(t.Context(), source.Flatten(source.Objects(in, ""), lines), func(_ context.Context, n int) (int, error) {
@@ -295,12 +299,13 @@ func TestAChangedObjectOfManyBreaksOffInAResume(t *testing.T) {
 	require.NotErrorIs(t, err, dmap.ErrSpecChanged)
 	require.ErrorContains(t, err, `object "b" breaks off at offset 4: it changed`)
 	require.ErrorContains(t, err, "a new RunID")
-	require.EqualValues(t, 1, stats.BrokenObjects)
+	require.EqualValues(t, 2, stats.BrokenObjects)
 	require.EqualValues(t, 2+2+3, stats.Succeeded)
 	m, err := results.Load(t.Context(), out, "runs", "2026-01-01")
 	require.NoError(t, err)
-	require.Len(t, m.Unread.Splits, 1)
-	require.EqualValues(t, 4, m.Unread.Splits[0].From.Offset)
+	require.Len(t, m.Unread.Splits, 2)
+	require.EqualValues(t, 4, m.Unread.Splits[0].From.Offset, "b")
+	require.EqualValues(t, 0, m.Unread.Splits[1].From.Offset, "c")
 }
 
 // Results below the prefix of the source, of this run and of earlier ones, are no items.
