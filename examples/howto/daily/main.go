@@ -45,9 +45,11 @@ func main() {
 	if j.dir == "" {
 		log.Fatal("-dir is missing: name the folder for the orders and the results")
 	}
-	if err := j.run(context.Background(), os.Stdout); err != nil {
-		log.Fatal(err)
+	err := j.run(context.Background(), os.Stdout)
+	if err != nil {
+		log.Print(err)
 	}
+	os.Exit(dmap.ExitCode(err)) // 75: call again
 }
 
 // job is one process of the job of a day.
