@@ -327,6 +327,9 @@ func (r *reader[T, R]) count(n int) error {
 
 // leave records a part of the source that is not read.
 func (r *reader[T, R]) leave(s Split) {
+	if s.From == s.To && s.To != (Cursor{}) {
+		return // it was read to its end
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.left = append(r.left, s)

@@ -80,7 +80,11 @@ func TestRowsBeyondTheLimitsFailAlone(t *testing.T) {
 	} {
 		var limit *source.LimitError
 		require.ErrorAs(t, items[i].Err, &limit)
-		require.Equal(t, want, *limit)
+		got := source.LimitError{Object: limit.Object, Offset: limit.Offset, Line: limit.Line, Limit: limit.Limit, Max: limit.Max}
+		require.Equal(t, want, got)
+		raw, truncated := limit.RawInput()
+		require.Equal(t, []string{strings.Repeat("x", 101), strings.Repeat(",", 9)}[i], string(raw))
+		require.False(t, truncated)
 	}
 	require.NoError(t, items[2].Err)
 }
