@@ -3,7 +3,7 @@ package runfolder
 import "encoding/json"
 
 // CommittedParts are the parts in folder that the commits of a run name: those that count while the
-// run has no newer manifest.
+// run, or its newest redrive, has no manifest.
 func CommittedParts(folder string, commits []CommitRecord) (all BucketState, err error) {
 	for _, c := range commits {
 		for _, states := range c.States {

@@ -49,6 +49,7 @@ func load(ctx context.Context, bucket *blob.Bucket, folder, runID string) (*Run,
 // look reads the state of a run. moved says that the run, or a redrive, has ended meanwhile: then
 // its new manifest says more.
 func look(ctx context.Context, bucket *blob.Bucket, folder, runID string) (r *Run, moved bool, err error) {
+	var again *runfolder.RedriveFile
 	m, err := runfolder.LoadManifest(ctx, bucket, folder, runID)
 	if err != nil && !errors.Is(err, runfolder.ErrNoManifest) {
 		return nil, false, err
@@ -56,7 +57,7 @@ func look(ctx context.Context, bucket *blob.Bucket, folder, runID string) (r *Ru
 	absent, n := err, 0
 	if err == nil {
 		n = m.Redrive + 1
-		again, err := runfolder.LoadRedrive(ctx, bucket, folder, runID, n)
+		again, err = runfolder.LoadRedrive(ctx, bucket, folder, runID, n)
 		if err != nil || again == nil {
 			return ended(m), false, err
 		}
@@ -80,7 +81,9 @@ func look(ctx context.Context, bucket *blob.Bucket, folder, runID string) (r *Ru
 	if err != nil || there {
 		return nil, there, err
 	}
-	r, err = open(folder, file, commits, m)
+	if r, err = open(folder, file, commits, m); err == nil && again != nil && r.Redrive == n {
+		r.taken = takenLists(again, commits)
+	}
 	return r, false, err
 }
 
@@ -95,7 +98,8 @@ func open(folder string, file *runfolder.RunFile, commits []runfolder.CommitReco
 	}
 	if before != nil && begun <= before.Redrive { // it has begun, and nothing of it counts yet
 		r := ended(before)
-		r.Status, r.Stats.State, r.Stats.Reason, r.Stopped = Open, dmap.StateOpen, "", time.Time{}
+		r.Status, r.Error, r.Stopped = Open, "", time.Time{}
+		r.Stats.State, r.Stats.Reason, r.Stats.Redrives = dmap.StateOpen, "", before.Redrive+1
 		return r, nil
 	}
 	state, err := runfolder.CommittedParts(folder, commits)

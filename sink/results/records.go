@@ -100,18 +100,38 @@ func Failures(ctx context.Context, bucket *blob.Bucket, m *Run) iter.Seq2[Failur
 	})
 }
 
-// Pending yields the PENDING records, as [Successes] does. Items that were never read have none:
-// see Manifest.Unread.
-func Pending(ctx context.Context, bucket *blob.Bucket, m *Run) iter.Seq2[PendingItem, error] {
-	return records(ctx, bucket, m.PendingParts, func(line []byte) (p PendingItem, err error) {
-		r, err := runfolder.DecodeRecord(line)
-		if err != nil {
-			return p, err
+// Pending yields the items that were read and not settled, as [Successes] does: the PENDING records
+// of an ended run, and the items that an open redrive has taken and not settled. Other items of an
+// open run have no record until they settle, and unread items have none: see Run.Unread.
+func Pending(ctx context.Context, bucket *blob.Bucket, r *Run) iter.Seq2[PendingItem, error] {
+	return func(yield func(PendingItem, error) bool) {
+		for p, err := range records(ctx, bucket, r.PendingParts, pendingItem) {
+			if !yield(p, err) || err != nil {
+				return
+			}
 		}
-		return PendingItem{
-			Item: itemOf(&r.Item), Class: r.Class, Error: r.Error, Input: r.Input, InputError: r.InputError, Raw: rawOf(r),
-		}, nil
-	})
+		for _, list := range r.taken {
+			for line, err := range list.lines(ctx, bucket) {
+				var p PendingItem
+				if err == nil {
+					p, err = pendingItem(line)
+				}
+				if !yield(p, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+func pendingItem(line []byte) (p PendingItem, err error) {
+	r, err := runfolder.DecodeRecord(line)
+	if err != nil {
+		return p, err
+	}
+	return PendingItem{
+		Item: itemOf(&r.Item), Class: r.Class, Error: r.Error, Input: r.Input, InputError: r.InputError, Raw: rawOf(r),
+	}, nil
 }
 
 func rawOf(r *runfolder.Record) Raw {

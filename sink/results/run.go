@@ -46,6 +46,8 @@ type Run struct {
 
 	// The parts of each kind, in the order in which they were opened. An open run has no PendingParts.
 	SucceededParts, FailedParts, PendingParts []Part
+
+	taken []takenList // of an open redrive: what it took and has not settled
 }
 
 // Part is an object of records, one JSON value per line.
