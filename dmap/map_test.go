@@ -115,11 +115,11 @@ func TestOutsideACallThereIsNoInfoAndNoKey(t *testing.T) {
 func TestWrongOptionsAreReportedAllAtOnce(t *testing.T) {
 	read := items(func(context.Context, func(dmap.Item[int], error) bool) { t.Error("the source was read") })
 	_, err := dmap.Map(t.Context(), read, double, dmap.Options{
-		RunID: "../x", Parent: "a/b", MaxConcurrency: 10_001, MaxItems: -1, Timeout: -1, DrainTimeout: -1, AbandonAfter: -1,
+		RunID: "../x", MaxConcurrency: 10_001, MaxItems: -1, Timeout: -1, DrainTimeout: -1, AbandonAfter: -1,
 		Retry:     dmap.Retry{MaxAttempts: -1, Initial: -1, Factor: 0.5, Max: -1},
 		Tolerance: dmap.Tolerance{Count: -1, Percentage: 101, MinItems: -1},
 	}, nil)
-	for _, want := range []string{"RunID", "Parent", "MaxConcurrency", "MaxItems", "Timeout", "DrainTimeout", "AbandonAfter", "MaxAttempts",
+	for _, want := range []string{"RunID", "MaxConcurrency", "MaxItems", "Timeout", "DrainTimeout", "AbandonAfter", "MaxAttempts",
 		"Initial", "Factor", "Max ", "Count", "Percentage", "MinItems", "sink 0"} {
 		require.ErrorContains(t, err, want)
 	}

@@ -49,9 +49,6 @@ type Options struct {
 	// Redrive says whether a run that has ended is continued, and with which of its failed items.
 	// The zero Redrive leaves it as it has ended.
 	Redrive Redrive `json:"redrive,omitzero"`
-	// Parent is the RunID of the run whose items this run processes again, in a redrive. It is only
-	// recorded.
-	Parent string `json:"parent,omitempty"`
 	// CommitEvery is the length of a commit window in a durable run. After a crash only the items
 	// in flight and the items settled after the last commit run again. 0: one second, and in long
 	// runs a thousandth of their time so far, at most a minute.
@@ -79,7 +76,6 @@ func (o Options) validate() error {
 	}
 	check(o.RunID == "" || runIDPattern.MatchString(o.RunID),
 		"RunID %q: want 1 to 128 of letters, digits and ._=-, not starting with a dot", o.RunID)
-	check(o.Parent == "" || runIDPattern.MatchString(o.Parent), "Parent %q is not a RunID", o.Parent)
 	check(o.MaxConcurrency >= 0 && o.MaxConcurrency <= maxConcurrency,
 		"MaxConcurrency %d: want 0 to %d", o.MaxConcurrency, maxConcurrency)
 	check(o.MaxItems >= 0, "MaxItems %d is negative", o.MaxItems)

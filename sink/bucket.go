@@ -252,7 +252,7 @@ func (f *BucketSink[R]) newManifest(r *run, end dmap.Ending) *runfolder.Manifest
 	url, _ := runfolder.Location(f.opts.URL) // validated
 	m := &runfolder.Manifest{
 		Library: libraryVersion(), Writer: r.writer, DestinationBucket: url,
-		RunID: r.spec.RunID, Parent: r.spec.Options.Parent, Source: r.spec.Source, Records: string(f.opts.Records),
+		RunID: r.spec.RunID, Source: r.spec.Source, Records: string(f.opts.Records),
 		Started: runfolder.Time(r.spec.Started), Stopped: runfolder.Time(time.Now()),
 		Stats: convert.StoredStats(end.Stats), Unread: convert.StoredUnread(end.Unread),
 	}

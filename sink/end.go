@@ -148,7 +148,7 @@ func (e *ender) manifest(file *runfolder.RunFile, state journalState) (*runfolde
 		})
 	}
 	return &runfolder.Manifest{
-		Library: libraryVersion(), Writer: e.writer, RunID: e.runID, Parent: file.Parent, Source: file.Source,
+		Library: libraryVersion(), Writer: e.writer, RunID: e.runID, Source: file.Source,
 		Records: file.Records, Started: file.Started, Stopped: runfolder.Time(time.Now()), Commits: state.next(),
 		Status: runfolder.StatusCanceled, Reason: reasonEnd, Error: "ended by sink.End",
 		Stats:       convert.StoredStats(convert.CommittedStats(file, state)),

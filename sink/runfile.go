@@ -25,7 +25,7 @@ func (f *BucketSink[R]) createRunFile(ctx context.Context, r *run) error {
 	}
 	content, err := runfolder.EncodeRunFile(runfolder.RunFile{
 		Writer: r.writer, Library: libraryVersion(), Journal: r.journal != nil,
-		RunID: b.RunID, Parent: b.Options.Parent, Source: b.Source, Version: b.Options.Version, MaxItems: b.Options.MaxItems,
+		RunID: b.RunID, Source: b.Source, Version: b.Options.Version, MaxItems: b.Options.MaxItems,
 		Batch:   storedBatch(b),
 		Records: string(f.opts.Records), Inputs: string(f.opts.Inputs), Started: runfolder.Time(b.Started), Options: options,
 	})

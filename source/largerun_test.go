@@ -8,10 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/dmap"
-	"github.com/go-dmap/dmap/sink"
 	"github.com/go-dmap/dmap/source"
 )
 
@@ -45,51 +43,5 @@ func TestRunsOverADividedObjectSeeEachRowOnce(t *testing.T) {
 		}
 		require.Equal(t, int64(want), stats.Succeeded)
 		require.Len(t, seen, want)
-	}
-}
-
-// cancelAt runs over src until it comes to the row of that number, and returns the IDs of the rows
-// that succeeded.
-func cancelAt(t *testing.T, src dmap.Source[[]string], bucket *blob.Bucket, run, row string) map[string]bool {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	var got sink.Memory[string]
-	_, err := dmap.Map(ctx, src, func(ctx context.Context, fields []string) (string, error) {
-		info, _ := dmap.InfoFrom(ctx)
-		if fields[0] == row {
-			cancel()
-			<-ctx.Done()
-		}
-		return info.ID(), ctx.Err()
-	}, dmap.Options{RunID: run, MaxConcurrency: 4}, sink.Bucket[string](bucket, "runs/", sink.BucketOptions{Express: true}), &got)
-	require.ErrorIs(t, err, context.Canceled)
-	seen := map[string]bool{}
-	for _, r := range got.Results() {
-		if r.Err == nil {
-			seen[r.ID()] = true
-		}
-	}
-	return seen
-}
-
-func TestRemainderOfADividedObjectMayBeDividedElsewhere(t *testing.T) {
-	bucket := memory(t, map[string]string{"rows.csv": numbered(1000)})
-	open := func(part int64) dmap.Source[[]string] {
-		return source.Divide(source.CSV(bucket, "rows.csv", source.Strings), part)
-	}
-	for _, row := range []string{"0", "333", "999"} {
-		for _, part := range []int64{700, 1500, 1 << 20} {
-			run := fmt.Sprintf("run-%s-%d", row, part)
-			seen := cancelAt(t, open(1500), bucket, run, row)
-			manifest := "runs/" + run + "/manifest-000.json"
-			rest := source.Concat(source.Pending[[]string](bucket, manifest), source.Unread(open(part), bucket, manifest))
-			for _, item := range read(t, rest) {
-				require.NoError(t, item.Err)
-				require.False(t, seen[item.ID()], "%s twice", item.ID())
-				seen[item.ID()] = true
-			}
-			require.Len(t, seen, 1000)
-		}
 	}
 }

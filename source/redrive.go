@@ -65,8 +65,7 @@ func Failures[T any](bucket *blob.Bucket, manifest string, options ...RedriveOpt
 	return newRedrive[T]("failures", bucket, manifest, options)
 }
 
-// Pending yields, as [Failures] does, the items that an ended run had read but not settled. See
-// [Unread] for the others.
+// Pending yields, as [Failures] does, the items that an ended run had read but not settled.
 func Pending[T any](bucket *blob.Bucket, manifest string, options ...RedriveOptions) dmap.Source[T] {
 	return newRedrive[T]("pending", bucket, manifest, options)
 }

@@ -40,7 +40,8 @@ type (
 
 func main() {
 	if err := run(context.Background(), os.Stdout, new(server)); err != nil {
-		log.Fatal(err)
+		log.Print(err)
+		os.Exit(dmap.ExitCode(err))
 	}
 }
 

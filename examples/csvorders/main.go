@@ -54,7 +54,8 @@ func main() {
 		log.Fatalf("unknown argument %q", flag.Arg(0))
 	}
 	if err := run(context.Background(), os.Stdout, *tolerance); err != nil {
-		log.Fatal(err)
+		log.Print(err)
+		os.Exit(dmap.ExitCode(err))
 	}
 }
 

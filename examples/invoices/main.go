@@ -42,7 +42,8 @@ type Invoice struct {
 
 func main() {
 	if err := run(context.Background(), os.Stdout); err != nil {
-		log.Fatal(err)
+		log.Print(err)
+		os.Exit(dmap.ExitCode(err))
 	}
 }
 

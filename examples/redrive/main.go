@@ -36,7 +36,8 @@ const orders = `{"id":"a","cents":900,"parts":3}
 
 func main() {
 	if err := run(context.Background(), os.Stdout); err != nil {
-		log.Fatal(err)
+		log.Print(err)
+		os.Exit(dmap.ExitCode(err))
 	}
 }
 

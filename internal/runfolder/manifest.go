@@ -37,7 +37,6 @@ type Manifest struct {
 	Writer       string    `json:"Writer"`
 	RunID        string    `json:"RunID"`
 	Redrive      int       `json:"Redrive"`
-	Parent       string    `json:"Parent,omitempty"`
 	Status       string    `json:"Status"`
 	Reason       string    `json:"Reason,omitempty"`
 	Error        string    `json:"Error,omitempty"`

@@ -17,7 +17,6 @@ type RunFile struct {
 	Writer        string          `json:"writer"`
 	Journal       bool            `json:"journal,omitempty"`
 	RunID         string          `json:"runId"`
-	Parent        string          `json:"parent,omitempty"`
 	Source        string          `json:"source,omitempty"`
 	SourceBase64  string          `json:"sourceBase64,omitempty"`
 	Version       string          `json:"version,omitempty"`

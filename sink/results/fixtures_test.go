@@ -1,6 +1,8 @@
 package results_test
 
 import (
+	"context"
+	"fmt"
 	"iter"
 	"testing"
 
@@ -12,6 +14,7 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/sink"
 	"github.com/go-dmap/dmap/sink/results"
+	"github.com/go-dmap/dmap/source"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -38,6 +41,41 @@ func last[T any](seq iter.Seq2[T, error]) (err error) {
 		err = e
 	}
 	return err
+}
+
+// generation is a run over numbers whose function fails on the multiples of by.
+type generation struct {
+	id      string
+	by      int
+	src     dmap.Source[int]
+	options sink.BucketOptions
+}
+
+func (g generation) run(t *testing.T, bucket *blob.Bucket) {
+	t.Helper()
+	_, err := dmap.Map(t.Context(), g.src, func(_ context.Context, n int) (string, error) {
+		if n%g.by == 0 {
+			return "", fmt.Errorf("%d fails in %s", n, g.id)
+		}
+		return fmt.Sprint(n, " of ", g.id), nil
+	}, dmap.Options{RunID: g.id, Tolerance: dmap.Tolerance{Percentage: 100}}, sink.Bucket[string](bucket, "runs/", g.options))
+	require.NoError(t, err)
+}
+
+func countTo(n int) dmap.Source[int] {
+	var list []int
+	for i := range n {
+		list = append(list, i+1)
+	}
+	return source.Slice(list)
+}
+
+// count reads all records of a run and counts them.
+func count(t *testing.T, bucket *blob.Bucket, id string) (succeeded, failed int) {
+	t.Helper()
+	r, err := results.Load(t.Context(), bucket, "runs/", id)
+	require.NoError(t, err)
+	return len(collect(t, results.Successes[string](t.Context(), bucket, r))), len(collect(t, results.Failures(t.Context(), bucket, r)))
 }
 
 func read(t *testing.T, bucket *blob.Bucket, key string) string {

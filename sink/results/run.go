@@ -27,8 +27,7 @@ const (
 // crash.
 type Run struct {
 	RunID   string
-	Redrive int    // 0: the run's first end; n: the end of its redrive n
-	Parent  string // dmap.Options.Parent
+	Redrive int // 0: the run's first end; n: the end of its redrive n
 	Status  Status
 	Error   string    // of the run, or of the last call for an open one; at most 4 KiB; empty: none
 	Source  string    // the source's String; empty: it has none
@@ -78,7 +77,7 @@ type Lost struct {
 // ended is a run by its manifest.
 func ended(m *runfolder.Manifest) *Run {
 	return &Run{
-		RunID: m.RunID, Redrive: m.Redrive, Parent: m.Parent, Status: Status(m.Status), Error: m.Error,
+		RunID: m.RunID, Redrive: m.Redrive, Status: Status(m.Status), Error: m.Error,
 		Source: m.Source, Records: m.Records, Bucket: m.DestinationBucket, Started: m.Started, Stopped: m.Stopped,
 		Commits: m.Commits, Stats: convert.EndedStats(m), Unread: convert.Unread(m.Unread),
 		Broken:  convert.Each(m.Broken, func(b runfolder.Broken) BrokenObject { return BrokenObject{b.Key, b.Offset, b.Error} }),

@@ -19,7 +19,7 @@ func TestAnExportHasTheLayoutOfStepFunctions(t *testing.T) {
 	for _, lines := range []bool{false, true} {
 		t.Run(fmt.Sprint("lines ", lines), func(t *testing.T) {
 			bucket := memory(t)
-			generation{"first", "", 3, countTo(30), sink.BucketOptions{Inputs: sink.InputsAll, PartBytes: 900}}.run(t, bucket)
+			generation{"first", 3, countTo(30), sink.BucketOptions{Inputs: sink.InputsAll, PartBytes: 900}}.run(t, bucket)
 			m, err := results.Load(t.Context(), bucket, "runs/", "first")
 			require.NoError(t, err)
 			options := results.ExportOptions{
@@ -67,7 +67,7 @@ func TestAnExportHasTheLayoutOfStepFunctions(t *testing.T) {
 
 func TestExportedRecordsHaveTheFieldsOfStepFunctions(t *testing.T) {
 	bucket := memory(t)
-	generation{"first", "", 2, countTo(2), sink.BucketOptions{Inputs: sink.InputsAll}}.run(t, bucket)
+	generation{"first", 2, countTo(2), sink.BucketOptions{Inputs: sink.InputsAll}}.run(t, bucket)
 	m, err := results.Load(t.Context(), bucket, "runs/", "first")
 	require.NoError(t, err)
 	_, err = results.ExportStepFunctions(t.Context(), bucket, m, bucket, "sfn/")
@@ -99,7 +99,7 @@ func TestExportedRecordsHaveTheFieldsOfStepFunctions(t *testing.T) {
 
 func TestAnExportNeverOverwrites(t *testing.T) {
 	bucket := memory(t)
-	generation{"first", "", 2, countTo(4), sink.BucketOptions{}}.run(t, bucket)
+	generation{"first", 2, countTo(4), sink.BucketOptions{}}.run(t, bucket)
 	m, err := results.Load(t.Context(), bucket, "runs/", "first")
 	require.NoError(t, err)
 	_, err = results.ExportStepFunctions(t.Context(), bucket, m, bucket, "runs/")

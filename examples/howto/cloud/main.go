@@ -37,7 +37,8 @@ func main() {
 		log.Fatal("-bucket is missing: name a URL such as s3://my-bucket?region=eu-central-1")
 	}
 	if err := run(context.Background(), os.Stdout, *bucketURL, *prefix, *calls); err != nil {
-		log.Fatal(err)
+		log.Print(err)
+		os.Exit(dmap.ExitCode(err))
 	}
 }
 

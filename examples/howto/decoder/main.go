@@ -73,7 +73,8 @@ func parseRequest(line []byte) (Request, error) {
 
 func main() {
 	if err := run(context.Background(), os.Stdout); err != nil {
-		log.Fatal(err)
+		log.Print(err)
+		os.Exit(dmap.ExitCode(err))
 	}
 }
 

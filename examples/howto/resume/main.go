@@ -35,7 +35,8 @@ func main() {
 		log.Fatal("-dir is missing: name the folder for the results")
 	}
 	if err := run(context.Background(), os.Stdout, *dir, *crash); err != nil {
-		log.Fatal(err)
+		log.Print(err)
+		os.Exit(dmap.ExitCode(err))
 	}
 }
 

@@ -38,7 +38,8 @@ func main() {
 	err := run(ctx, os.Stdout, *dir, *term, terminate)
 	stop()
 	if err != nil {
-		log.Fatal(err) // exit code 1: the Job starts another pod
+		log.Print(err)
+		os.Exit(dmap.ExitCode(err)) // 75: the Job starts another pod
 	}
 }
 

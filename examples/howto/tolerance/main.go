@@ -22,7 +22,8 @@ func main() {
 	count := flag.Int64("count", 10, "`items` that may fail; the next one fails the run")
 	flag.Parse()
 	if err := run(context.Background(), os.Stdout, *count); err != nil {
-		log.Fatal(err) // exit code 1
+		log.Print(err)
+		os.Exit(dmap.ExitCode(err))
 	}
 }
 

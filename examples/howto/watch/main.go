@@ -30,7 +30,8 @@ func main() {
 	n := flag.Int("n", 2000, "`items`")
 	flag.Parse()
 	if err := run(context.Background(), os.Stderr, *address, *n); err != nil {
-		log.Fatal(err)
+		log.Print(err)
+		os.Exit(dmap.ExitCode(err))
 	}
 }
 
