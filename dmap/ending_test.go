@@ -88,13 +88,13 @@ func TestExitCodes(t *testing.T) {
 
 func TestTheErrorOfAnItemMatchesNoErrorOfARun(t *testing.T) {
 	cause := errors.New("card refused")
-	all := errors.Join(cause, ErrOpen, ErrEnded, ErrFenced, ErrSpecChanged, ErrSuspended, ErrTolerance, ErrCanceled, ErrInternal,
+	all := errors.Join(cause, ErrOpen, ErrEnded, ErrFenced, ErrSpecChanged, ErrSuspended, ErrTolerance, ErrCanceled, ErrInternal, ErrNoObjects,
 		&SinkError{Err: cause}, &SourceError{Err: cause}, &SpecError{}, attention.Mark(cause), &callError{cause},
 		verdict{err: cause, state: StateOpen, reason: reasonContext}.inRun("inner"))
 	outer := verdict{err: &ToleranceError{First: []*ItemError{{Info: Info{Key: "a", Offset: WholeObject}, Err: all}}}, state: StateEnded}.inRun("outer")
 	require.ErrorIs(t, outer, cause)
 	require.ErrorIs(t, outer, ErrTolerance, "it is that of the outer run")
-	for _, target := range []error{ErrOpen, ErrEnded, ErrFenced, ErrSpecChanged, ErrSuspended, ErrCanceled, ErrInternal} {
+	for _, target := range []error{ErrOpen, ErrEnded, ErrFenced, ErrSpecChanged, ErrSuspended, ErrCanceled, ErrInternal, ErrNoObjects} {
 		require.NotErrorIs(t, outer, target)
 		require.NotErrorIs(t, &ItemError{Err: all}, target)
 	}

@@ -16,7 +16,7 @@ func (c *itemCause) Error() string { return c.err.Error() }
 // Is reports whether the cause matches target, which is no error of a run.
 func (c *itemCause) Is(target error) bool {
 	switch target {
-	case ErrOpen, ErrEnded, ErrFenced, ErrSpecChanged, ErrSuspended, ErrTolerance, ErrCanceled, ErrInternal:
+	case ErrOpen, ErrEnded, ErrFenced, ErrSpecChanged, ErrSuspended, ErrTolerance, ErrCanceled, ErrInternal, ErrNoObjects:
 		return false
 	}
 	return errors.Is(c.err, target)

@@ -98,8 +98,10 @@ func TestEndFencesARunThatWorks(t *testing.T) {
 		require.NoError(t, err)
 		<-half
 		require.NoError(t, sink.End(t.Context(), bucket, "out", "r"))
+		last := commits(t, bucket)
 		close(goOn)
 		stats, err := run.Wait()
+		require.Equal(t, last, commits(t, bucket), "no commit follows that of End")
 		require.ErrorIs(t, err, dmap.ErrFenced)
 		require.NotErrorIs(t, err, dmap.ErrOpen)
 		require.Equal(t, 76, dmap.ExitCode(err))

@@ -97,7 +97,7 @@ func demo(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 // start starts the map. This is the code that a user of dmap writes.
 func start(ctx context.Context, cfg config, p *place) (*dmap.Run, error) {
-	items := source.Objects(p.in, applications, source.ObjectsOptions{Store: p.store})
+	items := source.Objects(p.in, applications, source.ObjectsOptions{Store: p.store, AllowEmpty: true})
 	results := sink.Bucket[loan.Verdict](p.out, runs, sink.BucketOptions{URL: cfg.out, Express: !cfg.durable()})
 	opts := dmap.Options{
 		RunID:          cfg.run,
