@@ -275,7 +275,7 @@ func TestItemsThatAreGoneOrChangedFailWithoutEndingTheRun(t *testing.T) {
 			case "objects":
 				want["gone"] = 4
 			case "flatten":
-				want["read"], want["changed"] = 4, 3
+				want["gone"], want["changed"] = 4, 3
 				d.opts.Tolerance.Count = 7
 			case "csv":
 				want["gone"] = 10
