@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 
 	"github.com/go-dmap/dmap/internal/journal"
 )
@@ -92,9 +93,10 @@ func (f *finder[T]) open(ctx context.Context, g *againGroup, i int) {
 		return
 	}
 	f.close()
-	s := Split{ID: t.Split, Version: t.Version, From: start}
-	if last := nearby(g.items, i, seeks); g.more == nil || last != len(g.items)-1 {
-		s.To = Cursor(g.items[last].Next)
+	last := nearby(g.items, i, seeks)
+	s := Split{ID: t.Split, Version: t.Version, From: start, To: Cursor(g.items[last].Next)}
+	if g.more != nil && last == len(g.items)-1 { // the next list continues the split
+		s.To.Offset = math.MaxInt64
 	}
 	f.split, f.version, f.at, f.ended = t.Split, t.Version, start, false
 	f.next, f.stop = iter.Pull2(f.plan.Read(ctx, s))
@@ -109,6 +111,9 @@ func (f *finder[T]) peek() (*Item[T], error) {
 		return nil, errNotFound
 	}
 	item, err, ok := f.next()
+	if err != nil && matches(err, ErrNoObjects) { // a listing that is empty now
+		err, ok = nil, false
+	}
 	if err != nil {
 		f.close()
 		return nil, err

@@ -57,6 +57,21 @@ func (r *reader[T, R]) checkPrefix(ctx context.Context, s Split) error {
 	if len(pieces) == 1 && pieces[0].From.Offset >= mark.N {
 		return nil
 	}
+	return r.comparePrefix(ctx, s, mark)
+}
+
+// comparePrefixes reads the settled prefix of each sequence, of which a redrive takes items.
+func (r *reader[T, R]) comparePrefixes(ctx context.Context) error {
+	for id, mark := range r.durable.prefixesBefore {
+		if err := r.comparePrefix(ctx, Split{ID: id}, mark); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// comparePrefix reads the prefix of a sequence that mark describes.
+func (r *reader[T, R]) comparePrefix(ctx context.Context, s Split, mark fingerprint.Mark) error {
 	s.From, s.To = Cursor{Offset: mark.N}, Cursor{}
 	for _, err := range r.plan.Read(fingerprint.With(ctx, fingerprint.NewPrefix(mark)), s) {
 		if err != nil {

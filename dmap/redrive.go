@@ -118,6 +118,8 @@ func againError(id string, err error) error {
 		return &goneError{id, err}
 	case Class(err) == "changed":
 		return &changedError{id, err}
+	case brokenObject(err) != nil: // it breaks off before the item
+		return fmt.Errorf("item %q: %w", id, err)
 	default:
 		return nil
 	}

@@ -275,7 +275,7 @@ func TestItemsThatAreGoneOrChangedFailWithoutEndingTheRun(t *testing.T) {
 			case "objects":
 				want["gone"] = 4
 			case "flatten":
-				want["read"], want["changed"] = 4, 3
+				want["gone"], want["changed"] = 4, 3
 				d.opts.Tolerance.Count = 7
 			case "csv":
 				want["gone"] = 10
@@ -461,6 +461,37 @@ func TestAnOpenRedriveIsEndedWithoutItsSource(t *testing.T) {
 					require.Len(t, listed(t, inner)["SUCCEEDED"], 100)
 				})
 			})
+		}
+	}
+}
+
+// A redrive reads the items that the run was begun with, or none.
+func TestARedriveRefusesOtherValues(t *testing.T) {
+	for _, kind := range []string{"slice", "seq"} {
+		d := newDaily(t, 100)
+		list := make([]numbered, 100)
+		for i := range list {
+			list[i].N = i
+		}
+		d.src = func() dmap.Source[numbered] {
+			if kind == "seq" {
+				return source.Seq(slices.Values(list))
+			}
+			return source.Slice(list)
+		}
+		d.opts.Tolerance, d.opts.Redrive.Tolerated = dmap.Tolerance{Percentage: 50}, true
+		_, err := d.run(t.Context())
+		require.NoError(t, err)
+		slices.Reverse(list)
+		d.fails = nil
+		_, err = d.run(t.Context())
+		require.Empty(t, d.infos, kind)
+		if kind == "seq" {
+			require.ErrorIs(t, err, dmap.ErrSpecChanged)
+			continue
+		}
+		for _, r := range listed(t, d.bucket)["FAILED"] {
+			require.Equal(t, "changed", r["class"])
 		}
 	}
 }

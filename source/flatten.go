@@ -178,7 +178,7 @@ func (f *flatten[T]) read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item
 			yield(dmap.Item[T]{}, invalidNamed(f.name, err))
 			return
 		}
-		c := contents[T]{object: object, from: s.From.Offset, yield: yield}
+		c := contents[T]{object: object, from: s.From.Offset, to: s.To.Offset, yield: yield}
 		if itemErr == nil {
 			itemErr = c.read(ctx, f.open)
 			if c.breaksOff(itemErr) {
@@ -199,6 +199,7 @@ func (f *flatten[T]) read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item
 type contents[T any] struct {
 	object  Object
 	from    int64 // the cursor: the offset of the next item
+	to      int64 // where the reading may end; 0: at the end of the object
 	index   int64 // of the next item
 	yield   func(dmap.Item[T], error) bool
 	opened  bool // the reading has begun
@@ -249,6 +250,7 @@ func (c *contents[T]) items(ctx context.Context, src dmap.Source[T], plan dmap.P
 	if c.from > 0 {
 		s.From = dmap.Cursor{Offset: c.from}
 	}
+	s.To = dmap.Cursor{Offset: c.to}
 	return plan.Read(ctx, s)
 }
 

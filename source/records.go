@@ -152,7 +152,7 @@ func (r *records[T]) readSplit(ctx context.Context, s dmap.Split) iter.Seq2[dmap
 		if s.Version != "" {
 			part.large = &r.large
 		} else {
-			part.now = part.from == 0
+			part.now = part.from == 0 && part.to == 0 // else other items of the version have been read
 		}
 		r.read(ctx, part, yield)
 	}
