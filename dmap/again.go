@@ -11,15 +11,6 @@ import (
 // of which is a split to the journal: a commit settles an interval of the list. One goroutine reads
 // the lists and groups their items; the readers of the run take the groups.
 
-// againGroup is a few taken items that follow each other in a list.
-type againGroup struct {
-	split Split // of the list, from the first item to the last
-	items []journal.TakenItem
-	// more continues the reading of the last item's split with the next list, by the same reader;
-	// nil: nothing follows. A source that cannot seek is so read once.
-	more chan *againGroup
-}
-
 // againGroupSize is how many items a group has, unless batches need more.
 const againGroupSize = 64
 
@@ -242,4 +233,13 @@ func (r *reader[T, R]) takeAgain(b *batcher[T, R], item *Item[T], taken *journal
 	}
 	from := originOf(taken)
 	return b.addAgain(item, &from)
+}
+
+// waiting is the number of items that a redrive took and that were not read, and of those that a
+// trial leaves pending.
+func (r *reader[T, R]) waiting() int64 {
+	if r.redrive == nil {
+		return 0
+	}
+	return r.outstanding - r.again.Load() + r.redrive.Rest
 }

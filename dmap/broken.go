@@ -43,53 +43,6 @@ func brokenObject(err error) *BrokenObjectError {
 	return broken
 }
 
-// Bounds for broken objects. Each is a gap in the settled intervals, so their number must be
-// bounded.
-const (
-	maxBrokenObjects = 10_000 // that a Tolerance allows
-	moreBroken       = 1_000  // beyond the tolerance, after which the run stops
-	listedBroken     = 100    // whose errors are kept
-)
-
-// breakOff counts an object that breaks off, once for all its splits, and returns its number. stop
-// is the error that stops a run that is going to fail when the objects are too many.
-func (c *tally) breakOff(err *BrokenObjectError) (n int64, stop error) {
-	c.mu.Lock()
-	if c.brokenKeys[err.Key] {
-		c.mu.Unlock()
-		return c.broken.Load(), nil
-	}
-	if c.brokenKeys == nil {
-		c.brokenKeys = map[string]bool{}
-	}
-	c.brokenKeys[err.Key] = true
-	if len(c.firstBroken) < listedBroken {
-		c.firstBroken = append(c.firstBroken, err)
-	}
-	n = c.broken.Add(1)
-	c.mu.Unlock()
-	if n <= c.tolerance.Load().BrokenObjects+moreBroken {
-		return n, nil
-	}
-	return n, c.brokenExceeded()
-}
-
-// brokenExceeded returns a ToleranceError if more objects broke off than the tolerance allows.
-func (c *tally) brokenExceeded() error {
-	n, tolerance := c.broken.Load(), *c.tolerance.Load()
-	if n <= tolerance.BrokenObjects {
-		return nil
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	first := c.firstBroken[:min(len(c.firstBroken), firstFailures)]
-	failed, of := c.settled()
-	return &ToleranceError{Tolerance: tolerance, Failed: failed, Of: of, Broken: n, FirstBroken: first}
-}
-
-// brokenObjects returns the first errors of objects that broke off.
-func (c *tally) brokenObjects() []*BrokenObjectError {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.firstBroken[:len(c.firstBroken):len(c.firstBroken)]
-}
+// maxBrokenObjects is the number that a Tolerance may allow. Each broken object is a gap in the
+// settled intervals, so their number must be bounded.
+const maxBrokenObjects = 10_000

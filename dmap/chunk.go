@@ -327,3 +327,13 @@ func (c *chunk[T, R]) scattered() []journal.Interval {
 	}
 	return out
 }
+
+// prefix is the prefix of a sequence that ends with c. ok is false if c is of another kind of
+// split, whose cursors do not count items.
+func (c *chunk[T, R]) prefix() (p journal.Prefix, ok bool) {
+	ended := c.to == Cursor{}
+	if !c.end.known || !ended && c.to != (Cursor{Offset: c.end.items}) {
+		return p, false
+	}
+	return journal.Prefix{Split: c.split.ID, Items: c.end.items, Hash: c.end.sum.String(), Ended: ended}, true
+}

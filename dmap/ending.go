@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-
-	"github.com/go-dmap/dmap/internal/attention"
 )
 
 // Reasons for which a run is open or has ended: see Stats.Reason.
@@ -153,17 +151,6 @@ func (v verdict) resumes() bool {
 	return v.reason != reasonFenced && v.reason != reasonChanged && !needsPerson(v.err)
 }
 
-// matches is errors.Is for errors that hold values of users, whose methods may panic.
-func matches(err, target error) (found bool) {
-	defer func() { _ = recover() }()
-	return errors.Is(err, target)
-}
-
-func needsPerson(err error) (needed bool) {
-	defer func() { _ = recover() }()
-	return attention.Needed(err)
-}
-
 // refusedToOpen reports whether err comes from the sink that keeps the journal.
 func refusedToOpen(err error) bool {
 	failure, ok := err.(*SinkError)
@@ -186,26 +173,6 @@ func textOf(err error) (text string) {
 	text = err.Error()
 	return strings.ToValidUTF8(text[:min(len(text), maxStopText)], "")
 }
-
-// runError is the error of a run as the caller gets it.
-type runError struct {
-	runID string
-	open  bool // the same call resumes the run
-	err   error
-}
-
-func (e *runError) Error() string {
-	if e.open {
-		return fmt.Sprintf("dmap: run %s is open, call again with the same RunID to resume it: %v", e.runID, e.err)
-	}
-	return fmt.Sprintf("dmap: run %s: %v", e.runID, e.err)
-}
-
-// Unwrap returns the reasons.
-func (e *runError) Unwrap() error { return e.err }
-
-// Is reports whether target is ErrOpen, if the same call resumes the run.
-func (e *runError) Is(target error) bool { return e.open && target == ErrOpen }
 
 // inRun is the error of v as the caller gets it.
 func (v verdict) inRun(runID string) error {

@@ -195,3 +195,18 @@ func (e *engine[T, R]) judge() {
 func specOf(src any, opts Options, limits batch.Limits, clock runClock) RunSpec {
 	return RunSpec{RunID: opts.RunID, Source: sourceName(src), Started: clock.started, Options: opts, Batch: limits}
 }
+
+// resumeRedrive sets the run up to continue a redrive, if it is in one.
+func (e *engine[T, R]) resumeRedrive(p *journal.Progress) {
+	if p.Redrive == nil {
+		return
+	}
+	e.spec.Redrive = p.Redrive.Number
+	e.reader.inflight.calls.redrive = p.Redrive.Number
+	e.tally.redrive, e.reader.redrive = p.Redrive, p.Redrive
+	e.tally.read.Add(p.Redrive.Rest)
+	if p.Begun != nil {
+		e.tally.gone.Store(p.Counts.Gone - p.Begun.Gone)
+	}
+	e.reader.outstanding = p.Counts.Outstanding()
+}

@@ -11,14 +11,8 @@ import (
 // Errors that callers branch on, with errors.Is. The error of a single item never matches an error
 // of a run, also if the function ran a nested run.
 var (
-	// ErrOpen is matched by the error of every run that the same call resumes: its context ended, it
-	// was suspended, its source or a sink broke. The error says why. ErrFenced and ErrSpecChanged do
-	// not match it, nor does a refused access, which a person must change first.
-	ErrOpen = errors.New("the run is open")
-
 	ErrTolerance = errors.New("tolerance for failed items exceeded")     // see ToleranceError
 	ErrCanceled  = errors.New("run canceled")                            // the run was ended by Run.Cancel
-	ErrGoexit    = errors.New("the function ended its goroutine")        // runtime.Goexit in a call; not retried
 	ErrStuck     = errors.New("the call ran on after its context ended") // abandoned: Options.AbandonAfter
 	ErrInternal  = errors.New("internal error")                          // a bug in dmap: the counts do not add up
 )
@@ -67,22 +61,6 @@ func (e *ToleranceError) Unwrap() []error {
 	return errs
 }
 
-// ItemError is the failure of one item.
-type ItemError struct {
-	Info
-	Err error
-}
-
-func (e *ItemError) Error() string { return fmt.Sprintf("%s: %s", e.ID(), errorText(e.Err)) }
-
-// Unwrap returns the cause, without what it holds of nested runs: see Err for all of it.
-func (e *ItemError) Unwrap() error {
-	if e.Err == nil {
-		return nil
-	}
-	return &itemCause{e.Err}
-}
-
 // SourceError says that the source could not be read further. The items read before it have been
 // processed.
 type SourceError struct {
@@ -114,20 +92,6 @@ func (e *SinkError) Error() string { return fmt.Sprintf("sink %s: %v", e.Op, e.E
 // Unwrap returns the cause.
 func (e *SinkError) Unwrap() error { return e.Err }
 
-// PanicError is a panic of a user's function. It costs its item and is not retried.
-type PanicError struct {
-	Value any
-	Stack []byte // at most 16 KiB
-}
-
-func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
-
-// Unwrap returns the panic's value if it is an error.
-func (e *PanicError) Unwrap() error {
-	err, _ := e.Value.(error)
-	return err
-}
-
 // Permanent marks err as not worth a retry. Permanent(nil) is nil.
 func Permanent(err error) error {
 	if err == nil {
@@ -155,7 +119,8 @@ type retryAfterError struct {
 	after time.Duration
 }
 
-func (e *retryAfterError) Unwrap() error             { return e.error }
+func (e *retryAfterError) Unwrap() error { return e.error }
+
 func (e *retryAfterError) RetryAfter() time.Duration { return e.after }
 
 // Class sorts errors into few kinds for counts and reports: "timeout", "panic", "goexit", "stuck",

@@ -36,8 +36,3 @@ func ExitCode(err error) int {
 		return exitEnded
 	}
 }
-
-// callError says that the arguments or the options of a call are wrong.
-type callError struct{ error }
-
-func (e *callError) Unwrap() error { return e.error }

@@ -151,3 +151,12 @@ const maxGap = 64 << 10
 
 // far reports whether a reading at from should start anew at to.
 func far(from, to Cursor) bool { return from.Key != to.Key || to.Offset-from.Offset > maxGap }
+
+// againGroup is a few taken items that follow each other in a list.
+type againGroup struct {
+	split Split // of the list, from the first item to the last
+	items []journal.TakenItem
+	// more continues the reading of the last item's split with the next list, by the same reader;
+	// nil: nothing follows. A source that cannot seek is so read once.
+	more chan *againGroup
+}

@@ -76,3 +76,11 @@ func (e *engine[T, R]) stop(v verdict) *journal.Stop {
 	}
 	return &journal.Stop{Reason: v.reason, Error: textOf(v.err)}
 }
+
+// trialEnd says that a trial has left undone what had been left undone before.
+func (e *engine[T, R]) trialEnd() error {
+	if again := e.tally.redrive; again == nil || !again.Unfinished {
+		return nil
+	}
+	return fmt.Errorf("%w: the trial is over, other items are still pending or unread: redrive the run without a Limit", ErrEnded)
+}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/go-dmap/dmap/internal/fingerprint"
-	"github.com/go-dmap/dmap/internal/journal"
 )
 
 // A run that resumes must read the items that it was begun with: the settled intervals are
@@ -93,30 +92,4 @@ func (r *reader[T, R]) followPrefix(ctx context.Context, split string) (context.
 	}
 	p := fingerprint.NewPrefix(r.durable.prefixesBefore[split])
 	return fingerprint.With(ctx, p), p
-}
-
-// prefixEnd is a position in a sequence and the hash of the items before it. The zero prefixEnd is
-// none.
-type prefixEnd struct {
-	known bool
-	items int64
-	sum   fingerprint.Hash
-}
-
-// endOf returns where p stands.
-func endOf(p *fingerprint.Prefix) prefixEnd {
-	if p == nil || !p.Used() {
-		return prefixEnd{}
-	}
-	return prefixEnd{true, p.Items(), p.Sum()}
-}
-
-// prefix is the prefix of a sequence that ends with c. ok is false if c is of another kind of
-// split, whose cursors do not count items.
-func (c *chunk[T, R]) prefix() (p journal.Prefix, ok bool) {
-	ended := c.to == Cursor{}
-	if !c.end.known || !ended && c.to != (Cursor{Offset: c.end.items}) {
-		return p, false
-	}
-	return journal.Prefix{Split: c.split.ID, Items: c.end.items, Hash: c.end.sum.String(), Ended: ended}, true
 }

@@ -1,7 +1,5 @@
 package dmap
 
-import "runtime"
-
 // recovering turns a panic of f, which calls code of the user, into an error.
 func recovering(f func() error) (err error) {
 	defer func() {
@@ -23,11 +21,4 @@ func isolated(f func() error) error {
 	}()
 	<-done
 	return err
-}
-
-// newPanicError makes a PanicError from what recover returned, with the stack of the calling
-// goroutine.
-func newPanicError(value any) *PanicError {
-	stack := make([]byte, 16<<10)
-	return &PanicError{Value: value, Stack: stack[:runtime.Stack(stack, false)]}
 }

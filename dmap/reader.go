@@ -365,11 +365,6 @@ func (r *reader[T, R]) unread() Unread {
 	return u
 }
 
-// splitOf is the part of a split that v names.
-func splitOf(v journal.Interval) Split {
-	return Split{ID: v.Split, Version: v.Version, From: Cursor(v.From), To: Cursor(v.To)}
-}
-
 // sourceName is the name of a source in errors and records.
 func sourceName(src any) string {
 	if s, ok := src.(fmt.Stringer); ok {

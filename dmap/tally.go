@@ -38,6 +38,12 @@ type shard struct {
 
 const firstFailures = 10
 
+// Bounds for broken objects.
+const (
+	moreBroken   = 1_000 // beyond the tolerance, after which the run stops
+	listedBroken = 100   // whose errors are kept
+)
+
 func newTally(t Tolerance, log *runLog) *tally {
 	c := &tally{log: log}
 	c.tolerance.Store(&t)
@@ -123,4 +129,58 @@ func (c *tally) fill(s *Stats) {
 	s.Calls, s.Retries = c.calls.Load(), c.retries.Load()
 	s.Read = c.read.Load()
 	s.Pending = s.Read - s.Succeeded - s.Failed - s.Skipped
+}
+
+// breakOff counts an object that breaks off, once for all its splits, and returns its number. stop
+// is the error that stops a run that is going to fail when the objects are too many.
+func (c *tally) breakOff(err *BrokenObjectError) (n int64, stop error) {
+	c.mu.Lock()
+	if c.brokenKeys[err.Key] {
+		c.mu.Unlock()
+		return c.broken.Load(), nil
+	}
+	if c.brokenKeys == nil {
+		c.brokenKeys = map[string]bool{}
+	}
+	c.brokenKeys[err.Key] = true
+	if len(c.firstBroken) < listedBroken {
+		c.firstBroken = append(c.firstBroken, err)
+	}
+	n = c.broken.Add(1)
+	c.mu.Unlock()
+	if n <= c.tolerance.Load().BrokenObjects+moreBroken {
+		return n, nil
+	}
+	return n, c.brokenExceeded()
+}
+
+// brokenExceeded returns a ToleranceError if more objects broke off than the tolerance allows.
+func (c *tally) brokenExceeded() error {
+	n, tolerance := c.broken.Load(), *c.tolerance.Load()
+	if n <= tolerance.BrokenObjects {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	first := c.firstBroken[:min(len(c.firstBroken), firstFailures)]
+	failed, of := c.settled()
+	return &ToleranceError{Tolerance: tolerance, Failed: failed, Of: of, Broken: n, FirstBroken: first}
+}
+
+// brokenObjects returns the first errors of objects that broke off.
+func (c *tally) brokenObjects() []*BrokenObjectError {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.firstBroken[:len(c.firstBroken):len(c.firstBroken)]
+}
+
+// redriven returns the failed items of the redrive that count against the tolerance, and the items
+// that they are judged by. While some are unsettled these are the items of the redrive; in the end
+// all items of the run.
+func (c *tally) redriven(failed, settled int64, ended bool) (bad, of int64) {
+	of = c.read.Load() - c.skipped.Load()
+	if ended && settled == of-c.redrive.Waiting {
+		return failed, of
+	}
+	return failed - c.redrive.Failed - c.gone.Load(), of - c.redrive.Failed - c.redrive.Succeeded - c.redrive.Waiting
 }

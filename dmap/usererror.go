@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/go-dmap/dmap/internal/attention"
+
 	"github.com/go-dmap/dmap/internal/guard"
 )
 
@@ -35,4 +37,15 @@ func skips(err error) (skip bool) {
 		return false
 	}
 	return skip
+}
+
+// matches is errors.Is for errors that hold values of users, whose methods may panic.
+func matches(err, target error) (found bool) {
+	defer func() { _ = recover() }()
+	return errors.Is(err, target)
+}
+
+func needsPerson(err error) (needed bool) {
+	defer func() { _ = recover() }()
+	return attention.Needed(err)
 }

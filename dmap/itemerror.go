@@ -2,6 +2,7 @@ package dmap
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/go-dmap/dmap/internal/attention"
 )
@@ -29,4 +30,20 @@ func (c *itemCause) As(target any) bool {
 		return false
 	}
 	return errors.As(c.err, target)
+}
+
+// ItemError is the failure of one item.
+type ItemError struct {
+	Info
+	Err error
+}
+
+func (e *ItemError) Error() string { return fmt.Sprintf("%s: %s", e.ID(), errorText(e.Err)) }
+
+// Unwrap returns the cause, without what it holds of nested runs: see Err for all of it.
+func (e *ItemError) Unwrap() error {
+	if e.Err == nil {
+		return nil
+	}
+	return &itemCause{e.Err}
 }

@@ -1,0 +1,62 @@
+package dmap
+
+import (
+	"errors"
+	"fmt"
+)
+
+// goneError says that an item that is to run again is no longer in the source.
+type goneError struct {
+	id    string
+	cause error // nil: the source was read without finding it
+}
+
+func (e *goneError) Error() string {
+	if e.cause != nil {
+		return fmt.Sprintf("item %q is gone: %v", e.id, e.cause)
+	}
+	return fmt.Sprintf("item %q is gone: the source no longer yields it", e.id)
+}
+
+func (e *goneError) Unwrap() error { return e.cause }
+
+// Class returns "gone".
+func (e *goneError) Class() string { return "gone" }
+
+// changedError says that the source has another item where one is to run again.
+type changedError struct {
+	id    string
+	cause error
+}
+
+func (e *changedError) Error() string {
+	return fmt.Sprintf("item %q: %v: to process the source as it is now, use a new RunID", e.id, e.cause)
+}
+
+func (e *changedError) Unwrap() error { return e.cause }
+
+// Class returns "changed".
+func (e *changedError) Class() string { return "changed" }
+
+// againError is the error of an item that is to run again and that a reading with err has not
+// found. It returns nil if the source cannot be read now: that is no fault of the item.
+func againError(id string, err error) error {
+	switch {
+	case err == nil:
+		return &goneError{id: id}
+	case Class(err) == "gone":
+		return &goneError{id, err}
+	case Class(err) == "changed":
+		return &changedError{id, err}
+	case brokenObject(err) != nil: // it breaks off before the item
+		return fmt.Errorf("item %q: %w", id, err)
+	default:
+		return nil
+	}
+}
+
+// isGone reports whether err says that the source no longer has an item of a redrive.
+func isGone(err error) bool {
+	var gone *goneError
+	return err != nil && errors.As(err, &gone)
+}

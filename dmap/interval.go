@@ -1,0 +1,29 @@
+package dmap
+
+import (
+	"github.com/go-dmap/dmap/internal/journal"
+)
+
+// interval is s as the journal knows it.
+func (s Split) interval() journal.Interval {
+	return journal.Interval{Split: s.ID, Version: s.Version, From: journal.Cursor(s.From), To: journal.Cursor(s.To)}
+}
+
+// gaps returns the parts of s that are not settled, in order.
+func gaps(settled journal.IntervalSet, s Split) []Split {
+	var out []Split
+	for _, gap := range settled.Gaps(s.interval()) {
+		part := s
+		part.From, part.To = Cursor(gap.From), Cursor(gap.To)
+		out = append(out, part)
+	}
+	return out
+}
+
+// compare orders the cursors of one split: by key, then by offset.
+func (c Cursor) compare(o Cursor) int { return journal.Cursor(c).Compare(journal.Cursor(o)) }
+
+// splitOf is the part of a split that v names.
+func splitOf(v journal.Interval) Split {
+	return Split{ID: v.Split, Version: v.Version, From: Cursor(v.From), To: Cursor(v.To)}
+}

@@ -1,0 +1,20 @@
+package dmap
+
+import (
+	"github.com/go-dmap/dmap/internal/journal"
+)
+
+// origin is where the source yields an item that is read again. The item's own cursors lie in the
+// list of taken items.
+type origin struct {
+	split       string
+	version     string
+	start, next Cursor
+}
+
+func originOf(t *journal.TakenItem) origin {
+	return origin{t.Split, t.Version, Cursor(t.Start), Cursor(t.Next)}
+}
+
+// position is where to read the item again.
+func (o *origin) position() Position { return Position{o.version, o.start, o.next} }

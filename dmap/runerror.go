@@ -1,0 +1,75 @@
+package dmap
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Errors of runs, for errors.Is.
+var (
+	// ErrOpen is matched by the error of every run that the same call resumes: its context ended, it
+	// was suspended, its source or a sink broke. The error says why. ErrFenced and ErrSpecChanged do
+	// not match it, nor does a refused access, which a person must change first.
+	ErrOpen = errors.New("the run is open")
+
+	ErrFenced      = errors.New("another process has taken over this run")                // two processes, one RunID
+	ErrSpecChanged = errors.New("the run was begun with another source or other options") // see SpecError
+	ErrEnded       = errors.New("the run has ended already")                              // without success; a redrive may continue it
+	ErrSuspended   = errors.New("run suspended")                                          // also a cause for the end of a context
+)
+
+// SpecError names the differences between a run and the call that tries to resume it. It matches
+// ErrSpecChanged.
+type SpecError struct {
+	RunID  string
+	Fields []string // such as "maxItems: 10, begun with 20"
+}
+
+func (e *SpecError) Error() string {
+	fields := strings.Join(e.Fields, "; ")
+	if e.redrivable() {
+		return fmt.Sprintf("%v: %s: either call with the old one, or end the run with sink.End and redrive it with the new one",
+			ErrSpecChanged, fields)
+	}
+	return fmt.Sprintf("%v: %s: restore them, or use another RunID", ErrSpecChanged, fields)
+}
+
+// redrivable reports whether a redrive accepts all differences: it may have another Version and
+// other batches.
+func (e *SpecError) redrivable() bool {
+	for _, f := range e.Fields {
+		if !strings.HasPrefix(f, "Version: ") && !strings.HasPrefix(f, "batch: ") {
+			return false
+		}
+	}
+	return len(e.Fields) > 0
+}
+
+// Is reports whether target is ErrSpecChanged.
+func (e *SpecError) Is(target error) bool { return target == ErrSpecChanged }
+
+// runError is the error of a run as the caller gets it.
+type runError struct {
+	runID string
+	open  bool // the same call resumes the run
+	err   error
+}
+
+func (e *runError) Error() string {
+	if e.open {
+		return fmt.Sprintf("dmap: run %s is open, call again with the same RunID to resume it: %v", e.runID, e.err)
+	}
+	return fmt.Sprintf("dmap: run %s: %v", e.runID, e.err)
+}
+
+// Unwrap returns the reasons.
+func (e *runError) Unwrap() error { return e.err }
+
+// Is reports whether target is ErrOpen, if the same call resumes the run.
+func (e *runError) Is(target error) bool { return e.open && target == ErrOpen }
+
+// callError says that the arguments or the options of a call are wrong.
+type callError struct{ error }
+
+func (e *callError) Unwrap() error { return e.error }
