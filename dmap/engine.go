@@ -80,7 +80,8 @@ func (e *engine[T, R]) start() error {
 		err = errors.Join(err, closeErr)
 	}
 	if ended != nil {
-		e.storedEnd(ended)
+		e.final, e.verdict = ended.Stats, verdict{err: ended.Err, reason: ended.Stats.Reason, state: StateEnded}
+		e.final.State, e.final.EndedBefore = StateEnded, true
 	}
 	if err != nil {
 		err = notStarted(ctx, err, durable).inRun(e.spec.RunID)
@@ -89,13 +90,6 @@ func (e *engine[T, R]) start() error {
 	close(e.stopper.drained)
 	close(e.done)
 	return err
-}
-
-// storedEnd makes the end of a run that had ended before that of this one.
-func (e *engine[T, R]) storedEnd(ended *Ending) {
-	e.final = ended.Stats
-	e.final.State, e.final.EndedBefore = StateEnded, true
-	e.verdict = verdict{err: ended.Err, reason: ended.Stats.Reason, state: StateEnded}
 }
 
 // open opens the journal, if a sink keeps one, and begins or resumes the run in the sinks. The

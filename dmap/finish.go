@@ -13,7 +13,7 @@ func (e *engine[T, R]) finish(readErr error) {
 	ctx := e.stopper.save.ctx
 	pending := e.delivery.collect(ctx)
 	e.sinks.flush(ctx)
-	e.durable.commit(ctx, e.stop(e.judged(readErr, Stats{})))
+	e.durable.commit(ctx, stopOf(e.stopper.stopping.Load(), e.judged(readErr, Stats{})))
 	stats := e.running()
 	stats.Pending = int64(len(pending)) + e.reader.waiting()
 	v := e.judged(readErr, stats)
@@ -57,7 +57,7 @@ func (e *engine[T, R]) judged(readErr error, s Stats) verdict {
 	}
 	if d.cause == nil {
 		d.exceeded = errors.Join(e.tally.exceeded(), e.tally.brokenExceeded())
-		d.trial = e.trialEnd()
+		d.trial = e.tally.trialEnd()
 		if d.exceeded == nil && readErr == nil { // otherwise the run has ended, or its source says more
 			d.source = e.reader.empty()
 		}
@@ -69,18 +69,10 @@ func (e *engine[T, R]) judged(readErr error, s Stats) verdict {
 	return d.judged()
 }
 
-// stop is what the last commit says about v: nil if the run neither stopped early nor stays open.
-func (e *engine[T, R]) stop(v verdict) *journal.Stop {
-	if v.state != StateOpen && !e.stopper.stopping.Load() {
+// stopOf is what the last commit says about v: nil if the run neither stopped early nor stays open.
+func stopOf(early bool, v verdict) *journal.Stop {
+	if v.state != StateOpen && !early {
 		return nil
 	}
 	return &journal.Stop{Reason: v.reason, Error: textOf(v.err)}
-}
-
-// trialEnd says that a trial has left undone what had been left undone before.
-func (e *engine[T, R]) trialEnd() error {
-	if again := e.tally.redrive; again == nil || !again.Unfinished {
-		return nil
-	}
-	return fmt.Errorf("%w: the trial is over, other items are still pending or unread: redrive the run without a Limit", ErrEnded)
 }

@@ -1,6 +1,7 @@
 package dmap
 
 import (
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -183,4 +184,12 @@ func (c *tally) redriven(failed, settled int64, ended bool) (bad, of int64) {
 		return failed, of
 	}
 	return failed - c.redrive.Failed - c.gone.Load(), of - c.redrive.Failed - c.redrive.Succeeded - c.redrive.Waiting
+}
+
+// trialEnd says that a trial has left undone what had been left undone before.
+func (c *tally) trialEnd() error {
+	if again := c.redrive; again == nil || !again.Unfinished {
+		return nil
+	}
+	return fmt.Errorf("%w: the trial is over, other items are still pending or unread: redrive the run without a Limit", ErrEnded)
 }
