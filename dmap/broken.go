@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// BrokenObjectError says that an object breaks off: compressed data that is cut short, a JSON array
+// BrokenObjectError says that an object breaks off: compressed data that is truncated, a JSON array
 // that does not end, bytes that the store does not deliver. It is no item, as nobody knows how many
 // items are missing. The rest of the object stays unread; the run processes everything else, and
 // then fails if there are more such objects than Tolerance.BrokenObjects.

@@ -99,8 +99,8 @@ func spread(n, values int, err error) []error {
 	return errs
 }
 
-// named returns the batch.Errors in err, or the error of all items if err holds none, or if a method
-// of err panics or ends its goroutine: then that.
+// named returns the batch.Errors in err, or the error of all items if err holds none, or if a
+// method of err panics or ends its goroutine: then that.
 func named(err error) (some batch.Errors, whole error) {
 	if some, ok := err.(batch.Errors); ok { //nolint:errorlint // the usual form needs no search
 		return some, nil

@@ -2,8 +2,8 @@
 // bounded concurrency, retries, a tolerance for failures, and live control. Results go to sinks
 // that keep successes and failures apart.
 //
-//	stats, err := dmap.Map(ctx, source.Objects(in, "data/"), assess, dmap.Options{MaxConcurrency: 1000},
-//		sink.Bucket[Verdict](out, "runs/"))
+//	stats, err := dmap.Map(ctx, source.Objects(in, "data/"), assess,
+//		dmap.Options{MaxConcurrency: 1000}, sink.Bucket[Verdict](out, "runs/"))
 //
 // [Map] and [MapBatch] run a map to its end. [Start] and [StartBatch] return a [Run] to watch and
 // control, and [Results] yields the results one by one. [Options] tune a run, [Stats] count it.

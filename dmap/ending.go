@@ -39,7 +39,7 @@ type evidence struct {
 	source    error
 	sinks     []error
 	exceeded  error // the ToleranceError of a run that did not stop early
-	trial     error // a trial has left undone what had been left undone before
+	trial     error // of a trial: items that the run had left pending or unread still are
 	sum       error // the counts do not add up
 }
 

@@ -13,8 +13,8 @@ import (
 // of its items up to the last settled one.
 
 // identify sets the Version of s if only its content tells it. It refuses a split whose settled
-// items are not those that it has now. If its object is one of many, changed says that only the rest
-// of this object is not read.
+// items are not those that it has now. If its object is one of many, changed says that only the
+// rest of this object is not read.
 func (r *reader[T, R]) identify(ctx context.Context, s *Split) (changed bool, err error) {
 	if !r.durable.on() {
 		return false, nil

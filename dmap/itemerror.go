@@ -40,7 +40,7 @@ type ItemError struct {
 
 func (e *ItemError) Error() string { return fmt.Sprintf("%s: %s", e.ID(), errorText(e.Err)) }
 
-// Unwrap returns the cause, without what it holds of nested runs: see Err for all of it.
+// Unwrap returns the cause without the errors of nested runs in it: see Err for all of it.
 func (e *ItemError) Unwrap() error {
 	if e.Err == nil {
 		return nil

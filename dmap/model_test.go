@@ -34,7 +34,8 @@ const (
 	hidden // by the source
 )
 
-// asks is the fate of an item that fails once and asks for a wait longer than other calls and waits.
+// asks is the fate of an item that fails once and asks for a wait longer than other calls and
+// waits.
 const asks fate = 6
 
 // plan is a run, its items and what befalls it.

@@ -30,11 +30,11 @@ type Plan[T any] struct {
 	Splits func(ctx context.Context) iter.Seq2[Split, error]
 	// Read yields the items of s. s.From may be any Item.Next that an earlier Read of this split
 	// yielded: then exactly the items after that one follow, with the same keys, offsets and
-	// values. Read may yield items after s.To: the engine stops there. An error ends the run, except
-	// ErrNoObjects, and a *BrokenObjectError, which leaves the rest of s unread.
+	// values. Read may yield items after s.To: the engine stops there. An error ends the run,
+	// except ErrNoObjects, and a *BrokenObjectError, which leaves the rest of s unread.
 	Read func(ctx context.Context, s Split) iter.Seq2[Item[T], error]
-	// Version returns the Version of a split that Splits leaves without one because it takes time to
-	// compute, such as a hash of the values of a slice. The engine calls it in durable runs, for
+	// Version returns the Version of a split that Splits leaves without one because it takes time
+	// to compute, such as a hash of the values of a slice. The engine calls it in durable runs, for
 	// each split in order, before the split is read; the splits of a run that resumes must have the
 	// Versions that they had before. An error ends the run.
 	Version func(ctx context.Context, s Split) (string, error)
@@ -54,9 +54,9 @@ type Plan[T any] struct {
 	// engine asks again after more has been read. TrySplit may ask the store. The engine makes one
 	// call at a time in a run.
 	TrySplit func(ctx context.Context, reading []Split) (which int, at Cursor, ok bool)
-	// Seeks reports whether a Read of s costs little more if s.From lies far inside: what lies
-	// before it need not be read. A redrive reads all items of a split that it takes in one pass
-	// where Seeks is nil or false, and leaves out long gaps where it is true.
+	// Seeks reports whether a Read of s costs little more if s.From lies far inside: the
+	// bytes before it need not be read. A redrive reads all items of a split that it takes in one
+	// pass where Seeks is nil or false, and leaves out long gaps where it is true.
 	Seeks func(s Split) bool
 	// Find returns the item of s whose Next is s.To, as it is now, at the cost of one request: a
 	// redrive calls it instead of Read. s.From is the position before it. An error of class "gone"

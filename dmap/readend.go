@@ -44,8 +44,8 @@ func (r *reader[T, R]) endPlan(err error) error {
 	return nil
 }
 
-// endPiece settles the rest of a piece that was read to its end, unless it belongs to a listing that
-// has shown no object yet.
+// endPiece settles the rest of a piece that was read to its end, unless it belongs to a listing
+// that has shown no object yet.
 func (r *reader[T, R]) endPiece(l *leaf, from Cursor, end pieceEnd, fault error, b *batcher[T, R], rest Split) {
 	tail := b.tail(rest.To)
 	rest.From = tail.from // also the skipped items before the end
@@ -112,8 +112,9 @@ func (r *reader[T, R]) empty() error {
 	return errors.Join(r.none...)
 }
 
-// leaveChanged leaves the parts of a split that are not settled unread, because its object is another
-// one than the settled parts are of: it breaks off. An object that was settled as a whole is done.
+// leaveChanged leaves the parts of a split that are not settled unread, because its object is
+// another one than the settled parts are of: it breaks off. An object that was settled as a whole
+// is done.
 func (r *reader[T, R]) leaveChanged(s Split, before string) {
 	rests := gaps(r.durable.settledBefore, s)
 	if len(rests) == 0 {

@@ -12,7 +12,7 @@ import (
 // Version, filters, batch limits, retries, concurrency and tolerance may be new. Each item is read
 // from the source again and keeps its idempotency key. The counts are those of the whole run.
 //
-// The same call continues a redrive that was interrupted; what it takes was fixed when it began. A
+// The same call continues a redrive that was interrupted; its items were fixed when it began. A
 // redrive needs a sink with a journal, such as sink.Bucket. While it runs, the Tolerance applies to
 // its own items: a percentage is of the items that it processes. Its end is judged by all items.
 type Redrive struct {

@@ -16,8 +16,8 @@ const (
 
 // Retry says how often and when a failed item is called again. An item that waits for its retry
 // uses no slot, and fresh items start meanwhile until both 10,000 items and 16 retry calls for each
-// slot wait, or 256 MiB: the [Item.Size] of the waiting items, and 700 bytes for each. At this bound
-// reading pauses until some retries have started, and [Stats.ReadingPaused] says so.
+// slot wait, or 256 MiB: the [Item.Size] of the waiting items, and 700 bytes for each. At this
+// bound reading pauses until some retries have started, and [Stats.ReadingPaused] says so.
 //
 // The wait after attempt n is Initial * Factor^(n-1), at most Max; with jitter it is a random
 // duration between zero and that, as in JitterStrategy FULL of Step Functions. An error may ask for

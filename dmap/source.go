@@ -23,9 +23,9 @@ var ErrNoObjects = errors.New("no objects")
 // Source yields the items of one run: the same items in the same order every time it is read.
 //
 // A non-nil error ends the run, with two exceptions: one that matches [ErrNoObjects], and a
-// [*BrokenObjectError]. An item that is merely bad carries its own [Item.Err] and fails alone. Items may be called several times; each sequence is consumed by one goroutine. When its
-// context is canceled, a sequence that is not complete ends with an error that matches the
-// context's cause.
+// [*BrokenObjectError]. An item that is merely bad carries its own [Item.Err] and fails alone.
+// Items may be called several times; each sequence is consumed by one goroutine. When its context
+// is canceled, a sequence that is not complete ends with an error that matches the context's cause.
 //
 // In a durable run, a source without a Plan must yield values that can be compared between
 // processes: all that they hold and point to counts, except for fields with the tag `dmap:"-"`. A

@@ -7,7 +7,7 @@ import (
 
 // A crash while retries wait leaves a gap at each of them, thousands perhaps. To open the source
 // for each would cost a request each; and a source that cannot seek would be read from its start
-// for each. So gaps that are near each other are read together: what lies between is dropped.
+// for each. So gaps that are near each other are read together: the items between them are dropped.
 const (
 	nearBytes = 64 << 10 // this costs less to read than a request
 	maxSpans  = 256      // about the number of readings of one split, or of one key in it
@@ -34,7 +34,7 @@ func spans(parts []Split) (out [][]Split) {
 	return out
 }
 
-// distance is what lies between two cursors, in the unit of their offsets: bytes or items.
+// distance is the number of bytes or items between two cursors: the unit is that of their offsets.
 func distance(a, b Cursor) int64 {
 	if a.Key != b.Key {
 		return 1<<63 - 1
@@ -58,7 +58,7 @@ func (r *reader[T, R]) readSpan(ctx context.Context, parts []Split) error {
 	shared := sharedReading[T]{next: next}
 	seen := &leaf{seen: true} // something between the parts is settled
 	for _, part := range parts {
-		unread = unread[1:] // readItems leaves what it does not read
+		unread = unread[1:] // readItems leaves the parts that it does not read
 		if err := r.readItems(ctx, &piece{split: part, leaf: seen}, shared.read); err != nil {
 			return err
 		}

@@ -23,8 +23,8 @@ type Stats struct {
 	Pending   int64  `json:"pending"`   // read and not settled
 	Calls     int64  `json:"calls"`     // of the function, attempts and batches
 	Retries   int64  `json:"retries"`   // calls that were not the first ones of their items
-	// BrokenObjects counts objects that break off, whose rest is unread: see BrokenObjectError. Only
-	// those that this process has met; a resume reads the rests again.
+	// BrokenObjects counts objects that break off, whose rest is unread: see BrokenObjectError.
+	// Only those that this process has met; a resume reads the rests again.
 	BrokenObjects int64         `json:"brokenObjects"`
 	InFlight      int           `json:"inFlight"` // calls running now
 	Waiting       int           `json:"waiting"`  // items waiting for their retry, without a slot
@@ -38,10 +38,10 @@ type Stats struct {
 
 	State State `json:"state"`
 	// Reason says why the run is open or has ended. Ended: "succeeded", "max items", "tolerance",
-	// "canceled" (Run.Cancel), "end" (sink.End), "trial" (it left other items pending). Open: "suspended", "context" (of the caller),
-	// "source", "sink", "fenced" (another process has the run), "changed" (ErrSpecChanged),
-	// "internal". A run without a journal ends with its call, also for a reason of the second list.
-	// Empty while it runs.
+	// "canceled" (Run.Cancel), "end" (sink.End), "trial" (it left other items pending). Open:
+	// "suspended", "context" (of the caller), "source", "sink", "fenced" (another process has the
+	// run), "changed" (ErrSpecChanged), "internal". A run without a journal ends with its call,
+	// also for a reason of the second list. Empty while it runs.
 	Reason string `json:"reason,omitempty"`
 	// Resumed says that an earlier process began the run.
 	Resumed bool `json:"resumed,omitempty"`

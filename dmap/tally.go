@@ -186,7 +186,8 @@ func (c *tally) redriven(failed, settled int64, ended bool) (bad, of int64) {
 	return failed - c.redrive.Failed - c.gone.Load(), of - c.redrive.Failed - c.redrive.Succeeded - c.redrive.Waiting
 }
 
-// trialEnd says that a trial has left undone what had been left undone before.
+// trialEnd is the error of a trial after which items that the run had left pending or unread still
+// are.
 func (c *tally) trialEnd() error {
 	if again := c.redrive; again == nil || !again.Unfinished {
 		return nil

@@ -15,17 +15,17 @@ const defaultMinItems = 1000
 // Tolerance says how many items may fail before the run does. The zero Tolerance tolerates none.
 // Otherwise a zero field does not limit, and to exceed either limit (strictly) fails the run.
 //
-// A percentage is compared exactly, as the decimal number that it is written as: 2.3 tolerates 2,300
-// of 100,000 items. While the source is being read a percentage is of the settled items, and is judged once there are
-// MinItems of them. Once the source has ended it is of all items. (Step Functions lists first, so
-// it always knows the total.)
+// A percentage is compared exactly, as the decimal number that it is written as: 2.3 tolerates
+// 2,300 of 100,000 items. While the source is being read a percentage is of the settled items, and
+// is judged once there are MinItems of them. Once the source has ended it is of all items. (Step
+// Functions lists first, so it always knows the total.)
 type Tolerance struct {
 	Count      int64   `json:"count,omitempty"`
 	Percentage float64 `json:"percentage,omitempty"` // 0 to 100; 100 tolerates every failure
 	MinItems   int64   `json:"minItems,omitempty"`   // 0: 1000
-	// BrokenObjects is the number of objects that may break off (BrokenObjectError), at most 10,000.
-	// The other fields do not change it: 0 tolerates none. More fail the run when it has processed
-	// everything else.
+	// BrokenObjects is the number of objects that may break off (BrokenObjectError), at most
+	// 10,000. The other fields do not change it: 0 tolerates none. More fail the run when it has
+	// processed everything else.
 	BrokenObjects int64 `json:"brokenObjects,omitempty"`
 }
 

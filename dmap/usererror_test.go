@@ -151,7 +151,8 @@ func TestAnErrorOfASourceThatMisbehavesFailsItsItem(t *testing.T) {
 	}
 }
 
-// The error of a run that failed by tolerance holds the first failures, and is printed by its caller.
+// The error of a run that failed by tolerance holds the first failures, and is printed by its
+// caller.
 func TestTheErrorOfARunCanBePrinted(t *testing.T) {
 	for name, broken := range rogues() {
 		t.Run(name, func(t *testing.T) {

@@ -362,8 +362,8 @@ func TestAResumeReadsGapsThatAreNearEachOtherTogether(t *testing.T) {
 			require.Len(t, counted, n-n/3)
 			slices.Sort(counted)
 			require.Len(t, slices.Compact(counted), n-n/3)
-			// One reading compares the settled prefix before any item of it is called; another yields
-			// the items of all gaps.
+			// One reading compares the settled prefix before any item of it is called; another
+			// yields the items of all gaps.
 			require.LessOrEqual(t, yielded.Load(), int64(2*n))
 		})
 	}

@@ -23,13 +23,13 @@ const reasonEnd = "end"
 // commits about once a second.
 const mostRaces = 20
 
-// End ends the open run runID, which [Bucket] writes with this bucket and prefix, without its source
-// and its function: it writes a manifest with the status CANCELED, the results that the commits
-// name, and the part of the source that is not settled. No call resumes the run then; a redrive that
-// takes canceled runs continues it, also with another Version.
+// End ends the open run runID, which [Bucket] writes with this bucket and prefix, without its
+// source and its function: it writes a manifest with the status CANCELED, the results that the
+// commits name, and the part of the source that is not settled. No call resumes the run then; a
+// redrive that takes canceled runs continues it, also with another Version.
 //
-// A process that works on the run is fenced: it stops with dmap.ErrFenced, and what it has not
-// committed does not count. After nil the run has ended; so it has if it had ended before, which
+// A process that works on the run is fenced: it stops with dmap.ErrFenced, and results that it has
+// not committed do not count. After nil the run has ended; so it has if it had ended before, which
 // End leaves as it is. An Express run, which has no journal, cannot be ended. An error that matches
 // results.ErrNoRun: there is no run of that name.
 func End(ctx context.Context, bucket *blob.Bucket, prefix, runID string) error {

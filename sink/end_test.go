@@ -18,8 +18,8 @@ import (
 	"github.com/go-dmap/dmap/sink/results"
 )
 
-// requireEnded checks that the run "r" of n numbers was ended by End: its records are those that its
-// Stats count, each once, and together with the unread part of the source they are all numbers.
+// requireEnded checks that the run "r" of n numbers was ended by End: its records are those that
+// its Stats count, each once, and together with the unread part of the source they are all numbers.
 func requireEnded(t *testing.T, bucket *blob.Bucket, n int) *results.Run {
 	t.Helper()
 	r, err := results.Load(t.Context(), bucket, "out", "r")

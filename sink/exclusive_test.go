@@ -55,7 +55,8 @@ func TestTwoProcessesOnAStoreThatReplacesObjectsCallNothing(t *testing.T) {
 	}
 }
 
-// A store may have become careless between two processes, and may be careful about old objects only.
+// A store may have become careless between two processes, and may be careful about old objects
+// only.
 func TestAStoreIsProbedAgainByAProcessThatResumes(t *testing.T) {
 	bucket := dmaptest.NewFaultBucket(t, memory(t))
 	suspended(t, bucket.Bucket, 300)

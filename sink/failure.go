@@ -29,8 +29,8 @@ func inspect(err error, f func()) bool {
 	return guard.Returns(f)
 }
 
-// errorText is the text of err, in valid UTF-8 and at most 4 KiB. It survives a panic or a Goexit of
-// the Error method.
+// errorText is the text of err, in valid UTF-8 and at most 4 KiB. It survives a panic or a Goexit
+// of the Error method.
 func errorText(err error) (text string) {
 	broken := func(how string, with any) string {
 		return clip(fmt.Sprintf("%T, whose Error method %s: %v", err, how, with), maxErrorText)

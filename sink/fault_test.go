@@ -55,9 +55,9 @@ func lossless(t *testing.T, bucket *blob.Bucket, m *results.Run) {
 	require.Equal(t, len(m.Lost) > 0, m.Status == results.Failed)
 }
 
-// Every write of a run fails once, in every way. Either nothing is lost and there is no error, or the
-// loss is an error that names part, items and cause, and the manifest lists it. All stored objects are
-// whole.
+// Every write of a run fails once, in every way. Either nothing is lost and there is no error, or
+// the loss is an error that names part, items and cause, and the manifest lists it. All stored
+// objects are whole.
 func TestAFaultAtEveryWriteIsHarmlessOrNamed(t *testing.T) {
 	plain := dmaptest.NewFaultBucket(t, memory(t))
 	begin, write, flush, end := small(t, plain.Bucket)
@@ -105,8 +105,8 @@ func survive(t *testing.T, fault dmaptest.Fault) {
 	}
 }
 
-// The reader detects an object that the store reported as written and did not write whole: it yields
-// no record of it.
+// The reader detects an object that the store reported as written and did not write whole: it
+// yields no record of it.
 func TestReadingDetectsAStoreThatDropsBytes(t *testing.T) {
 	for nth := 2; nth <= 9; nth++ {
 		bucket := dmaptest.NewFaultBucket(t, memory(t))

@@ -192,8 +192,8 @@ func storedError(m *runfolder.Manifest, key string) error {
 	return &endedError{m.Status, m.Reason, m.Error, key}
 }
 
-// endedError is the stored end of a run that did not succeed. It matches dmap.ErrEnded, and what the
-// call that ended the run returned: dmap.ErrTolerance or dmap.ErrCanceled.
+// endedError is the stored end of a run that did not succeed. It matches dmap.ErrEnded, and what
+// the call that ended the run returned: dmap.ErrTolerance or dmap.ErrCanceled.
 type endedError struct{ status, reason, text, manifest string }
 
 func (e *endedError) Error() string {

@@ -226,7 +226,8 @@ func storedSpec(t *testing.T, bucket *blob.Bucket) (b dmap.RunSpec) {
 	return b
 }
 
-// openAgain opens and closes the run, and returns the keys of the commits that it read, oldest first.
+// openAgain opens and closes the run, and returns the keys of the commits that it read, oldest
+// first.
 func openAgain(t *testing.T, inner *blob.Bucket) (journal.Progress, []string) {
 	t.Helper()
 	bucket := dmaptest.NewFaultBucket(t, inner)
@@ -245,7 +246,8 @@ func openAgain(t *testing.T, inner *blob.Bucket) (journal.Progress, []string) {
 	return p, read
 }
 
-// Two runners at once, several times: the fenced runner returns ErrFenced, and each result counts once.
+// Two runners at once, several times: the fenced runner returns ErrFenced, and each result counts
+// once.
 func TestTwoRunnersNeverDoubleAResult(t *testing.T) {
 	races := testsize.Sizes{Short: 20, Usual: 200, Long: 500}.Now()
 	buckets(t, func(t *testing.T, inner *blob.Bucket) {

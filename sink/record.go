@@ -22,15 +22,15 @@ type encoder struct {
 	values *json.Encoder
 	dst    []byte // where values writes
 
-	writes  what // the value that is being written
-	noInput bool // the input of the record ended a goroutine: it is left out
+	writes  valueKind // the value that is being written
+	noInput bool      // the input of the record ended a goroutine: it is left out
 }
 
-// what is one of the values of a record.
-type what uint8
+// valueKind names one of the values of a record.
+type valueKind uint8
 
 const (
-	nothing what = iota
+	nothing valueKind = iota
 	anInput
 	anOutput
 )
@@ -215,7 +215,7 @@ func (e *encoder) appendInput(dst []byte, input any) []byte {
 
 // appendValue appends v as JSON without a newline. On an error, which a panic of v's methods
 // becomes too, it returns dst. If a method ends the goroutine, e.writes says which value it was.
-func (e *encoder) appendValue(dst []byte, v any, is what) (out []byte, err error) {
+func (e *encoder) appendValue(dst []byte, v any, is valueKind) (out []byte, err error) {
 	e.dst, e.writes = dst, is
 	complete := false
 	defer func() {

@@ -62,7 +62,7 @@ func TestAnOutputThatCannotBeEncodedCostsItsOwnItem(t *testing.T) {
 				err := f.Write(t.Context(), []dmap.Result[any]{row[any](0, "a"), row(1, value), row[any](2, "c")})
 				rejected, ok := errors.AsType[batch.Errors](err)
 				require.True(t, ok, "%v", err)
-				require.Len(t, rejected, 1, "the engine is told, so that the item counts as failed")
+				require.Len(t, rejected, 1, "the engine gets the error, so that the item counts as failed")
 				require.ErrorContains(t, rejected[1], "encode the output: ")
 				again := row[any](1, nil) // what the engine writes then
 				again.Err = rejected[1]

@@ -70,7 +70,7 @@ func (f *BucketSink[R]) openRedrive(ctx context.Context, r *run, m *runfolder.Ma
 			return nil, err
 		}
 	}
-	b := &beginning[R]{f: f, run: r, before: m, last: last, counted: counted, progress: p, choice: choice}
+	b := &redriveStart[R]{f: f, run: r, before: m, last: last, counted: counted, progress: p, choice: choice}
 	if !redrive.Wants(choice, b.end()) {
 		return nil, nil
 	}

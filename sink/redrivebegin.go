@@ -20,8 +20,9 @@ import (
 // takenBytes is the size of a part of taken items.
 const takenBytes = 4 << 20
 
-// beginning begins a redrive. It writes nothing that counts before the record redrive-<n>.json.
-type beginning[R any] struct {
+// redriveStart starts a redrive: it chooses the items and records them. It writes nothing that
+// counts before the record redrive-<n>.json.
+type redriveStart[R any] struct {
 	f        *BucketSink[R]
 	run      *run
 	before   *runfolder.Manifest    // the end of the run so far
@@ -35,7 +36,7 @@ type beginning[R any] struct {
 }
 
 // end describes the end of the run so far.
-func (b *beginning[R]) end() redrive.End {
+func (b *redriveStart[R]) end() redrive.End {
 	s := b.before.Stats
 	end := redrive.End{Status: b.before.Status, Failed: s.Failed, Done: b.done() && b.progress.Counts.Outstanding() == 0}
 	if b.last != nil {
@@ -45,19 +46,19 @@ func (b *beginning[R]) end() redrive.End {
 }
 
 // rest is the number of pending items that no redrive took.
-func (b *beginning[R]) rest() int64 {
+func (b *redriveStart[R]) rest() int64 {
 	return max(0, b.before.Stats.Pending-b.progress.Counts.Outstanding())
 }
 
 // done reports whether nothing but taken items is pending or unread.
-func (b *beginning[R]) done() bool {
+func (b *redriveStart[R]) done() bool {
 	u := b.before.Unread
 	unread := len(u.Splits) > 0 || u.After != nil || u.All
 	return b.rest() == 0 && (!unread || b.before.Stats.Truncated)
 }
 
 // begin chooses the items and records them. It returns nil if that would change nothing.
-func (b *beginning[R]) begin(ctx context.Context) (*runfolder.RedriveFile, error) {
+func (b *redriveStart[R]) begin(ctx context.Context) (*runfolder.RedriveFile, error) {
 	n := b.before.Redrive + 1
 	trial := b.choice.Limit > 0
 	if trial && b.progress.Number != b.before.Commits {
@@ -95,7 +96,7 @@ func (b *beginning[R]) begin(ctx context.Context) (*runfolder.RedriveFile, error
 }
 
 // record creates redrive-<n>.json.
-func (b *beginning[R]) record(ctx context.Context) error {
+func (b *redriveStart[R]) record(ctx context.Context) error {
 	key := b.run.folder + runfolder.RedriveName(b.file.Redrive)
 	content, err := runfolder.EncodeRedriveFile(b.file)
 	if err != nil {
@@ -110,7 +111,7 @@ func (b *beginning[R]) record(ctx context.Context) error {
 
 // takePending takes the items that earlier redrives took and that have not settled; a trial leaves
 // them waiting.
-func (b *beginning[R]) takePending(ctx context.Context, sorter *redrive.Sorter) error {
+func (b *redriveStart[R]) takePending(ctx context.Context, sorter *redrive.Sorter) error {
 	if b.counted == nil {
 		return nil
 	}
@@ -142,7 +143,7 @@ func (b *beginning[R]) takePending(ctx context.Context, sorter *redrive.Sorter) 
 
 // takeFailed takes the chosen items out of the FAILED parts, and keeps the others of these parts in
 // new ones.
-func (b *beginning[R]) takeFailed(ctx context.Context, sorter *redrive.Sorter) error {
+func (b *redriveStart[R]) takeFailed(ctx context.Context, sorter *redrive.Sorter) error {
 	chooser, err := redrive.NewChooser(b.choice, b.match())
 	if err != nil {
 		return fmt.Errorf("sink: %w", err)
@@ -162,7 +163,7 @@ func (b *beginning[R]) takeFailed(ctx context.Context, sorter *redrive.Sorter) e
 }
 
 // takeFrom is takeFailed for one part.
-func (b *beginning[R]) takeFrom(ctx context.Context, p runfolder.Part, c *redrive.Chooser, sorter *redrive.Sorter, others *partWriter) error {
+func (b *redriveStart[R]) takeFrom(ctx context.Context, p runfolder.Part, c *redrive.Chooser, sorter *redrive.Sorter, others *partWriter) error {
 	content, err := readChecked(ctx, b.f.bucket, p)
 	if err != nil {
 		return err
@@ -204,7 +205,7 @@ func (b *beginning[R]) takeFrom(ctx context.Context, p runfolder.Part, c *redriv
 }
 
 // match is Redrive.Match for records, nil if there is none.
-func (b *beginning[R]) match() func(*runfolder.Record) (bool, error) {
+func (b *redriveStart[R]) match() func(*runfolder.Record) (bool, error) {
 	match := b.run.spec.Options.Redrive.Match
 	if match == nil {
 		return nil
@@ -280,17 +281,17 @@ func (w *partWriter) flush() error {
 }
 
 // Write stores lines of taken items: as a run for the Sorter, or as a part of the redrive.
-func (b *beginning[R]) Write(ctx context.Context, content []byte, records int64) (runfolder.Part, error) {
+func (b *redriveStart[R]) Write(ctx context.Context, content []byte, records int64) (runfolder.Part, error) {
 	b.seq++
 	return b.store(ctx, runfolder.TakenName(b.run.writer, b.seq), content, records)
 }
 
 // writeFailed stores FAILED records.
-func (b *beginning[R]) writeFailed(ctx context.Context, content []byte, records int64) (runfolder.Part, error) {
+func (b *redriveStart[R]) writeFailed(ctx context.Context, content []byte, records int64) (runfolder.Part, error) {
 	return b.store(ctx, runfolder.PartName(runfolder.Failed, b.run.writer, b.run.parts.number()), content, records)
 }
 
-func (b *beginning[R]) store(ctx context.Context, name string, content []byte, records int64) (runfolder.Part, error) {
+func (b *redriveStart[R]) store(ctx context.Context, name string, content []byte, records int64) (runfolder.Part, error) {
 	return storePart(ctx, b.f.bucket, b.run.folder+name, content, records)
 }
 
@@ -302,12 +303,12 @@ func storePart(ctx context.Context, bucket *blob.Bucket, key string, content []b
 }
 
 // Read returns a piece of what Write stored.
-func (b *beginning[R]) Read(ctx context.Context, p runfolder.Part, offset, length int64) ([]byte, error) {
+func (b *redriveStart[R]) Read(ctx context.Context, p runfolder.Part, offset, length int64) ([]byte, error) {
 	return publish.ReadRange(ctx, b.f.bucket, p.Key, offset, length)
 }
 
 // Delete removes a run of the Sorter; results.Clean does if this fails.
-func (b *beginning[R]) Delete(ctx context.Context, p runfolder.Part) {
+func (b *redriveStart[R]) Delete(ctx context.Context, p runfolder.Part) {
 	_ = deleteObject(ctx, b.f.bucket, p.Key)
 }
 

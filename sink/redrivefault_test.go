@@ -410,8 +410,8 @@ func TestTheJournalDoesNotGrowWithRedrives(t *testing.T) {
 	require.Len(t, listed(t, d.bucket)["SUCCEEDED"], 100)
 }
 
-// sink.End ends an open redrive, before anything of it counts and after. The next redrive takes what
-// was left.
+// sink.End ends an open redrive, before anything of it counts and after. The next redrive takes
+// what was left.
 func TestAnOpenRedriveIsEndedWithoutItsSource(t *testing.T) {
 	for _, limit := range []int64{0, 7} {
 		for _, counts := range []bool{false, true} {

@@ -118,7 +118,7 @@ func unsettledLines(ctx context.Context, bucket *blob.Bucket, n int, p runfolder
 	}
 }
 
-// readChecked reads a part whole and compares it with what is recorded of it.
+// readChecked reads a part whole and compares it with its recorded size and hash.
 func readChecked(ctx context.Context, bucket *blob.Bucket, p runfolder.Part) ([]byte, error) {
 	content, err := publish.Read(ctx, bucket, p.Key, p.Size)
 	if err != nil {

@@ -49,8 +49,8 @@ func (w *writing[R]) reject(err error) {
 	w.rejected[w.next] = err
 }
 
-// allGuarded is all for values that may end the goroutine. An output that does is rejected; an input
-// that does is left out of its record.
+// allGuarded is all for values that may end the goroutine. An output that does is rejected; an
+// input that does is left out of its record.
 func (w *writing[R]) allGuarded() {
 	for !guard.Returns(w.all) {
 		if w.e.writes == nothing { // a driver

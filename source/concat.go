@@ -150,7 +150,8 @@ func (c *concat[T]) read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[
 	}
 }
 
-// unambiguous ends items with an error if one of them has the ID of a numbered item of another part.
+// unambiguous ends items with an error if one of them has the ID of a numbered item of another
+// part.
 func (c *concat[T]) unambiguous(items iter.Seq2[dmap.Item[T], error]) iter.Seq2[dmap.Item[T], error] {
 	if !c.local {
 		return items

@@ -57,9 +57,9 @@ const (
 // CSV yields one value per row of an object, made by decode: Into for structs, Strings, Maps, or a
 // user's own.
 //
-// Quoting is that of RFC 4180, lines end in LF or CRLF, empty lines are no rows, and an empty object
-// has none. A row that is malformed or does not decode fails as an item. At a quote that is never
-// closed the object breaks off (dmap.BrokenObjectError), with an error that says where it was
+// Quoting is that of RFC 4180, lines end in LF or CRLF, empty lines are no rows, and an empty
+// object has none. A row that is malformed or does not decode fails as an item. At a quote that is
+// never closed the object breaks off (dmap.BrokenObjectError), with an error that says where it was
 // opened. Objects may be compressed: see Decompress.
 func CSV[T any](bucket *blob.Bucket, key string, decode RowDecoder[T], options ...CSVOptions) dmap.Source[T] {
 	object, err := named(bucket, key, originOf(bucket, first(options).StallTimeout, first(options).Store))

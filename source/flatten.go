@@ -19,10 +19,11 @@ import (
 // and is called on the goroutines that read.
 //
 // Each object is a split, known as soon as it is listed. The listing uses all the listers of
-// Objects, up to 100,000 objects before the ones that are read. An object that cannot be read to its
-// end breaks off (dmap.BrokenObjectError): its rest stays unread, and the run continues. One that is
-// gone, or for which open panics or returns nil, costs one failed item. from may be any source of objects that came from
-// Objects, or that Object.In has bound: all to one bucket, unless its Plan has Origins.
+// Objects, up to 100,000 objects before the ones that are read. An object that cannot be read to
+// its end breaks off (dmap.BrokenObjectError): its rest stays unread, and the run continues. One
+// that is gone, or for which open panics or returns nil, costs one failed item. from may be any
+// source of objects that came from Objects, or that Object.In has bound: all to one bucket, unless
+// its Plan has Origins.
 func Flatten[T any](from dmap.Source[Object], open func(Object) dmap.Source[T]) dmap.Source[T] {
 	out := &planned[T]{name: "contents of " + nameOf(from)}
 	plans, err := plansOf(from)

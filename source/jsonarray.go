@@ -15,8 +15,9 @@ type JSONArrayOptions[T any] = JSONLinesOptions[T]
 
 // JSONArray yields the values of an object that is one JSON array, of any size: no more than one
 // value is in memory. A value that does not decode, is too long, or has more than 1,000 arrays and
-// objects in each other fails as an item; where the array breaks, or does not end, the object breaks
-// off (dmap.BrokenObjectError). The object is one split, and may be compressed: see Decompress.
+// objects in each other fails as an item; where the array breaks, or does not end, the object
+// breaks off (dmap.BrokenObjectError). The object is one split, and may be compressed: see
+// Decompress.
 func JSONArray[T any](bucket *blob.Bucket, key string, options ...JSONArrayOptions[T]) dmap.Source[T] {
 	object, err := named(bucket, key, originOf(bucket, first(options).StallTimeout, first(options).Store))
 	return jsonArray(object, false, err, options)

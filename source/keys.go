@@ -17,8 +17,8 @@ import (
 const checkedKeys = 1_000_000
 
 // Keys yields the objects with the given keys, in the order of the keys, as they are when they are
-// read. Each costs a request for its attributes; options.Listers of them run at once. An object that
-// does not exist fails as an item with the class "gone". No keys are no error.
+// read. Each costs a request for its attributes; options.Listers of them run at once. An object
+// that does not exist fails as an item with the class "gone". No keys are no error.
 //
 // keys is a slice, or a sequence that yields the same keys each time; each key comes once. A run
 // resumes only with the same keys, as with Slice and Seq. AllowEmpty has no effect.

@@ -130,7 +130,7 @@ func TestAMissingFolderIsNamed(t *testing.T) {
 	require.ErrorContains(t, err, fmt.Sprintf("%q", dir))
 }
 
-// csvRows are CSV rows that compress badly, so that a stream cut short still holds many.
+// csvRows are CSV rows that compress badly, so that a truncated stream still holds many.
 func csvRows(n int) string {
 	var b strings.Builder
 	b.WriteString("id,text\n")
@@ -273,8 +273,8 @@ func TestTheRestOfAMendedObjectIsRead(t *testing.T) {
 }
 
 // One object of many that changes after a part of it was read does not keep the others from being
-// processed. Objects that were settled as a whole, or not read at all, may change. Of c the items are
-// pending.
+// processed. Objects that were settled as a whole, or not read at all, may change. Of c the items
+// are pending.
 func TestAChangedObjectOfManyBreaksOffInAResume(t *testing.T) {
 	in, out := memory(t, map[string]string{"a": "1\n2\n", "b": "3\n4\n5\n6\n", "c": "7\n8\n"}), memory(t, nil)
 	lines := func(o source.Object) dmap.Source[int] { return source.JSONLinesOf[int](o) }

@@ -50,7 +50,8 @@ func startAfter(as func(any) bool, _, key string) bool {
 func (c *cloud) As(any) bool  { return false }
 func (c *cloud) Close() error { return nil }
 
-// errNoContent says that the cloud has keys alone: a source asks for the run.json of its own results.
+// errNoContent says that the cloud has keys alone: a source asks for the run.json of its own
+// results.
 var errNoContent = errors.New("no content")
 
 func (c *cloud) NewRangeReader(context.Context, string, int64, int64, *driver.ReaderOptions) (driver.Reader, error) {

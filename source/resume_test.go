@@ -16,7 +16,7 @@ import (
 	"github.com/go-dmap/dmap/source"
 )
 
-// A run over a large object that goes on reads what is left of it, and a little.
+// A resume over a large object reads the rest of it, and a little more.
 func TestAResumeDoesNotReadAgainWhatIsSettled(t *testing.T) {
 	const n = 20_000
 	lines := func(bucket *blob.Bucket) dmap.Source[string] {

@@ -168,7 +168,7 @@ func (p plain) Items(ctx context.Context) iter.Seq2[dmap.Item[int], error] {
 	}
 }
 
-// first is a source of the first so many numbers.
+// first is a source of the first n numbers.
 type first struct{ n int }
 
 func (f first) Items(context.Context) iter.Seq2[dmap.Item[int], error] {

@@ -4,7 +4,9 @@
 // A suite runs on a source or sink of your own in a few lines of a test:
 //
 //	func TestOrders(t *testing.T) {
-//		dmaptest.TestSource(t, func(tb testing.TB) dmap.Source[Order] { return openOrders(tb, "orders.txt") })
+//		dmaptest.TestSource(t, func(tb testing.TB) dmap.Source[Order] {
+//			return openOrders(tb, "orders.txt")
+//		})
 //	}
 //
 // [FaultBucket] makes the n-th open, read, page or write of any bucket fail, stall or return wrong

@@ -6,7 +6,7 @@
 //	go run ./examples/loansim
 //	go run ./examples/loansim -n 500000 -batch 400 -concurrency 1000
 //	go run ./examples/loansim -in s3://loans -out gs://results -tolerance 5
-//	go run ./examples/loansim -in loans -out results -run monday   # resumes after Ctrl-C or kill -9
+//	go run ./examples/loansim -in loans -out results -run monday  # resumes after Ctrl-C or a kill
 package main
 
 import (

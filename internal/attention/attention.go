@@ -13,7 +13,7 @@ func (e *Error) Error() string { return e.err.Error() }
 // Unwrap returns the marked error.
 func (e *Error) Unwrap() error { return e.err }
 
-// Mark returns err with a mark, which changes neither its text nor what it matches. Mark(nil) is
+// Mark returns err with a mark, which changes neither its text nor its matches. Mark(nil) is
 // nil.
 func Mark(err error) error {
 	if err == nil || Needed(err) {

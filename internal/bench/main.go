@@ -2,7 +2,7 @@
 //
 //	go run ./internal/bench job
 //	go run ./internal/bench -n 500000 -rounds 3 job durability
-//	go run ./internal/bench -out docs/bench fanout   all tables under fanout/, with data and charts
+//	go run ./internal/bench -out docs/bench fanout   all tables under fanout/, data and charts
 //	go run ./internal/bench -draw docs/bench         draws the charts again, from the data
 //	go run ./internal/bench -cases 'dmap|errgroup' -profile prof fanout/b1-c100
 //

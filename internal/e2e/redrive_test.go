@@ -25,9 +25,9 @@ import (
 	"github.com/go-dmap/dmap/source"
 )
 
-// newestNumbers reads the newest manifest of a run and the parts that it lists, and nothing else. It
-// returns how often each number below n is among the records of a kind, and fails if an ID is there
-// twice.
+// newestNumbers reads the newest manifest of a run and the parts that it lists, and nothing else.
+// It returns how often each number below n is among the records of a kind, and fails if an ID is
+// there twice.
 func newestNumbers(t *testing.T, b *blob.Bucket, runID string, n int) (m manifest, times map[string][]int) {
 	t.Helper()
 	for redrive := 0; ; redrive++ {

@@ -27,7 +27,7 @@ type Difference struct{ text string }
 
 func (e *Difference) Error() string { return e.text }
 
-// NewPrefix makes a Prefix that compares what is read with mark.
+// NewPrefix makes a Prefix that compares the items that are read with mark.
 func NewPrefix(mark Mark) *Prefix { return &Prefix{mark: mark} }
 
 // Start says that the reading of a sequence starts. A second one in the same split ends the use of

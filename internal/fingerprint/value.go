@@ -207,7 +207,7 @@ func arrayHasher(t reflect.Type) hasher {
 	}
 }
 
-// sliceHasher does not tell nil from empty: what has been through JSON does not either.
+// sliceHasher does not tell nil from empty, because JSON does not keep the difference.
 func sliceHasher(t reflect.Type) hasher {
 	if t.Elem().Kind() == reflect.Uint8 {
 		return func(h Hash, p unsafe.Pointer, _ int) (Hash, error) {

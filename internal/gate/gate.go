@@ -50,8 +50,8 @@ type Config struct {
 	// Room returns how many units may wait in the ready queue before readers block, for a limit.
 	// Called with the gate locked.
 	Room func(limit int) int
-	// Crowded says whether the waiting retries are at their bound, so that no fresh work may start. Called with
-	// the gate locked.
+	// Crowded says whether the waiting retries are at their bound, so that no fresh work may start.
+	// Called with the gate locked.
 	Crowded func(limit int, waiting Load) bool
 	// WorthWaking says whether this many ready units justify waking a worker while others run.
 	// Called with the gate locked.

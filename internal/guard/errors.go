@@ -13,8 +13,8 @@ import (
 // plain.
 const maxErrors = 100
 
-// PlainError reports whether every error in the chain of err is of a type whose methods are known to
-// return: errors.Is, errors.As and Error call no code of a user then.
+// PlainError reports whether every error in the chain of err is of a type whose methods are known
+// to return: errors.Is, errors.As and Error call no code of a user then.
 func PlainError(err error) bool {
 	budget := maxErrors
 	return plainChain(err, &budget)

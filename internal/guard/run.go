@@ -1,7 +1,7 @@
 package guard
 
-// Returns runs f on a goroutine of its own and waits for it. It is false if f ended the goroutine. A
-// panic of f is one of the caller.
+// Returns runs f on a goroutine of its own and waits for it. It is false if f ended the goroutine.
+// A panic of f is one of the caller.
 func Returns(f func()) (returned bool) {
 	var panicked any
 	done := make(chan struct{})

@@ -15,8 +15,8 @@ type Redrive struct {
 	Number int  // from 1
 	Trial  bool // only taken items are read, nothing else of the source
 	Done   bool // the source has no other unsettled items
-	// Unfinished says of a trial that the run had left items pending or unread, as it still does when
-	// the trial ends.
+	// Unfinished says of a trial that the run had left items pending or unread, as it still does
+	// when the trial ends.
 	Unfinished bool
 	Parts      []TakenPart
 	// Items is the number of items that this redrive took, of those that had failed.
@@ -32,7 +32,8 @@ type Redrive struct {
 	// State is what the redrive makes of the results: the state of the sink that keeps the journal,
 	// for the commit with Begins.
 	State json.RawMessage
-	// Read yields the items of a part that lie after an offset. It checks the part before the first.
+	// Read yields the items of a part that lie after an offset. It checks the part before the
+	// first.
 	Read func(ctx context.Context, part TakenPart, from int64) iter.Seq2[TakenItem, error]
 }
 

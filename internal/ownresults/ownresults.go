@@ -22,7 +22,7 @@ type Run struct {
 	// LeftOut is called with the folder of each run that a listing leaves out, perhaps several
 	// times. Safe for concurrent use.
 	LeftOut func(folder string)
-	// Known is for the sources: what they have found out about a bucket.
+	// Known is for the sources: their findings about a bucket.
 	Known sync.Map
 }
 

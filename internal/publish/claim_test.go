@@ -27,8 +27,8 @@ func TestAClaimFindsOutWhetherTheStoreReplacesObjects(t *testing.T) {
 	})
 }
 
-// A store that looks and then writes lets two racing writers succeed. The later one has replaced the
-// object of the other, who finds that out.
+// A store that looks and then writes lets two racing writers succeed. The later one has replaced
+// the object of the other, who finds that out.
 func TestAClaimFindsOutThatItsObjectWasReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket := faulty(t)

@@ -36,7 +36,7 @@ func IsLocal(bucket *blob.Bucket) (is bool) {
 }
 
 // LocalPath is the path of the object under key, which does not end in a slash, in a folder of this
-// host. ok is false for other buckets. It neither opens nor follows what is at that path.
+// host. ok is false for other buckets. It neither opens nor follows a file at that path.
 func LocalPath(ctx context.Context, bucket *blob.Bucket, key string) (path string, ok bool, err error) {
 	if !IsLocal(bucket) {
 		return "", false, nil

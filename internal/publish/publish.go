@@ -63,8 +63,8 @@ func Create(ctx context.Context, bucket *blob.Bucket, key, contentType string, c
 //
 // The second request names an object that is as new as any that racing writers create: some stores
 // refuse to replace old objects only. Others look whether there is an object and then write, so
-// that of two writers both succeed: Claim reads the object back, too, and returns ErrExists if it is
-// another's. These are two small requests more than Create makes.
+// that of two writers both succeed: Claim reads the object back, too, and returns ErrExists if it
+// is another's. These are two small requests more than Create makes.
 func Claim(ctx context.Context, bucket *blob.Bucket, key, contentType string, content []byte) error {
 	if err := Create(ctx, bucket, key, contentType, content); err != nil {
 		return err

@@ -255,8 +255,8 @@ func (c *CSV) unescape(f *span) {
 	f.end = f.start + len(to)
 }
 
-// Raw returns a copy of the first bytes of the row that Next found, or that its Fault is about, with
-// the line end; nil if they are not in memory.
+// Raw returns a copy of the first bytes of the row that Next found, or that its Fault is about,
+// with the line end; nil if they are not in memory.
 func (c *CSV) Raw() []byte {
 	raw := c.window.Raw()
 	if !c.unescaped {

@@ -22,7 +22,7 @@ type Store interface {
 	Write(ctx context.Context, content []byte, records int64) (runfolder.Part, error)
 	// Read returns length bytes of what Write stored, from offset on.
 	Read(ctx context.Context, p runfolder.Part, offset, length int64) ([]byte, error)
-	// Delete removes what is no longer needed. It is garbage if that fails.
+	// Delete removes a part that is no longer needed. It is garbage if that fails.
 	Delete(ctx context.Context, p runfolder.Part)
 }
 

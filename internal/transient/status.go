@@ -43,9 +43,9 @@ func Explain(err error) error {
 	return err
 }
 
-// answered returns the HTTP status of the answer that err tells of, 0 if it does not tell. SDKs keep
-// it in a method (smithy, gax) or in a field (googleapi, azcore), whose types this module must not
-// link.
+// answered returns the HTTP status of the answer that err tells of, 0 if it does not tell. SDKs
+// keep it in a method (smithy, gax) or in a field (googleapi, azcore), whose types this module must
+// not link.
 func answered(err error) (status int) {
 	walk(err, func(err error) bool {
 		switch e := err.(type) {

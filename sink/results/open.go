@@ -18,13 +18,13 @@ var ErrNoRun = runfolder.ErrNoRun
 
 // Load reads the state of the run runID, which sink.Bucket writes with this bucket and prefix: that
 // of its newest manifest if the run has ended, otherwise that of its commits. So it reads runs that
-// a process works on, that a crash or a suspension left open, and that have ended, alike: Successes,
-// Failures and Pending yield the records that count now, each item once.
+// a process works on, that a crash or a suspension left open, and that have ended, alike:
+// Successes, Failures and Pending yield the records that count now, each item once.
 //
-// ErrNoRun: there is no run of that name. ErrNoManifest: an Express run that has not ended, of which
-// nothing counts. Any answer of the store that does not clearly say that an object is absent is an
-// error. A manifest or a commit that names a part outside the run's folder, or one part twice, is
-// refused.
+// ErrNoRun: there is no run of that name. ErrNoManifest: an Express run that has not ended, of
+// which nothing counts. Any answer of the store that does not clearly say that an object is absent
+// is an error. A manifest or a commit that names a part outside the run's folder, or one part
+// twice, is refused.
 func Load(ctx context.Context, bucket *blob.Bucket, prefix, runID string) (*Run, error) {
 	folder, err := runfolder.Folder(prefix, runID)
 	if err != nil {
@@ -87,8 +87,8 @@ func look(ctx context.Context, bucket *blob.Bucket, folder, runID string) (r *Ru
 	return r, false, err
 }
 
-// open is a run that is open, by its commits. before is the end that a redrive continues, nil if the
-// run is not redriven.
+// open is a run that is open, by its commits. before is the end that a redrive continues, nil if
+// the run is not redriven.
 func open(folder string, file *runfolder.RunFile, commits []runfolder.CommitRecord, before *runfolder.Manifest) (*Run, error) {
 	begun := 0 // the latest redrive that counts
 	for _, c := range commits {

@@ -43,10 +43,11 @@ type Run struct {
 	Library string         // the version of dmap that wrote the manifest
 	Writer  string         // unique to the process that wrote it
 
-	// The parts of each kind, in the order in which they were opened. An open run has no PendingParts.
+	// The parts of each kind, in the order in which they were opened. An open run has no
+	// PendingParts.
 	SucceededParts, FailedParts, PendingParts []Part
 
-	taken []takenList // of an open redrive: what it took and has not settled
+	taken []takenList // of an open redrive: the items that it took and has not settled
 }
 
 // Part is an object of records, one JSON value per line.

@@ -4,7 +4,7 @@
 //
 //	go run ./examples/howto/daily -dir /tmp/daily -kill 300  # exits at call 300, as by kill -9
 //	go run ./examples/howto/daily -dir /tmp/daily            # resumes; too many orders fail
-//	go run ./examples/howto/daily -dir /tmp/daily -mended    # other code: only the failed orders run again
+//	go run ./examples/howto/daily -dir /tmp/daily -mended    # other code: the failed orders run
 //	go run ./examples/howto/daily -dir /tmp/daily -mended    # has succeeded: no call
 package main
 
