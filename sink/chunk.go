@@ -19,6 +19,9 @@ func (c *chunk) addRecord(info *dmap.Info) {
 	c.records++
 }
 
+// firstGrow is the first size of the buffer of a part; it doubles up to the part size.
+const firstGrow = 64 << 10
+
 // append adds the records of next. The buffer doubles up to size, so that small runs stay small and
 // full parts do not overshoot.
 func (c *chunk) append(next *chunk, size int) {

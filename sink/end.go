@@ -164,3 +164,42 @@ func listOf(parts []runfolder.Part) []runfolder.Part {
 	}
 	return parts
 }
+
+// endRedrive makes m the manifest of a redrive that sink.End ends. p is the progress of the run.
+func (e *ender) endRedrive(ctx context.Context, m *runfolder.Manifest, p journal.Progress) error {
+	before, n := e.again.before, e.again.file.Redrive
+	m.Redrive = n
+	if p.Begun == nil || p.Begun.Number < n { // nothing of it counts: the results are those from before
+		m.ResultFiles, m.Stats, m.Unread = before.ResultFiles, before.Stats, before.Unread
+		return nil
+	}
+	seq := 0
+	out := partWriter{ctx: ctx, limit: DefaultPartBytes, write: func(ctx context.Context, content []byte, records int64) (runfolder.Part, error) {
+		seq++
+		return storePart(ctx, e.bucket, e.folder+runfolder.PartName(runfolder.Pending, e.writer, seq), content, records)
+	}}
+	settled := journal.NewIntervalSet(p.Settled)
+	for _, part := range e.again.file.Taken {
+		for l, err := range unsettledLines(ctx, e.bucket, n, part, settled) {
+			if err == nil {
+				err = out.add(l.text)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	if err := out.flush(); err != nil {
+		return err
+	}
+	m.ResultFiles.Pending = append(m.ResultFiles.Pending, out.parts...)
+	if e.again.file.Done {
+		m.Unread = runfolder.Unread{}
+	}
+	if e.again.trial() {
+		m.Stats.Read += e.again.file.Rest
+		m.Stats.Pending += e.again.file.Rest
+	}
+	e.again.manifest(m)
+	return nil
+}

@@ -19,6 +19,9 @@ const (
 	maxRawInput  = 4 << 10
 )
 
+// errGoexit is the cause of a loss when a driver, or a method of a value, ended its goroutine.
+var errGoexit = errors.New("runtime.Goexit while writing")
+
 // inspect runs f, which calls methods of err. It returns false if one of them ended the goroutine;
 // f survives panics itself.
 func inspect(err error, f func()) bool {

@@ -18,12 +18,6 @@ type runLog[R any] struct {
 	run *run
 }
 
-// runJournal is the journal of a run that is open.
-type runJournal struct {
-	state journalState // all that is written
-	lock  *runLock
-}
-
 // OpenJournal creates the folder of the run, or reads how far the run in it has come. The engine
 // calls it: it makes the run durable. Without a journal (BucketOptions.Express) the Log is nil.
 // dmap.ErrFenced: another process works on the run.
@@ -102,7 +96,7 @@ func (f *BucketSink[R]) continueRedrive(ctx context.Context, r *run, m *runfolde
 	}
 	r.again = again
 	err = again.progress(&p, func(ctx context.Context, part journal.TakenPart, from int64) takenItems {
-		return f.readTaken(ctx, again, part, from)
+		return again.readTaken(ctx, f.bucket, part, from)
 	})
 	return p, nil, err
 }
@@ -113,11 +107,9 @@ func (f *BucketSink[R]) claim(ctx context.Context, r *run) (fresh bool, err erro
 	if err != nil {
 		return false, err
 	}
-	leave, err := f.lockFolder(ctx, r)
-	if err != nil {
-		return false, &lockError{err}
+	if r.journal.lock, err = lockFolder(ctx, f.bucket, r.folder); err != nil {
+		return false, err
 	}
-	r.journal.lock = &runLock{leave: leave}
 	if file == nil && publish.IsLocal(f.bucket) { // the last holder of the lock may have created it
 		file, err = f.findRunFile(ctx, r)
 	}
@@ -128,7 +120,7 @@ func (f *BucketSink[R]) claim(ctx context.Context, r *run) (fresh bool, err erro
 	if err != nil {
 		return false, err
 	}
-	return fresh, f.openRunFile(ctx, r)
+	return fresh, r.journal.lock.openRunFile(ctx, f.bucket, r.runKey())
 }
 
 // findRunFile reads run.json and makes r its run; nil if there is none.

@@ -28,17 +28,17 @@ type runLock struct {
 	file   *os.File
 }
 
-// lockFolder locks the run's folder in a folder of this host. dmap.ErrFenced: another runner on
-// this host holds the lock.
-func (f *BucketSink[R]) lockFolder(ctx context.Context, r *run) (leave func(), err error) {
-	leave, err = publish.LockFolder(ctx, f.bucket, r.runKey(), runfolder.LockName)
+// lockFolder locks the folder of a run if the bucket is a folder of this host. dmap.ErrFenced:
+// another runner on this host holds the lock.
+func lockFolder(ctx context.Context, bucket *blob.Bucket, folder string) (*runLock, error) {
+	leave, err := publish.LockFolder(ctx, bucket, folder+runfolder.RunFileName, runfolder.LockName)
 	if errors.Is(err, hostlock.ErrHeld) {
 		err = fmt.Errorf("%w: the run is %w", dmap.ErrFenced, err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("sink: folder %q: %w", r.folder, err)
+		return nil, &lockError{fmt.Errorf("sink: folder %q: %w", folder, err)}
 	}
-	return leave, nil
+	return &runLock{leave: leave}, nil
 }
 
 // lockError is a lock that the run did not get.
@@ -47,13 +47,12 @@ type lockError struct{ err error }
 func (e *lockError) Error() string { return e.err.Error() }
 func (e *lockError) Unwrap() error { return e.err }
 
-// openRunFile keeps run.json of a locked folder open.
-func (f *BucketSink[R]) openRunFile(ctx context.Context, r *run) (err error) {
-	if !publish.IsLocal(f.bucket) {
+// openRunFile keeps run.json, under key, of a locked folder open.
+func (l *runLock) openRunFile(ctx context.Context, bucket *blob.Bucket, key string) (err error) {
+	if !publish.IsLocal(bucket) {
 		return nil
 	}
-	l := r.journal.lock
-	if l.reader, err = f.bucket.NewReader(ctx, r.runKey(), nil); err != nil {
+	if l.reader, err = bucket.NewReader(ctx, key, nil); err != nil {
 		return fmt.Errorf("sink: lock: %w", err)
 	}
 	var body io.Reader

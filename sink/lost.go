@@ -8,9 +8,6 @@ import (
 	"github.com/go-dmap/dmap/internal/runfolder"
 )
 
-// errGoexit is the cause of a loss when a driver, or a method of a value, ended its goroutine.
-var errGoexit = errors.New("runtime.Goexit while writing")
-
 // errEnded is the cause of a loss when Write is called after End.
 var errEnded = errors.New("the run has ended")
 

@@ -15,8 +15,7 @@ import (
 )
 
 const (
-	maxAlive  = 3        // parts in memory: open ones, and those being uploaded
-	firstGrow = 64 << 10 // first size of a part's buffer; it doubles up to the part size
+	maxAlive  = 3 // parts in memory: open ones, and those being uploaded
 	recordsAs = "application/jsonl"
 )
 

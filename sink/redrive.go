@@ -3,7 +3,6 @@ package sink
 import (
 	"context"
 	"fmt"
-	"log/slog"
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/journal"
@@ -11,13 +10,6 @@ import (
 	"github.com/go-dmap/dmap/internal/redrive"
 	"github.com/go-dmap/dmap/internal/runfolder"
 )
-
-// redriven is what a run knows about the redrive that it is in.
-type redriven struct {
-	file   *runfolder.RedriveFile
-	before *runfolder.Manifest // the end that the redrive continues
-	parts  map[string]runfolder.Part
-}
 
 // choiceOf is the stored form of what a call says about redrives.
 func choiceOf(o dmap.Redrive) runfolder.Choice {
@@ -93,67 +85,4 @@ func (f *BucketSink[R]) earlierRedrive(ctx context.Context, r *run, n int) (*run
 		return nil, fmt.Errorf("sink: redrive %d: %w", n, err)
 	}
 	return file, nil
-}
-
-func newRedriven(file *runfolder.RedriveFile, before *runfolder.Manifest) *redriven {
-	again := &redriven{file: file, before: before, parts: map[string]runfolder.Part{}}
-	for _, p := range file.Taken {
-		again.parts[takenSplit(file.Redrive, p)] = p
-	}
-	return again
-}
-
-// takenSplit is the ID of the split of a part that redrive n took.
-func takenSplit(n int, p runfolder.Part) string {
-	return journal.TakenSplit(n, p.Key[lastSlash(p.Key)+1:])
-}
-
-func lastSlash(key string) int {
-	for i := len(key) - 1; i >= 0; i-- {
-		if key[i] == '/' {
-			return i
-		}
-	}
-	return -1
-}
-
-// trial reports whether the redrive reads taken items only.
-func (d *redriven) trial() bool { return d.file.Choice.Limit > 0 }
-
-// progress adds the redrive to p.
-func (d *redriven) progress(p *journal.Progress, read func(ctx context.Context, part journal.TakenPart, from int64) takenItems) error {
-	n := d.file.Redrive
-	out := &journal.Redrive{
-		Number: n, Trial: d.trial(), Done: d.file.Done, Items: d.file.Items, Read: read,
-		Failed: d.before.Stats.Failed - d.file.Items, Succeeded: d.before.Stats.Succeeded,
-	}
-	if d.trial() {
-		out.Rest = d.file.Rest
-		out.Waiting = d.before.Stats.Pending
-		out.Unfinished = d.before.Status != runfolder.StatusSucceeded && (!d.file.Done || out.Waiting > 0)
-	}
-	for _, part := range d.file.Taken {
-		out.Parts = append(out.Parts, journal.TakenPart{Split: takenSplit(n, part), Size: part.Size, Records: part.Records})
-	}
-	if p.Begun == nil || p.Begun.Number < n {
-		begins := &journal.Begun{Number: n}
-		for _, w := range d.file.Waiting {
-			begins.Waiting = append(begins.Waiting, takenSplit(w.Redrive, w.Part))
-		}
-		state, err := encodeState(runfolder.BucketState{Failed: d.file.NotTaken, Dropped: d.file.Dropped})
-		if err != nil {
-			return err
-		}
-		out.Begins, out.State = begins, state
-	}
-	p.Redrive = out
-	return nil
-}
-
-// logger is that of the options.
-func (r *run) logger() *slog.Logger {
-	if l := r.spec.Options.Logger; l != nil {
-		return l
-	}
-	return slog.New(slog.DiscardHandler)
 }

@@ -3,8 +3,6 @@ package sink
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -248,38 +246,6 @@ func guarded(name string, f func()) (err error) {
 	return err
 }
 
-// partWriter groups lines into parts of about limit bytes.
-type partWriter struct {
-	ctx   context.Context
-	limit int
-	write func(ctx context.Context, content []byte, records int64) (runfolder.Part, error)
-
-	content []byte
-	records int64
-	parts   []runfolder.Part
-}
-
-func (w *partWriter) add(text []byte) error {
-	if len(w.content) > 0 && len(w.content)+len(text) > w.limit {
-		if err := w.flush(); err != nil {
-			return err
-		}
-	}
-	w.content = append(w.content, text...)
-	w.records++
-	return nil
-}
-
-func (w *partWriter) flush() error {
-	if w.records == 0 {
-		return nil
-	}
-	p, err := w.write(w.ctx, w.content, w.records)
-	w.parts = append(w.parts, p)
-	w.content, w.records = w.content[:0], 0
-	return err
-}
-
 // Write stores lines of taken items: as a run for the Sorter, or as a part of the redrive.
 func (b *redriveStart[R]) Write(ctx context.Context, content []byte, records int64) (runfolder.Part, error) {
 	b.seq++
@@ -293,13 +259,6 @@ func (b *redriveStart[R]) writeFailed(ctx context.Context, content []byte, recor
 
 func (b *redriveStart[R]) store(ctx context.Context, name string, content []byte, records int64) (runfolder.Part, error) {
 	return storePart(ctx, b.f.bucket, b.run.folder+name, content, records)
-}
-
-// storePart stores a part that is whole.
-func storePart(ctx context.Context, bucket *blob.Bucket, key string, content []byte, records int64) (runfolder.Part, error) {
-	sum := sha256.Sum256(content)
-	p := runfolder.Part{Key: key, Size: int64(len(content)), Records: records, SHA256: hex.EncodeToString(sum[:])}
-	return p, publish.Create(ctx, bucket, key, recordsAs, content)
 }
 
 // Read returns a piece of what Write stored.

@@ -3,46 +3,17 @@ package sink
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"iter"
 
 	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/internal/journal"
-	"github.com/go-dmap/dmap/internal/publish"
 	"github.com/go-dmap/dmap/internal/runfolder"
 )
 
 // takenItems are the items of a taken part.
 type takenItems = iter.Seq2[journal.TakenItem, error]
-
-// readTaken yields the items of a taken part after an offset.
-func (f *BucketSink[R]) readTaken(ctx context.Context, again *redriven, part journal.TakenPart, from int64) takenItems {
-	return func(yield func(journal.TakenItem, error) bool) {
-		stored, ok := again.parts[part.Split]
-		if !ok {
-			yield(journal.TakenItem{}, fmt.Errorf("sink: redrive %d has no part %q", again.file.Redrive, part.Split))
-			return
-		}
-		for l, err := range takenLines(ctx, f.bucket, stored) {
-			if err != nil {
-				yield(journal.TakenItem{}, err)
-				return
-			}
-			if l.after <= from {
-				continue
-			}
-			item, err := l.item()
-			if !yield(item, err) || err != nil {
-				return
-			}
-		}
-	}
-}
 
 // takenLine is a line of a taken part.
 type takenLine struct {
@@ -118,30 +89,16 @@ func unsettledLines(ctx context.Context, bucket *blob.Bucket, n int, p runfolder
 	}
 }
 
-// readChecked reads a part whole and compares it with its recorded size and hash.
-func readChecked(ctx context.Context, bucket *blob.Bucket, p runfolder.Part) ([]byte, error) {
-	content, err := publish.Read(ctx, bucket, p.Key, p.Size)
-	if err != nil {
-		return nil, fmt.Errorf("sink: part: %w", err)
-	}
-	sum := sha256.Sum256(content)
-	switch {
-	case int64(len(content)) != p.Size:
-		err = fmt.Errorf("%d bytes, %d are recorded", len(content), p.Size)
-	case hex.EncodeToString(sum[:]) != p.SHA256:
-		err = errors.New("its content has another SHA-256 than is recorded")
-	case int64(bytes.Count(content, []byte{'\n'})) != p.Records || p.Size > 0 && content[p.Size-1] != '\n':
-		err = fmt.Errorf("it does not have the %d lines that are recorded", p.Records)
-	default:
-		return content, nil
-	}
-	return nil, fmt.Errorf("sink: part %q: %w: restore it", p.Key, err)
+// takenSplit is the ID of the split of a part that redrive n took.
+func takenSplit(n int, p runfolder.Part) string {
+	return journal.TakenSplit(n, p.Key[lastSlash(p.Key)+1:])
 }
 
-func encodeState(s runfolder.BucketState) (json.RawMessage, error) {
-	text, err := json.Marshal(s)
-	if err != nil {
-		return nil, fmt.Errorf("sink: encode the state of a redrive: %w", err)
+func lastSlash(key string) int {
+	for i := len(key) - 1; i >= 0; i-- {
+		if key[i] == '/' {
+			return i
+		}
 	}
-	return text, nil
+	return -1
 }

@@ -3,7 +3,6 @@ package sink
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -12,8 +11,6 @@ import (
 	"github.com/go-dmap/dmap/internal/publish"
 	"github.com/go-dmap/dmap/internal/runfolder"
 )
-
-func (r *run) runKey() string { return r.folder + runfolder.RunFileName }
 
 // createRunFile writes run.json. publish.ErrExists: there is one already. publish.ErrNotExclusive:
 // two processes could both begin the run, and the run has a journal, which only one may append to.
@@ -88,18 +85,4 @@ func (f *BucketSink[R]) resumeFile(r *run, file *runfolder.RunFile) error {
 	r.spec.Started = file.Started
 	r.file = file
 	return nil
-}
-
-// explainCreate returns err, or an error that wraps exists if another process has created the
-// object, or one that says what to do with a store that lets every process create it.
-func (r *run) explainCreate(err, exists error) error {
-	switch {
-	case errors.Is(err, publish.ErrExists):
-		return fmt.Errorf("sink: %w: folder %q: %w", exists, r.folder, err)
-	case errors.Is(err, publish.ErrNotExclusive):
-		return fmt.Errorf("sink: folder %q: two processes could work on the run at once: use a store that honors create-only writes, "+
-			"or BucketOptions.Express, which keeps no journal: %w", r.folder, err)
-	default:
-		return err
-	}
 }

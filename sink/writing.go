@@ -2,6 +2,8 @@ package sink
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"reflect"
 	"runtime"
 
@@ -9,6 +11,58 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/guard"
 )
+
+// Write encodes results and adds the records to the parts in memory; full parts are uploaded in the
+// background. It waits while too many parts are being uploaded. An output that cannot be encoded
+// has no record, and its error, of class "encode", is in the batch.Errors that Write returns. A
+// *LostError names records that are lost, of this call or of an earlier one.
+func (f *BucketSink[R]) Write(ctx context.Context, results []dmap.Result[R]) (err error) {
+	r := f.run.Load()
+	if r == nil {
+		return fmt.Errorf("sink: Write of %d results outside a run", len(results))
+	}
+	e := r.encoders.borrow(ctx)
+	defer r.encoders.giveBack(e)
+	w := writing[R]{ctx: ctx, run: r, e: e, results: results, chunkBytes: f.chunkBytes()}
+	complete := false
+	defer func() {
+		if !complete { // a driver ended the goroutine
+			r.parts.recordLoss(resultChunks(results[w.handedOver:]), errGoexit)
+		}
+	}()
+	if plainResults(e, results) {
+		w.all()
+	} else {
+		guarded := w // a variable of its own: w stays on the stack
+		guarded.allGuarded()
+		w = guarded
+	}
+	complete = true
+	err = w.err
+	if last := r.addRecords(ctx, e); err == nil {
+		err = last
+	}
+	if err == nil && len(w.rejected) > 0 {
+		return w.rejected
+	}
+	return err
+}
+
+// maxChunk is how many bytes one Write encodes before it adds them to the parts. A worker that
+// waits for uploads holds this.
+const maxChunk = 1 << 20
+
+func (f *BucketSink[R]) chunkBytes() int { return min(maxChunk, int(f.opts.PartBytes)) }
+
+// Flush uploads all records written before and waits for that. Its error names the records that
+// were lost.
+func (f *BucketSink[R]) Flush(ctx context.Context) error {
+	r := f.run.Load()
+	if r == nil {
+		return errors.New("sink: Flush outside a run")
+	}
+	return r.parts.flush(ctx)
+}
 
 // A MarshalJSON of a user may end its goroutine, and must not end that of the worker. So a Write
 // whose values have such methods encodes on a goroutine of its own, one for all its results. Values

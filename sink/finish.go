@@ -1,0 +1,114 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/journal"
+	"github.com/go-dmap/dmap/internal/publish"
+	"github.com/go-dmap/dmap/internal/runfolder"
+	"github.com/go-dmap/dmap/internal/runfolder/convert"
+)
+
+// End writes the PENDING records and then the manifest, unless the run is to be resumed. The sink
+// is free afterwards, also after an error: a run with a journal can then be resumed.
+func (f *BucketSink[R]) End(ctx context.Context, end dmap.Ending) (err error) {
+	r := f.run.Load()
+	if r == nil || !r.began || !f.run.CompareAndSwap(r, nil) {
+		return errors.New("sink: End outside a run")
+	}
+	if r.journal != nil {
+		defer func() { err = errors.Join(err, r.journal.lock.release()) }()
+	}
+	if end.Resumable {
+		return r.parts.close(ctx)
+	}
+	e := r.encoders.borrow(ctx)
+	defer r.encoders.giveBack(e)
+	e.pendings(end.Pending, func() {
+		if e.size() >= f.chunkBytes() {
+			_ = r.addRecords(ctx, e) // close returns the loss
+		}
+	})
+	_ = r.addRecords(ctx, e)
+	if r.again != nil {
+		if err := f.addOutstanding(ctx, r, e, end.Pending); err != nil {
+			return errors.Join(err, r.parts.close(ctx))
+		}
+	}
+	lost := r.parts.close(ctx)
+	if r.journal != nil && lost != nil {
+		return lost
+	}
+	r.parts.promoteStaged()
+	err = publishManifest(ctx, f.bucket, r.folder, f.newManifest(r, end))
+	if r.journal != nil && errors.Is(err, publish.ErrExists) { // another process took the run over after the final record
+		err = fmt.Errorf("sink: %w: %w", dmap.ErrFenced, err)
+	}
+	return errors.Join(lost, err)
+}
+
+// addOutstanding adds a PENDING record for each item that the redrive took and that has not
+// settled. pending are the items among them that were read: their records, which say more, are
+// written already.
+func (f *BucketSink[R]) addOutstanding(ctx context.Context, r *run, e *encoder, pending []dmap.Pending) error {
+	written := make(map[string]bool, len(pending))
+	for i := range pending {
+		written[pending[i].ID()] = true
+	}
+	settled := journal.NewIntervalSet(r.journal.state.progress().Settled)
+	for _, p := range r.again.file.Taken {
+		for l, err := range unsettledLines(ctx, f.bucket, r.again.file.Redrive, p, settled) {
+			if err != nil {
+				return err
+			}
+			record, err := l.record()
+			if err != nil {
+				return err
+			}
+			if written[record.ID] {
+				continue
+			}
+			c := &e.chunks[runfolder.Pending]
+			c.buf = append(c.buf, l.text...)
+			c.addRecord(&dmap.Info{RunID: r.spec.RunID, Key: record.Key, Offset: record.Offset})
+			if e.size() >= f.chunkBytes() {
+				if err := r.addRecords(ctx, e); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return r.addRecords(ctx, e)
+}
+
+func (f *BucketSink[R]) newManifest(r *run, end dmap.Ending) *runfolder.Manifest {
+	url, _ := runfolder.Location(f.opts.URL) // validated
+	m := &runfolder.Manifest{
+		Library: libraryVersion(), Writer: r.writer, DestinationBucket: url,
+		RunID: r.spec.RunID, Source: r.spec.Source, Records: string(f.opts.Records),
+		Started: runfolder.Time(r.spec.Started), Stopped: runfolder.Time(time.Now()),
+		Stats: convert.StoredStats(end.Stats), Unread: convert.StoredUnread(end.Unread),
+	}
+	for _, broken := range end.Broken {
+		m.Broken = append(m.Broken, runfolder.Broken{Key: broken.Key, Offset: broken.Offset, Error: errorText(broken.Err)})
+	}
+	m.ResultFiles, m.Lost = r.parts.result()
+	if r.journal != nil {
+		m.Commits = r.journal.state.next()
+	}
+	m.Status, m.Reason = status(end), end.Stats.Reason
+	if r.again != nil {
+		r.again.manifest(m)
+	}
+	if end.Err != nil {
+		m.Error = errorText(end.Err)
+	}
+	if m.Status == runfolder.StatusSucceeded && len(m.Lost) > 0 {
+		m.Status, m.Error = runfolder.StatusFailed, "records were lost: "+m.Lost[0].Error
+	}
+	return m
+}

@@ -1,0 +1,62 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/publish"
+	"github.com/go-dmap/dmap/internal/runfolder"
+)
+
+// run is the state of a BucketSink from OpenJournal, or Begin, to End.
+type run struct {
+	spec     dmap.RunSpec // Started is that of the run's first process
+	folder   string
+	writer   string
+	journal  *runJournal // nil: the run has no journal, or one elsewhere
+	began    bool
+	parts    *parts
+	encoders *encoders
+	file     *runfolder.RunFile // as an earlier process wrote it; nil: there was none
+	again    *redriven          // nil: the run is not redriven
+}
+
+// runJournal is the journal of a run that is open.
+type runJournal struct {
+	state journalState // all that is written
+	lock  *runLock
+}
+
+func (r *run) runKey() string { return r.folder + runfolder.RunFileName }
+
+// logger is that of the options.
+func (r *run) logger() *slog.Logger {
+	if l := r.spec.Options.Logger; l != nil {
+		return l
+	}
+	return slog.New(slog.DiscardHandler)
+}
+
+// addRecords adds the records that e has encoded to the parts.
+func (r *run) addRecords(ctx context.Context, e *encoder) error {
+	err := r.parts.add(ctx, &e.chunks)
+	e.reset()
+	return err
+}
+
+// explainCreate returns err, or an error that wraps exists if another process has created the
+// object, or one that says what to do with a store that lets every process create it.
+func (r *run) explainCreate(err, exists error) error {
+	switch {
+	case errors.Is(err, publish.ErrExists):
+		return fmt.Errorf("sink: %w: folder %q: %w", exists, r.folder, err)
+	case errors.Is(err, publish.ErrNotExclusive):
+		return fmt.Errorf("sink: folder %q: two processes could work on the run at once: use a store that honors create-only writes, "+
+			"or BucketOptions.Express, which keeps no journal: %w", r.folder, err)
+	default:
+		return err
+	}
+}
