@@ -60,12 +60,12 @@ func (d *redriven) progress(p *journal.Progress, read func(ctx context.Context, 
 	return nil
 }
 
-// manifest makes m the manifest of the redrive. A trial leaves pending and unread what was so
-// before.
+// manifest makes m the manifest of the redrive. A trial leaves the pending items and the unread
+// parts as they were.
 func (d *redriven) manifest(m *runfolder.Manifest) {
 	m.Redrive = d.file.Redrive
 	if d.trial() {
-		if m.Reason == "trial" { // what it left undone is undone for the same reason as before
+		if m.Reason == "trial" { // the run is unfinished for the same reason as before
 			m.Status, m.Reason = d.before.Status, d.before.Reason
 		}
 		m.ResultFiles.Pending = append(slices.Clone(d.before.ResultFiles.Pending), m.ResultFiles.Pending...)

@@ -14,7 +14,7 @@ import (
 	"github.com/go-dmap/dmap/internal/runfolder"
 )
 
-// readChecked reads a part whole and compares it with what is recorded of it.
+// readChecked reads a part whole and compares it with its entry in a record.
 func readChecked(ctx context.Context, bucket *blob.Bucket, p runfolder.Part) ([]byte, error) {
 	content, err := publish.Read(ctx, bucket, p.Key, p.Size)
 	if err != nil {

@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"strconv"
@@ -234,4 +235,26 @@ func (c *concat[T]) trySplit(ctx context.Context, reading []dmap.Split) (which i
 		}
 	}
 	return 0, at, false
+}
+
+// find asks the part that s belongs to.
+func (c *concat[T]) find(ctx context.Context, s dmap.Split) (item dmap.Item[T], err error) {
+	i, own, err := c.part(s)
+	if err != nil {
+		return item, err
+	}
+	p := c.parts[i]
+	if p.Find == nil {
+		return item, errors.ErrUnsupported
+	}
+	item, err = p.Find(ctx, own)
+	if err == nil && p.LocalKeys != nil && p.LocalKeys(own) {
+		item.Key = prefix(i) + item.Key
+	}
+	return item, err
+}
+
+func (c *concat[T]) seeks(s dmap.Split) bool {
+	i, own, err := c.part(s)
+	return err == nil && c.parts[i].Seeks != nil && c.parts[i].Seeks(own)
 }

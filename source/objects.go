@@ -236,3 +236,18 @@ func (o *objects) skip(object Object) error {
 	}
 	return nil
 }
+
+// find returns an object as it is now.
+func (o *objects) find(ctx context.Context, s dmap.Split) (dmap.Item[Object], error) {
+	key := s.To.Key
+	now, err := o.object(&blob.ListObject{Key: key}).now(ctx)
+	if err != nil {
+		return dmap.Item[Object]{}, err
+	}
+	if o.options.Store.ETag == nil {
+		now.ETag = ""
+	}
+	item := dmap.Item[Object]{Key: key, Offset: dmap.WholeObject, Size: now.Size, Next: s.To, Value: now}
+	item.Err = guard(func() error { return o.skip(item.Value) })
+	return item, nil
+}

@@ -109,3 +109,6 @@ func unknownSplit(s dmap.Split) error {
 func compareCursors(a, b dmap.Cursor) int {
 	return cmp.Or(strings.Compare(a.Key, b.Key), cmp.Compare(a.Offset, b.Offset))
 }
+
+// everywhere is the Plan.Seeks of a source in memory.
+func everywhere(dmap.Split) bool { return true }

@@ -269,3 +269,7 @@ func (e *columnError) Error() string { return fmt.Sprintf("column %q: %v", e.nam
 
 // Unwrap returns the cause.
 func (e *columnError) Unwrap() error { return e.err }
+
+// seeks reports whether the object can be read from the middle: unless its name says that it is
+// compressed.
+func (r *records[T]) seeks(dmap.Split) bool { return !compressedName(r.object.Key) }

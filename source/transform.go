@@ -131,3 +131,18 @@ func (m *mapping[T, U]) apply(ctx context.Context, in *dmap.Item[T], out *dmap.I
 	}()
 	out.Value, out.Err = m.f(ctx, value)
 }
+
+// findBy is the Plan.Find of a mapping, nil if its source has none.
+func (m *mapping[T, U]) findBy(in dmap.Plan[T]) func(context.Context, dmap.Split) (dmap.Item[U], error) {
+	if in.Find == nil {
+		return nil
+	}
+	return func(ctx context.Context, s dmap.Split) (out dmap.Item[U], err error) {
+		item, err := in.Find(ctx, s)
+		if err != nil {
+			return out, err
+		}
+		m.apply(ctx, &item, &out)
+		return out, nil
+	}
+}
