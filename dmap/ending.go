@@ -67,9 +67,9 @@ func (e evidence) judged() verdict {
 // reason looks at where an error comes from, never into its chain: a chain may hold the errors of
 // items, and of runs inside their calls.
 func (e evidence) reason() string {
-	_, exceeded := e.cause.(*ToleranceError)
-	brokenSource, isSource := e.cause.(*SourceError)
-	_, isSink := e.cause.(*SinkError)
+	_, exceeded := e.cause.(*ToleranceError)         //nolint:errorlint // where it comes from counts, not its chain
+	brokenSource, isSource := e.cause.(*SourceError) //nolint:errorlint // where it comes from counts, not its chain
+	_, isSink := e.cause.(*SinkError)                //nolint:errorlint // where it comes from counts, not its chain
 	switch {
 	case e.sum != nil:
 		return reasonInternal
@@ -111,7 +111,7 @@ func reasonOfSinks(errs []error) string {
 }
 
 func reasonOfSource(err error) string {
-	_, isSink := err.(*SinkError) // a list of items that a redrive took
+	_, isSink := err.(*SinkError) //nolint:errorlint // only a list of items that a redrive took fails so
 	switch {
 	case matches(err, ErrSpecChanged):
 		return reasonChanged
@@ -153,7 +153,7 @@ func (v verdict) resumes() bool {
 
 // refusedToOpen reports whether err comes from the sink that keeps the journal.
 func refusedToOpen(err error) bool {
-	failure, ok := err.(*SinkError)
+	failure, ok := err.(*SinkError) //nolint:errorlint // where it comes from counts, not its chain
 	return ok && failure.Op == "open"
 }
 

@@ -32,7 +32,7 @@ type engine[T, R any] struct {
 // newEngine wires a run of checked arguments.
 func newEngine[T, R any](ctx context.Context, j job[T, R], plan Plan[T], spec RunSpec, sinks []Sink[R]) *engine[T, R] {
 	opts := spec.Options
-	log := newRunLog(opts)
+	log := newRunLog(ctx, opts)
 	e := &engine[T, R]{
 		spec: spec, clock: runClock{spec.Started}, stopper: newStopper(ctx, opts, log), tally: newTally(opts.Tolerance, log),
 		done: make(chan struct{}),

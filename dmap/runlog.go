@@ -15,6 +15,7 @@ import (
 // survives a panic of the Logger's Handler.
 type runLog struct {
 	logger *slog.Logger
+	ctx    context.Context //nolint:containedctx // the values of the run's context, for the Handler
 	runID  string
 
 	paused atomic.Bool // it has reported that reading pauses
@@ -29,20 +30,20 @@ const (
 	maxLoggedText    = 1 << 10 // bytes of an error
 )
 
-func newRunLog(opts Options) *runLog {
-	return &runLog{logger: opts.Logger, runID: opts.RunID, classes: make(map[string]struct{})}
+func newRunLog(ctx context.Context, opts Options) *runLog {
+	return &runLog{logger: opts.Logger, ctx: context.WithoutCancel(ctx), runID: opts.RunID, classes: make(map[string]struct{})}
 }
 
 func (l *runLog) write(level slog.Level, message string, args ...any) {
 	_ = recovering(func() error {
-		l.logger.Log(context.Background(), level, "dmap: "+message, append([]any{"run", l.runID}, args...)...)
+		l.logger.Log(l.ctx, level, "dmap: "+message, append([]any{"run", l.runID}, args...)...)
 		return nil
 	})
 }
 
 // wants reports whether lines of a level are read by anybody.
 func (l *runLog) wants(level slog.Level) (wanted bool) {
-	_ = recovering(func() error { wanted = l.logger.Enabled(context.Background(), level); return nil })
+	_ = recovering(func() error { wanted = l.logger.Enabled(l.ctx, level); return nil })
 	return wanted
 }
 
@@ -147,12 +148,11 @@ func (l *runLog) ended(s Stats, err error) {
 		"read", s.Read, "succeeded", s.Succeeded, "failed", s.Failed, "skipped", s.Skipped, "pending", s.Pending,
 		"calls", s.Calls, "retries", s.Retries, "elapsed", s.Elapsed, "state", s.State, "reason", s.Reason,
 	}
-	switch {
-	case err == nil:
-		l.write(slog.LevelInfo, "run ended", args...)
-	default:
+	if err != nil {
 		l.write(slog.LevelError, "run ended with an error", append(args, "error", loggedText(err))...)
+		return
 	}
+	l.write(slog.LevelInfo, "run ended", args...)
 }
 
 // used is the share of the tolerance that failed failures among of items have used: 1 when one more

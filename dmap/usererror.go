@@ -30,7 +30,7 @@ func errorText(err error) string {
 
 // skips reports whether a source or a function marked an item as skipped by err.
 func skips(err error) (skip bool) {
-	if err == nil || err == ErrSkip { //nolint:errorlint // the usual mark, compared for speed
+	if err == nil || err == ErrSkip { // the usual mark, compared for speed
 		return err != nil
 	}
 	if inspect(err, func() { skip = errors.Is(err, ErrSkip) }) != nil {

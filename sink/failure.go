@@ -22,14 +22,14 @@ const (
 // errGoexit is the cause of a loss when a driver, or a method of a value, ended its goroutine.
 var errGoexit = errors.New("runtime.Goexit while writing")
 
-// inspect runs f, which calls methods of err. It returns false if one of them ended the goroutine;
-// f survives panics itself.
-func inspect(err error, f func()) bool {
+// inspect runs f, which calls methods of err. One of them may end the goroutine; f survives panics
+// itself.
+func inspect(err error, f func()) {
 	if guard.PlainError(err) {
 		f()
-		return true
+		return
 	}
-	return guard.Returns(f)
+	_ = guard.Returns(f)
 }
 
 // errorText is the text of err, in valid UTF-8 and at most 4 KiB. It survives a panic or a Goexit

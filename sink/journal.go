@@ -202,7 +202,6 @@ func (e *endedError) Is(target error) bool {
 		return e.status == runfolder.StatusCanceled
 	default:
 		return false
-
 	}
 }
 

@@ -208,7 +208,7 @@ func TestTheEndOfARunIsReadFromAReadOnlyFolder(t *testing.T) {
 // asNobody runs the test once more without the rights of root, who may open every file.
 func asNobody(t *testing.T) {
 	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "nobody")
+	dir, err := os.MkdirTemp("/tmp", "nobody") //nolint:usetesting // every user may enter /tmp
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	require.NoError(t, os.Chmod(dir, 0o777))

@@ -263,10 +263,10 @@ func TestItemsThatAreGoneOrChangedFailWithoutEndingTheRun(t *testing.T) {
 			d.fails = nil
 			d.opts.Redrive.Tolerated, d.opts.Tolerance = true, dmap.Tolerance{Count: 5}
 			for n := range 40 { // 1, 5, 9, ... failed
-				switch key := fmt.Sprintf("many/%04d/%d.jsonl", n/10, n); {
-				case n%12 == 1:
+				switch key := fmt.Sprintf("many/%04d/%d.jsonl", n/10, n); n % 12 {
+				case 1:
 					require.NoError(t, in.Delete(t.Context(), key))
-				case n%12 == 5:
+				case 5:
 					require.NoError(t, in.WriteAll(t.Context(), key, []byte(fmt.Sprintf("{ \"n\": %d }\n", n)), nil))
 				}
 			}

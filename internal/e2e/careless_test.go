@@ -39,7 +39,7 @@ func TestAStoreThatIgnoresIfNoneMatchIsRefusedBeforeTheFirstCall(t *testing.T) {
 		wg.Go(func() { errs[i] = runHere(t.Context(), b, job) })
 	}
 	wg.Wait()
-	for _, err := range append(errs, runHere(t.Context(), b, job)) {
+	for _, err := range []error{errs[0], errs[1], runHere(t.Context(), b, job)} {
 		require.ErrorContains(t, err, "the store ignores create-only writes (If-None-Match: *)")
 		require.ErrorContains(t, err, "BucketOptions.Express")
 		require.NotErrorIs(t, err, dmap.ErrFenced)

@@ -41,7 +41,7 @@ func TestARowThatCannotBeReadIsStoredAsItsBytes(t *testing.T) {
 			for _, inputs := range []sink.Inputs{"", sink.InputsAll, sink.InputsNone} {
 				b := memBucket(t)
 				put(t, b, map[string]string{"in": c.text})
-				var src dmap.Source[amount] = source.CSV(b, "in", source.Into[amount])
+				src := source.CSV(b, "in", source.Into[amount])
 				if c.lines {
 					src = source.JSONLines(b, "in", source.JSONLinesOptions[amount]{MaxRecord: 8000})
 				}

@@ -54,8 +54,8 @@ func TestAnEarlierRetryMovesTheAlarm(t *testing.T) {
 		began := time.Now()
 		at := map[int]time.Duration{}
 		c := newCrew(1, Config{}, func(w int) { at[w] = time.Since(began) })
-		for w, wait := range []time.Duration{9, 3, 6, 0, -1, 3} {
-			c.gate.Later(w, one, wait*time.Second)
+		for w, wait := range []int{9, 3, 6, 0, -1, 3} {
+			c.gate.Later(w, one, time.Duration(wait)*time.Second)
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()

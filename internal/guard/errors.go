@@ -50,7 +50,7 @@ func ours(err error) bool {
 	return wellBehaved[t.PkgPath()]
 }
 
-var wellBehaved = map[string]bool{
+var wellBehaved = map[string]bool{ //nolint:gochecknoglobals // a table
 	module + "/dmap": true, module + "/sink": true, module + "/source": true,
 	"context": true, "encoding/csv": true, "encoding/json": true, "errors": true, "fmt": true, "io": true,
 	"io/fs": true, "net": true, "net/url": true, "os": true, "strconv": true, "syscall": true,

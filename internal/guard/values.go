@@ -21,7 +21,7 @@ func PlainJSON(t reflect.Type) bool {
 	return plain
 }
 
-var plainTypes sync.Map // of bool by reflect.Type
+var plainTypes sync.Map //nolint:gochecknoglobals // a cache: reflect.Type to bool
 
 var (
 	marshaler     = reflect.TypeFor[json.Marshaler]()
@@ -68,6 +68,6 @@ func hasMethods(t reflect.Type) bool {
 }
 
 // knownMethods are the packages whose types have such methods that return.
-var knownMethods = map[string]bool{
+var knownMethods = map[string]bool{ //nolint:gochecknoglobals // a table
 	"encoding/json": true, "math/big": true, "net": true, "net/netip": true, "time": true,
 }

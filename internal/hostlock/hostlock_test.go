@@ -163,7 +163,7 @@ func TestOnlyARegularFileIsALock(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir, err := os.MkdirTemp("", "lock") // short: the path of a socket has at most 108 bytes
+			dir, err := os.MkdirTemp("", "lock") //nolint:usetesting // the path of a socket has at most 108 bytes
 			require.NoError(t, err)
 			t.Cleanup(func() { _ = os.RemoveAll(dir) })
 			path := filepath.Join(dir, "lock")
@@ -198,7 +198,7 @@ func asNobody(t *testing.T) {
 	content, err := os.ReadFile(os.Args[0])
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(program, content, 0o755))
-	dir, err := os.MkdirTemp("/tmp", "nobody")
+	dir, err := os.MkdirTemp("/tmp", "nobody") //nolint:usetesting // every user may enter /tmp
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	require.NoError(t, os.Chmod(dir, 0o777))

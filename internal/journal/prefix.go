@@ -17,7 +17,7 @@ type Prefix struct {
 }
 
 // Prefixes holds the longest prefix of each sequence, by split ID. The zero Prefixes is empty.
-type Prefixes map[string]Prefix
+type Prefixes map[string]Prefix //nolint:recvcheck // only Extend may make the map
 
 // Extend keeps p if it is longer than the known one.
 func (s *Prefixes) Extend(p Prefix) {

@@ -48,10 +48,10 @@ func (s *Sorter) merge(ctx context.Context, runs []run, yield func(text []byte) 
 // heads is a heap of runs by their next items.
 type heads []*reader
 
-func (h heads) Len() int           { return len(h) }
-func (h heads) Less(i, j int) bool { return h[i].head.compare(&h[j].head) < 0 }
-func (h heads) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *heads) Push(x any)        { *h = append(*h, x.(*reader)) }
+func (h *heads) Len() int           { return len(*h) }
+func (h *heads) Less(i, j int) bool { return (*h)[i].head.compare(&(*h)[j].head) < 0 }
+func (h *heads) Swap(i, j int)      { (*h)[i], (*h)[j] = (*h)[j], (*h)[i] }
+func (h *heads) Push(x any)         { *h = append(*h, x.(*reader)) }
 func (h *heads) Pop() any {
 	last := (*h)[len(*h)-1]
 	*h = (*h)[:len(*h)-1]

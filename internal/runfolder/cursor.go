@@ -2,7 +2,7 @@ package runfolder
 
 // Cursor is a position in a split: a key of a listing, a byte offset in an object. The zero Cursor
 // is the start of a split as a start, and its end as an end.
-type Cursor struct {
+type Cursor struct { //nolint:recvcheck // fields returns pointers into it
 	Key       string `json:"key,omitempty"`
 	KeyBase64 string `json:"keyBase64,omitempty"`
 	Offset    int64  `json:"offset,omitempty"`

@@ -15,7 +15,7 @@ func AppendString(dst []byte, s string) []byte {
 // appendQuoted is AppendString that also reports whether s is valid UTF-8.
 func appendQuoted(dst []byte, s string) (out []byte, valid bool) {
 	dst = append(dst, '"')
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c >= utf8.RuneSelf {
 			return appendUnusual(append(dst, s[:i]...), s[i:])
 		}

@@ -48,7 +48,7 @@ func Explain(err error) error {
 // not link.
 func answered(err error) (status int) {
 	walk(err, func(err error) bool {
-		switch e := err.(type) {
+		switch e := err.(type) { //nolint:errorlint // walk visits each error of the chain
 		case interface{ HTTPStatusCode() int }:
 			status = e.HTTPStatusCode()
 		case interface{ HTTPCode() int }:
@@ -92,7 +92,7 @@ func walk(err error, visit func(error) bool) {
 		if !visit(err) {
 			return
 		}
-		switch e := err.(type) {
+		switch e := err.(type) { //nolint:errorlint // walk visits each error of the chain
 		case interface{ Unwrap() error }:
 			next = append(next, e.Unwrap())
 		case interface{ Unwrap() []error }:
