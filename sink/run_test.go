@@ -80,8 +80,10 @@ func TestACanceledRunSavesItsResultsAndItsStatus(t *testing.T) {
 		bucket := dmaptest.NewFaultBucket(t, memory(t))
 		why := errors.New("deploy")
 		var run *dmap.Run
+		started := make(chan struct{})
 		run, err := dmap.Start(t.Context(), upTo(1000), func(ctx context.Context, i int) (int, error) {
 			if i == 50 {
+				<-started
 				run.Cancel(why)
 			}
 			timer := time.NewTimer(time.Second)
@@ -93,6 +95,7 @@ func TestACanceledRunSavesItsResultsAndItsStatus(t *testing.T) {
 				return 0, ctx.Err()
 			}
 		}, dmap.Options{RunID: "r", MaxConcurrency: 10}, sink.Bucket[int](bucket.Bucket, "out"))
+		close(started)
 		require.NoError(t, err)
 		_, err = run.Wait()
 		require.ErrorIs(t, err, why)
