@@ -37,12 +37,22 @@ func withoutLine(err error) string {
 	return fmt.Sprint(err)
 }
 
-// told is all that a reading says: one line per item, then what ended it.
+// told is all that a reading says: one line per item, then what ended it. An object may break off at
+// any place between its last item and the fault: a part begins after blank lines, a whole object is
+// unread from the end of the last item, before them.
 func told[T any](items iter.Seq2[dmap.Item[T], error]) (lines []string) {
+	var end int64 // of the last item
 	for item, err := range items {
+		if broken := new(dmap.BrokenObjectError); errors.As(err, &broken) {
+			if broken.Offset < end {
+				return append(lines, fmt.Sprintf("end: %v, which is before the end of the last item, %d", err, end))
+			}
+			return append(lines, fmt.Sprintf("end: object %q breaks off: %s", broken.Key, withoutLine(broken.Err)))
+		}
 		if err != nil {
 			return append(lines, "end: "+withoutLine(err))
 		}
+		end = item.Next.Offset
 		lines = append(lines, fmt.Sprintf("%s +%d >%d %v ! %s", item.ID(), item.Size, item.Next.Offset, item.Value, withoutLine(item.Err)))
 	}
 	return lines
