@@ -69,5 +69,5 @@ func hasMethods(t reflect.Type) bool {
 
 // knownMethods are the packages whose types have such methods that return.
 var knownMethods = map[string]bool{ //nolint:gochecknoglobals // a table
-	"encoding/json": true, "math/big": true, "net": true, "net/netip": true, "time": true,
+	"encoding/json": true, "encoding/json/jsontext": true, "math/big": true, "net": true, "net/netip": true, "time": true,
 }
