@@ -37,9 +37,9 @@ func withoutLine(err error) string {
 	return fmt.Sprint(err)
 }
 
-// told is all that a reading says: one line per item, then what ended it. An object may break off at
-// any place between its last item and the fault: a part begins after blank lines, a whole object is
-// unread from the end of the last item, before them.
+// told is all that a reading says: one line per item, then what ended it. An object may break off
+// anywhere between its last item and the fault: a part begins after blank lines, and a whole object
+// is unread from the end of the last item, before them.
 func told[T any](items iter.Seq2[dmap.Item[T], error]) (lines []string) {
 	var end int64 // of the last item
 	for item, err := range items {
