@@ -31,12 +31,7 @@ type againPlanner struct {
 func (r *reader[T, R]) readAgain(ctx context.Context) (all bool, err error) {
 	p := &againPlanner{
 		redrive: r.redrive, settled: r.durable.settledBefore, groups: make(chan *againGroup), size: groupSize(r.pace),
-		seeks: func(split, version string) bool {
-			if r.plan.Seeks == nil {
-				return false
-			}
-			return r.plan.Seeks(Split{ID: split, Version: version})
-		},
+		seeks: r.plan.seeks,
 	}
 	n := max(defaultReaders, r.plan.Readers)
 	if r.inOrder {
@@ -196,7 +191,7 @@ func (r *reader[T, R]) readGroupsFrom(ctx context.Context, g *againGroup, f *fin
 // readGroup reads the items of a group. If anything prevents that, the other items stay unsettled.
 func (r *reader[T, R]) readGroup(ctx context.Context, g *againGroup, f *finder[T]) (err error) {
 	s := g.split
-	b := &batcher[T, R]{split: &s, from: s.From, at: s.From, limits: r.pace.chunkLimits, fresh: r.recycler.chunk, enqueue: r.inflight.enqueue}
+	b := r.batcher(&s)
 	finished := false
 	defer func() { // also after a panic of the source
 		if !b.flush() && err == nil {

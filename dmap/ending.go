@@ -3,8 +3,6 @@ package dmap
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
 )
 
 // Reasons for which a run is open or has ended: see Stats.Reason.
@@ -159,20 +157,6 @@ func refusedToOpen(err error) bool {
 
 // maxStopText is how many bytes of an error a commit keeps.
 const maxStopText = 1 << 10
-
-// textOf is the text of err, at most 1 KiB; empty for nil.
-func textOf(err error) (text string) {
-	if err == nil {
-		return ""
-	}
-	defer func() {
-		if recover() != nil {
-			text = fmt.Sprintf("%T, whose Error method panicked", err)
-		}
-	}()
-	text = err.Error()
-	return strings.ToValidUTF8(text[:min(len(text), maxStopText)], "")
-}
 
 // inRun is the error of v as the caller gets it.
 func (v verdict) inRun(runID string) error {

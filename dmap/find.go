@@ -32,7 +32,7 @@ func (f *finder[T]) find(ctx context.Context, g *againGroup, i int) (Item[T], er
 	t := &g.items[i]
 	id := itemID(t.Key, t.Offset)
 	item, err := f.ask(ctx, t)
-	if errors.Is(err, errors.ErrUnsupported) {
+	if matches(err, errors.ErrUnsupported) {
 		item, err = f.read(ctx, g, i)
 	}
 	switch {
@@ -86,7 +86,7 @@ func (f *finder[T]) read(ctx context.Context, g *againGroup, i int) (Item[T], er
 // open starts a reading that reaches item i, unless the present one does.
 func (f *finder[T]) open(ctx context.Context, g *againGroup, i int) {
 	t := &g.items[i]
-	seeks := f.plan.Seeks != nil && f.plan.Seeks(Split{ID: t.Split, Version: t.Version})
+	seeks := f.plan.seeks(t.Split, t.Version)
 	start := Cursor(t.Start)
 	if f.stop != nil && f.split == t.Split && f.version == t.Version && start.compare(f.at) >= 0 &&
 		!(seeks && (f.ended || far(f.at, start))) {
@@ -145,12 +145,13 @@ func nearby(items []journal.TakenItem, i int, seeks bool) int {
 	return i
 }
 
-// maxGap is how many bytes of an object, or items of a slice, a reading passes over rather than
-// start anew.
-const maxGap = 64 << 10
-
 // far reports whether a reading at from should start anew at to.
-func far(from, to Cursor) bool { return from.Key != to.Key || to.Offset-from.Offset > maxGap }
+func far(from, to Cursor) bool { return distance(from, to) > nearBytes }
+
+// seeks reports whether a split can be read from the middle.
+func (p *Plan[T]) seeks(split, version string) bool {
+	return p.Seeks != nil && p.Seeks(Split{ID: split, Version: version})
+}
 
 // againGroup is a few taken items that follow each other in a list.
 type againGroup struct {

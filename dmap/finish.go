@@ -74,5 +74,5 @@ func stopOf(early bool, v verdict) *journal.Stop {
 	if v.state != StateOpen && !early {
 		return nil
 	}
-	return &journal.Stop{Reason: v.reason, Error: textOf(v.err)}
+	return &journal.Stop{Reason: v.reason, Error: boundedText(v.err)}
 }

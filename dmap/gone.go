@@ -44,9 +44,9 @@ func againError(id string, err error) error {
 	switch {
 	case err == nil:
 		return &goneError{id: id}
-	case Class(err) == "gone":
+	case classOf(err) == "gone":
 		return &goneError{id, err}
-	case Class(err) == "changed":
+	case classOf(err) == "changed":
 		return &changedError{id, err}
 	case brokenObject(err) != nil: // it breaks off before the item
 		return fmt.Errorf("item %q: %w", id, err)
@@ -58,5 +58,6 @@ func againError(id string, err error) error {
 // isGone reports whether err says that the source no longer has an item of a redrive.
 func isGone(err error) bool {
 	var gone *goneError
-	return err != nil && errors.As(err, &gone)
+	_ = inspect(err, func() { _ = errors.As(err, &gone) })
+	return gone != nil
 }

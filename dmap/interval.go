@@ -27,3 +27,14 @@ func (c Cursor) compare(o Cursor) int { return journal.Cursor(c).Compare(journal
 func splitOf(v journal.Interval) Split {
 	return Split{ID: v.Split, Version: v.Version, From: Cursor(v.From), To: Cursor(v.To)}
 }
+
+// nearBytes is the distance of two cursors up to which reading on costs less than a request.
+const nearBytes = 64 << 10
+
+// distance is the number of bytes or items between two cursors: the unit is that of their offsets.
+func distance(a, b Cursor) int64 {
+	if a.Key != b.Key {
+		return 1<<63 - 1
+	}
+	return b.Offset - a.Offset
+}

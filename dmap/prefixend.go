@@ -1,8 +1,6 @@
 package dmap
 
-import (
-	"github.com/go-dmap/dmap/internal/fingerprint"
-)
+import "github.com/go-dmap/dmap/internal/fingerprint"
 
 // prefixEnd is a position in a sequence and the hash of the items before it. The zero prefixEnd is
 // none.

@@ -19,7 +19,7 @@ func (r *reader[T, R]) endOf(s Split, err error) (pieceEnd, error) {
 	if r.stopper.read.ctx.Err() != nil {
 		return endEarly, errStopped // most likely the error is that of the context
 	}
-	if errors.Is(err, ErrNoObjects) {
+	if matches(err, ErrNoObjects) {
 		return endEmpty, nil
 	}
 	if broken := brokenObject(err); broken != nil {
@@ -35,7 +35,7 @@ func (r *reader[T, R]) endOf(s Split, err error) (pieceEnd, error) {
 // endPlan returns the error of a planning that ended with err, nil if the source has no splits
 // because a listing has no objects.
 func (r *reader[T, R]) endPlan(err error) error {
-	if r.stopper.read.ctx.Err() != nil || !errors.Is(err, ErrNoObjects) {
+	if r.stopper.read.ctx.Err() != nil || !matches(err, ErrNoObjects) {
 		return r.fault(Split{}, err)
 	}
 	if len(r.durable.settledBefore) == 0 {

@@ -92,9 +92,9 @@ func (r *reader[T, R]) phase(ctx context.Context, n int, plan, read func(context
 	switch {
 	case err == nil && r.exited.Load():
 		return false, &SourceError{Source: r.name, Err: ErrGoexit}
-	case err == nil, errors.Is(err, errEnough):
+	case err == nil, matches(err, errEnough):
 		return true, nil
-	case errors.Is(err, errStopped), r.stopper.stopping.Load():
+	case matches(err, errStopped), r.stopper.stopping.Load():
 		return false, nil
 	default:
 		return false, err
@@ -230,11 +230,19 @@ func (r *reader[T, R]) begin(parts []Split, l *leaf) *piece {
 	return r.divider.register(parts[0], l)
 }
 
+// batcher returns the batcher of a split.
+func (r *reader[T, R]) batcher(s *Split) *batcher[T, R] {
+	return &batcher[T, R]{
+		split: s, from: s.From, at: s.From,
+		limits: r.pace.chunkLimits, fresh: r.recycler.chunk, enqueue: r.inflight.enqueue,
+	}
+}
+
 // readItems reads p to its end, item by item. If anything prevents that, the part after the last
 // item read is left.
 func (r *reader[T, R]) readItems(ctx context.Context, p *piece, read func(context.Context, Split) iter.Seq2[Item[T], error]) (err error) {
 	s := p.now()
-	b := &batcher[T, R]{split: &s, from: s.From, at: s.From, limits: r.pace.chunkLimits, fresh: r.recycler.chunk, enqueue: r.inflight.enqueue}
+	b := r.batcher(&s)
 	var end pieceEnd
 	var fault error // of the source
 	defer func() {  // also after a panic of the source

@@ -2,7 +2,6 @@ package dmap
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -27,7 +26,7 @@ type runLog struct {
 
 const (
 	maxLoggedClasses = 100
-	maxLoggedText    = 1 << 10 // bytes of an error
+	maxLoggedClass   = 64 // bytes of a class
 )
 
 func newRunLog(ctx context.Context, opts Options) *runLog {
@@ -72,12 +71,12 @@ func (l *runLog) committed(number int64, n journal.Counts) {
 
 // sinkFailed reports an error of a sink, or of the journal.
 func (l *runLog) sinkFailed(err *SinkError) {
-	l.write(slog.LevelError, "sink failed", "op", err.Op, "error", loggedText(err.Err))
+	l.write(slog.LevelError, "sink failed", "op", err.Op, "error", boundedText(err.Err))
 }
 
 // stopping reports that the run stops early.
 func (l *runLog) stopping(cause error) {
-	l.write(slog.LevelWarn, "run stops", "cause", loggedText(cause))
+	l.write(slog.LevelWarn, "run stops", "cause", boundedText(cause))
 }
 
 // retrying reports an attempt that another follows.
@@ -85,7 +84,7 @@ func (l *runLog) retrying(info Info, err error, wait time.Duration) {
 	if !l.wants(slog.LevelDebug) {
 		return
 	}
-	l.write(slog.LevelDebug, "call failed, will be retried", "item", info.ID(), "attempt", info.Attempt, "wait", wait, "error", loggedText(err))
+	l.write(slog.LevelDebug, "call failed, will be retried", "item", info.ID(), "attempt", info.Attempt, "wait", wait, "error", boundedText(err))
 }
 
 // crowded reports once that reading pauses, at this many waiting items.
@@ -103,7 +102,7 @@ func (l *runLog) failed(err *ItemError, used float64) {
 	}
 	if class, first := l.firstOf(err); first {
 		l.write(slog.LevelWarn, "first failure of a class", "class", class, "item", err.Info.ID(), "attempt", err.Info.Attempt,
-			"error", loggedText(err.Err))
+			"error", boundedText(err.Err))
 	}
 	if share := l.reached(used); share > 0 {
 		l.write(slog.LevelWarn, "failures near the tolerance", "percentOfTolerance", share)
@@ -118,8 +117,8 @@ func (l *runLog) firstOf(err *ItemError) (class string, first bool) {
 	if full {
 		return "", false
 	}
-	class = "error"
-	_ = isolated(func() error { class = clipText(Class(err.Err), 64); return nil })
+	class = classOf(err.Err)
+	class = class[:min(len(class), maxLoggedClass)]
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if _, known := l.classes[class]; known {
@@ -149,7 +148,7 @@ func (l *runLog) ended(s Stats, err error) {
 		"calls", s.Calls, "retries", s.Retries, "elapsed", s.Elapsed, "state", s.State, "reason", s.Reason,
 	}
 	if err != nil {
-		l.write(slog.LevelError, "run ended with an error", append(args, "error", loggedText(err))...)
+		l.write(slog.LevelError, "run ended with an error", append(args, "error", boundedText(err))...)
 		return
 	}
 	l.write(slog.LevelInfo, "run ended", args...)
@@ -177,25 +176,10 @@ func (l *runLog) noItems(e Ending, source string) {
 
 // brokeOff logs an object that breaks off.
 func (l *runLog) brokeOff(err *BrokenObjectError) {
-	l.write(slog.LevelWarn, "object breaks off, its rest stays unread", "error", loggedText(err))
+	l.write(slog.LevelWarn, "object breaks off, its rest stays unread", "error", boundedText(err))
 }
 
 // leavesOut logs the folder of a run that a listing leaves out.
 func (l *runLog) leavesOut(folder string) {
 	l.write(slog.LevelInfo, "listing leaves out the results of a run", "folder", folder)
-}
-
-// loggedText is a bounded text of err, whose Error method may panic.
-func loggedText(err error) (text string) {
-	text = fmt.Sprintf("%T, whose Error method did not return", err)
-	_ = isolated(func() error { text = err.Error(); return nil })
-	return clipText(text, maxLoggedText)
-}
-
-// clipText returns at most n bytes of s.
-func clipText(s string, n int) string {
-	if len(s) > n {
-		return s[:n] + "..."
-	}
-	return s
 }

@@ -81,7 +81,8 @@ func (s *sinkSet[R]) write(ctx context.Context, results []Result[R], asFailures 
 
 // rejections returns the batch.Errors in err, if it names only successes of results.
 func rejections[R any](results []Result[R], err error) (some batch.Errors, ok bool) {
-	if err == nil || !errors.As(err, &some) || len(some) == 0 {
+	_ = inspect(err, func() { _ = errors.As(err, &some) })
+	if len(some) == 0 {
 		return nil, false
 	}
 	for i, e := range some {
@@ -95,14 +96,24 @@ func rejections[R any](results []Result[R], err error) (some batch.Errors, ok bo
 // fail records the failure of a sink, which ends the run.
 func (s *sinkSet[R]) fail(op string, err error) {
 	failure := &SinkError{Op: op, Err: err}
-	s.stopper.log.sinkFailed(failure)
 	s.stopper.stop(failure)
+	if s.first(failure) {
+		s.stopper.log.sinkFailed(failure)
+	}
+}
+
+// first keeps one of the first errors of the sinks, unless it is known: a sink may return the same
+// error from each Write, and from Flush.
+func (s *sinkSet[R]) first(failure *SinkError) bool {
+	text := errorText(failure.Err)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	known := slices.ContainsFunc(s.errs, func(o error) bool { return errors.Unwrap(o).Error() == err.Error() })
-	if !known && len(s.errs) < firstFailures { // a sink may return the same error from Write and from Flush
-		s.errs = append(s.errs, failure)
+	known := slices.ContainsFunc(s.errs, func(o error) bool { return errorText(errors.Unwrap(o)) == text })
+	if known || len(s.errs) >= firstFailures {
+		return false
 	}
+	s.errs = append(s.errs, failure)
+	return true
 }
 
 // failures returns the first errors of the sinks.

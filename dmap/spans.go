@@ -8,10 +8,7 @@ import (
 // A crash while retries wait leaves a gap at each of them, thousands perhaps. To open the source
 // for each would cost a request each; and a source that cannot seek would be read from its start
 // for each. So gaps that are near each other are read together: the items between them are dropped.
-const (
-	nearBytes = 64 << 10 // this costs less to read than a request
-	maxSpans  = 256      // about the number of readings of one split, or of one key in it
-)
+const maxSpans = 256 // about the number of readings of one split, or of one key in it
 
 // spans groups the unsettled parts of one split, which are in order, by the readings that cover
 // them.
@@ -32,14 +29,6 @@ func spans(parts []Split) (out [][]Split) {
 		parts = parts[n:]
 	}
 	return out
-}
-
-// distance is the number of bytes or items between two cursors: the unit is that of their offsets.
-func distance(a, b Cursor) int64 {
-	if a.Key != b.Key {
-		return 1<<63 - 1
-	}
-	return b.Offset - a.Offset
 }
 
 // readSpan reads parts of one split in a single reading.

@@ -3,9 +3,9 @@ package dmap
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/go-dmap/dmap/internal/attention"
-
 	"github.com/go-dmap/dmap/internal/guard"
 )
 
@@ -28,24 +28,40 @@ func errorText(err error) string {
 	return text
 }
 
+// maxText is how many bytes of an error the log and a commit get.
+const maxText = 1 << 10
+
+// boundedText is errorText of at most maxText bytes of valid UTF-8; empty for nil.
+func boundedText(err error) string {
+	if err == nil {
+		return ""
+	}
+	text := errorText(err)
+	return strings.ToValidUTF8(text[:min(len(text), maxText)], "")
+}
+
+// classOf is Class for errors that hold values of users.
+func classOf(err error) (class string) {
+	class = "error"
+	_ = inspect(err, func() { class = Class(err) })
+	return class
+}
+
 // skips reports whether a source or a function marked an item as skipped by err.
-func skips(err error) (skip bool) {
+func skips(err error) bool {
 	if err == nil || err == ErrSkip { // the usual mark, compared for speed
 		return err != nil
 	}
-	if inspect(err, func() { skip = errors.Is(err, ErrSkip) }) != nil {
-		return false
-	}
-	return skip
+	return matches(err, ErrSkip)
 }
 
-// matches is errors.Is for errors that hold values of users, whose methods may panic.
+// matches is errors.Is for errors that hold values of users.
 func matches(err, target error) (found bool) {
-	defer func() { _ = recover() }()
-	return errors.Is(err, target)
+	_ = inspect(err, func() { found = errors.Is(err, target) })
+	return found
 }
 
 func needsPerson(err error) (needed bool) {
-	defer func() { _ = recover() }()
-	return attention.Needed(err)
+	_ = inspect(err, func() { needed = attention.Needed(err) })
+	return needed
 }
