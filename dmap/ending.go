@@ -155,9 +155,6 @@ func refusedToOpen(err error) bool {
 	return ok && failure.Op == "open"
 }
 
-// maxStopText is how many bytes of an error a commit keeps.
-const maxStopText = 1 << 10
-
 // inRun is the error of v as the caller gets it.
 func (v verdict) inRun(runID string) error {
 	if v.err == nil {

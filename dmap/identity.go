@@ -59,7 +59,7 @@ func (r *reader[T, R]) checkPrefix(ctx context.Context, s Split) error {
 	return r.comparePrefix(ctx, s, mark)
 }
 
-// comparePrefixes reads the settled prefixes of all sequences, before a redrive reads items of them.
+// comparePrefixes reads the settled prefix of each sequence before a redrive reads items of it.
 func (r *reader[T, R]) comparePrefixes(ctx context.Context) error {
 	for id, mark := range r.durable.prefixesBefore {
 		if err := r.comparePrefix(ctx, Split{ID: id}, mark); err != nil {
