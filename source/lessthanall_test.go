@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/fileblob"
+	"gocloud.dev/gcerrors"
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/dmap/dmaptest"
@@ -379,4 +380,8 @@ func TestABucketThatDoesNotAnswerAboutResultsEndsTheListing(t *testing.T) {
 	_, err := daily(t, memory(t, nil), source.Objects(in.Bucket, ""), dmap.Options{})
 	require.ErrorContains(t, err, "denied")
 	require.ErrorContains(t, err, "run.json")
+	in.Heal()
+	in.Inject(dmaptest.Fault{Op: dmaptest.OpOpen, Key: "runs/2026-01-01/run.json", Code: gcerrors.NotFound, Err: forbidden{}, Sticky: true})
+	_, err = daily(t, memory(t, nil), source.Objects(in.Bucket, ""), dmap.Options{})
+	require.ErrorContains(t, err, "403", "an answer of gcsblob that does not say whether there is one")
 }
