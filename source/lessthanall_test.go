@@ -273,6 +273,24 @@ func TestTheRestOfAMendedObjectIsRead(t *testing.T) {
 	require.ErrorIs(t, err, source.ErrChanged, "without the hash nobody knows")
 }
 
+// A store that does not deliver the content before the break says nothing about that content.
+func TestAStoreThatDoesNotAnswerIsNoChangeOfABrokenObject(t *testing.T) {
+	bucket := dmaptest.NewFaultBucket(t, memory(t, map[string]string{"k": "1\n2\n3\n"}))
+	src := source.JSONLines[int](bucket.Bucket, "k")
+	split := splitsOf(t, src)[0]
+	split.From, split.Version, split.Before = dmap.Cursor{Offset: 2}, "another", "sha256:"+strings.Repeat("0", 64)
+	readRest := func() (err error) {
+		for _, err = range plan(src).Read(t.Context(), split) {
+		}
+		return err
+	}
+	require.ErrorIs(t, readRest(), source.ErrChanged)
+	bucket.Inject(dmaptest.Fault{Op: dmaptest.OpOpen, Key: "k", Err: errBusy{}})
+	err := readRest()
+	require.ErrorAs(t, err, &errBusy{})
+	require.NotErrorIs(t, err, source.ErrChanged)
+}
+
 // One object of many that changes after a part of it was read does not keep the others from being
 // processed. Objects that were settled as a whole, or not read at all, may change. Of c the items
 // are pending.
