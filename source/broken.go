@@ -34,36 +34,42 @@ func (r *records[T]) brokenAt(ctx context.Context, object Object, at int64, err 
 	if ctx.Err() != nil || !breaksOff(err, at) {
 		return err
 	}
-	return &dmap.BrokenObjectError{Key: object.Key, Offset: at, Hash: r.contentBefore(ctx, object, at), Err: err}
+	hash, _ := r.contentBefore(ctx, object, at)
+	return &dmap.BrokenObjectError{Key: object.Key, Offset: at, Hash: hash, Err: err}
 }
 
 // contentBefore identifies the content of an object before an offset, for dmap.Split.Before. It is
-// empty if there is none, or if it cannot be read again. The content is hashed only when an object
-// has broken off, so that all others cost nothing.
-func (r *records[T]) contentBefore(ctx context.Context, object Object, at int64) string {
+// empty if there is none, or with an error if it cannot be read again. The content is hashed only
+// when an object has broken off, so that all others cost nothing.
+func (r *records[T]) contentBefore(ctx context.Context, object Object, at int64) (string, error) {
 	if at == 0 {
-		return ""
+		return "", nil
 	}
 	in, _, err := span{object: object}.openText(ctx, r.decompress)
 	if err != nil {
-		return ""
+		return "", err
 	}
 	defer in.Close()
 	sum := sha256.New()
-	if n, err := io.CopyN(sum, in, at); err != nil || n < at {
-		return ""
+	switch _, err := io.CopyN(sum, in, at); {
+	case err == io.EOF:
+		return "", io.ErrUnexpectedEOF
+	case err != nil:
+		return "", err
 	}
-	return "sha256:" + hex.EncodeToString(sum.Sum(nil))
+	return "sha256:" + hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// sameBefore returns the object as it is now for the rest of one that broke off, or a ChangedError
-// if its content before the rest is not the same.
+// sameBefore returns a ChangedError if the content of object before rest is not the content that
+// was read, or another error if the store does not deliver that content now.
 func (r *records[T]) sameBefore(ctx context.Context, object Object, rest dmap.Split) error {
-	now := r.contentBefore(ctx, object, rest.From.Offset)
-	if now == rest.Before {
+	now, err := r.contentBefore(ctx, object, rest.From.Offset)
+	switch {
+	case err == nil && now == rest.Before:
 		return nil
-	}
-	if now == "" {
+	case err != nil && !breaksOff(err, 0):
+		return err
+	case err != nil:
 		now = "shorter, or unreadable"
 	}
 	return changed(object.Key, "content before the break", rest.Before, now)

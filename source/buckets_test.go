@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/dmap/dmaptest"
@@ -64,4 +65,54 @@ func TestAnObjectWithoutABucketCostsOneItem(t *testing.T) {
 	require.Len(t, items, 2)
 	require.ErrorContains(t, items[0].Err, "see Object.In")
 	require.Equal(t, []string{"2"}, items[1].Value)
+}
+
+// A stored split or item may come from the run folder of another source.
+func TestObjectsOutsideTheListingAreRefused(t *testing.T) {
+	bucket := memory(t, map[string]string{"in/a.txt": "1", "in/b.csv": "1", "private/c.txt": "1"})
+	other := memory(t, map[string]string{"in/a.txt": "1"})
+	listed := func(b *blob.Bucket) dmap.Source[source.Object] {
+		return source.Objects(b, "in/", source.ObjectsOptions{Glob: "*.txt"})
+	}
+	filtered := source.Filter(listed(bucket), func(source.Object) bool { return true })
+	for name, src := range map[string]struct {
+		of dmap.Source[source.Object]
+		id string // starts the IDs
+	}{
+		"objects":           {listed(bucket), ""},
+		"filter":            {filtered, ""},
+		"concat":            {source.Concat(filtered, source.Objects(bucket, "none/")), "0/"},
+		"filter of concats": {source.Filter(source.Concat(listed(bucket), listed(other)), func(source.Object) bool { return true }), "0/"},
+	} {
+		rows := plan(source.Flatten(src.of, oneItem))
+		readOf := func(s dmap.Split) (err error) {
+			for _, err = range rows.Read(t.Context(), s) {
+			}
+			return err
+		}
+		const version = "listed:1:0::"
+		require.NoError(t, readOf(dmap.Split{ID: src.id + "in/a.txt", Object: "in/a.txt", Version: version}), name)
+		require.NoError(t, readOf(dmap.Split{ID: src.id + "in/a.txt", Version: version}), name)
+		for _, key := range []string{"private/c.txt", "in/b.csv", "a.txt", ""} {
+			err := readOf(dmap.Split{ID: src.id + key, Object: key, Version: version})
+			require.ErrorContains(t, err, "it has no split", "%s of %s", key, name)
+		}
+		err := readOf(dmap.Split{ID: src.id + "in/a.txt", Object: "private/c.txt", Version: version})
+		require.ErrorContains(t, err, "it has no split", name)
+	}
+	for _, key := range []string{"private/c.txt", "a", ""} {
+		_, err := plan(listed(bucket)).Find(t.Context(), dmap.Split{ID: "keys", To: dmap.Cursor{Key: key}})
+		require.ErrorContains(t, err, "it has no split", key)
+	}
+}
+
+// A Transform may yield other objects of the bucket than those that were listed.
+func TestObjectsThatATransformNamesAreRead(t *testing.T) {
+	bucket := memory(t, map[string]string{"in/a": "1", "data/a": "2\n"})
+	renamed := source.Transform(source.Objects(bucket, "in/"), func(_ context.Context, o source.Object) (source.Object, error) {
+		o.Key = "data/a"
+		return o, nil
+	})
+	rows := source.Flatten(renamed, func(o source.Object) dmap.Source[int] { return source.JSONLinesOf[int](o) })
+	require.Equal(t, []int{2}, values(read(t, rows)))
 }

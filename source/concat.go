@@ -31,6 +31,7 @@ func Concat[T any](sources ...dmap.Source[T]) dmap.Source[T] {
 		return out
 	}
 	out.plan = (&concat[T]{name: out.name, parts: parts}).plan()
+	out.lists = listsOf(sources...)
 	return out
 }
 

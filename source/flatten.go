@@ -34,7 +34,7 @@ func Flatten[T any](from dmap.Source[Object], open func(Object) dmap.Source[T]) 
 		out.plan = brokenPlan[T](invalid(out, err))
 		return out
 	}
-	f := &flatten[T]{name: out.name, objects: from, listing: plans[0], open: open}
+	f := &flatten[T]{name: out.name, objects: from, listing: plans[0], open: open, lists: listsOf(from)}
 	f.buckets = newBuckets(from, plans[0].Origins)
 	out.plan = dmap.Plan[T]{Splits: f.splits, Read: f.read}
 	return out
@@ -46,6 +46,7 @@ type flatten[T any] struct {
 	listing dmap.Plan[Object] // of objects
 	open    func(Object) dmap.Source[T]
 	buckets *buckets
+	lists   func(key string) bool // whether objects may have this key; nil: any
 }
 
 func (f *flatten[T]) splits(ctx context.Context) iter.Seq2[dmap.Split, error] {
@@ -131,10 +132,12 @@ func nanoseconds(t time.Time) int64 {
 	return t.UnixNano()
 }
 
-// object restores what split described. itemErr is the error of the item, err that of the source.
+// object restores what split described. itemErr is the error of the item, err that of the source:
+// a stored split may belong to another source.
 func (f *flatten[T]) object(ctx context.Context, s dmap.Split) (o Object, itemErr, err error) {
-	if o.Key = s.Object; o.Key == "" { // a redrive knows only the ID
-		o.Key = f.buckets.key(s.ID)
+	o.Key = f.buckets.key(s.ID)
+	if s.Object != "" && s.Object != o.Key { // a redrive knows only the ID
+		return o, nil, unknownSplit(s)
 	}
 	if strings.HasPrefix(s.Version, skippedVersion) {
 		return o, dmap.ErrSkip, nil
@@ -147,7 +150,7 @@ func (f *flatten[T]) object(ctx context.Context, s dmap.Split) (o Object, itemEr
 	}
 	text, ok := strings.CutPrefix(s.Version, listedVersion)
 	fields := strings.SplitN(text, ":", 4)
-	if !ok || len(fields) != 4 {
+	if !ok || len(fields) != 4 || f.lists != nil && !f.lists(o.Key) {
 		return o, nil, unknownSplit(s)
 	}
 	size, errSize := strconv.ParseInt(fields[0], 10, 64)

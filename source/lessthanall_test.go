@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/fileblob"
+	"gocloud.dev/gcerrors"
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/dmap/dmaptest"
@@ -272,6 +273,24 @@ func TestTheRestOfAMendedObjectIsRead(t *testing.T) {
 	require.ErrorIs(t, err, source.ErrChanged, "without the hash nobody knows")
 }
 
+// A store that does not deliver the content before the break says nothing about that content.
+func TestAStoreThatDoesNotAnswerIsNoChangeOfABrokenObject(t *testing.T) {
+	bucket := dmaptest.NewFaultBucket(t, memory(t, map[string]string{"k": "1\n2\n3\n"}))
+	src := source.JSONLines[int](bucket.Bucket, "k")
+	split := splitsOf(t, src)[0]
+	split.From, split.Version, split.Before = dmap.Cursor{Offset: 2}, "another", "sha256:"+strings.Repeat("0", 64)
+	readRest := func() (err error) {
+		for _, err = range plan(src).Read(t.Context(), split) {
+		}
+		return err
+	}
+	require.ErrorIs(t, readRest(), source.ErrChanged)
+	bucket.Inject(dmaptest.Fault{Op: dmaptest.OpOpen, Key: "k", Err: errBusy{}})
+	err := readRest()
+	require.ErrorAs(t, err, &errBusy{})
+	require.NotErrorIs(t, err, source.ErrChanged)
+}
+
 // An object of many that changes after a part of it was read does not keep the others from being
 // processed. One that was settled as a whole, or not read at all, may change. One of which no item
 // was settled breaks off if the run had announced it, and is read as it is now if not.
@@ -399,4 +418,8 @@ func TestABucketThatDoesNotAnswerAboutResultsEndsTheListing(t *testing.T) {
 	_, err := daily(t, memory(t, nil), source.Objects(in.Bucket, ""), dmap.Options{})
 	require.ErrorContains(t, err, "denied")
 	require.ErrorContains(t, err, "run.json")
+	in.Heal()
+	in.Inject(dmaptest.Fault{Op: dmaptest.OpOpen, Key: "runs/2026-01-01/run.json", Code: gcerrors.NotFound, Err: forbidden{}, Sticky: true})
+	_, err = daily(t, memory(t, nil), source.Objects(in.Bucket, ""), dmap.Options{})
+	require.ErrorContains(t, err, "403", "an answer of gcsblob that does not say whether there is one")
 }

@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"gocloud.dev/blob"
-	"gocloud.dev/gcerrors"
 
 	"github.com/go-dmap/dmap/internal/body"
+	"github.com/go-dmap/dmap/internal/transient"
 )
 
 // DefaultStallTimeout is how long reading waits for a byte before it gives up.
@@ -102,11 +102,11 @@ func (o Object) now(ctx context.Context) (Object, error) {
 	switch {
 	case err != nil && limited.Err() != nil:
 		err = context.Cause(limited)
-	case gcerrors.Code(err) == gcerrors.NotFound:
+	case transient.Absent(err):
 		err = body.NewGone(err)
 	}
 	if err != nil {
-		return o, fmt.Errorf("object %q: %w", o.Key, err)
+		return o, transient.Explain(fmt.Errorf("object %q: %w", o.Key, err))
 	}
 	o.Size, o.ModTime, o.ETag, o.MD5 = attributes.Size, attributes.ModTime, attributes.ETag, hex.EncodeToString(attributes.MD5)
 	return o, nil

@@ -9,9 +9,46 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"gocloud.dev/gcerrors"
 
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/dmap/dmaptest"
+	"github.com/go-dmap/dmap/internal/attention"
 	"github.com/go-dmap/dmap/source"
 )
+
+// forbidden is a refused access. gcsblob gives it the code NotFound.
+type forbidden struct{}
+
+func (forbidden) Error() string       { return "403 Forbidden" }
+func (forbidden) HTTPStatusCode() int { return 403 }
+
+func TestAnObjectThatIsRefusedIsNotGone(t *testing.T) {
+	bucket := dmaptest.NewFaultBucket(t, memory(t, map[string]string{"k": "1"}))
+	o := object(t, bucket.Bucket)
+	for name, test := range map[string]struct {
+		op   dmaptest.Op
+		read func() error
+	}{
+		"open": {dmaptest.OpOpen, func() error { _, err := o.ReadAll(t.Context()); return err }},
+		"attributes": {dmaptest.OpAttributes, func() error {
+			_, err := try(t.Context(), source.JSONLines[int](bucket.Bucket, "k"))
+			return err
+		}},
+	} {
+		for _, code := range []gcerrors.ErrorCode{gcerrors.NotFound, gcerrors.PermissionDenied} {
+			bucket.Inject(dmaptest.Fault{Op: test.op, Code: code, Err: forbidden{}, Sticky: true})
+			err := test.read()
+			require.ErrorContains(t, err, "403", name)
+			require.NotEqual(t, "gone", dmap.Class(err), name)
+			require.True(t, attention.Needed(err), name)
+			bucket.Heal()
+		}
+		bucket.Inject(dmaptest.Fault{Op: test.op, Code: gcerrors.NotFound, Sticky: true})
+		require.Equal(t, "gone", dmap.Class(test.read()), name)
+		bucket.Heal()
+	}
+}
 
 // sized are objects of the given sizes in bytes, whose content tells their number.
 func sized(t *testing.T, sizes ...int) []source.Object {

@@ -229,7 +229,7 @@ func (notListed) Is(target error) bool { return target == dmap.ErrSkip || target
 func (o *objects) skip(object Object) error {
 	switch {
 	case !o.options.KeepFolders && object.Size == 0 && strings.HasSuffix(object.Key, "/"),
-		o.glob != nil && !o.glob.Match(strings.TrimPrefix(object.Key[len(o.prefix):], "/")):
+		!o.matches(object.Key):
 		return notListed{}
 	case o.options.Match != nil && !o.options.Match(object):
 		return dmap.ErrSkip
@@ -240,6 +240,9 @@ func (o *objects) skip(object Object) error {
 // find returns an object as it is now.
 func (o *objects) find(ctx context.Context, s dmap.Split) (dmap.Item[Object], error) {
 	key := s.To.Key
+	if !strings.HasPrefix(key, o.prefix) {
+		return dmap.Item[Object]{}, invalid(o, unknownSplit(dmap.Split{ID: key}))
+	}
 	now, err := o.object(&blob.ListObject{Key: key}).now(ctx)
 	if err != nil {
 		return dmap.Item[Object]{}, err

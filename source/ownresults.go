@@ -8,11 +8,11 @@ import (
 	"sync"
 
 	"gocloud.dev/blob"
-	"gocloud.dev/gcerrors"
 
 	"github.com/go-dmap/dmap/internal/ownresults"
 	"github.com/go-dmap/dmap/internal/publish"
 	"github.com/go-dmap/dmap/internal/runfolder"
+	"github.com/go-dmap/dmap/internal/transient"
 )
 
 // ownResults recognizes the results of runs among the keys of a listing: those of the run that
@@ -134,7 +134,7 @@ func (o *ownResults) leavesOut(ctx context.Context, parent, folder string) (bool
 func (o *ownResults) isRun(ctx context.Context, parent, runID string) (bool, error) {
 	key := parent + runID + "/" + runfolder.RunFileName
 	content, err := publish.Read(ctx, o.bucket, key, runfolder.MaxRunFile)
-	if gcerrors.Code(err) == gcerrors.NotFound {
+	if transient.Absent(err) {
 		return false, nil
 	}
 	if err != nil {

@@ -22,7 +22,9 @@ func Filter[T any](src dmap.Source[T], keep func(T) bool) dmap.Source[T] {
 	if keep == nil {
 		wrong = errors.New("keep is nil")
 	}
-	return m.source("filter", src, wrong)
+	out := m.source("filter", src, wrong)
+	out.lists = listsOf(src)
+	return out
 }
 
 // Transform yields the results of f instead of the values of src, like the ItemSelector of Step
@@ -45,7 +47,7 @@ type mapping[T, U any] struct {
 }
 
 // source wraps src; wrong is the error of the function argument.
-func (m *mapping[T, U]) source(kind string, src dmap.Source[T], wrong error) dmap.Source[U] {
+func (m *mapping[T, U]) source(kind string, src dmap.Source[T], wrong error) *planned[U] {
 	out := &planned[U]{name: kind + " of " + nameOf(src)}
 	plans, err := plansOf(src)
 	if err = errors.Join(err, wrong); err != nil {

@@ -217,11 +217,12 @@ func (e *Gone) Class() string { return "gone" }
 
 // wrap adds the key and the offset to err.
 func (r *Reader) wrap(err error) error {
-	if gcerrors.Code(err) == gcerrors.NotFound {
-		err = &Gone{err}
+	if transient.Absent(err) {
+		err = NewGone(err)
 	}
-	if r.object.Size < 0 {
-		return transient.Explain(fmt.Errorf("object %q at byte %d: %w", r.object.Key, r.offset, err))
+	position := fmt.Sprintf("byte %d", r.offset)
+	if r.object.Size >= 0 {
+		position += fmt.Sprintf(" of %d", r.object.Size)
 	}
-	return transient.Explain(fmt.Errorf("object %q at byte %d of %d: %w", r.object.Key, r.offset, r.object.Size, err))
+	return transient.Explain(fmt.Errorf("object %q at %s: %w", r.object.Key, position, err))
 }
