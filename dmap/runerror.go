@@ -10,7 +10,8 @@ import (
 var (
 	// ErrOpen is matched by the error of every run that the same call resumes: its context ended,
 	// it was suspended, its source or a sink broke. The error says why. ErrFenced and
-	// ErrSpecChanged do not match it, nor does a refused access, which a person must change first.
+	// ErrSpecChanged do not match it, nor does an error that a person must act on first: a refused
+	// access, or a damaged file of the run.
 	ErrOpen = errors.New("the run is open")
 
 	ErrFenced      = errors.New("another process has taken over this run")                // two processes, one RunID

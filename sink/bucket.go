@@ -8,13 +8,14 @@ import (
 
 	"gocloud.dev/blob"
 
+	"github.com/go-dmap/dmap/internal/attention"
 	"github.com/go-dmap/dmap/internal/ownresults"
 	"github.com/go-dmap/dmap/internal/runfolder"
 )
 
 // ErrRunExists is for errors.Is.
 var (
-	ErrRunExists = errors.New("the results folder already holds a run")
+	ErrRunExists = attention.Mark(errors.New("the results folder already holds a run"))
 )
 
 // BucketSink writes results, and the record of the run, into the run's folder in a bucket. [Bucket]

@@ -29,6 +29,8 @@ func TestAStoreThatReplacesObjectsIsRefusedBeforeTheFirstCall(t *testing.T) {
 		require.ErrorContains(t, err, "out/r/")
 		require.ErrorContains(t, err, "BucketOptions.Express")
 		require.NotErrorIs(t, err, dmap.ErrFenced)
+		require.NotErrorIs(t, err, dmap.ErrOpen, "the same call does not help")
+		require.Equal(t, 78, dmap.ExitCode(err))
 	}
 	require.Zero(t, calls.Load())
 	bucket.Heal()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/attention"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/publish"
 	"github.com/go-dmap/dmap/internal/runfolder"
@@ -152,7 +153,7 @@ func (f *BucketSink[R]) createFolder(ctx context.Context, r *run) error {
 	if file != nil { // another process has just created it
 		return fmt.Errorf("sink: %w: folder %q", dmap.ErrFenced, r.folder)
 	}
-	return fmt.Errorf("sink: folder %q holds commits and no run.json: restore run.json, or use another run ID", r.folder)
+	return attention.Mark(fmt.Errorf("sink: folder %q holds commits and no run.json: restore run.json, or use another run ID", r.folder))
 }
 
 // lastEnd is the newest manifest of the run, nil if it has none.

@@ -20,6 +20,7 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/dmap/dmaptest"
+	"github.com/go-dmap/dmap/internal/attention"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/testsize"
 	"github.com/go-dmap/dmap/sink"
@@ -158,6 +159,8 @@ func TestExpressRunsAreNotResumed(t *testing.T) {
 			_, err = job(t.Context(), bucket, 20, &calls, opts)
 			require.ErrorIs(t, err, sink.ErrRunExists)
 			require.ErrorContains(t, err, "out/r/")
+			require.NotErrorIs(t, err, dmap.ErrOpen, "the same call never succeeds")
+			require.Equal(t, 78, dmap.ExitCode(err))
 		}
 		require.EqualValues(t, 20, calls.Load())
 	})
@@ -210,6 +213,9 @@ func TestDamagedRecordsAreRefusedByName(t *testing.T) {
 				_, _, _, err := sink.Bucket[int](bucket, "out").OpenJournal(t.Context(), begun)
 				require.Error(t, err, "%s %s", name, key)
 				require.ErrorContains(t, err, "out/r/", "%s %s", name, key)
+				if !errors.Is(err, dmap.ErrSpecChanged) {
+					require.True(t, attention.Needed(err), "%s %s: %v", name, key, err)
+				}
 				require.NoError(t, bucket.WriteAll(t.Context(), key, []byte(before), nil))
 			}
 		}

@@ -125,6 +125,7 @@ func TestARunRefusesWhatIsNoFileWhereItsFilesBelong(t *testing.T) {
 				require.NotErrorIs(t, err, context.DeadlineExceeded)
 				require.ErrorContains(t, err, path)
 				require.ErrorContains(t, err, "remove it, or use another folder")
+				require.Equal(t, 78, dmap.ExitCode(err))
 				require.Zero(t, calls.Load())
 				require.NoFileExists(t, filepath.Join(dir, "out", "r", "nowhere"))
 				require.NoError(t, os.RemoveAll(path))

@@ -10,6 +10,7 @@ import (
 
 	"gocloud.dev/blob"
 
+	"github.com/go-dmap/dmap/internal/attention"
 	"github.com/go-dmap/dmap/internal/publish"
 	"github.com/go-dmap/dmap/internal/runfolder"
 )
@@ -31,7 +32,7 @@ func readChecked(ctx context.Context, bucket *blob.Bucket, p runfolder.Part) ([]
 	default:
 		return content, nil
 	}
-	return nil, fmt.Errorf("sink: part %q: %w: restore it", p.Key, err)
+	return nil, attention.Mark(fmt.Errorf("sink: part %q: %w: restore it", p.Key, err))
 }
 
 // storePart stores a part that is whole.

@@ -19,6 +19,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-dmap/dmap/internal/attention"
 	"github.com/go-dmap/dmap/internal/transient"
 )
 
@@ -26,7 +27,7 @@ import (
 var ErrHeld = errors.New("locked by another process of this host, or another run of this one")
 
 // ErrIrregular says that a path leads to something other than a regular file.
-var ErrIrregular = errors.New("not a regular file")
+var ErrIrregular = attention.Mark(errors.New("not a regular file"))
 
 // Enter waits at most patience. Holders leave within milliseconds, so it polls in short intervals.
 const (

@@ -17,6 +17,7 @@ import (
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
 
+	"github.com/go-dmap/dmap/internal/attention"
 	"github.com/go-dmap/dmap/internal/transient"
 )
 
@@ -26,7 +27,7 @@ var (
 	ErrExists = errors.New("object exists already")
 	// ErrNotExclusive says that the store replaces an object that is to be created only if there is
 	// none.
-	ErrNotExclusive = errors.New("the store ignores create-only writes (If-None-Match: *)")
+	ErrNotExclusive = attention.Mark(errors.New("the store ignores create-only writes (If-None-Match: *)"))
 )
 
 // Create writes content under key unless an object exists there. If one exists, Create returns

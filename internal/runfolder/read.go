@@ -10,6 +10,7 @@ import (
 	"gocloud.dev/blob"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/go-dmap/dmap/internal/attention"
 	"github.com/go-dmap/dmap/internal/publish"
 	"github.com/go-dmap/dmap/internal/transient"
 )
@@ -32,7 +33,7 @@ func LoadRunFile(ctx context.Context, bucket *blob.Bucket, folder, runID string)
 	}
 	f, err := DecodeRunFile(content, runID)
 	if err != nil {
-		return nil, fmt.Errorf("%q: %w", key, err)
+		return nil, attention.Mark(fmt.Errorf("%q: %w", key, err))
 	}
 	return f, nil
 }
@@ -100,7 +101,7 @@ func loadManifest(ctx context.Context, bucket *blob.Bucket, folder, runID string
 		err = fmt.Errorf("manifest belongs to redrive %d", m.Redrive)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("manifest %q: %w", key, err)
+		return nil, attention.Mark(fmt.Errorf("manifest %q: %w", key, err))
 	}
 	return m, nil
 }
@@ -126,11 +127,14 @@ func LoadCommits(ctx context.Context, bucket *blob.Bucket, folder string) ([]Com
 		group.Go(func() error {
 			key := folder + CommitsFolder + CommitName(n)
 			content, err := publish.Read(ctx, bucket, key, MaxCommit)
+			if transient.Absent(err) { // a newer one needs it, so it was deleted
+				err = attention.Mark(err)
+			}
 			if err != nil {
 				return fmt.Errorf("commit %d of %d: %w", n, newest, err)
 			}
 			if all[len(all)-1-i], err = DecodeCommit(content, n); err != nil {
-				return fmt.Errorf("commit %q: %w", key, err)
+				return attention.Mark(fmt.Errorf("commit %q: %w", key, err))
 			}
 			return nil
 		})
@@ -139,7 +143,7 @@ func LoadCommits(ctx context.Context, bucket *blob.Bucket, folder string) ([]Com
 		return nil, err
 	}
 	if err := checkJournal(all); err != nil {
-		return nil, fmt.Errorf("commits in %q: %w", folder+CommitsFolder, err)
+		return nil, attention.Mark(fmt.Errorf("commits in %q: %w", folder+CommitsFolder, err))
 	}
 	return all, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"gocloud.dev/blob"
 
+	"github.com/go-dmap/dmap/internal/attention"
 	"github.com/go-dmap/dmap/internal/publish"
 	"github.com/go-dmap/dmap/internal/transient"
 )
@@ -122,7 +123,7 @@ func LoadRedrive(ctx context.Context, bucket *blob.Bucket, folder, runID string,
 	}
 	f, err := DecodeRedriveFile(content, folder, runID, n)
 	if err != nil {
-		return nil, fmt.Errorf("%q: %w", key, err)
+		return nil, attention.Mark(fmt.Errorf("%q: %w", key, err))
 	}
 	return f, nil
 }
