@@ -121,11 +121,14 @@ func (e *ender) fence(ctx context.Context) (journalState, error) {
 			return nil, fmt.Errorf("encode commit %d: %w", commit.Number, encodeErr)
 		}
 		key := e.folder + runfolder.CommitsFolder + runfolder.CommitName(commit.Number)
-		err = publish.Create(ctx, e.bucket, key, "application/json", content)
-		if err == nil {
+		err = publish.Claim(ctx, e.bucket, key, "application/json", content)
+		switch {
+		case err == nil:
 			return append(state[:keep], record), nil
-		}
-		if !errors.Is(err, publish.ErrExists) {
+		case errors.Is(err, publish.ErrNotExclusive):
+			return nil, fmt.Errorf("nothing keeps a process that works on the run from writing the same commit: "+
+				"stop it, and use a store that honors create-only writes: %w", err)
+		case !errors.Is(err, publish.ErrExists):
 			return nil, err
 		}
 	}
