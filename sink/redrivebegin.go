@@ -6,9 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"gocloud.dev/blob"
-
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/publish"
 	"github.com/go-dmap/dmap/internal/redrive"
@@ -230,19 +229,17 @@ func (e *recordError) Class() string { return e.class }
 
 // guarded calls a function of the user on a goroutine of its own. A panic or a Goexit is an error.
 func guarded(name string, f func()) (err error) {
-	err = fmt.Errorf("%s: %w", name, dmap.ErrGoexit)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
+	returned := guard.Returns(func() {
 		defer func() {
 			if p := recover(); p != nil {
 				err = fmt.Errorf("%s: panic: %v", name, p)
 			}
 		}()
 		f()
-		err = nil
-	}()
-	<-done
+	})
+	if !returned {
+		err = fmt.Errorf("%s: %w", name, dmap.ErrGoexit)
+	}
 	return err
 }
 
@@ -268,9 +265,5 @@ func (b *redriveStart[R]) Read(ctx context.Context, p runfolder.Part, offset, le
 
 // Delete removes a run of the Sorter; results.Clean does if this fails.
 func (b *redriveStart[R]) Delete(ctx context.Context, p runfolder.Part) {
-	_ = deleteObject(ctx, b.f.bucket, p.Key)
-}
-
-func deleteObject(ctx context.Context, bucket *blob.Bucket, key string) error {
-	return bucket.Delete(ctx, key)
+	_ = b.f.bucket.Delete(ctx, p.Key)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"strings"
 
 	"gocloud.dev/blob"
 
@@ -91,14 +92,5 @@ func unsettledLines(ctx context.Context, bucket *blob.Bucket, n int, p runfolder
 
 // takenSplit is the ID of the split of a part that redrive n took.
 func takenSplit(n int, p runfolder.Part) string {
-	return journal.TakenSplit(n, p.Key[lastSlash(p.Key)+1:])
-}
-
-func lastSlash(key string) int {
-	for i := len(key) - 1; i >= 0; i-- {
-		if key[i] == '/' {
-			return i
-		}
-	}
-	return -1
+	return journal.TakenSplit(n, p.Key[strings.LastIndexByte(p.Key, '/')+1:])
 }

@@ -49,14 +49,14 @@ type line struct {
 }
 
 func (l *line) compare(o *line) int {
-	return cmp.Or(strings.Compare(l.split, o.split), strings.Compare(l.start.Key, o.start.Key), cmp.Compare(l.start.Offset, o.start.Offset))
+	return cmp.Or(strings.Compare(l.split, o.split), l.start.Compare(o.start))
 }
 
 // Add adds an item.
 func (s *Sorter) Add(ctx context.Context, item *runfolder.Item) error {
 	text := append(runfolder.AppendItem(nil, item), "}\n"...)
 	s.items = append(s.items, line{item.Split, item.Start, text})
-	if s.bytes += len(text); s.bytes < cmp.Or(s.Memory, defaultMemory) {
+	if s.bytes += len(text); s.bytes < s.memory() {
 		return nil
 	}
 	return s.spill(ctx)
