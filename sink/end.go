@@ -12,6 +12,7 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/publish"
+	"github.com/go-dmap/dmap/internal/redrive"
 	"github.com/go-dmap/dmap/internal/runfolder"
 	"github.com/go-dmap/dmap/internal/runfolder/convert"
 )
@@ -177,7 +178,7 @@ func (e *ender) endRedrive(ctx context.Context, m *runfolder.Manifest, p journal
 		return nil
 	}
 	seq := 0
-	out := partWriter{ctx: ctx, limit: DefaultPartBytes, write: func(ctx context.Context, content []byte, records int64) (runfolder.Part, error) {
+	out := redrive.PartWriter{Limit: DefaultPartBytes, Write: func(ctx context.Context, content []byte, records int64) (runfolder.Part, error) {
 		seq++
 		return storePart(ctx, e.bucket, e.folder+runfolder.PartName(runfolder.Pending, e.writer, seq), content, records)
 	}}
@@ -185,17 +186,17 @@ func (e *ender) endRedrive(ctx context.Context, m *runfolder.Manifest, p journal
 	for _, part := range e.again.file.Taken {
 		for l, err := range unsettledLines(ctx, e.bucket, n, part, settled) {
 			if err == nil {
-				err = out.add(l.text)
+				err = out.Add(ctx, l.text)
 			}
 			if err != nil {
 				return err
 			}
 		}
 	}
-	if err := out.flush(); err != nil {
+	if err := out.Flush(ctx); err != nil {
 		return err
 	}
-	m.ResultFiles.Pending = append(m.ResultFiles.Pending, out.parts...)
+	m.ResultFiles.Pending = append(m.ResultFiles.Pending, out.Parts...)
 	if e.again.file.Done {
 		m.Unread = runfolder.Unread{}
 	}
