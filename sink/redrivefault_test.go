@@ -106,7 +106,7 @@ func TestARedriveSurvivesADeathAtEachOperation(t *testing.T) {
 	t.Logf("%d operations", n)
 }
 
-// A create whose answer is lost is told from another process that was first.
+// A create whose answer is lost is not taken for that of another process.
 func TestALostAnswerToTheBeginOfARedriveIsNoOtherProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDaily(t, 100)
