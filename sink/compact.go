@@ -142,7 +142,7 @@ func step(s runfolder.Step) journal.Commit {
 func interval(v runfolder.Interval) journal.Interval {
 	return journal.Interval{
 		Split: v.Split, Version: v.Version,
-		From: journal.Cursor{Key: v.From.Key, Offset: v.From.Offset}, To: journal.Cursor{Key: v.To.Key, Offset: v.To.Offset},
+		From: journalCursor(v.From), To: journalCursor(v.To),
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/publish"
+	"github.com/go-dmap/dmap/internal/redrive"
 	"github.com/go-dmap/dmap/internal/runfolder"
 	"github.com/go-dmap/dmap/internal/runfolder/convert"
 )
@@ -121,11 +122,14 @@ func (e *ender) fence(ctx context.Context) (journalState, error) {
 			return nil, fmt.Errorf("encode commit %d: %w", commit.Number, encodeErr)
 		}
 		key := e.folder + runfolder.CommitsFolder + runfolder.CommitName(commit.Number)
-		err = publish.Create(ctx, e.bucket, key, "application/json", content)
-		if err == nil {
+		err = publish.Claim(ctx, e.bucket, key, "application/json", content)
+		switch {
+		case err == nil:
 			return append(state[:keep], record), nil
-		}
-		if !errors.Is(err, publish.ErrExists) {
+		case errors.Is(err, publish.ErrNotExclusive):
+			return nil, fmt.Errorf("nothing keeps a process that works on the run from writing the same commit: "+
+				"stop it, and use a store that honors create-only writes: %w", err)
+		case !errors.Is(err, publish.ErrExists):
 			return nil, err
 		}
 	}
@@ -174,7 +178,7 @@ func (e *ender) endRedrive(ctx context.Context, m *runfolder.Manifest, p journal
 		return nil
 	}
 	seq := 0
-	out := partWriter{ctx: ctx, limit: DefaultPartBytes, write: func(ctx context.Context, content []byte, records int64) (runfolder.Part, error) {
+	out := redrive.PartWriter{Limit: DefaultPartBytes, Write: func(ctx context.Context, content []byte, records int64) (runfolder.Part, error) {
 		seq++
 		return storePart(ctx, e.bucket, e.folder+runfolder.PartName(runfolder.Pending, e.writer, seq), content, records)
 	}}
@@ -182,17 +186,17 @@ func (e *ender) endRedrive(ctx context.Context, m *runfolder.Manifest, p journal
 	for _, part := range e.again.file.Taken {
 		for l, err := range unsettledLines(ctx, e.bucket, n, part, settled) {
 			if err == nil {
-				err = out.add(l.text)
+				err = out.Add(ctx, l.text)
 			}
 			if err != nil {
 				return err
 			}
 		}
 	}
-	if err := out.flush(); err != nil {
+	if err := out.Flush(ctx); err != nil {
 		return err
 	}
-	m.ResultFiles.Pending = append(m.ResultFiles.Pending, out.parts...)
+	m.ResultFiles.Pending = append(m.ResultFiles.Pending, out.Parts...)
 	if e.again.file.Done {
 		m.Unread = runfolder.Unread{}
 	}

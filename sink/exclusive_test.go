@@ -73,6 +73,19 @@ func TestAStoreIsProbedAgainByAProcessThatResumes(t *testing.T) {
 	exact(t, bucket.Bucket, 300)
 }
 
+func TestEndProbesTheStoreThatIsToFenceARunner(t *testing.T) {
+	bucket := dmaptest.NewFaultBucket(t, memory(t))
+	suspended(t, bucket.Bucket, 300)
+	bucket.Inject(dmaptest.Fault{Op: dmaptest.OpCreate, Key: "commits/", Sticky: true, Kind: dmaptest.Overwrite})
+	err := sink.End(t.Context(), bucket.Bucket, "out", "r")
+	require.ErrorIs(t, err, publish.ErrNotExclusive)
+	require.ErrorContains(t, err, "stop")
+	requireOpen(t, bucket.Bucket)
+	bucket.Heal()
+	require.NoError(t, sink.End(t.Context(), bucket.Bucket, "out", "r"))
+	requireEnded(t, bucket.Bucket, 300)
+}
+
 // The probe costs one request of a process.
 func TestAProcessProbesTheStoreOnce(t *testing.T) {
 	bucket := dmaptest.NewFaultBucket(t, memory(t))

@@ -20,8 +20,9 @@ import (
 // instead of fencing it off. The lock does not exclude processes of other hosts that share the
 // folder.
 
-// runLock is the lock on a run's folder, and run.json as it was when the run was opened. It is nil
-// in a bucket that is no folder.
+// runLock is the lock on a run's folder, and run.json as it was when the run was opened. It locks
+// nothing in a bucket that is no folder of this host. The nil runLock is that of a run that did not
+// get its lock.
 type runLock struct {
 	leave  func()
 	reader *blob.Reader // keeps file open, so that no other file gets its identity

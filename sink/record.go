@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/runfolder"
 	"github.com/go-dmap/dmap/internal/runfolder/convert"
 )
@@ -190,14 +191,19 @@ func (e *encoder) appendKeptInput(dst []byte, info *dmap.Info, input any, err er
 	return dst
 }
 
-// exact is checkExact; a panic of the value's methods is an error.
-func exact(text []byte, input any) (err error) {
-	defer func() {
-		if recover() != nil {
-			err = errInexact
-		}
-	}()
-	return checkExact(text, input)
+// exact is checkExact; it is errInexact if one of the value's methods panics or ends its goroutine.
+func exact(text []byte, input any) error {
+	err := errInexact
+	check := func() {
+		defer func() { _ = recover() }()
+		err = checkExact(text, input)
+	}
+	if plainInput(input) {
+		check()
+	} else {
+		_ = guard.Returns(check)
+	}
+	return err
 }
 
 // appendInput appends the item's value, or why it could not be written.

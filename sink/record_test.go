@@ -119,6 +119,43 @@ func TestGoexitInMarshalJSONCostsOneItem(t *testing.T) {
 	require.Equal(t, "0", string(pending[1].Input))
 }
 
+// leaving ends the goroutine that decodes it.
+type leaving struct{ A int }
+
+func (*leaving) UnmarshalJSON([]byte) error { runtime.Goexit(); return nil }
+
+// leavingText is leaving as the key of a map.
+type leavingText string
+
+func (*leavingText) UnmarshalText([]byte) error { runtime.Goexit(); return nil }
+
+// The sink reads the input of a failure back, which may end the goroutine, too.
+func TestGoexitInUnmarshalJSONCostsNoRecord(t *testing.T) {
+	for name, input := range map[string]any{"JSON": &leaving{1}, "text": &map[leavingText]int{"a": 1}} {
+		t.Run(name, func(t *testing.T) {
+			bucket := memory(t)
+			f := begun[int](t, bucket)
+			written := make(chan error, 1)
+			failed := row[int](0, 0)
+			failed.Err, failed.Input = errors.New("bad"), input
+			go func() {
+				defer close(written)
+				written <- f.Write(t.Context(), []dmap.Result[int]{failed, row(1, 1)})
+			}()
+			err, returned := <-written
+			require.True(t, returned, "the goroutine of the worker has ended")
+			require.NoError(t, err)
+			m := ended(t, bucket, f, dmap.Ending{Pending: []dmap.Pending{{Info: dmap.Info{Key: "a"}, Input: input}}})
+			require.Len(t, collect(t, results.Successes[int](t.Context(), bucket, m)), 1)
+			failures := collect(t, results.Failures(t.Context(), bucket, m))
+			require.Len(t, failures, 1)
+			require.NotEmpty(t, failures[0].Input)
+			require.Contains(t, failures[0].InputError, "read the item from its source again")
+			require.Len(t, collect(t, results.Pending(t.Context(), bucket, m)), 1)
+		})
+	}
+}
+
 // lateError ends the goroutine in one of its methods.
 type lateError struct{ in string }
 

@@ -6,9 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"gocloud.dev/blob"
-
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/publish"
 	"github.com/go-dmap/dmap/internal/redrive"
@@ -79,14 +78,14 @@ func (b *redriveStart[R]) begin(ctx context.Context) (*runfolder.RedriveFile, er
 	if err := b.takeFailed(ctx, sorter); err != nil {
 		return nil, err
 	}
-	out := partWriter{ctx: ctx, limit: takenBytes, write: b.Write}
-	if err := sorter.Each(ctx, out.add); err != nil {
+	out := redrive.PartWriter{Limit: takenBytes, Write: b.Write}
+	if err := sorter.Each(ctx, func(text []byte) error { return out.Add(ctx, text) }); err != nil {
 		return nil, err
 	}
-	if err := out.flush(); err != nil {
+	if err := out.Flush(ctx); err != nil {
 		return nil, err
 	}
-	b.file.Taken = out.parts
+	b.file.Taken = out.Parts
 	if nothing := len(b.file.Taken) == 0 && (trial || b.file.Done); nothing && (trial || b.before.Stats.Failed > 0) {
 		return nil, nil // else the end of a canceled run becomes a success
 	}
@@ -146,7 +145,7 @@ func (b *redriveStart[R]) takeFailed(ctx context.Context, sorter *redrive.Sorter
 	if err != nil {
 		return fmt.Errorf("sink: %w", err)
 	}
-	others := partWriter{ctx: ctx, limit: int(b.f.opts.PartBytes), write: b.writeFailed}
+	others := redrive.PartWriter{Limit: int(b.f.opts.PartBytes), Write: b.writeFailed}
 	for _, p := range b.before.ResultFiles.Failed {
 		if chooser.Full() {
 			break
@@ -155,16 +154,16 @@ func (b *redriveStart[R]) takeFailed(ctx context.Context, sorter *redrive.Sorter
 			return err
 		}
 	}
-	err = others.flush()
-	b.file.NotTaken = others.parts
+	err = others.Flush(ctx)
+	b.file.NotTaken = others.Parts
 	return err
 }
 
 // takeFrom is takeFailed for one part.
-func (b *redriveStart[R]) takeFrom(ctx context.Context, p runfolder.Part, c *redrive.Chooser, sorter *redrive.Sorter, others *partWriter) error {
-	content, err := readChecked(ctx, b.f.bucket, p)
+func (b *redriveStart[R]) takeFrom(ctx context.Context, p runfolder.Part, c *redrive.Chooser, sorter *redrive.Sorter, others *redrive.PartWriter) error {
+	content, err := runfolder.ReadPart(ctx, b.f.bucket, p)
 	if err != nil {
-		return err
+		return fmt.Errorf("sink: %w", err)
 	}
 	var rest [][]byte
 	var taken int64
@@ -195,7 +194,7 @@ func (b *redriveStart[R]) takeFrom(ctx context.Context, p runfolder.Part, c *red
 	b.file.Items += taken
 	b.file.Dropped = append(b.file.Dropped, p.Key)
 	for _, text := range rest {
-		if err := others.add(text); err != nil {
+		if err := others.Add(ctx, text); err != nil {
 			return err
 		}
 	}
@@ -230,19 +229,17 @@ func (e *recordError) Class() string { return e.class }
 
 // guarded calls a function of the user on a goroutine of its own. A panic or a Goexit is an error.
 func guarded(name string, f func()) (err error) {
-	err = fmt.Errorf("%s: %w", name, dmap.ErrGoexit)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
+	returned := guard.Returns(func() {
 		defer func() {
 			if p := recover(); p != nil {
 				err = fmt.Errorf("%s: panic: %v", name, p)
 			}
 		}()
 		f()
-		err = nil
-	}()
-	<-done
+	})
+	if !returned {
+		err = fmt.Errorf("%s: %w", name, dmap.ErrGoexit)
+	}
 	return err
 }
 
@@ -268,9 +265,5 @@ func (b *redriveStart[R]) Read(ctx context.Context, p runfolder.Part, offset, le
 
 // Delete removes a run of the Sorter; results.Clean does if this fails.
 func (b *redriveStart[R]) Delete(ctx context.Context, p runfolder.Part) {
-	_ = deleteObject(ctx, b.f.bucket, p.Key)
-}
-
-func deleteObject(ctx context.Context, bucket *blob.Bucket, key string) error {
-	return bucket.Delete(ctx, key)
+	_ = b.f.bucket.Delete(ctx, p.Key)
 }

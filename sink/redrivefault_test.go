@@ -47,24 +47,6 @@ func dying(bucket *dmaptest.FaultBucket, n int64) (died func() bool) {
 	}
 }
 
-// requireOnce reads the run as it is now: each item once, and as many as its Stats count.
-func requireOnce(t *testing.T, bucket *blob.Bucket) *results.Run {
-	t.Helper()
-	r, err := results.Load(t.Context(), bucket, "out", "r")
-	require.NoError(t, err)
-	seen := map[string]bool{}
-	for _, s := range collect(t, results.Successes[int](t.Context(), bucket, r)) {
-		seen[s.ID] = true
-	}
-	require.Len(t, seen, int(r.Stats.Succeeded))
-	for _, f := range collect(t, results.Failures(t.Context(), bucket, r)) {
-		seen[f.ID] = true
-	}
-	require.Len(t, seen, int(r.Stats.Succeeded+r.Stats.Failed))
-	require.Equal(t, r.Stats.Read, r.Stats.Succeeded+r.Stats.Failed+r.Stats.Skipped+r.Stats.Pending)
-	return r
-}
-
 // A process that dies at any operation of a redrive, from its begin to its manifest, is followed by
 // one that ends the redrive with each item once.
 func TestARedriveSurvivesADeathAtEachOperation(t *testing.T) {
@@ -86,7 +68,7 @@ func TestARedriveSurvivesADeathAtEachOperation(t *testing.T) {
 					require.ErrorIs(t, err, dmap.ErrTolerance)
 				}
 				d.bucket, d.fails = inner, nil
-				requireOnce(t, inner)
+				requireEachOnce(t, inner)
 				stats, err := d.run(t.Context())
 				if errors.Is(err, dmap.ErrTolerance) { // the failure had been committed
 					stats, err = d.run(t.Context())
@@ -106,7 +88,7 @@ func TestARedriveSurvivesADeathAtEachOperation(t *testing.T) {
 	t.Logf("%d operations", n)
 }
 
-// A create whose answer is lost is told from another process that was first.
+// A create whose answer is lost is not taken for that of another process.
 func TestALostAnswerToTheBeginOfARedriveIsNoOtherProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDaily(t, 100)
@@ -208,7 +190,7 @@ func TestAnOpenRedriveContinuesAsItWasBegun(t *testing.T) {
 		d.opts.Version, d.opts.CommitEvery, d.fails = "2", 10*time.Millisecond, nil
 		_, err := suspendSoon(t, d, 15*time.Millisecond)
 		require.ErrorIs(t, err, dmap.ErrSuspended)
-		open := requireOnce(t, d.bucket)
+		open := requireEachOnce(t, d.bucket)
 		require.Equal(t, results.Open, open.Status)
 		require.Equal(t, 1, open.Redrive)
 		require.Positive(t, open.Stats.Pending)
@@ -247,16 +229,11 @@ func TestARedriveRefusesAnotherSource(t *testing.T) {
 }
 
 func TestItemsThatAreGoneOrChangedFailWithoutEndingTheRun(t *testing.T) {
-	bucket := memory(t)
-	for name, src := range redriveSources(t, bucket, 40) {
-		if !slices.Contains([]string{"objects", "flatten", "csv", "json lines"}, name) {
-			continue
-		}
+	for _, name := range []string{"objects", "flatten", "csv", "json lines"} {
 		t.Run(name, func(t *testing.T) {
 			in := memory(t)
 			d := newDaily(t, 0)
 			d.src = redriveSources(t, in, 40)[name]
-			_ = src
 			d.opts.Tolerance = dmap.Tolerance{Percentage: 50}
 			_, err := d.run(t.Context())
 			require.NoError(t, err)
@@ -436,10 +413,10 @@ func TestAnOpenRedriveIsEndedWithoutItsSource(t *testing.T) {
 						require.Empty(t, d.infos)
 						d.bucket = inner
 					}
-					done := requireOnce(t, inner)
+					done := requireEachOnce(t, inner)
 					require.Equal(t, results.Open, done.Status)
 					require.NoError(t, sink.End(t.Context(), inner, "out", "r"))
-					r := requireOnce(t, inner)
+					r := requireEachOnce(t, inner)
 					require.Equal(t, results.Canceled, r.Status)
 					require.Equal(t, 1, r.Redrive)
 					require.Equal(t, done.Stats.Succeeded, r.Stats.Succeeded)

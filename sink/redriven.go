@@ -9,6 +9,7 @@ import (
 	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/internal/journal"
+	"github.com/go-dmap/dmap/internal/redrive"
 	"github.com/go-dmap/dmap/internal/runfolder"
 )
 
@@ -22,7 +23,7 @@ type redriven struct {
 func newRedriven(file *runfolder.RedriveFile, before *runfolder.Manifest) *redriven {
 	again := &redriven{file: file, before: before, parts: map[string]runfolder.Part{}}
 	for _, p := range file.Taken {
-		again.parts[takenSplit(file.Redrive, p)] = p
+		again.parts[redrive.TakenSplit(file.Redrive, p)] = p
 	}
 	return again
 }
@@ -43,12 +44,12 @@ func (d *redriven) progress(p *journal.Progress, read func(ctx context.Context, 
 		out.Unfinished = d.before.Status != runfolder.StatusSucceeded && (!d.file.Done || out.Waiting > 0)
 	}
 	for _, part := range d.file.Taken {
-		out.Parts = append(out.Parts, journal.TakenPart{Split: takenSplit(n, part), Size: part.Size, Records: part.Records})
+		out.Parts = append(out.Parts, journal.TakenPart{Split: redrive.TakenSplit(n, part), Size: part.Size, Records: part.Records})
 	}
 	if p.Begun == nil || p.Begun.Number < n {
 		begins := &journal.Begun{Number: n}
 		for _, w := range d.file.Waiting {
-			begins.Waiting = append(begins.Waiting, takenSplit(w.Redrive, w.Part))
+			begins.Waiting = append(begins.Waiting, redrive.TakenSplit(w.Redrive, w.Part))
 		}
 		state, err := encodeState(runfolder.BucketState{Failed: d.file.NotTaken, Dropped: d.file.Dropped})
 		if err != nil {
@@ -81,13 +82,11 @@ func (d *redriven) readTaken(ctx context.Context, bucket *blob.Bucket, part jour
 			yield(journal.TakenItem{}, fmt.Errorf("sink: redrive %d has no part %q", d.file.Redrive, part.Split))
 			return
 		}
-		for l, err := range takenLines(ctx, bucket, stored) {
+		rest := []journal.Interval{{From: journal.Cursor{Offset: from}, To: journal.Cursor{Offset: stored.Size}}}
+		for l, err := range takenLines(ctx, bucket, stored, rest) {
 			if err != nil {
 				yield(journal.TakenItem{}, err)
 				return
-			}
-			if l.after <= from {
-				continue
 			}
 			item, err := l.item()
 			if !yield(item, err) || err != nil {

@@ -1,7 +1,6 @@
 package sink
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"iter"
@@ -9,6 +8,7 @@ import (
 	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/internal/journal"
+	"github.com/go-dmap/dmap/internal/redrive"
 	"github.com/go-dmap/dmap/internal/runfolder"
 )
 
@@ -45,60 +45,27 @@ func journalCursor(c runfolder.Cursor) journal.Cursor {
 	return journal.Cursor{Key: c.Key, Offset: c.Offset}
 }
 
-// takenLines yields the lines of a part, which it checks first.
-func takenLines(ctx context.Context, bucket *blob.Bucket, p runfolder.Part) iter.Seq2[takenLine, error] {
-	return func(yield func(takenLine, error) bool) {
-		content, err := readChecked(ctx, bucket, p)
-		if err != nil {
-			yield(takenLine{}, err)
-			return
-		}
-		for at := int64(0); at < int64(len(content)); {
-			end := at + int64(bytes.IndexByte(content[at:], '\n')) + 1
-			if !yield(takenLine{key: p.Key, text: content[at:end], after: end}, nil) {
-				return
-			}
-			at = end
-		}
-	}
+// unsettledLines yields the lines of a part that redrive n took whose items have not settled.
+func unsettledLines(ctx context.Context, bucket *blob.Bucket, n int, p runfolder.Part, settled journal.IntervalSet) iter.Seq2[takenLine, error] {
+	return takenLines(ctx, bucket, p, redrive.Gaps(settled, n, p))
 }
 
-// unsettledLines yields the lines of a taken part whose items have not settled.
-func unsettledLines(ctx context.Context, bucket *blob.Bucket, n int, p runfolder.Part, settled journal.IntervalSet) iter.Seq2[takenLine, error] {
+// takenLines yields the lines of a part that lie in gaps. It checks the part first, unless there
+// are none.
+func takenLines(ctx context.Context, bucket *blob.Bucket, p runfolder.Part, gaps []journal.Interval) iter.Seq2[takenLine, error] {
 	return func(yield func(takenLine, error) bool) {
-		gaps := settled.Gaps(journal.Interval{Split: takenSplit(n, p), To: journal.Cursor{Offset: p.Size}})
 		if len(gaps) == 0 {
 			return
 		}
-		for l, err := range takenLines(ctx, bucket, p) {
-			if err == nil {
-				for len(gaps) > 0 && l.after > gaps[0].To.Offset {
-					gaps = gaps[1:]
-				}
-				if len(gaps) == 0 {
-					return
-				}
-				if l.after <= gaps[0].From.Offset {
-					continue
-				}
-			}
-			if !yield(l, err) || err != nil {
+		content, err := runfolder.ReadPart(ctx, bucket, p)
+		if err != nil {
+			yield(takenLine{}, fmt.Errorf("sink: %w", err))
+			return
+		}
+		for after, text := range redrive.Unsettled(content, gaps) {
+			if !yield(takenLine{key: p.Key, text: text, after: after}, nil) {
 				return
 			}
 		}
 	}
-}
-
-// takenSplit is the ID of the split of a part that redrive n took.
-func takenSplit(n int, p runfolder.Part) string {
-	return journal.TakenSplit(n, p.Key[lastSlash(p.Key)+1:])
-}
-
-func lastSlash(key string) int {
-	for i := len(key) - 1; i >= 0; i-- {
-		if key[i] == '/' {
-			return i
-		}
-	}
-	return -1
 }

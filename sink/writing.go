@@ -65,8 +65,8 @@ func (f *BucketSink[R]) Flush(ctx context.Context) error {
 }
 
 // A MarshalJSON of a user may end its goroutine, and must not end that of the worker. So a Write
-// whose values have such methods encodes on a goroutine of its own, one for all its results. Values
-// without methods are encoded where Write was called.
+// whose values have methods that JSON calls encodes on a goroutine of its own, one for all its
+// results. Values without such methods are encoded where Write was called.
 
 // writing is one Write.
 type writing[R any] struct {

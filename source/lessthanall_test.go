@@ -3,6 +3,7 @@ package source_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -400,6 +401,23 @@ func TestResultsOfRunsAreLeftOutOfTheListing(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Without a prefix the folders of runs lie among those of users.
+func TestTheObjectsOfARedriveAreNotListed(t *testing.T) {
+	bucket := memory(t, map[string]string{"in/a": "1", "in/b": "2"})
+	for range 2 {
+		_, err := dmap.Map(t.Context(), source.Objects(bucket, "in/"), func(context.Context, source.Object) (int, error) {
+			return 0, errors.New("bad")
+		}, dmap.Options{RunID: "first", Redrive: dmap.Redrive{Max: 1}}, sink.Bucket[int](bucket, ""))
+		require.ErrorIs(t, err, dmap.ErrTolerance)
+	}
+	there, err := bucket.Exists(t.Context(), "first/redrive-001.json")
+	require.NoError(t, err)
+	require.True(t, there)
+	stats, err := dmap.Map(t.Context(), source.Objects(bucket, ""), size, dmap.Options{RunID: "second"}, sink.Bucket[int64](bucket, ""))
+	require.NoError(t, err)
+	require.EqualValues(t, 2, stats.Read)
 }
 
 func TestResultsThatAPrefixNamesAreListed(t *testing.T) {

@@ -58,6 +58,14 @@ type texts int
 
 func (texts) MarshalText() ([]byte, error) { return []byte("1"), nil }
 
+type unmarshals struct{}
+
+func (*unmarshals) UnmarshalJSON([]byte) error { return nil }
+
+type unmarshalsText string
+
+func (*unmarshalsText) UnmarshalText([]byte) error { return nil }
+
 type zero struct{}
 
 func (zero) IsZero() bool { return true }
@@ -77,6 +85,7 @@ func TestPlainValuesHaveNoMethodThatJSONCalls(t *testing.T) {
 	}
 	var face any = 1
 	for _, v := range []any{
+		unmarshals{}, []unmarshals{}, unmarshalsText(""), map[unmarshalsText]int{},
 		marshals{}, &marshals{}, []marshals{}, map[texts]int{}, map[string]texts{}, struct{ A *marshals }{}, struct{ marshals }{},
 		struct {
 			A zero `json:",omitzero"`

@@ -4,11 +4,12 @@ import (
 	"encoding"
 	"encoding/json"
 	"reflect"
+	"slices"
 	"sync"
 )
 
-// PlainJSON reports whether encoding/json writes values of type t without a call of a user's
-// methods. The answer is kept for each type.
+// PlainJSON reports whether encoding/json writes and reads values of type t without a call of a
+// user's methods. The answer is kept for each type.
 func PlainJSON(t reflect.Type) bool {
 	if t == nil {
 		return true
@@ -23,11 +24,12 @@ func PlainJSON(t reflect.Type) bool {
 
 var plainTypes sync.Map //nolint:gochecknoglobals // a cache: reflect.Type to bool
 
-var (
-	marshaler     = reflect.TypeFor[json.Marshaler]()
-	textMarshaler = reflect.TypeFor[encoding.TextMarshaler]()
-	zeroer        = reflect.TypeFor[interface{ IsZero() bool }]()
-)
+// methods are what encoding/json calls.
+var methods = []reflect.Type{ //nolint:gochecknoglobals // a table
+	reflect.TypeFor[json.Marshaler](), reflect.TypeFor[json.Unmarshaler](),
+	reflect.TypeFor[encoding.TextMarshaler](), reflect.TypeFor[encoding.TextUnmarshaler](),
+	reflect.TypeFor[interface{ IsZero() bool }](),
+}
 
 // plainType is PlainJSON. seen holds the types that contain t.
 func plainType(t reflect.Type, seen map[reflect.Type]bool) bool {
@@ -63,8 +65,7 @@ func hasMethods(t reflect.Type) bool {
 	if t.Kind() == reflect.Interface {
 		return false
 	}
-	pointer := reflect.PointerTo(t)
-	return pointer.Implements(marshaler) || pointer.Implements(textMarshaler) || pointer.Implements(zeroer)
+	return slices.ContainsFunc(methods, reflect.PointerTo(t).Implements)
 }
 
 // knownMethods are the packages whose types have such methods that return.

@@ -147,12 +147,12 @@ func checkReadable(ctx context.Context, bucket *blob.Bucket, key string) error {
 	return nil
 }
 
-// openWhole opens the object under key.
-func openWhole(ctx context.Context, bucket *blob.Bucket, key string) (*blob.Reader, error) {
+// open opens length bytes of the object under key from offset on; -1: all that follow.
+func open(ctx context.Context, bucket *blob.Bucket, key string, offset, length int64) (*blob.Reader, error) {
 	if err := checkReadable(ctx, bucket, key); err != nil {
 		return nil, err
 	}
-	r, err := bucket.NewReader(ctx, key, nil)
+	r, err := bucket.NewRangeReader(ctx, key, offset, length, nil)
 	if err == nil || !IsLocal(bucket) {
 		return r, err
 	}

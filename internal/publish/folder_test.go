@@ -174,6 +174,8 @@ func TestWhatIsNoFileIsNeitherReadNorReplaced(t *testing.T) {
 	_, err := publish.Read(t.Context(), bucket, "k", 10)
 	require.ErrorIs(t, err, hostlock.ErrIrregular)
 	require.ErrorContains(t, err, filepath.Join(dir, "k"))
+	_, err = publish.ReadRange(t.Context(), bucket, "k", 0, 1)
+	require.ErrorIs(t, err, hostlock.ErrIrregular)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "there"), []byte("x"), 0o600))
 	require.NoError(t, os.Symlink("there", filepath.Join(dir, "link")))
 	content, err := publish.Read(t.Context(), bucket, "link", 10)

@@ -46,7 +46,7 @@ func Page(ctx context.Context, bucket *blob.Bucket, prefix string, token []byte)
 }
 
 func read(ctx context.Context, bucket *blob.Bucket, key string, limit int64) ([]byte, error) {
-	r, err := openWhole(ctx, bucket, key)
+	r, err := open(ctx, bucket, key, 0, -1)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +79,7 @@ const step = 1 << 20
 
 // holds reports whether the object under key is exactly content.
 func holds(ctx context.Context, bucket *blob.Bucket, key string, content []byte) (bool, error) {
-	r, err := openWhole(ctx, bucket, key)
+	r, err := open(ctx, bucket, key, 0, -1)
 	if err != nil {
 		return false, err
 	}
@@ -106,7 +106,7 @@ func holds(ctx context.Context, bucket *blob.Bucket, key string, content []byte)
 // ReadRange returns length bytes of the object under key from offset on, which it must have.
 func ReadRange(ctx context.Context, bucket *blob.Bucket, key string, offset, length int64) (content []byte, err error) {
 	err = persist(ctx, "read", key, length, func(ctx context.Context) error {
-		r, err := bucket.NewRangeReader(ctx, key, offset, length, nil)
+		r, err := open(ctx, bucket, key, offset, length)
 		if err != nil {
 			return err
 		}

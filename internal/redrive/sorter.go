@@ -49,14 +49,14 @@ type line struct {
 }
 
 func (l *line) compare(o *line) int {
-	return cmp.Or(strings.Compare(l.split, o.split), strings.Compare(l.start.Key, o.start.Key), cmp.Compare(l.start.Offset, o.start.Offset))
+	return cmp.Or(strings.Compare(l.split, o.split), l.start.Compare(o.start))
 }
 
 // Add adds an item.
 func (s *Sorter) Add(ctx context.Context, item *runfolder.Item) error {
 	text := append(runfolder.AppendItem(nil, item), "}\n"...)
 	s.items = append(s.items, line{item.Split, item.Start, text})
-	if s.bytes += len(text); s.bytes < cmp.Or(s.Memory, defaultMemory) {
+	if s.bytes += len(text); s.bytes < s.memory() {
 		return nil
 	}
 	return s.spill(ctx)
@@ -65,15 +65,15 @@ func (s *Sorter) Add(ctx context.Context, item *runfolder.Item) error {
 // spill writes the items in memory as a run.
 func (s *Sorter) spill(ctx context.Context) error {
 	s.sort()
-	out := writer{store: s.Store, limit: s.memory()}
+	out := s.writer()
 	for i := range s.items {
-		if err := out.add(ctx, s.items[i].text); err != nil {
+		if err := out.Add(ctx, s.items[i].text); err != nil {
 			return err
 		}
 	}
 	clear(s.items)
 	s.items, s.bytes = s.items[:0], 0
-	return s.keep(ctx, &out)
+	return s.keep(ctx, out)
 }
 
 func (s *Sorter) memory() int { return cmp.Or(s.Memory, defaultMemory) }
@@ -82,10 +82,15 @@ func (s *Sorter) sort() {
 	slices.SortStableFunc(s.items, func(a, b line) int { return a.compare(&b) })
 }
 
-// keep adds what out has written to the runs.
-func (s *Sorter) keep(ctx context.Context, out *writer) error {
-	err := out.flush(ctx)
-	s.runs = append(s.runs, out.run)
+// writer writes a run.
+func (s *Sorter) writer() *PartWriter {
+	return &PartWriter{Limit: s.memory(), Write: s.Store.Write}
+}
+
+// keep adds the parts of out to the runs.
+func (s *Sorter) keep(ctx context.Context, out *PartWriter) error {
+	err := out.Flush(ctx)
+	s.runs = append(s.runs, out.Parts)
 	return err
 }
 
@@ -110,44 +115,14 @@ func (s *Sorter) Each(ctx context.Context, yield func(text []byte) error) error 
 	for fan := cmp.Or(s.Fan, defaultFan); len(s.runs) > fan; {
 		first := s.runs[:fan]
 		s.runs = s.runs[fan:]
-		out := writer{store: s.Store, limit: s.memory()}
-		err := s.merge(ctx, first, func(text []byte) error { return out.add(ctx, text) })
+		out := s.writer()
+		err := s.merge(ctx, first, func(text []byte) error { return out.Add(ctx, text) })
 		if err != nil {
 			return err
 		}
-		if err := s.keep(ctx, &out); err != nil {
+		if err := s.keep(ctx, out); err != nil {
 			return err
 		}
 	}
 	return s.merge(ctx, s.runs, yield)
-}
-
-// writer writes lines as one run.
-type writer struct {
-	store   Store
-	limit   int
-	content []byte
-	records int64
-	run     run
-}
-
-func (w *writer) add(ctx context.Context, text []byte) error {
-	if len(w.content) > 0 && len(w.content)+len(text) > w.limit {
-		if err := w.flush(ctx); err != nil {
-			return err
-		}
-	}
-	w.content = append(w.content, text...)
-	w.records++
-	return nil
-}
-
-func (w *writer) flush(ctx context.Context) error {
-	if w.records == 0 {
-		return nil
-	}
-	p, err := w.store.Write(ctx, w.content, w.records)
-	w.run = append(w.run, p)
-	w.content, w.records = w.content[:0], 0
-	return err
 }

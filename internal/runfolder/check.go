@@ -60,8 +60,8 @@ func (s *Stats) check() error {
 	return errors.Join(counts, checkElapsed(s.Elapsed))
 }
 
-// compare orders the cursors of one split.
-func (c Cursor) compare(o Cursor) int {
+// Compare orders the cursors of one split.
+func (c Cursor) Compare(o Cursor) int {
 	return cmp.Or(strings.Compare(c.Key, o.Key), cmp.Compare(c.Offset, o.Offset))
 }
 
@@ -70,9 +70,9 @@ func checkRange(split string, from, to Cursor) error {
 	switch {
 	case split == "":
 		return errors.New("the split has no ID")
-	case from.compare(Cursor{}) < 0:
+	case from.Compare(Cursor{}) < 0:
 		return fmt.Errorf("split %q: range begins at offset %d", split, from.Offset)
-	case to != Cursor{} && to.compare(from) <= 0:
+	case to != Cursor{} && to.Compare(from) <= 0:
 		return fmt.Errorf("split %q: range from %v ends at %v, which does not follow", split, from, to)
 	}
 	return nil
@@ -115,7 +115,7 @@ func (v *Interval) precedes(next *Interval) bool {
 	if v.Split != next.Split {
 		return v.Split < next.Split
 	}
-	return v.To != Cursor{} && v.To.compare(next.From) <= 0
+	return v.To != Cursor{} && v.To.Compare(next.From) <= 0
 }
 
 // checkJournal checks that no item is settled by two records: it would be counted twice.
@@ -131,7 +131,7 @@ func checkJournal(records []CommitRecord) error {
 		}
 	}
 	slices.SortFunc(all, func(a, b settled) int {
-		return cmp.Or(strings.Compare(a.Split, b.Split), a.From.compare(b.From))
+		return cmp.Or(strings.Compare(a.Split, b.Split), a.From.Compare(b.From))
 	})
 	for i := 1; i < len(all); i++ {
 		if a, b := all[i-1], all[i]; !a.precedes(b.Interval) {
@@ -159,7 +159,7 @@ func checkPrefixes(list []Prefix) error {
 		switch {
 		case p.Split == "" || i > 0 && p.Split <= list[i-1].Split:
 			return fmt.Errorf("prefix %d: split %q is out of order", i, p.Split)
-		case p.Items < 0 || p.Items > maxCount || len(p.Hash) != 16 || strings.Trim(p.Hash, "0123456789abcdef") != "":
+		case p.Items < 0 || p.Items > maxCount || len(p.Hash) != 16 || strings.Trim(p.Hash, hexDigits) != "":
 			return fmt.Errorf("prefix %d: split %q: %d items with hash %q", i, p.Split, p.Items, p.Hash)
 		}
 	}

@@ -103,10 +103,20 @@ type BucketState struct {
 	Dropped []string `json:"DROPPED,omitempty"`
 }
 
-// Add adds the state of a later commit to s.
+// Add adds the state of a later commit to s. It looks at the parts of s only if later drops some: a
+// journal has as many states as commits.
 func (s *BucketState) Add(later BucketState) {
-	dropped := make(map[string]bool, len(later.Dropped))
-	for _, key := range later.Dropped {
+	if len(later.Dropped) > 0 {
+		s.drop(later.Dropped)
+	}
+	s.Failed = append(s.Failed, later.Failed...)
+	s.Succeeded = append(s.Succeeded, later.Succeeded...)
+}
+
+// drop removes the FAILED parts with these keys.
+func (s *BucketState) drop(keys []string) {
+	dropped := make(map[string]bool, len(keys))
+	for _, key := range keys {
 		dropped[key] = true
 	}
 	s.Failed = slices.DeleteFunc(s.Failed, func(p Part) bool {
@@ -114,13 +124,11 @@ func (s *BucketState) Add(later BucketState) {
 		delete(dropped, p.Key)
 		return drop
 	})
-	for _, key := range later.Dropped {
+	for _, key := range keys {
 		if dropped[key] { // of a commit before s
 			s.Dropped = append(s.Dropped, key)
 		}
 	}
-	s.Failed = append(s.Failed, later.Failed...)
-	s.Succeeded = append(s.Succeeded, later.Succeeded...)
 }
 
 // DecodeStates returns what the states of the bucket's sink say together, in the order of their

@@ -106,12 +106,13 @@ var (
 	leftover = regexp.MustCompile(`^((SUCCEEDED|FAILED|PENDING|TAKEN)_[A-Z0-9]+-[0-9]+\.jsonl|(run|(manifest|redrive)-[0-9]+|commits/[0-9-]+)\.json)\.[0-9a-f]+\.tmp$`)
 )
 
-var manifest = regexp.MustCompile(`^manifest-[0-9]{3,}\.json$`)
+// numbered matches what ManifestName and RedriveName give.
+var numbered = regexp.MustCompile(`^(manifest|redrive)-[0-9]{3,}\.json$`)
 
 // IsResult reports whether name, relative to the run's folder, is one of those that dmap gives.
 func IsResult(name string) bool {
-	return name == RunFileName || IsPart(name) || IsLeftover(name) || manifest.MatchString(name) ||
-		strings.HasPrefix(name, CommitsFolder)
+	return name == RunFileName || name == LockName || IsPart(name) || IsTaken(name) || IsLeftover(name) ||
+		numbered.MatchString(name) || strings.HasPrefix(name, CommitsFolder)
 }
 
 // IsPart reports whether name, relative to the run's folder, is the name of a part.

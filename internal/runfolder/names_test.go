@@ -42,3 +42,18 @@ func TestManifestNamesSortInOrderOfRedrives(t *testing.T) {
 	require.Equal(t, "manifest-000.json", runfolder.ManifestName(0))
 	require.Less(t, runfolder.ManifestName(2), runfolder.ManifestName(10))
 }
+
+// A listing leaves out the objects of runs by their names.
+func TestEveryNameOfARunIsThatOfAResult(t *testing.T) {
+	const writer = "ABCDEFGHIJKLMNOP"
+	for _, name := range []string{
+		runfolder.RunFileName, runfolder.LockName, runfolder.ManifestName(0), runfolder.ManifestName(1000), runfolder.RedriveName(1),
+		runfolder.CommitsFolder + runfolder.CommitName(3), runfolder.TakenName(writer, 1),
+		runfolder.PartName(runfolder.Succeeded, writer, 1), runfolder.PartName(runfolder.Failed, writer, 1), runfolder.PartName(runfolder.Pending, writer, 1),
+	} {
+		require.True(t, runfolder.IsResult(name), name)
+	}
+	for _, name := range []string{"rows.jsonl", "redrive.json", "manifest.json", "TAKEN.jsonl", "lock", "a/run.json"} {
+		require.False(t, runfolder.IsResult(name), name)
+	}
+}

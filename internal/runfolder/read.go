@@ -48,9 +48,9 @@ func LoadManifest(ctx context.Context, bucket *blob.Bucket, folder, runID string
 	}
 	n := 0
 	for {
-		there, err := publish.Exists(ctx, bucket, folder+ManifestName(n+1))
+		there, err := HasManifest(ctx, bucket, folder, n+1)
 		if err != nil {
-			return nil, fmt.Errorf("manifest: %w", err)
+			return nil, err
 		}
 		if !there {
 			break
@@ -67,7 +67,7 @@ func LoadManifest(ctx context.Context, bucket *blob.Bucket, folder, runID string
 func HasManifest(ctx context.Context, bucket *blob.Bucket, folder string, n int) (bool, error) {
 	there, err := publish.Exists(ctx, bucket, folder+ManifestName(n))
 	if err != nil {
-		return false, fmt.Errorf("manifest %q: %w", folder+ManifestName(n), err)
+		return false, fmt.Errorf("manifest: %w", err)
 	}
 	return there, nil
 }

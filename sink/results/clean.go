@@ -19,7 +19,7 @@ import (
 type CleanOptions struct {
 	// DryRun removes nothing and returns what would be removed.
 	DryRun bool
-	// Open allows to clean up after a run that has not ended, by its commits. No process may be
+	// Open also cleans up after a run that has not ended, by its commits. No process may be
 	// running it: its results since its last commit would be lost.
 	Open bool
 }

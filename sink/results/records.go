@@ -3,10 +3,7 @@ package results
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -14,7 +11,6 @@ import (
 	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/dmap"
-	"github.com/go-dmap/dmap/internal/publish"
 	"github.com/go-dmap/dmap/internal/runfolder"
 	"github.com/go-dmap/dmap/internal/runfolder/convert"
 )
@@ -191,23 +187,11 @@ func records[T any](ctx context.Context, bucket *blob.Bucket, parts []Part, deco
 	}
 }
 
-// readPart reads a part and checks all that the manifest says about it.
+// readPart reads a part and checks all that is recorded about it.
 func readPart(ctx context.Context, bucket *blob.Bucket, p Part) ([]byte, error) {
-	content, err := publish.Read(ctx, bucket, p.Key, p.Size)
+	content, err := runfolder.ReadPart(ctx, bucket, runfolder.Part(p))
 	if err != nil {
-		return nil, fmt.Errorf("results: part: %w", err)
+		return nil, fmt.Errorf("results: %w", err)
 	}
-	sum := sha256.Sum256(content)
-	lines := int64(bytes.Count(content, []byte{'\n'}))
-	switch {
-	case int64(len(content)) != p.Size:
-		err = fmt.Errorf("%d bytes, the manifest says %d", len(content), p.Size)
-	case hex.EncodeToString(sum[:]) != p.SHA256:
-		err = errors.New("content has another SHA-256 than the manifest says")
-	case lines != p.Records || p.Size > 0 && content[p.Size-1] != '\n':
-		err = fmt.Errorf("%d records, the manifest says %d", lines, p.Records)
-	default:
-		return content, nil
-	}
-	return nil, fmt.Errorf("results: part %q: %w", p.Key, err)
+	return content, nil
 }

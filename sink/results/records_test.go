@@ -16,7 +16,7 @@ func TestAPartThatWasChangedIsNotRead(t *testing.T) {
 		want   string
 	}{
 		"flipped":  {func(s string) string { return strings.Replace(s, `"output":1`, `"output":2`, 1) }, "SHA-256"},
-		"shorter":  {func(s string) string { return s[:len(s)-3] }, "the manifest says"},
+		"shorter":  {func(s string) string { return s[:len(s)-3] }, "are recorded"},
 		"longer":   {func(s string) string { return s + "{}\n" }, "at most"},
 		"replaced": {func(s string) string { return strings.Repeat("\n", len(s)) }, "SHA-256"},
 	}

@@ -1,14 +1,13 @@
 package results
 
 import (
-	"bytes"
 	"context"
 	"iter"
-	"strings"
 
 	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/internal/journal"
+	"github.com/go-dmap/dmap/internal/redrive"
 	"github.com/go-dmap/dmap/internal/runfolder"
 	"github.com/go-dmap/dmap/internal/runfolder/convert"
 )
@@ -33,9 +32,7 @@ func takenLists(f *runfolder.RedriveFile, commits []runfolder.CommitRecord) []ta
 	}
 	var lists []takenList
 	add := func(n int, p runfolder.Part) {
-		split := journal.TakenSplit(n, p.Key[strings.LastIndexByte(p.Key, '/')+1:])
-		gaps := settled.Gaps(journal.Interval{Split: split, To: journal.Cursor{Offset: p.Size}})
-		if len(gaps) > 0 {
+		if gaps := redrive.Gaps(settled, n, p); len(gaps) > 0 {
 			lists = append(lists, takenList{Part(p), gaps})
 		}
 	}
@@ -56,19 +53,10 @@ func (l takenList) lines(ctx context.Context, bucket *blob.Bucket) iter.Seq2[[]b
 			yield(nil, err)
 			return
 		}
-		gaps := l.unsettled
-		for at := int64(0); at < int64(len(content)); {
-			end := at + int64(bytes.IndexByte(content[at:], '\n')) + 1
-			for len(gaps) > 0 && end > gaps[0].To.Offset {
-				gaps = gaps[1:]
-			}
-			if len(gaps) == 0 {
+		for _, text := range redrive.Unsettled(content, l.unsettled) {
+			if !yield(text[:len(text)-1], nil) {
 				return
 			}
-			if end > gaps[0].From.Offset && !yield(content[at:end-1], nil) {
-				return
-			}
-			at = end
 		}
 	}
 }
