@@ -16,8 +16,10 @@ type batcher[T, R any] struct {
 	prefix  *fingerprint.Prefix // that the source updates before it yields an item; nil: the run is not durable
 	limits  func() batch.Limits // of the next chunk
 	fresh   func(split *Split, items int) *chunk[T, R]
-	enqueue func(c *chunk[T, R], wait bool) bool // false: no space now or, with wait, the run stops
-	saw     sights                               // only the reader of the split uses it
+	enqueue func(c *chunk[T, R], wait bool) bool         // false: no space now or, with wait, the run stops
+	level   func(split *Split, from, to Cursor) int      // of an item; nil: 0 for all
+	capped  func(level int, l batch.Limits) batch.Limits // limits for a level; nil: the same
+	saw     sights                                       // only the reader of the split uses it
 
 	mu    sync.Mutex // guards the fields below; not held while an enqueue waits
 	cur   *chunk[T, R]
@@ -41,12 +43,20 @@ func (b *batcher[T, R]) add(item *Item[T]) bool { return b.addAgain(item, nil) }
 func (b *batcher[T, R]) addAgain(item *Item[T], from *origin) bool {
 	b.mu.Lock()
 	var full, before *chunk[T, R]
-	if b.cur != nil && !b.close.Fits(len(b.cur.items), b.cur.bytes, item.Size) {
+	level := 0
+	if b.level != nil {
+		level = b.level(b.split, b.at, item.Next)
+	}
+	if b.cur != nil && (level != b.cur.level || !b.close.Fits(len(b.cur.items), b.cur.bytes, item.Size)) {
 		before = b.take()
 	}
 	if b.cur == nil {
 		b.close = b.limits()
+		if b.capped != nil {
+			b.close = b.capped(level, b.close)
+		}
 		b.cur = b.fresh(b.split, min(b.close.Items, firstItems))
+		b.cur.level = level
 	}
 	b.cur.items = append(b.cur.items, *item)
 	if from != nil {

@@ -31,6 +31,7 @@ type chunk[T, R any] struct {
 	entries []entry[R]
 	origins []origin // of the items that a redrive reads again; nil: their split is that of the chunk
 	keeps   bool     // somebody reads results
+	level   int      // of suspects, see quarantine.level; 0: of other items
 
 	prev, next *chunk[T, R] // neighbors among the open chunks; guarded by inflight.mu
 }
@@ -285,9 +286,16 @@ func (c *chunk[T, R]) settles(from, to Cursor) journal.Interval {
 	}
 }
 
-// trial announces item i.
-func (c *chunk[T, R]) trial(i int) journal.Trial {
-	return journal.Trial{Item: c.interval(i), ID: c.items[i].ID(), Live: true}
+// trials announces the items from lo on.
+func (c *chunk[T, R]) trials(lo int) (out []journal.Trial) {
+	if c.starts == nil {
+		v := c.settles(c.start(lo), c.items[len(c.items)-1].Next)
+		return []journal.Trial{{Item: v, ID: c.items[lo].ID(), Live: true}}
+	}
+	for i := lo; i < len(c.items); i++ {
+		out = append(out, journal.Trial{Item: c.interval(i), ID: c.items[i].ID(), Live: true})
+	}
+	return out
 }
 
 // intervals returns what the chunk settles: all of it, or the parts between the items that are not

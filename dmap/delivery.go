@@ -20,6 +20,7 @@ type delivery[T, R any] struct {
 func (d *delivery[T, R]) deliver(c *chunk[T, R]) {
 	d.store(d.stopper.sinks.ctx, c)
 	d.inflight.remove(c)
+	d.inflight.closed(c)
 	d.recycler.done(c)
 }
 

@@ -59,9 +59,9 @@ type durable struct {
 	elapsedBefore  time.Duration               // the time that they took
 
 	barrier barrier
-	writing sync.Mutex // held around each record; guards number and broken
-	number  int64      // of the next record
-	broken  bool       // a record could not be written: no later one may follow
+	writing ioMutex // held around each record; guards number and broken
+	number  int64   // of the next record
+	broken  bool    // a record could not be written: no later one may follow
 
 	mu        sync.Mutex // guards the fields below
 	settled   journal.Buffer
@@ -78,7 +78,7 @@ func (d *durable) on() bool { return d.log != nil }
 func (d *durable) resume(ctx context.Context, p *journal.Progress, poisonAfter int) error {
 	d.prefixes, d.prefixesBefore = p.Prefixes.Clone(), p.Prefixes.Marks()
 	clean := p.Clean
-	record := journal.Commit{Number: p.Number, Begins: true}
+	record := journal.Commit{Number: p.Number, Begins: true, Stuck: !p.Moved && !clean}
 	if again := p.Redrive; again != nil && again.Begins != nil {
 		again.Begins.Sink, again.Begins.Gone = d.keeper, p.Counts.Gone
 		record.Redrive, record.Counts.Redriven = again.Begins, again.Items
@@ -132,10 +132,11 @@ func (d *durable) run(ctx context.Context, drained <-chan struct{}) {
 // window is how long the next commit window lasts. A thousandth of the time so far keeps the number
 // of commits small in runs of days, and bounds the work that a crash repeats.
 func (d *durable) window() time.Duration {
-	if d.every > 0 {
-		return d.every
+	usual := d.every
+	if usual == 0 {
+		usual = min(max(time.Second, d.clock.now()/1000), time.Minute)
 	}
-	return min(max(time.Second, d.clock.now()/1000), time.Minute)
+	return d.quarantine.window(usual)
 }
 
 // commit makes the window count. If that fails the run stops, and the items of the window run again
@@ -245,4 +246,36 @@ func (d *durable) close() error {
 		return &SinkError{Op: "close", Err: err}
 	}
 	return nil
+}
+
+// ioMutex is a mutex that is held during requests to a store. It is no sync.Mutex because goroutines
+// that wait for one stop the clock of testing/synctest.
+type ioMutex struct {
+	mu      sync.Mutex // guards the fields below
+	locked  bool
+	waiting []chan struct{} // each is closed when its goroutine has the lock
+}
+
+func (m *ioMutex) Lock() {
+	m.mu.Lock()
+	if !m.locked {
+		m.locked = true
+		m.mu.Unlock()
+		return
+	}
+	turn := make(chan struct{})
+	m.waiting = append(m.waiting, turn)
+	m.mu.Unlock()
+	<-turn
+}
+
+func (m *ioMutex) Unlock() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.waiting) == 0 {
+		m.locked = false
+		return
+	}
+	close(m.waiting[0])
+	m.waiting = m.waiting[1:]
 }

@@ -23,6 +23,7 @@ type engine[T, R any] struct {
 	sinks    *sinkSet[R]
 	durable  *durable
 	delivery *delivery[T, R]
+	inflight *inflight[T, R]
 
 	done    chan struct{} // closed when nothing of the run runs any more
 	final   Stats         // once done
@@ -53,6 +54,7 @@ func newEngine[T, R any](ctx context.Context, j job[T, R], plan Plan[T], spec Ru
 		gate: e.gate, tally: e.tally, calls: calls{Context: e.stopper.calls.ctx, runID: spec.RunID}, keeps: len(sinks) > 0,
 		inBatches: j.inBatches,
 	}
+	e.inflight = inflight
 	e.delivery = &delivery[T, R]{
 		sinks: e.sinks, durable: e.durable, tally: e.tally, stopper: e.stopper, inflight: inflight, recycler: recycler,
 	}
@@ -112,7 +114,10 @@ func (e *engine[T, R]) open() (*Ending, error) {
 		if err := e.durable.resume(ctx, &progress, e.spec.Options.PoisonAfter); err != nil {
 			return nil, err
 		}
-		e.workers.quarantine = e.durable.quarantine
+		if e.durable.quarantine != nil {
+			e.workers.quarantine = e.durable.quarantine
+			e.inflight.isolation = newIsolation(e.durable, e.inflight, e.stopper, e.spec.Options.MaxConcurrency)
+		}
 		e.tally.resume(progress.Counts)
 		e.resumeRedrive(&progress)
 	}
@@ -152,6 +157,7 @@ func (e *engine[T, R]) run() {
 	}()
 	disarm := s.onCancel(s.stop)
 	readErr := e.readAll()
+	e.inflight.isolation.drain()
 	e.gate.Close()
 	<-e.gate.Finished()
 	e.workers.running.Wait()

@@ -101,6 +101,20 @@ func (f *filler[T, R]) fill(ctx context.Context, c *chunk[T, R], limits batch.Li
 	return full || err != nil || limits.Full(len(c.items), c.bytes), err
 }
 
+// level gives a chunk without items the level of its first one. It returns limits into which an item
+// of another level does not fit.
+func (f *filler[T, R]) level(c *chunk[T, R], kept int, from, to Cursor, limits batch.Limits) batch.Limits {
+	level := f.r.level(f.split, from, to)
+	if kept == 0 {
+		c.level = level
+	}
+	limits = f.r.capped(c.level, limits)
+	if level != c.level {
+		limits.Items = kept
+	}
+	return limits
+}
+
 // keep makes the items that are not skipped the items of c, up to the first that does not fit: then
 // full is true. items starts with those that c has. The loop runs for every item of a run, so local
 // variables hold its place.
@@ -115,6 +129,9 @@ func (f *filler[T, R]) keep(c *chunk[T, R], items []Item[T], limits batch.Limits
 			f.r.tally.skip()
 			f.skips++
 		} else {
+			if f.r.durable.quarantine != nil {
+				limits = f.level(c, kept, *at, item.Next, limits)
+			}
 			if full = !limits.Fits(kept, c.bytes, item.Size); full {
 				break
 			}

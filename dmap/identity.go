@@ -33,7 +33,7 @@ func (r *reader[T, R]) identify(ctx context.Context, s *Split) (changed bool, er
 // checkVersion refuses a split whose settled items are of another version of its object, or leaves
 // its rest unread: then changed is true.
 func (r *reader[T, R]) checkVersion(s Split) (changed bool, err error) {
-	before := r.durable.settledBefore.Version(s.ID)
+	before := r.durable.settledBefore.Version(s.interval())
 	if before == "" || s.Version == "" || before == s.Version {
 		return false, nil
 	}

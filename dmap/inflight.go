@@ -15,6 +15,7 @@ type inflight[T, R any] struct {
 	calls     calls // shared by the contexts of all calls
 	keeps     bool  // somebody reads results
 	inBatches bool
+	isolation *isolation[T, R] // nil: there are no suspects
 
 	mu   sync.Mutex
 	head *chunk[T, R] // the newest; guarded by mu
@@ -24,24 +25,43 @@ type inflight[T, R any] struct {
 // the run stops: then the chunk stays open, and its items are pending. Without wait it returns
 // false if there is no space: then nothing has happened.
 func (f *inflight[T, R]) enqueue(c *chunk[T, R], wait bool) bool {
-	c.seal(&f.calls, f.keeps)
-	n, load := len(c.items), f.load(c)
-	f.add(c)
-	read := n
-	if c.origins != nil { // a redrive reads these items again
-		read = 0
+	if f.isolation != nil && c.level == 0 && !f.isolation.open(wait) {
+		return false
 	}
-	f.tally.read.Add(int64(read))
-	t := task[T, R]{chunk: c, attempt: 1}
+	c.seal(&f.calls, f.keeps)
+	n := int64(len(c.items))
+	if c.origins != nil { // a redrive reads these items again
+		n = 0
+	}
+	f.add(c)
+	f.tally.read.Add(n)
+	if c.level > 0 && f.isolation.hold(c, wait) || c.level == 0 && f.pass(c, wait) {
+		return true
+	}
+	if !wait {
+		f.remove(c)
+		f.tally.read.Add(-n)
+		if c.level == 0 {
+			f.closed(c)
+		}
+	}
+	return false
+}
+
+// pass offers an open chunk to the gate.
+func (f *inflight[T, R]) pass(c *chunk[T, R], wait bool) bool {
+	t, load := task[T, R]{chunk: c, attempt: 1}, f.load(c)
 	if wait {
 		return f.gate.Offer(t, load)
 	}
-	if f.gate.TryOffer(t, load) {
-		return true
+	return f.gate.TryOffer(t, load)
+}
+
+// closed says that a chunk is not open any more.
+func (f *inflight[T, R]) closed(c *chunk[T, R]) {
+	if f.isolation != nil {
+		f.isolation.closed(c)
 	}
-	f.remove(c)
-	f.tally.read.Add(int64(-read))
-	return false
 }
 
 // load is what c adds to the queues of the gate.
@@ -56,6 +76,9 @@ func (f *inflight[T, R]) load(c *chunk[T, R]) gate.Load {
 // move moves some unsettled items of c, in source order, to an open chunk of their own.
 func (f *inflight[T, R]) move(c *chunk[T, R], items []int) *chunk[T, R] {
 	m := c.move(items)
+	if m.level = c.level; f.isolation != nil {
+		f.isolation.moved(m)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	m.prev, m.next = c.prev, c // open returns chunks in source order

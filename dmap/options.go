@@ -54,8 +54,9 @@ type Options struct {
 	// runs a thousandth of their time so far, at most a minute.
 	CommitEvery time.Duration `json:"commitEvery,omitempty"`
 	// PoisonAfter quarantines an item that was in flight in this many recorded crashes of the
-	// process: it fails with PoisonError. 0: 3. Negative: never, for processes that are often
-	// killed from outside.
+	// process, and in all but one of them alone: it fails with PoisonError. After a crash the run
+	// announces items before their calls, for some seconds, and suspects run last, apart from the
+	// others. 0: 3. Negative: never.
 	PoisonAfter int `json:"poisonAfter,omitempty"`
 	// Logger gets a line at the levels Info to Error when the run starts, resumes, and ends, when a
 	// call is stuck, a sink or a commit fails, at the first failure of each class, and when the

@@ -3,6 +3,8 @@ package dmap
 import (
 	"errors"
 	"fmt"
+
+	"github.com/go-dmap/dmap/internal/journal"
 )
 
 // The ends of a reading that are no end of the run: objects that break off, and listings without
@@ -120,7 +122,10 @@ func (r *reader[T, R]) leaveChanged(s Split, before string) {
 	if len(rests) == 0 {
 		return
 	}
-	broken := &BrokenObjectError{Key: s.Object, Offset: rests[0].From.Offset, Err: &objectChanged{was: before, now: s.Version}}
+	broken := &BrokenObjectError{Key: s.Object, Err: &objectChanged{was: before, now: s.Version}}
+	if at := rests[0].From.Offset; at != journal.Between { // after the object before it
+		broken.Offset = at
+	}
 	for _, rest := range rests {
 		rest.Version = before
 		r.leaveRest(rest, broken)

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/go-dmap/dmap/batch"
 	"github.com/go-dmap/dmap/internal/fingerprint"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/ownresults"
@@ -232,10 +233,14 @@ func (r *reader[T, R]) begin(parts []Split, l *leaf) *piece {
 
 // batcher returns the batcher of a split.
 func (r *reader[T, R]) batcher(s *Split) *batcher[T, R] {
-	return &batcher[T, R]{
+	b := &batcher[T, R]{
 		split: s, from: s.From, at: s.From,
 		limits: r.pace.chunkLimits, fresh: r.recycler.chunk, enqueue: r.inflight.enqueue,
 	}
+	if r.durable.quarantine != nil {
+		b.level, b.capped = r.level, r.capped
+	}
+	return b
 }
 
 // readItems reads p to its end, item by item. If anything prevents that, the part after the last
@@ -287,6 +292,16 @@ func (r *reader[T, R]) readItems(ctx context.Context, p *piece, read func(contex
 	}
 	end = endRead
 	return nil
+}
+
+// level is that of an item in a run with a quarantine.
+func (r *reader[T, R]) level(s *Split, from, to Cursor) int {
+	return r.durable.quarantine.level(journal.Interval{Split: s.ID, From: journal.Cursor(from), To: journal.Cursor(to)})
+}
+
+// capped returns the limits of a chunk of a level in a run with a quarantine.
+func (r *reader[T, R]) capped(level int, l batch.Limits) batch.Limits {
+	return r.durable.quarantine.limits(level, r.pace.inBatches, l)
 }
 
 // owns reports whether an item that the source yields for p belongs to it: p may have been divided

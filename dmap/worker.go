@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/go-dmap/dmap/internal/gate"
-	"github.com/go-dmap/dmap/internal/journal"
 )
 
 // workers is what the workers of a run share.
@@ -125,7 +124,7 @@ func (w *worker[T, R]) process() bool {
 	if w.job.inBatches {
 		work = w.processBatch
 	}
-	if !work() {
+	if w.mayCall() && !work() {
 		return false
 	}
 	w.current.Store(nil)
@@ -152,6 +151,15 @@ func (w *worker[T, R]) load(c *chunk[T, R]) gate.Load { return w.delivery.inflig
 func (w *worker[T, R]) move(items ...int) *chunk[T, R] {
 	w.settled += len(items)
 	return w.delivery.inflight.move(w.task.chunk, items)
+}
+
+// mayCall announces the items of the task, if that is needed. It returns false if the run stops.
+func (w *worker[T, R]) mayCall() bool {
+	c := w.task.chunk
+	if !w.quarantine.careful() || c.level > 0 && w.task.attempt == 1 { // isolation has announced those
+		return true
+	}
+	return w.quarantine.announce(w.stopper.calls.ctx, c.trials(w.next)) == nil
 }
 
 // countCalls counts the calls made for the task.
@@ -183,7 +191,7 @@ func (w *worker[T, R]) processItems() bool {
 		}
 		ctx := &contexts[i-lo]
 		c.prepare(ctx, shared, i)
-		value, err := invoke(w, ctx, w.job.fn, c.items[i].Value, nil)
+		value, err := invoke(w, ctx, w.job.fn, c.items[i].Value)
 		if w.lost() {
 			return false
 		}
@@ -278,7 +286,7 @@ func (w *worker[T, R]) processBatch() bool {
 	began := w.clock.now()
 	ctx := &callContext{}
 	c.prepare(ctx, w.task.context(), w.picks[0])
-	values, err := invoke(w, ctx, w.job.batchFn, items, w.picks)
+	values, err := invoke(w, ctx, w.job.batchFn, items)
 	if w.lost() {
 		return false
 	}
@@ -288,18 +296,12 @@ func (w *worker[T, R]) processBatch() bool {
 	return true
 }
 
-// pick chooses the items of a new batch that are called together. A suspect runs alone, so that
-// only it is blamed, and the others do not wait for it.
+// pick chooses the items of a new batch that are called together.
 func (w *worker[T, R]) pick() {
 	c := w.task.chunk
 	w.picks = make([]int, 0, len(c.items))
 	for i := range c.items {
-		switch {
-		case w.settledWithoutCall(i):
-		case w.quarantine != nil && len(c.items) > 1 && w.quarantine.suspected(c.interval(i)) > 0:
-			alone := w.move(i)
-			w.gate.GiveBackPart(task[T, R]{chunk: alone, attempt: w.task.attempt}, w.load(alone))
-		default:
+		if !w.settledWithoutCall(i) {
 			w.picks = append(w.picks, i)
 		}
 	}
@@ -399,18 +401,10 @@ func (w *worker[T, R]) fail(i, attempt int, err error) {
 	}
 }
 
-// invoke calls fn for the item of ctx, or for a batch of the items that picks names.
-func invoke[T, R, In, Out any](w *worker[T, R], ctx *callContext, fn func(context.Context, In) (Out, error), in In, picks []int) (out Out, err error) {
+// invoke calls fn for the item of ctx, or for a batch.
+func invoke[T, R, In, Out any](w *worker[T, R], ctx *callContext, fn func(context.Context, In) (Out, error), in In) (out Out, err error) {
 	returned := false
 	defer func() { w.endCall(ctx, returned, recover(), &err) }()
-	if w.quarantine.needed() {
-		leave, err := w.quarantine.enter(w.stopper.calls.ctx, w.trials(picks))
-		if err != nil {
-			returned = true
-			return out, err
-		}
-		defer leave()
-	}
 	w.beginCall(ctx)
 	if w.opts.Timeout == 0 {
 		out, err = fn(ctx, in)
@@ -422,18 +416,6 @@ func invoke[T, R, In, Out any](w *worker[T, R], ctx *callContext, fn func(contex
 	}
 	returned = true
 	return out, err
-}
-
-// trials announces the items of a batch, or the current item.
-func (w *worker[T, R]) trials(picks []int) []journal.Trial {
-	if picks == nil {
-		picks = []int{w.next}
-	}
-	out := make([]journal.Trial, len(picks))
-	for k, i := range picks {
-		out[k] = w.task.chunk.trial(i)
-	}
-	return out
 }
 
 func (w *worker[T, R]) beginCall(ctx *callContext) {

@@ -2,6 +2,7 @@ package sink
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"time"
 
@@ -10,10 +11,32 @@ import (
 	"github.com/go-dmap/dmap/internal/runfolder/convert"
 )
 
-// journalState is a whole journal: its segments in order, each of which starts where the one before
-// ends. A segment is the union of one or more commits, which are compacted by 16 as in a
-// log-structured merge tree: see runfolder.FirstOf.
-type journalState []runfolder.CommitRecord
+// journalState is a whole journal: its segments in order, each beginning where the one before ends.
+// A segment is the union of one or more commits, which are compacted by 16 as in a log-structured
+// merge tree: see runfolder.Spans.
+type journalState []segment
+
+// segment is a record, and the bytes that it takes in the folder.
+type segment struct {
+	runfolder.CommitRecord
+	size int
+}
+
+// maxCompacted is the largest size of a record of several commits: larger ones stay apart. A record
+// of one commit may have up to runfolder.MaxCommit bytes.
+const maxCompacted = 64 << 20
+
+// stateOf makes a state of the records of a folder.
+func stateOf(records []runfolder.CommitRecord) (s journalState) {
+	for _, record := range records {
+		s = append(s, segment{CommitRecord: record})
+	}
+	return s
+}
+
+func (s journalState) records() []runfolder.CommitRecord {
+	return convert.Each(s, func(o segment) runfolder.CommitRecord { return o.CommitRecord })
+}
 
 // next is the number of the next commit.
 func (s journalState) next() int64 {
@@ -23,14 +46,43 @@ func (s journalState) next() int64 {
 	return s[len(s)-1].Number + 1
 }
 
-// compacted returns the record to write for commit c: c alone, or its union with the last segments.
-// keep is how many segments remain before it.
-func (s journalState) compacted(c journal.Commit) (record runfolder.CommitRecord, keep int) {
-	from := runfolder.FirstOf(c.Number)
-	keep = slices.IndexFunc(s, func(o runfolder.CommitRecord) bool { return o.From >= from })
-	single := segmentOf(c)
-	if keep < 0 {
-		return single, len(s)
+// encode returns the object of the record to write for commit c, and the segments with it in place
+// of those that it holds. It holds as many of the last commits as fit in most bytes.
+func (s journalState) encode(writer string, c journal.Commit, most int) (content []byte, next journalState, err error) {
+	for _, span := range runfolder.Spans(c.Number) {
+		record, keep := s.compacted(c, span)
+		if span > 1 && s[keep:].tooLarge(record, most) {
+			continue
+		}
+		content, err = runfolder.EncodeCommit(writer, record)
+		if span > 1 && (errors.Is(err, runfolder.ErrTooLarge) || len(content) > most) {
+			continue
+		}
+		return content, append(s[:keep:keep], segment{record, len(content)}), err
+	}
+	panic("the last span is 1")
+}
+
+// tooLarge reports whether a union of segments surely has more than most bytes: the states of sinks
+// do not get smaller.
+func (s journalState) tooLarge(union runfolder.CommitRecord, most int) bool {
+	size := 0
+	for _, states := range union.States {
+		for _, state := range states {
+			size += len(state)
+		}
+	}
+	return size > most
+}
+
+// compacted returns commit c alone, or its union with the last segments. It has span commits. keep
+// is how many segments remain before it.
+func (s journalState) compacted(c journal.Commit, span int64) (record runfolder.CommitRecord, keep int) {
+	from := c.Number + 1 - span
+	single := segment{segmentOf(c), 0}
+	keep = slices.IndexFunc(s, func(o segment) bool { return o.From >= from })
+	if keep < 0 || span == 1 {
+		return single.CommitRecord, len(s)
 	}
 	merged := append(slices.Clone(s[keep:]), single)
 	p := merged.progress()
@@ -47,12 +99,13 @@ func (s journalState) compacted(c journal.Commit) (record runfolder.CommitRecord
 		}
 	}
 	if from == 0 {
-		record.Attempted = convert.Each(p.Trials, storedAttempt)
+		record.Attempted = convert.Each(p.OpenTrials(), storedAttempt)
 		return record, keep
 	}
 	for _, o := range merged {
 		record.Steps = append(record.Steps, o.Steps...)
 	}
+	record.Steps = foldSteps(record.Steps, journal.NewIntervalSet(p.Settled))
 	return record, keep
 }
 
@@ -72,13 +125,41 @@ func segmentOf(c journal.Commit) runfolder.CommitRecord {
 		}
 		r.States[sink] = []json.RawMessage{state}
 	}
-	if c.Begins || c.Clean || len(c.Trying) > 0 || len(c.Back) > 0 {
+	if c.Begins || c.Clean || c.Alone || len(c.Trying) > 0 {
 		r.Steps = []runfolder.Step{{
-			Number: c.Number, Begins: c.Begins, Clean: c.Clean,
-			Announced: convert.Each(c.Trying, storedAttempt), Returned: convert.Each(c.Back, storedInterval),
+			Number: c.Number, Begins: c.Begins, Stuck: c.Stuck, Alone: c.Alone, Clean: c.Clean,
+			Announced: convert.Each(c.Trying, storedAttempt),
 		}}
 	}
 	return r
+}
+
+// foldSteps merges the steps of a segment into at most one for each process of which an announced
+// item is not settled within the segment.
+func foldSteps(steps []runfolder.Step, settled journal.IntervalSet) []runfolder.Step {
+	var out []runfolder.Step
+	for _, s := range steps {
+		s.Announced = slices.DeleteFunc(slices.Clone(s.Announced), func(a runfolder.Attempt) bool { return settled.Has(interval(a.Item)) })
+		if s.Clean {
+			s.Announced = nil
+		}
+		var last *runfolder.Step
+		if len(out) > 0 {
+			last = &out[len(out)-1]
+		}
+		idle := last != nil && last.Begins && len(last.Announced) == 0 // nothing is in flight for s to begin with
+		switch {
+		case last != nil && (!s.Begins || idle):
+			if s.Alone || s.Clean {
+				last.Announced = nil
+			}
+			last.Announced = append(last.Announced, s.Announced...)
+			last.Alone, last.Clean = last.Alone || last.Clean || s.Alone, s.Clean
+		default:
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // progress is the union of the segments. An item that was announced and settled within one segment
@@ -95,6 +176,9 @@ func (s journalState) progress() (p journal.Progress) {
 			Prefixes: convert.Each(r.Prefixes, prefix),
 		})
 		commits = append(commits, convert.Each(r.Steps, step)...)
+		if r.From < r.Number && len(r.Settled) > 0 { // whether that was before the last step or after it is not known
+			commits = append(commits, journal.Commit{Number: r.Number, Settled: convert.Each(r.Settled[:1], interval)})
+		}
 		for sink, states := range r.States {
 			if p.States == nil {
 				p.States = make(map[string][]json.RawMessage, len(r.States))
@@ -125,17 +209,21 @@ func counts(c runfolder.Counts) journal.Counts {
 }
 
 func storedAttempt(t journal.Trial) runfolder.Attempt {
-	return runfolder.Attempt{Item: storedInterval(t.Item), ID: t.ID, Crashes: t.Crashes, Live: t.Live}
+	return runfolder.Attempt{
+		Item: storedInterval(t.Item), ID: t.ID, Crashes: t.Crashes, Alone: t.Alone, Suspect: t.Suspect, Live: t.Live, Single: t.Single,
+	}
 }
 
 func attempt(a runfolder.Attempt) journal.Trial {
-	return journal.Trial{Item: interval(a.Item), ID: a.ID, Crashes: a.Crashes, Live: a.Live}
+	return journal.Trial{
+		Item: interval(a.Item), ID: a.ID, Crashes: a.Crashes, Alone: a.Alone, Suspect: a.Suspect, Live: a.Live, Single: a.Single,
+	}
 }
 
 func step(s runfolder.Step) journal.Commit {
 	return journal.Commit{
-		Number: s.Number, Begins: s.Begins, Clean: s.Clean,
-		Trying: convert.Each(s.Announced, attempt), Back: convert.Each(s.Returned, interval),
+		Number: s.Number, Begins: s.Begins, Stuck: s.Stuck, Alone: s.Alone, Clean: s.Clean,
+		Trying: convert.Each(s.Announced, attempt),
 	}
 }
 

@@ -111,13 +111,13 @@ func (e *ender) ended(ctx context.Context) (bool, error) {
 func (e *ender) fence(ctx context.Context) (journalState, error) {
 	var err error
 	for range mostRaces {
-		var state journalState
-		if state, err = runfolder.LoadCommits(ctx, e.bucket, e.folder); err != nil {
-			return nil, err
+		records, loadErr := runfolder.LoadCommits(ctx, e.bucket, e.folder)
+		if loadErr != nil {
+			return nil, loadErr
 		}
+		state := stateOf(records)
 		commit := journal.Commit{Number: state.next(), Clean: true, Stop: &journal.Stop{Reason: reasonEnd}}
-		record, keep := state.compacted(commit)
-		content, encodeErr := runfolder.EncodeCommit(e.writer, record)
+		content, next, encodeErr := state.encode(e.writer, commit, maxCompacted)
 		if encodeErr != nil {
 			return nil, fmt.Errorf("encode commit %d: %w", commit.Number, encodeErr)
 		}
@@ -125,7 +125,7 @@ func (e *ender) fence(ctx context.Context) (journalState, error) {
 		err = publish.Claim(ctx, e.bucket, key, "application/json", content)
 		switch {
 		case err == nil:
-			return append(state[:keep], record), nil
+			return next, nil
 		case errors.Is(err, publish.ErrNotExclusive):
 			return nil, fmt.Errorf("nothing keeps a process that works on the run from writing the same commit: "+
 				"stop it, and use a store that honors create-only writes: %w", err)
@@ -138,7 +138,7 @@ func (e *ender) fence(ctx context.Context) (journalState, error) {
 
 // manifest is that of the run after its last commit.
 func (e *ender) manifest(file *runfolder.RunFile, state journalState) (*runfolder.Manifest, error) {
-	parts, err := runfolder.CommittedParts(e.folder, state)
+	parts, err := runfolder.CommittedParts(e.folder, state.records())
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +155,7 @@ func (e *ender) manifest(file *runfolder.RunFile, state journalState) (*runfolde
 		Library: libraryVersion(), Writer: e.writer, RunID: e.runID, Source: file.Source,
 		Records: file.Records, Started: file.Started, Stopped: runfolder.Time(time.Now()), Commits: state.next(),
 		Status: runfolder.StatusCanceled, Reason: reasonEnd, Error: "ended by sink.End",
-		Stats:       convert.StoredStats(convert.CommittedStats(file, state)),
+		Stats:       convert.StoredStats(convert.CommittedStats(file, state.records())),
 		Unread:      convert.StoredUnread(unread),
 		ResultFiles: &runfolder.ResultFiles{Failed: listOf(parts.Failed), Succeeded: listOf(parts.Succeeded), Pending: []runfolder.Part{}},
 	}, nil

@@ -77,7 +77,7 @@ func (f *BucketSink[R]) openFolder(ctx context.Context, r *run) (p journal.Progr
 	if fresh && len(commits) > 0 {
 		return p, nil, fmt.Errorf("sink: %w: folder %q", dmap.ErrFenced, r.folder)
 	}
-	r.journal.state = commits
+	r.journal.state = stateOf(commits)
 	p = r.journal.state.progress()
 	p.Resumed = !fresh
 	if m != nil {
@@ -218,8 +218,7 @@ func (f *BucketSink[R]) append(ctx context.Context, r *run, c journal.Commit) er
 	if err := r.journal.lock.check(ctx, f.bucket, r.runKey()); err != nil {
 		return err
 	}
-	record, keep := r.journal.state.compacted(c)
-	content, err := runfolder.EncodeCommit(r.writer, record)
+	content, state, err := r.journal.state.encode(r.writer, c, maxCompacted)
 	if err != nil {
 		return fmt.Errorf("sink: encode commit %d of %q: %w", c.Number, r.folder, err)
 	}
@@ -231,7 +230,7 @@ func (f *BucketSink[R]) append(ctx context.Context, r *run, c journal.Commit) er
 	if err = create(ctx, f.bucket, key, "application/json", content); err != nil {
 		return r.explainCreate(err, dmap.ErrFenced)
 	}
-	r.journal.state = append(r.journal.state[:keep], record)
+	r.journal.state = state
 	r.parts.promoteStaged()
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/dmap/dmaptest"
+	"github.com/go-dmap/dmap/internal/runfolder"
 	"github.com/go-dmap/dmap/sink"
 	"github.com/go-dmap/dmap/sink/results"
 )
@@ -56,6 +58,30 @@ func balanced(t *testing.T, bucket *dmaptest.FaultBucket) *results.Run {
 	}
 	require.Equal(t, s.Read-s.Skipped, int64(len(seen))+lost)
 	return m
+}
+
+// The memory of chunks is used again: what a commit counts is not.
+func TestCommitsCountEachCallOnce(t *testing.T) {
+	bucket := memory(t)
+	const n = 5_000
+	var calls atomic.Int64
+	stats, err := dmap.Map(t.Context(), upTo(n), func(_ context.Context, i int) (int, error) {
+		if calls.Add(1)%100 == 0 {
+			return 0, dmap.RetryAfter(errors.New("busy"), time.Microsecond)
+		}
+		return i, nil
+	}, dmap.Options{RunID: "r", MaxConcurrency: 4, CommitEvery: 10 * time.Millisecond, Retry: dmap.Retry{MaxAttempts: 10}}, sink.Bucket[int](bucket, "out"))
+	require.NoError(t, err)
+	records, err := runfolder.LoadCommits(t.Context(), bucket, "out/r/")
+	require.NoError(t, err)
+	var counted, retries int64
+	for _, r := range records {
+		counted += r.Counts.Calls
+		retries += r.Counts.Retries
+	}
+	require.Equal(t, calls.Load(), counted)
+	require.Equal(t, []int64{counted, retries}, []int64{stats.Calls, stats.Retries})
+	require.Equal(t, counted, n+retries)
 }
 
 func TestARunWithThousandCallsAtOnceIsRecordedOnce(t *testing.T) {

@@ -1,10 +1,6 @@
 package journal
 
-import (
-	"cmp"
-	"slices"
-	"strings"
-)
+import "slices"
 
 // Buffer collects intervals in any order, and merges them only now and then: a commit window of
 // many calls at once has as many gaps, and to keep an IntervalSet at each step would cost more than
@@ -38,21 +34,26 @@ func (b *Buffer) Take() []Interval {
 	return list
 }
 
-// merge leaves the list in order, by split, without intervals that touch.
+// merge leaves the list in order, by split, without intervals that touch. Only the intervals that
+// were added since the last merge are sorted.
 func (b *Buffer) merge() {
-	slices.SortFunc(b.list, func(x, y Interval) int {
-		return cmp.Or(strings.Compare(x.Split, y.Split), x.From.Compare(y.From))
-	})
-	out := b.list[:0]
-	for _, v := range b.list {
-		if n := len(out); n > 0 && out[n-1].touches(v) {
-			if endsBefore(out[n-1].To, v.To) {
-				out[n-1].To = v.To
-			}
+	old, added := b.list[:b.merged], b.list[b.merged:]
+	slices.SortFunc(added, compareIntervals)
+	var out []Interval
+	if len(old) == 0 {
+		out = b.list[:0]
+	} else {
+		out = make([]Interval, 0, len(b.list))
+	}
+	for len(old) > 0 || len(added) > 0 {
+		if len(old) == 0 || len(added) > 0 && compareIntervals(added[0], old[0]) < 0 {
+			out = appendInterval(out, added[0])
+			added = added[1:]
 			continue
 		}
-		out = append(out, v)
+		out = appendInterval(out, old[0])
+		old = old[1:]
 	}
-	clear(b.list[len(out):])
+	clear(b.list[min(len(out), len(b.list)):])
 	b.list, b.merged = out, len(out)
 }

@@ -3,6 +3,7 @@ package journal
 import (
 	"cmp"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 )
@@ -19,6 +20,9 @@ func (c Cursor) Compare(o Cursor) int {
 	return cmp.Or(strings.Compare(c.Key, o.Key), cmp.Compare(c.Offset, o.Offset))
 }
 
+// within reports whether c is a position in the object with this key, in a split of many.
+func (c Cursor) within(key string) bool { return c.Key == key && c.Offset != Between }
+
 // Interval names settled items of a split: those after From, up to and including the item whose
 // Next is To.
 type Interval struct {
@@ -28,9 +32,26 @@ type Interval struct {
 	To      Cursor `json:"to,omitzero"`
 }
 
-// touches reports whether next, which does not begin before v, begins within v or where v ends.
-func (v Interval) touches(next Interval) bool {
-	return v.Split == next.Split && (v.To == Cursor{} || next.From.Compare(v.To) <= 0)
+// Between is the Offset of a cursor between two objects of a split that holds many, after the object
+// that Key names. Where an interval has both ends there, the versions of its objects do not matter
+// any more.
+const Between = math.MaxInt64
+
+// joins reports whether v and next, which does not begin before v, are one interval: they overlap,
+// or touch and have the same version.
+func (v Interval) joins(next Interval) bool {
+	if v.Split != next.Split {
+		return false
+	}
+	order := next.From.Compare(v.To)
+	return v.To == Cursor{} || order < 0 || order == 0 && v.Version == next.Version
+}
+
+// forget drops the version of an interval that ends and begins between objects.
+func (v *Interval) forget() {
+	if v.To.Offset == Between && (v.From.Offset == Between || v.From == Cursor{}) {
+		v.Version = ""
+	}
 }
 
 // endsBefore reports whether the end a comes before the end b; the zero Cursor is the end of the
@@ -45,8 +66,11 @@ func endsBefore(a, b Cursor) bool {
 	return a.Compare(b) < 0
 }
 
+// startsBefore reports whether the start a comes before the end b.
+func startsBefore(a, b Cursor) bool { return b == Cursor{} || a.Compare(b) < 0 }
+
 // IntervalSet holds the settled intervals of each split, by split ID: in order, none of which
-// touch. It grows with the gaps between settled items, not with their number.
+// overlap, and none of the same version touch. It grows with the gaps between settled items, not with their number.
 type IntervalSet map[string][]Interval
 
 // NewIntervalSet returns the union of list.
@@ -59,26 +83,69 @@ func NewIntervalSet(list []Interval) IntervalSet {
 }
 
 // Add adds v, which may touch or overlap others.
-func (s IntervalSet) Add(v Interval) {
-	list := s[v.Split]
-	// The first interval that does not end before v begins, and the first that begins after v ends.
-	from, _ := slices.BinarySearchFunc(list, v.From, func(o Interval, at Cursor) int {
+func (s IntervalSet) Add(v Interval) { s.Union([]Interval{v}) }
+
+// Union adds list, which is in order and has no intervals that touch. It looks at the intervals in
+// the range that list covers in each split; their number is steps. grown is the number of intervals
+// by which s has grown.
+func (s IntervalSet) Union(list []Interval) (grown, steps int) {
+	for len(list) > 0 {
+		id, n := list[0].Split, 1
+		for n < len(list) && list[n].Split == id {
+			n++
+		}
+		have := s[id]
+		from, to := within(have, list[0].From, list[n-1].To)
+		from, to = max(0, from-1), min(len(have), to+1) // they may join what has just become one
+		s[id] = slices.Replace(have, from, to, merged(have[from:to], list[:n])...)
+		grown += len(s[id]) - len(have)
+		steps += n + to - from
+		list = list[n:]
+	}
+	return grown, steps
+}
+
+// within returns the positions of the intervals of list that overlap or touch the range from..to.
+func within(list []Interval, from, to Cursor) (first, end int) {
+	first, _ = slices.BinarySearchFunc(list, from, func(o Interval, at Cursor) int {
 		if o.To == (Cursor{}) {
 			return 1
 		}
 		return o.To.Compare(at)
 	})
-	to := from
-	for to < len(list) && (v.To == Cursor{} || list[to].From.Compare(v.To) <= 0) {
-		if list[to].From.Compare(v.From) < 0 {
-			v.From = list[to].From
-		}
-		if endsBefore(v.To, list[to].To) {
-			v.To = list[to].To
-		}
-		to++
+	end = first
+	for end < len(list) && (to == Cursor{} || list[end].From.Compare(to) <= 0) {
+		end++
 	}
-	s[v.Split] = slices.Replace(list, from, to, v)
+	return first, end
+}
+
+// merged returns the union of two lists of the intervals of one split, each in order.
+func merged(x, y []Interval) []Interval {
+	out := make([]Interval, 0, len(x)+len(y))
+	for len(x) > 0 || len(y) > 0 {
+		if len(x) == 0 || len(y) > 0 && y[0].From.Compare(x[0].From) < 0 {
+			x, y = y, x
+		}
+		out = appendInterval(out, x[0])
+		x = x[1:]
+	}
+	return out
+}
+
+// appendInterval appends v, which does not begin before the last of list, or extends that one.
+func appendInterval(list []Interval, v Interval) []Interval {
+	v.forget()
+	list = append(list, v)
+	for n := len(list); n > 1 && list[n-2].joins(list[n-1]); n-- {
+		last := &list[n-2]
+		if endsBefore(last.To, list[n-1].To) {
+			last.To = list[n-1].To
+		}
+		last.forget()
+		list = list[:n-1]
+	}
+	return list
 }
 
 // All returns every interval, by split and in order.
@@ -93,11 +160,21 @@ func (s IntervalSet) All() []Interval {
 // Has reports whether all of v is settled.
 func (s IntervalSet) Has(v Interval) bool { return len(s.Gaps(v)) == 0 }
 
-// Version returns the version of the split at which some of it was settled, empty if that is not
-// known.
-func (s IntervalSet) Version(split string) string {
-	if list := s[split]; len(list) > 0 {
-		return list[0].Version
+// Version returns the version at which some of v was settled, empty if that is not known. In a split
+// of many objects that is the version of the object at the end of v.
+func (s IntervalSet) Version(v Interval) string {
+	list := s[v.Split]
+	if v.To.Offset != Between {
+		if len(list) > 0 {
+			return list[0].Version
+		}
+		return ""
+	}
+	from, to := within(list, v.From, v.To)
+	for _, o := range list[from:to] {
+		if o.From.within(v.To.Key) || o.To.within(v.To.Key) {
+			return o.Version
+		}
 	}
 	return ""
 }
@@ -115,7 +192,14 @@ func (s IntervalSet) Prefix(split string) (end Cursor, ok bool) {
 func (s IntervalSet) Gaps(v Interval) []Interval {
 	var out []Interval
 	from := v.From
-	for _, settled := range s[v.Split] {
+	list := s[v.Split]
+	first, _ := slices.BinarySearchFunc(list, v.From, func(o Interval, from Cursor) int {
+		if o.To == (Cursor{}) || o.To.Compare(from) > 0 {
+			return 1
+		}
+		return -1
+	})
+	for _, settled := range list[first:] {
 		if v.To != (Cursor{}) && settled.From.Compare(v.To) >= 0 {
 			break
 		}

@@ -2,6 +2,8 @@ package journal
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -78,4 +80,66 @@ func TestCursorsAreOrderedByKeyThenOffset(t *testing.T) {
 	require.Empty(t, c.Gaps(Interval{Split: "other"}))
 	require.Equal(t, []Interval{{Split: "s", From: Cursor{Key: "d"}}}, c.Gaps(Interval{Split: "s"}))
 	require.Equal(t, []Interval{{Split: "new"}}, c.Gaps(Interval{Split: "new"}))
+}
+
+// The settled items of a split of many objects: of those that are partly settled, the version is
+// kept, of the others it does not matter.
+func TestOnlyObjectsThatArePartlySettledKeepTheirVersion(t *testing.T) {
+	end := func(key string) Cursor { return Cursor{Key: key, Offset: Between} }
+	piece := func(version string, from, to Cursor) Interval {
+		return Interval{Split: "s", Version: version, From: from, To: to}
+	}
+	all := []Interval{
+		piece("a1", Cursor{}, Cursor{Key: "a", Offset: 5}), piece("a1", Cursor{Key: "a", Offset: 5}, end("a")),
+		piece("b1", end("a"), end("b")),
+		piece("c1", end("b"), Cursor{Key: "c", Offset: 7}), piece("c1", Cursor{Key: "c", Offset: 7}, end("c")),
+		piece("d1", end("c"), Cursor{Key: "d", Offset: 2}),
+	}
+	for seed := range uint64(200) {
+		dice := rand.New(rand.NewPCG(seed, 1))
+		s, b := IntervalSet{}, Buffer{}
+		for k, i := range dice.Perm(len(all)) {
+			s.Add(all[i])
+			b.Add(all[i])
+			if k%2 == 0 {
+				b.merge()
+			}
+		}
+		want := []Interval{piece("", Cursor{}, end("c")), piece("d1", end("c"), Cursor{Key: "d", Offset: 2})}
+		require.Equal(t, want, s.All())
+		require.Equal(t, want, b.Take())
+		require.Equal(t, "d1", s.Version(piece("d2", end("c"), end("d"))))
+		require.Empty(t, s.Version(piece("c2", end("b"), end("c"))), "all of it is settled")
+		require.Empty(t, s.Version(piece("e1", end("d"), end("e"))))
+		require.Equal(t, []Interval{piece("d1", Cursor{Key: "d", Offset: 2}, end("d"))}, s.Gaps(piece("d1", end("c"), end("d"))))
+	}
+}
+
+// Each object settles in some pieces, many objects at once, in any order.
+func TestStateGrowsWithUnfinishedObjectsOnly(t *testing.T) {
+	const objects, atOnce = 20_000, 32
+	dice := rand.New(rand.NewPCG(1, 1))
+	s := IntervalSet{}
+	var unread []Interval
+	most, next := 0, 0
+	key := func(i int) string { return fmt.Sprintf("%08d", i) }
+	for next < objects || len(unread) > 0 {
+		for len(unread) < 3*atOnce && next < objects {
+			from := Cursor{}
+			if next > 0 {
+				from = Cursor{Key: key(next - 1), Offset: Between}
+			}
+			middle, end := Cursor{Key: key(next), Offset: 10}, Cursor{Key: key(next), Offset: Between}
+			v := fmt.Sprint("etag", next)
+			unread = append(unread, Interval{"s", v, from, middle}, Interval{"s", v, middle, Cursor{Key: key(next), Offset: 20}},
+				Interval{"s", v, Cursor{Key: key(next), Offset: 20}, end})
+			next++
+		}
+		i := dice.IntN(len(unread))
+		s.Add(unread[i])
+		unread = slices.Delete(unread, i, i+1)
+		most = max(most, len(s["s"]))
+	}
+	require.LessOrEqual(t, most, 2*3*atOnce+1)
+	require.Equal(t, []Interval{{Split: "s", To: Cursor{Key: key(objects - 1), Offset: Between}}}, s.All())
 }

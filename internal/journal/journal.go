@@ -27,10 +27,11 @@ type Commit struct {
 	Counts   Counts                     `json:"counts"`
 	States   map[string]json.RawMessage `json:"states,omitempty"` // of the sinks that are Committers, by position
 	Begins   bool                       `json:"begins,omitempty"` // a process resumes the run with this record
+	Stuck    bool                       `json:"stuck,omitempty"`  // with Begins: the process before settled nothing
 	Clean    bool                       `json:"clean,omitempty"`  // the last record of a process that stopped by itself
 	Stop     *Stop                      `json:"stop,omitempty"`   // of a Clean one that leaves the run open: why
+	Alone    bool                       `json:"alone,omitempty"`  // no call is in flight, but of items in Trying
 	Trying   []Trial                    `json:"trying,omitempty"` // items that are about to be called
-	Back     []Interval                 `json:"back,omitempty"`   // announced items whose call has returned
 	// Redrive says that a redrive begins with this record: the settled intervals of earlier ones no
 	// longer count.
 	Redrive *Begun `json:"redrive,omitempty"`
@@ -79,45 +80,3 @@ func (c *Counts) NowFailed() int64 { return c.Failed - c.Redriven }
 
 // Outstanding is the number of items that redrives took and that have not settled again.
 func (c *Counts) Outstanding() int64 { return c.Redriven - c.Again }
-
-// Progress is the union of the commits of a run.
-type Progress struct {
-	Resumed  bool                         // the run was begun before
-	Number   int64                        // of the next commit
-	Settled  []Interval                   // in order, merged
-	Prefixes Prefixes                     // of sequences
-	Counts   Counts                       // sums
-	States   map[string][]json.RawMessage // of Committers, in the order of the commits
-	Clean    bool                         // the last process stopped by itself
-	Trials   []Trial                      // announced items that have not settled
-	Begun    *Begun                       // the latest redrive; nil: there was none
-	Redrive  *Redrive                     // the redrive that is under way; nil: none. Apply does not set it
-}
-
-// Apply adds commits, in order, to the union.
-func (p *Progress) Apply(commits ...Commit) {
-	settled := NewIntervalSet(p.Settled)
-	for _, c := range commits {
-		p.Number = c.Number + 1
-		p.Clean = c.Clean
-		p.Counts.Add(c.Counts)
-		if c.Redrive != nil {
-			p.begin(c.Redrive, settled)
-		}
-		for _, v := range c.Settled {
-			settled.Add(v)
-		}
-		for _, prefix := range c.Prefixes {
-			p.Prefixes.Extend(prefix)
-		}
-		for sink, state := range c.States {
-			if p.States == nil {
-				p.States = make(map[string][]json.RawMessage)
-			}
-			p.States[sink] = append(p.States[sink], state)
-		}
-		p.applyTrials(c, settled)
-	}
-	p.dropTrials()
-	p.Settled = settled.All()
-}

@@ -84,20 +84,10 @@ func (b *Begun) ends(id string) bool {
 	return b != nil && IsTakenSplit(id) && !strings.HasPrefix(id, TakenSplit(b.Number, "")) && !slices.Contains(b.Waiting, id)
 }
 
-// begin drops what earlier redrives have settled. Without that the state would grow with each
-// redrive.
-func (p *Progress) begin(b *Begun, settled IntervalSet) {
+// begin drops what earlier redrives have settled and announced. Without that the state would grow
+// with each redrive.
+func (p *Progress) begin(b *Begun) {
 	p.Begun = b
-	for id := range settled {
-		if b.ends(id) {
-			delete(settled, id)
-		}
-	}
-}
-
-// dropTrials drops the announced items of earlier redrives.
-func (p *Progress) dropTrials() {
-	if p.Begun != nil {
-		p.Trials = slices.DeleteFunc(p.Trials, func(t Trial) bool { return p.Begun.ends(t.Item.Split) })
-	}
+	p.settled.drop(b.ends)
+	p.trials.drop(b.ends)
 }

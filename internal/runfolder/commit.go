@@ -78,20 +78,24 @@ type Counts struct {
 // Step is what one commit says about processes and about items that were called in one that
 // crashed. Commits that say nothing of that have none.
 type Step struct {
-	Number    int64      `json:"number"`
-	Begins    bool       `json:"begins,omitempty"`
-	Clean     bool       `json:"clean,omitempty"`
-	Announced []Attempt  `json:"announced,omitempty"`
-	Returned  []Interval `json:"returned,omitempty"`
+	Number    int64     `json:"number"`
+	Begins    bool      `json:"begins,omitempty"`
+	Stuck     bool      `json:"stuck,omitempty"`
+	Alone     bool      `json:"alone,omitempty"`
+	Announced []Attempt `json:"announced,omitempty"`
+	Clean     bool      `json:"clean,omitempty"`
 }
 
-// Attempt is an item that was announced before its call.
+// Attempt names items that were announced before their call.
 type Attempt struct {
 	Item     Interval `json:"item"`
 	ID       string   `json:"id"`
 	IDBase64 string   `json:"idBase64,omitempty"`
 	Crashes  int      `json:"crashes,omitempty"`
+	Alone    int      `json:"alone,omitempty"`
+	Suspect  bool     `json:"suspect,omitempty"`
 	Live     bool     `json:"live,omitempty"`
+	Single   bool     `json:"single,omitempty"`
 }
 
 // BucketState is the state that the bucket's sink puts into a commit: the parts that count from it
@@ -144,15 +148,21 @@ func DecodeStates(states []json.RawMessage) (all BucketState, err error) {
 	return all, nil
 }
 
-// FirstOf is the first commit that record n holds: it reaches back as far as the largest power of
-// 16 that divides n+1. A resume thus reads at most 15 records for each digit of n+1 in base 16, and
-// a commit is written once for each digit.
-func FirstOf(n int64) int64 {
-	span := int64(1)
-	for (n+1)%(span*16) == 0 {
-		span *= 16
+// FirstOf is the first commit that record n may hold: it reaches back as far as the largest power
+// of 16 that divides n+1. A resume thus reads at most 15 records for each digit of n+1 in base 16,
+// and a commit is written once for each digit. A record that would become too large reaches back a
+// smaller power of 16; see Spans.
+func FirstOf(n int64) int64 { return n + 1 - Spans(n)[0] }
+
+// Spans are the numbers of commits that record n may hold: the powers of 16 that divide n+1, the
+// largest first.
+func Spans(n int64) []int64 {
+	spans := []int64{1}
+	for span := int64(16); (n+1)%span == 0; span *= 16 {
+		spans = append(spans, span)
 	}
-	return n + 1 - span
+	slices.Reverse(spans)
+	return spans
 }
 
 func (r *CommitRecord) fields() []twin {
@@ -165,9 +175,6 @@ func (r *CommitRecord) fields() []twin {
 	}
 	for i := range r.Steps {
 		all = append(all, attemptFields(r.Steps[i].Announced)...)
-		for j := range r.Steps[i].Returned {
-			all = append(all, r.Steps[i].Returned[j].fields()...)
-		}
 	}
 	return append(all, attemptFields(r.Attempted)...)
 }
@@ -180,7 +187,14 @@ func attemptFields(list []Attempt) []twin {
 	return all
 }
 
-// EncodeCommit is the object of a commit record. It fills the Base64 fields of r.
+// maxHeader is more than the first line of a record takes.
+const maxHeader = 1 << 10
+
+// ErrTooLarge says that a record would be too large for its readers.
+var ErrTooLarge = errors.New("the record is too large")
+
+// EncodeCommit is the object of a commit record. It fills the Base64 fields of r. A record of more
+// than MaxCommit bytes is an error that matches ErrTooLarge: what is written can be read.
 func EncodeCommit(writer string, r CommitRecord) ([]byte, error) {
 	encode(r.fields()...)
 	body, err := json.Marshal(r)
@@ -188,6 +202,9 @@ func EncodeCommit(writer string, r CommitRecord) ([]byte, error) {
 		return nil, err
 	}
 	sum := sha256.Sum256(body)
+	if len(body) > MaxCommit-maxHeader {
+		return nil, fmt.Errorf("%w: %d bytes, at most %d can be read", ErrTooLarge, len(body), MaxCommit-maxHeader)
+	}
 	header, err := json.Marshal(CommitHeader{Format: Format, Writer: writer, Size: len(body), SHA256: hex.EncodeToString(sum[:])})
 	if err != nil {
 		return nil, err
@@ -223,7 +240,7 @@ func DecodeCommit(content []byte, n int64) (r CommitRecord, err error) {
 }
 
 func (r *CommitRecord) check(n int64) error {
-	if r.Number != n || r.From != FirstOf(n) {
+	if r.Number != n || !slices.Contains(Spans(n), n+1-r.From) {
 		return fmt.Errorf("record holds the commits %d to %d, want %d to %d", r.From, r.Number, FirstOf(n), n)
 	}
 	if err := errors.Join(checkIntervals(r.Settled), checkPrefixes(r.Prefixes), r.Counts.check(), checkAttempts(r.Attempted)); err != nil {
@@ -247,10 +264,5 @@ func (r *CommitRecord) check(n int64) error {
 }
 
 func (s *Step) check() error {
-	for i := range s.Returned {
-		if err := s.Returned[i].check(); err != nil {
-			return fmt.Errorf("returned item %d: %w", i, err)
-		}
-	}
 	return checkAttempts(s.Announced)
 }

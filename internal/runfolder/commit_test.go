@@ -2,6 +2,7 @@ package runfolder_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -18,12 +19,12 @@ func anyInterval() runfolder.Interval {
 
 // anyCommit is record 15, the union of the commits 0 to 15, with keys of any bytes.
 func anyCommit() runfolder.CommitRecord {
-	attempt := runfolder.Attempt{Item: anyInterval(), ID: latin + "@3", Crashes: 2, Live: true}
+	attempt := runfolder.Attempt{Item: anyInterval(), ID: latin + "@3", Crashes: 2, Alone: 1, Suspect: true, Live: true, Single: true}
 	return runfolder.CommitRecord{
 		Number: 15, Settled: []runfolder.Interval{anyInterval()}, Counts: runfolder.Counts{Read: 3, Succeeded: 3, Elapsed: 9},
 		Prefixes: []runfolder.Prefix{{Split: latin, Items: 3, Hash: "0123456789abcdef", Ended: true}},
 		States:   map[string][]json.RawMessage{"0": {json.RawMessage(`{"a":1}`)}}, Clean: true, Attempted: []runfolder.Attempt{attempt},
-		Steps: []runfolder.Step{{Number: 14, Begins: true, Announced: []runfolder.Attempt{attempt}, Returned: []runfolder.Interval{anyInterval()}}},
+		Steps: []runfolder.Step{{Number: 14, Begins: true, Stuck: true, Alone: true, Announced: []runfolder.Attempt{attempt}}},
 	}
 }
 
@@ -51,6 +52,29 @@ func TestCommitsThatNoRunWritesAreRefused(t *testing.T) {
 	}
 	_, err := runfolder.DecodeCommit([]byte(`{"format":2}`+"\n{}\n"), 0)
 	require.ErrorContains(t, err, "use a newer version")
+}
+
+func TestARecordHoldsAPowerOf16OfCommits(t *testing.T) {
+	require.Equal(t, []int64{1}, runfolder.Spans(3))
+	require.Equal(t, []int64{256, 16, 1}, runfolder.Spans(511))
+	record := anyCommit()
+	for _, span := range runfolder.Spans(15) {
+		record.From = 16 - span
+		record.Steps = nil
+		content, err := runfolder.EncodeCommit("w", record)
+		require.NoError(t, err)
+		_, err = runfolder.DecodeCommit(content, 15)
+		require.NoError(t, err)
+	}
+}
+
+func TestARecordThatNobodyCouldReadIsNotWritten(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it encodes 256 MiB")
+	}
+	state := json.RawMessage(`"` + strings.Repeat("x", runfolder.MaxCommit) + `"`)
+	_, err := runfolder.EncodeCommit("w", runfolder.CommitRecord{States: map[string][]json.RawMessage{"0": {state}}})
+	require.ErrorIs(t, err, runfolder.ErrTooLarge)
 }
 
 func FuzzACommitIsReadBackOrRefused(f *testing.F) {

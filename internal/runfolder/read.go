@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"gocloud.dev/blob"
@@ -116,11 +117,34 @@ func LoadCommits(ctx context.Context, bucket *blob.Bucket, folder string) ([]Com
 	if err != nil || newest < 0 {
 		return nil, err
 	}
-	var numbers []int64
-	for n := newest; n >= 0; n = FirstOf(n) - 1 {
-		numbers = append(numbers, n)
+	var all []CommitRecord // newest first
+	for next := newest; next >= 0; {
+		records, err := loadChain(ctx, bucket, folder, next)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range records {
+			if r.Number == next { // else a large record before it holds fewer commits than expected
+				all = append(all, r)
+				next = r.From - 1
+			}
+		}
 	}
-	all := make([]CommitRecord, len(numbers))
+	slices.Reverse(all)
+	if err := checkJournal(all); err != nil {
+		return nil, attention.Mark(fmt.Errorf("commits in %q: %w", folder+CommitsFolder, err))
+	}
+	return all, nil
+}
+
+// loadChain reads record n, and those before it that it needs if each holds as many commits as it
+// may: the first 16 or fewer, so that few are read in vain.
+func loadChain(ctx context.Context, bucket *blob.Bucket, folder string, n int64) ([]CommitRecord, error) {
+	var numbers []int64
+	for at := n; at >= 0 && len(numbers) < 2*commitReaders; at = FirstOf(at) - 1 {
+		numbers = append(numbers, at)
+	}
+	records := make([]CommitRecord, len(numbers))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(commitReaders)
 	for i, n := range numbers {
@@ -131,21 +155,15 @@ func LoadCommits(ctx context.Context, bucket *blob.Bucket, folder string) ([]Com
 				err = attention.Mark(err)
 			}
 			if err != nil {
-				return fmt.Errorf("commit %d of %d: %w", n, newest, err)
+				return fmt.Errorf("commit %q: %w", key, err)
 			}
-			if all[len(all)-1-i], err = DecodeCommit(content, n); err != nil {
+			if records[i], err = DecodeCommit(content, n); err != nil {
 				return attention.Mark(fmt.Errorf("commit %q: %w", key, err))
 			}
 			return nil
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
-	if err := checkJournal(all); err != nil {
-		return nil, attention.Mark(fmt.Errorf("commits in %q: %w", folder+CommitsFolder, err))
-	}
-	return all, nil
+	return records, group.Wait()
 }
 
 // NewestCommit is the number of the newest commit record in folder, -1 if there is none.
