@@ -65,15 +65,6 @@ func (b *buckets) place(o Object) (string, error) {
 	return prefix(i), nil
 }
 
-// key returns the key of the object of a split with this ID: see place.
-func (b *buckets) key(id string) string {
-	if len(b.origins) < 2 {
-		return id
-	}
-	_, key, _ := strings.Cut(id, "/")
-	return key
-}
-
 // note records the bucket of an object. It returns false if another one is known.
 func (b *buckets) note(from *origin) bool {
 	b.mu.Lock()

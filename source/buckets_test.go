@@ -2,6 +2,7 @@ package source_test
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"testing"
 
@@ -90,15 +91,18 @@ func TestObjectsOutsideTheListingAreRefused(t *testing.T) {
 			}
 			return err
 		}
-		const version = "listed:1:0::"
-		require.NoError(t, readOf(dmap.Split{ID: src.id + "in/a.txt", Object: "in/a.txt", Version: version}), name)
-		require.NoError(t, readOf(dmap.Split{ID: src.id + "in/a.txt", Version: version}), name)
-		for _, key := range []string{"private/c.txt", "in/b.csv", "a.txt", ""} {
-			err := readOf(dmap.Split{ID: src.id + key, Object: key, Version: version})
-			require.ErrorContains(t, err, "it has no split", "%s of %s", key, name)
+		stored := func(object, key string) dmap.Split {
+			return dmap.Split{ID: src.id + "keys", Object: object, Version: fmt.Sprintf("place:%d:%slisted:1:0::", len(key), key)}
 		}
-		err := readOf(dmap.Split{ID: src.id + "in/a.txt", Object: "private/c.txt", Version: version})
-		require.ErrorContains(t, err, "it has no split", name)
+		require.NoError(t, readOf(stored("in/a.txt", "in/a.txt")), name)
+		require.NoError(t, readOf(stored("", "in/a.txt")), name)
+		for _, key := range []string{"private/c.txt", "in/b.csv", "a.txt", ""} {
+			require.ErrorContains(t, readOf(stored(key, key)), "it has no split", "%s of %s", key, name)
+		}
+		renamed := stored("in/a.txt", "in/a.txt")
+		renamed.Version = "place:8:in/a.txtkey:13:private/c.txtlisted:1:0::"
+		require.ErrorContains(t, readOf(renamed), "it has no split", name)
+		require.ErrorContains(t, readOf(stored("private/c.txt", "in/a.txt")), "it has no split", name)
 	}
 	for _, key := range []string{"private/c.txt", "a", ""} {
 		_, err := plan(listed(bucket)).Find(t.Context(), dmap.Split{ID: "keys", To: dmap.Cursor{Key: key}})

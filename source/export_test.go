@@ -10,7 +10,13 @@ import (
 
 // ReadAhead is readAhead.
 func ReadAhead[T any](ctx context.Context, p dmap.Plan[T], most int) iter.Seq2[dmap.Item[T], error] {
-	return readAhead(ctx, p, most)
+	return func(yield func(dmap.Item[T], error) bool) {
+		for item, err := range readAhead(ctx, p, most) {
+			if !yield(item.Item, err) {
+				return
+			}
+		}
+	}
 }
 
 // Divide makes src, which CSV or JSONLines returned, divide every object into parts of about part
@@ -51,3 +57,8 @@ func DivideSmall[S any](src S) S {
 	any(src).(interface{ tune(tuning) }).tune(t)
 	return src
 }
+
+// PlaceOf is placeOf, and ListingCursor its inverse.
+func PlaceOf(c dmap.Cursor) string { return placeOf(c) }
+
+func ListingCursor(place string) (dmap.Cursor, bool) { return listingCursor(place) }

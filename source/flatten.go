@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -18,12 +17,14 @@ import (
 // Functions. open returns a source for one object, mostly by CSVOf or JSONLinesOf; it does no I/O,
 // and is called on the goroutines that read.
 //
-// Each object is a split, known as soon as it is listed. The listing uses all the listers of
-// Objects, up to 100,000 objects before the ones that are read. An object that cannot be read to
-// its end breaks off (dmap.BrokenObjectError): its rest stays unread, and the run continues. One
-// that is gone, or for which open panics or returns nil, costs one failed item. from may be any
-// source of objects that came from Objects, or that Object.In has bound: all to one bucket, unless
-// its Plan has Origins.
+// The objects of a listing are pieces of one split, so that the state of a run grows with the
+// objects that are partly read, not with all. Each is known as soon as it is listed. The listing
+// uses all the listers of Objects, up to 100,000 objects before the ones that are read. An object
+// that cannot be read to its end breaks off (dmap.BrokenObjectError): its rest stays unread, and the
+// run continues. One that is gone, or for which open panics or returns nil, costs one failed item.
+// from may be any source of objects that came from Objects, or that Object.In has bound: all to one
+// bucket, unless its Plan has Origins. A resumed run reads an object of which nothing was settled as
+// it is now.
 func Flatten[T any](from dmap.Source[Object], open func(Object) dmap.Source[T]) dmap.Source[T] {
 	out := &planned[T]{name: "contents of " + nameOf(from)}
 	plans, err := plansOf(from)
@@ -36,7 +37,7 @@ func Flatten[T any](from dmap.Source[Object], open func(Object) dmap.Source[T]) 
 	}
 	f := &flatten[T]{name: out.name, objects: from, listing: plans[0], open: open, lists: listsOf(from)}
 	f.buckets = newBuckets(from, plans[0].Origins)
-	out.plan = dmap.Plan[T]{Splits: f.splits, Read: f.read}
+	out.plan = dmap.Plan[T]{Splits: f.splits, Read: f.read, Resume: f.resume}
 	return out
 }
 
@@ -50,12 +51,65 @@ type flatten[T any] struct {
 }
 
 func (f *flatten[T]) splits(ctx context.Context) iter.Seq2[dmap.Split, error] {
+	return f.pieces(ctx, f.listing)
+}
+
+// resume lists each split of the objects from the first object on that is not settled.
+func (f *flatten[T]) resume(ctx context.Context, settled func(id string) (dmap.Cursor, bool)) iter.Seq2[dmap.Split, error] {
+	listing := f.listing
+	listing.Splits = func(ctx context.Context) iter.Seq2[dmap.Split, error] {
+		return func(yield func(dmap.Split, error) bool) {
+			for s, err := range f.listing.Splits(ctx) {
+				if err == nil {
+					s.From = f.firstUnsettled(s, settled)
+				}
+				if !yield(s, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+	return f.pieces(ctx, listing)
+}
+
+// firstUnsettled is the cursor from which a split of the objects must be listed. The objects of
+// several buckets are settled apart: then it is that of the split.
+func (f *flatten[T]) firstUnsettled(s dmap.Split, settled func(id string) (dmap.Cursor, bool)) dmap.Cursor {
+	if len(f.buckets.origins) > 1 {
+		return s.From
+	}
+	if _, ok := settled(leafPrefix + s.ID); !ok {
+		return s.From // the listing must find an object
+	}
+	end, ok := settled(s.ID)
+	if !ok || end.Offset != afterObject {
+		return s.From
+	}
+	if at, ok := listingCursor(end.Key); ok {
+		return at
+	}
+	return s.From
+}
+
+// pieces yields the objects as pieces of the splits of their listing, in source order. A source that
+// cannot be divided is listed page by page.
+func (f *flatten[T]) pieces(ctx context.Context, listing dmap.Plan[Object]) iter.Seq2[dmap.Split, error] {
 	return func(yield func(dmap.Split, error) bool) {
 		var below leaves
-		for item, err := range f.list(ctx, below.watched(f.listing)) {
+		listing = below.watched(listing)
+		split, ends := "", map[string]dmap.Cursor{} // the end of the last object, by the ID of its split
+		list := inSplits(ctx, listing)
+		if listing.TrySplit != nil && listing.Readers != 1 {
+			list = readAhead(ctx, listing, maxAhead)
+		}
+		for item, err := range list {
 			var s dmap.Split
 			if err == nil {
-				s, err = f.split(item)
+				if item.split != split {
+					split = item.split
+					clear(ends)
+				}
+				s, err = f.piece(item, ends)
 			}
 			for _, leaf := range below.splits(false) {
 				if !yield(leaf, nil) {
@@ -74,18 +128,12 @@ func (f *flatten[T]) splits(ctx context.Context) iter.Seq2[dmap.Split, error] {
 	}
 }
 
-// list yields the objects in source order. A source that cannot be divided is listed page by page.
-func (f *flatten[T]) list(ctx context.Context, listing dmap.Plan[Object]) iter.Seq2[dmap.Item[Object], error] {
-	if listing.TrySplit == nil || listing.Readers == 1 {
-		return inOrder(ctx, listing)
-	}
-	return readAhead(ctx, listing, maxAhead)
-}
-
 // What the Version of a split starts with. It carries what the listing said, so that reading it
 // asks for nothing again.
 const (
 	listedVersion  = "listed:"  // size:nanoseconds:MD5:ETag
+	placeVersion   = "place:"   // length:place, and then the others
+	keyVersion     = "key:"     // length:key: the place is not the key
 	skippedVersion = "skipped:" // nothing: the object was left out
 	goneVersion    = "gone:"    // the text of the item's error: the object does not exist
 	failedVersion  = "failed:"  // the text of the item's error
@@ -94,13 +142,14 @@ const (
 // maxErrorText is how much of the text of an error a split carries.
 const maxErrorText = 1 << 10
 
-// split describes the object of an item as plain data.
-func (f *flatten[T]) split(item dmap.Item[Object]) (dmap.Split, error) {
+// piece describes the object of an item as plain data: the part of the split of its listing from
+// the object before it up to its end.
+func (f *flatten[T]) piece(item splitItem[Object], ends map[string]dmap.Cursor) (dmap.Split, error) {
 	o := item.Value
 	if item.Err == nil && o.from == nil {
 		item.Err = o.noBucket()
 	}
-	place, err := f.buckets.place(o)
+	bucket, err := f.buckets.place(o)
 	if err != nil {
 		return dmap.Split{}, invalidNamed(f.name, err)
 	}
@@ -108,7 +157,8 @@ func (f *flatten[T]) split(item dmap.Item[Object]) (dmap.Split, error) {
 	if key == "" { // the item could not be read
 		key = item.ID()
 	}
-	s := dmap.Split{ID: place + key, Object: key}
+	s := dmap.Split{ID: bucket + item.split, Object: key}
+	place := placeOf(item.Next)
 	switch {
 	case errors.Is(item.Err, dmap.ErrSkip):
 		s.Version = skippedVersion
@@ -121,6 +171,9 @@ func (f *flatten[T]) split(item dmap.Item[Object]) (dmap.Split, error) {
 	default:
 		s.Version = fmt.Sprintf("%s%d:%d:%s:%s", listedVersion, o.Size, nanoseconds(o.ModTime), o.MD5, o.ETag)
 	}
+	s.Version = identified(place, key, s.Version)
+	s.From, s.To = ends[s.ID], dmap.Cursor{Key: place, Offset: afterObject}
+	ends[s.ID] = s.To
 	return s, nil
 }
 
@@ -135,20 +188,20 @@ func nanoseconds(t time.Time) int64 {
 // object restores what split described. itemErr is the error of the item, err that of the source:
 // a stored split may belong to another source.
 func (f *flatten[T]) object(ctx context.Context, s dmap.Split) (o Object, itemErr, err error) {
-	o.Key = f.buckets.key(s.ID)
-	if s.Object != "" && s.Object != o.Key { // a redrive knows only the ID
+	_, key, version := identify(s)
+	if o.Key = key; s.Object != "" && s.Object != key { // a redrive knows no Object
 		return o, nil, unknownSplit(s)
 	}
-	if strings.HasPrefix(s.Version, skippedVersion) {
+	if strings.HasPrefix(version, skippedVersion) {
 		return o, dmap.ErrSkip, nil
 	}
-	if text, ok := strings.CutPrefix(s.Version, goneVersion); ok {
+	if text, ok := strings.CutPrefix(version, goneVersion); ok {
 		return o, body.NewGone(errors.New(text)), nil
 	}
-	if text, ok := strings.CutPrefix(s.Version, failedVersion); ok {
+	if text, ok := strings.CutPrefix(version, failedVersion); ok {
 		return o, errors.New(text), nil
 	}
-	text, ok := strings.CutPrefix(s.Version, listedVersion)
+	text, ok := strings.CutPrefix(version, listedVersion)
 	fields := strings.SplitN(text, ":", 4)
 	if !ok || len(fields) != 4 || f.lists != nil && !f.lists(o.Key) {
 		return o, nil, unknownSplit(s)
@@ -166,23 +219,27 @@ func (f *flatten[T]) object(ctx context.Context, s dmap.Split) (o Object, itemEr
 	return o, nil, err
 }
 
-// allRead is the offset of the cursor after the item that stands for the rest of an object.
-const allRead = math.MaxInt64
-
 func (f *flatten[T]) read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[T], error] {
 	if items, ok := readLeaf[T](s); ok {
 		return items
 	}
 	return func(yield func(dmap.Item[T], error) bool) {
-		if s.From.Offset == allRead {
-			return
+		place, _, _ := identify(s)
+		if s.To != (dmap.Cursor{}) && s.To.Key != place || s.From.Key == place && s.From.Offset == afterObject {
+			return // the rest of an object that is gone, or nothing
 		}
 		object, itemErr, err := f.object(ctx, s)
 		if err != nil {
 			yield(dmap.Item[T]{}, invalidNamed(f.name, err))
 			return
 		}
-		c := contents[T]{object: object, from: s.From.Offset, to: s.To.Offset, yield: yield}
+		c := contents[T]{object: object, place: place, yield: yield}
+		if s.From.Key == place {
+			c.from = s.From.Offset
+		}
+		if s.To.Key == place && (s.To.Offset != afterObject || s.Object == "") {
+			c.to = s.To.Offset // a redrive, which knows only the ID, never reads another version
+		}
 		if itemErr == nil {
 			itemErr = c.read(ctx, f.open)
 			if c.breaksOff(itemErr) {
@@ -202,7 +259,8 @@ func (f *flatten[T]) read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item
 // contents is one object that is being read.
 type contents[T any] struct {
 	object  Object
-	from    int64 // the cursor: the offset of the next item
+	place   string
+	from    int64 // the cursor inside the object: the offset of the next item
 	to      int64 // where the reading may end; 0: at the end of the object
 	index   int64 // of the next item
 	yield   func(dmap.Item[T], error) bool
@@ -283,7 +341,7 @@ func (c *contents[T]) item(item dmap.Item[T]) dmap.Item[T] {
 	item.Index = c.index
 	c.index++
 	c.from = item.Next.Offset
-	item.Next = dmap.Cursor{Key: c.object.Key, Offset: c.from}
+	item.Next = dmap.Cursor{Key: c.place, Offset: c.from}
 	return item
 }
 
@@ -291,7 +349,7 @@ func (c *contents[T]) item(item dmap.Item[T]) dmap.Item[T] {
 func (c *contents[T]) rest(err error) dmap.Item[T] {
 	item := dmap.Item[T]{
 		Key: c.object.Key, Offset: dmap.WholeObject, Index: c.index,
-		Next: dmap.Cursor{Key: c.object.Key, Offset: allRead}, Err: err,
+		Next: dmap.Cursor{Key: c.place, Offset: afterObject}, Err: err,
 	}
 	if c.from > 0 {
 		item.Offset = c.from

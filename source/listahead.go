@@ -16,8 +16,8 @@ const maxAhead = 100_000
 // readAhead yields the items of a Plan with TrySplit in source order, and reads as many ranges of
 // them at once as the Plan allows. It holds about most items: with a source of more, readers of
 // later ranges wait until the consumer has taken the items before them.
-func readAhead[T any](ctx context.Context, p dmap.Plan[T], most int) iter.Seq2[dmap.Item[T], error] {
-	return func(yield func(dmap.Item[T], error) bool) {
+func readAhead[T any](ctx context.Context, p dmap.Plan[T], most int) iter.Seq2[splitItem[T], error] {
+	return func(yield func(splitItem[T], error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		a := &lookahead[T]{plan: p, readers: max(p.Readers, 1), most: most}
 		a.work.L, a.ready.L = &a.mu, &a.mu
@@ -32,13 +32,36 @@ func readAhead[T any](ctx context.Context, p dmap.Plan[T], most int) iter.Seq2[d
 		for range a.readers {
 			wait.Go(func() { a.readRanges(ctx) })
 		}
-		for items, err := a.next(); len(items) > 0 || err != nil; items, err = a.next() {
+		for split, items, err := a.next(); len(items) > 0 || err != nil; split, items, err = a.next() {
 			if err != nil {
-				yield(dmap.Item[T]{}, err)
+				yield(splitItem[T]{}, err)
 				return
 			}
 			for _, item := range items {
-				if !yield(item, nil) {
+				if !yield(splitItem[T]{item, split}, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// splitItem is an item, and the ID of the split that it was read in.
+type splitItem[T any] struct {
+	dmap.Item[T]
+	split string
+}
+
+// inSplits reads the splits of a Plan one after the other.
+func inSplits[T any](ctx context.Context, p dmap.Plan[T]) iter.Seq2[splitItem[T], error] {
+	return func(yield func(splitItem[T], error) bool) {
+		for split, err := range p.Splits(ctx) {
+			if err != nil {
+				yield(splitItem[T]{}, err)
+				return
+			}
+			for item, err := range p.Read(ctx, split) {
+				if !yield(splitItem[T]{item, split.ID}, err) || err != nil {
 					return
 				}
 			}
@@ -78,29 +101,29 @@ type ranged[T any] struct {
 // range may always hold.
 const batchAhead = 1000
 
-// next returns the next items in order; none at the end.
-func (a *lookahead[T]) next() ([]dmap.Item[T], error) {
+// next returns the next items in order, and the ID of their split; none at the end.
+func (a *lookahead[T]) next() (split string, items []dmap.Item[T], err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for {
 		switch {
 		case a.err != nil:
-			return nil, a.err
+			return "", nil, a.err
 		case len(a.ranges) == 0 && a.planned:
-			return nil, nil
+			return "", nil, nil
 		case len(a.ranges) == 0:
 			a.ready.Wait()
 		case len(a.ranges[0].items) > 0:
 			first := a.ranges[0]
 			n := min(len(first.items), batchAhead)
-			items := slices.Clone(first.items[:n])
+			items = slices.Clone(first.items[:n])
 			clear(first.items[:n])
 			first.items = first.items[n:]
 			a.held -= n
 			a.work.Broadcast()
-			return items, nil
+			return first.split.ID, items, nil
 		case a.ranges[0].err != nil:
-			return nil, a.ranges[0].err
+			return "", nil, a.ranges[0].err
 		case a.ranges[0].ended:
 			a.ranges = a.ranges[1:]
 			a.work.Broadcast()

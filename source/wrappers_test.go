@@ -122,7 +122,7 @@ func TestWrappersClaimWhatTheirSourcesCan(t *testing.T) {
 		{"concat of slice and lines", abilities(source.Concat(slice, lines)), "8 resume"},
 		{"concat of listings", abilities(source.Concat(serial, parallel)), "32 divide"},
 		{"concat of sequences", abilities(source.Concat(source.Seq(slices.Values([]int{1})))), "8"},
-		{"flatten", abilities(source.Flatten(parallel, oneItem)), "0"},
+		{"flatten", abilities(source.Flatten(parallel, oneItem)), "0 resume"},
 	} {
 		require.Equal(t, test.want, test.got, test.name)
 	}
