@@ -108,7 +108,7 @@ bench-job: ## the demo's job beside hand-written errgroup programs: CPU per item
 bench-fanout: ## what an item costs beside plain Go and other libraries: nothing, 1 us, 5 ms; one by one, and 400 at a time
 	go run ./internal/bench $(BENCHFLAGS) fanout
 
-bench-scale: ## cost and memory by items, calls at once, splits and failures; BENCHFLAGS="-n 100000000" for the long form of scale/items
+bench-scale: ## cost and memory by items, calls at once, splits, failures and objects; BENCHFLAGS="-n 100000000" for the long form
 	go run ./internal/bench $(BENCHFLAGS) scale
 
 bench-listing: ## listings through s3blob, by shapes of keys, 50 and 200 ms a page, 1 to 32 listers; requests counted

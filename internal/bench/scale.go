@@ -63,6 +63,7 @@ func scale() []table {
 				return toParts(fail(percent), waitOnly, sink.BucketOptions{})
 			}),
 		},
+		flattened(),
 	}
 }
 

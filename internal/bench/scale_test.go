@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"gocloud.dev/blob/memblob"
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/dmap/dmaptest"
+	"github.com/go-dmap/dmap/source"
 )
 
 func TestGeneratedConforms(t *testing.T) {
@@ -20,6 +22,15 @@ func TestGeneratedConforms(t *testing.T) {
 			require.Equal(t, int64(i), item.Value)
 		}
 	}
+}
+
+func TestGeneratedObjectsConform(t *testing.T) {
+	bucket := memblob.OpenBucket(nil)
+	defer bucket.Close()
+	objects := func() *generatedObjects { return &generatedObjects{n: 3, bucket: bucket} }
+	dmaptest.TestSource(t, func(testing.TB) dmap.Source[source.Object] { return objects() })
+	items := dmaptest.TestSource(t, func(testing.TB) dmap.Source[int64] { return source.Flatten(objects(), objects().rows) })
+	require.Len(t, items, 3*rowsOfObject)
 }
 
 func TestFailFailsThePercentage(t *testing.T) {
