@@ -12,7 +12,7 @@ RACE     := -race -shuffle=on -timeout 10m
 
 # tests of sequential code and of times that do less with the race detector, or nothing: make test
 # runs them in full without it
-UNRACED  := ListersShare|EachWrapperLists|EveryShapeOfKeys|OfADividedObjectAreThoseOfTheWhole|RowsAtTheEdges|TestAllCasesOfATableAgree/listing
+UNRACED  := ListersShare|EachWrapperLists|EveryShapeOfKeys|OfADividedObjectAreThoseOfTheWhole|RowsAtTheEdges|TestAllCasesOfATableAgree/listing|IsKilledMakesProgress|CrashesIsFoundAmongMany
 
 # all packages in one go test, so that packages of one module run while those of another compile
 PACKAGES := $(addsuffix /...,$(MODULES))
@@ -29,7 +29,7 @@ build: ## compile everything
 
 test: .bin/testrun ## all tests of all modules under the race detector
 	@.bin/testrun $(RACE) $(TESTFLAGS) $(PACKAGES)
-	@.bin/testrun -run '$(UNRACED)' $(TESTFLAGS) ./source ./internal/bench
+	@.bin/testrun -run '$(UNRACED)' $(TESTFLAGS) ./dmap ./source ./internal/bench
 	@$(MAKE) --no-print-directory test-tools
 
 short: .bin/testrun ## the same without the race detector and without what takes long

@@ -84,6 +84,8 @@ func roundTrip(c journal.Commit) (out journal.Commit) {
 // counted reads the journal as its readers do: the offsets that count.
 func (d *diary) counted(t *testing.T) []int64 {
 	var out []int64
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	for _, c := range d.commits {
 		if len(c.States) == 0 {
 			continue

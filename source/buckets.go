@@ -65,6 +65,18 @@ func (b *buckets) place(o Object) (string, error) {
 	return prefix(i), nil
 }
 
+// prefixes are those that place may return.
+func (b *buckets) prefixes() []string {
+	if len(b.origins) < 2 {
+		return []string{""}
+	}
+	out := []string{"-/"}
+	for i := range b.origins {
+		out = append(out, prefix(i))
+	}
+	return out
+}
+
 // note records the bucket of an object. It returns false if another one is known.
 func (b *buckets) note(from *origin) bool {
 	b.mu.Lock()

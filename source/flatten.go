@@ -51,7 +51,7 @@ type flatten[T any] struct {
 }
 
 func (f *flatten[T]) splits(ctx context.Context) iter.Seq2[dmap.Split, error] {
-	return f.pieces(ctx, f.listing)
+	return f.pieces(ctx, f.listing, false)
 }
 
 // resume lists each split of the objects from the first object on that is not settled.
@@ -69,7 +69,7 @@ func (f *flatten[T]) resume(ctx context.Context, settled func(id string) (dmap.C
 			}
 		}
 	}
-	return f.pieces(ctx, listing)
+	return f.pieces(ctx, listing, true)
 }
 
 // firstUnsettled is the cursor from which a split of the objects must be listed. The objects of
@@ -92,12 +92,12 @@ func (f *flatten[T]) firstUnsettled(s dmap.Split, settled func(id string) (dmap.
 }
 
 // pieces yields the objects as pieces of the splits of their listing, in source order. A source that
-// cannot be divided is listed page by page.
-func (f *flatten[T]) pieces(ctx context.Context, listing dmap.Plan[Object]) iter.Seq2[dmap.Split, error] {
+// cannot be divided is listed page by page. A run that resumes also gets the tail of each split.
+func (f *flatten[T]) pieces(ctx context.Context, listing dmap.Plan[Object], resumes bool) iter.Seq2[dmap.Split, error] {
 	return func(yield func(dmap.Split, error) bool) {
 		var below leaves
 		listing = below.watched(listing)
-		split, ends := "", map[string]dmap.Cursor{} // the end of the last object, by the ID of its split
+		ends := map[string]dmap.Cursor{} // the end of the last object, by the ID of its split
 		list := inSplits(ctx, listing)
 		if listing.TrySplit != nil && listing.Readers != 1 {
 			list = readAhead(ctx, listing, maxAhead)
@@ -105,10 +105,6 @@ func (f *flatten[T]) pieces(ctx context.Context, listing dmap.Plan[Object]) iter
 		for item, err := range list {
 			var s dmap.Split
 			if err == nil {
-				if item.split != split {
-					split = item.split
-					clear(ends)
-				}
 				s, err = f.piece(item, ends)
 			}
 			for _, leaf := range below.splits(false) {
@@ -120,8 +116,12 @@ func (f *flatten[T]) pieces(ctx context.Context, listing dmap.Plan[Object]) iter
 				return
 			}
 		}
-		for _, leaf := range below.splits(true) {
-			if !yield(leaf, nil) {
+		rest := below.splits(true)
+		if resumes {
+			rest = append(rest, f.tails(below.ids(), ends)...)
+		}
+		for _, s := range rest {
+			if !yield(s, nil) {
 				return
 			}
 		}
@@ -225,8 +225,9 @@ func (f *flatten[T]) read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item
 	}
 	return func(yield func(dmap.Item[T], error) bool) {
 		place, _, _ := identify(s)
-		if s.To != (dmap.Cursor{}) && s.To.Key != place || s.From.Key == place && s.From.Offset == afterObject {
-			return // the rest of an object that is gone, or nothing
+		tail := s.Object == "" && s.Version == ""
+		if !unlisted(s, place, yield) || tail || s.To != (dmap.Cursor{}) && s.To.Key != place || s.From.Key == place && s.From.Offset == afterObject {
+			return // it does not reach into the object of the piece
 		}
 		object, itemErr, err := f.object(ctx, s)
 		if err != nil {

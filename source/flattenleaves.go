@@ -94,6 +94,16 @@ func (l *leaves) splits(end bool) (out []dmap.Split) {
 	return out
 }
 
+// ids are those of the splits of listings that were read.
+func (l *leaves) ids() (out []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, leaf := range l.known {
+		out = append(out, leaf.id)
+	}
+	return out
+}
+
 // readLeaf reads the split of a listing. ok is false for other splits.
 func readLeaf[T any](s dmap.Split) (items iter.Seq2[dmap.Item[T], error], ok bool) {
 	switch {

@@ -3,7 +3,9 @@ package source_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -129,7 +131,9 @@ func TestAResumeOfFlattenListsFromThePrefixThatIsSettled(t *testing.T) {
 			require.NoError(t, err)
 			rest = append(rest, s)
 		}
-		require.Equal(t, all[19_003:], rest[2:], "the first split is that of the listing")
+		last := len(rest) - 1
+		require.Equal(t, all[19_003:], rest[2:last], "the first split is that of the listing")
+		require.Equal(t, dmap.Split{ID: all[1].ID, From: all[len(all)-1].To}, rest[last], "for objects that are listed no more")
 		require.Equal(t, all[19_002].Object, rest[1].Object)
 		require.Zero(t, rest[1].From, "the settled part is subtracted by the run")
 	}
@@ -166,25 +170,65 @@ func TestAChangedObjectIsReadAsItIsUnlessAPartIsSettled(t *testing.T) {
 	}
 }
 
-// An object that is removed while a run is suspended leaves a hole, which is not that of another.
-func TestARemovedObjectDoesNotShiftOthers(t *testing.T) {
-	in, out := memory(t, manyObjects(6, 200)), memory(t, nil)
-	src := source.Flatten(source.Objects(in, "in/"), rowsIn)
-	ctx, suspend := context.WithCancelCause(t.Context())
-	defer suspend(nil)
-	var calls atomic.Int64
-	before, err := flattenRows(ctx, src, out, 1, func([]string) {
-		if time.Sleep(time.Millisecond); calls.Add(1) == 500 { // slow calls: one at a time
-			suspend(dmap.ErrSuspended)
-		}
-	})
-	require.ErrorIs(t, err, dmap.ErrSuspended)
-	require.NoError(t, in.Delete(t.Context(), "in/00002"))
-	var rows []string
-	stats, err := flattenRows(t.Context(), src, out, 1, func(row []string) { rows = append(rows, row[0]) })
-	require.NoError(t, err)
-	require.EqualValues(t, before.Succeeded+600, stats.Succeeded)
-	require.Equal(t, strings.Fields(strings.Repeat("3 ", 200)+strings.Repeat("4 ", 200)+strings.Repeat("5 ", 200)), rows)
+// An object that is removed after a part of it was read breaks off, wherever it lies in the listing.
+// The others are read, each as itself.
+func TestARemovedObjectBreaksOffIfAPartOfItWasRead(t *testing.T) {
+	listed := func(in *blob.Bucket) dmap.Source[source.Object] { return source.Objects(in, "in/") }
+	for name, test := range map[string]struct {
+		objects func(in *blob.Bucket) dmap.Source[source.Object]
+		suspend int64 // in this call
+		removed []int
+		breaks  string
+		rest    string // numbers of the objects that are read after the resume
+	}{
+		"in the middle": {listed, 500, []int{2}, "in/00002", "345"},
+		"the last one":  {listed, 1100, []int{5}, "in/00005", ""},
+		"and the rest":  {listed, 500, []int{2, 3, 4, 5}, "in/00002", ""},
+		"only others":   {listed, 500, []int{1, 3}, "", "245"},
+		"of two listings": {func(in *blob.Bucket) dmap.Source[source.Object] {
+			return source.Concat(source.Objects(in, "in/00000"), source.Objects(in, "in/00001"), source.Objects(in, "in/"))
+		}, 300, []int{1}, "in/00001", "02345"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in, out := memory(t, manyObjects(6, 200)), memory(t, nil)
+			src := source.Flatten(test.objects(in), rowsIn)
+			ctx, suspend := context.WithCancelCause(t.Context())
+			defer suspend(nil)
+			var calls atomic.Int64
+			before, err := flattenRows(ctx, src, out, 1, func([]string) {
+				if time.Sleep(time.Millisecond); calls.Add(1) == test.suspend { // slow calls: one at a time
+					suspend(dmap.ErrSuspended)
+				}
+			})
+			require.ErrorIs(t, err, dmap.ErrSuspended)
+			for _, i := range test.removed {
+				require.NoError(t, in.Delete(t.Context(), fmt.Sprintf("in/%05d", i)))
+			}
+			rows := map[string]int64{}
+			stats, err := flattenRows(t.Context(), src, out, 1, func(row []string) { rows[row[0]]++ })
+			m, loadErr := results.Load(t.Context(), out, "", "r")
+			require.NoError(t, loadErr)
+			if test.breaks == "" {
+				require.NoError(t, err)
+				require.Empty(t, m.Broken)
+			} else {
+				require.ErrorIs(t, err, dmap.ErrTolerance)
+				require.ErrorContains(t, err, "not listed any more")
+				require.Len(t, m.Broken, 1)
+				require.Equal(t, test.breaks, m.Broken[0].Key)
+				require.Equal(t, 2+2*(before.Succeeded%200), m.Broken[0].Offset, "a header, and rows of two bytes")
+				require.Len(t, m.Unread.Splits, 1)
+			}
+			var after int64
+			read := ""
+			for _, number := range slices.Sorted(maps.Keys(rows)) {
+				read += number
+				after += rows[number]
+			}
+			require.Equal(t, test.rest, read)
+			require.Equal(t, before.Succeeded+after, stats.Succeeded)
+		})
+	}
 }
 
 func TestPlacesHaveTheOrderOfTheirCursors(t *testing.T) {
