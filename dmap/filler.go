@@ -119,7 +119,7 @@ func (f *filler[T, R]) level(c *chunk[T, R], kept int, from, to Cursor, limits b
 // full is true. items starts with those that c has. The loop runs for every item of a run, so local
 // variables hold its place.
 func (f *filler[T, R]) keep(c *chunk[T, R], items []Item[T], limits batch.Limits) (full bool, err error) {
-	kept, at := len(c.items), &f.at
+	kept, at, suspects := len(c.items), &f.at, f.r.durable.quarantine != nil
 	for i := kept; i < len(items); i++ {
 		item := &items[i]
 		if err = checkCursor(f.split, *at, item); err != nil {
@@ -129,10 +129,11 @@ func (f *filler[T, R]) keep(c *chunk[T, R], items []Item[T], limits batch.Limits
 			f.r.tally.skip()
 			f.skips++
 		} else {
-			if f.r.durable.quarantine != nil {
-				limits = f.level(c, kept, *at, item.Next, limits)
+			most := limits
+			if suspects {
+				most = f.level(c, kept, *at, item.Next, limits)
 			}
-			if full = !limits.Fits(kept, c.bytes, item.Size); full {
+			if full = !most.Fits(kept, c.bytes, item.Size); full {
 				break
 			}
 			if kept < i { // items before this one were skipped
