@@ -248,8 +248,8 @@ func (d *durable) close() error {
 	return nil
 }
 
-// ioMutex is a mutex that is held during requests to a store. It is no sync.Mutex because goroutines
-// that wait for one stop the clock of testing/synctest.
+// ioMutex is a mutex that is held during requests to a store. It is no sync.Mutex because
+// goroutines that wait for one stop the clock of testing/synctest.
 type ioMutex struct {
 	mu      sync.Mutex // guards the fields below
 	locked  bool

@@ -23,7 +23,6 @@ type engine[T, R any] struct {
 	sinks    *sinkSet[R]
 	durable  *durable
 	delivery *delivery[T, R]
-	inflight *inflight[T, R]
 
 	done    chan struct{} // closed when nothing of the run runs any more
 	final   Stats         // once done
@@ -54,7 +53,6 @@ func newEngine[T, R any](ctx context.Context, j job[T, R], plan Plan[T], spec Ru
 		gate: e.gate, tally: e.tally, calls: calls{Context: e.stopper.calls.ctx, runID: spec.RunID}, keeps: len(sinks) > 0,
 		inBatches: j.inBatches,
 	}
-	e.inflight = inflight
 	e.delivery = &delivery[T, R]{
 		sinks: e.sinks, durable: e.durable, tally: e.tally, stopper: e.stopper, inflight: inflight, recycler: recycler,
 	}
@@ -116,7 +114,7 @@ func (e *engine[T, R]) open() (*Ending, error) {
 		}
 		if e.durable.quarantine != nil {
 			e.workers.quarantine = e.durable.quarantine
-			e.inflight.isolation = newIsolation(e.durable, e.inflight, e.stopper, e.spec.Options.MaxConcurrency)
+			e.reader.inflight.isolation = newIsolation(e.durable, e.reader.inflight, e.stopper, e.spec.Options.MaxConcurrency)
 		}
 		e.tally.resume(progress.Counts)
 		e.resumeRedrive(&progress)
@@ -157,7 +155,7 @@ func (e *engine[T, R]) run() {
 	}()
 	disarm := s.onCancel(s.stop)
 	readErr := e.readAll()
-	e.inflight.isolation.drain()
+	e.reader.inflight.isolation.drain()
 	e.gate.Close()
 	<-e.gate.Finished()
 	e.workers.running.Wait()

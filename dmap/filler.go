@@ -101,8 +101,8 @@ func (f *filler[T, R]) fill(ctx context.Context, c *chunk[T, R], limits batch.Li
 	return full || err != nil || limits.Full(len(c.items), c.bytes), err
 }
 
-// level gives a chunk without items the level of its first one. It returns limits into which an item
-// of another level does not fit.
+// level gives a chunk without items the level of its first one. It returns limits into which an
+// item of another level does not fit.
 func (f *filler[T, R]) level(c *chunk[T, R], kept int, from, to Cursor, limits batch.Limits) batch.Limits {
 	level := f.r.level(f.split, from, to)
 	if kept == 0 {

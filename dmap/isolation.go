@@ -111,7 +111,7 @@ func (s *isolation[T, R]) drain() {
 	}
 }
 
-// run runs what is held when no other item is open, or waits for a change. mu is held.
+// run runs the held chunks when no other item is open, or waits for a change. mu is held.
 func (s *isolation[T, R]) run() {
 	if s.rounds || s.fresh > 0 {
 		s.changed.Wait()

@@ -107,8 +107,8 @@ func (q *quarantine) level(v journal.Interval) int {
 	return max(1, t.Crashes)
 }
 
-// poison reports whether an item is quarantined: an innocent one is in flight in many crashes if the
-// process is killed from outside again and again, but hardly ever alone.
+// poison reports whether an item is quarantined: an innocent one is in flight in many crashes if
+// the process is killed from outside again and again, but hardly ever alone.
 func (q *quarantine) poison(t journal.Trial) bool {
 	return t.Crashes >= q.after && t.Alone >= max(1, q.after-1)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/go-dmap/dmap/internal/runfolder/convert"
 )
 
-// journalState is a whole journal: its segments in order, each beginning where the one before ends.
+// journalState is a whole journal: its segments in order, each starts where the one before ends.
 // A segment is the union of one or more commits, which are compacted by 16 as in a log-structured
 // merge tree: see runfolder.Spans.
 type journalState []segment

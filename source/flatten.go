@@ -20,11 +20,11 @@ import (
 // The objects of a listing are pieces of one split, so that the state of a run grows with the
 // objects that are partly read, not with all. Each is known as soon as it is listed. The listing
 // uses all the listers of Objects, up to 100,000 objects before the ones that are read. An object
-// that cannot be read to its end breaks off (dmap.BrokenObjectError): its rest stays unread, and the
-// run continues. One that is gone, or for which open panics or returns nil, costs one failed item.
-// from may be any source of objects that came from Objects, or that Object.In has bound: all to one
-// bucket, unless its Plan has Origins. A resumed run reads an object of which nothing was settled as
-// it is now.
+// that cannot be read to its end breaks off (dmap.BrokenObjectError): its rest stays unread, and
+// the run continues. One that is gone, or for which open panics or returns nil, costs one failed
+// item. from may be any source of objects that came from Objects, or that Object.In has bound: all
+// to one bucket, unless its Plan has Origins. A resumed run reads an object of which nothing was
+// settled as it is now.
 func Flatten[T any](from dmap.Source[Object], open func(Object) dmap.Source[T]) dmap.Source[T] {
 	out := &planned[T]{name: "contents of " + nameOf(from)}
 	plans, err := plansOf(from)
@@ -91,8 +91,9 @@ func (f *flatten[T]) firstUnsettled(s dmap.Split, settled func(id string) (dmap.
 	return s.From
 }
 
-// pieces yields the objects as pieces of the splits of their listing, in source order. A source that
-// cannot be divided is listed page by page. A run that resumes also gets the tail of each split.
+// pieces yields the objects as pieces of the splits of their listing, in source order. A source
+// that cannot be divided is listed page by page. A run that resumes also gets the tail of each
+// split.
 func (f *flatten[T]) pieces(ctx context.Context, listing dmap.Plan[Object], resumes bool) iter.Seq2[dmap.Split, error] {
 	return func(yield func(dmap.Split, error) bool) {
 		var below leaves

@@ -170,8 +170,8 @@ func TestAChangedObjectIsReadAsItIsUnlessAPartIsSettled(t *testing.T) {
 	}
 }
 
-// An object that is removed after a part of it was read breaks off, wherever it lies in the listing.
-// The others are read, each as itself.
+// An object that is removed after a part of it was read breaks off, wherever it lies in the
+// listing. The others are read, each as itself.
 func TestARemovedObjectBreaksOffIfAPartOfItWasRead(t *testing.T) {
 	listed := func(in *blob.Bucket) dmap.Source[source.Object] { return source.Objects(in, "in/") }
 	for name, test := range map[string]struct {

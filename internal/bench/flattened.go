@@ -29,8 +29,8 @@ const (
 	rowsOfObject  = 100
 )
 
-// flattened measures the state that a run over the rows of many objects keeps. The objects and their
-// rows are generated: a billion rows are neither stored nor parsed.
+// flattened measures the state that a run over the rows of many objects keeps. The objects and
+// their rows are generated: a billion rows are neither stored nor parsed.
 func flattened() table {
 	const n = 100_000
 	long := func(figure figure, most float64) target {

@@ -32,9 +32,9 @@ type Interval struct {
 	To      Cursor `json:"to,omitzero"`
 }
 
-// Between is the Offset of a cursor between two objects of a split that holds many, after the object
-// that Key names. Where an interval has both ends there, the versions of its objects do not matter
-// any more.
+// Between is the Offset of a cursor between two objects of a split that holds many, after the
+// object that Key names. Where an interval has both ends there, the versions of its objects do not
+// matter any more.
 const Between = math.MaxInt64
 
 // joins reports whether v and next, which does not begin before v, are one interval: they overlap,
@@ -70,7 +70,8 @@ func endsBefore(a, b Cursor) bool {
 func startsBefore(a, b Cursor) bool { return b == Cursor{} || a.Compare(b) < 0 }
 
 // IntervalSet holds the settled intervals of each split, by split ID: in order, none of which
-// overlap, and none of the same version touch. It grows with the gaps between settled items, not with their number.
+// overlap, and none of the same version touch. It grows with the gaps between settled items, not
+// with their number.
 type IntervalSet map[string][]Interval
 
 // NewIntervalSet returns the union of list.
@@ -96,7 +97,7 @@ func (s IntervalSet) Union(list []Interval) (grown, steps int) {
 		}
 		have := s[id]
 		from, to := within(have, list[0].From, list[n-1].To)
-		from, to = max(0, from-1), min(len(have), to+1) // they may join what has just become one
+		from, to = max(0, from-1), min(len(have), to+1) // they may join those that have just become one
 		s[id] = slices.Replace(have, from, to, merged(have[from:to], list[:n])...)
 		grown += len(s[id]) - len(have)
 		steps += n + to - from
@@ -160,8 +161,8 @@ func (s IntervalSet) All() []Interval {
 // Has reports whether all of v is settled.
 func (s IntervalSet) Has(v Interval) bool { return len(s.Gaps(v)) == 0 }
 
-// Version returns the version at which some of v was settled, empty if that is not known. In a split
-// of many objects that is the version of the object at the end of v.
+// Version returns the version at which some of v was settled, empty if that is not known. In a
+// split of many objects that is the version of the object at the end of v.
 func (s IntervalSet) Version(v Interval) string {
 	list := s[v.Split]
 	if v.To.Offset != Between {

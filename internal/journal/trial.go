@@ -18,8 +18,9 @@ type Trial struct {
 	Single  bool     `json:"single,omitempty"`  // one item, announced as the only one in flight
 }
 
-// trials is Progress.Trials while commits are applied: to look at every trial in every commit, or at
-// every suspect in every crash, would take quadratic time. Items that have settled stay for a while.
+// trials is Progress.Trials while commits are applied: to look at every trial in every commit, or
+// at every suspect in every crash, would take quadratic time. Items that have settled stay for a
+// while.
 type trials struct {
 	suspects map[string][]Trial // by split: in order, disjoint
 	live     []Trial            // announced by the last process
@@ -85,7 +86,7 @@ func (t *trials) apply(c Commit, settled *settledSet) {
 	}
 }
 
-// prune drops what has settled.
+// prune drops the settled trials.
 func (t *trials) prune(settled *settledSet) {
 	done := func(trial Trial) bool { return settled.has(trial.Item) }
 	settled.steps += t.count + len(t.live)
@@ -113,7 +114,7 @@ func (t *trials) drop(gone func(id string) bool) {
 	t.live = slices.DeleteFunc(t.live, func(trial Trial) bool { return gone(trial.Item.Split) })
 }
 
-// crash counts the death of the process before: it may be due to each unsettled item that was in
+// crash counts the crash of the process before: it may be due to each unsettled item that was in
 // flight.
 func (t *trials) crash(settled *settledSet, stuck bool) {
 	blamed := map[string][]layer{}

@@ -194,7 +194,7 @@ const maxHeader = 1 << 10
 var ErrTooLarge = errors.New("the record is too large")
 
 // EncodeCommit is the object of a commit record. It fills the Base64 fields of r. A record of more
-// than MaxCommit bytes is an error that matches ErrTooLarge: what is written can be read.
+// than MaxCommit bytes is an error that matches ErrTooLarge: every written record can be read.
 func EncodeCommit(writer string, r CommitRecord) ([]byte, error) {
 	encode(r.fields()...)
 	body, err := json.Marshal(r)
