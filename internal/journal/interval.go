@@ -48,7 +48,7 @@ func (v Interval) joins(next Interval) bool {
 }
 
 // forget drops the version of an interval that ends and begins between objects.
-func (v *Interval) forget() {
+func forget(v *Interval) {
 	if v.To.Offset == Between && (v.From.Offset == Between || v.From == Cursor{}) {
 		v.Version = ""
 	}
@@ -136,14 +136,14 @@ func merged(x, y []Interval) []Interval {
 
 // appendInterval appends v, which does not begin before the last of list, or extends that one.
 func appendInterval(list []Interval, v Interval) []Interval {
-	v.forget()
+	forget(&v)
 	list = append(list, v)
 	for n := len(list); n > 1 && list[n-2].joins(list[n-1]); n-- {
 		last := &list[n-2]
 		if endsBefore(last.To, list[n-1].To) {
 			last.To = list[n-1].To
 		}
-		last.forget()
+		forget(last)
 		list = list[:n-1]
 	}
 	return list
