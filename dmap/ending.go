@@ -149,10 +149,12 @@ func (v verdict) resumes() bool {
 	return v.reason != reasonFenced && v.reason != reasonChanged && !needsPerson(v.err)
 }
 
-// refusedToOpen reports whether err comes from the sink that keeps the journal.
+// refusedToOpen reports whether err comes from the sink that keeps the journal, or from the source
+// that it compares before a redrive.
 func refusedToOpen(err error) bool {
-	failure, ok := err.(*SinkError) //nolint:errorlint // where it comes from counts, not its chain
-	return ok && failure.Op == "open"
+	failure, ok := err.(*SinkError)   //nolint:errorlint // where it comes from counts, not its chain
+	_, compared := err.(*SourceError) //nolint:errorlint // where it comes from counts, not its chain
+	return compared || ok && failure.Op == "open"
 }
 
 // inRun is the error of v as the caller gets it.
@@ -167,7 +169,10 @@ func (v verdict) inRun(runID string) error {
 // has a journal.
 func notStarted(ctx context.Context, err error, durable bool) verdict {
 	v := verdict{err: err, reason: reasonOfSinks([]error{err}), state: StateEnded}
-	if ctx.Err() != nil && v.reason == reasonSink {
+	if _, ok := err.(*SourceError); ok { //nolint:errorlint // where it comes from counts, not its chain
+		v.reason = reasonOfSource(err)
+	}
+	if ctx.Err() != nil && (v.reason == reasonSink || v.reason == reasonSource) {
 		v.reason = reasonContext
 		if cause := context.Cause(ctx); !matches(err, cause) {
 			v.err = errors.Join(cause, err)

@@ -149,7 +149,7 @@ func TestExpressRunsAreNotResumed(t *testing.T) {
 		bucket := memory(t)
 		var calls atomic.Int64
 		express := sink.BucketOptions{Express: true}
-		log, _, _, err := sink.Bucket[int](bucket, "out", express).OpenJournal(t.Context(), dmap.RunSpec{RunID: "r"})
+		log, _, _, err := sink.Bucket[int](bucket, "out", express).OpenJournal(t.Context(), dmap.RunSpec{RunID: "r"}, nil)
 		require.NoError(t, err)
 		require.Nil(t, log)
 		_, err = job(t.Context(), bucket, 20, &calls, express)
@@ -210,7 +210,7 @@ func TestDamagedRecordsAreRefusedByName(t *testing.T) {
 				if change != nil {
 					require.NoError(t, bucket.WriteAll(t.Context(), key, []byte(damaged), nil))
 				}
-				_, _, _, err := sink.Bucket[int](bucket, "out").OpenJournal(t.Context(), begun)
+				_, _, _, err := sink.Bucket[int](bucket, "out").OpenJournal(t.Context(), begun, nil)
 				require.Error(t, err, "%s %s", name, key)
 				require.ErrorContains(t, err, "out/r/", "%s %s", name, key)
 				if !errors.Is(err, dmap.ErrSpecChanged) {
@@ -238,7 +238,7 @@ func openAgain(t *testing.T, inner *blob.Bucket) (journal.Progress, []string) {
 	t.Helper()
 	bucket := dmaptest.NewFaultBucket(t, inner)
 	bucket.Record(dmaptest.OpOpen)
-	log, p, _, err := sink.Bucket[int](bucket.Bucket, "out").OpenJournal(t.Context(), storedSpec(t, inner))
+	log, p, _, err := sink.Bucket[int](bucket.Bucket, "out").OpenJournal(t.Context(), storedSpec(t, inner), nil)
 	require.NoError(t, err)
 	require.NoError(t, log.Close())
 	var read []string
@@ -288,7 +288,7 @@ func TestARecordBelongsToOneRunner(t *testing.T) {
 	var logs [2]journal.Log
 	for i := range logs {
 		var err error
-		logs[i], _, _, err = sink.Bucket[int](bucket, "out").OpenJournal(t.Context(), dmap.RunSpec{RunID: "r"})
+		logs[i], _, _, err = sink.Bucket[int](bucket, "out").OpenJournal(t.Context(), dmap.RunSpec{RunID: "r"}, nil)
 		require.NoError(t, err)
 	}
 	require.NoError(t, logs[0].Append(t.Context(), journal.Commit{}))
