@@ -147,6 +147,24 @@ func (s *sinkSet[R]) resultFolders() []ownresults.Folder {
 	return ownresults.Collect(sinks)
 }
 
+// placer is a sink that knows where it has written the run.
+type placer interface{ Place() string }
+
+// place is where the first sink that knows it has written the run: that with the journal, if there
+// is one. Empty: no sink does.
+func (s *sinkSet[R]) place() (place string) {
+	all := s.list
+	if s.keeper != nil {
+		all = append([]*sinkState[R]{s.keeper}, all...)
+	}
+	for _, o := range all {
+		if p, ok := o.sink.(placer); ok && place == "" {
+			_ = isolated(func() error { place = p.Place(); return nil })
+		}
+	}
+	return place
+}
+
 // committers returns the sinks that are Committers, by their position, which names their states in
 // commits.
 func (s *sinkSet[R]) committers() map[string]Committer {

@@ -191,7 +191,11 @@ func storedError(m *runfolder.Manifest, key string) error {
 type endedError struct{ status, reason, text, manifest string }
 
 func (e *endedError) Error() string {
-	return fmt.Sprintf("%v: %s: %s: see %q", dmap.ErrEnded, e.status, e.text, e.manifest)
+	redrive := "Options.Redrive"
+	if e.status == runfolder.StatusCanceled {
+		redrive += " with Canceled"
+	}
+	return fmt.Sprintf("%v, %s continues it: %s: %s: see %q", dmap.ErrEnded, redrive, e.status, e.text, e.manifest)
 }
 
 func (e *endedError) Is(target error) bool {
