@@ -27,7 +27,9 @@ type journalKeeper interface {
 func openJournal[R any](ctx context.Context, s *sinkSet[R], spec RunSpec, same func(context.Context, *journal.Progress) error) (log journal.Log, p journal.Progress, ended *Ending, err error) {
 	var differs error
 	compare := func(ctx context.Context, p *journal.Progress) error {
-		differs = same(ctx, p)
+		if differs = s.sameSinks(spec.RunID, p.States); differs == nil {
+			differs = same(ctx, p)
+		}
 		return differs
 	}
 	for i, o := range s.list {
@@ -43,7 +45,10 @@ func openJournal[R any](ctx context.Context, s *sinkSet[R], spec RunSpec, same f
 			return nil, p, nil, &SinkError{Op: "open", Err: err}
 		case log != nil:
 			s.keeper, s.keeperAt = o, strconv.Itoa(i)
-			return log, p, ended, nil
+			if ended == nil {
+				err = s.sameSinks(spec.RunID, p.States)
+			}
+			return log, p, ended, err
 		}
 	}
 	return nil, p, nil, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -175,6 +176,19 @@ func (s *sinkSet[R]) committers() map[string]Committer {
 		}
 	}
 	return out
+}
+
+// sameSinks refuses a run with results of a sink that the call does not have in the same position:
+// they would be lost.
+func (s *sinkSet[R]) sameSinks(runID string, states map[string][]json.RawMessage) error {
+	committers := s.committers()
+	for _, at := range slices.Sorted(maps.Keys(states)) {
+		if committers[at] == nil {
+			field := fmt.Sprintf("sinks: the one in position %s does not keep the results of this run, begun with one that does", at)
+			return &SinkError{Op: "open", Err: &SpecError{RunID: runID, Fields: []string{field}}}
+		}
+	}
+	return nil
 }
 
 // restore calls Restore of the committers in a resumed run.
