@@ -53,7 +53,10 @@ func suspended(t *testing.T, bucket *blob.Bucket, n int, opts ...sink.BucketOpti
 // commits are the keys of the records, newest first.
 func commits(t *testing.T, bucket *blob.Bucket) []string {
 	t.Helper()
-	return slices.DeleteFunc(keys(t, bucket), func(key string) bool { return !strings.HasPrefix(key, "out/r/commits/") })
+	return slices.DeleteFunc(keys(t, bucket), func(key string) bool {
+		// A write in flight into a folder has a lock and a temporary file beside the commit.
+		return !strings.HasPrefix(key, "out/r/commits/") || !strings.HasSuffix(key, ".json")
+	})
 }
 
 func TestASuspendedRunResumesAndKeepsItsStart(t *testing.T) {
