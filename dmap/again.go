@@ -39,9 +39,6 @@ func (r *reader[T, R]) readAgain(ctx context.Context) (all bool, err error) {
 	}
 	return r.phase(ctx, n, func(ctx context.Context) error {
 		defer close(p.groups)
-		if err := r.comparePrefixes(ctx); err != nil {
-			return err
-		}
 		if err := p.run(ctx); err != nil {
 			if ctx.Err() != nil {
 				return errStopped

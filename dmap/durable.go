@@ -17,24 +17,38 @@ import (
 type journalKeeper interface {
 	// OpenJournal begins the run, or says how far it has come. A nil Log: the sink keeps no
 	// journal. An Ending: the run has ended and nothing is left to do; then the Log only has to be
-	// closed.
-	OpenJournal(ctx context.Context, spec RunSpec) (log journal.Log, progress journal.Progress, ended *Ending, err error)
+	// closed. Before it begins or continues a redrive it calls same with the progress. An error of
+	// same forbids the redrive: OpenJournal returns it and has written nothing.
+	OpenJournal(ctx context.Context, spec RunSpec, same func(context.Context, *journal.Progress) error) (log journal.Log, progress journal.Progress, ended *Ending, err error)
 }
 
-// openJournal opens the journal of the first sink that keeps one. Without one the Log is nil.
-func openJournal[R any](ctx context.Context, s *sinkSet[R], spec RunSpec) (log journal.Log, p journal.Progress, ended *Ending, err error) {
+// openJournal opens the journal of the first sink that keeps one. Without one the Log is nil. same
+// compares the source before a redrive.
+func openJournal[R any](ctx context.Context, s *sinkSet[R], spec RunSpec, same func(context.Context, *journal.Progress) error) (log journal.Log, p journal.Progress, ended *Ending, err error) {
+	var differs error
+	compare := func(ctx context.Context, p *journal.Progress) error {
+		if differs = s.sameSinks(spec.RunID, p.States); differs == nil {
+			differs = same(ctx, p)
+		}
+		return differs
+	}
 	for i, o := range s.list {
 		keeper, ok := o.sink.(journalKeeper)
 		if !ok {
 			continue
 		}
-		err = isolated(func() (err error) { log, p, ended, err = keeper.OpenJournal(ctx, spec); return err })
-		if err != nil {
+		err = isolated(func() (err error) { log, p, ended, err = keeper.OpenJournal(ctx, spec, compare); return err })
+		switch {
+		case differs != nil:
+			return nil, p, nil, differs
+		case err != nil:
 			return nil, p, nil, &SinkError{Op: "open", Err: err}
-		}
-		if log != nil {
+		case log != nil:
 			s.keeper, s.keeperAt = o, strconv.Itoa(i)
-			return log, p, ended, nil
+			if ended == nil {
+				err = s.sameSinks(spec.RunID, p.States)
+			}
+			return log, p, ended, err
 		}
 	}
 	return nil, p, nil, nil

@@ -40,7 +40,7 @@ func (*diary) Flush(context.Context) error { return nil }
 
 func (*diary) Close() error { return nil }
 
-func (d *diary) OpenJournal(_ context.Context, spec dmap.RunSpec) (journal.Log, journal.Progress, *dmap.Ending, error) {
+func (d *diary) OpenJournal(_ context.Context, spec dmap.RunSpec, _ func(context.Context, *journal.Progress) error) (journal.Log, journal.Progress, *dmap.Ending, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	p := journal.Progress{Resumed: d.begun != nil}

@@ -26,6 +26,8 @@ type verdict struct {
 	err    error
 	reason string
 	state  State // never StateRunning
+
+	redrivable bool // the run has ended, and has a journal, which a redrive needs
 }
 
 // evidence is what the parts of the engine say about the end of a run.
@@ -59,6 +61,7 @@ func (e evidence) judged() verdict {
 	if v.state = StateEnded; e.durable && leavesOpen(v.reason) {
 		v.state = StateOpen
 	}
+	v.redrivable = e.durable && v.state == StateEnded
 	return v
 }
 
@@ -135,7 +138,7 @@ func (v verdict) failedWith(err error, durable bool) verdict {
 	v.err = errors.Join(v.err, err)
 	v.reason = reasonOfSinks([]error{err})
 	if durable {
-		v.state = StateOpen
+		v.state, v.redrivable = StateOpen, false
 	}
 	return v
 }
@@ -149,10 +152,12 @@ func (v verdict) resumes() bool {
 	return v.reason != reasonFenced && v.reason != reasonChanged && !needsPerson(v.err)
 }
 
-// refusedToOpen reports whether err comes from the sink that keeps the journal.
+// refusedToOpen reports whether err comes from the sink that keeps the journal, or from the source
+// that it compares before a redrive.
 func refusedToOpen(err error) bool {
-	failure, ok := err.(*SinkError) //nolint:errorlint // where it comes from counts, not its chain
-	return ok && failure.Op == "open"
+	failure, ok := err.(*SinkError)   //nolint:errorlint // where it comes from counts, not its chain
+	_, compared := err.(*SourceError) //nolint:errorlint // where it comes from counts, not its chain
+	return compared || ok && failure.Op == "open"
 }
 
 // inRun is the error of v as the caller gets it.
@@ -160,14 +165,31 @@ func (v verdict) inRun(runID string) error {
 	if v.err == nil {
 		return nil
 	}
-	return &runError{runID: runID, open: v.resumes(), err: v.err}
+	return &runError{runID: runID, open: v.resumes(), next: v.next(), err: v.err}
+}
+
+// next is the state of the run and the next step, as its error names them.
+func (v verdict) next() string {
+	switch {
+	case v.resumes():
+		return " is open, call again with the same RunID to resume it"
+	case v.redrivable && v.reason == reasonTolerance:
+		return " has ended, a call with Options.Redrive processes its failed items again"
+	case v.redrivable && v.reason == reasonCanceled:
+		return " has ended, a call with Options.Redrive and its Canceled continues it"
+	default:
+		return ""
+	}
 }
 
 // notStarted is the end of a call that could not open or begin its run. durable says that the run
 // has a journal.
 func notStarted(ctx context.Context, err error, durable bool) verdict {
 	v := verdict{err: err, reason: reasonOfSinks([]error{err}), state: StateEnded}
-	if ctx.Err() != nil && v.reason == reasonSink {
+	if _, ok := err.(*SourceError); ok { //nolint:errorlint // where it comes from counts, not its chain
+		v.reason = reasonOfSource(err)
+	}
+	if ctx.Err() != nil && (v.reason == reasonSink || v.reason == reasonSource) {
 		v.reason = reasonContext
 		if cause := context.Cause(ctx); !matches(err, cause) {
 			v.err = errors.Join(cause, err)

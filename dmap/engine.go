@@ -96,7 +96,7 @@ func (e *engine[T, R]) start() error {
 // Ending is that of a run that has ended before.
 func (e *engine[T, R]) open() (*Ending, error) {
 	ctx := e.stopper.run.ctx
-	log, progress, ended, err := openJournal(ctx, e.sinks, e.spec)
+	log, progress, ended, err := openJournal(ctx, e.sinks, e.spec, e.reader.sameSource)
 	e.durable.log, e.durable.keeper = log, e.sinks.keeperAt
 	if err == nil && log == nil && e.spec.Options.Redrive.wanted() {
 		err = &callError{errNoJournal}

@@ -79,6 +79,9 @@ func (f *finder[T]) read(ctx context.Context, g *againGroup, i int) (Item[T], er
 			if c == 0 {
 				return *item, nil
 			}
+			if ctx.Err() != nil { // a source in memory may not know ctx
+				return Item[T]{}, context.Cause(ctx)
+			}
 		}
 	}
 }

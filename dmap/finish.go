@@ -26,7 +26,7 @@ func (e *engine[T, R]) finish(readErr error) {
 	e.verdict = e.end(ending, v)
 	e.final = stats
 	e.final.State, e.final.Reason = e.verdict.state, e.verdict.reason
-	e.stopper.log.ended(e.final, e.verdict.err)
+	e.stopper.log.ended(e.final, e.verdict.err, e.sinks.place())
 }
 
 // end appends the final record and ends the run in the sinks, in the one that keeps the journal

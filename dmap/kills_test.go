@@ -92,8 +92,8 @@ func (p *slowPage) Commit(ctx context.Context) (json.RawMessage, error) {
 	return p.page.Commit(ctx)
 }
 
-func (m *machine) OpenJournal(ctx context.Context, spec dmap.RunSpec) (journal.Log, journal.Progress, *dmap.Ending, error) {
-	_, p, ended, err := m.diary.OpenJournal(ctx, spec)
+func (m *machine) OpenJournal(ctx context.Context, spec dmap.RunSpec, same func(context.Context, *journal.Progress) error) (journal.Log, journal.Progress, *dmap.Ending, error) {
+	_, p, ended, err := m.diary.OpenJournal(ctx, spec, same)
 	return m, p, ended, err
 }
 

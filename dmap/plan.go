@@ -36,7 +36,9 @@ type Plan[T any] struct {
 	// Version returns the Version of a split that Splits leaves without one because it takes time
 	// to compute, such as a hash of the values of a slice. The engine calls it in durable runs, for
 	// each split in order, before the split is read; the splits of a run that resumes must have the
-	// Versions that they had before. An error ends the run.
+	// Versions that they had before. Before a redrive it calls Version for settled parts of splits,
+	// with their ID and the Version that they had: the result must be that of the whole split. ""
+	// is compared with nothing. An error ends the run.
 	Version func(ctx context.Context, s Split) (string, error)
 	// Fill sets items to the first items that Read would yield for s, without their Index, and
 	// returns their number, which is less than len(items) only at the end of s. It does not block;

@@ -150,20 +150,45 @@ func (r *reader[T, R]) planSplits(ctx context.Context) error {
 			r.planned(s)
 			continue
 		}
-		l := r.leafOf(s)
-		for _, parts := range r.readings(gaps(r.durable.settledBefore, s)) {
-			select {
-			case r.splits <- r.begin(parts, l):
-			case <-ctx.Done():
-				return errStopped
-			}
-		}
+		err := r.passParts(ctx, s)
 		r.planned(s)
+		if err != nil {
+			return err
+		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.complete = true
 	return nil
+}
+
+// passParts passes the unsettled parts of a split to the readers. The parts that no reader takes
+// before the run stops are left.
+func (r *reader[T, R]) passParts(ctx context.Context, s Split) (err error) {
+	l := r.leafOf(s)
+	for _, parts := range r.readings(gaps(r.durable.settledBefore, s)) {
+		if err != nil {
+			r.leaveAll(parts)
+			continue
+		}
+		p := r.begin(parts, l)
+		select {
+		case r.splits <- p:
+		case <-ctx.Done():
+			err = errStopped
+			if r.divider != nil { // a reader may have divided it
+				parts[0].To = r.divider.finish(p)
+			}
+			r.leaveAll(parts)
+		}
+	}
+	return err
+}
+
+func (r *reader[T, R]) leaveAll(parts []Split) {
+	for _, part := range parts {
+		r.leave(part)
+	}
 }
 
 // pieces returns the splits of the source; for a run that resumes perhaps only those with unsettled

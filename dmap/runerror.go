@@ -53,16 +53,12 @@ func (e *SpecError) Is(target error) bool { return target == ErrSpecChanged }
 // runError is the error of a run as the caller gets it.
 type runError struct {
 	runID string
-	open  bool // the same call resumes the run
+	open  bool   // the same call resumes the run
+	next  string // the state of the run and the next step, with a space before it; empty: err says it
 	err   error
 }
 
-func (e *runError) Error() string {
-	if e.open {
-		return fmt.Sprintf("dmap: run %s is open, call again with the same RunID to resume it: %v", e.runID, e.err)
-	}
-	return fmt.Sprintf("dmap: run %s: %v", e.runID, e.err)
-}
+func (e *runError) Error() string { return fmt.Sprintf("dmap: run %s%s: %v", e.runID, e.next, e.err) }
 
 // Unwrap returns the reasons.
 func (e *runError) Unwrap() error { return e.err }

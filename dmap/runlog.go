@@ -71,7 +71,11 @@ func (l *runLog) committed(number int64, n journal.Counts) {
 
 // sinkFailed reports an error of a sink, or of the journal.
 func (l *runLog) sinkFailed(err *SinkError) {
-	l.write(slog.LevelError, "sink failed", "op", err.Op, "error", boundedText(err.Err))
+	message := "sink failed"
+	if err.Op == "commit" || err.Op == "append" {
+		message = "commit failed"
+	}
+	l.write(slog.LevelError, message, "op", err.Op, "error", boundedText(err.Err))
 }
 
 // stopping reports that the run stops early.
@@ -141,11 +145,15 @@ func (l *runLog) reached(used float64) int {
 	return 0
 }
 
-// ended reports the end of the run, or of this process if the run stays open.
-func (l *runLog) ended(s Stats, err error) {
+// ended reports the end of the run, or of this process if the run stays open. place is where its
+// manifest or its commits are, empty if no sink says it.
+func (l *runLog) ended(s Stats, err error, place string) {
 	args := []any{
 		"read", s.Read, "succeeded", s.Succeeded, "failed", s.Failed, "skipped", s.Skipped, "pending", s.Pending,
 		"calls", s.Calls, "retries", s.Retries, "elapsed", s.Elapsed, "state", s.State, "reason", s.Reason,
+	}
+	if place != "" {
+		args = append(args, "results", place)
 	}
 	if err != nil {
 		l.write(slog.LevelError, "run ended with an error", append(args, "error", boundedText(err))...)

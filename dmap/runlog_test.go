@@ -108,6 +108,16 @@ func TestTheLogNamesASinkThatFailsAndWhatTheRunEndedWith(t *testing.T) {
 	require.Contains(t, ended[0]["error"], errBoom.Error())
 }
 
+func TestTheLogNamesACommitThatFails(t *testing.T) {
+	var log logLines
+	d := diary{onAppend: func(int) (bool, error) { return false, errBoom }}
+	_, err := dmap.Map(t.Context(), numbers(10), double, dmap.Options{RunID: "r", Logger: log.logger(slog.LevelInfo)}, &d)
+	require.ErrorIs(t, err, errBoom)
+	failed := log.about(t, "commit failed")
+	require.NotEmpty(t, failed)
+	require.Contains(t, failed[0]["error"], "commit 0")
+}
+
 func TestTheLogOfAResumedRunHasTheCountsSoFar(t *testing.T) {
 	var first, second logLines
 	d := new(diary)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -147,6 +148,24 @@ func (s *sinkSet[R]) resultFolders() []ownresults.Folder {
 	return ownresults.Collect(sinks)
 }
 
+// placer is a sink that knows where it has written the run.
+type placer interface{ Place() string }
+
+// place is where the first sink that knows it has written the run: that with the journal, if there
+// is one. Empty: no sink does.
+func (s *sinkSet[R]) place() (place string) {
+	all := s.list
+	if s.keeper != nil {
+		all = append([]*sinkState[R]{s.keeper}, all...)
+	}
+	for _, o := range all {
+		if p, ok := o.sink.(placer); ok && place == "" {
+			_ = isolated(func() error { place = p.Place(); return nil })
+		}
+	}
+	return place
+}
+
 // committers returns the sinks that are Committers, by their position, which names their states in
 // commits.
 func (s *sinkSet[R]) committers() map[string]Committer {
@@ -157,6 +176,19 @@ func (s *sinkSet[R]) committers() map[string]Committer {
 		}
 	}
 	return out
+}
+
+// sameSinks refuses a run with results of a sink that the call does not have in the same position:
+// they would be lost.
+func (s *sinkSet[R]) sameSinks(runID string, states map[string][]json.RawMessage) error {
+	committers := s.committers()
+	for _, at := range slices.Sorted(maps.Keys(states)) {
+		if committers[at] == nil {
+			field := fmt.Sprintf("sinks: the one in position %s does not keep the results of this run, begun with one that does", at)
+			return &SinkError{Op: "open", Err: &SpecError{RunID: runID, Fields: []string{field}}}
+		}
+	}
+	return nil
 }
 
 // restore calls Restore of the committers in a resumed run.

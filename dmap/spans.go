@@ -34,11 +34,7 @@ func spans(parts []Split) (out [][]Split) {
 // readSpan reads parts of one split in a single reading.
 func (r *reader[T, R]) readSpan(ctx context.Context, parts []Split) error {
 	unread := parts
-	defer func() { // also after a panic of the source
-		for _, part := range unread {
-			r.leave(part)
-		}
-	}()
+	defer func() { r.leaveAll(unread) }() // also after a panic of the source
 	whole := parts[0]
 	whole.To = parts[len(parts)-1].To
 	ctx, _ = r.followPrefix(ctx, whole.ID)

@@ -18,7 +18,8 @@ type stopper struct {
 	outer *callContext // the call of another run that this run is nested in; nil: none
 	run   stage        // the caller's context, until Run.Cancel
 	read  stage        // ends when nothing more may be read
-	calls stage        // ends when calls are interrupted
+	calls stage        // ends when calls are interrupted, or at the deadline of the caller's context
+	timed bool         // there is a deadline
 	sinks stage        // of writes and commits while calls run
 	save  stage        // of what sinks do after the last call
 
@@ -49,6 +50,7 @@ func newStopper(ctx context.Context, opts Options, log *runLog) *stopper {
 	s.run = newStage(ctx)
 	s.read = newStage(s.run.ctx)
 	s.calls = callStage(ctx)
+	_, s.timed = ctx.Deadline()
 	s.sinks, s.save = detached(ctx), detached(ctx)
 	return s
 }
@@ -99,6 +101,27 @@ func (s *stopper) begin(cause error) bool {
 	s.stopping.Store(true)
 	return true
 }
+
+// late reports whether the deadline of the caller's context has passed, and then stops the run. The
+// stop that follows the end of that context may come a few calls later, all of which would begin
+// with a context that has ended.
+func (s *stopper) late() bool {
+	if !s.timed || s.calls.ctx.Err() == nil {
+		return false
+	}
+	limit := time.NewTimer(maxLate)
+	defer limit.Stop()
+	select { // it has the same deadline, and perhaps a cause of its own
+	case <-s.run.ctx.Done():
+		s.stop(s.ended())
+	case <-limit.C:
+		s.stop(context.Cause(s.calls.ctx))
+	}
+	return true
+}
+
+// maxLate is how long a context may stay open after its deadline.
+const maxLate = time.Second
 
 // why returns the cause of the stop, nil if the run does not stop early.
 func (s *stopper) why() error {

@@ -31,7 +31,10 @@ func (w whole[T]) read(ctx context.Context, s Split) iter.Seq2[Item[T], error] {
 					err = identity.add(item)
 				}
 				if err == nil && n <= s.From.Offset {
-					continue
+					if ctx.Err() == nil {
+						continue
+					}
+					err = context.Cause(ctx) // the sequence of a user may not know ctx
 				}
 			}
 			if !yield(item, err) || err != nil {

@@ -181,7 +181,7 @@ func (w *worker[T, R]) processItems() bool {
 	began, before := w.clock.now(), w.calls
 	w.timer = callTimer{last: began, from: lo, every: w.pace.sampleEvery()}
 	for ; w.next < len(c.items); w.next++ {
-		if w.gate.Yield() {
+		if w.gate.Yield() || w.stopper.late() {
 			w.giveBack()
 			break
 		}
@@ -267,7 +267,7 @@ func (w *worker[T, R]) sample(to int) time.Duration {
 func (w *worker[T, R]) processBatch() bool {
 	c := w.task.chunk
 	if w.picks == nil {
-		if w.gate.Yield() {
+		if w.gate.Yield() || w.stopper.late() {
 			w.refused = true
 			return true
 		}

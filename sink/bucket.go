@@ -25,7 +25,8 @@ type BucketSink[R any] struct {
 	prefix string
 	opts   BucketOptions
 	wrong  error
-	run    atomic.Pointer[run] // nil outside a run
+	run    atomic.Pointer[run]    // nil outside a run
+	place  atomic.Pointer[string] // see Place; nil before the end of a run
 }
 
 // Bucket returns a sink that writes into prefix/<run ID>/ of bucket: the results as JSON lines in

@@ -20,6 +20,7 @@ func (f *BucketSink[R]) End(ctx context.Context, end dmap.Ending) (err error) {
 	if r == nil || !r.began || !f.run.CompareAndSwap(r, nil) {
 		return errors.New("sink: End outside a run")
 	}
+	f.place.Store(r.openPlace())
 	if r.journal != nil {
 		defer func() { err = errors.Join(err, r.journal.lock.release()) }()
 	}
@@ -44,7 +45,10 @@ func (f *BucketSink[R]) End(ctx context.Context, end dmap.Ending) (err error) {
 		return lost
 	}
 	r.parts.promoteStaged()
-	err = publishManifest(ctx, f.bucket, r.folder, f.newManifest(r, end))
+	m := f.newManifest(r, end)
+	if err = publishManifest(ctx, f.bucket, r.folder, m); err == nil {
+		f.place.Store(r.endPlace(m))
+	}
 	if r.journal != nil && errors.Is(err, publish.ErrExists) { // another process took the run over after the final record
 		err = fmt.Errorf("sink: %w: %w", dmap.ErrFenced, err)
 	}

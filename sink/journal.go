@@ -21,8 +21,9 @@ type runLog[R any] struct {
 
 // OpenJournal creates the folder of the run, or reads how far the run in it has come. The engine
 // calls it: it makes the run durable. Without a journal (BucketOptions.Express) the Log is nil.
+// same is called before a redrive begins or continues, and prevents it by an error.
 // dmap.ErrFenced: another process works on the run.
-func (f *BucketSink[R]) OpenJournal(ctx context.Context, spec dmap.RunSpec) (log journal.Log, p journal.Progress, ended *dmap.Ending, err error) {
+func (f *BucketSink[R]) OpenJournal(ctx context.Context, spec dmap.RunSpec, same func(context.Context, *journal.Progress) error) (log journal.Log, p journal.Progress, ended *dmap.Ending, err error) {
 	if f.opts.Express {
 		return nil, p, nil, nil
 	}
@@ -33,7 +34,7 @@ func (f *BucketSink[R]) OpenJournal(ctx context.Context, spec dmap.RunSpec) (log
 	if err != nil {
 		return nil, p, nil, err
 	}
-	r.journal = new(runJournal)
+	r.journal = &runJournal{same: same}
 	l := &runLog[R]{f, r}
 	if p, ended, err = f.openFolder(ctx, r); err != nil {
 		return nil, p, nil, errors.Join(err, l.Close())
@@ -190,7 +191,11 @@ func storedError(m *runfolder.Manifest, key string) error {
 type endedError struct{ status, reason, text, manifest string }
 
 func (e *endedError) Error() string {
-	return fmt.Sprintf("%v: %s: %s: see %q", dmap.ErrEnded, e.status, e.text, e.manifest)
+	redrive := "Options.Redrive"
+	if e.status == runfolder.StatusCanceled {
+		redrive += " with Canceled"
+	}
+	return fmt.Sprintf("%v, %s continues it: %s: %s: see %q", dmap.ErrEnded, redrive, e.status, e.text, e.manifest)
 }
 
 func (e *endedError) Is(target error) bool {

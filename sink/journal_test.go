@@ -53,7 +53,10 @@ func suspended(t *testing.T, bucket *blob.Bucket, n int, opts ...sink.BucketOpti
 // commits are the keys of the records, newest first.
 func commits(t *testing.T, bucket *blob.Bucket) []string {
 	t.Helper()
-	return slices.DeleteFunc(keys(t, bucket), func(key string) bool { return !strings.HasPrefix(key, "out/r/commits/") })
+	return slices.DeleteFunc(keys(t, bucket), func(key string) bool {
+		// A write in flight into a folder has a lock and a temporary file beside the commit.
+		return !strings.HasPrefix(key, "out/r/commits/") || !strings.HasSuffix(key, ".json")
+	})
 }
 
 func TestASuspendedRunResumesAndKeepsItsStart(t *testing.T) {
@@ -149,7 +152,7 @@ func TestExpressRunsAreNotResumed(t *testing.T) {
 		bucket := memory(t)
 		var calls atomic.Int64
 		express := sink.BucketOptions{Express: true}
-		log, _, _, err := sink.Bucket[int](bucket, "out", express).OpenJournal(t.Context(), dmap.RunSpec{RunID: "r"})
+		log, _, _, err := sink.Bucket[int](bucket, "out", express).OpenJournal(t.Context(), dmap.RunSpec{RunID: "r"}, nil)
 		require.NoError(t, err)
 		require.Nil(t, log)
 		_, err = job(t.Context(), bucket, 20, &calls, express)
@@ -210,7 +213,7 @@ func TestDamagedRecordsAreRefusedByName(t *testing.T) {
 				if change != nil {
 					require.NoError(t, bucket.WriteAll(t.Context(), key, []byte(damaged), nil))
 				}
-				_, _, _, err := sink.Bucket[int](bucket, "out").OpenJournal(t.Context(), begun)
+				_, _, _, err := sink.Bucket[int](bucket, "out").OpenJournal(t.Context(), begun, nil)
 				require.Error(t, err, "%s %s", name, key)
 				require.ErrorContains(t, err, "out/r/", "%s %s", name, key)
 				if !errors.Is(err, dmap.ErrSpecChanged) {
@@ -238,7 +241,7 @@ func openAgain(t *testing.T, inner *blob.Bucket) (journal.Progress, []string) {
 	t.Helper()
 	bucket := dmaptest.NewFaultBucket(t, inner)
 	bucket.Record(dmaptest.OpOpen)
-	log, p, _, err := sink.Bucket[int](bucket.Bucket, "out").OpenJournal(t.Context(), storedSpec(t, inner))
+	log, p, _, err := sink.Bucket[int](bucket.Bucket, "out").OpenJournal(t.Context(), storedSpec(t, inner), nil)
 	require.NoError(t, err)
 	require.NoError(t, log.Close())
 	var read []string
@@ -288,7 +291,7 @@ func TestARecordBelongsToOneRunner(t *testing.T) {
 	var logs [2]journal.Log
 	for i := range logs {
 		var err error
-		logs[i], _, _, err = sink.Bucket[int](bucket, "out").OpenJournal(t.Context(), dmap.RunSpec{RunID: "r"})
+		logs[i], _, _, err = sink.Bucket[int](bucket, "out").OpenJournal(t.Context(), dmap.RunSpec{RunID: "r"}, nil)
 		require.NoError(t, err)
 	}
 	require.NoError(t, logs[0].Append(t.Context(), journal.Commit{}))

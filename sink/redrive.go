@@ -48,7 +48,10 @@ func (f *BucketSink[R]) openRedrive(ctx context.Context, r *run, m *runfolder.Ma
 			r.logger().Warn("dmap: the redrive continues with the choice that it was begun with; the call has another",
 				"run", r.spec.RunID, "redrive", n, "begun", file.Choice, "call", choice)
 		}
-		return newRedriven(file, m), f.sameSpec(r, r.file, &begunWith{file.Version, file.Batch})
+		if err := f.sameSpec(r, r.file, &begunWith{file.Version, file.Batch}); err != nil {
+			return nil, err
+		}
+		return newRedriven(file, m), r.journal.same(ctx, p)
 	}
 	last, err := f.earlierRedrive(ctx, r, m.Redrive)
 	if err != nil {
@@ -65,6 +68,9 @@ func (f *BucketSink[R]) openRedrive(ctx context.Context, r *run, m *runfolder.Ma
 	b := &redriveStart[R]{f: f, run: r, before: m, last: last, counted: counted, progress: p, choice: choice}
 	if !redrive.Wants(choice, b.end()) {
 		return nil, nil
+	}
+	if err := r.journal.same(ctx, p); err != nil {
+		return nil, err
 	}
 	if file, err = b.begin(ctx); err != nil || file == nil {
 		return nil, err

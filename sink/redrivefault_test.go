@@ -463,12 +463,10 @@ func TestARedriveRefusesOtherValues(t *testing.T) {
 		d.fails = nil
 		_, err = d.run(t.Context())
 		require.Empty(t, d.infos, kind)
-		if kind == "seq" {
-			require.ErrorIs(t, err, dmap.ErrSpecChanged)
-			continue
-		}
+		require.ErrorIs(t, err, dmap.ErrSpecChanged, kind)
+		require.Zero(t, newestManifest(t, d.bucket).Redrive)
 		for _, r := range listed(t, d.bucket)["FAILED"] {
-			require.Equal(t, "changed", r["class"])
+			require.Equal(t, "error", r["class"])
 		}
 	}
 }

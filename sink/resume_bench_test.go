@@ -74,7 +74,7 @@ func folderWith(b *testing.B, pieces int64) *blob.Bucket {
 	b.Cleanup(func() { _ = bucket.Close() })
 	f := sink.Bucket[int](bucket, "out")
 	begin := dmap.RunSpec{RunID: "r", Source: "a million", Started: time.Now()}
-	log, _, _, err := f.OpenJournal(b.Context(), begin)
+	log, _, _, err := f.OpenJournal(b.Context(), begin, nil)
 	require.NoError(b, err)
 	require.NoError(b, f.Begin(b.Context(), begin))
 	each := settledItems / pieces

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/publish"
 	"github.com/go-dmap/dmap/internal/runfolder"
 )
@@ -28,6 +29,7 @@ type run struct {
 type runJournal struct {
 	state journalState // all that is written
 	lock  *runLock
+	same  func(context.Context, *journal.Progress) error // compares the source before a redrive
 }
 
 func (r *run) runKey() string { return r.folder + runfolder.RunFileName }

@@ -96,18 +96,25 @@ func (p planned[T]) wellFormed(tb testing.TB) {
 	}
 }
 
-// versions calls Version twice for each split: a run that resumes compares them.
+// versions calls Version twice for each split, and for a part of it: a run that resumes or is
+// redriven compares them.
 func (p planned[T]) versions(tb testing.TB) {
 	if p.plan.Version == nil {
 		return
 	}
-	for _, s := range p.splits {
+	for i, s := range p.splits {
 		first, err := p.plan.Version(tb.Context(), s)
 		if err != nil {
 			tb.Fatalf("Version of split %q: %v", s.ID, err)
 		}
 		if again, err := p.plan.Version(tb.Context(), s); again != first || err != nil {
 			tb.Errorf("Version of split %q is %q at the second call, %q at the first (error: %v)", s.ID, again, first, err)
+		}
+		if items := p.parts[i]; len(items) > 1 {
+			s.From = items[0].Next
+		}
+		if part, err := p.plan.Version(tb.Context(), s); part != first || err != nil {
+			tb.Errorf("Version of a part of split %q is %q, that of the split %q (error: %v)", s.ID, part, first, err)
 		}
 	}
 }

@@ -159,8 +159,8 @@ func (s crashSink) Barrier() {
 	s.BucketSink.Barrier()
 }
 
-func (s crashSink) OpenJournal(ctx context.Context, spec dmap.RunSpec) (journal.Log, journal.Progress, *dmap.Ending, error) {
-	log, p, ended, err := s.BucketSink.OpenJournal(ctx, spec)
+func (s crashSink) OpenJournal(ctx context.Context, spec dmap.RunSpec, same func(context.Context, *journal.Progress) error) (journal.Log, journal.Progress, *dmap.Ending, error) {
+	log, p, ended, err := s.BucketSink.OpenJournal(ctx, spec, same)
 	if log != nil {
 		log = crashLog{log, s.note}
 	}
