@@ -27,7 +27,7 @@ type journalKeeper interface {
 func openJournal[R any](ctx context.Context, s *sinkSet[R], spec RunSpec, same func(context.Context, *journal.Progress) error) (log journal.Log, p journal.Progress, ended *Ending, err error) {
 	var differs error
 	compare := func(ctx context.Context, p *journal.Progress) error {
-		if differs = s.sameSinks(spec.RunID, p.States); differs == nil {
+		if differs = s.sameSinks(spec.RunID, p); differs == nil {
 			differs = same(ctx, p)
 		}
 		return differs
@@ -46,7 +46,7 @@ func openJournal[R any](ctx context.Context, s *sinkSet[R], spec RunSpec, same f
 		case log != nil:
 			s.keeper, s.keeperAt = o, strconv.Itoa(i)
 			if ended == nil {
-				err = s.sameSinks(spec.RunID, p.States)
+				err = s.sameSinks(spec.RunID, &p)
 			}
 			return log, p, ended, err
 		}

@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/go-dmap/dmap/batch"
+	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/ownresults"
 )
 
@@ -178,14 +179,22 @@ func (s *sinkSet[R]) committers() map[string]Committer {
 	return out
 }
 
-// sameSinks refuses a run with results of a sink that the call does not have in the same position:
-// they would be lost.
-func (s *sinkSet[R]) sameSinks(runID string, states map[string][]json.RawMessage) error {
+// sameSinks refuses a run with results of a sink that the call does not have in the same position,
+// or with a sink there that does not have the results of the items that are settled: they would be
+// missing.
+func (s *sinkSet[R]) sameSinks(runID string, p *journal.Progress) error {
+	differs := func(format string, at string) error {
+		return &SinkError{Op: "open", Err: &SpecError{RunID: runID, Fields: []string{fmt.Sprintf("sinks: "+format, at)}}}
+	}
 	committers := s.committers()
-	for _, at := range slices.Sorted(maps.Keys(states)) {
+	for _, at := range slices.Sorted(maps.Keys(p.States)) {
 		if committers[at] == nil {
-			field := fmt.Sprintf("sinks: the one in position %s does not keep the results of this run, begun with one that does", at)
-			return &SinkError{Op: "open", Err: &SpecError{RunID: runID, Fields: []string{field}}}
+			return differs("the one in position %s does not keep the results of this run, begun with one that does", at)
+		}
+	}
+	for _, at := range slices.Sorted(maps.Keys(committers)) {
+		if _, kept := p.States[at]; !kept && p.Counts.Taken > 0 {
+			return differs("the one in position %s has none of the results of this run, begun without it", at)
 		}
 	}
 	return nil

@@ -52,12 +52,17 @@ func TestARunWithItsSinksInAnotherOrderIsRefused(t *testing.T) {
 			require.Error(t, err)
 			calls = 0
 			before := names(bucket)
-			_, err = call(false, false, new(sink.Memory[int]), out())
-			require.ErrorIs(t, err, dmap.ErrSpecChanged)
-			require.ErrorContains(t, err, "sinks: ")
-			require.Equal(t, 78, dmap.ExitCode(err))
-			require.Zero(t, calls)
-			require.Equal(t, before, names(bucket))
+			for _, sinks := range [][]dmap.Sink[int]{
+				{new(sink.Memory[int]), out()},
+				{out(), sink.Bucket[int](bucket, "second")},
+			} {
+				_, err = call(false, false, sinks...)
+				require.ErrorIs(t, err, dmap.ErrSpecChanged)
+				require.ErrorContains(t, err, "sinks: ")
+				require.Equal(t, 78, dmap.ExitCode(err))
+				require.Zero(t, calls)
+				require.Equal(t, before, names(bucket))
+			}
 
 			stats, err := call(false, false, out())
 			require.NoError(t, err)
