@@ -9,13 +9,17 @@ BENCHFLAGS ?=
 COVER    := .cache/cover.out
 # goroutine leaks, races and shuffled order are part of every test run
 RACE     := -race -shuffle=on -timeout 10m
+# by default a test binary sleeps for a second when it exits, for races of goroutines that still run
+GORACE_EXIT := atexit_sleep_ms=100
 
 # tests of sequential code and of times that do less with the race detector, or nothing: make test
 # runs them in full without it
 UNRACED  := ListersShare|EachWrapperLists|EveryShapeOfKeys|OfADividedObjectAreThoseOfTheWhole|RowsAtTheEdges|TestAllCasesOfATableAgree/listing|IsKilledMakesProgress|CrashesIsFoundAmongMany
 
-# all packages in one go test, so that packages of one module run while those of another compile
-PACKAGES := $(addsuffix /...,$(MODULES))
+# all packages in one go test, so that packages of one module run while those of another compile.
+# go starts them in this order: first those that take longest, or they would run alone at the end.
+LONGEST  := ./internal/e2e ./source ./sink ./dmap ./internal/bench ./source/cloud/s3
+PACKAGES := $(LONGEST) $(addsuffix /...,$(MODULES))
 
 each = @set -e; for dir in $(MODULES); do echo "--- $${dir\#\#$(CURDIR)/}: $(1)"; (cd $$dir && $(1)); done
 
@@ -28,8 +32,8 @@ build: ## compile everything
 	$(call each,go build -o /dev/null ./...)
 
 test: .bin/testrun ## all tests of all modules under the race detector
-	@.bin/testrun $(RACE) $(TESTFLAGS) $(PACKAGES)
-	@.bin/testrun -run '$(UNRACED)' $(TESTFLAGS) ./dmap ./source ./internal/bench
+	@GORACE="$$GORACE $(GORACE_EXIT)" .bin/testrun $(RACE) $(TESTFLAGS) $(PACKAGES)
+	@.bin/testrun -vet=off -run '$(UNRACED)' $(TESTFLAGS) ./dmap ./source ./internal/bench
 	@$(MAKE) --no-print-directory test-tools
 
 short: .bin/testrun ## the same without the race detector and without what takes long

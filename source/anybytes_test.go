@@ -31,14 +31,14 @@ func interrupted[T any](t *testing.T, src func() dmap.Source[T], concurrency, ca
 		ctx, suspend := context.WithCancelCause(t.Context())
 		var mu sync.Mutex
 		n := 0
-		_, err := dmap.Map(ctx, src(), func(context.Context, T) (int, error) {
+		_, err := dmap.Map(ctx, src(), func(context.Context, T) (string, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			if n++; n == calls {
 				suspend(dmap.ErrSuspended)
 			}
-			return 0, nil
-		}, dmap.Options{RunID: "r", MaxConcurrency: concurrency}, sink.Bucket[int](bucket, "out"))
+			return "", nil
+		}, dmap.Options{RunID: "r", MaxConcurrency: concurrency}, sink.Bucket[string](bucket, "out"))
 		suspend(nil)
 		if err == nil {
 			break
@@ -48,9 +48,9 @@ func interrupted[T any](t *testing.T, src func() dmap.Source[T], concurrency, ca
 	m, err := results.Load(t.Context(), bucket, "out", "r")
 	require.NoError(t, err)
 	var ids []string
-	for r, err := range results.Successes[int](t.Context(), bucket, m) {
+	for r, err := range results.Successes[string](t.Context(), bucket, m) {
 		require.NoError(t, err)
-		require.Equal(t, r.ID, dmap.Item[int]{Key: r.Key, Offset: r.Offset}.ID())
+		require.Equal(t, r.ID, dmap.Item[string]{Key: r.Key, Offset: r.Offset}.ID())
 		ids = append(ids, r.ID)
 	}
 	slices.Sort(ids)

@@ -51,7 +51,7 @@ type flatten[T any] struct {
 }
 
 func (f *flatten[T]) splits(ctx context.Context) iter.Seq2[dmap.Split, error] {
-	return f.pieces(ctx, f.listing, false)
+	return f.pieces(ctx, f.listing, nil)
 }
 
 // resume lists each split of the objects from the first object on that is not settled.
@@ -69,7 +69,7 @@ func (f *flatten[T]) resume(ctx context.Context, settled func(id string) (dmap.C
 			}
 		}
 	}
-	return f.pieces(ctx, listing, true)
+	return f.pieces(ctx, listing, settled)
 }
 
 // firstUnsettled is the cursor from which a split of the objects must be listed. The objects of
@@ -92,9 +92,11 @@ func (f *flatten[T]) firstUnsettled(s dmap.Split, settled func(id string) (dmap.
 }
 
 // pieces yields the objects as pieces of the splits of their listing, in source order. A source
-// that cannot be divided is listed page by page. A run that resumes also gets the tail of each
-// split.
-func (f *flatten[T]) pieces(ctx context.Context, listing dmap.Plan[Object], resumes bool) iter.Seq2[dmap.Split, error] {
+// that cannot be divided is listed page by page. A run that resumes, which knows what is settled,
+// also gets the tail of each split that has or had an object.
+func (f *flatten[T]) pieces(
+	ctx context.Context, listing dmap.Plan[Object], settled func(id string) (dmap.Cursor, bool),
+) iter.Seq2[dmap.Split, error] {
 	return func(yield func(dmap.Split, error) bool) {
 		var below leaves
 		listing = below.watched(listing)
@@ -118,8 +120,8 @@ func (f *flatten[T]) pieces(ctx context.Context, listing dmap.Plan[Object], resu
 			}
 		}
 		rest := below.splits(true)
-		if resumes {
-			rest = append(rest, f.tails(below.ids(), ends)...)
+		if settled != nil {
+			rest = append(rest, f.tails(below.withObjects(settled), ends)...)
 		}
 		for _, s := range rest {
 			if !yield(s, nil) {

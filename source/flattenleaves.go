@@ -94,12 +94,17 @@ func (l *leaves) splits(end bool) (out []dmap.Split) {
 	return out
 }
 
-// ids are those of the splits of listings that were read.
-func (l *leaves) ids() (out []string) {
+// withObjects returns the IDs of the splits of listings that have an object, or had one in an
+// earlier process. The others have no tail: once settled, it would hide the objects that arrive
+// later.
+func (l *leaves) withObjects(settled func(id string) (dmap.Cursor, bool)) (out []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, leaf := range l.known {
-		out = append(out, leaf.id)
+		_, had := settled(leafPrefix + leaf.id)
+		if leaf.seen || had {
+			out = append(out, leaf.id)
+		}
 	}
 	return out
 }

@@ -77,12 +77,10 @@ func TestWrongKeysAreReportedAtOnce(t *testing.T) {
 		require.ErrorContains(t, plan(src).Err, want)
 		require.ErrorContains(t, plan(src).Err, "keys of ")
 	}
-	stats, err := dmap.Map(t.Context(), source.Keys(bucket, []string(nil)), size, dmap.Options{})
+	stats, err := dmap.Map(t.Context(), source.Keys(bucket, []string(nil)), keyOf, dmap.Options{})
 	require.NoError(t, err, "no keys are no error")
 	require.Zero(t, stats.Read)
 }
-
-func size(_ context.Context, o source.Object) (int64, error) { return o.Size, nil }
 
 func TestKeysResumeWithEachObjectOnce(t *testing.T) {
 	data := map[string]string{}

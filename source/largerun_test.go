@@ -29,11 +29,11 @@ func TestRunsOverADividedObjectSeeEachRowOnce(t *testing.T) {
 		src := source.Divide(source.CSV(bucket, "rows.csv", source.Strings), 2000)
 		var mu sync.Mutex
 		seen := map[string]int{}
-		stats, err := dmap.Map(t.Context(), src, func(_ context.Context, row []string) (struct{}, error) {
+		stats, err := dmap.Map(t.Context(), src, func(_ context.Context, row []string) (string, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			seen[row[0]]++
-			return struct{}{}, nil
+			return "", nil
 		}, o)
 		require.NoError(t, err)
 		want := 5000

@@ -407,25 +407,25 @@ func TestResultsOfRunsAreLeftOutOfTheListing(t *testing.T) {
 func TestTheObjectsOfARedriveAreNotListed(t *testing.T) {
 	bucket := memory(t, map[string]string{"in/a": "1", "in/b": "2"})
 	for range 2 {
-		_, err := dmap.Map(t.Context(), source.Objects(bucket, "in/"), func(context.Context, source.Object) (int, error) {
-			return 0, errors.New("bad")
-		}, dmap.Options{RunID: "first", Redrive: dmap.Redrive{Max: 1}}, sink.Bucket[int](bucket, ""))
+		_, err := dmap.Map(t.Context(), source.Objects(bucket, "in/"), func(context.Context, source.Object) (string, error) {
+			return "", errors.New("bad")
+		}, dmap.Options{RunID: "first", Redrive: dmap.Redrive{Max: 1}}, sink.Bucket[string](bucket, ""))
 		require.ErrorIs(t, err, dmap.ErrTolerance)
 	}
 	there, err := bucket.Exists(t.Context(), "first/redrive-001.json")
 	require.NoError(t, err)
 	require.True(t, there)
-	stats, err := dmap.Map(t.Context(), source.Objects(bucket, ""), size, dmap.Options{RunID: "second"}, sink.Bucket[int64](bucket, ""))
+	stats, err := dmap.Map(t.Context(), source.Objects(bucket, ""), keyOf, dmap.Options{RunID: "second"}, sink.Bucket[string](bucket, ""))
 	require.NoError(t, err)
 	require.EqualValues(t, 2, stats.Read)
 }
 
 func TestResultsThatAPrefixNamesAreListed(t *testing.T) {
 	bucket := memory(t, map[string]string{"in/a": "1", "in/b": "2"})
-	_, err := dmap.Map(t.Context(), source.Objects(bucket, "in/"), size, dmap.Options{RunID: "first"}, sink.Bucket[int64](bucket, "runs"))
+	_, err := dmap.Map(t.Context(), source.Objects(bucket, "in/"), keyOf, dmap.Options{RunID: "first"}, sink.Bucket[string](bucket, "runs"))
 	require.NoError(t, err)
 	parts := source.Objects(bucket, "runs/first/", source.ObjectsOptions{Glob: "SUCCEEDED_*.jsonl"})
-	stats, err := dmap.Map(t.Context(), parts, size, dmap.Options{RunID: "second"}, sink.Bucket[int64](bucket, "runs"))
+	stats, err := dmap.Map(t.Context(), parts, keyOf, dmap.Options{RunID: "second"}, sink.Bucket[string](bucket, "runs"))
 	require.NoError(t, err)
 	require.Positive(t, stats.Succeeded)
 }

@@ -208,17 +208,17 @@ type keySet struct {
 	keys map[string]bool
 }
 
-func (s *keySet) add(_ context.Context, o source.Object) (struct{}, error) {
+func (s *keySet) add(_ context.Context, o source.Object) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.keys == nil {
 		s.keys = map[string]bool{}
 	}
 	if s.keys[o.Key] {
-		return struct{}{}, fmt.Errorf("%q comes twice", o.Key)
+		return "", fmt.Errorf("%q comes twice", o.Key)
 	}
 	s.keys[o.Key] = true
-	return struct{}{}, nil
+	return "", nil
 }
 
 var seekable = source.StoreFeatures{StartAfter: startAfter}

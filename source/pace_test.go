@@ -36,7 +36,7 @@ func slowBucket(t *testing.T, data string, perSecond int64, latency time.Duratio
 func paced[T any](t *testing.T, src dmap.Source[T]) (run, serial time.Duration) {
 	t.Helper()
 	started := time.Now()
-	_, err := dmap.Map(t.Context(), src, func(context.Context, T) (struct{}, error) { return struct{}{}, nil }, dmap.Options{MaxConcurrency: 8})
+	_, err := dmap.Map(t.Context(), src, func(context.Context, T) (string, error) { return "", nil }, dmap.Options{MaxConcurrency: 8})
 	require.NoError(t, err)
 	run = time.Since(started)
 	started = time.Now()

@@ -172,9 +172,9 @@ func TestAPendingItemThatCouldNotBeReadHasNoInput(t *testing.T) {
 func TestObjectsComeBackWithTheirBucket(t *testing.T) {
 	in := memory(t, map[string]string{"in/a": "alpha", "in/b": "beta"})
 	out := memory(t, nil)
-	_, err := dmap.Map(t.Context(), source.Objects(in, "in/"), func(context.Context, source.Object) (int, error) {
-		return 0, errors.New("not today")
-	}, dmap.Options{RunID: "first", MaxConcurrency: 1, Tolerance: dmap.Tolerance{Percentage: 100}}, sink.Bucket[int](out, "runs/"))
+	_, err := dmap.Map(t.Context(), source.Objects(in, "in/"), func(context.Context, source.Object) (string, error) {
+		return "", errors.New("not today")
+	}, dmap.Options{RunID: "first", MaxConcurrency: 1, Tolerance: dmap.Tolerance{Percentage: 100}}, sink.Bucket[string](out, "runs/"))
 	require.NoError(t, err)
 	open := func(o source.Object) string {
 		data, err := o.ReadAll(t.Context())
@@ -376,8 +376,8 @@ type secretive struct {
 func redriven[T any](t *testing.T, value T) dmap.Item[T] {
 	t.Helper()
 	bucket := memory(t, nil)
-	_, err := dmap.Map(t.Context(), source.Slice([]T{value}), func(context.Context, T) (int, error) { return 0, errors.New("no") },
-		dmap.Options{RunID: "first", Tolerance: dmap.Tolerance{Percentage: 100}}, sink.Bucket[int](bucket, "runs/"))
+	_, err := dmap.Map(t.Context(), source.Slice([]T{value}), func(context.Context, T) (string, error) { return "", errors.New("no") },
+		dmap.Options{RunID: "first", Tolerance: dmap.Tolerance{Percentage: 100}}, sink.Bucket[string](bucket, "runs/"))
 	require.NoError(t, err)
 	items := read(t, source.Failures[T](bucket, ownManifest))
 	require.Len(t, items, 1)
@@ -405,8 +405,8 @@ func TestAnInputThatDoesNotComeBackFromJSONIsRefused(t *testing.T) {
 func TestAnyBytesOfARowAreNotRunAgainAsOtherBytes(t *testing.T) {
 	bucket := memory(t, map[string]string{"rows.csv": "name\ncaf\xe9\nbar\n"})
 	src := source.CSV(bucket, "rows.csv", source.Strings, source.CSVOptions{AnyBytes: true})
-	_, err := dmap.Map(t.Context(), src, func(context.Context, []string) (int, error) { return 0, errors.New("no") },
-		dmap.Options{RunID: "first", MaxConcurrency: 1, Tolerance: dmap.Tolerance{Percentage: 100}}, sink.Bucket[int](bucket, "runs/"))
+	_, err := dmap.Map(t.Context(), src, func(context.Context, []string) (string, error) { return "", errors.New("no") },
+		dmap.Options{RunID: "first", MaxConcurrency: 1, Tolerance: dmap.Tolerance{Percentage: 100}}, sink.Bucket[string](bucket, "runs/"))
 	require.NoError(t, err)
 	items := read(t, source.Failures[[]string](bucket, ownManifest))
 	require.Len(t, items, 2)

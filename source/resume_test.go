@@ -84,10 +84,10 @@ func TestARunDoesNotGoOnWithAnObjectThatHasChanged(t *testing.T) {
 				if large {
 					src = source.Divide(src, 2000)
 				}
-				_, err := dmap.Map(ctx, src, func(context.Context, []string) (int, error) {
+				_, err := dmap.Map(ctx, src, func(context.Context, []string) (string, error) {
 					call()
-					return 0, nil
-				}, dmap.Options{RunID: "r", MaxConcurrency: 1}, sink.Bucket[int](bucket, "runs/"))
+					return "", nil
+				}, dmap.Options{RunID: "r", MaxConcurrency: 1}, sink.Bucket[string](bucket, "runs/"))
 				return err
 			}
 			calls := 0

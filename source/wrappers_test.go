@@ -29,7 +29,7 @@ type listing func(t *testing.T, objects dmap.Source[source.Object]) dmap.Stats
 // over makes a listing of a wrapper.
 func over[T any](wrap func(dmap.Source[source.Object]) dmap.Source[T]) listing {
 	return func(t *testing.T, objects dmap.Source[source.Object]) dmap.Stats {
-		stats, err := dmap.Map(t.Context(), wrap(objects), func(context.Context, T) (struct{}, error) { return struct{}{}, nil },
+		stats, err := dmap.Map(t.Context(), wrap(objects), func(context.Context, T) (string, error) { return "", nil },
 			dmap.Options{MaxConcurrency: 1000})
 		require.NoError(t, err)
 		return stats

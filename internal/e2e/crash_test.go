@@ -66,6 +66,7 @@ func TestCrash(t *testing.T) {
 		runCrashJob(t, job)
 		return
 	}
+	t.Parallel()
 	places := crashPlaces(t)
 	kills := (int(setting(t, "DMAP_CRASH_KILLS", uint64(repetitions(4, 40, 200)))) + len(places) - 1) / len(places)
 	n := int(setting(t, "DMAP_CRASH_ITEMS", uint64(repetitions(2000, 4000, 20_000))))
@@ -186,20 +187,30 @@ type child struct {
 	out    *bufio.Scanner
 	stderr strings.Builder
 	onStep func(n int)
+	// release frees the slot of the process.
+	release func()
 
 	once   sync.Once
 	killed bool // guarded by once
 }
 
-// startChild runs the test of the given name with job in its environment.
+// childSlots bounds the child processes of the parallel tests. With more of them at once, those
+// that are killed after a time would have done little work.
+var childSlots = make(chan struct{}, 4)
+
+// startChild runs the test of the given name with job in its environment. It waits for a slot,
+// which wait releases.
 func startChild(t *testing.T, test string, job crashJob) *child {
 	t.Helper()
+	childSlots <- struct{}{}
+	release := sync.OnceFunc(func() { <-childSlots })
+	t.Cleanup(release) // if the test fails before wait
 	text, err := json.Marshal(job)
 	require.NoError(t, err)
 	self, err := os.Executable()
 	require.NoError(t, err)
-	c := &child{cmd: exec.Command(self, "-test.run=^"+test+"$", "-test.count=1", "-test.timeout=5m")}
-	c.cmd.Env = append(os.Environ(), crashEnv+"="+string(text), keysEnv+"="+accessKey+" "+secretKey)
+	c := &child{cmd: exec.Command(self, "-test.run=^"+test+"$", "-test.count=1", "-test.timeout=5m"), release: release}
+	c.cmd.Env = append(os.Environ(), crashEnv+"="+string(text), keysEnv+"="+accessKey+" "+secretKey, noSleepAtExit())
 	c.cmd.Stderr = &c.stderr
 	c.stdin, err = c.cmd.StdinPipe()
 	require.NoError(t, err)
@@ -208,6 +219,13 @@ func startChild(t *testing.T, test string, job crashJob) *child {
 	c.out = bufio.NewScanner(stdout)
 	require.NoError(t, c.cmd.Start())
 	return c
+}
+
+// noSleepAtExit is a variable of the environment of a child process. By default the race detector
+// lets a process sleep for a second when it exits with code 0, for the goroutines that still run.
+// A child has none: its test ends with goleak.
+func noSleepAtExit() string {
+	return "GORACE=" + strings.TrimSpace(os.Getenv("GORACE")+" atexit_sleep_ms=0")
 }
 
 // kill sends SIGKILL.
@@ -227,6 +245,7 @@ func (c *child) wait() (code int, killed bool, output string) {
 		fmt.Fprintln(&text, c.out.Text())
 	}
 	err := c.cmd.Wait()
+	c.release()
 	c.once.Do(func() {}) // the process has exited: a later kill must not count
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {

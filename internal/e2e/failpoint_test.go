@@ -28,75 +28,99 @@ func smallRun(runID string) crashJob {
 // TestRunSurvivesProcessExitAtAnyStep exits a process immediately before and after each of its
 // calls to the bucket, and resumes the run.
 func TestRunSurvivesProcessExitAtAnyStep(t *testing.T) {
+	t.Parallel()
 	place := t.TempDir()
 	b, err := openPlace(t.Context(), place)
 	require.NoError(t, err)
 	closeAtEnd(t, b)
 	writeCrashRows(t, b, 200)
-	steps, stride := 0, int(setting(t, "DMAP_CRASH_STRIDE", 9))
+	stride := int(setting(t, "DMAP_CRASH_STRIDE", 9))
 	first := 1 + rand.IntN(stride)
 	t.Logf("DMAP_CRASH_STRIDE=1 tests every step; this run starts at step %d with stride %d", first, stride)
-	for at, code := first, exitAtStep; code == exitAtStep; at += stride {
-		job := smallRun(fmt.Sprintf("step-%d", at))
-		job.Place, job.Log, job.ExitAt = place, filepath.Join(t.TempDir(), "log"), at
-		var output string
-		code, _, output = startChild(t, "TestCrash", job).wait()
-		if code == exitAtStep {
-			steps++
-			job.ExitAt, job.Process = 0, 1
-			var again int
-			again, _, output = startChild(t, "TestCrash", job).wait()
-			require.Zero(t, again, "after step %d: %s", at, output)
-		} else {
-			require.Zero(t, code, output)
+	var steps atomic.Int64
+	const workers = 2 // each takes every second step, until a process ends before its step comes
+	t.Run("steps", func(t *testing.T) {
+		for worker := range workers {
+			t.Run(fmt.Sprint(worker), func(t *testing.T) {
+				t.Parallel()
+				for at := first + worker*stride; exitAtAndResume(t, place, b, at); at += workers * stride {
+					steps.Add(1)
+				}
+			})
 		}
-		v := checkRun(t, b, job.RunID, job.N)
-		require.True(t, v.clean(), "step %d: %+v", at, v)
-		r := readLog(t, job.Log, job.Concurrency)
-		require.LessOrEqual(t, r.again, r.allowed, "step %d", at)
+	})
+	t.Logf("a process ended at each of %d steps, and its run was resumed", steps.Load())
+	require.Greater(t, int(steps.Load()), 30/stride)
+}
+
+// exitAtAndResume starts a run whose first process exits at a step, resumes it, and checks it.
+// exited is false if the run ended before the step.
+func exitAtAndResume(t *testing.T, place string, b *blob.Bucket, at int) (exited bool) {
+	t.Helper()
+	job := smallRun(fmt.Sprintf("step-%d", at))
+	job.Place, job.Log, job.ExitAt = place, filepath.Join(t.TempDir(), "log"), at
+	code, _, output := startChild(t, "TestCrash", job).wait()
+	if exited = code == exitAtStep; exited {
+		job.ExitAt, job.Process = 0, 1
+		code, _, output = startChild(t, "TestCrash", job).wait()
 	}
-	t.Logf("a process ended at each of %d steps, and its run was resumed", steps)
-	require.Greater(t, steps, 30/stride)
+	require.Zero(t, code, "after step %d: %s", at, output)
+	v := checkRun(t, b, job.RunID, job.N)
+	require.True(t, v.clean(), "step %d: %+v", at, v)
+	r := readLog(t, job.Log, job.Concurrency)
+	require.LessOrEqual(t, r.again, r.allowed, "step %d", at)
+	return exited
 }
 
 // TestRunSurvivesAFaultInAnyBucketCall injects each kind of fault into each call to the bucket, in
 // one run each, and resumes an interrupted run without the fault. It uses virtual time, because
 // some faults cause waits.
 func TestRunSurvivesAFaultInAnyBucketCall(t *testing.T) {
-	ends := map[string]int{}
+	var ends outcomes
 	first, stride := stride(t, 6, 2)
-	for _, fault := range []dmaptest.Fault{
-		{Kind: dmaptest.Fail}, {Kind: dmaptest.Fail, Sticky: true}, {Kind: dmaptest.Short, After: 10}, {Kind: dmaptest.Reset, After: 10},
-		{Kind: dmaptest.Stall, Sticky: true}, {Kind: dmaptest.Lost},
-	} {
-		for _, fault.Op = range []dmaptest.Op{
-			dmaptest.OpOpen, dmaptest.OpRead, dmaptest.OpList, dmaptest.OpCreate, dmaptest.OpWrite, dmaptest.OpClose, dmaptest.OpAttributes,
+	t.Run("faults", func(t *testing.T) {
+		for _, fault := range []dmaptest.Fault{
+			{Kind: dmaptest.Fail}, {Kind: dmaptest.Fail, Sticky: true}, {Kind: dmaptest.Short, After: 10}, {Kind: dmaptest.Reset, After: 10},
+			{Kind: dmaptest.Stall, Sticky: true}, {Kind: dmaptest.Lost},
 		} {
-			if !applies(fault) {
-				continue
-			}
-			for fault.Nth = first; runWithFault(t, ends, fmt.Sprintf("%s of %s %d, sticky %t", fault.Kind, fault.Op, fault.Nth, fault.Sticky),
-				func(b *dmaptest.FaultBucket) func() int { return b.Inject(fault) }); fault.Nth += stride {
-			}
+			t.Run(fmt.Sprintf("%s, sticky %t", fault.Kind, fault.Sticky), func(t *testing.T) {
+				t.Parallel()
+				for _, fault.Op = range []dmaptest.Op{
+					dmaptest.OpOpen, dmaptest.OpRead, dmaptest.OpList, dmaptest.OpCreate, dmaptest.OpWrite, dmaptest.OpClose, dmaptest.OpAttributes,
+				} {
+					if !applies(fault) {
+						continue
+					}
+					for fault.Nth = first; runWithFault(t, &ends, fmt.Sprintf("%s of %s %d, sticky %t", fault.Kind, fault.Op, fault.Nth, fault.Sticky),
+						func(b *dmaptest.FaultBucket) func() int { return b.Inject(fault) }); fault.Nth += stride {
+					}
+				}
+			})
 		}
-	}
-	for at := int64(first); runWithFault(t, ends, fmt.Sprintf("panic at step %d", at), func(b *dmaptest.FaultBucket) func() int {
-		var steps atomic.Int64
-		b.Watch(func(c dmaptest.Call, _ bool) {
-			if steps.Add(1) == at {
-				panic("injected into the driver")
+		t.Run("panic", func(t *testing.T) {
+			t.Parallel()
+			for at := int64(first); runWithFault(t, &ends, fmt.Sprintf("panic at step %d", at), func(b *dmaptest.FaultBucket) func() int {
+				var steps atomic.Int64
+				b.Watch(func(c dmaptest.Call, _ bool) {
+					if steps.Add(1) == at {
+						panic("injected into the driver")
+					}
+				})
+				return func() int { return int(min(1, steps.Load()/at)) }
+			}); at += int64(stride) {
 			}
 		})
-		return func() int { return int(min(1, steps.Load()/at)) }
-	}); at += int64(stride) {
-	}
-	t.Logf("outcomes of the runs with a fault: %v", ends)
-	require.Greater(t, ends["resumed"], 100/stride)
+	})
+	t.Logf("%d runs with a fault succeeded, %d were resumed", ends.succeeded.Load(), ends.resumed.Load())
+	require.Greater(t, int(ends.resumed.Load()), 100/stride)
 }
+
+// outcomes counts the runs with a fault.
+type outcomes struct{ succeeded, resumed atomic.Int64 }
 
 // runWithFault executes one run with an injected fault, and resumes it if it was interrupted. hit
 // is false if the fault did not occur.
-func runWithFault(t *testing.T, ends map[string]int, what string, inject func(*dmaptest.FaultBucket) func() int) (hit bool) {
+func runWithFault(t *testing.T, ends *outcomes, what string, inject func(*dmaptest.FaultBucket) func() int) (hit bool) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memblob.OpenBucket(nil)
 		defer func() { require.NoError(t, b.Close()) }()
@@ -111,9 +135,9 @@ func runWithFault(t *testing.T, ends map[string]int, what string, inject func(*d
 			return
 		}
 		if err == nil {
-			ends["succeeded"]++
+			ends.succeeded.Add(1)
 		} else {
-			ends["resumed"]++
+			ends.resumed.Add(1)
 			var src *dmap.SourceError
 			var snk *dmap.SinkError
 			require.True(t, errors.As(err, &src) || errors.As(err, &snk), "%s: %v", what, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -127,50 +128,58 @@ func TestBucketFaultsNeverLoseResults(t *testing.T) {
 // in one run each. It uses virtual time, because some faults cause waits.
 func TestJobSurvivesOneFaultInAnyBucketCall(t *testing.T) {
 	const n = 12
-	runs := 0
-	for _, op := range []dmaptest.Op{
-		dmaptest.OpOpen, dmaptest.OpRead, dmaptest.OpList, dmaptest.OpCreate, dmaptest.OpWrite, dmaptest.OpClose,
-	} {
-		for _, fault := range []dmaptest.Fault{
-			{Kind: dmaptest.Fail},
-			{Kind: dmaptest.Fail, Err: syscall.ECONNRESET},
-			{Kind: dmaptest.Fail, Code: gcerrors.NotFound},
-			{Kind: dmaptest.Slow, Delay: time.Minute},
-			{Kind: dmaptest.Reset, After: 1},
-			{Kind: dmaptest.Short, After: 1},
-			{Kind: dmaptest.Lost},
+	var runs atomic.Int64
+	t.Run("faults", func(t *testing.T) {
+		for _, op := range []dmaptest.Op{
+			dmaptest.OpOpen, dmaptest.OpRead, dmaptest.OpList, dmaptest.OpCreate, dmaptest.OpWrite, dmaptest.OpClose,
 		} {
-			fault.Op = op
-			if !applies(fault) {
-				continue
-			}
-			for fault.Nth = 1; ; fault.Nth++ {
-				hit := false
-				synctest.Test(t, func(t *testing.T) {
-					b := memblob.OpenBucket(nil)
-					defer func() { require.NoError(t, b.Close()) }()
-					fill(t, b, n)
-					faults := dmaptest.NewFaultBucket(t, b)
-					hits := faults.Inject(fault)
-					opts := options("every")
-					opts.MaxConcurrency = 1 // the n-th call is the same each time
-					_, err := runJob(t.Context(), faults.Bucket, faults.Bucket, opts)
-					hit = hits() > 0
-					t.Logf("%s of %s %d: hit %t, error %v", fault.Kind, op, fault.Nth, hit, err)
-					judge(t, b, "every", n, err)
-				})
-				if t.Failed() {
-					t.Fatalf("%s of %s %d (%v)", fault.Kind, op, fault.Nth, fault.Err)
+			t.Run(string(op), func(t *testing.T) {
+				t.Parallel()
+				for _, fault := range []dmaptest.Fault{
+					{Kind: dmaptest.Fail},
+					{Kind: dmaptest.Fail, Err: syscall.ECONNRESET},
+					{Kind: dmaptest.Fail, Code: gcerrors.NotFound},
+					{Kind: dmaptest.Slow, Delay: time.Minute},
+					{Kind: dmaptest.Reset, After: 1},
+					{Kind: dmaptest.Short, After: 1},
+					{Kind: dmaptest.Lost},
+				} {
+					fault.Op = op
+					if !applies(fault) {
+						continue
+					}
+					for fault.Nth = 1; jobMeetsFault(t, n, fault); fault.Nth++ {
+						runs.Add(1)
+					}
 				}
-				if !hit {
-					break
-				}
-				runs++
-			}
+			})
 		}
+	})
+	t.Logf("%d runs", runs.Load())
+	require.Greater(t, runs.Load(), int64(100))
+}
+
+// jobMeetsFault runs the job over n objects with a fault, and checks it. hit is false if the fault
+// did not occur.
+func jobMeetsFault(t *testing.T, n int, fault dmaptest.Fault) (hit bool) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		b := memblob.OpenBucket(nil)
+		defer func() { require.NoError(t, b.Close()) }()
+		fill(t, b, n)
+		faults := dmaptest.NewFaultBucket(t, b)
+		hits := faults.Inject(fault)
+		opts := options("every")
+		opts.MaxConcurrency = 1 // the n-th call is the same each time
+		_, err := runJob(t.Context(), faults.Bucket, faults.Bucket, opts)
+		hit = hits() > 0
+		t.Logf("%s of %s %d: hit %t, error %v", fault.Kind, fault.Op, fault.Nth, hit, err)
+		judge(t, b, "every", n, err)
+	})
+	if t.Failed() {
+		t.Fatalf("%s of %s %d (%v)", fault.Kind, fault.Op, fault.Nth, fault.Err)
 	}
-	t.Logf("%d runs", runs)
-	require.Greater(t, runs, 100)
+	return hit
 }
 
 // applies reports whether a kind of fault is possible for its operation.

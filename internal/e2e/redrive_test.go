@@ -86,6 +86,7 @@ func TestChainsOfRedrivesOverLargeObjectsHaveEachRowOnce(t *testing.T) {
 	for _, kind := range []string{"csv", "jsonlines"} {
 		for _, concurrency := range []int{20, 100}[:repetitions(1, 1, 2)] {
 			t.Run(fmt.Sprintf("%s with %d calls at once", kind, concurrency), func(t *testing.T) {
+				t.Parallel()
 				b := closeAtEnd(t, memblob.OpenBucket(nil))
 				wide(t, b, n, 40<<20/n)
 				for end := range 4 {
@@ -197,6 +198,7 @@ func TestCrashOfRedrives(t *testing.T) {
 		runRedriveJob(t, text)
 		return
 	}
+	t.Parallel()
 	n := repetitions(2000, 4000, 8000)
 	seed := setting(t, "DMAP_CRASH_SEED", rand.Uint64())
 	t.Logf("DMAP_CRASH_SEED=%d", seed)

@@ -69,6 +69,7 @@ func raceHere(t *testing.T, b *blob.Bucket, runID string) (fenced int) {
 // TestTwoProcessesOfOneRunCountEachResultOnce is the same with processes that start their runs at
 // the same moment.
 func TestTwoProcessesOfOneRunCountEachResultOnce(t *testing.T) {
+	t.Parallel()
 	for _, p := range crashPlaces(t) {
 		t.Run(p.name, func(t *testing.T) {
 			writeCrashInput(t, p.bucket, 100)

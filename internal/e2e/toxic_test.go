@@ -189,6 +189,7 @@ func wireFaults() map[string]wireFault {
 }
 
 func TestNetworkFaultsNeverLoseResults(t *testing.T) {
+	t.Parallel() // most faults end when all retries have waited in real time
 	const n = 24
 	onEachStore(t, func(t *testing.T, s store) {
 		if s.endpoint == nil {

@@ -127,7 +127,7 @@ func startServer(binary string) (*server, error) {
 		return nil, err
 	}
 	s := &server{url: "http://127.0.0.1:" + port, guard: exec.Command(self), output: new(bytes.Buffer)}
-	s.guard.Env = append(os.Environ(), guardEnv+"="+binary+"\n"+port, "ROOT_ACCESS_KEY="+accessKey, "ROOT_SECRET_KEY="+secretKey)
+	s.guard.Env = append(os.Environ(), guardEnv+"="+binary+"\n"+port, "ROOT_ACCESS_KEY="+accessKey, "ROOT_SECRET_KEY="+secretKey, noSleepAtExit())
 	s.guard.Stdout, s.guard.Stderr = s.output, s.output
 	if s.stdin, err = s.guard.StdinPipe(); err != nil {
 		return nil, err
