@@ -162,21 +162,21 @@ func TestTheEndOfARunIsReturnedOverOtherValues(t *testing.T) {
 // A source that breaks while it is compared leaves the run as it was. The same call redrives it.
 func TestASourceThatBreaksBeforeARedriveLeavesTheRunAsItWas(t *testing.T) {
 	broken := errors.New("the database is away")
-	ctx, cancel := context.WithCancelCause(t.Context())
-	defer cancel(nil)
-	for name, fault := range map[string]func(yield func(string, error) bool){
-		"error":       func(yield func(string, error) bool) { yield("", broken) },
-		"panic":       func(func(string, error) bool) { panic(broken) },
-		"goexit":      func(func(string, error) bool) { runtime.Goexit() },
-		"interrupted": func(func(string, error) bool) { cancel(broken) },
+	for name, fault := range map[string]func(yield func(string, error) bool, cancel context.CancelCauseFunc){
+		"error":       func(yield func(string, error) bool, _ context.CancelCauseFunc) { yield("", broken) },
+		"panic":       func(func(string, error) bool, context.CancelCauseFunc) { panic(broken) },
+		"goexit":      func(func(string, error) bool, context.CancelCauseFunc) { runtime.Goexit() },
+		"interrupted": func(_ func(string, error) bool, cancel context.CancelCauseFunc) { cancel(broken) },
 	} {
 		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			defer cancel(nil)
 			readings := 0
 			src := source.Seq2(func(yield func(string, error) bool) {
 				readings++
 				for i, v := range names(100) {
 					if readings == 2 && i == 2 {
-						if fault(yield); name != "interrupted" {
+						if fault(yield, cancel); name != "interrupted" {
 							return
 						}
 					}
