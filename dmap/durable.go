@@ -19,7 +19,9 @@ type journalKeeper interface {
 	// journal. An Ending: the run has ended and nothing is left to do; then the Log only has to be
 	// closed. Before it begins or continues a redrive it calls same with the progress. An error of
 	// same forbids the redrive: OpenJournal returns it and has written nothing.
-	OpenJournal(ctx context.Context, spec RunSpec, same func(context.Context, *journal.Progress) error) (log journal.Log, progress journal.Progress, ended *Ending, err error)
+	OpenJournal(
+		ctx context.Context, spec RunSpec, same func(context.Context, *journal.Progress) error,
+	) (log journal.Log, progress journal.Progress, ended *Ending, err error)
 }
 
 // openJournal opens the journal of the first sink that keeps one. Without one the Log is nil. same

@@ -92,7 +92,7 @@ func (f *flatten[T]) firstUnsettled(s dmap.Split, settled func(id string) (dmap.
 }
 
 // pieces yields the objects as pieces of the splits of their listing, in source order. A source
-// that cannot be divided is listed page by page. A run that resumes, which knows what is settled,
+// that cannot be divided is listed page by page. A run that resumes, for which settled is not nil,
 // also gets the tail of each split that has or had an object.
 func (f *flatten[T]) pieces(
 	ctx context.Context, listing dmap.Plan[Object], settled func(id string) (dmap.Cursor, bool),
@@ -311,7 +311,7 @@ func (c *contents[T]) read(ctx context.Context, open func(Object) dmap.Source[T]
 func (c *contents[T]) items(ctx context.Context, src dmap.Source[T], plan dmap.Plan[T]) iter.Seq2[dmap.Item[T], error] {
 	s := plan.Whole
 	if s == (dmap.Split{}) {
-		return counted(src.Items(ctx), c.from)
+		return counted(ctx, src.Items(ctx), c.from)
 	}
 	if c.from > 0 {
 		s.From = dmap.Cursor{Offset: c.from}
@@ -321,14 +321,17 @@ func (c *contents[T]) items(ctx context.Context, src dmap.Source[T], plan dmap.P
 }
 
 // counted drops the first from items of a source, and makes cursors that count.
-func counted[T any](items iter.Seq2[dmap.Item[T], error], from int64) iter.Seq2[dmap.Item[T], error] {
+func counted[T any](ctx context.Context, items iter.Seq2[dmap.Item[T], error], from int64) iter.Seq2[dmap.Item[T], error] {
 	return func(yield func(dmap.Item[T], error) bool) {
 		var n int64
 		for item, err := range items {
 			n++
 			item.Next = dmap.Cursor{Offset: n}
 			if err == nil && n <= from {
-				continue
+				if ctx.Err() == nil {
+					continue
+				}
+				err = context.Cause(ctx) // a source of a user may not know ctx
 			}
 			if !yield(item, err) || err != nil {
 				return
