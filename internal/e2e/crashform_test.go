@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 )
@@ -130,14 +131,14 @@ func (f crashForm) String() string {
 	return s.String()
 }
 
-// callTime is the time of a call for which n items take whole at the first limit. A call that takes
-// long would leave a process of killedAge no time for several.
+// callTime is the time of a call for which n items take whole at the highest limit. A call that
+// takes long would leave a process of killedAge no time for several.
 func (f crashForm) callTime(n int, whole time.Duration) time.Duration {
 	if f.Fast {
 		return 0
 	}
 	calls := n / max(1, f.Batch)
-	return min(max(time.Millisecond, whole*time.Duration(f.Limits[0])/time.Duration(calls)), 400*time.Millisecond)
+	return min(max(time.Millisecond, whole*time.Duration(slices.Max(f.Limits))/time.Duration(calls)), 400*time.Millisecond)
 }
 
 // endPlan is when and how a process ends.
