@@ -32,8 +32,8 @@ const (
 	anyStep killTiming = "at any step"
 )
 
-// killedAge is the age of a process at its kill by eachLife. In a shorter life a process need not
-// have made a call.
+// killedAge is the age of a process at its kill by eachLife. A process that lives for that time
+// must make calls and commit results.
 const killedAge = 2500 * time.Millisecond
 
 // twist is what else happens to the run.
@@ -48,7 +48,10 @@ const (
 
 // crashForms are all forms. Those before a commit and at 2.5 s have the default options.
 func crashForms() []crashForm {
-	const few, many = 0.1, 4 // for one call at once, and for objects; for batches at many calls at once, and fast calls
+	const (
+		few  = 0.1 // for one call at once, and for objects
+		many = 4   // for batches with many calls at once, and for fast calls
+	)
 	return []crashForm{
 		{Input: "slice", Limits: []int{1}, Scale: few, Kills: eachLife},
 		{Input: "slice", Limits: []int{100}, Kills: eachLife},
@@ -150,11 +153,11 @@ type endPlan struct {
 	suspend bool          // to stop by SIGTERM and dmap.SuspendOn, not by the end of its context
 }
 
-// plan chooses the end of a process.
-func (f crashForm) plan(dice *rand.Rand) (p endPlan) {
+// plan chooses the end of a process. age is that of a kill by eachLife.
+func (f crashForm) plan(dice *rand.Rand, age time.Duration) (p endPlan) {
 	switch {
 	case f.Kills == eachLife:
-		p.age = killedAge
+		p.age = age
 	case f.Kills == beforeCommit && dice.IntN(4) == 0:
 		p.step, p.nth = "wrote", 1 // run.json, or the record that takes the run over
 	case f.Kills == beforeCommit:
@@ -166,6 +169,9 @@ func (f crashForm) plan(dice *rand.Rand) (p endPlan) {
 	}
 	if f.Twist == interrupted && dice.IntN(2) == 0 {
 		p.stop = time.Duration(200+dice.IntN(1800)) * time.Millisecond
+		if f.Fast { // the run would have ended
+			p.stop /= 6
+		}
 		p.suspend = dice.IntN(2) == 0
 		p.step, p.nth, p.age = "", 0, 0
 		if dice.IntN(2) == 0 { // while it stops

@@ -165,8 +165,8 @@ func (l *life) work(ctx context.Context) error {
 	return err
 }
 
-// outcome is the result of a number. again says that it is to be called once more: by a retry, or by
-// a redrive.
+// outcome is the result of a number. again says that it is to be called once more, by a retry or a
+// redrive.
 func (l *life) outcome(info dmap.Info, in number) (out squared, again bool, err error) {
 	switch {
 	case l.job.Waits > 0 && info.Attempt == 1 && waits(in.N):

@@ -16,8 +16,8 @@ import (
 	"gocloud.dev/blob"
 )
 
-// verdict is the result of checkManifest. It is based on the manifest and on the parts that it names,
-// and on nothing else.
+// verdict is the result of checkManifest. It is based on the manifest and on the parts that it
+// names, and on nothing else.
 type verdict struct {
 	lost, doubled int
 	wrong         []string // other errors, the first 10
@@ -47,7 +47,8 @@ func checkRun(t *testing.T, b *blob.Bucket, runID string, n int) verdict {
 	return checkManifest(t, b, runID, 0, n, fails)
 }
 
-// checkManifest checks a run over the numbers below n that has succeeded with a redrive, 0 for none.
+// checkManifest checks a run over the numbers below n that has succeeded, with a redrive unless
+// that is 0.
 func checkManifest(t *testing.T, b *blob.Bucket, runID string, redrive, n int, fails func(n int) bool) verdict {
 	t.Helper()
 	v := verdict{fails: fails}

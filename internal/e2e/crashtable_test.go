@@ -24,7 +24,7 @@ type formFigures struct {
 	idle           int           // of these, lives without a call
 	fewest         int           // items called in such a life
 	uncommitted    int           // such lives without a commit that settles items
-	firstCall      time.Duration // the longest time from the start of a process to its first call, after a crash
+	firstCall      time.Duration // after a crash, the latest first call after the start of a process
 	record         int64         // bytes of the largest commit record
 	journal        int64         // bytes of all commit records of a run, the most
 	wrong          []string
@@ -138,8 +138,8 @@ func (f *formFigures) line(w *tabwriter.Writer, store, form string) {
 
 func kibibytes(n int64) string { return fmt.Sprintf("%.1f KiB", float64(n)/1024) }
 
-// The first process of a run calls three items and commits two of them; the second calls one of these
-// again, which it must not; the others call nothing.
+// The first process of a run calls three items and commits two of them; the second calls one of
+// these again, which it must not; the others call nothing.
 func TestTheCrashProgrammeFindsWhatIsWrong(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log")
 	require.NoError(t, os.WriteFile(log, []byte(strings.Join([]string{
