@@ -140,9 +140,9 @@ durability: ## what surviving kill -9 costs: the job with its journal off and on
 	go run ./internal/bench $(BENCHFLAGS) durability
 	go test ./sink -run '^$$' -bench '^BenchmarkResumeOfAMillion$$' -benchtime 1x
 
-crash: ## kill -9 KILLS processes (40) on STORE (file, s3, both) and count what is lost, doubled and run again; SEED repeats
+crash: ## kill -9 KILLS processes (40) of runs of all forms on STORE (file, s3, both), check each result, print a table; SEED repeats
 	cd internal/e2e && DMAP_CRASH_ITEMS=20000 DMAP_CRASH_KILLS=$(KILLS) DMAP_CRASH_STORE=$(STORE) DMAP_CRASH_SEED=$(SEED) \
-		DMAP_CRASH_STRIDE=1 go test -run '^(TestCrash|TestRunSurvivesProcessExitAtAnyStep)$$' -count=1 -v -timeout 2h .
+		DMAP_CRASH_FORM='$(FORM)' DMAP_CRASH_STRIDE=1 go test -run '^(TestCrashForms|TestRunSurvivesProcessExitAtAnyStep)$$' -count=1 -v -timeout 2h .
 
 plantedbugs: ## plant known bugs in a copy, one after the other: the tests must catch each
 	@.ci/plantedbugs

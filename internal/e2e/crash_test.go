@@ -68,7 +68,7 @@ func TestCrash(t *testing.T) {
 	}
 	t.Parallel()
 	places := crashPlaces(t)
-	kills := (int(setting(t, "DMAP_CRASH_KILLS", uint64(repetitions(4, 40, 200)))) + len(places) - 1) / len(places)
+	kills := (int(setting(t, "DMAP_CRASH_KILLS", uint64(repetitions(4, 28, 160)))) + len(places) - 1) / len(places)
 	n := int(setting(t, "DMAP_CRASH_ITEMS", uint64(repetitions(2000, 4000, 20_000))))
 	seed := setting(t, "DMAP_CRASH_SEED", rand.Uint64())
 	t.Logf("DMAP_CRASH_SEED=%d", seed)
@@ -187,8 +187,10 @@ type child struct {
 	out    *bufio.Scanner
 	stderr strings.Builder
 	onStep func(n int)
+	step   string // the latest, when onStep is called
 	// release frees the slot of the process.
 	release func()
+	started time.Time
 
 	once   sync.Once
 	killed bool // guarded by once
@@ -200,7 +202,7 @@ var childSlots = make(chan struct{}, 4)
 
 // startChild runs the test of the given name with job in its environment. It waits for a slot,
 // which wait releases.
-func startChild(t *testing.T, test string, job crashJob) *child {
+func startChild(t *testing.T, test string, job any) *child {
 	t.Helper()
 	childSlots <- struct{}{}
 	release := sync.OnceFunc(func() { <-childSlots })
@@ -217,6 +219,7 @@ func startChild(t *testing.T, test string, job crashJob) *child {
 	stdout, err := c.cmd.StdoutPipe()
 	require.NoError(t, err)
 	c.out = bufio.NewScanner(stdout)
+	c.started = time.Now()
 	require.NoError(t, c.cmd.Start())
 	return c
 }
@@ -236,7 +239,8 @@ func (c *child) wait() (code int, killed bool, output string) {
 	var text strings.Builder
 	steps := 0
 	for c.out.Scan() {
-		if strings.HasPrefix(c.out.Text(), "step ") {
+		if step, ok := strings.CutPrefix(c.out.Text(), "step "); ok {
+			c.step = step
 			if steps++; c.onStep != nil {
 				c.onStep(steps)
 			}

@@ -175,7 +175,7 @@ type crashLog struct {
 func (l crashLog) Append(ctx context.Context, c journal.Commit) error {
 	err := l.Log.Append(ctx, c)
 	if err == nil {
-		l.note("commit %d", c.Number)
+		l.note("commit %d settles %d", c.Number, len(c.Settled))
 	}
 	return err
 }
