@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -145,27 +146,29 @@ func TestAChangedObjectIsReadAsItIsUnlessAPartIsSettled(t *testing.T) {
 		refused bool
 	}{"nothing of it was read": {"in/00003", false}, "all of it was read": {"in/00001", false}, "half of it was read": {"in/00002", true}} {
 		t.Run(name, func(t *testing.T) {
-			in, out := memory(t, manyObjects(5, 200)), memory(t, nil)
-			src := source.Flatten(source.Objects(in, "in/"), rowsIn)
-			ctx, suspend := context.WithCancelCause(t.Context())
-			defer suspend(nil)
-			var calls atomic.Int64
-			_, err := flattenRows(ctx, src, out, 1, func([]string) {
-				if time.Sleep(time.Millisecond); calls.Add(1) == 500 { // slow calls: one at a time
-					suspend(dmap.ErrSuspended)
+			synctest.Test(t, func(t *testing.T) {
+				in, out := memory(t, manyObjects(5, 200)), memory(t, nil)
+				src := source.Flatten(source.Objects(in, "in/"), rowsIn)
+				ctx, suspend := context.WithCancelCause(t.Context())
+				defer suspend(nil)
+				var calls atomic.Int64
+				_, err := flattenRows(ctx, src, out, 1, func([]string) {
+					if time.Sleep(time.Millisecond); calls.Add(1) == 500 { // slow calls: one at a time
+						suspend(dmap.ErrSuspended)
+					}
+				})
+				require.ErrorIs(t, err, dmap.ErrSuspended)
+				require.NoError(t, in.WriteAll(t.Context(), test.changed, []byte("n\n77\n"), nil))
+				var rows []string
+				_, err = flattenRows(t.Context(), src, out, 1, func(row []string) { rows = append(rows, row[0]) })
+				if test.refused {
+					require.ErrorIs(t, err, dmap.ErrTolerance)
+					require.ErrorContains(t, err, fmt.Sprintf("object %q breaks off", test.changed))
+					return
 				}
+				require.NoError(t, err)
+				require.Equal(t, !strings.Contains(name, "all"), strings.Contains(strings.Join(rows, " "), "77"))
 			})
-			require.ErrorIs(t, err, dmap.ErrSuspended)
-			require.NoError(t, in.WriteAll(t.Context(), test.changed, []byte("n\n77\n"), nil))
-			var rows []string
-			_, err = flattenRows(t.Context(), src, out, 1, func(row []string) { rows = append(rows, row[0]) })
-			if test.refused {
-				require.ErrorIs(t, err, dmap.ErrTolerance)
-				require.ErrorContains(t, err, fmt.Sprintf("object %q breaks off", test.changed))
-				return
-			}
-			require.NoError(t, err)
-			require.Equal(t, !strings.Contains(name, "all"), strings.Contains(strings.Join(rows, " "), "77"))
 		})
 	}
 }
@@ -190,43 +193,45 @@ func TestARemovedObjectBreaksOffIfAPartOfItWasRead(t *testing.T) {
 		}, 300, []int{1}, "in/00001", "02345"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			in, out := memory(t, manyObjects(6, 200)), memory(t, nil)
-			src := source.Flatten(test.objects(in), rowsIn)
-			ctx, suspend := context.WithCancelCause(t.Context())
-			defer suspend(nil)
-			var calls atomic.Int64
-			before, err := flattenRows(ctx, src, out, 1, func([]string) {
-				if time.Sleep(time.Millisecond); calls.Add(1) == test.suspend { // slow calls: one at a time
-					suspend(dmap.ErrSuspended)
+			synctest.Test(t, func(t *testing.T) {
+				in, out := memory(t, manyObjects(6, 200)), memory(t, nil)
+				src := source.Flatten(test.objects(in), rowsIn)
+				ctx, suspend := context.WithCancelCause(t.Context())
+				defer suspend(nil)
+				var calls atomic.Int64
+				before, err := flattenRows(ctx, src, out, 1, func([]string) {
+					if time.Sleep(time.Millisecond); calls.Add(1) == test.suspend { // slow calls: one at a time
+						suspend(dmap.ErrSuspended)
+					}
+				})
+				require.ErrorIs(t, err, dmap.ErrSuspended)
+				for _, i := range test.removed {
+					require.NoError(t, in.Delete(t.Context(), fmt.Sprintf("in/%05d", i)))
 				}
+				rows := map[string]int64{}
+				stats, err := flattenRows(t.Context(), src, out, 1, func(row []string) { rows[row[0]]++ })
+				m, loadErr := results.Load(t.Context(), out, "", "r")
+				require.NoError(t, loadErr)
+				if test.breaks == "" {
+					require.NoError(t, err)
+					require.Empty(t, m.Broken)
+				} else {
+					require.ErrorIs(t, err, dmap.ErrTolerance)
+					require.ErrorContains(t, err, "not listed any more")
+					require.Len(t, m.Broken, 1)
+					require.Equal(t, test.breaks, m.Broken[0].Key)
+					require.Equal(t, 2+2*(before.Succeeded%200), m.Broken[0].Offset, "a header, and rows of two bytes")
+					require.Len(t, m.Unread.Splits, 1)
+				}
+				var after int64
+				read := ""
+				for _, number := range slices.Sorted(maps.Keys(rows)) {
+					read += number
+					after += rows[number]
+				}
+				require.Equal(t, test.rest, read)
+				require.Equal(t, before.Succeeded+after, stats.Succeeded)
 			})
-			require.ErrorIs(t, err, dmap.ErrSuspended)
-			for _, i := range test.removed {
-				require.NoError(t, in.Delete(t.Context(), fmt.Sprintf("in/%05d", i)))
-			}
-			rows := map[string]int64{}
-			stats, err := flattenRows(t.Context(), src, out, 1, func(row []string) { rows[row[0]]++ })
-			m, loadErr := results.Load(t.Context(), out, "", "r")
-			require.NoError(t, loadErr)
-			if test.breaks == "" {
-				require.NoError(t, err)
-				require.Empty(t, m.Broken)
-			} else {
-				require.ErrorIs(t, err, dmap.ErrTolerance)
-				require.ErrorContains(t, err, "not listed any more")
-				require.Len(t, m.Broken, 1)
-				require.Equal(t, test.breaks, m.Broken[0].Key)
-				require.Equal(t, 2+2*(before.Succeeded%200), m.Broken[0].Offset, "a header, and rows of two bytes")
-				require.Len(t, m.Unread.Splits, 1)
-			}
-			var after int64
-			read := ""
-			for _, number := range slices.Sorted(maps.Keys(rows)) {
-				read += number
-				after += rows[number]
-			}
-			require.Equal(t, test.rest, read)
-			require.Equal(t, before.Succeeded+after, stats.Succeeded)
 		})
 	}
 }
