@@ -8,7 +8,9 @@ TESTFLAGS ?=
 BENCHFLAGS ?=
 COVER    := .cache/cover.out
 # goroutine leaks, races and shuffled order are part of every test run
-RACE     := -race -shuffle=on -timeout 10m
+# one package more than cores: tests that wait for killed processes and stores leave a core idle
+AT_ONCE  := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+RACE     := -race -shuffle=on -timeout 10m -p $(AT_ONCE)
 # by default a test binary sleeps for a second when it exits, for races of goroutines that still run
 GORACE_EXIT := atexit_sleep_ms=100
 
