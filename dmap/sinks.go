@@ -82,7 +82,11 @@ func (s *sinkSet[R]) write(ctx context.Context, results []Result[R], asFailures 
 }
 
 // rejections returns the batch.Errors in err, if it names only successes of results.
-func rejections[R any](results []Result[R], err error) (some batch.Errors, ok bool) {
+func rejections[R any](results []Result[R], err error) (batch.Errors, bool) {
+	if err == nil { // of nearly every Write
+		return nil, false
+	}
+	var some batch.Errors
 	_ = inspect(err, func() { _ = errors.As(err, &some) })
 	if len(some) == 0 {
 		return nil, false

@@ -22,6 +22,7 @@ type ownResults struct {
 	bucket *blob.Bucket
 	prefix string // of the listing: a folder of results that it names is listed
 	run    *ownresults.Run
+	folder string // of the run, with a slash: the name below any prefix
 
 	mu      sync.Mutex
 	parents []string        // prefixes of the folders of runs in this bucket; guarded by mu
@@ -42,7 +43,7 @@ func newOwnResults(ctx context.Context, bucket *blob.Bucket, prefix string) (*ow
 	if known, ok := run.Known.Load(memo); ok {
 		return known.(*ownResults), nil // stored below
 	}
-	o := &ownResults{bucket: bucket, prefix: prefix, run: run, folders: map[string]bool{}}
+	o := &ownResults{bucket: bucket, prefix: prefix, run: run, folder: run.RunID + "/", folders: map[string]bool{}}
 	for _, f := range run.Folders {
 		same := f.Bucket == any(bucket)
 		if !same && o.overlaps(f.Prefix) {
@@ -104,9 +105,8 @@ func (o *ownResults) folderBelow(parent, key string) (folder string, ok bool) {
 
 // ownFolder returns the prefix of the folder of this run, if key looks like a result in it.
 func (o *ownResults) ownFolder(key string) (parent string, ok bool) {
-	folder := o.run.RunID + "/"
-	i := strings.Index(key, folder)
-	if i < 0 || i > 0 && key[i-1] != '/' || !runfolder.IsResult(key[i+len(folder):]) {
+	i := strings.Index(key, o.folder)
+	if i < 0 || i > 0 && key[i-1] != '/' || !runfolder.IsResult(key[i+len(o.folder):]) {
 		return "", false
 	}
 	return key[:i], true
