@@ -167,8 +167,9 @@ func (p planned[T]) runDivided(tb testing.TB) {
 	}
 }
 
-// carrier is a source whose values are the items of another, also the skipped and the bad ones. Its
-// readers wait at their second item until TrySplit has been called.
+// carrier is a source whose values are the items of another, also the skipped and the bad ones, as
+// any: so all sources share one engine, which a compiler makes anew for each type. Its readers wait
+// at their second item until TrySplit has been called.
 type carrier[T any] struct {
 	src     dmap.Source[T]
 	plan    dmap.Plan[T] // of src
@@ -207,7 +208,8 @@ func (c *carrier[T]) run(ctx context.Context, p planned[T]) string {
 	return ""
 }
 
-func (c *carrier[T]) take(_ context.Context, item dmap.Item[T]) (struct{}, error) {
+func (c *carrier[T]) take(_ context.Context, value any) (struct{}, error) {
+	item := value.(dmap.Item[T]) // of carried
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if _, doubled := c.got[item.ID()]; doubled {
@@ -217,16 +219,16 @@ func (c *carrier[T]) take(_ context.Context, item dmap.Item[T]) (struct{}, error
 	return struct{}{}, nil
 }
 
-func (c *carrier[T]) Items(ctx context.Context) iter.Seq2[dmap.Item[dmap.Item[T]], error] {
+func (c *carrier[T]) Items(ctx context.Context) iter.Seq2[dmap.Item[any], error] {
 	return carried(c.src.Items(ctx), nil)
 }
 
 // Plan is that of the source, without Fill and Resume.
-func (c *carrier[T]) Plan() dmap.Plan[dmap.Item[T]] {
-	return dmap.Plan[dmap.Item[T]]{Splits: c.plan.Splits, Read: c.read, TrySplit: c.trySplit, Readers: c.plan.Readers}
+func (c *carrier[T]) Plan() dmap.Plan[any] {
+	return dmap.Plan[any]{Splits: c.plan.Splits, Read: c.read, TrySplit: c.trySplit, Readers: c.plan.Readers}
 }
 
-func (c *carrier[T]) read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[dmap.Item[T]], error] {
+func (c *carrier[T]) read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[any], error] {
 	inner := ctx
 	if c.hideEnd {
 		inner = noValues{ctx}
@@ -259,14 +261,14 @@ func (c *carrier[T]) trySplit(ctx context.Context, reading []dmap.Split) (which 
 }
 
 // carried is seq with each item as a value; atSecond is called before the second is yielded.
-func carried[T any](seq iter.Seq2[dmap.Item[T], error], atSecond func()) iter.Seq2[dmap.Item[dmap.Item[T]], error] {
-	return func(yield func(dmap.Item[dmap.Item[T]], error) bool) {
+func carried[T any](seq iter.Seq2[dmap.Item[T], error], atSecond func()) iter.Seq2[dmap.Item[any], error] {
+	return func(yield func(dmap.Item[any], error) bool) {
 		n := 0
 		for item, err := range seq {
 			if n++; n == 2 && atSecond != nil {
 				atSecond()
 			}
-			if !yield(dmap.Item[dmap.Item[T]]{Key: item.Key, Offset: item.Offset, Index: item.Index, Next: item.Next, Value: item}, err) {
+			if !yield(dmap.Item[any]{Key: item.Key, Offset: item.Offset, Index: item.Index, Next: item.Next, Value: item}, err) {
 				return
 			}
 		}
