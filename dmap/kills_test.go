@@ -113,8 +113,8 @@ func (m *machine) requireOnce(t *testing.T, n int) {
 	require.Len(t, times, n)
 }
 
-// withoutRace skips a test with the race detector, whose runtime ends the process now and then when
-// so many goroutines end at once, again and again ("ThreadSanitizer: CHECK failed").
+// withoutRace skips a test with the race detector: where thousands of goroutines end at once, again
+// and again, its runtime now and then ends the process ("ThreadSanitizer: CHECK failed").
 func withoutRace(t *testing.T) {
 	t.Helper()
 	if testsize.RaceDetector {
