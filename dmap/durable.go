@@ -75,9 +75,11 @@ type durable struct {
 	elapsedBefore  time.Duration               // the time that they took
 
 	barrier barrier
-	writing ioMutex // held around each record; guards number and broken
-	number  int64   // of the next record
-	broken  bool    // a record could not be written: no later one may follow
+	// writing holds a token around each record, which guards number and broken. It is no Mutex: a
+	// goroutine that waits for one stops the clock of testing/synctest.
+	writing chan struct{}
+	number  int64 // of the next record
+	broken  bool  // a record could not be written: no later one may follow
 
 	mu        sync.Mutex // guards the fields below
 	settled   journal.Buffer
@@ -161,8 +163,8 @@ func (d *durable) commit(ctx context.Context, stop *journal.Stop) bool {
 	if !d.on() {
 		return true
 	}
-	d.writing.Lock()
-	defer d.writing.Unlock()
+	d.writing <- struct{}{}
+	defer func() { <-d.writing }()
 	if d.broken {
 		return false
 	}
@@ -198,8 +200,8 @@ func (d *durable) commitSinks(ctx context.Context, record *journal.Commit) error
 // appendNext appends the record that build returns. build runs when no other record is being
 // written.
 func (d *durable) appendNext(ctx context.Context, build func() journal.Commit) {
-	d.writing.Lock()
-	defer d.writing.Unlock()
+	d.writing <- struct{}{}
+	defer func() { <-d.writing }()
 	d.append(ctx, build())
 }
 
@@ -224,8 +226,8 @@ func (d *durable) appendFinal(ctx context.Context) error {
 	if !d.on() {
 		return nil
 	}
-	d.writing.Lock()
-	defer d.writing.Unlock()
+	d.writing <- struct{}{}
+	defer func() { <-d.writing }()
 	record := journal.Commit{Number: d.number, Clean: true}
 	if err := isolated(func() error { return d.log.Append(ctx, record) }); err != nil {
 		return &SinkError{Op: "append", Err: fmt.Errorf("commit %d: %w", record.Number, err)}
@@ -262,36 +264,4 @@ func (d *durable) close() error {
 		return &SinkError{Op: "close", Err: err}
 	}
 	return nil
-}
-
-// ioMutex is a mutex that is held during requests to a store. It is no sync.Mutex because
-// goroutines that wait for one stop the clock of testing/synctest.
-type ioMutex struct {
-	mu      sync.Mutex // guards the fields below
-	locked  bool
-	waiting []chan struct{} // each is closed when its goroutine has the lock
-}
-
-func (m *ioMutex) Lock() {
-	m.mu.Lock()
-	if !m.locked {
-		m.locked = true
-		m.mu.Unlock()
-		return
-	}
-	turn := make(chan struct{})
-	m.waiting = append(m.waiting, turn)
-	m.mu.Unlock()
-	<-turn
-}
-
-func (m *ioMutex) Unlock() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if len(m.waiting) == 0 {
-		m.locked = false
-		return
-	}
-	close(m.waiting[0])
-	m.waiting = m.waiting[1:]
 }

@@ -47,7 +47,10 @@ func newEngine[T, R any](ctx context.Context, j job[T, R], plan Plan[T], spec Ru
 	})
 	e.stopper.halt = e.gate.Stop
 	e.sinks = newSinkSet(sinks, e.stopper)
-	e.durable = &durable{clock: e.clock, every: opts.CommitEvery, committers: e.sinks.committers(), fail: e.sinks.fail, committed: log.committed}
+	e.durable = &durable{
+		clock: e.clock, every: opts.CommitEvery, committers: e.sinks.committers(), fail: e.sinks.fail, committed: log.committed,
+		writing: make(chan struct{}, 1),
+	}
 	recycler := &recycler[T, R]{off: !e.sinks.borrow() || opts.AbandonAfter > 0, lent: j.inBatches}
 	inflight := &inflight[T, R]{
 		gate: e.gate, tally: e.tally, calls: calls{Context: e.stopper.calls.ctx, runID: spec.RunID}, keeps: len(sinks) > 0,
