@@ -32,6 +32,11 @@ type Interval struct {
 	To      Cursor `json:"to,omitzero"`
 }
 
+// compareIntervals orders intervals by split and start.
+func compareIntervals(x, y Interval) int {
+	return cmp.Or(strings.Compare(x.Split, y.Split), x.From.Compare(y.From))
+}
+
 // Between is the Offset of a cursor between two objects of a split that holds many, after the
 // object that Key names. Where an interval has both ends there, the versions of its objects do not
 // matter any more.

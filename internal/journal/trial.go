@@ -1,10 +1,8 @@
 package journal
 
 import (
-	"cmp"
 	"maps"
 	"slices"
-	"strings"
 )
 
 // Trial names items that were announced before their calls: one item, or the neighbors of a chunk.
@@ -208,9 +206,4 @@ func combine(open []layer, from, to Cursor) Trial {
 	sum.Alone += sum.alone
 	sum.Suspect = sum.Suspect || sum.Crashes >= suspectFrom
 	return sum.Trial
-}
-
-// compareIntervals orders intervals by split and start.
-func compareIntervals(x, y Interval) int {
-	return cmp.Or(strings.Compare(x.Split, y.Split), x.From.Compare(y.From))
 }
