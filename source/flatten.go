@@ -228,9 +228,8 @@ func (f *flatten[T]) read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item
 	}
 	return func(yield func(dmap.Item[T], error) bool) {
 		place, _, _ := identify(s)
-		tail := s.Object == "" && s.Version == ""
-		if !unlisted(s, place, yield) || tail || s.To != (dmap.Cursor{}) && s.To.Key != place || s.From.Key == place && s.From.Offset == afterObject {
-			return // it does not reach into the object of the piece
+		if !unlisted(s, place, yield) || !reaches(s, place) {
+			return
 		}
 		object, itemErr, err := f.object(ctx, s)
 		if err != nil {

@@ -18,6 +18,7 @@ import (
 type leaves struct {
 	mu    sync.Mutex
 	known []*listedLeaf // in the order in which they were first read
+	news  bool          // an object of a leaf was seen for the first time since the last call of splits
 }
 
 type listedLeaf struct {
@@ -71,15 +72,21 @@ func (l *leaves) of(id string) *listedLeaf {
 func (l *leaves) note(leaf *listedLeaf, seen bool, empty error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.news = l.news || seen && !leaf.seen
 	leaf.seen = leaf.seen || seen
 	leaf.empty = errors.Join(leaf.empty, empty)
 }
 
 // splits returns those of the leaves that have become known to have an object or, at the end of the
-// listing, to have none.
+// listing, to have none. It is called for each object, and looks at the leaves only if there is
+// news.
 func (l *leaves) splits(end bool) (out []dmap.Split) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if !l.news && !end {
+		return nil
+	}
+	l.news = false
 	for _, leaf := range l.known {
 		s := dmap.Split{ID: leafPrefix + leaf.id}
 		switch {

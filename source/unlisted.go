@@ -50,6 +50,18 @@ func unlisted[T any](s dmap.Split, place string, yield func(dmap.Item[T], error)
 	return true
 }
 
+// reaches reports whether s, a part of the piece of the object at place, reaches into this object.
+func reaches(s dmap.Split, place string) bool {
+	switch {
+	case s.Object == "" && s.Version == "": // a tail has no object
+		return false
+	case s.To != (dmap.Cursor{}) && s.To.Key != place: // it ends before the object
+		return false
+	default:
+		return s.From.Key != place || s.From.Offset != afterObject
+	}
+}
+
 // keyAt is the key of the object at a place, if a listing has keys as cursors.
 func keyAt(place string) string {
 	switch c, ok := listingCursor(place); {
