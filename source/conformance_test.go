@@ -78,7 +78,7 @@ func TestObjectsConform(t *testing.T) {
 func TestObjectsListedByManyConform(t *testing.T) {
 	for name, inclusive := range map[string]bool{"days": false, "names": true} {
 		t.Run(name, func(t *testing.T) {
-			bucket := blob.NewBucket(&cloud{keys: shapes(4500)[name], inclusive: inclusive})
+			bucket := blob.NewBucket(&cloud{keys: shape(name, 4500), inclusive: inclusive})
 			defer bucket.Close()
 			var made atomic.Int64
 			dmaptest.TestSource(t, func(testing.TB) dmap.Source[source.Object] {

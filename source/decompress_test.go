@@ -85,7 +85,7 @@ func TestCompressedObjectThatIsDamagedSaysWhere(t *testing.T) {
 	require.ErrorContains(t, err, `object "k.gz": gzip at decompressed byte`)
 	require.NotEmpty(t, items, "what came before it is read")
 
-	bomb := gzipped(t, "a\n"+strings.Repeat("1\n", 8<<20))
+	bomb := gzipped(t, "a\n"+strings.Repeat("0123456789abcdefghijklmnopqrstuvwxyz\n", 450<<10))
 	_, err = try(t.Context(), source.CSV(memory(t, map[string]string{"k.gz": bomb}), "k.gz", source.Strings))
 	var limit *source.LimitError
 	require.ErrorAs(t, err, &limit)

@@ -117,7 +117,7 @@ func TestAResumeOfFlattenedObjectsOpensFewOfThem(t *testing.T) {
 
 // A resumed listing starts after the last object before which all is settled.
 func TestAResumeOfFlattenListsFromThePrefixThatIsSettled(t *testing.T) {
-	bucket := blob.NewBucket(&cloud{keys: shapes(20_000)["days"]})
+	bucket := blob.NewBucket(&cloud{keys: shape("days", 20_000)})
 	defer bucket.Close()
 	for _, listers := range []int{1, 8} {
 		src := source.Flatten(source.Objects(bucket, "", source.ObjectsOptions{Store: seekable, Listers: listers}), oneItem)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -70,10 +71,15 @@ func names(n int) []string {
 	return list
 }
 
-// process runs src into a bucket, and suspends the run after some calls: the calls in flight and
-// some others are not settled. 0: it runs to the end.
+// process runs src into a bucket, in virtual time, and suspends the run after some calls: the calls
+// in flight and some others are not settled. 0: it runs to the end.
 func process[T any](t *testing.T, bucket *blob.Bucket, src dmap.Source[T], calls, concurrency int) (called []T, err error) {
 	t.Helper()
+	synctest.Test(t, func(t *testing.T) { called, err = processNow(t, bucket, src, calls, concurrency) })
+	return called, err
+}
+
+func processNow[T any](t *testing.T, bucket *blob.Bucket, src dmap.Source[T], calls, concurrency int) (called []T, err error) {
 	ctx, suspend := context.WithCancelCause(t.Context())
 	defer suspend(nil)
 	var mu sync.Mutex

@@ -117,68 +117,77 @@ func (c *cloud) ListPaged(ctx context.Context, o *driver.ListOptions) (*driver.L
 	return page, nil
 }
 
-// shapes are key spaces as users have them.
+// shapes are key spaces as users have them, of n keys each.
 func shapes(n int) map[string][]string {
-	random := rand.New(rand.NewPCG(1, 2))
-	many := func(key func(i int) string) []string {
-		keys := make([]string, n)
-		for i := range keys {
-			keys[i] = key(i)
-		}
-		slices.Sort(keys)
-		return slices.Compact(keys)
+	all := map[string][]string{}
+	for name := range keyShapes(nil, n) {
+		all[name] = shape(name, n)
 	}
+	return all
+}
+
+// shape is one of shapes.
+func shape(name string, n int) []string {
+	key := keyShapes(rand.New(rand.NewPCG(1, 2)), n)[name]
+	keys := make([]string, n)
+	for i := range keys {
+		keys[i] = key(i)
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+// keyShapes makes key i of n keys, in order.
+func keyShapes(random *rand.Rand, n int) map[string]func(i int) string {
 	day := func(i int) string { return time.Date(2025, 1, 1+i, 0, 0, 0, 0, time.UTC).Format("2006/01/02") }
-	return map[string][]string{
-		"hours": many(func(i int) string {
+	return map[string]func(i int) string{
+		"hours": func(i int) string {
 			return fmt.Sprintf("logs/%s/%02d/part-%06x.json", day(i%8760/24), i%24, random.IntN(1<<24))
-		}),
-		"days": many(func(i int) string {
+		},
+		"days": func(i int) string {
 			return fmt.Sprintf("data/dt=%s/%08d.parquet", strings.ReplaceAll(day(i%366), "/", "-"), i)
-		}),
-		"uuid": many(func(int) string {
+		},
+		"uuid": func(int) string {
 			return fmt.Sprintf("%08x-%04x-4%03x-%04x-%012x", random.Uint32(), random.IntN(1<<16), random.IntN(1<<12), random.IntN(1<<16), random.Int64N(1<<48))
-		}),
-		"sequence": many(func(i int) string { return fmt.Sprintf("%012d", i) }),
-		"epoch":    many(func(i int) string { return fmt.Sprintf("%d-%08x", 1_760_000_000_000+int64(i)*977, random.Uint32()) }),
-		"skew": many(func(i int) string {
+		},
+		"sequence": func(i int) string { return fmt.Sprintf("%012d", i) },
+		"epoch":    func(i int) string { return fmt.Sprintf("%d-%08x", 1_760_000_000_000+int64(i)*977, random.Uint32()) },
+		"skew": func(i int) string {
 			if i%10 > 0 {
 				return fmt.Sprintf("tenant-%04d/%09d", 2345, i)
 			}
 			return fmt.Sprintf("tenant-%04d/%09d", i/10%5000, i)
-		}),
-		"crowd": many(func(i int) string { // its names are of another kind than those in other directories
+		},
+		"crowd": func(i int) string { // its names are of another kind than those in other directories
 			if i%10 > 0 {
 				return fmt.Sprintf("tenant-%04d/x%08d", 3127, i)
 			}
 			return fmt.Sprintf("tenant-%04d/%08d", i/10%5000, i/50_000)
-		}),
-		"clock":   clock(random, n),
-		"deep":    many(func(i int) string { return fmt.Sprintf("a/b/c/d/e/f/%s/%05d", strings.Repeat("x", 30), i) }),
-		"unicode": many(func(i int) string { return fmt.Sprintf("straße/%c%c/%05d", rune('α'+i%24), rune('一'+i%500), i) }),
-		"long":    many(func(i int) string { return strings.Repeat("abcdefghij-", 20) + fmt.Sprintf("%07d", i) }),
-		"words": many(func(i int) string {
+		},
+		"clock":   clock(random),
+		"deep":    func(i int) string { return fmt.Sprintf("a/b/c/d/e/f/%s/%05d", strings.Repeat("x", 30), i) },
+		"unicode": func(i int) string { return fmt.Sprintf("straße/%c%c/%05d", rune('α'+i%24), rune('一'+i%500), i) },
+		"long":    func(i int) string { return strings.Repeat("abcdefghij-", 20) + fmt.Sprintf("%07d", i) },
+		"words": func(i int) string {
 			words := strings.Fields("acme apollo borealis cobalt delta ember foxtrot granite harbor iris juniper lumen nova orchid pioneer quartz summit umbra vertex willow yonder zephyr")
 			return fmt.Sprintf("%s/orders/%06d", words[random.IntN(len(words))], i)
-		}),
-		"scripts": many(func(i int) string {
+		},
+		"scripts": func(i int) string {
 			words := []string{"Übersicht", "café", "данные", "日本語", "العربية", "🗂", "plain", "zeta"}
 			return fmt.Sprintf("%s/é-%08x-%d", words[i%len(words)], random.Uint32(), i)
-		}),
-		"names":   many(func(i int) string { return fmt.Sprintf("%s/%s-%d.txt", word(random), word(random), i) }),
-		"markers": many(func(i int) string { return fmt.Sprintf("f%03d/", i%500) + []string{"", fmt.Sprint(i)}[min(i/500, 1)] }),
+		},
+		"names":   func(i int) string { return fmt.Sprintf("%s/%s-%d.txt", word(random), word(random), i) },
+		"markers": func(i int) string { return fmt.Sprintf("f%03d/", i%500) + []string{"", fmt.Sprint(i)}[min(i/500, 1)] },
 	}
 }
 
 // clock is what is written at random times, from the middle of a year on.
-func clock(random *rand.Rand, n int) []string {
-	keys := make([]string, n)
+func clock(random *rand.Rand) func(int) string {
 	at := int64(1_735_689_600_000)
-	for i := range keys {
+	return func(int) string {
 		at += 1 + random.Int64N(9_000)
-		keys[i] = fmt.Sprintf("messages/%d-%08x", at, random.Uint32())
+		return fmt.Sprintf("messages/%d-%08x", at, random.Uint32())
 	}
-	return keys
 }
 
 func word(random *rand.Rand) string {
@@ -271,7 +280,7 @@ func TestListersShareTheTimeOfASlowStoreAndWasteFewRequests(t *testing.T) {
 func TestAListingOfOnePageTakesOneRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, n := range []int{0, 1, 999, 1000} {
-			c := &cloud{keys: shapes(n)["uuid"], latency: time.Second}
+			c := &cloud{keys: shape("uuid", n), latency: time.Second}
 			got, took := listed(t, c, "", source.ObjectsOptions{Store: seekable})
 			require.Len(t, got, n)
 			require.EqualValues(t, 1, c.requests.Load(), n)
@@ -282,7 +291,7 @@ func TestAListingOfOnePageTakesOneRequest(t *testing.T) {
 
 func TestTheFirstObjectFlowsAfterTheFirstPage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &cloud{keys: shapes(50_000)["hours"], latency: time.Second}
+		c := &cloud{keys: shape("hours", 50_000), latency: time.Second}
 		bucket := blob.NewBucket(c)
 		defer bucket.Close()
 		start := time.Now()
@@ -298,7 +307,7 @@ func TestTheFirstObjectFlowsAfterTheFirstPage(t *testing.T) {
 
 func TestOnlyKeysUnderThePrefixAreListed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &cloud{keys: shapes(40_000)["days"], latency: time.Millisecond}
+		c := &cloud{keys: shape("days", 40_000), latency: time.Millisecond}
 		got, _ := listed(t, c, "data/dt=2025-0", source.ObjectsOptions{Store: seekable})
 		want := 0
 		for _, key := range c.keys {
@@ -313,13 +322,13 @@ func TestOnlyKeysUnderThePrefixAreListed(t *testing.T) {
 
 func TestAStoreThatIgnoresWhereToStartIsListedPageAfterPage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &cloud{keys: shapes(30_000)["uuid"], latency: time.Millisecond, ignores: true}
+		c := &cloud{keys: shape("uuid", 30_000), latency: time.Millisecond, ignores: true}
 		got, _ := listed(t, c, "", source.ObjectsOptions{Store: seekable})
 		require.Len(t, got, 30_000)
 		require.LessOrEqual(t, c.requests.Load(), int64(30+4), "the probe, and the page before it once more")
 	})
 	synctest.Test(t, func(t *testing.T) {
-		c := &cloud{keys: shapes(30_000)["uuid"], latency: time.Millisecond}
+		c := &cloud{keys: shape("uuid", 30_000), latency: time.Millisecond}
 		got, _ := listed(t, c, "", source.ObjectsOptions{Store: source.StoreFeatures{
 			StartAfter: func(func(any) bool, string, string) bool { return false },
 		}})
@@ -330,7 +339,7 @@ func TestAStoreThatIgnoresWhereToStartIsListedPageAfterPage(t *testing.T) {
 
 func TestAPageThatFailsIsAskedForAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &cloud{keys: shapes(30_000)["epoch"], latency: time.Millisecond}
+		c := &cloud{keys: shape("epoch", 30_000), latency: time.Millisecond}
 		c.fault = func(n int64) error {
 			if n%3 == 0 {
 				return errSlow
@@ -342,7 +351,7 @@ func TestAPageThatFailsIsAskedForAgain(t *testing.T) {
 	})
 	for _, store := range []source.StoreFeatures{seekable, {}} {
 		synctest.Test(t, func(t *testing.T) {
-			c := &cloud{keys: shapes(30_000)["epoch"], latency: time.Millisecond}
+			c := &cloud{keys: shape("epoch", 30_000), latency: time.Millisecond}
 			c.fault = func(n int64) error {
 				if n > 5 {
 					return errDenied
@@ -365,7 +374,7 @@ func TestAPageThatFailsIsAskedForAgain(t *testing.T) {
 // gocloud's drivers keep some characters in another form, which sorts elsewhere.
 func TestAKeyOutOfPlaceIsAnErrorAndNotLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		keys := shapes(10_000)["sequence"]
+		keys := shape("sequence", 10_000)
 		keys[5000] = keys[5000][:11] + "__0x1__"
 		slices.Sort(keys) // as a store has them
 		c := &cloud{keys: keys, latency: time.Millisecond}

@@ -61,7 +61,7 @@ func TestEachWrapperListsInTheTimeOfObjects(t *testing.T) {
 		objects = dmap.Source[source.Object]
 		strings = dmap.Source[string]
 	)
-	keys := shapes(60_000)["words"]
+	keys := shape("words", 60_000)
 	alone := bestOf(t, keys, 0, over(func(o objects) objects { return o }))
 	t.Logf("%-32s %v", "Objects", alone)
 	require.Less(t, alone, 12*time.Second/3, "pages in parallel")
@@ -129,7 +129,7 @@ func TestWrappersClaimWhatTheirSourcesCan(t *testing.T) {
 }
 
 func TestWrappersOfListingsByManyConform(t *testing.T) {
-	bucket := blob.NewBucket(&cloud{keys: shapes(4500)["days"]})
+	bucket := blob.NewBucket(&cloud{keys: shape("days", 4500)})
 	defer bucket.Close()
 	objects := source.Objects(bucket, "", source.ObjectsOptions{Store: seekable, Listers: 5})
 	few := source.Slice([]source.Object{source.Object{Key: "x"}.In(bucket), source.Object{Key: "y"}.In(bucket)})
@@ -142,7 +142,7 @@ func TestWrappersOfListingsByManyConform(t *testing.T) {
 }
 
 func TestFlattenPlansTheSameSplitsByOneListerAndByMany(t *testing.T) {
-	bucket := blob.NewBucket(&cloud{keys: shapes(20_000)["days"]})
+	bucket := blob.NewBucket(&cloud{keys: shape("days", 20_000)})
 	defer bucket.Close()
 	splits := func(listers int) []dmap.Split {
 		return splitsOf(t, source.Flatten(source.Objects(bucket, "", source.ObjectsOptions{Store: seekable, Listers: listers}), oneItem))
