@@ -17,6 +17,7 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/dmap/dmaptest"
+	"github.com/go-dmap/dmap/internal/testsize"
 	"github.com/go-dmap/dmap/sink"
 )
 
@@ -34,7 +35,7 @@ func TestRunSurvivesProcessExitAtAnyStep(t *testing.T) {
 	require.NoError(t, err)
 	closeAtEnd(t, b)
 	writeCrashRows(t, b, 200)
-	stride := int(setting(t, "DMAP_CRASH_STRIDE", 9))
+	stride := int(setting(t, "DMAP_CRASH_STRIDE", uint64(testsize.Sizes{Race: 18, Usual: 6}.Now())))
 	first := 1 + rand.IntN(stride)
 	t.Logf("DMAP_CRASH_STRIDE=1 tests every step; this run starts at step %d with stride %d", first, stride)
 	var steps atomic.Int64

@@ -21,6 +21,7 @@ import (
 	"gocloud.dev/blob/memblob"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/testsize"
 	"github.com/go-dmap/dmap/sink"
 	"github.com/go-dmap/dmap/source"
 )
@@ -132,6 +133,9 @@ func TestChainsOfRedrivesOverLargeObjectsHaveEachRowOnce(t *testing.T) {
 
 // The memory of a redrive does not grow with the number of failed items.
 func TestARedriveOfManyFailuresNeedsLittleMemory(t *testing.T) {
+	if testsize.RaceDetector {
+		t.Skip("the race detector multiplies memory: make test runs it without")
+	}
 	n := repetitions(60_000, 60_000, 1_000_000)
 	b := closeAtEnd(t, openFile(t))
 	numbers := func(yield func(number) bool) {

@@ -13,6 +13,7 @@ import (
 	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/testsize"
 )
 
 // TestTwoRunnersOfOneRunCountEachResultOnce starts two runners of the same run. The slower one
@@ -74,7 +75,7 @@ func TestTwoProcessesOfOneRunCountEachResultOnce(t *testing.T) {
 		t.Run(p.name, func(t *testing.T) {
 			writeCrashInput(t, p.bucket, 100)
 			codes := map[int]int{}
-			races := repetitions(3, 8, 20)
+			races := testsize.Sizes{Short: 3, Race: 4, Usual: 8, Long: 20}.Now()
 			for race := range races {
 				job := crashJob{
 					Place: p.url, Kind: "jsonlines", N: 100, RunID: fmt.Sprintf("race-%d", race), Concurrency: 4, Pace: time.Millisecond,
