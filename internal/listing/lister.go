@@ -32,6 +32,7 @@ type Lister struct {
 	lastReader int              // number of the reader that started last
 	plans      map[string]*plan // of the ranges that no reader has started yet, by start
 	pages      int              // read by all readers
+	budget     budget
 	seeking    seeking
 }
 
@@ -107,7 +108,7 @@ func (l *Lister) readPages(ctx context.Context, r *reader, end func() string, yi
 			return err
 		}
 		ended = ended || page.next == nil
-		l.learn(r, page.objects, ended)
+		l.learn(r, page.objects, len(own), ended)
 		for i, object := range own {
 			own[i] = nil // the caller may drop it before the page is used up
 			if !yield(object) {
@@ -170,11 +171,23 @@ func (l *Lister) endReader(r *reader) {
 	delete(l.readers, r)
 }
 
-// learn records a page of r. Keys beyond the end of its range count too: they show the same about
-// keys.
-func (l *Lister) learn(r *reader, objects []*blob.ListObject, ended bool) {
+// unanswered is the number of ranges whose readers wait for their first page. The caller holds mu.
+func (l *Lister) unanswered() int {
+	n := 0
+	for r := range l.readers {
+		if r.pages == 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// learn records a page of r, of which own objects are in its range. The keys beyond the end of the
+// range count too: they show the same about keys.
+func (l *Lister) learn(r *reader, objects []*blob.ListObject, own int, ended bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.budget.count(own)
 	if len(objects) > 0 && objects[0].Key == r.frontier {
 		objects = objects[1:]
 	}
