@@ -75,7 +75,7 @@ func CSVOf[T any](object Object, decode RowDecoder[T], options ...CSVOptions) dm
 func csvRecords[T any](object Object, listed bool, err error, decode RowDecoder[T], options []CSVOptions) *records[T] {
 	o := first(options)
 	c := &csv[T]{options: o, decode: decode}
-	r := &records[T]{kind: "csv", object: object, listed: listed, open: c.open, divide: c.divide, decompress: o.Decompress, large: largeObject{tuning: defaultTuning()}}
+	r := &records[T]{kind: "csv", object: object, listed: listed, open: c.open, divide: c.divide, lines: true, decompress: o.Decompress, large: largeObject{tuning: defaultTuning()}}
 	if decode == nil {
 		err = errors.Join(err, errors.New("the decoder is nil"))
 	}

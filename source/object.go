@@ -37,6 +37,7 @@ type origin struct {
 	bucket *blob.Bucket
 	stall  time.Duration // 0: no limit
 	store  StoreFeatures
+	answer func(as func(any) bool) (body.Answer, bool) // store.Answer; nil: there is none
 
 	buffers buffers // for DecodeJSON
 }
@@ -84,13 +85,24 @@ func (o Object) openNow(ctx context.Context) (*body.Reader, error) {
 	if o, err = o.now(ctx); err != nil {
 		return nil, err
 	}
+	if r, err = o.open(ctx, 0); !errors.Is(err, ErrChanged) {
+		return r, err
+	}
+	// Its attributes differ from its body: the store has undone an encoding, or it changes all the
+	// time. All bytes of one body are of one object.
+	o.Size = -1
 	return o.open(ctx, 0)
 }
 
 // now requests the size, time and ETag of the object.
 func (o Object) now(ctx context.Context) (Object, error) {
+	o, _, err := o.attributesNow(ctx)
+	return o, err
+}
+
+func (o Object) attributesNow(ctx context.Context) (Object, *blob.Attributes, error) {
 	if o.from == nil {
-		return o, o.noBucket()
+		return o, nil, o.noBucket()
 	}
 	limited := ctx
 	if stall := o.from.stall; stall > 0 {
@@ -100,16 +112,18 @@ func (o Object) now(ctx context.Context) (Object, error) {
 	}
 	attributes, err := o.from.bucket.Attributes(limited, o.Key)
 	switch {
-	case err != nil && limited.Err() != nil:
+	case err != nil && limited.Err() != nil && !transient.Answered(err):
 		err = context.Cause(limited)
+	case err != nil && limited.Err() != nil: // with the last answer, to an SDK that retries
+		err = fmt.Errorf("%w: %w", context.Cause(limited), err)
 	case transient.Absent(err):
 		err = body.NewGone(err)
 	}
 	if err != nil {
-		return o, transient.Explain(fmt.Errorf("object %q: %w", o.Key, err))
+		return o, nil, transient.Explain(fmt.Errorf("object %q: %w", o.Key, err))
 	}
 	o.Size, o.ModTime, o.ETag, o.MD5 = attributes.Size, attributes.ModTime, attributes.ETag, hex.EncodeToString(attributes.MD5)
-	return o, nil
+	return o, attributes, nil
 }
 
 func (o Object) open(ctx context.Context, offset int64) (*body.Reader, error) {
@@ -128,7 +142,7 @@ func (o Object) stored() (body.Object, error) {
 	key := o.Key // not all of o on the heap
 	return body.Object{
 		Bucket: o.from.bucket, Key: key, Size: o.Size, ModTime: o.ModTime, ETag: o.ETag,
-		Stall: o.from.stall, IfMatch: o.from.store.IfMatch,
+		Stall: o.from.stall, IfMatch: o.from.store.IfMatch, Answer: o.from.answer,
 		Changed: func(what, was, now string) error {
 			return &ChangedError{Key: key, What: what, Was: was, Now: now}
 		},

@@ -17,4 +17,16 @@ type StoreFeatures struct {
 	// IfMatch changes a read so that it fails unless the object still has that ETag. It returns
 	// false if the request belongs to another store.
 	IfMatch func(as func(any) bool, etag string) bool
+	// Answer returns what the store has answered to a read, beyond what gocloud tells; as is the
+	// method As of the blob.Reader. It returns false if the answer is of another store. nil: a store
+	// that ignores a range, or a condition, is found out later, or not at all.
+	Answer func(as func(any) bool) (ReadAnswer, bool)
+}
+
+// ReadAnswer is the answer of a store to a read.
+type ReadAnswer struct {
+	Begin   int64  // offset in the object of the first byte that comes
+	Size    int64  // of the object in bytes; -1: the answer does not say
+	Encoded bool   // the object has a Content-Encoding, which the store may have undone
+	ETag    string // of the object; empty: the answer does not say
 }

@@ -4,6 +4,7 @@ package ranges
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"sync"
 
@@ -67,7 +68,8 @@ type Block struct {
 const minFirst = 16
 
 // Start begins to read the bytes of object o in [from, to), all of which must exist. scan is
-// called with each block on the goroutine that has read it. When memory has run out, Next calls
+// called with each block on the goroutine that has read it. If the store ignores ranges, Next returns
+// body.ErrRange after the first part at the latest. When memory has run out, Next calls
 // spill, which should release some blocks. If spill returns false, one part beyond the limit is
 // read, so that Next cannot deadlock.
 func Start(ctx context.Context, o body.Object, from, to int64, options Options, scan func(*Block), spill func() bool) *Fetch {
@@ -154,6 +156,9 @@ func (f *Fetch) readPart(p *part) error {
 		return err
 	}
 	defer in.Close()
+	if in.Size() != f.object.Size { // the store decodes the object: ranges are those of other bytes
+		return fmt.Errorf("object %q: %w: its size is not that of the object", f.object.Key, body.ErrRange)
+	}
 	for at := p.start; at < p.end; {
 		size := min(f.options.Block, p.end-at)
 		if at == 0 {

@@ -43,6 +43,9 @@ func Explain(err error) error {
 	return err
 }
 
+// Answered reports whether err tells of an answer of the store.
+func Answered(err error) bool { return answered(err) != 0 }
+
 // answered returns the HTTP status of the answer that err tells of, 0 if it does not tell. SDKs
 // keep it in a method (smithy, gax) or in a field (googleapi, azcore), whose types this module must
 // not link.
