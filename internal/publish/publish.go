@@ -37,7 +37,7 @@ var (
 // lost, the SDK repeats the request and the store refuses it. Only the content of the object tells
 // this case from another writer that was first.
 func Create(ctx context.Context, bucket *blob.Bucket, key, contentType string, content []byte) error {
-	return persist(ctx, "create", key, int64(len(content)), func(ctx context.Context) error {
+	return persist(ctx, "create", key, func(ctx *transient.Limit) error {
 		err := exclusively(ctx, bucket, key, func() error { return uploadNew(ctx, bucket, key, contentType, content) })
 		if err == nil || ctx.Err() != nil {
 			return err
@@ -70,7 +70,7 @@ func Claim(ctx context.Context, bucket *blob.Bucket, key, contentType string, co
 	if err := Create(ctx, bucket, key, contentType, content); err != nil {
 		return err
 	}
-	return persist(ctx, "create again", key, int64(len(content)), func(ctx context.Context) error {
+	return persist(ctx, "create again", key, func(ctx *transient.Limit) error {
 		err := uploadNew(ctx, bucket, key, contentType, content)
 		switch {
 		case err == nil:
@@ -88,7 +88,7 @@ func Claim(ctx context.Context, bucket *blob.Bucket, key, contentType string, co
 
 // Replace writes content under key, also if an object exists there.
 func Replace(ctx context.Context, bucket *blob.Bucket, key, contentType string, content []byte) error {
-	return persist(ctx, "write", key, int64(len(content)), func(ctx context.Context) error {
+	return persist(ctx, "write", key, func(ctx *transient.Limit) error {
 		return upload(ctx, bucket, key, content, &blob.WriterOptions{ContentType: contentType})
 	})
 }
@@ -101,6 +101,7 @@ func uploadNew(ctx context.Context, bucket *blob.Bucket, key, contentType string
 // upload is one attempt. Unless it succeeds, its context ends before the driver's writer is closed:
 // a driver that is closed under a live context publishes the bytes that it has received.
 func upload(ctx context.Context, bucket *blob.Bucket, key string, content []byte, opts *blob.WriterOptions) (err error) {
+	limit, _ := ctx.(*transient.Limit) // of persist
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer func() {
@@ -112,7 +113,7 @@ func upload(ctx context.Context, bucket *blob.Bucket, key string, content []byte
 		return err
 	}
 	// Not WriteAll, not Writer.Close: azureblob panics there when an upload fails.
-	return bucket.Upload(ctx, key, &payload{Reader: bytes.NewReader(content), content: content, cancel: cancel}, opts)
+	return bucket.Upload(ctx, key, &payload{Reader: bytes.NewReader(content), content: content, limit: limit, cancel: cancel}, opts)
 }
 
 // payload is the content as the driver reads it. Drivers of cloud stores seek and read at offsets.
@@ -121,7 +122,22 @@ func upload(ctx context.Context, bucket *blob.Bucket, key string, content []byte
 type payload struct {
 	*bytes.Reader
 	content []byte
+	limit   *transient.Limit
 	cancel  context.CancelFunc
+}
+
+// Read gives the upload more time for the bytes that the driver takes.
+func (p *payload) Read(b []byte) (int, error) {
+	n, err := p.Reader.Read(b)
+	p.limit.Move(int64(n))
+	return n, err
+}
+
+// ReadAt is Read at an offset.
+func (p *payload) ReadAt(b []byte, offset int64) (int, error) {
+	n, err := p.Reader.ReadAt(b, offset)
+	p.limit.Move(int64(n))
+	return n, err
 }
 
 // WriteTo writes the remaining content to w. If w publishes on close and does not take all of it,
@@ -138,6 +154,7 @@ func (p *payload) WriteTo(w io.Writer) (n int64, err error) {
 		chunk := remaining[:min(step, len(remaining))]
 		m, err := w.Write(chunk)
 		n += int64(m)
+		p.limit.Move(int64(m))
 		if err != nil {
 			return n, err
 		}
