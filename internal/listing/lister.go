@@ -22,9 +22,10 @@ type Seek func(as func(any) bool, prefix, key string) bool
 // safe for concurrent use. Knowledge gathered from keys only improves guesses, so several runs may
 // share one.
 type Lister struct {
-	bucket *blob.Bucket
-	prefix string
-	seek   Seek
+	bucket  *blob.Bucket
+	prefix  string
+	seek    Seek
+	options Options
 
 	mu         sync.Mutex // guards what follows
 	alphabet   alphabet
@@ -59,9 +60,9 @@ type reader struct {
 type Range struct{ From, To string }
 
 // New returns a Lister for the keys under prefix of a store that seek makes start after a key.
-func New(bucket *blob.Bucket, prefix string, seek Seek) *Lister {
+func New(bucket *blob.Bucket, prefix string, seek Seek, options ...Options) *Lister {
 	return &Lister{
-		bucket: bucket, prefix: prefix, seek: seek, alphabet: alphabet{prefixLen: len(prefix)},
+		bucket: bucket, prefix: prefix, seek: seek, options: first(options), alphabet: alphabet{prefixLen: len(prefix)},
 		readers: map[*reader]struct{}{}, plans: map[string]*plan{},
 	}
 }
@@ -75,8 +76,8 @@ func (l *Lister) After(ctx context.Context, after string, end func() string) ite
 		defer l.endReader(r)
 		err := l.readPages(ctx, r, end, func(o *blob.ListObject) bool { return yield(o, nil) })
 		if errors.Is(err, errNotSeekable) {
-			for object, err := range After(ctx, l.bucket, l.prefix, r.frontier) {
-				if !yield(object, err) || err != nil {
+			for object, err := range After(ctx, l.bucket, l.prefix, r.frontier, l.options) {
+				if !yield(object, err) || object == nil {
 					return
 				}
 			}
@@ -102,11 +103,13 @@ func (l *Lister) readPages(ctx context.Context, r *reader, end func() string, yi
 			return err
 		}
 		to := end()
-		own, ended, err := ownObjects(page.objects, at, to)
+		own, ended, err := ownStored(page.objects, at, to, l.options.Stored != nil)
 		if err != nil {
 			return err
 		}
-		ended = ended || page.next == nil
+		// A full page without a token may have lost it. The first page has not: few listings end
+		// with a full page, but those that do end with their first.
+		ended = ended || page.next == nil && (r.pages == 0 || len(page.objects) < cloudPage)
 		l.learn(r, page.objects, ended)
 		for i, object := range own {
 			own[i] = nil // the caller may drop it before the page is used up
@@ -128,13 +131,15 @@ func (l *Lister) readPages(ctx context.Context, r *reader, end func() string, yi
 // it.
 func (l *Lister) pageAfter(ctx context.Context, after string) (page, error) {
 	known := true // the request is of the store that seek is for
-	options := blob.ListOptions{Prefix: l.prefix, BeforeList: func(as func(any) bool) error {
+	list := blob.ListOptions{Prefix: l.prefix, BeforeList: func(as func(any) bool) error {
 		if after != "" {
 			known = l.seek(as, l.prefix, after)
+		} else if l.options.Before != nil {
+			l.options.Before(as)
 		}
 		return nil
 	}}
-	p := retryPage(ctx, func() page { return fetchPage(ctx, l.bucket, blob.FirstPageToken, cloudPage, &options) })
+	p := retryPage(ctx, func() page { return l.options.fetchPage(ctx, l.bucket, blob.FirstPageToken, cloudPage, &list) })
 	if p.err != nil {
 		return p, p.err
 	}
