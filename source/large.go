@@ -198,7 +198,11 @@ func (p span) openAt(ctx context.Context) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	in, err := body.OpenRange(ctx, stored, p.from, p.end())
+	open := body.OpenRange
+	if p.lines {
+		open = body.OpenLines
+	}
+	in, err := open(ctx, stored, p.from, p.end())
 	if errors.Is(err, body.ErrRange) {
 		return p.openToEnd(ctx)
 	}
@@ -217,7 +221,7 @@ func (p span) openToEnd(ctx context.Context) (*body.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return body.OpenLine(ctx, stored, p.from)
+	return body.OpenLines(ctx, stored, p.from, -1)
 }
 
 // openWhole opens the part's object at its start.

@@ -82,15 +82,13 @@ func (o Object) openNow(ctx context.Context) (*body.Reader, error) {
 	if !errors.Is(err, ErrChanged) {
 		return r, err
 	}
-	if o, err = o.now(ctx); err != nil {
+	o, attributes, err := o.attributesNow(ctx)
+	if err != nil {
 		return nil, err
 	}
-	if r, err = o.open(ctx, 0); !errors.Is(err, ErrChanged) {
-		return r, err
+	if undone(attributes.ContentEncoding) {
+		o.Size = -1
 	}
-	// Its attributes differ from its body: the store has undone an encoding, or it changes all the
-	// time. All bytes of one body are of one object.
-	o.Size = -1
 	return o.open(ctx, 0)
 }
 

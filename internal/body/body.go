@@ -32,6 +32,7 @@ type Reader struct {
 	offset  int64       // of the next byte
 	end     int64       // of the range; toTheEnd: of the object
 	start   int64       // from here on bytes before offset are known
+	strict  bool        // fails instead of reading from the start of the object
 	whole   bool        // ranges are not those of the bytes that come: read from the start
 	conn    *connection // nil: none is open
 	connErr error       // of conn, to be handled after the bytes that came with it
@@ -62,29 +63,27 @@ var ErrRange = errors.New("the store does not return the range that it was asked
 // before offset are dropped: ranges would be those of the stored bytes. ctx must live as long as
 // the Reader. Errors name the object and the offset.
 func Open(ctx context.Context, o Object, offset int64) (*Reader, error) {
-	return open(ctx, o, offset, toTheEnd)
+	r := &Reader{ctx: ctx, object: o, offset: offset, start: offset, end: toTheEnd, brokeAt: offset}
+	return r.open()
 }
 
 // OpenRange is Open for the bytes from offset to before end. It asks the store for no others, and
 // counts them, because some stores end a body early without an error. If the store sends others, or
 // does not tell the size of the object, it returns ErrRange, or the Read of the last byte does.
 func OpenRange(ctx context.Context, o Object, offset, end int64) (*Reader, error) {
-	return open(ctx, o, offset, max(end, 0))
-}
-
-// OpenLine is Open for an offset after a line end. If another byte is there, the store has sent
-// another range: then it reads from the start of the object.
-func OpenLine(ctx context.Context, o Object, offset int64) (*Reader, error) {
-	if offset == 0 {
-		return Open(ctx, o, 0)
-	}
-	r := &Reader{ctx: ctx, object: o, offset: offset, start: offset - 1, end: toTheEnd, brokeAt: offset}
-	r.recent[overlap-1] = '\n'
+	r := &Reader{ctx: ctx, object: o, offset: offset, start: offset, end: max(end, 0), strict: true, brokeAt: offset}
 	return r.open()
 }
 
-func open(ctx context.Context, o Object, offset, end int64) (*Reader, error) {
-	r := &Reader{ctx: ctx, object: o, offset: offset, start: offset, end: end, brokeAt: offset}
+// OpenLines reads the bytes from offset to before end, or to the end of the object if end is -1.
+// offset is 0, or that after a line end. If another byte is there, the store has sent another range:
+// then the object is read from its start up to end.
+func OpenLines(ctx context.Context, o Object, offset, end int64) (*Reader, error) {
+	r := &Reader{ctx: ctx, object: o, offset: offset, start: offset, end: max(end, toTheEnd), brokeAt: offset}
+	if offset > 0 {
+		r.start--
+		r.recent[overlap-1] = '\n'
+	}
 	return r.open()
 }
 
@@ -257,23 +256,24 @@ func (r *Reader) reopen() error {
 // continue a reading it asks for some bytes before, too.
 func (r *Reader) connect() error {
 	from, length := r.offset, int64(-1)
-	if r.end != toTheEnd {
-		length = r.remaining()
-	} else if r.offset == r.start+1 || r.gained >= 4*overlap { // one that gives less would not get ahead
+	if !r.strict && (r.offset == r.start+1 || r.gained >= 4*overlap) { // one that gives less would not get ahead
 		from -= min(overlap, r.offset-r.start)
 	}
-	if r.end == toTheEnd && r.object.Size > 0 && r.offset > r.object.Size {
+	if r.end != toTheEnd {
+		length = r.remaining() + r.offset - from
+	}
+	if !r.strict && r.object.Size > 0 && r.offset > r.object.Size {
 		r.whole = true // the bytes are not the stored ones
 	}
 	if r.whole {
-		from = 0
+		from, length = 0, -1
 	}
 	err := r.connectAt(from, length)
 	if errors.Is(err, errUnmatched) { // without the condition
 		err = r.connectAt(from, length)
 	}
 	if errors.Is(err, errUnsized) && from > 0 {
-		if r.end != toTheEnd {
+		if r.strict {
 			return r.wrap(fmt.Errorf("%w: it does not tell the size of the object", ErrRange))
 		}
 		r.whole = true
@@ -298,14 +298,16 @@ func (r *Reader) connectAt(from, length int64) error {
 		conn.ctx.release()
 		return r.openError(err)
 	}
-	conn.Reader, conn.ranged = reader, from > 0 || length >= 0
+	conn.Reader = reader
 	r.conn, r.connErr, r.received, r.gained = conn, nil, false, 0
-	begin, err := o.verify(conn, from, length)
+	begin, told, err := o.verify(conn, from, length)
+	// A range from the start has the right bytes, whatever follows them: only planning wants to know.
+	conn.ranged = !told && (from > 0 || r.strict && length >= 0)
 	r.skip = r.offset - begin
 	switch {
 	case err == nil && r.skip < 0:
 		err = r.wrap(fmt.Errorf("%w: it begins at byte %d", ErrRange, begin))
-	case err == nil && r.end != toTheEnd && r.skip > 0:
+	case err == nil && r.strict && r.skip > 0:
 		err = r.wrap(fmt.Errorf("%w: it begins at byte %d", ErrRange, begin))
 	}
 	if err != nil && (!errors.Is(err, errUnsized) || from > 0) {

@@ -15,7 +15,7 @@ import (
 type connection struct {
 	*blob.Reader
 	ctx    stallContext
-	ranged bool // a part of the object was asked for
+	ranged bool // whether the store returns the range that was asked for is not known
 	peeked int  // 1: first is the first byte, which read has not returned
 	first  [1]byte
 }

@@ -174,7 +174,7 @@ func TestALineIsReadFromItsStartAlsoIfRangesAreIgnored(t *testing.T) {
 		})
 		for _, from := range []int64{0, 1000} {
 			l.asked = nil
-			r, err := body.OpenLine(t.Context(), o, from)
+			r, err := body.OpenLines(t.Context(), o, from, -1)
 			require.NoError(t, err)
 			got, err := io.ReadAll(r)
 			require.NoError(t, err)
@@ -183,6 +183,12 @@ func TestALineIsReadFromItsStartAlsoIfRangesAreIgnored(t *testing.T) {
 			if !ignored || from == 0 {
 				require.Len(t, l.asked, 1)
 			}
+			r, err = body.OpenLines(t.Context(), o, from, 1200)
+			require.NoError(t, err)
+			got, err = io.ReadAll(r)
+			require.NoError(t, err)
+			require.NoError(t, r.Close())
+			require.True(t, bytes.Equal(data[from:1200], got))
 		}
 	}
 }

@@ -54,16 +54,15 @@ var errUnsized = errors.New("the store does not tell the size of the object")
 
 // verify compares an open body with the object, and fills in what was unknown. from and length are
 // those of the request; a length of -1 is that to the end. It returns the offset of the first byte
-// of the body, or errUnsized.
-func (o *Object) verify(conn *connection, from, length int64) (begin int64, err error) {
+// of the body, and whether the store told it, or errUnsized.
+func (o *Object) verify(conn *connection, from, length int64) (begin int64, told bool, err error) {
 	var a Answer
-	told := false
 	if o.Answer != nil {
 		a, told = o.Answer(conn.As)
 	}
 	sameTag := told && a.ETag != "" && o.ETag != ""
 	if sameTag && !SameETag(a.ETag, o.ETag) {
-		return 0, o.Changed("version", o.ETag, a.ETag)
+		return 0, told, o.Changed("version", o.ETag, a.ETag)
 	}
 	if told {
 		begin, err = a.Begin, o.verifySize(a)
@@ -71,14 +70,14 @@ func (o *Object) verify(conn *connection, from, length int64) (begin int64, err 
 		begin, err = from, o.guessSize(conn, from, length)
 	}
 	if err != nil && !errors.Is(err, errUnsized) {
-		return 0, err
+		return 0, told, err
 	}
 	if modTime := conn.ModTime(); o.ModTime.IsZero() {
 		o.ModTime = modTime
 	} else if !sameTag && !SameTime(o.ModTime, modTime) {
-		return 0, o.Changed("modification time", formatTime(o.ModTime), formatTime(modTime))
+		return 0, told, o.Changed("modification time", formatTime(o.ModTime), formatTime(modTime))
 	}
-	return begin, err
+	return begin, told, err
 }
 
 // verifySize compares the size of an Answer.

@@ -107,9 +107,7 @@ func (l *Lister) readPages(ctx context.Context, r *reader, end func() string, yi
 		if err != nil {
 			return err
 		}
-		// A full page without a token may have lost it. The first page has not: few listings end
-		// with a full page, but those that do end with their first.
-		ended = ended || page.next == nil && (r.pages == 0 || len(page.objects) < cloudPage)
+		ended = ended || page.next == nil && len(page.objects) < cloudPage // a full page may have lost its token
 		l.learn(r, page.objects, ended)
 		for i, object := range own {
 			own[i] = nil // the caller may drop it before the page is used up

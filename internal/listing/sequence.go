@@ -16,11 +16,11 @@ type sequence struct {
 	skipped int64  // and this number of keys that follow it out of place
 	reached bool   // keys up to after must not come any more
 
-	exact     bool   // the keys are those of the store
-	count     int    // of the keys
-	previous  string // the largest key so far
-	moved     int64  // keys since previous that are out of place
-	row       int    // the last of them that are so for no reason that is known
+	exact     bool            // the keys are those of the store
+	count     int             // of the keys
+	previous  string          // the largest key so far
+	moved     int64           // keys since previous that are out of place
+	row       int             // the last of them that are so for no reason that is known
 	unordered map[string]bool // the last keys of a store that has no order; nil: it has one
 }
 
