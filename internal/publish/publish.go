@@ -39,7 +39,10 @@ var (
 func Create(ctx context.Context, bucket *blob.Bucket, key, contentType string, content []byte) error {
 	return persist(ctx, "create", key, func(ctx *transient.Limit) error {
 		err := exclusively(ctx, bucket, key, func() error { return uploadNew(ctx, bucket, key, contentType, content) })
-		if err == nil || ctx.Err() != nil {
+		if err == nil {
+			return stored(ctx, bucket, key)
+		}
+		if ctx.Err() != nil {
 			return err
 		}
 		same, readErr := holds(ctx, bucket, key, content)
@@ -89,8 +92,34 @@ func Claim(ctx context.Context, bucket *blob.Bucket, key, contentType string, co
 // Replace writes content under key, also if an object exists there.
 func Replace(ctx context.Context, bucket *blob.Bucket, key, contentType string, content []byte) error {
 	return persist(ctx, "write", key, func(ctx *transient.Limit) error {
-		return upload(ctx, bucket, key, content, &blob.WriterOptions{ContentType: contentType})
+		if err := upload(ctx, bucket, key, content, &blob.WriterOptions{ContentType: contentType}); err != nil {
+			return err
+		}
+		return stored(ctx, bucket, key)
 	})
+}
+
+// stored returns an error if an object that was just written is not there: something before the
+// store may have answered in its place. A folder of this host has no such thing. The right to write
+// does not include the one to look, and a driver that panics cannot look.
+func stored(ctx *transient.Limit, bucket *blob.Bucket, key string) (err error) {
+	if IsLocal(bucket) {
+		return nil
+	}
+	defer func() {
+		if recover() != nil {
+			err = nil
+		}
+	}()
+	switch _, err := bucket.Attributes(ctx, key); {
+	case transient.Absent(err):
+		return fmt.Errorf("%w: %w", errNotStored, err)
+	case transient.Refused(err):
+		return nil
+	case err != nil:
+		return fmt.Errorf("look whether it is stored: %w", err)
+	}
+	return nil
 }
 
 // uploadNew is one attempt to write an object unless there is one.

@@ -19,6 +19,9 @@ const (
 // errUnderWay is a refused write to a key without an object: the other write is not done yet.
 var errUnderWay = errors.New("another writer is creating the object")
 
+// errNotStored is a write that the store has confirmed and not made.
+var errNotStored = errors.New("the store has confirmed the object, and does not have it")
+
 // persist runs op until it succeeds, fails for good, or has failed `attempts` times, within the
 // limits of package transient: op tells its context of the bytes that it moves. It does not repeat
 // unexplained errors: a full disk, for example, stays full. If op calls runtime.Goexit, the
@@ -36,7 +39,7 @@ func persist(ctx context.Context, verb, key string, op func(*transient.Limit) er
 
 // again reports whether the same operation may succeed in a moment.
 func again(err error) bool {
-	return errors.Is(err, transient.ErrStalled) || errors.Is(err, errUnderWay) || transient.Classify(err) == transient.Transient
+	return errors.Is(err, transient.ErrStalled) || errors.Is(err, errUnderWay) || errors.Is(err, errNotStored) || transient.Classify(err) == transient.Transient
 }
 
 // attempt runs op once, within a time limit.
