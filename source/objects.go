@@ -61,6 +61,7 @@ const (
 func Objects(bucket *blob.Bucket, prefix string, options ...ObjectsOptions) dmap.Source[Object] {
 	o := &objects{prefix: prefix, options: first(options)}
 	o.origin = originOf(bucket, o.options.StallTimeout, o.options.Store)
+	o.listed = true
 	o.invalid = o.check(len(options))
 	if o.invalid == nil && o.options.Listers != 1 && o.options.Store.StartAfter != nil {
 		o.lister = listing.New(bucket, prefix, o.startAfter)
@@ -205,7 +206,7 @@ func (o *objects) trySplit(ctx context.Context, reading []dmap.Split) (which int
 
 func (o *objects) item(listed *blob.ListObject, index int64) dmap.Item[Object] {
 	item := dmap.Item[Object]{
-		Key: listed.Key, Offset: dmap.WholeObject, Index: index, Value: o.object(listed), Size: listed.Size,
+		Key: listed.Key, Offset: dmap.WholeObject, Index: index, Value: o.object(listed), Size: max(listed.Size, 0),
 		Next: dmap.Cursor{Key: listed.Key},
 	}
 	if o.options.Store.ETag != nil {

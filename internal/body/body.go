@@ -12,6 +12,7 @@ import (
 
 	"gocloud.dev/gcerrors"
 
+	"github.com/go-dmap/dmap/internal/hostfolder"
 	"github.com/go-dmap/dmap/internal/transient"
 )
 
@@ -164,6 +165,11 @@ func (r *Reader) connect() error {
 		length = r.remaining()
 	}
 	o := &r.object
+	if !o.Regular {
+		if err := hostfolder.CheckReadable(r.ctx, o.Bucket, o.Key); err != nil {
+			return r.wrap(err)
+		}
+	}
 	conn.ctx.start(r.ctx, o.Stall)
 	reader, err := o.Bucket.NewRangeReader(&conn.ctx, o.Key, r.offset, length, o.condition())
 	if err = conn.endWait(err); err != nil {

@@ -13,10 +13,10 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"os"
 
 	"gocloud.dev/blob"
 
+	"github.com/go-dmap/dmap/internal/hostfolder"
 	"github.com/go-dmap/dmap/internal/transient"
 )
 
@@ -26,15 +26,18 @@ import (
 func After(ctx context.Context, bucket *blob.Bucket, prefix, after string) iter.Seq2[*blob.ListObject, error] {
 	return func(yield func(*blob.ListObject, error) bool) {
 		objects := paged(ctx, bucket, prefix, after)
-		if isFolder(bucket) {
+		isFolder := hostfolder.Is(bucket)
+		if isFolder {
 			objects = walked(ctx, bucket, prefix, after)
 		}
+		found := false
 		reached := false // keys up to after must not come any more
 		for object, err := range objects {
 			if err != nil {
 				yield(nil, transient.Explain(fmt.Errorf("list %q: %w", prefix, err)))
 				return
 			}
+			found = true
 			if after != "" && object.Key <= after {
 				if reached {
 					yield(nil, fmt.Errorf("list %q: %w", prefix, orderError(object.Key, after)))
@@ -48,12 +51,12 @@ func After(ctx context.Context, bucket *blob.Bucket, prefix, after string) iter.
 				return
 			}
 		}
+		if isFolder || found {
+			return
+		}
+		// The driver of a folder that is not there any more lists nothing.
+		if err := hostfolder.Missing(ctx, bucket); err != nil {
+			yield(nil, fmt.Errorf("list %q: %w", prefix, err))
+		}
 	}
-}
-
-// isFolder reports whether bucket is a folder of files: As for this type is what fileblob
-// documents.
-func isFolder(bucket *blob.Bucket) bool {
-	var info os.FileInfo
-	return bucket.As(&info)
 }
