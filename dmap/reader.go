@@ -14,6 +14,7 @@ import (
 	"github.com/go-dmap/dmap/batch"
 	"github.com/go-dmap/dmap/internal/fingerprint"
 	"github.com/go-dmap/dmap/internal/journal"
+	"github.com/go-dmap/dmap/internal/notice"
 	"github.com/go-dmap/dmap/internal/ownresults"
 )
 
@@ -63,6 +64,7 @@ var (
 // run reads the source to its end, to MaxItems, or until the run stops. all says that nothing is
 // left to read; err is the error of the source.
 func (r *reader[T, R]) run(ctx context.Context) (all bool, err error) {
+	ctx = notice.With(ctx, r.stopper.log.noticed())
 	ctx = withOwnResults(ctx, r.folders, r.stopper.log, r.runID)
 	if r.redrive != nil {
 		if all, err := r.readAgain(ctx); !all || r.redrive.Done || r.redrive.Trial {

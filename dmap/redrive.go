@@ -24,8 +24,8 @@ type Redrive struct {
 	Tolerated bool `json:"tolerated,omitempty"`
 	// Classes of errors to take, as Class returns them. Empty: all.
 	Classes []string `json:"classes,omitempty"`
-	// Glob must match the key of an item: path.Match between slashes, "**" for any number of
-	// directories. Empty: every key.
+	// Glob must match the key of an item, as in a shell: *, ?, [a-z] and [!a-z] between slashes,
+	// "**" for any number of directories, {a,b} for either. Empty: every key.
 	Glob string `json:"glob,omitempty"`
 	// Limit makes the redrive a trial: it takes at most this number of failed items, and leaves
 	// everything else as it is. A trial is made also beyond Max, and does not count for it. 0: no

@@ -191,3 +191,24 @@ func (l *runLog) brokeOff(err *BrokenObjectError) {
 func (l *runLog) leavesOut(folder string) {
 	l.write(slog.LevelInfo, "listing leaves out the results of a run", "folder", folder)
 }
+
+// maxNotices is the number of texts of a source that are logged.
+const maxNotices = 20
+
+// noticed returns a function that logs texts of a source, each of the first once.
+func (l *runLog) noticed() func(text string) {
+	var mu sync.Mutex
+	logged := map[string]bool{}
+	return func(text string) {
+		mu.Lock()
+		defer mu.Unlock()
+		if logged[text] || len(logged) > maxNotices {
+			return
+		}
+		logged[text] = true
+		if len(logged) > maxNotices {
+			text = "the source has more such lines, which are not logged"
+		}
+		l.write(slog.LevelWarn, text)
+	}
+}

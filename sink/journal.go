@@ -112,6 +112,7 @@ func (f *BucketSink[R]) claim(ctx context.Context, r *run) (fresh bool, err erro
 	if r.journal.lock, err = lockFolder(ctx, f.bucket, r.folder); err != nil {
 		return false, err
 	}
+	r.warnOfNetwork(ctx, f.bucket)
 	if file == nil && publish.IsLocal(f.bucket) { // the last holder of the lock may have created it
 		file, err = f.findRunFile(ctx, r)
 	}

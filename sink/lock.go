@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/hostfolder"
 	"github.com/go-dmap/dmap/internal/hostlock"
 	"github.com/go-dmap/dmap/internal/publish"
 	"github.com/go-dmap/dmap/internal/runfolder"
@@ -40,6 +42,22 @@ func lockFolder(ctx context.Context, bucket *blob.Bucket, folder string) (*runLo
 		return nil, &lockError{fmt.Errorf("sink: folder %q: %w", folder, err)}
 	}
 	return &runLock{leave: leave}, nil
+}
+
+// fileSystem is hostfolder.Network; tests replace it.
+var fileSystem = hostfolder.Network
+
+// warnOfNetwork logs that the run's folder lies on a file system that other hosts may share. There,
+// neither the lock nor a create-only write is known to exclude their processes.
+func (r *run) warnOfNetwork(ctx context.Context, bucket *blob.Bucket) {
+	path, ok, err := publish.LocalPath(ctx, bucket, r.runKey())
+	if err != nil || !ok {
+		return
+	}
+	if name := fileSystem(filepath.Dir(path)); name != "" {
+		r.logger().Warn("dmap: the results are on a file system that other hosts may share, where locks may not reach them: "+
+			"let only one host work on the run, or use an object store", "run", r.spec.Options.RunID, "fileSystem", name, "folder", filepath.Dir(path))
+	}
 }
 
 // lockError is a lock that the run did not get.

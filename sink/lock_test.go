@@ -58,12 +58,23 @@ func TestARunNeedsNoTemporaryFolder(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			bucket := folderIn(t, t.TempDir())
 			t.Setenv("TMPDIR", temp(t))
-			var calls atomic.Int64
-			_, err := job(soon(t), bucket, 20, &calls)
-			require.NoError(t, err)
-			exact(t, bucket, 20)
+			for _, options := range []fileblob.Options{{NoTempDir: true}, {}, {Metadata: fileblob.MetadataDontWrite}} {
+				dir := t.TempDir()
+				bucket, err := fileblob.OpenBucket(dir, &options)
+				require.NoError(t, err)
+				defer bucket.Close()
+				var calls atomic.Int64
+				_, err = job(soon(t), bucket, 20, &calls)
+				require.NoError(t, err)
+				exact(t, bucket, 20)
+				_, err = job(soon(t), bucket, 20, &calls) // the stored end
+				require.NoError(t, err)
+				require.EqualValues(t, 20, calls.Load())
+				left, err := filepath.Glob(filepath.Join(dir, "out", "*", "*.tmp"))
+				require.NoError(t, err)
+				require.Empty(t, left)
+			}
 		})
 	}
 }
@@ -112,7 +123,7 @@ var special = map[string]func(path string) error{
 
 func TestARunRefusesWhatIsNoFileWhereItsFilesBelong(t *testing.T) {
 	for kind, put := range special {
-		for _, name := range []string{"run.json", "run.lock", "run.json.lock"} {
+		for _, name := range []string{"run.json", "run.lock", "run.json.lock", "run.json.attrs"} {
 			t.Run(name+" "+kind, func(t *testing.T) {
 				dir := t.TempDir()
 				bucket := folderIn(t, dir)
@@ -158,6 +169,40 @@ func TestReadersOfARunDoNotWaitForAFIFO(t *testing.T) {
 			}
 			require.EqualValues(t, 20, calls.Load())
 		})
+	}
+}
+
+// fileblob has no option for the mode of files, so that of folders bounds it.
+func TestFilesGetNoPermissionThatTheirFolderDoesNotGive(t *testing.T) {
+	for _, options := range []fileblob.Options{{NoTempDir: true}, {}, {Metadata: fileblob.MetadataDontWrite}} {
+		for folders, want := range map[os.FileMode]os.FileMode{0o700: 0o600, 0o750: 0o640, 0: 0o644} {
+			options.DirFileMode = folders
+			dir := t.TempDir()
+			bucket, err := fileblob.OpenBucket(dir, &options)
+			require.NoError(t, err)
+			defer bucket.Close()
+			_, err = dmap.Map(t.Context(), upTo(20), func(_ context.Context, n int) (int, error) {
+				if n%2 == 0 {
+					return 0, errors.New("even")
+				}
+				return n, nil
+			}, dmap.Options{RunID: "r", Tolerance: dmap.Tolerance{Count: 20}}, sink.Bucket[int](bucket, "out"))
+			require.NoError(t, err)
+			files := 0
+			require.NoError(t, filepath.WalkDir(filepath.Join(dir, "out"), func(path string, entry os.DirEntry, err error) error {
+				require.NoError(t, err)
+				info, err := entry.Info()
+				require.NoError(t, err)
+				if !entry.IsDir() {
+					files++
+					require.Zero(t, info.Mode().Perm()&^want, "%v %s", info.Mode(), path)
+				} else if folders != 0 {
+					require.Equal(t, folders, info.Mode().Perm(), path)
+				}
+				return nil
+			}))
+			require.GreaterOrEqual(t, files, 5)
+		}
 	}
 }
 

@@ -45,7 +45,7 @@ func (r *records[T]) contentBefore(ctx context.Context, object Object, at int64)
 	if at == 0 {
 		return "", nil
 	}
-	in, _, err := span{object: object}.openText(ctx, r.decompress)
+	in, _, err := span{object: object}.openText(ctx, r.unpacking)
 	if err != nil {
 		return "", err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -23,6 +22,8 @@ import (
 type CSVOptions struct {
 	// Delimiter separates fields: any ASCII character but a quote, a line end and NUL. 0: a comma.
 	Delimiter byte
+	// Dialect is how fields are quoted and escaped. Zero: RFC4180.
+	Dialect Dialect
 	// Header names the columns of an object that has no header row. nil: the first row does.
 	Header []string
 	// Ragged is the rule for rows with more or fewer fields than the header. Zero: RaggedFail.
@@ -34,6 +35,9 @@ type CSVOptions struct {
 	// MaxRecord is the maximal size of a row in bytes; a longer one fails as an item. 0:
 	// DefaultMaxRecord.
 	MaxRecord int
+	// MaxHeader is the maximal size of the header row in bytes. 0: DefaultMaxHeader, or MaxRecord if
+	// that is smaller.
+	MaxHeader int
 	// MaxFields is the maximal number of fields of a row; one with more fails as an item. 0:
 	// DefaultMaxFields.
 	MaxFields int
@@ -41,6 +45,16 @@ type CSVOptions struct {
 	StallTimeout time.Duration
 	// Decompress says which objects may be compressed. Zero: DecompressByName.
 	Decompress Decompress
+	// MaxText is the maximal number of bytes to which an object may decompress. 0: DefaultMaxText;
+	// negative: no limit.
+	MaxText int64
+	// MaxRatio is the maximal number of bytes of text for each byte of a compressed object, beyond
+	// the first MiB of text. 0: DefaultMaxRatio; negative: no limit.
+	MaxRatio int
+	// Memory bounds the memory that reading one large object takes, in bytes, buffers and garbage
+	// included: at least MinMemory. Objects are then read in smaller pieces, with little more CPU.
+	// 0: about 400 MiB.
+	Memory int64
 	// Store are the abilities of the bucket's store. With its IfMatch, a part of a changed object
 	// is never read as a part of the planned object. Zero: size and modification time are compared.
 	Store StoreFeatures
@@ -57,8 +71,10 @@ const (
 // CSV yields one value per row of an object, made by decode: Into for structs, Strings, Maps, or a
 // user's own.
 //
-// Quoting is that of RFC 4180, lines end in LF or CRLF, empty lines are no rows, and an empty
-// object has none. A row that is malformed or does not decode fails as an item. At a quote that is
+// Quoting is that of the Dialect, lines end in LF or CRLF, empty lines are no rows, and an empty
+// object has none. If several columns of the header row have no name, those at its end are ignored:
+// spreadsheets write such columns. A row with a field there that is not empty fails. A row that is
+// malformed or does not decode fails as an item. At a quote that is
 // never closed the object breaks off (dmap.BrokenObjectError), with an error that says where it was
 // opened. Objects may be compressed: see Decompress.
 func CSV[T any](bucket *blob.Bucket, key string, decode RowDecoder[T], options ...CSVOptions) dmap.Source[T] {
@@ -75,7 +91,15 @@ func CSVOf[T any](object Object, decode RowDecoder[T], options ...CSVOptions) dm
 func csvRecords[T any](object Object, listed bool, err error, decode RowDecoder[T], options []CSVOptions) *records[T] {
 	o := first(options)
 	c := &csv[T]{options: o, decode: decode}
-	r := &records[T]{kind: "csv", object: object, listed: listed, open: c.open, divide: c.divide, lines: true, decompress: o.Decompress, large: largeObject{tuning: defaultTuning()}}
+	c.unpacking = newUnpacking(o.Decompress, o.MaxText, o.MaxRatio)
+	tuned, serial := defaultTuning().within(o.Memory)
+	r := &records[T]{
+		kind: "csv", object: object, listed: listed, open: c.open, divide: c.divide, lines: true,
+		unpacking: c.unpacking, large: largeObject{tuning: tuned},
+	}
+	if serial || o.Dialect != RFC4180 {
+		r.divide = nil
+	}
 	if decode == nil {
 		err = errors.Join(err, errors.New("the decoder is nil"))
 	}
@@ -84,7 +108,13 @@ func csvRecords[T any](object Object, listed bool, err error, decode RowDecoder[
 }
 
 func (o CSVOptions) check() error {
-	err := errors.Join(checkLimit("MaxRecord", o.MaxRecord), checkLimit("MaxFields", o.MaxFields), o.Decompress.check())
+	err := errors.Join(
+		checkLimit("MaxRecord", o.MaxRecord), checkLimit("MaxHeader", o.MaxHeader), checkLimit("MaxFields", o.MaxFields),
+		o.Decompress.check(), o.Dialect.check(o.Delimiter),
+	)
+	if o.Memory != 0 && o.Memory < MinMemory {
+		err = errors.Join(err, fmt.Errorf("Memory %d: want at least %d, or 0 for the default", o.Memory, MinMemory))
+	}
 	if strings.IndexByte("\"\r\n", o.Delimiter) >= 0 || o.Delimiter >= 0x80 {
 		err = errors.Join(err, fmt.Errorf("Delimiter %q: want an ASCII character, no quote and no line end", o.Delimiter))
 	}
@@ -97,28 +127,11 @@ func (o CSVOptions) check() error {
 	return err
 }
 
-// checkHeader returns an error for a header without columns, or with a column name that repeats.
-func (o CSVOptions) checkHeader(header []string) error {
-	if len(header) == 0 {
-		return errors.New("the header has no columns")
-	}
-	if o.RepeatedColumns {
-		return nil
-	}
-	seen := make(map[string]int, len(header))
-	for i, name := range header {
-		if before, ok := seen[name]; ok {
-			return fmt.Errorf("the header names column %d %q, as column %d", i+1, name, before+1)
-		}
-		seen[name] = i
-	}
-	return nil
-}
-
 // csv opens an object as rows.
 type csv[T any] struct {
 	options CSVOptions
 	decode  RowDecoder[T]
+	unpacking
 
 	mu    sync.Mutex // guards what follows
 	known *header    // of the version that was read last
@@ -127,31 +140,31 @@ type csv[T any] struct {
 // header is the first row of one version of the object.
 type header struct {
 	version string
-	names   []string
+	columns columnNames
 	end     int64 // the offset after it
 }
 
 func (c *csv[T]) open(ctx context.Context, part span) (framer[T], error) {
-	names := c.options.Header
-	if names == nil && part.from > 0 {
+	columns := columnNames{c.options.Header, len(c.options.Header)}
+	if columns.names == nil && part.from > 0 {
 		first, err := c.headerOf(ctx, part.object)
 		if err != nil {
 			return nil, err
 		}
-		names = first.names
+		columns = first.columns
 	}
-	in, end, err := part.openText(ctx, c.options.Decompress)
+	in, end, err := part.openText(ctx, c.unpacking)
 	if err != nil {
 		return nil, err
 	}
-	rows := &rowFramer[T]{CSV: c.reader(in, part.from, end), Closer: in, ragged: c.options.Ragged}
-	if names == nil {
-		if names, err = c.header(rows.CSV, part.object.Key); err != nil {
+	rows := &rowFramer[T]{CSV: c.reader(in, part.from, end), Closer: in, options: c.options}
+	if columns.names == nil {
+		if columns, err = c.header(rows.CSV, part.object.Key); err != nil {
 			in.Close()
 			return nil, err
 		}
 	}
-	if err := rows.prepare(c.decode, names); err != nil {
+	if err := rows.prepare(c.decode, columns); err != nil {
 		in.Close()
 		return nil, fmt.Errorf("object %q: %w", part.object.Key, err)
 	}
@@ -169,7 +182,7 @@ func (c *csv[T]) delimiter() byte {
 // last one, -1 if unknown.
 func (c *csv[T]) reader(in io.Reader, from, end int64) *record.CSV {
 	return record.NewCSV(in, from, end, record.CSVOptions{
-		Delimiter: c.delimiter(), AnyBytes: c.options.AnyBytes,
+		Delimiter: c.delimiter(), AnyBytes: c.options.AnyBytes, Backslash: c.options.Dialect == StepFunctionsCSV,
 		MaxRecord: or(c.options.MaxRecord, DefaultMaxRecord), MaxFields: or(c.options.MaxFields, DefaultMaxFields),
 	})
 }
@@ -221,17 +234,17 @@ func (c *csv[T]) readHeader(ctx context.Context, object Object, bytes int64) (*h
 	}
 	defer in.Close()
 	rows := c.reader(in, 0, size)
-	names, err := c.header(rows, object.Key)
+	columns, err := c.header(rows, object.Key)
 	if err != nil {
 		return nil, err
 	}
-	return &header{version(object), names, rows.End()}, nil
+	return &header{version(object), columns, rows.End()}, nil
 }
 
 func (c *csv[T]) openHeader(ctx context.Context, object Object, bytes int64) (in io.ReadCloser, size int64, err error) {
 	whole := span{object: object}
-	if bytes == 0 || c.options.Decompress.looksInto(object.Key) {
-		return whole.openText(ctx, c.options.Decompress)
+	if bytes == 0 || c.looksInto(object.Key) {
+		return whole.openText(ctx, c.unpacking)
 	}
 	stored, err := object.stored()
 	if err != nil {
@@ -242,58 +255,4 @@ func (c *csv[T]) openHeader(ctx context.Context, object Object, bytes int64) (in
 		return nil, 0, err
 	}
 	return start, start.Size(), nil
-}
-
-// header reads the first row as the header. An error in it ends the source.
-func (c *csv[T]) header(rows *record.CSV, key string) ([]string, error) {
-	rest := rows.MaxRecord
-	rows.MaxRecord = min(rest, DefaultMaxHeader)
-	err := rows.Next()
-	rows.MaxRecord = rest
-	if err == io.EOF { // an empty object has no rows
-		return nil, io.EOF
-	}
-	if err != nil {
-		return nil, fmt.Errorf("header: %w", located(key, err))
-	}
-	header := make([]string, rows.Len())
-	for i := range header {
-		header[i] = strings.Clone(rows.Text(i))
-	}
-	if err := c.options.checkHeader(header); err != nil {
-		return nil, fmt.Errorf("object %q: %w", key, err)
-	}
-	return header, nil
-}
-
-// rowFramer decodes rows.
-type rowFramer[T any] struct {
-	*record.CSV
-	io.Closer
-	ragged  Ragged
-	columns int
-	decode  func(Row) (T, error)
-}
-
-func (f *rowFramer[T]) prepare(decode RowDecoder[T], header []string) (err error) {
-	f.columns = len(header)
-	return guard(func() error {
-		f.decode, err = decode(slices.Clone(header))
-		return err
-	})
-}
-
-func (f *rowFramer[T]) Value() (value T, err error) {
-	if n := f.Len(); n != f.columns {
-		if f.ragged == RaggedFail {
-			return value, fmt.Errorf("%d fields, the header has %d", n, f.columns)
-		}
-		f.Resize(f.columns)
-	}
-	defer func() {
-		if panicked := recover(); panicked != nil {
-			err = panicError(panicked)
-		}
-	}()
-	return f.decode(Row{f.CSV})
 }

@@ -14,9 +14,9 @@ import (
 //
 // A compressed object is one split, its offsets are those of the decompressed text, and to resume
 // in its middle means to decompress it up to there. It may have as many members or frames as it
-// likes, but more than 64 GiB of text, or more than 200 bytes of it for each of its own beyond the
-// first MiB, or zstd that needs a window of more than 64 MiB, are a *LimitError. There, and where
-// the compressed data is truncated or damaged, the object breaks off (dmap.BrokenObjectError).
+// likes. More text than MaxText and MaxRatio of the options allow, and zstd that needs a window of
+// more than 64 MiB, are a *LimitError. There, and where the compressed data is truncated or
+// damaged, the object breaks off (dmap.BrokenObjectError).
 type Decompress int
 
 const (
@@ -24,6 +24,22 @@ const (
 	DecompressAny                      // all; to resume in the middle of one costs an additional request
 	DecompressNone
 )
+
+// Limits of compressed objects where options leave them open.
+const (
+	DefaultMaxText  = unpack.MaxBytes // bytes of text of an object
+	DefaultMaxRatio = unpack.MaxRatio // bytes of text for each byte of the object, beyond the first MiB
+)
+
+// unpacking is how objects are decompressed: Decompress, MaxText and MaxRatio of the options.
+type unpacking struct {
+	Decompress
+	limits unpack.Limits
+}
+
+func newUnpacking(d Decompress, maxText int64, maxRatio int) unpacking {
+	return unpacking{d, unpack.Limits{Bytes: maxText, Ratio: int64(maxRatio)}}
+}
 
 func (d Decompress) check() error {
 	if d < DecompressByName || d > DecompressNone {
@@ -39,7 +55,7 @@ func (d Decompress) looksInto(key string) bool {
 
 // openText is openAt for what may be compressed. end is where the text ends as far as that is
 // known, -1 if it is not.
-func (p span) openText(ctx context.Context, d Decompress) (in io.ReadCloser, end int64, err error) {
+func (p span) openText(ctx context.Context, d unpacking) (in io.ReadCloser, end int64, err error) {
 	if !d.looksInto(p.object.Key) {
 		in, err = p.openAt(ctx)
 		return in, p.end(), err
@@ -49,7 +65,7 @@ func (p span) openText(ctx context.Context, d Decompress) (in io.ReadCloser, end
 		return nil, 0, err
 	}
 	text := &unpacked{body: body, key: p.object.Key}
-	text.Reader, err = unpack.Open(body)
+	text.Reader, err = unpack.Open(body, d.limits)
 	switch {
 	case err != nil:
 		body.Close()

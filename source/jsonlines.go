@@ -29,6 +29,12 @@ type JSONLinesOptions[T any] struct {
 	StallTimeout time.Duration
 	// Decompress says which objects may be compressed. Zero: DecompressByName.
 	Decompress Decompress
+	// MaxText is the maximal number of bytes to which an object may decompress. 0: DefaultMaxText;
+	// negative: no limit.
+	MaxText int64
+	// MaxRatio is the maximal number of bytes of text for each byte of a compressed object, beyond
+	// the first MiB of text. 0: DefaultMaxRatio; negative: no limit.
+	MaxRatio int
 	// Store is that of CSVOptions.
 	Store StoreFeatures
 }
@@ -65,9 +71,9 @@ func jsonRecords[T any](
 	if o.Decode == nil {
 		o.Decode = jsonDecoder[T]()
 	}
-	r := &records[T]{kind: kind, object: object, listed: listed, decompress: o.Decompress, large: largeObject{tuning: defaultTuning()}}
+	r := &records[T]{kind: kind, object: object, listed: listed, unpacking: newUnpacking(o.Decompress, o.MaxText, o.MaxRatio), large: largeObject{tuning: defaultTuning()}}
 	r.open = func(ctx context.Context, part span) (framer[T], error) {
-		in, end, err := part.openText(ctx, o.Decompress)
+		in, end, err := part.openText(ctx, r.unpacking)
 		if err != nil {
 			return nil, err
 		}

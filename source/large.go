@@ -43,6 +43,34 @@ func defaultTuning() tuning {
 	}
 }
 
+// MinMemory is the minimum of CSVOptions.Memory.
+const MinMemory = 16 << 20
+
+// serialBelow is the memory from which on an object is read in splits. With less, the parts that
+// fit are so small that one reader of the whole object takes less CPU, and hardly more time.
+const serialBelow = 128 << 20
+
+// within returns t for an object that may take memory bytes of the process, 0: as many as it likes.
+// A collection of garbage doubles the memory in use, and readers, rows and results need some too,
+// so that a part of it holds fetched bytes. serial says that the object is one split.
+func (t tuning) within(memory int64) (within tuning, serial bool) {
+	const share, blocks = 8, 4 // of memory; of a part
+	if memory == 0 || memory/share >= t.rows.Memory {
+		return t, false
+	}
+	serial = memory < serialBelow
+	if serial { // few requests keep up with one reader
+		t.tail.Requests = 3
+	}
+	for _, o := range []*ranges.Options{&t.rows, &t.tail} {
+		o.Memory = memory / share
+		o.Part = max(o.Memory/int64(o.Requests+2), 1)
+		o.Block = min(o.Block, max(o.Part/blocks, 1))
+	}
+	t.parallelFrom = min(t.parallelFrom, 6*t.rows.Part)
+	return t, serial
+}
+
 // largeObject is the state that the splits of one object share. It is safe for concurrent use.
 type largeObject struct {
 	tuning

@@ -14,6 +14,7 @@ import (
 	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/internal/body"
+	"github.com/go-dmap/dmap/internal/hostfolder"
 	"github.com/go-dmap/dmap/internal/transient"
 )
 
@@ -38,6 +39,9 @@ type origin struct {
 	stall  time.Duration // 0: no limit
 	store  StoreFeatures
 	answer func(as func(any) bool) (body.Answer, bool) // store.Answer; nil: there is none
+	// listed says that a listing has seen regular files, if the bucket is a folder of this host. It
+	// gives other files the size -1.
+	listed bool
 
 	buffers buffers // for DecodeJSON
 }
@@ -108,7 +112,11 @@ func (o Object) attributesNow(ctx context.Context) (Object, *blob.Attributes, er
 		limited, cancel = context.WithTimeoutCause(ctx, stall, ErrStalled)
 		defer cancel()
 	}
-	attributes, err := o.from.bucket.Attributes(limited, o.Key)
+	err := hostfolder.CheckReadable(limited, o.from.bucket, o.Key)
+	var attributes *blob.Attributes
+	if err == nil {
+		attributes, err = o.from.bucket.Attributes(limited, o.Key)
+	}
 	switch {
 	case err != nil && limited.Err() != nil && !transient.Answered(err):
 		err = context.Cause(limited)
@@ -140,7 +148,7 @@ func (o Object) stored() (body.Object, error) {
 	key := o.Key // not all of o on the heap
 	return body.Object{
 		Bucket: o.from.bucket, Key: key, Size: o.Size, ModTime: o.ModTime, ETag: o.ETag,
-		Stall: o.from.stall, IfMatch: o.from.store.IfMatch, Answer: o.from.answer,
+		Stall: o.from.stall, IfMatch: o.from.store.IfMatch, Answer: o.from.answer, Regular: o.from.listed && o.Size >= 0,
 		Changed: func(what, was, now string) error {
 			return &ChangedError{Key: key, What: what, Was: was, Now: now}
 		},

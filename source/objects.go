@@ -18,8 +18,10 @@ import (
 
 // ObjectsOptions choose among the objects. Objects that they leave out count as skipped.
 type ObjectsOptions struct {
-	// Glob must match the key below the prefix (and a slash there): path.Match between slashes,
-	// "**" for any number of directories. "**/*.json" takes all JSON files. Empty: every key.
+	// Glob must match the key below the prefix (and a slash there), as in a shell: *, ?, [a-z] and
+	// [!a-z] between slashes, "**" for any number of directories, {json,csv} for either. An asterisk
+	// also matches a leading dot. Patterns that a shell would read otherwise are refused.
+	// "**/*.json" takes all JSON files. Empty: every key.
 	Glob string
 	// Match must accept the object. nil: every one. Called on the goroutine that lists.
 	Match func(Object) bool
@@ -61,9 +63,10 @@ const (
 func Objects(bucket *blob.Bucket, prefix string, options ...ObjectsOptions) dmap.Source[Object] {
 	o := &objects{prefix: prefix, options: first(options)}
 	o.origin = originOf(bucket, o.options.StallTimeout, o.options.Store)
+	o.listed = true
 	o.invalid = o.check(len(options))
 	if o.invalid == nil && o.options.Listers != 1 && o.options.Store.StartAfter != nil {
-		o.lister = listing.New(bucket, prefix, o.startAfter, o.listed())
+		o.lister = listing.New(bucket, prefix, o.startAfter, o.listOptions())
 	}
 	return o
 }
@@ -128,12 +131,12 @@ func (o *objects) splits(context.Context) iter.Seq2[dmap.Split, error] {
 
 // Items lists page after page: key order.
 func (o *objects) Items(ctx context.Context) iter.Seq2[dmap.Item[Object], error] {
-	return o.items(ctx, dmap.Split{}, listing.After(ctx, o.bucket, o.prefix, "", o.listed()))
+	return o.items(ctx, dmap.Split{}, listing.After(ctx, o.bucket, o.prefix, "", o.listOptions()))
 }
 
 func (o *objects) read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[Object], error] {
 	if o.lister == nil {
-		return o.items(ctx, s, listing.After(ctx, o.bucket, o.prefix, s.From.Key, o.listed()))
+		return o.items(ctx, s, listing.After(ctx, o.bucket, o.prefix, s.From.Key, o.listOptions()))
 	}
 	return o.items(ctx, s, o.lister.After(ctx, s.From.Key, func() string { return dmap.EndOf(ctx, s).Key }))
 }
@@ -181,8 +184,8 @@ func (o *objects) items(ctx context.Context, s dmap.Split, list iter.Seq2[*blob.
 	}
 }
 
-// listed are the options of the listing.
-func (o *objects) listed() listing.Options {
+// listOptions are the options of the listing.
+func (o *objects) listOptions() listing.Options {
 	options := listing.Options{Stall: o.options.StallTimeout}
 	if o.options.Store.StartAfter != nil {
 		options.Before = func(as func(any) bool) { o.startAfter(as, o.prefix, "") }
@@ -244,7 +247,7 @@ func (o *objects) trySplit(ctx context.Context, reading []dmap.Split) (which int
 
 func (o *objects) item(listed *blob.ListObject, index int64) dmap.Item[Object] {
 	item := dmap.Item[Object]{
-		Key: listed.Key, Offset: dmap.WholeObject, Index: index, Value: o.object(listed), Size: listed.Size,
+		Key: listed.Key, Offset: dmap.WholeObject, Index: index, Value: o.object(listed), Size: max(listed.Size, 0),
 		Next: dmap.Cursor{Key: listed.Key},
 	}
 	if o.options.Store.ETag != nil {

@@ -57,7 +57,8 @@ func TestObjectsChoosesByPrefixGlobAndMatch(t *testing.T) {
 		{"d/", "**/y/**", "d/x/y/a.json"},
 		{"d/", "**", "d/a.json d/b.csv d/x/a.json d/x/y/a.json"},
 		{"", "**/[ab].*", "d/a.json d/b.csv d/x/a.json d/x/y/a.json"},
-		{"d/", "{a,b}.json", ""},
+		{"d/", "{a,x}.json", "d/a.json"},
+		{"d/", `\{a,x\}.json`, ""},
 		{"none/", "", ""},
 	} {
 		require.Equal(t, test.want, taken(t, source.Objects(bucket, test.prefix, source.ObjectsOptions{Glob: test.glob})), "%+v", test)

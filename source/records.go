@@ -25,11 +25,10 @@ type records[T any] struct {
 	listed  bool   // the object came from a listing: no need to ask for its attributes
 	invalid error
 	open    func(context.Context, span) (framer[T], error)
-	// decompress is that of the options.
-	decompress Decompress
-	lines      bool    // each record ends with a line end
-	divide     divider // nil: the object is one split, however large
-	large      largeObject
+	unpacking
+	lines  bool    // each record ends with a line end
+	divide divider // nil: the object is one split, however large
+	large  largeObject
 }
 
 // divider calls emit(from, to) for each split of a large object from an offset on, and stops when

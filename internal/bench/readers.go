@@ -30,7 +30,7 @@ import (
 // whole object with one request from a bucket in memory. "record reader" is the layer below, which
 // only finds the records.
 func readers() []table {
-	return []table{rawRows("csv/taxi", taxiRows), rawRows("csv/inventory", inventoryRows), typedTaxi, jsonLines, jsonArray, compressed}
+	return []table{rawRows("csv/taxi", taxiRows), rawRows("csv/inventory", inventoryRows), typedTaxi, jsonLines, jsonArray, compressed, csvMemory()}
 }
 
 const maxRecord = 1 << 20

@@ -13,6 +13,7 @@ import (
 
 	"gocloud.dev/gcerrors"
 
+	"github.com/go-dmap/dmap/internal/hostfolder"
 	"github.com/go-dmap/dmap/internal/transient"
 )
 
@@ -292,6 +293,11 @@ func (r *Reader) connectAt(from, length int64) error {
 		conn = new(connection)
 	}
 	o := &r.object
+	if !o.Regular {
+		if err := hostfolder.CheckReadable(r.ctx, o.Bucket, o.Key); err != nil {
+			return r.wrap(err)
+		}
+	}
 	conn.ctx.start(r.ctx, o.Stall)
 	reader, err := o.Bucket.NewRangeReader(&conn.ctx, o.Key, from, length, o.condition())
 	if err = conn.endWait(err); err != nil {

@@ -17,6 +17,9 @@ type Object struct {
 	ModTime time.Time     // zero: unknown
 	ETag    string        // empty: unknown. Only IfMatch compares it
 	Stall   time.Duration // the longest wait for a byte; 0: no limit
+	// Regular says that a listing has seen a regular file, where the bucket is a folder of this
+	// host. Others are checked before they are opened: to open a named pipe may never end.
+	Regular bool
 	// IfMatch makes a request fail unless the object has that ETag; see source.StoreFeatures. nil:
 	// the store cannot.
 	IfMatch func(as func(any) bool, etag string) bool

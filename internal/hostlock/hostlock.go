@@ -19,7 +19,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/go-dmap/dmap/internal/attention"
+	"github.com/go-dmap/dmap/internal/hostfolder"
 	"github.com/go-dmap/dmap/internal/transient"
 )
 
@@ -27,7 +27,7 @@ import (
 var ErrHeld = errors.New("locked by another process of this host, or another run of this one")
 
 // ErrIrregular says that a path leads to something other than a regular file.
-var ErrIrregular = attention.Mark(errors.New("not a regular file"))
+var ErrIrregular = hostfolder.ErrIrregular
 
 // Enter waits at most patience. Holders leave within milliseconds, so it polls in short intervals.
 const (
@@ -114,7 +114,7 @@ func open(path string) (*os.File, error) {
 	}
 	info, err := file.Stat()
 	if err == nil {
-		err = Regular(info)
+		err = hostfolder.Regular(info)
 	}
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
@@ -145,27 +145,7 @@ func CheckRegular(path string) error {
 	if err != nil {
 		return err
 	}
-	return Regular(info)
-}
-
-// Regular returns ErrIrregular if info is not that of a regular file.
-func Regular(info fs.FileInfo) error {
-	kind := "a special file"
-	switch mode := info.Mode(); {
-	case mode.IsRegular():
-		return nil
-	case mode&fs.ModeSymlink != 0:
-		kind = "a symbolic link"
-	case mode&fs.ModeNamedPipe != 0:
-		kind = "a named pipe (FIFO)"
-	case mode.IsDir():
-		kind = "a folder"
-	case mode&fs.ModeSocket != 0:
-		kind = "a socket"
-	case mode&fs.ModeDevice != 0:
-		kind = "a device"
-	}
-	return fmt.Errorf("%w but %s: remove it, or use another folder", ErrIrregular, kind)
+	return hostfolder.Regular(info)
 }
 
 // Explain adds to a refusal to open or create path whose file or folder that is.
@@ -182,7 +162,11 @@ func Explain(path string, err error) error {
 	if statErr != nil {
 		return err
 	}
-	return fmt.Errorf("%w: the %s has the mode %v%s: remove it, or run as its owner", err, what, info.Mode(), owner(info))
+	next := "remove it, or run as its owner"
+	if info.IsDir() {
+		what, next = "folder", "let this user enter it, or run as its owner"
+	}
+	return fmt.Errorf("%w: the %s has the mode %v%s: %s", err, what, info.Mode(), owner(info), next)
 }
 
 // lockMode is the mode of a lock file in folder: those who may write to the folder may open it.

@@ -13,10 +13,10 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"os"
 
 	"gocloud.dev/blob"
 
+	"github.com/go-dmap/dmap/internal/hostfolder"
 	"github.com/go-dmap/dmap/internal/transient"
 )
 
@@ -27,14 +27,17 @@ import (
 func After(ctx context.Context, bucket *blob.Bucket, prefix, after string, options ...Options) iter.Seq2[*blob.ListObject, error] {
 	return func(yield func(*blob.ListObject, error) bool) {
 		objects := paged(ctx, bucket, prefix, after, first(options))
-		if isFolder(bucket) {
+		isFolder := hostfolder.Is(bucket)
+		if isFolder {
 			objects = walked(ctx, bucket, prefix, after)
 		}
 		order := newSequence(after, first(options))
+		found := false
 		for object, err := range objects {
 			keep := false
 			var misplaced *Misplaced
 			if err == nil {
+				found = true
 				keep, misplaced, err = order.next(object.Key)
 			}
 			switch {
@@ -49,12 +52,12 @@ func After(ctx context.Context, bucket *blob.Bucket, prefix, after string, optio
 				return
 			}
 		}
+		if isFolder || found {
+			return
+		}
+		// The driver of a folder that is not there any more lists nothing.
+		if err := hostfolder.Missing(ctx, bucket); err != nil {
+			yield(nil, fmt.Errorf("list %q: %w", prefix, err))
+		}
 	}
-}
-
-// isFolder reports whether bucket is a folder of files: As for this type is what fileblob
-// documents.
-func isFolder(bucket *blob.Bucket) bool {
-	var info os.FileInfo
-	return bucket.As(&info)
 }

@@ -56,20 +56,6 @@ func keysOf(tb testing.TB, objects iter.Seq2[*blob.ListObject, error]) []string 
 	return keys
 }
 
-// smallPages lists a folder by pages of that size, small enough to reach all code. With an even
-// size the listing reads names from the file system.
-func smallPages(ctx context.Context, bucket *blob.Bucket, prefix, after string, page int) iter.Seq2[*blob.ListObject, error] {
-	return func(yield func(*blob.ListObject, error) bool) {
-		w := walk{ctx: ctx, bucket: bucket, after: after, page: page, yield: func(o *blob.ListObject, err error) bool {
-			return err == nil && o.Key <= after || yield(o, err)
-		}}
-		if page%2 == 0 {
-			w.root = findRoot(ctx, bucket, prefix)
-		}
-		w.listTree(prefix, false)
-	}
-}
-
 // below returns the keys that a listing must yield: those under prefix and greater than after,
 // sorted.
 func below(keys []string, prefix, after string) []string {
@@ -89,9 +75,6 @@ func TestFolderListsFilesBesideDirectoriesInKeyOrder(t *testing.T) {
 		keys = append(keys, fmt.Sprintf("a/%04d", i), fmt.Sprintf("a-/%04d", i), fmt.Sprintf("a--/%04d", i))
 	}
 	bucket := folder(t, keys)
-	for page := 1; page <= 40; page++ {
-		require.Equal(t, below(keys, "", ""), keysOf(t, smallPages(t.Context(), bucket, "", "", page)), "page %d", page)
-	}
 	require.Equal(t, below(keys, "", ""), keysOf(t, After(t.Context(), bucket, "", "")))
 }
 
@@ -108,9 +91,8 @@ func TestFolderListsAllKeysFromEveryPosition(t *testing.T) {
 			if random.IntN(2) == 0 {
 				after = somePrefix(random, keys)
 			}
-			page := 1 + random.IntN(30)
-			got := keysOf(t, smallPages(t.Context(), bucket, prefix, after, page))
-			require.Equal(t, below(keys, prefix, after), got, "prefix %q after %q page %d", prefix, after, page)
+			got := keysOf(t, After(t.Context(), bucket, prefix, after))
+			require.Equal(t, below(keys, prefix, after), got, "prefix %q after %q", prefix, after)
 		}
 	}
 }
@@ -157,9 +139,7 @@ func TestPrefixedFolderListsItsKeys(t *testing.T) {
 		for _, key := range below(keys, prefix, "") {
 			want = append(want, strings.TrimPrefix(key, prefix))
 		}
-		for page := 1; page < 40; page += 3 {
-			require.Equal(t, want, keysOf(t, smallPages(t.Context(), bucket, "", "", page)), "prefix %q page %d", prefix, page)
-		}
+		require.Equal(t, want, keysOf(t, After(t.Context(), bucket, "", "")), "prefix %q", prefix)
 		require.NoError(t, bucket.Close())
 	}
 }
@@ -270,8 +250,6 @@ func TestFolderMarkersAreListedWithTheirFolder(t *testing.T) {
 	keys := []string{"a-", "a/", "a/b", "a/c/", "a/c/d", "e/"}
 	bucket := folder(t, keys)
 	for _, prefix := range []string{"", "a", "a/", "a/c/", "e/"} {
-		for page := 1; page < 10; page++ {
-			require.Equal(t, below(keys, prefix, ""), keysOf(t, smallPages(t.Context(), bucket, prefix, "", page)), "prefix %q page %d", prefix, page)
-		}
+		require.Equal(t, below(keys, prefix, ""), keysOf(t, After(t.Context(), bucket, prefix, "")), "prefix %q", prefix)
 	}
 }

@@ -2,13 +2,22 @@ package listing
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
+
+	"github.com/go-dmap/dmap/internal/hostfolder"
+	"github.com/go-dmap/dmap/internal/hostlock"
+	"github.com/go-dmap/dmap/internal/notice"
+	"github.com/go-dmap/dmap/internal/transient"
 )
 
 // names holds the names in a directory, sorted as keys: files, and directories with a slash at the
@@ -17,8 +26,11 @@ import (
 type names struct {
 	blocks   [][]byte
 	n        int
-	sorted   []int // starts of the names: index of the block times blockSize, plus offset
-	sidecars int   // names that end in sidecar
+	sorted   []int           // starts of the names: index of the block times blockSize, plus offset
+	escapes  int             // names that hold escaped characters
+	sidecars int             // names that end in sidecar
+	special  map[string]bool // of the sidecars, those that are no regular files
+	links    map[string]bool // of the directories, those that are symbolic links
 }
 
 const blockSize = 64 << 10 // holds any name
@@ -29,48 +41,79 @@ const sidecar = ".attrs"
 // readEvery is the number of directory entries in memory at once, besides their names.
 const readEvery = 1024
 
-// readNames returns the names in a directory of root that start with base, where dir+base is a
-// prefix of keys. ok is false if the driver has to list the directory, because it cannot be read or
-// a name does not tell the key.
-func readNames(root, dir, base string) (found names, ok bool) {
-	file, err := os.Open(filepath.FromSlash(root + dir))
+// readNames returns the names in dir, which ends with a slash, whose part of a key starts with
+// base. While the process has no file descriptor left it waits, and at last returns that error.
+// Nothing is open when it returns.
+func readNames(ctx context.Context, dir, base string) (found names, err error) {
+	retry := transient.Retry{
+		Attempts: pageAttempts, Backoff: transient.Backoff{First: firstWait},
+		Again: func(err error) bool { return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) },
+	}
+	_, err = retry.Do(ctx, func() error {
+		found = names{special: map[string]bool{}, links: map[string]bool{}}
+		return found.read(ctx, dir, base)
+	})
+	if ctx.Err() != nil {
+		return names{}, context.Cause(ctx)
+	}
 	if err != nil {
-		return names{}, false
+		return names{}, hostlock.Explain(filepath.FromSlash(dir), err)
+	}
+	found.sort()
+	return found, found.checkOrder(dir)
+}
+
+func (n *names) read(ctx context.Context, dir, base string) error {
+	file, err := os.OpenFile(filepath.FromSlash(dir), os.O_RDONLY|openDir, 0)
+	if err != nil {
+		return err
 	}
 	defer file.Close()
 	for {
 		entries, err := file.ReadDir(readEvery)
 		for _, entry := range entries {
-			if !found.add(dir, base, entry) {
-				return names{}, false
-			}
+			n.add(ctx, dir, base, entry)
 		}
 		if errors.Is(err, io.EOF) {
-			break
+			return nil
 		}
 		if err != nil {
-			return names{}, false
+			return err
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
 	}
-	found.sort()
-	return found, true
 }
 
-// add adds an entry of dir if its name starts with base. It returns false for a name that does not
-// tell the key.
-func (n *names) add(dir, base string, entry os.DirEntry) bool {
-	name := entry.Name()
+// add adds an entry of dir if its part of a key starts with base. A special file is no object.
+func (n *names) add(ctx context.Context, dir, base string, entry os.DirEntry) {
+	name, mode := entry.Name(), entry.Type()
+	link := mode&fs.ModeSymlink != 0
+	if link {
+		mode = targetMode(dir+name, mode)
+	}
+	attributes := strings.HasSuffix(name, sidecar) && !mode.IsDir()
+	if mode.IsDir() {
+		name += "/"
+	}
+	part := unescape(name)
 	switch {
-	case strings.Contains(name, "__0x"): // an escaped character
-		return false
-	case !strings.HasPrefix(name, base):
-		return true
-	case entry.IsDir():
-		if name += "/"; listablePrefix(dir+name) != dir+name {
-			return false
-		}
-	case strings.HasSuffix(name, sidecar):
+	case !strings.HasPrefix(part, base):
+		return
+	case attributes:
 		n.sidecars++
+		if !mode.IsRegular() {
+			n.special[name] = true
+		}
+	case mode.IsDir() && link:
+		n.links[name] = true
+	case !mode.IsDir() && !mode.IsRegular() && mode&fs.ModeSymlink == 0:
+		leaveOut(ctx, dir+name, hostfolder.Kind(mode))
+		return
+	}
+	if part != name {
+		n.escapes++
 	}
 	last := len(n.blocks) - 1
 	if last < 0 || len(n.blocks[last])+len(name) >= cap(n.blocks[last]) {
@@ -80,7 +123,20 @@ func (n *names) add(dir, base string, entry os.DirEntry) bool {
 	}
 	n.blocks[last] = append(append(n.blocks[last], name...), 0)
 	n.n++
-	return true
+}
+
+// leaveOut says in the log of the run that the listing leaves out a file.
+func leaveOut(ctx context.Context, path, what string) {
+	notice.Give(ctx, fmt.Sprintf("listing leaves out %.300q: it is %s, not a regular file", path, what))
+}
+
+// targetMode returns the type of what a link leads to, and that of the link if it leads nowhere.
+func targetMode(path string, link fs.FileMode) fs.FileMode {
+	info, err := os.Stat(filepath.FromSlash(path))
+	if err != nil {
+		return link
+	}
+	return info.Mode().Type()
 }
 
 // sort orders the names as keys: "a-/" comes before "a/".
@@ -92,7 +148,28 @@ func (n *names) sort() {
 			at += bytes.IndexByte(block[at:], 0) + 1
 		}
 	}
-	slices.SortFunc(n.sorted, func(a, b int) int { return bytes.Compare(n.at(a), n.at(b)) })
+	if n.escapes == 0 {
+		slices.SortFunc(n.sorted, func(a, b int) int { return bytes.Compare(n.at(a), n.at(b)) })
+		return
+	}
+	slices.SortFunc(n.sorted, func(a, b int) int {
+		return cmp.Or(strings.Compare(n.key(a), n.key(b)), bytes.Compare(n.at(b), n.at(a)))
+	})
+}
+
+// checkOrder returns an error if a file has a key inside a directory beside it, or the same key as
+// another file. Only names that other programs made do.
+func (n *names) checkOrder(dir string) error {
+	for i := 1; n.escapes > 0 && i < len(n.sorted); i++ {
+		a, b := n.sorted[i-1], n.sorted[i]
+		before, key := n.key(a), n.key(b)
+		marker := before == key && bytes.HasSuffix(n.at(b), []byte("/")) // beside its directory
+		if marker || before != key && !(strings.HasSuffix(before, "/") && strings.HasPrefix(key, before)) {
+			continue
+		}
+		return fmt.Errorf("%q and %q in %q have keys in common: rename one", n.at(a), n.at(b), dir)
+	}
+	return nil
 }
 
 // at returns the name that starts at an element of sorted.
@@ -101,46 +178,16 @@ func (n *names) at(start int) []byte {
 	return name[:bytes.IndexByte(name, 0)]
 }
 
+// key returns its part of a key.
+func (n *names) key(start int) string { return unescape(string(n.at(start))) }
+
 // hasSidecar reports whether the driver keeps attributes of a file.
 func (n *names) hasSidecar(name string) bool {
 	if n.sidecars == 0 {
 		return false
 	}
-	_, found := slices.BinarySearchFunc(n.sorted, name+sidecar, func(start int, name string) int {
-		return strings.Compare(string(n.at(start)), name)
+	_, found := slices.BinarySearchFunc(n.sorted, unescape(name)+sidecar, func(start int, key string) int {
+		return strings.Compare(n.key(start), key)
 	})
 	return found
-}
-
-// isDirectory reports whether a path is a directory, and no link to one: the driver does not follow
-// links.
-func isDirectory(path string) bool {
-	info, err := os.Lstat(filepath.Clean(filepath.FromSlash(path)))
-	return err == nil && info.IsDir()
-}
-
-// isKeyPath reports whether files under dir have the same key as path: "./a" is a path of "a", but
-// not a key.
-func isKeyPath(dir string) bool {
-	return dir == "" || dir != "./" && fs.ValidPath(strings.TrimSuffix(dir, "/"))
-}
-
-// splitDir splits prefix after its last slash.
-func splitDir(prefix string) (dir, base string) {
-	i := strings.LastIndex(prefix, "/") + 1
-	return prefix[:i], prefix[i:]
-}
-
-// listablePrefix returns the part of prefix that fileblob can list. The driver stores some
-// characters of directories escaped, but looks for the directories of a prefix under their
-// unescaped names, and finds nothing.
-func listablePrefix(prefix string) string {
-	dir, _ := splitDir(prefix)
-	for i := range len(dir) {
-		slash := dir[i] == '/' && (strings.HasSuffix(dir[:i], "/") || strings.HasSuffix(dir[:i], ".."))
-		if dir[i] < ' ' || slash || strings.HasPrefix(dir[i:], "__0x") {
-			return prefix[:i]
-		}
-	}
-	return prefix
 }

@@ -1,45 +1,43 @@
 package listing
 
 import (
-	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
+	"unicode/utf8"
 
 	"gocloud.dev/blob"
 
+	"github.com/go-dmap/dmap/internal/hostfolder"
+	"github.com/go-dmap/dmap/internal/notice"
 	"github.com/go-dmap/dmap/internal/transient"
 )
 
-// Pages of a folder. A page that holds all keys costs one walk of the driver; a larger tree is
-// asked for again with the next size.
-const (
-	folderPage = 8 << 10 // about 700 bytes an object
-	pageGrowth = 64
-	// wasteLimit bounds the work for pages that turn out not to hold all: at most one in wasteLimit
-	// objects.
-	wasteLimit = 8
-)
-
 // walked lists a folder of files directory by directory, depth first, each sorted by key: that is
-// key order.
+// key order. It reads names from the file system, and makes an object when its turn comes, with the
+// attributes that the driver gives. So memory is bounded by the names in the directories on the way
+// to the current one, and one directory is open at a time.
 //
-// A page of fileblob holds an object of about 700 bytes for each key, and a page with a delimiter
-// also opens and stats every file of the directories that it folds into one entry each. Where names
-// tell the keys, the walk therefore reads the directories from the file system, and makes an object
-// when its turn comes, with the attributes that the driver gives. Memory is bounded by the names in
-// the largest directory; where some names are escaped, by the objects in that directory, or a page.
-// Only objects that the driver made answer to As.
+// The driver's own listing is no alternative: it opens and stats every file of a page first, skips
+// what it cannot open, lists special files, and does not follow links.
+//
+// Objects are the regular files that the paths under the folder lead to. Symbolic links are
+// followed, to files and to directories; one to a directory that it lies in is left out, and said
+// so in the log. A link that leads nowhere is an object that cannot be read. Special files are left
+// out, and said so. A directory that cannot be read is an error.
+//
+// An object of the size -1 has to be checked before it is opened: see [hostfolder.CheckReadable]. The
+// others are known to be regular files.
 func walked(ctx context.Context, bucket *blob.Bucket, prefix, after string) iter.Seq2[*blob.ListObject, error] {
 	return func(yield func(*blob.ListObject, error) bool) {
-		w := walk{ctx: ctx, bucket: bucket, after: after, yield: yield, page: folderPage, root: findRoot(ctx, bucket, prefix)}
-		w.listTree(prefix, false)
+		w := walk{ctx: ctx, bucket: bucket, prefix: prefix, after: after, yield: yield}
+		w.listAll()
 	}
 }
 
@@ -48,174 +46,167 @@ func walked(ctx context.Context, bucket *blob.Bucket, prefix, after string) iter
 type walk struct {
 	ctx    context.Context
 	bucket *blob.Bucket
+	prefix string
 	after  string // directories with smaller keys only are left out
 	yield  func(*blob.ListObject, error) bool
-	page   int // folderPage; smaller in tests
-
-	root    string // the directory of the keys, with a slash; empty: the driver lists all
-	yielded int    // objects
-	wasted  int    // objects of pages that did not hold all
 }
 
-// absentKey is a key that no object has. If there is one all the same, the driver lists the folder.
-const absentKey = "dmap-looks-for-the-root"
-
-// findRoot returns the directory that holds the keys of bucket. It learns it from the path in the
-// error for a file that does not exist, which fileblob documents. It returns an empty string if
-// keys under prefix and paths do not correspond.
-func findRoot(ctx context.Context, bucket *blob.Bucket, prefix string) string {
-	_, err := bucket.Attributes(ctx, absentKey)
-	var missing *os.PathError
-	if err == nil || !bucket.ErrorAs(err, &missing) {
-		return ""
+// listAll yields all objects under the prefix.
+func (w *walk) listAll() bool {
+	// The driver takes only UTF-8. Names need not be: those that do not match are dropped below.
+	head := w.prefix
+	for !utf8.ValidString(head) {
+		head = head[:len(head)-1]
 	}
-	root, ok := strings.CutSuffix(filepath.ToSlash(missing.Path), absentKey)
-	if !ok || !strings.HasSuffix(root, "/") {
-		return ""
+	root, err := hostfolder.Prefix(w.ctx, w.bucket, "")
+	if err != nil {
+		return w.fail(err)
 	}
-	if dir, _ := splitDir(prefix); !isKeyPath(dir) || !isDirectory(root+dir) {
-		return ""
+	path, err := hostfolder.Prefix(w.ctx, w.bucket, head)
+	if err != nil {
+		return w.fail(err)
 	}
-	return root
-}
-
-// listTree yields all objects under prefix. large says that they are known not to fit one page.
-func (w *walk) listTree(prefix string, large bool) bool {
-	if listable := listablePrefix(prefix); listable != prefix {
-		return w.listByDriver(&blob.ListOptions{Prefix: listable}, prefix)
+	root, path = filepath.ToSlash(root), filepath.ToSlash(path)
+	if !strings.HasPrefix(path, root) || unescape(path[len(root):]) != head {
+		return true // "./a" is a path of "a", but not a key
 	}
-	return w.yieldMarker(prefix) && w.listUnder(prefix, large)
+	if !w.yieldMarker(head) {
+		return false
+	}
+	dir, name := splitDir(path)
+	return w.listDir(dir, head, unescape(name))
 }
 
 // yieldMarker yields the object whose key is the folder prefix itself. Its file lies beside that
 // folder, not in it.
 func (w *walk) yieldMarker(prefix string) bool {
-	if !strings.HasSuffix(prefix, "/") {
+	if !strings.HasSuffix(prefix, "/") || prefix != w.prefix {
 		return true
 	}
-	found, err := w.bucket.Attributes(w.ctx, prefix)
+	var found *blob.Attributes
+	err := hostfolder.CheckReadable(w.ctx, w.bucket, prefix)
+	if err == nil {
+		found, err = w.bucket.Attributes(w.ctx, prefix)
+	}
 	switch {
-	case transient.Absent(err), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ENAMETOOLONG):
-		return true // no file can be there
+	case errors.Is(err, hostfolder.ErrIrregular):
+		notice.Give(w.ctx, fmt.Sprintf("listing leaves out %.300q: %v", prefix, err))
+		return true
+	case transient.Absent(err), isNoFile(err):
+		return true
 	case err != nil:
 		return w.fail(err)
 	}
-	w.yielded++
 	return w.yield(&blob.ListObject{Key: prefix, ModTime: found.ModTime, Size: found.Size, MD5: found.MD5}, nil)
 }
 
-// listUnder yields the objects whose keys are longer than prefix and start with it.
-func (w *walk) listUnder(prefix string, large bool) bool {
+// isNoFile reports whether err says that no file can be at a path.
+func isNoFile(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ENAMETOOLONG)
+}
+
+// listDir yields the objects in a directory whose keys start with prefix, which ends with base, the
+// part of it that the names have to start with. A directory that has been removed has none.
+func (w *walk) listDir(dir, prefix, base string) bool {
 	if w.ctx.Err() != nil {
 		return w.fail(context.Cause(w.ctx))
 	}
-	if w.root != "" {
-		dir, base := splitDir(prefix)
-		if found, ok := readNames(w.root, dir, base); ok {
-			return w.yieldNames(dir, &found, large)
-		}
-	}
-	if !large && w.wasted*wasteLimit <= w.yielded {
-		objects, all, err := w.fetch(&blob.ListOptions{Prefix: prefix}, w.page)
-		if err != nil {
-			return w.fail(err)
-		}
-		if all {
-			return w.yieldObjects(objects, prefix, false)
-		}
-		w.wasted += w.page
-	}
-	return w.listByDriver(&blob.ListOptions{Prefix: prefix, Delimiter: "/"}, prefix)
-}
-
-// yieldNames yields the files of a directory, and at the position of each directory in it the
-// objects in that. Those have no markers, because the file of a marker has an escaped name.
-func (w *walk) yieldNames(dir string, found *names, large bool) bool {
-	large = large && len(found.sorted) == 1
-	for i, start := range found.sorted {
-		if i%readEvery == 0 && w.ctx.Err() != nil {
-			return w.fail(context.Cause(w.ctx))
-		}
-		name := string(found.at(start))
-		key := dir + name
-		switch {
-		case strings.HasSuffix(name, "/"):
-			if !allBefore(key, w.after) && !w.listUnder(key, large) {
-				return false
-			}
-		case strings.HasSuffix(name, sidecar), key <= w.after && w.after != "":
-		case !w.yieldFile(key, found.hasSidecar(name)):
-			return false
-		}
-	}
-	return true
-}
-
-// yieldFile yields one file, unless it was removed since its name was read.
-func (w *walk) yieldFile(key string, hasAttributes bool) bool {
-	info, err := os.Lstat(filepath.FromSlash(w.root + key)) // of a link itself, as the driver
-	if errors.Is(err, fs.ErrNotExist) {
+	found, err := readNames(w.ctx, dir, base)
+	if isNoFile(err) {
 		return true
 	}
 	if err != nil {
 		return w.fail(err)
 	}
-	object := &blob.ListObject{Key: key, ModTime: info.ModTime(), Size: info.Size()}
-	if hasAttributes {
-		// An error leaves MD5 empty, as in the driver's own listing.
-		if a, err := w.bucket.Attributes(w.ctx, key); err == nil {
-			object.MD5 = a.MD5
+	for i, start := range found.sorted {
+		if i%readEvery == 0 && w.ctx.Err() != nil {
+			return w.fail(context.Cause(w.ctx))
 		}
-	}
-	w.yielded++
-	return w.yield(object, nil)
-}
-
-// listByDriver yields all objects under prefix that the driver lists for options, in pages of
-// growing size until one holds all.
-func (w *walk) listByDriver(options *blob.ListOptions, prefix string) bool {
-	for size := w.page; ; size *= pageGrowth {
-		objects, all, err := w.fetch(options, size)
-		if err != nil {
-			return w.fail(err)
-		}
-		if all {
-			return w.yieldObjects(objects, prefix, len(objects) == 1)
-		}
-	}
-}
-
-// yieldObjects yields the objects under prefix, and at the position of each directory the objects
-// in that. large says that a directory among them is known not to fit one page.
-func (w *walk) yieldObjects(objects []*blob.ListObject, prefix string, large bool) bool {
-	for i, object := range objects {
-		objects[i] = nil // the caller may drop it before the page is used up
+		name := string(found.at(start))
+		key := prefix + unescape(name)[len(base):]
 		switch {
-		case !strings.HasPrefix(object.Key, prefix), object.IsDir && allBefore(object.Key, w.after):
-		case object.IsDir:
-			if !w.listTree(object.Key, large) {
+		case strings.HasSuffix(name, "/"):
+			if !w.wants(key) || found.links[name] && !w.mayFollow(dir+name) {
+				continue
+			}
+			if !w.listDir(dir+name, key, "") {
 				return false
 			}
-		case !w.yield(object, nil):
+		case strings.HasSuffix(name, sidecar), key <= w.after && w.after != "", !strings.HasPrefix(key, w.prefix):
+		case !w.yieldFile(dir+name, key, found.hasSidecar(name), found.special[name+sidecar]):
 			return false
-		default:
-			w.yielded++
 		}
 	}
 	return true
 }
 
-// fetch returns one page, sorted, and whether it holds all.
-func (w *walk) fetch(options *blob.ListOptions, size int) (objects []*blob.ListObject, all bool, err error) {
-	p := fetchPage(w.ctx, w.bucket, blob.FirstPageToken, size, options)
-	slices.SortFunc(p.objects, func(a, b *blob.ListObject) int { return cmp.Compare(a.Key, b.Key) })
-	return p.objects, p.next == nil, p.err
+// wants reports whether keys that start with dir may be wanted.
+func (w *walk) wants(dir string) bool {
+	return !allBefore(dir, w.after) && (strings.HasPrefix(dir, w.prefix) || strings.HasPrefix(w.prefix, dir))
+}
+
+// mayFollow reports whether a link to a directory may be followed: not if it leads to a directory
+// that it lies in, whose files have keys of their own already.
+func (w *walk) mayFollow(path string) bool {
+	target, err := os.Stat(filepath.FromSlash(path))
+	if err != nil {
+		return true // the next step returns the error
+	}
+	for at := range len(path) - 1 {
+		if path[at] != '/' {
+			continue
+		}
+		if above, err := os.Stat(filepath.FromSlash(path[:at+1])); err == nil && os.SameFile(above, target) {
+			leaveOut(w.ctx, path, "a link to a folder that it lies in")
+			return false
+		}
+	}
+	notice.Give(w.ctx, fmt.Sprintf("listing follows the link %.300q to a folder", path))
+	return true
+}
+
+// yieldFile yields one file, unless it was removed since its name was read. unsafe says that its
+// sidecar is a special file.
+func (w *walk) yieldFile(path, key string, hasAttributes, unsafe bool) bool {
+	info, err := os.Stat(filepath.FromSlash(path))
+	if err != nil {
+		link, linkErr := os.Lstat(filepath.FromSlash(path))
+		switch {
+		case errors.Is(linkErr, fs.ErrNotExist):
+			return true
+		case linkErr != nil || link.Mode()&fs.ModeSymlink == 0:
+			return w.fail(err)
+		}
+		// It leads nowhere, or where it may not: reading returns the error.
+		return w.yield(&blob.ListObject{Key: key, ModTime: link.ModTime(), Size: -1}, nil)
+	}
+	if !info.Mode().IsRegular() { // it was, when its name was read
+		leaveOut(w.ctx, path, hostfolder.Kind(info.Mode()))
+		return true
+	}
+	object := &blob.ListObject{Key: key, ModTime: info.ModTime(), Size: info.Size()}
+	switch {
+	case unsafe:
+		object.Size = -1
+	case hasAttributes:
+		// An error leaves MD5 empty, as in the driver's own listing.
+		if a, err := w.bucket.Attributes(w.ctx, key); err == nil {
+			object.MD5 = a.MD5
+		}
+	}
+	return w.yield(object, nil)
 }
 
 // fail yields err as the last value.
 func (w *walk) fail(err error) bool {
 	w.yield(nil, err)
 	return false
+}
+
+// splitDir splits a path after its last slash.
+func splitDir(path string) (dir, name string) {
+	i := strings.LastIndex(path, "/") + 1
+	return path[:i], path[i:]
 }
 
 // allBefore reports whether all keys that start with dir are at most after, so that none of them is

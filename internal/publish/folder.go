@@ -7,10 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"gocloud.dev/blob"
 
+	"github.com/go-dmap/dmap/internal/hostfolder"
 	"github.com/go-dmap/dmap/internal/hostlock"
 )
 
@@ -21,32 +21,17 @@ import (
 // lockSuffix names the lock of an object that is being created.
 const lockSuffix = ".lock"
 
-// unusedName is added to a key to name an object that does not exist.
-const unusedName = ".dmap-no-such-object"
-
 // IsLocal reports whether the bucket is a folder of this host. A driver that panics is none.
-func IsLocal(bucket *blob.Bucket) (is bool) {
-	defer func() {
-		if recover() != nil {
-			is = false
-		}
-	}()
-	var info os.FileInfo
-	return bucket.As(&info)
-}
+func IsLocal(bucket *blob.Bucket) bool { return hostfolder.Is(bucket) }
 
-// LocalPath is the path of the object under key, which does not end in a slash, in a folder of this
-// host. ok is false for other buckets. It neither opens nor follows a file at that path.
+// LocalPath is the path of the object under key in a folder of this host. ok is false for other
+// buckets. It neither opens nor follows a file at that path.
 func LocalPath(ctx context.Context, bucket *blob.Bucket, key string) (path string, ok bool, err error) {
 	if !IsLocal(bucket) {
 		return "", false, nil
 	}
-	_, err = bucket.Attributes(ctx, key+unusedName) // its error has the path
-	var missing *fs.PathError
-	if err == nil || !bucket.ErrorAs(err, &missing) || !strings.HasSuffix(missing.Path, unusedName) {
-		return "", false, fmt.Errorf("find the path of %q in the folder of the bucket: %w", key, err)
-	}
-	return strings.TrimSuffix(missing.Path, unusedName), true, nil
+	path, err = hostfolder.Path(ctx, bucket, key)
+	return path, err == nil, err
 }
 
 // exclusively runs create, which creates the object under key if there is none, while no other
@@ -57,8 +42,10 @@ func exclusively(ctx context.Context, bucket *blob.Bucket, key string, create fu
 		return err
 	}
 	if ok {
-		if err := hostlock.CheckRegular(path); err != nil {
-			return fmt.Errorf("%q: %w", path, err)
+		for _, name := range []string{path, path + sidecar} { // the driver would write through a link
+			if err := hostlock.CheckRegular(name); err != nil {
+				return fmt.Errorf("%q: %w", name, err)
+			}
 		}
 		if err := makeFolder(ctx, bucket, key, filepath.Dir(path)); err != nil {
 			return err
@@ -80,11 +67,11 @@ func LockFolder(ctx context.Context, bucket *blob.Bucket, key, name string) (lea
 	if err != nil || !ok {
 		return func() {}, err
 	}
-	folder := filepath.Dir(path)
-	if err := makeFolder(ctx, bucket, key, folder); err != nil {
+	parent := filepath.Dir(path)
+	if err := makeFolder(ctx, bucket, key, parent); err != nil {
 		return nil, err
 	}
-	return hostlock.Try(filepath.Join(folder, name))
+	return hostlock.Try(filepath.Join(parent, name))
 }
 
 // CheckRegular returns hostlock.ErrIrregular if the bucket is a folder of this host and something
@@ -125,31 +112,9 @@ func makeFolder(ctx context.Context, bucket *blob.Bucket, key, folder string) er
 	return nil
 }
 
-// checkReadable refuses, in a folder of this host, an object that is no regular file: to open a
-// FIFO blocks for ever. It follows symbolic links.
-func checkReadable(ctx context.Context, bucket *blob.Bucket, key string) error {
-	path, ok, err := LocalPath(ctx, bucket, key)
-	if err != nil || !ok {
-		return err
-	}
-	for _, name := range []string{path, path + ".attrs"} { // fileblob opens both
-		info, err := os.Stat(name)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if err := hostlock.Regular(info); err != nil {
-			return fmt.Errorf("%q: %w", name, err)
-		}
-	}
-	return nil
-}
-
 // open opens length bytes of the object under key from offset on; -1: all that follow.
 func open(ctx context.Context, bucket *blob.Bucket, key string, offset, length int64) (*blob.Reader, error) {
-	if err := checkReadable(ctx, bucket, key); err != nil {
+	if err := hostfolder.CheckReadable(ctx, bucket, key); err != nil {
 		return nil, err
 	}
 	r, err := bucket.NewRangeReader(ctx, key, offset, length, nil)

@@ -182,3 +182,51 @@ func TestWhatIsNoFileIsNeitherReadNorReplaced(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "x", string(content))
 }
+
+// fileblob opens the file of attributes with its object, also to list it.
+func TestAFolderWithASpecialFileOfAttributesIsNeitherReadNorListed(t *testing.T) {
+	dir := t.TempDir()
+	bucket := folder(t, dir)
+	require.NoError(t, publish.Create(t.Context(), bucket, "in/k", text, []byte("x")))
+	_ = os.Remove(filepath.Join(dir, "in", "k.attrs"))
+	require.NoError(t, syscall.Mkfifo(filepath.Join(dir, "in", "k.attrs"), 0o600))
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	_, err := publish.Exists(ctx, bucket, "in/k")
+	require.ErrorIs(t, err, hostlock.ErrIrregular)
+	_, err = publish.Read(ctx, bucket, "in/k", 10)
+	require.ErrorIs(t, err, hostlock.ErrIrregular)
+	_, _, err = publish.Page(ctx, bucket, "in/", blob.FirstPageToken)
+	require.ErrorIs(t, err, hostlock.ErrIrregular)
+	require.ErrorContains(t, err, filepath.Join(dir, "in", "k.attrs"))
+	page, _, err := publish.Page(ctx, bucket, "none/", blob.FirstPageToken)
+	require.NoError(t, err)
+	require.Empty(t, page)
+}
+
+// The driver would write the attributes through a link.
+func TestALinkInThePlaceOfAFileOfAttributesIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	bucket := folder(t, dir)
+	victim := filepath.Join(t.TempDir(), "victim")
+	require.NoError(t, os.WriteFile(victim, []byte("mine"), 0o600))
+	require.NoError(t, os.Symlink(victim, filepath.Join(dir, "k.attrs")))
+	require.ErrorIs(t, publish.Create(t.Context(), bucket, "k", text, []byte("x")), hostlock.ErrIrregular)
+	content, err := os.ReadFile(victim)
+	require.NoError(t, err)
+	require.Equal(t, "mine", string(content))
+}
+
+func TestWithoutATemporaryFolderAnObjectIsCreatedOnce(t *testing.T) {
+	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "missing"))
+	dir := t.TempDir()
+	bucket, err := fileblob.OpenBucket(dir, nil)
+	require.NoError(t, err)
+	defer bucket.Close()
+	require.NoError(t, publish.Claim(t.Context(), bucket, "in/k", text, []byte("one")))
+	require.ErrorIs(t, publish.Create(t.Context(), bucket, "in/k", text, []byte("two")), publish.ErrExists)
+	require.NoError(t, publish.Create(t.Context(), bucket, "in/k", text, []byte("one")), "the same content")
+	content, err := os.ReadFile(filepath.Join(dir, "in", "k"))
+	require.NoError(t, err)
+	require.Equal(t, "one", string(content))
+}

@@ -46,7 +46,7 @@ func Create(ctx context.Context, bucket *blob.Bucket, key, contentType string, c
 			return err
 		}
 		same, readErr := holds(ctx, bucket, key, content)
-		switch taken := gcerrors.Code(err) == gcerrors.FailedPrecondition; {
+		switch taken := refused(err); {
 		case same:
 			return nil
 		case taken && transient.Absent(readErr):
@@ -78,7 +78,7 @@ func Claim(ctx context.Context, bucket *blob.Bucket, key, contentType string, co
 		switch {
 		case err == nil:
 			return ErrNotExclusive
-		case gcerrors.Code(err) != gcerrors.FailedPrecondition:
+		case !refused(err):
 			return err
 		}
 		same, err := holds(ctx, bucket, key, content)
@@ -142,7 +142,18 @@ func upload(ctx context.Context, bucket *blob.Bucket, key string, content []byte
 		return err
 	}
 	// Not WriteAll, not Writer.Close: azureblob panics there when an upload fails.
-	return bucket.Upload(ctx, key, &payload{Reader: bytes.NewReader(content), content: content, limit: limit, cancel: cancel}, opts)
+	put := func(ctx context.Context) error {
+		return bucket.Upload(ctx, key, &payload{Reader: bytes.NewReader(content), content: content, limit: limit, cancel: cancel}, opts)
+	}
+	if !IsLocal(bucket) {
+		return put(ctx)
+	}
+	return uploadToFolder(ctx, bucket, key, content, opts, put)
+}
+
+// refused reports whether err says that an object exists where one was to be created.
+func refused(err error) bool {
+	return gcerrors.Code(err) == gcerrors.FailedPrecondition || errors.Is(err, errThere)
 }
 
 // payload is the content as the driver reads it. Drivers of cloud stores seek and read at offsets.

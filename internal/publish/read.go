@@ -9,6 +9,7 @@ import (
 
 	"gocloud.dev/blob"
 
+	"github.com/go-dmap/dmap/internal/hostfolder"
 	"github.com/go-dmap/dmap/internal/transient"
 )
 
@@ -26,7 +27,10 @@ func Read(ctx context.Context, bucket *blob.Bucket, key string, limit int64) (co
 // error.
 func Exists(ctx context.Context, bucket *blob.Bucket, key string) (there bool, err error) {
 	err = persist(ctx, "look for", key, func(ctx *transient.Limit) error {
-		_, err := bucket.Attributes(ctx, key)
+		err := hostfolder.CheckReadable(ctx, bucket, key)
+		if err == nil {
+			_, err = bucket.Attributes(ctx, key)
+		}
 		if there = err == nil; transient.Absent(err) {
 			return nil
 		}
@@ -39,6 +43,9 @@ func Exists(ctx context.Context, bucket *blob.Bucket, key string) (there bool, e
 // after the last. The token of the first page is blob.FirstPageToken.
 func Page(ctx context.Context, bucket *blob.Bucket, prefix string, token []byte) (page []*blob.ListObject, next []byte, err error) {
 	err = persist(ctx, "list", prefix, func(ctx *transient.Limit) error {
+		if err := hostfolder.CheckListable(ctx, bucket, prefix); err != nil {
+			return err
+		}
 		page, next, err = bucket.ListPage(ctx, token, 1000, &blob.ListOptions{Prefix: prefix})
 		return err
 	})

@@ -13,6 +13,7 @@ type CSVOptions struct {
 	MaxRecord int  // bytes in a row, without its line end
 	MaxFields int  // fields in a row
 	AnyBytes  bool // accept NUL and invalid UTF-8
+	Backslash bool // it escapes; see parseBackslash
 }
 
 // Syntax errors of a row.
@@ -40,10 +41,13 @@ type CSV struct {
 	inQuotes  int      // 1: all of these fields are quoted, 0: none is
 	fields    []span
 	escaped   []int  // indexes of the fields that hold doubled quotes
-	unescaped bool   // checkRow has replaced the doubled quotes of escaped
+	unescaped bool   // checkRow has replaced what is escaped in these
+	raw       []byte // with Backslash: the first bytes of the row before that
 	record    []byte // the bytes that the spans refer to
 	text      string // record as a string, made when Text is first called
 	fault     Fault  // fault of the current row
+
+	skipEscaped bool // skipBackslash has skipped a backslash
 
 	checkedTo int64 // offset up to which isText has checked many rows at once
 	validTo   int64 // offset up to which these are UTF-8 without NULs
@@ -206,11 +210,23 @@ func (c *CSV) checkRow() error {
 		c.unescaped = true
 		c.Line()
 		c.countLines() // must be counted before unescape changes the bytes
+		c.unescapeFields()
+	}
+	return nil
+}
+
+// unescapeFields replaces what is escaped in the fields of the row.
+func (c *CSV) unescapeFields() {
+	if !c.Backslash {
 		for _, i := range c.escaped {
 			c.unescape(&c.fields[i])
 		}
+		return
 	}
-	return nil
+	c.raw = append(c.raw[:0], c.record[:min(len(c.record), MaxRaw)]...)
+	for _, i := range c.escaped {
+		c.unescapeBackslash(&c.fields[i])
+	}
 }
 
 // isText reports whether the row is UTF-8 without NULs. It checks the bytes of many rows at once,
@@ -260,6 +276,10 @@ func (c *CSV) unescape(f *span) {
 func (c *CSV) Raw() []byte {
 	raw := c.window.Raw()
 	if !c.unescaped {
+		return raw
+	}
+	if c.Backslash {
+		copy(raw, c.raw)
 		return raw
 	}
 	fields := c.fields[:cap(c.fields)] // also those that Resize has dropped

@@ -48,7 +48,13 @@ func (c *CSV) indexAhead() bool {
 	data := c.bytes()
 	whole := len(data) >= x.lookahead
 	x.ends, x.rows, x.nextRow, x.usedEnds = x.ends[:0], x.rows[:0], 0, 0
-	if data = data[:min(len(data), x.lookahead)]; len(data) > 0 && data[0] == '"' {
+	data = data[:min(len(data), x.lookahead)]
+	if c.Backslash { // rows before the first one are the same in both dialects
+		if i := bytes.IndexByte(data, '\\'); i >= 0 {
+			data = data[:i]
+		}
+	}
+	if len(data) > 0 && data[0] == '"' {
 		x.hasCR, x.quotes = false, allQuoted
 		c.indexAllQuoted(data)
 	}

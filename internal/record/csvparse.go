@@ -5,6 +5,9 @@ import "bytes"
 // parse finds the fields of the first row of b, and returns the row's length with its line end.
 // last tells that nothing follows b. Fields beyond MaxFields+1 are not collected.
 func (c *CSV) parse(b []byte, last bool) (int, status) {
+	if c.Backslash {
+		return c.parseBackslash(b, last)
+	}
 	c.fields, c.escaped = c.fields[:0], c.escaped[:0]
 	n := bytes.IndexByte(b, '\n')
 	line := b
@@ -158,6 +161,10 @@ const (
 // open quote is fatal.
 func (c *CSV) skipLong(limit string, most int) error {
 	at := fieldStart
+	step := c.skipStep
+	if c.skipEscaped = false; c.Backslash {
+		step = c.skipBackslash
+	}
 	c.Line() // must be counted before the bytes are dropped
 	var quote, quoteLine int64
 	for at != rowEnded {
@@ -174,7 +181,7 @@ func (c *CSV) skipLong(limit string, most int) error {
 				opened = i
 			}
 			var n int
-			n, at = c.skipStep(b[i:], at)
+			n, at = step(b[i:], at)
 			i += n
 		}
 		if opened >= 0 {

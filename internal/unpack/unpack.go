@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 
 	"github.com/klauspost/compress/gzip"
@@ -15,11 +16,28 @@ import (
 
 // Limits of one stream.
 const (
-	MaxBytes  = 64 << 30 // decompressed
-	MaxRatio  = 200      // decompressed bytes per compressed byte of a stream
+	MaxBytes  = 64 << 30 // decompressed, by default
+	MaxRatio  = 200      // decompressed bytes per compressed byte of a stream, by default
 	ratioFrom = 1 << 20  // the ratio is checked after this many decompressed bytes
 	MaxWindow = 64 << 20 // bytes of memory that a zstd stream may ask for
 )
+
+// Limits bound what a stream decompresses to. 0: the default; negative: no limit.
+type Limits struct {
+	Bytes int64 // decompressed
+	Ratio int64 // decompressed bytes per compressed byte, after the first MiB
+}
+
+// or returns limit, otherwise if it is 0, and the highest number if it is negative.
+func or(limit, otherwise int64) int64 {
+	switch {
+	case limit == 0:
+		return otherwise
+	case limit < 0:
+		return math.MaxInt64
+	}
+	return limit
+}
 
 const bufferSize = 64 << 10 // bytes read at once
 
@@ -47,6 +65,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // concurrent use.
 type Reader struct {
 	format string
+	limits Limits // resolved
 	src    countingReader
 	in     *bufio.Reader
 	out    io.Reader // same as in if the stream is not compressed
@@ -73,8 +92,9 @@ func (c *countingReader) Read(p []byte) (int, error) {
 
 // Open inspects the first bytes of src, which must be at its start. It does not close src. It
 // returns errors of src unchanged, and others as *Error.
-func Open(src io.Reader) (*Reader, error) {
-	r := &Reader{src: countingReader{Reader: src}}
+func Open(src io.Reader, limits Limits) (*Reader, error) {
+	limits = Limits{Bytes: or(limits.Bytes, MaxBytes), Ratio: or(limits.Ratio, MaxRatio)}
+	r := &Reader{limits: limits, src: countingReader{Reader: src}}
 	r.in = bufio.NewReaderSize(&r.src, bufferSize)
 	head, _ := r.in.Peek(4) // an error is returned again by the next read
 	var err error
@@ -108,10 +128,10 @@ func (r *Reader) Read(p []byte) (int, error) {
 	r.offset += int64(n)
 	switch {
 	case r.format == "":
-	case r.offset > MaxBytes:
-		err = r.limitError("decompressed bytes", MaxBytes)
-	case r.offset > ratioFrom && r.offset > MaxRatio*r.src.n:
-		err = r.limitError("decompressed bytes for each byte", MaxRatio)
+	case r.offset > r.limits.Bytes:
+		err = r.limitError("decompressed bytes", r.limits.Bytes)
+	case r.offset > ratioFrom && r.offset/max(r.src.n, 1) >= r.limits.Ratio && r.offset > r.limits.Ratio*r.src.n:
+		err = r.limitError("decompressed bytes for each byte", r.limits.Ratio)
 	case err != nil && err != io.EOF:
 		err = r.readError(err)
 	}

@@ -1,0 +1,5 @@
+//go:build !unix
+
+package listing
+
+const openDir = 0
