@@ -58,10 +58,13 @@ type Options struct {
 	// announces items before their calls, for some seconds, and suspects run last, apart from the
 	// others. 0: 3. Negative: never.
 	PoisonAfter int `json:"poisonAfter,omitempty"`
+	// Redact hides personal data in logs, errors and results. The zero Redact hides nothing.
+	Redact Redact `json:"-"`
 	// Logger gets a line at the levels Info to Error when the run starts, resumes, and ends, when a
 	// call is stuck, a sink or a commit fails, at the first failure of each class, and when the
 	// failures reach 50 % and 90 % of the Tolerance; and at Debug one for each retry and commit. It
-	// is called from many goroutines, and a call waits for it. nil: none.
+	// is called from many goroutines, and a call waits for it, at most 10 s: after a line that takes
+	// longer, or ends its goroutine, there are no others. nil: none.
 	Logger *slog.Logger `json:"-"`
 }
 

@@ -13,8 +13,10 @@ import (
 
 	"github.com/go-dmap/dmap/batch"
 	"github.com/go-dmap/dmap/internal/fingerprint"
+	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/ownresults"
+	"github.com/go-dmap/dmap/internal/scrub"
 )
 
 // defaultReaders is how many splits are read at once if the Plan does not say.
@@ -388,7 +390,7 @@ func (r *reader[T, R]) fault(s Split, err error) error {
 	if r.stopper.read.ctx.Err() != nil {
 		return errStopped // most likely the error is that of the context
 	}
-	if differs := (*fingerprint.Difference)(nil); errors.As(err, &differs) {
+	if differs, ok := guard.As[*fingerprint.Difference](err); ok {
 		err = &SpecError{RunID: r.runID, Fields: []string{fmt.Sprintf("items of %q: %v", s.ID, differs)}}
 	}
 	return &SourceError{Source: r.name, Split: s, Err: err}
@@ -413,10 +415,19 @@ func (r *reader[T, R]) unread() Unread {
 	return u
 }
 
-// sourceName is the name of a source in errors and records.
+// maxName is how many bytes of the name of a source count.
+const maxName = 64 << 10
+
+// sourceName is the name of a source in errors and records, without secrets: with other ones the
+// source is the same.
 func sourceName(src any) string {
-	if s, ok := src.(fmt.Stringer); ok {
-		return s.String()
+	s, ok := src.(fmt.Stringer)
+	if !ok {
+		return fmt.Sprintf("%T", src)
 	}
-	return fmt.Sprintf("%T", src)
+	name, how := guard.Call(func() string { return scrub.Secrets(scrub.Clipped(s.String(), maxName)) })
+	if how != "" {
+		return fmt.Sprintf("%T, whose String method %s", src, how)
+	}
+	return name
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/go-dmap/dmap/batch"
+	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/ownresults"
 )
@@ -86,8 +87,7 @@ func rejections[R any](results []Result[R], err error) (batch.Errors, bool) {
 	if err == nil { // of nearly every Write
 		return nil, false
 	}
-	var some batch.Errors
-	_ = inspect(err, func() { _ = errors.As(err, &some) })
+	some, _ := guard.As[batch.Errors](err)
 	if len(some) == 0 {
 		return nil, false
 	}

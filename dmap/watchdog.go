@@ -34,7 +34,7 @@ type watchdog struct {
 	clock        runClock
 	timeout      time.Duration // of calls; 0: none
 	abandonAfter time.Duration // 0: never
-	logger       *slog.Logger
+	log          *runLog
 
 	mu        sync.Mutex // guards the fields below
 	workers   map[*watched]struct{}
@@ -42,9 +42,9 @@ type watchdog struct {
 	abandoned int
 }
 
-func newWatchdog(opts Options, clock runClock) *watchdog {
+func newWatchdog(opts Options, clock runClock, log *runLog) *watchdog {
 	return &watchdog{
-		clock: clock, timeout: opts.Timeout, abandonAfter: opts.AbandonAfter, logger: opts.Logger,
+		clock: clock, timeout: opts.Timeout, abandonAfter: opts.AbandonAfter, log: log,
 		workers: make(map[*watched]struct{}),
 	}
 }
@@ -127,7 +127,7 @@ func (d *watchdog) check(ended time.Duration) (lost []*watched) {
 		}
 		over := overtime(now, ended, time.Duration(w.began.Load()), d.timeout)
 		if d.abandonAfter > 0 && over >= d.abandonAfter && w.current.CompareAndSwap(ctx, &w.gone) {
-			d.logger.Warn("dmap: abandoned a call", about(ctx), "overtime", over)
+			d.log.write(slog.LevelWarn, "abandoned a call", d.about(ctx), "overtime", over)
 			delete(d.workers, w)
 			d.abandoned++
 			lost = append(lost, w)
@@ -139,7 +139,7 @@ func (d *watchdog) check(ended time.Duration) (lost []*watched) {
 		d.stuck++
 		if w.warned != ctx {
 			w.warned = ctx
-			d.logger.Warn("dmap: a call still runs after the end of its context", about(ctx), "overtime", over)
+			d.log.write(slog.LevelWarn, "a call still runs after the end of its context", d.about(ctx), "overtime", over)
 		}
 	}
 	return lost
@@ -158,7 +158,7 @@ func overtime(now, ended, began, timeout time.Duration) time.Duration {
 	return over
 }
 
-func about(ctx *callContext) slog.Attr {
+func (d *watchdog) about(ctx *callContext) slog.Attr {
 	info := ctx.info()
-	return slog.Group("item", "run", info.RunID, "id", info.ID(), "attempt", info.Attempt)
+	return slog.Group("item", "run", info.RunID, "id", shownID(d.log.rules, &info), "attempt", info.Attempt)
 }

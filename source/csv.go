@@ -286,7 +286,7 @@ func (f *rowFramer[T]) prepare(decode RowDecoder[T], header []string) (err error
 func (f *rowFramer[T]) Value() (value T, err error) {
 	if n := f.Len(); n != f.columns {
 		if f.ragged == RaggedFail {
-			return value, fmt.Errorf("%d fields, the header has %d", n, f.columns)
+			return value, &raggedError{n, f.columns}
 		}
 		f.Resize(f.columns)
 	}
@@ -296,4 +296,11 @@ func (f *rowFramer[T]) Value() (value T, err error) {
 		}
 	}()
 	return f.decode(Row{f.CSV})
+}
+
+// raggedError says that a row has another number of fields than the header.
+type raggedError struct{ fields, columns int }
+
+func (e *raggedError) Error() string {
+	return fmt.Sprintf("%d fields, the header has %d", e.fields, e.columns)
 }

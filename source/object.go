@@ -14,6 +14,7 @@ import (
 	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/internal/body"
+	guarded "github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/transient"
 )
 
@@ -219,12 +220,10 @@ func (b *buffers) put(buf *[]byte) {
 
 // jsonPosition is " at byte 17" where err knows.
 func jsonPosition(err error) string {
-	var syntax *json.SyntaxError
-	var kind *json.UnmarshalTypeError
-	switch {
-	case errors.As(err, &syntax):
+	if syntax, ok := guarded.As[*json.SyntaxError](err); ok {
 		return fmt.Sprintf(" at byte %d", syntax.Offset)
-	case errors.As(err, &kind):
+	}
+	if kind, ok := guarded.As[*json.UnmarshalTypeError](err); ok {
 		return fmt.Sprintf(" at byte %d", kind.Offset)
 	}
 	return ""

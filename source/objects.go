@@ -13,6 +13,7 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/bucketname"
 	"github.com/go-dmap/dmap/internal/glob"
+	guarded "github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/listing"
 )
 
@@ -169,7 +170,7 @@ func (o *objects) items(ctx context.Context, s dmap.Split, list iter.Seq2[*blob.
 			if item.Err == nil {
 				item.Err = unreadable
 			}
-			seen = seen || item.Err == nil || !errors.Is(item.Err, dmap.ErrNoObjects)
+			seen = seen || item.Err == nil || !guarded.Is(item.Err, dmap.ErrNoObjects)
 			if !yield(item, nil) {
 				return
 			}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/go-dmap/dmap/dmap"
+	guarded "github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/runfolder"
 )
 
@@ -40,8 +41,7 @@ func ownOutcome(line []byte, failed bool) (o outcome, err error) {
 
 // located is err with the position of the record, unless err names one already.
 func (o *outcome) located(in *partReader) error {
-	var past *pastError
-	if errors.As(o.err, &past) {
+	if _, past := guarded.As[*pastError](o.err); past {
 		return o.err
 	}
 	return in.located(o.err)
