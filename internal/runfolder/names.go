@@ -130,8 +130,8 @@ func IsLeftover(name string) bool { return leftover.MatchString(name) }
 // Location is raw, a bucket's name or URL, without what could be secret: user information,
 // fragment, and all of the query that is not known to be harmless.
 func Location(raw string) (string, error) {
-	if pairs := strings.Split(raw, ";"); len(pairs) > 1 && !strings.Contains(pairs[0], "://") && strings.Contains(pairs[0], "=") {
-		return connection(pairs), nil
+	if name, _, ok := strings.Cut(raw, "="); ok && strings.Contains(raw, ";") && !strings.Contains(name, "://") {
+		return connection(strings.Split(raw, ";")), nil
 	}
 	u, err := url.Parse(raw)
 	if err != nil || u.Opaque != "" || !utf8.ValidString(raw) {
@@ -143,10 +143,14 @@ func Location(raw string) (string, error) {
 			query.Set(name, v)
 		}
 	}
-	u.User, u.RawQuery, u.Fragment, u.RawFragment = nil, query.Encode(), "", ""
+	u.User, u.RawQuery, u.Fragment, u.RawFragment = nil, "", "", ""
 	u.Path, _, _ = strings.Cut(u.Path, ";") // parameters of the path
 	u.RawPath = ""
-	return scrub.Secrets(u.String()), nil
+	location := scrub.Secrets(u.String())
+	if len(query) > 0 {
+		location += "?" + query.Encode()
+	}
+	return location, nil
 }
 
 // connection is a connection string, such as those of Azure, without what could be secret: only
@@ -164,5 +168,5 @@ func connection(pairs []string) string {
 			}
 		}
 	}
-	return scrub.Secrets(strings.Join(kept, ";"))
+	return strings.Join(kept, ";")
 }

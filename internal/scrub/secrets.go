@@ -53,7 +53,7 @@ var (
 	dataSources  = regexp.MustCompile("[^\\s:/@\"'`]+:[^\\s@\"'`]+@((?:tcp|unix|cloudsql)\\()")
 	schemes      = regexp.MustCompile(`(?i)\b(bearer|basic|sharedkey|aws4-hmac-sha256)\s+(?:[A-Za-z0-9+/=_.~:-]{16,}|credential\S*)`)
 	jwts         = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?`)
-	escapedQuery = regexp.MustCompile(`(?i)%3f.*%3d`)
+	escapedQuery = regexp.MustCompile(`(?i)%3f.*(?:%3d|=)`)
 	privateKeys  = regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)`)
 )
 
