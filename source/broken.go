@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/body"
+	"github.com/go-dmap/dmap/internal/budget"
 	guarded "github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/unpack"
 )
@@ -45,7 +46,7 @@ func (r *records[T]) contentBefore(ctx context.Context, object Object, at int64)
 	if at == 0 {
 		return "", nil
 	}
-	in, _, err := span{object: object}.openText(ctx, r.decompress)
+	in, _, err := span{object: object}.openText(budget.Within(ctx), r.decompress) // the reading that broke off holds its part
 	if err != nil {
 		return "", err
 	}

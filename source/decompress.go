@@ -15,7 +15,8 @@ import (
 // A compressed object is one split, its offsets are those of the decompressed text, and to resume
 // in its middle means to decompress it up to there. It may have as many members or frames as it
 // likes, but more than 64 GiB of text, or more than 200 bytes of it for each of its own beyond the
-// first MiB, or zstd that needs a window of more than 64 MiB, are a *LimitError. There, and where
+// first MiB, or zstd that needs a window of more than 64 MiB, are a *LimitError. All readers of a process
+// share 128 MiB for windows: more of them wait. There, and where
 // the compressed data is truncated or damaged, the object breaks off (dmap.BrokenObjectError).
 type Decompress int
 
@@ -49,7 +50,7 @@ func (p span) openText(ctx context.Context, d Decompress) (in io.ReadCloser, end
 		return nil, 0, err
 	}
 	text := &unpacked{body: body, key: p.object.Key}
-	text.Reader, err = unpack.Open(body)
+	text.Reader, err = unpack.Open(ctx, body)
 	switch {
 	case err != nil:
 		body.Close()

@@ -73,8 +73,8 @@ func (e *RowError) position() string {
 // Unwrap returns the cause.
 func (e *RowError) Unwrap() error { return e.Err }
 
-// LimitError says that a record is larger than is allowed. It was skipped without being held in
-// memory.
+// LimitError says that a record, or an object that is read as a whole, is larger than is allowed.
+// It was skipped without being held in memory.
 type LimitError struct {
 	Object string
 	Offset int64  // of the record in the object, in bytes
@@ -82,11 +82,16 @@ type LimitError struct {
 	Limit  string // "record bytes", "fields", "nested arrays and objects"
 	Max    int64
 
-	raw rawInput
+	raw  rawInput
+	next string // what to do; empty: Limit names the option
 }
 
 func (e *LimitError) Error() string {
-	return fmt.Sprintf("%s: more than %d %s", position(e.Object, e.Line, e.Offset), e.Max, e.Limit)
+	text := fmt.Sprintf("%s: more than %d %s", position(e.Object, e.Line, e.Offset), e.Max, e.Limit)
+	if e.next != "" {
+		text += ": " + e.next
+	}
+	return text
 }
 
 // rawInput is the bytes of a record that has no value.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"sync"
 	"time"
 
@@ -39,6 +40,7 @@ type origin struct {
 	stall  time.Duration // 0: no limit
 	store  StoreFeatures
 	answer func(as func(any) bool) (body.Answer, bool) // store.Answer; nil: there is none
+	most   int64                                       // bytes that are read into memory; 0: DefaultMaxObject; negative: no limit
 
 	buffers buffers // for DecodeJSON
 }
@@ -155,7 +157,27 @@ func (o Object) noBucket() error {
 // trustedSize is up to which size memory is taken at once, before the bytes have come.
 const trustedSize = 16 << 20
 
-// ReadAll reads the whole object into memory; see Open.
+// limit is the largest object that is read into memory.
+func (o *origin) limit() int64 {
+	switch {
+	case o.most < 0:
+		return math.MaxInt64 - 1
+	case o.most == 0:
+		return DefaultMaxObject
+	}
+	return o.most
+}
+
+// tooLarge is the error for an object that is larger than the limit.
+func (o Object) tooLarge() error {
+	return &LimitError{
+		Object: o.Key, Limit: "bytes of an object in memory", Max: o.from.limit(),
+		next: "set ObjectsOptions.MaxObject, or read the object by Open",
+	}
+}
+
+// ReadAll reads the whole object into memory; see Open. An object of more than
+// ObjectsOptions.MaxObject is a *LimitError, found before it is read if the store tells its size.
 func (o Object) ReadAll(ctx context.Context) ([]byte, error) { return o.ReadInto(ctx, nil) }
 
 // ReadInto is ReadAll into the memory of buf, up to its capacity: for many objects that are read
@@ -166,6 +188,10 @@ func (o Object) ReadInto(ctx context.Context, buf []byte) ([]byte, error) {
 		return nil, err
 	}
 	defer r.Close()
+	most := o.from.limit()
+	if r.Size() > most {
+		return nil, o.tooLarge()
+	}
 	if size := r.Size(); size >= 0 && size <= max(trustedSize, int64(cap(buf))) {
 		if int64(cap(buf)) < size {
 			buf = make([]byte, size)
@@ -174,11 +200,13 @@ func (o Object) ReadInto(ctx context.Context, buf []byte) ([]byte, error) {
 		return buf[:n], err
 	}
 	all := bytes.NewBuffer(buf[:0])
-	_, err = all.ReadFrom(r)
+	if _, err = all.ReadFrom(io.LimitReader(r, most+1)); err == nil && int64(all.Len()) > most {
+		return nil, o.tooLarge()
+	}
 	return all.Bytes(), err
 }
 
-// DecodeJSON reads the object, which must hold one JSON value, into v.
+// DecodeJSON reads the object, which must hold one JSON value, into v. It has the limit of ReadAll.
 func (o Object) DecodeJSON(ctx context.Context, v any) error {
 	buf := new([]byte)
 	if o.from != nil { // otherwise the reading returns the error

@@ -38,6 +38,9 @@ type ObjectsOptions struct {
 	// StallTimeout limits the wait for the next byte of an object. 0: DefaultStallTimeout;
 	// negative: no limit.
 	StallTimeout time.Duration
+	// MaxObject is the largest object, in bytes, that ReadAll, ReadInto and DecodeJSON take into
+	// memory: a larger one is a *LimitError. 0: DefaultMaxObject; negative: no limit.
+	MaxObject int64
 }
 
 // Listers that Objects has.
@@ -62,6 +65,7 @@ const (
 func Objects(bucket *blob.Bucket, prefix string, options ...ObjectsOptions) dmap.Source[Object] {
 	o := &objects{prefix: prefix, options: first(options)}
 	o.origin = originOf(bucket, o.options.StallTimeout, o.options.Store)
+	o.origin.most = o.options.MaxObject
 	o.invalid = o.check(len(options))
 	if o.invalid == nil && o.options.Listers != 1 && o.options.Store.StartAfter != nil {
 		o.lister = listing.New(bucket, prefix, o.startAfter, o.listed())
