@@ -47,10 +47,10 @@ func newEngine[T, R any](ctx context.Context, j job[T, R], plan Plan[T], spec Ru
 		Room: pace.room, Crowded: crowded, WorthWaking: pace.worthWaking, Start: e.workers.start,
 	})
 	e.stopper.halt = e.gate.Stop
-	e.sinks = newSinkSet(sinks, e.stopper)
+	e.sinks = newSinkSet(sinks, e.stopper, opts.ignorance())
 	e.durable = &durable{
 		clock: e.clock, every: opts.CommitEvery, committers: e.sinks.committers(), fail: e.sinks.fail, committed: log.committed,
-		writing: make(chan struct{}, 1),
+		writing: make(chan struct{}, 1), ignorance: opts.ignorance(),
 	}
 	recycler := &recycler[T, R]{off: !e.sinks.borrow() || opts.AbandonAfter > 0, lent: j.inBatches}
 	inflight := &inflight[T, R]{
@@ -65,7 +65,7 @@ func newEngine[T, R any](ctx context.Context, j job[T, R], plan Plan[T], spec Ru
 		plan: plan, name: spec.Source, runID: spec.RunID, maxItems: opts.MaxItems,
 		inOrder: opts.MaxItems > 0 || opts.MaxConcurrency == 1,
 		stopper: e.stopper, tally: e.tally, pace: pace, durable: e.durable, recycler: recycler, inflight: inflight,
-		delivery: e.delivery,
+		delivery: e.delivery, ignorance: opts.ignorance(),
 	}
 	return e
 }
@@ -163,12 +163,16 @@ func (e *engine[T, R]) run() {
 	readErr := e.readAll()
 	e.reader.inflight.isolation.drain()
 	e.gate.Close()
-	<-e.gate.Finished()
-	e.workers.running.Wait()
+	complete := e.awaitWorkers()
+	if !complete {
+		e.abandonSinks()
+	}
 	disarm()
 	close(s.drained)
 	disarm = s.boundSaving()
-	<-committing
+	if complete { // else it may wait for the Write of an abandoned sink
+		<-committing
+	}
 	e.finish(readErr)
 	disarm()
 	s.release(nil)

@@ -42,6 +42,10 @@ type Options struct {
 	// AbandonAfter abandons a call that still runs this long after the end of its context: the item
 	// fails with ErrStuck, the slot is free, a late result is dropped. The goroutine of the
 	// function keeps running, which nothing in Go can prevent. 0: never; Map waits for every call.
+	//
+	// A source or a sink that still runs this long after the end of its context, or 10 minutes if
+	// this is 0, is abandoned likewise: Map returns a SourceError or a SinkError that matches
+	// ErrStuck. A run with a journal is open then.
 	AbandonAfter time.Duration `json:"abandonAfter,omitempty"`
 	// Version names everything else that decides the results: the function, filters, other inputs.
 	// A run resumes only with the Version that it was begun with.

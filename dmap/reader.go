@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -38,6 +39,9 @@ type reader[T, R any] struct {
 	recycler *recycler[T, R]
 	inflight *inflight[T, R]
 	delivery *delivery[T, R]
+
+	ignorance time.Duration // how long the source may ignore the end of its context
+	abandoned atomic.Bool   // it was abandoned
 
 	splits  chan *piece
 	divider *divider    // nil: readers that run out of splits leave
@@ -90,7 +94,11 @@ func (r *reader[T, R]) phase(ctx context.Context, n int, plan, read func(context
 	for range n {
 		group.Go(func() error { return r.guarded(func() error { return read(ctx) }) })
 	}
-	err = group.Wait()
+	err = within(r.stopper.read.ctx, r.ignorance, "the source", group.Wait)
+	if _, ignored := err.(*ignoredError); ignored { //nolint:errorlint // as within returns it
+		r.abandoned.Store(true)
+		return false, &SourceError{Source: r.name, Err: err}
+	}
 	r.judgeLeaves(err == nil && !r.exited.Load())
 	switch {
 	case err == nil && r.exited.Load():
@@ -400,6 +408,13 @@ func (r *reader[T, R]) fault(s Split, err error) error {
 func (r *reader[T, R]) unread() Unread {
 	if r.tally.readAll.Load() {
 		return Unread{Splits: r.holes}
+	}
+	if r.abandoned.Load() { // what its readers have left is not known
+		u := Unread{All: true}
+		for _, v := range r.durable.settledBefore.All() {
+			u.Settled = append(u.Settled, splitOf(v))
+		}
+		return u
 	}
 	u := Unread{Splits: slices.Concat(r.left, r.holes)}
 	if r.complete || r.redrive != nil && r.redrive.Done {

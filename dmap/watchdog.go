@@ -19,6 +19,7 @@ type watched struct {
 	// between the calls of one task.
 	current atomic.Pointer[callContext]
 	gone    callContext
+	inCall  atomic.Bool  // false while the worker passes results to sinks
 	began   atomic.Int64 // of the current call, ns since the start of the run; set if calls have a timeout
 	warned  *callContext // the call that was reported as stuck; only the watchdog uses it
 
@@ -67,6 +68,18 @@ func (d *watchdog) overdue() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.stuck + d.abandoned
+}
+
+// calling reports whether a function runs.
+func (d *watchdog) calling() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for w := range d.workers {
+		if ctx := w.current.Load(); ctx != nil && w.inCall.Load() {
+			return true
+		}
+	}
+	return false
 }
 
 // run scans the running calls until drained is closed. It starts when a context may have ended: at

@@ -125,10 +125,12 @@ func (w *worker[T, R]) process() bool {
 	if w.job.inBatches {
 		work = w.processBatch
 	}
+	w.inCall.Store(true)
 	if w.mayCall() && !work() {
 		return false
 	}
 	w.current.Store(nil)
+	w.inCall.Store(false)
 	c := w.task.chunk
 	switch {
 	case w.refused:
