@@ -15,6 +15,7 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/body"
 	"github.com/go-dmap/dmap/internal/csvsplit"
+	guarded "github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/record"
 )
 
@@ -153,7 +154,7 @@ func (c *csv[T]) open(ctx context.Context, part span) (framer[T], error) {
 	}
 	if err := rows.prepare(c.decode, names); err != nil {
 		in.Close()
-		return nil, fmt.Errorf("object %q: %w", part.object.Key, err)
+		return nil, fmt.Errorf("object %q: %w", part.object.Key, guarded.Shown(err))
 	}
 	return rows, nil
 }

@@ -94,7 +94,7 @@ func (l *leaves) splits(end bool) (out []dmap.Split) {
 		case leaf.told || !leaf.seen && (!end || leaf.empty == nil):
 			continue
 		case !leaf.seen:
-			s.Object = leaf.empty.Error()
+			s.Object = guarded.Text(leaf.empty, maxErrorText)
 		}
 		leaf.told = true
 		out = append(out, s)

@@ -217,7 +217,7 @@ func (o Object) DecodeJSON(ctx context.Context, v any) error {
 		return err
 	}
 	if err = decodeJSON(data, v); err != nil {
-		err = fmt.Errorf("object %q%s: %w", o.Key, jsonPosition(err), err)
+		err = fmt.Errorf("object %q%s: %w", o.Key, jsonPosition(err), guarded.Shown(err))
 	}
 	*buf = data
 	o.from.buffers.put(buf)

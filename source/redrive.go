@@ -16,6 +16,7 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/budget"
 	"github.com/go-dmap/dmap/internal/glob"
+	guarded "github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/runfolder"
 )
 
@@ -257,7 +258,7 @@ func (r *redrive[T]) item(in *partReader, o *outcome) dmap.Item[T] {
 	}
 	err := guard(func() error { return json.Unmarshal(o.Input, &item.Value) })
 	if err != nil {
-		item.Err = in.located(fmt.Errorf("input of %q%s: %w", item.ID(), jsonPosition(err), err))
+		item.Err = in.located(fmt.Errorf("input of %q%s: %w", item.ID(), jsonPosition(err), guarded.Shown(err)))
 	}
 	if object, ok := any(&item.Value).(*Object); ok {
 		object.from = r.inputs
