@@ -16,7 +16,7 @@ import (
 // in its middle means to decompress it up to there. It may have as many members or frames as it
 // likes, but more than 64 GiB of text, or more than 200 bytes of it for each of its own beyond the
 // first MiB, or zstd that needs a window of more than 64 MiB, are a *LimitError. All readers of a process
-// share 128 MiB for windows: more of them wait. There, and where
+// share 64 MiB for windows: more of them wait. There, and where
 // the compressed data is truncated or damaged, the object breaks off (dmap.BrokenObjectError).
 type Decompress int
 

@@ -15,7 +15,6 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/body"
 	guarded "github.com/go-dmap/dmap/internal/guard"
-	"github.com/go-dmap/dmap/internal/record"
 )
 
 // records is one object as a source of its records. Cursors are offsets. A large object is

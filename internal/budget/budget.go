@@ -10,7 +10,7 @@ import (
 )
 
 // Bytes is the budget of the process.
-const Bytes = 128 << 20
+const Bytes = 64 << 20
 
 var readers = semaphore.NewWeighted(Bytes) //nolint:gochecknoglobals // the memory of a process is one
 
