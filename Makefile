@@ -148,6 +148,7 @@ crash: ## kill -9 KILLS processes (40) of runs of all forms on STORE (file, s3, 
 
 lies: ## run every source over a store that lies in each way, and print the matrix of outcomes
 	cd internal/e2e && DMAP_LIES=1 go test -run '^TestAStoreThatLies' -count=1 -v -timeout 30m . | grep -v '^ *--- PASS\|=== '
+
 hostile: ## read hostile inputs of full size, each in a process of its own, and print peak memory and time
 	cd internal/e2e && DMAP_HOSTILE_FULL=1 go test -run '^TestHostileInputs$$' -count=1 -v -timeout 20m . | grep -v '^=== '
 
