@@ -2,31 +2,37 @@ package dmap
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"time"
+
+	"github.com/go-dmap/dmap/internal/guard"
 )
 
 // afterError decides what an error of a call means for its item: it has failed, is skipped, or
 // stays unsettled. Then it is called again after wait, or not in this run if wait is negative. A
-// panic or a Goexit in a method of the error, or in Retryable, fails the item.
+// panic or a Goexit in a method of the error, or in Retryable, fails the item, and so does one that
+// does not return.
 func (s *workers[T, R]) afterError(err error, attempt int) (next state, wait time.Duration) {
-	decide := func() { next, wait = s.decide(err, attempt) }
-	var broken error
-	if s.opts.Retry.Retryable == nil {
-		broken = inspect(err, decide)
-	} else {
-		broken = isolated(func() error { decide(); return nil })
+	if s.opts.Retry.Retryable == nil && guard.PlainError(err) {
+		return s.decide(err, attempt)
 	}
-	if broken != nil {
+	type decision struct {
+		next state
+		wait time.Duration
+	}
+	d, how := guard.Call(func() (d decision) {
+		d.next, d.wait = s.decide(err, attempt)
+		return d
+	})
+	if how != "" {
 		return failed, 0
 	}
-	return next, wait
+	return d.next, d.wait
 }
 
 // decide is afterError. It calls methods of err, and Retryable.
 func (s *workers[T, R]) decide(err error, attempt int) (next state, wait time.Duration) {
-	if errors.Is(err, ErrSkip) {
+	if guard.ChainIs(err, ErrSkip) {
 		return skipped, 0
 	}
 	calls := s.stopper.calls.ctx
@@ -47,5 +53,6 @@ func (s *workers[T, R]) decide(err error, attempt int) (next state, wait time.Du
 // that. The cause may itself hold errors that are final: those of the items that exceeded the
 // tolerance.
 func interrupted(err, cause error) bool {
-	return !final(err) || errors.Is(err, context.Canceled) || errors.Is(err, ErrStuck) || cause != nil && errors.Is(err, cause)
+	return !final(err) || guard.ChainIs(err, context.Canceled) || guard.ChainIs(err, ErrStuck) ||
+		cause != nil && guard.ChainIs(err, cause)
 }

@@ -1,8 +1,9 @@
 package dmap
 
 import (
-	"errors"
 	"fmt"
+
+	"github.com/go-dmap/dmap/internal/guard"
 )
 
 // BrokenObjectError says that an object breaks off: compressed data that is truncated, a JSON array
@@ -21,25 +22,20 @@ type BrokenObjectError struct {
 }
 
 func (e *BrokenObjectError) Error() string {
-	return fmt.Sprintf("object %q breaks off at offset %d: %v", e.Key, e.Offset, e.Err)
+	return fmt.Sprintf("object %q breaks off at offset %d: %s", e.Key, e.Offset, errorText(e.Err))
 }
 
 // Unwrap returns the cause.
-func (e *BrokenObjectError) Unwrap() error { return e.Err }
+func (e *BrokenObjectError) Unwrap() error { return fromOutside(e.Err) }
 
 // Class returns "broken" unless the cause has a class of its own.
 func (e *BrokenObjectError) Class() string {
-	var own interface{ Class() string }
-	if errors.As(e.Err, &own) {
-		return own.Class()
-	}
-	return "broken"
+	return ownClass(e.Err, "broken")
 }
 
 // brokenObject returns the BrokenObjectError that err is or wraps, nil if there is none.
 func brokenObject(err error) *BrokenObjectError {
-	var broken *BrokenObjectError
-	_ = inspect(err, func() { _ = errors.As(err, &broken) })
+	broken, _ := guard.As[*BrokenObjectError](err)
 	return broken
 }
 

@@ -2,11 +2,11 @@ package dmap
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/go-dmap/dmap/batch"
+	"github.com/go-dmap/dmap/internal/guard"
 )
 
 // callContext is the context of one call: that of all calls of the run, plus Info, which is built
@@ -105,11 +105,14 @@ func named(err error) (some batch.Errors, whole error) {
 	if some, ok := err.(batch.Errors); ok { //nolint:errorlint // the usual form needs no search
 		return some, nil
 	}
-	holds := false
-	if broken := inspect(err, func() { holds = errors.As(err, &some) }); broken != nil {
-		return nil, broken
+	if guard.PlainError(err) { // batch.Errors is not plain
+		return nil, err
 	}
-	if holds || err == nil {
+	some, how := guard.Call(func() batch.Errors { some, _ := guard.ChainAs[batch.Errors](err); return some })
+	if how != "" {
+		return nil, fmt.Errorf("the error of the batch is a %T with a method that %s", err, how)
+	}
+	if some != nil {
 		return some, nil
 	}
 	return nil, err
@@ -118,8 +121,18 @@ func named(err error) (some batch.Errors, whole error) {
 // timedOut makes an error after the end of a call's own timeout match context.DeadlineExceeded,
 // whatever the function returned.
 func timedOut(limited, parent context.Context, err error) error {
-	if err == nil || parent.Err() != nil || limited.Err() == nil || errors.Is(err, context.DeadlineExceeded) {
+	if err == nil || parent.Err() != nil || limited.Err() == nil || matches(err, context.DeadlineExceeded) {
 		return err
 	}
-	return fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
+	return &timeoutError{err}
 }
+
+// timeoutError is the error of a call after the end of its timeout.
+type timeoutError struct{ err error }
+
+func (e *timeoutError) Error() string {
+	return context.DeadlineExceeded.Error() + ": " + errorText(e.err)
+}
+
+// Unwrap returns the end of the timeout and the error that the function returned.
+func (e *timeoutError) Unwrap() []error { return []error{context.DeadlineExceeded, e.err} }

@@ -84,6 +84,10 @@ func (d *delivery[T, R]) settleTail(tail *chunk[T, R]) {
 func (d *delivery[T, R]) collect(ctx context.Context) []Pending {
 	var pending []Pending
 	for _, c := range d.inflight.open() {
+		if d.durable.dead.Load() { // no results are stored any more
+			pending = append(pending, c.pending()...)
+			continue
+		}
 		if err := isolated(func() error { d.store(ctx, c); return nil }); err != nil {
 			d.sinks.fail("write", err)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-dmap/dmap/internal/fingerprint"
@@ -81,6 +82,9 @@ type durable struct {
 	number  int64 // of the next record
 	broken  bool  // a record could not be written: no later one may follow
 
+	ignorance time.Duration // how long a sink may ignore the end of its context
+	dead      atomic.Bool   // a sink was abandoned: no record is written any more
+
 	mu        sync.Mutex // guards the fields below
 	settled   journal.Buffer
 	counts    journal.Counts // of settled
@@ -102,7 +106,7 @@ func (d *durable) resume(ctx context.Context, p *journal.Progress, poisonAfter i
 		record.Redrive, record.Counts.Redriven = again.Begins, again.Items
 		record.States = map[string]json.RawMessage{d.keeper: again.State}
 	}
-	if err := isolated(func() error { return d.log.Append(ctx, record) }); err != nil {
+	if err := within(ctx, d.ignorance, "Append", func() error { return d.log.Append(ctx, record) }); err != nil {
 		return &SinkError{Op: "append", Err: fmt.Errorf("commit %d: %w", record.Number, err)}
 	}
 	p.Apply(record)
@@ -163,6 +167,9 @@ func (d *durable) commit(ctx context.Context, stop *journal.Stop) bool {
 	if !d.on() {
 		return true
 	}
+	if d.dead.Load() {
+		return false
+	}
 	d.writing <- struct{}{}
 	defer func() { <-d.writing }()
 	if d.broken {
@@ -189,10 +196,12 @@ func (d *durable) commit(ctx context.Context, stop *journal.Stop) bool {
 func (d *durable) commitSinks(ctx context.Context, record *journal.Commit) error {
 	record.States = make(map[string]json.RawMessage, len(d.committers))
 	for at, c := range d.committers {
-		err := isolated(func() (err error) { record.States[at], err = c.Commit(ctx); return err })
+		state := new(json.RawMessage)
+		err := within(ctx, d.ignorance, "Commit", func() (err error) { *state, err = c.Commit(ctx); return err })
 		if err != nil {
 			return err
 		}
+		record.States[at] = *state
 	}
 	return nil
 }
@@ -207,11 +216,11 @@ func (d *durable) appendNext(ctx context.Context, build func() journal.Commit) {
 
 // append appends a record to the journal; writing is held.
 func (d *durable) append(ctx context.Context, record journal.Commit) {
-	if d.broken {
+	if d.broken || d.dead.Load() {
 		return
 	}
 	record.Number = d.number
-	if err := isolated(func() error { return d.log.Append(ctx, record) }); err != nil {
+	if err := within(ctx, d.ignorance, "Append", func() error { return d.log.Append(ctx, record) }); err != nil {
 		d.broken = true
 		d.fail("append", fmt.Errorf("commit %d: %w", record.Number, err))
 		return
@@ -223,13 +232,13 @@ func (d *durable) append(ctx context.Context, record journal.Commit) {
 // appendFinal appends the last record of a run that has ended: whoever writes it is the runner
 // whose final record counts.
 func (d *durable) appendFinal(ctx context.Context) error {
-	if !d.on() {
+	if !d.on() || d.dead.Load() {
 		return nil
 	}
 	d.writing <- struct{}{}
 	defer func() { <-d.writing }()
 	record := journal.Commit{Number: d.number, Clean: true}
-	if err := isolated(func() error { return d.log.Append(ctx, record) }); err != nil {
+	if err := within(ctx, d.ignorance, "Append", func() error { return d.log.Append(ctx, record) }); err != nil {
 		return &SinkError{Op: "append", Err: fmt.Errorf("commit %d: %w", record.Number, err)}
 	}
 	d.number++

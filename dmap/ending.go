@@ -3,6 +3,9 @@ package dmap
 import (
 	"context"
 	"errors"
+
+	"github.com/go-dmap/dmap/internal/errtext"
+	"github.com/go-dmap/dmap/internal/scrub"
 )
 
 // Reasons for which a run is open or has ended: see Stats.Reason.
@@ -28,6 +31,8 @@ type verdict struct {
 	state  State // never StateRunning
 
 	redrivable bool // the run has ended, and has a journal, which a redrive needs
+
+	rules *errtext.Rules // for the text of err
 }
 
 // evidence is what the parts of the engine say about the end of a run.
@@ -41,6 +46,7 @@ type evidence struct {
 	exceeded  error // the ToleranceError of a run that did not stop early
 	trial     error // of a trial: items that the run had left pending or unread still are
 	sum       error // the counts do not add up
+	rules     *errtext.Rules
 }
 
 // judged decides the end of a run. The decisions of people and of the tolerance end it. Whatever
@@ -57,7 +63,7 @@ func (e evidence) judged() verdict {
 	if e.cause != nil && e.canceled != nil && e.canceled != e.cause {
 		errs = append(errs, e.canceled)
 	}
-	v := verdict{err: errors.Join(errs...), reason: e.reason()}
+	v := verdict{err: errors.Join(errs...), reason: e.reason(), rules: e.rules}
 	if v.state = StateEnded; e.durable && leavesOpen(v.reason) {
 		v.state = StateOpen
 	}
@@ -165,8 +171,11 @@ func (v verdict) inRun(runID string) error {
 	if v.err == nil {
 		return nil
 	}
-	return &runError{runID: runID, open: v.resumes(), next: v.next(), err: v.err}
+	return &runError{runID: runID, open: v.resumes(), next: v.next(), text: v.text(), err: v.err}
 }
+
+// text is the text of the error by the rules of the run; empty without an error.
+func (v verdict) text() string { return scrub.Clip(describe(v.rules, v.err), maxTotal) }
 
 // next is the state of the run and the next step, as its error names them.
 func (v verdict) next() string {

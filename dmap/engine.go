@@ -32,24 +32,25 @@ type engine[T, R any] struct {
 // newEngine wires a run of checked arguments.
 func newEngine[T, R any](ctx context.Context, j job[T, R], plan Plan[T], spec RunSpec, sinks []Sink[R]) *engine[T, R] {
 	opts := spec.Options
-	log := newRunLog(ctx, opts)
+	log := newRunLog(ctx, opts, textRules(opts, sinks))
 	e := &engine[T, R]{
 		spec: spec, clock: runClock{spec.Started}, stopper: newStopper(ctx, opts, log), tally: newTally(opts.Tolerance, log),
 		done: make(chan struct{}),
 	}
 	pace := &pace{inBatches: j.inBatches, limits: spec.Batch, single: opts.AbandonAfter > 0}
-	e.watchdog = newWatchdog(opts, e.clock)
+	e.watchdog = newWatchdog(opts, e.clock, log)
 	e.workers = &workers[T, R]{
 		job: j, opts: opts, clock: e.clock, pace: pace, tally: e.tally, stopper: e.stopper, watchdog: e.watchdog,
+		texts: make(longTexts, 1),
 	}
 	e.gate = gate.New[task[T, R]](opts.MaxConcurrency, gate.Config{
 		Room: pace.room, Crowded: crowded, WorthWaking: pace.worthWaking, Start: e.workers.start,
 	})
 	e.stopper.halt = e.gate.Stop
-	e.sinks = newSinkSet(sinks, e.stopper)
+	e.sinks = newSinkSet(sinks, e.stopper, opts.ignorance())
 	e.durable = &durable{
 		clock: e.clock, every: opts.CommitEvery, committers: e.sinks.committers(), fail: e.sinks.fail, committed: log.committed,
-		writing: make(chan struct{}, 1),
+		writing: make(chan struct{}, 1), ignorance: opts.ignorance(),
 	}
 	recycler := &recycler[T, R]{off: !e.sinks.borrow() || opts.AbandonAfter > 0, lent: j.inBatches}
 	inflight := &inflight[T, R]{
@@ -64,7 +65,7 @@ func newEngine[T, R any](ctx context.Context, j job[T, R], plan Plan[T], spec Ru
 		plan: plan, name: spec.Source, runID: spec.RunID, maxItems: opts.MaxItems,
 		inOrder: opts.MaxItems > 0 || opts.MaxConcurrency == 1,
 		stopper: e.stopper, tally: e.tally, pace: pace, durable: e.durable, recycler: recycler, inflight: inflight,
-		delivery: e.delivery,
+		delivery: e.delivery, ignorance: opts.ignorance(),
 	}
 	return e
 }
@@ -83,11 +84,13 @@ func (e *engine[T, R]) start() error {
 		err = errors.Join(err, closeErr)
 	}
 	if ended != nil {
-		e.final, e.verdict = ended.Stats, verdict{err: ended.Err, reason: ended.Stats.Reason, state: StateEnded}
+		e.final, e.verdict = ended.Stats, verdict{err: ended.Err, reason: ended.Stats.Reason, state: StateEnded, rules: e.stopper.log.rules}
 		e.final.State, e.final.EndedBefore = StateEnded, true
 	}
 	if err != nil {
-		err = notStarted(ctx, err, durable).inRun(e.spec.RunID)
+		v := notStarted(ctx, err, durable)
+		v.rules = e.stopper.log.rules
+		err = v.inRun(e.spec.RunID)
 	}
 	e.stopper.release(err)
 	close(e.stopper.drained)
@@ -124,7 +127,7 @@ func (e *engine[T, R]) open() (*Ending, error) {
 	}
 	e.stopper.log.started(e.spec, progress.Counts, progress.Number)
 	if err := e.begin(ctx, progress); err != nil {
-		ending := Ending{Stats: e.running(), Err: err, Unread: Unread{All: true}, Resumable: e.durable.on()}
+		ending := Ending{Stats: e.running(), Err: shown(err, describe(e.stopper.log.rules, err)), Unread: Unread{All: true}, Resumable: e.durable.on()}
 		v := notStarted(ctx, err, e.durable.on())
 		ending.Stats.State, ending.Stats.Reason = v.state, v.reason
 		_ = e.sinks.end(e.stopper.save.ctx, ending)
@@ -160,12 +163,16 @@ func (e *engine[T, R]) run() {
 	readErr := e.readAll()
 	e.reader.inflight.isolation.drain()
 	e.gate.Close()
-	<-e.gate.Finished()
-	e.workers.running.Wait()
+	complete := e.awaitWorkers()
+	if !complete {
+		e.abandonSinks()
+	}
 	disarm()
 	close(s.drained)
 	disarm = s.boundSaving()
-	<-committing
+	if complete { // else it may wait for the Write of an abandoned sink
+		<-committing
+	}
 	e.finish(readErr)
 	disarm()
 	s.release(nil)

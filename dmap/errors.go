@@ -6,6 +6,10 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/go-dmap/dmap/internal/errtext"
+	"github.com/go-dmap/dmap/internal/guard"
+	"github.com/go-dmap/dmap/internal/scrub"
 )
 
 // Errors that callers branch on, with errors.Is. The error of a single item never matches an error
@@ -30,18 +34,23 @@ type ToleranceError struct {
 }
 
 func (e *ToleranceError) Error() string {
+	return e.describe(func(broken *BrokenObjectError) string { return broken.Error() })
+}
+
+// describe is the text of e; object is that of an object that broke off.
+func (e *ToleranceError) describe(object func(*BrokenObjectError) string) string {
 	var b strings.Builder
 	if e.Broken > 0 {
 		fmt.Fprintf(&b, "%v: %d objects broke off, allowed: %d (Tolerance.BrokenObjects); their rests are unread",
 			ErrTolerance, e.Broken, e.Tolerance.BrokenObjects)
 		for _, broken := range e.FirstBroken {
-			fmt.Fprintf(&b, "\n\t%v", broken)
+			b.WriteString("\n\t" + object(broken))
 		}
 		return b.String()
 	}
 	fmt.Fprintf(&b, "%v: %d of %d items failed, allowed: %v", ErrTolerance, e.Failed, e.Of, e.Tolerance)
 	for _, f := range e.First {
-		fmt.Fprintf(&b, "\n\t%v", f)
+		b.WriteString("\n\t" + f.Error())
 	}
 	return b.String()
 }
@@ -69,16 +78,22 @@ type SourceError struct {
 	Err    error
 }
 
-func (e *SourceError) Error() string {
-	at := e.Source
-	if e.Split.ID != "" {
-		at = fmt.Sprintf("%s split %q", at, e.Split.ID)
+func (e *SourceError) Error() string { return e.describe(nil) }
+
+// describe is the text of e by the rules of a run.
+func (e *SourceError) describe(rules *errtext.Rules) string {
+	at := scrub.Text(e.Source, maxText)
+	if id := e.Split.ID; id != "" {
+		if key := e.Split.Object; key != "" {
+			id = strings.ReplaceAll(id, key, rules.ShownKey(key))
+		}
+		at = fmt.Sprintf("%s split %q", at, scrub.Text(id, maxText))
 	}
-	return fmt.Sprintf("source %s: %v", at, e.Err)
+	return fmt.Sprintf("source %s: %s", at, rules.Text(e.Err, e.Split.Object, maxShown))
 }
 
 // Unwrap returns the cause.
-func (e *SourceError) Unwrap() error { return e.Err }
+func (e *SourceError) Unwrap() error { return fromOutside(e.Err) }
 
 // SinkError says that a sink failed. Results that it had not made durable are lost; Err names them
 // if the sink knows them.
@@ -87,10 +102,10 @@ type SinkError struct {
 	Err error
 }
 
-func (e *SinkError) Error() string { return fmt.Sprintf("sink %s: %v", e.Op, e.Err) }
+func (e *SinkError) Error() string { return fmt.Sprintf("sink %s: %s", e.Op, errorText(e.Err)) }
 
 // Unwrap returns the cause.
-func (e *SinkError) Unwrap() error { return e.Err }
+func (e *SinkError) Unwrap() error { return fromOutside(e.Err) }
 
 // Permanent marks err as not worth a retry. Permanent(nil) is nil.
 func Permanent(err error) error {
@@ -125,41 +140,63 @@ func (e *retryAfterError) RetryAfter() time.Duration { return e.after }
 
 // Class sorts errors into few kinds for counts and reports: "timeout", "panic", "goexit", "stuck",
 // "read" (the item could not be read), the result of a method Class() string of an error in the
-// chain, else "error".
+// chain, else "error". That is also the class of an error with a method that panics, ends its
+// goroutine, or does not return within 10 s.
 func Class(err error) string {
-	var panicked *PanicError
-	var own interface{ Class() string }
-	switch {
-	case err == nil:
+	if err == nil {
 		return ""
-	case errors.As(err, &own):
+	}
+	if guard.PlainError(err) {
+		return class(err)
+	}
+	name, how := guard.Call(func() string { return class(err) })
+	if how != "" {
+		return "error"
+	}
+	return name
+}
+
+// class is Class for a caller that survives all that methods of err do.
+func class(err error) string {
+	own, has := guard.ChainAs[interface{ Class() string }](err)
+	_, panicked := guard.ChainAs[*PanicError](err)
+	switch {
+	case has:
 		return own.Class()
-	case errors.As(err, &panicked):
+	case panicked:
 		return "panic"
-	case errors.Is(err, ErrGoexit):
+	case guard.ChainIs(err, ErrGoexit):
 		return "goexit"
-	case errors.Is(err, ErrStuck):
+	case guard.ChainIs(err, ErrStuck):
 		return "stuck"
-	case errors.Is(err, context.DeadlineExceeded):
+	case guard.ChainIs(err, context.DeadlineExceeded):
 		return "timeout"
 	default:
 		return "error"
 	}
 }
 
+// ownClass is the result of the method Class of an error in the chain of err, usual if there is none.
+func ownClass(err error, usual string) string {
+	own, ok := guard.As[interface{ Class() string }](err)
+	if !ok {
+		return usual
+	}
+	if name := Class(own.(error)); name != "error" { //nolint:errorlint // it was found as an error
+		return name
+	}
+	return usual
+}
+
 // ReadError is the error of an item that could not be read. The engine wraps Item.Err in it.
 type ReadError struct{ Err error }
 
-func (e *ReadError) Error() string { return fmt.Sprintf("read: %v", e.Err) }
+func (e *ReadError) Error() string { return "read: " + errorText(e.Err) }
 
 // Unwrap returns the cause.
-func (e *ReadError) Unwrap() error { return e.Err }
+func (e *ReadError) Unwrap() error { return fromOutside(e.Err) }
 
 // Class returns "read" unless the cause has a class of its own.
 func (e *ReadError) Class() string {
-	var own interface{ Class() string }
-	if errors.As(e.Err, &own) {
-		return own.Class()
-	}
-	return "read"
+	return ownClass(e.Err, "read")
 }

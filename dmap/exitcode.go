@@ -1,6 +1,6 @@
 package dmap
 
-import "errors"
+import "github.com/go-dmap/dmap/internal/guard"
 
 // The exit codes of ExitCode. Those from 64 on are of sysexits.h.
 const (
@@ -21,7 +21,6 @@ const (
 //	78  the run is open or was not begun, and a person must act first: ErrSpecChanged, a refused
 //	    access, a damaged or foreign file in the folder, a store that ignores create-only writes
 func ExitCode(err error) int {
-	var wrong *callError
 	switch {
 	case err == nil:
 		return 0
@@ -31,9 +30,9 @@ func ExitCode(err error) int {
 		return exitOpen
 	case matches(err, ErrSpecChanged), needsPerson(err):
 		return exitPerson
-	case errors.As(err, &wrong):
-		return exitCall
-	default:
-		return exitEnded
 	}
+	if _, wrong := guard.As[*callError](err); wrong {
+		return exitCall
+	}
+	return exitEnded
 }

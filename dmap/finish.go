@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/go-dmap/dmap/internal/journal"
+	"github.com/go-dmap/dmap/internal/scrub"
 )
 
 // finish runs after the last call. It delivers settled items, flushes the sinks, writes the last
@@ -18,7 +19,7 @@ func (e *engine[T, R]) finish(readErr error) {
 	stats.Pending = int64(len(pending)) + e.reader.waiting()
 	v := e.judged(readErr, stats)
 	stats.State, stats.Reason = v.state, v.reason
-	ending := Ending{Stats: stats, Pending: pending, Err: v.err, Resumable: v.state == StateOpen, Broken: e.tally.brokenObjects()}
+	ending := Ending{Stats: stats, Pending: pending, Err: shown(v.err, v.text()), Resumable: v.state == StateOpen, Broken: e.tally.brokenObjects()}
 	if v.err != nil || e.tally.readAll.Load() {
 		ending.Unread = e.reader.unread()
 	}
@@ -26,7 +27,7 @@ func (e *engine[T, R]) finish(readErr error) {
 	e.verdict = e.end(ending, v)
 	e.final = stats
 	e.final.State, e.final.Reason = e.verdict.state, e.verdict.reason
-	e.stopper.log.ended(e.final, e.verdict.err, e.sinks.place())
+	e.stopper.log.ended(e.final, e.verdict.text(), e.sinks.place())
 }
 
 // end appends the final record and ends the run in the sinks, in the one that keeps the journal
@@ -36,7 +37,7 @@ func (e *engine[T, R]) end(ending Ending, v verdict) verdict {
 	failed := func(err error) {
 		if err != nil {
 			v = v.failedWith(err, e.durable.on())
-			ending.Err, ending.Resumable = v.err, v.state == StateOpen
+			ending.Err, ending.Resumable = shown(v.err, v.text()), v.state == StateOpen
 			ending.Stats.State, ending.Stats.Reason = v.state, v.reason
 		}
 	}
@@ -54,6 +55,7 @@ func (e *engine[T, R]) judged(readErr error, s Stats) verdict {
 	d := evidence{
 		durable: e.durable.on(), truncated: e.tally.truncated.Load(),
 		cause: e.stopper.why(), canceled: e.stopper.canceledBy(), source: readErr, sinks: e.sinks.failures(),
+		rules: e.stopper.log.rules,
 	}
 	if d.cause == nil {
 		d.exceeded = errors.Join(e.tally.exceeded(), e.tally.brokenExceeded())
@@ -74,5 +76,5 @@ func stopOf(early bool, v verdict) *journal.Stop {
 	if v.state != StateOpen && !early {
 		return nil
 	}
-	return &journal.Stop{Reason: v.reason, Error: boundedText(v.err)}
+	return &journal.Stop{Reason: v.reason, Error: scrub.Clip(v.text(), maxText)}
 }

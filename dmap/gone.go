@@ -1,8 +1,9 @@
 package dmap
 
 import (
-	"errors"
 	"fmt"
+
+	"github.com/go-dmap/dmap/internal/guard"
 )
 
 // goneError says that an item that is to run again is no longer in the source.
@@ -13,12 +14,12 @@ type goneError struct {
 
 func (e *goneError) Error() string {
 	if e.cause != nil {
-		return fmt.Sprintf("item %q is gone: %v", e.id, e.cause)
+		return fmt.Sprintf("item %q is gone: %s", e.id, errorText(e.cause))
 	}
 	return fmt.Sprintf("item %q is gone: the source no longer yields it", e.id)
 }
 
-func (e *goneError) Unwrap() error { return e.cause }
+func (e *goneError) Unwrap() error { return fromOutside(e.cause) }
 
 // Class returns "gone".
 func (e *goneError) Class() string { return "gone" }
@@ -30,10 +31,10 @@ type changedError struct {
 }
 
 func (e *changedError) Error() string {
-	return fmt.Sprintf("item %q: %v: to process the source as it is now, use a new RunID", e.id, e.cause)
+	return fmt.Sprintf("item %q: %s: to process the source as it is now, use a new RunID", e.id, errorText(e.cause))
 }
 
-func (e *changedError) Unwrap() error { return e.cause }
+func (e *changedError) Unwrap() error { return fromOutside(e.cause) }
 
 // Class returns "changed".
 func (e *changedError) Class() string { return "changed" }
@@ -49,7 +50,7 @@ func againError(id string, err error) error {
 	case classOf(err) == "changed":
 		return &changedError{id, err}
 	case brokenObject(err) != nil: // it breaks off before the item
-		return fmt.Errorf("item %q: %w", id, err)
+		return fmt.Errorf("item %q: %w", id, fromOutside(err))
 	default:
 		return nil
 	}
@@ -57,7 +58,6 @@ func againError(id string, err error) error {
 
 // isGone reports whether err says that the source no longer has an item of a redrive.
 func isGone(err error) bool {
-	var gone *goneError
-	_ = inspect(err, func() { _ = errors.As(err, &gone) })
-	return gone != nil
+	_, gone := guard.As[*goneError](err)
+	return gone
 }

@@ -7,12 +7,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-dmap/dmap/internal/errtext"
 	"github.com/stretchr/testify/require"
 )
 
 func TestLinesOfASourceAreLoggedOnceEachAndNotWithoutEnd(t *testing.T) {
 	var out bytes.Buffer
-	log := newRunLog(t.Context(), Options{RunID: "r", Logger: slog.New(slog.NewTextHandler(&out, nil))})
+	log := newRunLog(t.Context(), Options{RunID: "r", Logger: slog.New(slog.NewTextHandler(&out, nil))}, &errtext.Rules{})
 	give := log.noticed()
 	for i := range 1000 {
 		give(fmt.Sprintf("leaves out %d", i/2))

@@ -42,6 +42,10 @@ type Options struct {
 	// AbandonAfter abandons a call that still runs this long after the end of its context: the item
 	// fails with ErrStuck, the slot is free, a late result is dropped. The goroutine of the
 	// function keeps running, which nothing in Go can prevent. 0: never; Map waits for every call.
+	//
+	// A source or a sink that still runs this long after the end of its context, or 10 minutes if
+	// this is 0, is abandoned likewise: Map returns a SourceError or a SinkError that matches
+	// ErrStuck. A run with a journal is open then.
 	AbandonAfter time.Duration `json:"abandonAfter,omitempty"`
 	// Version names everything else that decides the results: the function, filters, other inputs.
 	// A run resumes only with the Version that it was begun with.
@@ -58,10 +62,13 @@ type Options struct {
 	// announces items before their calls, for some seconds, and suspects run last, apart from the
 	// others. 0: 3. Negative: never.
 	PoisonAfter int `json:"poisonAfter,omitempty"`
+	// Redact hides personal data in logs, errors and results. The zero Redact hides nothing.
+	Redact Redact `json:"-"`
 	// Logger gets a line at the levels Info to Error when the run starts, resumes, and ends, when a
 	// call is stuck, a sink or a commit fails, at the first failure of each class, and when the
 	// failures reach 50 % and 90 % of the Tolerance; and at Debug one for each retry and commit. It
-	// is called from many goroutines, and a call waits for it. nil: none.
+	// is called from many goroutines, and a call waits for it, at most 10 s: after a line that takes
+	// longer, or ends its goroutine, there are no others. nil: none.
 	Logger *slog.Logger `json:"-"`
 }
 

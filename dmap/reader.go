@@ -8,14 +8,17 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/go-dmap/dmap/batch"
 	"github.com/go-dmap/dmap/internal/fingerprint"
+	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/notice"
 	"github.com/go-dmap/dmap/internal/ownresults"
+	"github.com/go-dmap/dmap/internal/scrub"
 )
 
 // defaultReaders is how many splits are read at once if the Plan does not say.
@@ -37,6 +40,9 @@ type reader[T, R any] struct {
 	recycler *recycler[T, R]
 	inflight *inflight[T, R]
 	delivery *delivery[T, R]
+
+	ignorance time.Duration // how long the source may ignore the end of its context
+	abandoned atomic.Bool   // it was abandoned
 
 	splits  chan *piece
 	divider *divider    // nil: readers that run out of splits leave
@@ -90,7 +96,11 @@ func (r *reader[T, R]) phase(ctx context.Context, n int, plan, read func(context
 	for range n {
 		group.Go(func() error { return r.guarded(func() error { return read(ctx) }) })
 	}
-	err = group.Wait()
+	err = within(r.stopper.read.ctx, r.ignorance, "the source", group.Wait)
+	if _, ignored := err.(*ignoredError); ignored { //nolint:errorlint // as within returns it
+		r.abandoned.Store(true)
+		return false, &SourceError{Source: r.name, Err: err}
+	}
 	r.judgeLeaves(err == nil && !r.exited.Load())
 	switch {
 	case err == nil && r.exited.Load():
@@ -390,7 +400,7 @@ func (r *reader[T, R]) fault(s Split, err error) error {
 	if r.stopper.read.ctx.Err() != nil {
 		return errStopped // most likely the error is that of the context
 	}
-	if differs := (*fingerprint.Difference)(nil); errors.As(err, &differs) {
+	if differs, ok := guard.As[*fingerprint.Difference](err); ok {
 		err = &SpecError{RunID: r.runID, Fields: []string{fmt.Sprintf("items of %q: %v", s.ID, differs)}}
 	}
 	return &SourceError{Source: r.name, Split: s, Err: err}
@@ -400,6 +410,13 @@ func (r *reader[T, R]) fault(s Split, err error) error {
 func (r *reader[T, R]) unread() Unread {
 	if r.tally.readAll.Load() {
 		return Unread{Splits: r.holes}
+	}
+	if r.abandoned.Load() { // what its readers have left is not known
+		u := Unread{All: true}
+		for _, v := range r.durable.settledBefore.All() {
+			u.Settled = append(u.Settled, splitOf(v))
+		}
+		return u
 	}
 	u := Unread{Splits: slices.Concat(r.left, r.holes)}
 	if r.complete || r.redrive != nil && r.redrive.Done {
@@ -415,10 +432,19 @@ func (r *reader[T, R]) unread() Unread {
 	return u
 }
 
-// sourceName is the name of a source in errors and records.
+// maxName is how many bytes of the name of a source count.
+const maxName = 64 << 10
+
+// sourceName is the name of a source in errors and records, without secrets: with other ones the
+// source is the same.
 func sourceName(src any) string {
-	if s, ok := src.(fmt.Stringer); ok {
-		return s.String()
+	s, ok := src.(fmt.Stringer)
+	if !ok {
+		return fmt.Sprintf("%T", src)
 	}
-	return fmt.Sprintf("%T", src)
+	name, how := guard.Call(func() string { return scrub.Secrets(scrub.Clipped(s.String(), maxName)) })
+	if how != "" {
+		return fmt.Sprintf("%T, whose String method %s", src, how)
+	}
+	return name
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/go-dmap/dmap/internal/guard"
 )
 
 // Defaults of Retry, as in Step Functions but for the jitter, which it has off.
@@ -59,8 +61,7 @@ func (r Retry) again(n int, err error, chance float64) (wait time.Duration, ok b
 	if !r.NoJitter {
 		wait = time.Duration(chance * float64(wait))
 	}
-	var asks interface{ RetryAfter() time.Duration }
-	if errors.As(err, &asks) {
+	if asks, ok := guard.ChainAs[interface{ RetryAfter() time.Duration }](err); ok {
 		wait = max(wait, asks.RetryAfter())
 	}
 	return wait, true
@@ -84,7 +85,7 @@ func (r Retry) backoff(n int) time.Duration {
 
 // final reports whether no retry can help.
 func final(err error) bool {
-	var permanent *permanentError
-	var panicked *PanicError
-	return errors.As(err, &permanent) || errors.As(err, &panicked) || errors.Is(err, ErrGoexit) || errors.Is(err, ErrStuck)
+	_, permanent := guard.ChainAs[*permanentError](err)
+	_, panicked := guard.ChainAs[*PanicError](err)
+	return permanent || panicked || guard.ChainIs(err, ErrGoexit) || guard.ChainIs(err, ErrStuck)
 }

@@ -55,16 +55,36 @@ type runError struct {
 	runID string
 	open  bool   // the same call resumes the run
 	next  string // the state of the run and the next step, with a space before it; empty: err says it
+	text  string // of err, by the rules of the run
 	err   error
 }
 
-func (e *runError) Error() string { return fmt.Sprintf("dmap: run %s%s: %v", e.runID, e.next, e.err) }
+func (e *runError) Error() string { return "dmap: run " + e.runID + e.next + ": " + e.text }
 
 // Unwrap returns the reasons.
 func (e *runError) Unwrap() error { return e.err }
 
 // Is reports whether target is ErrOpen, if the same call resumes the run.
 func (e *runError) Is(target error) bool { return e.open && target == ErrOpen }
+
+// endingError is the error of a run as its sinks get it.
+type endingError struct {
+	text string // by the rules of the run
+	err  error
+}
+
+// shown returns err with the text that it has by the rules of the run. shown(nil, ...) is nil.
+func shown(err error, text string) error {
+	if err == nil {
+		return nil
+	}
+	return &endingError{text, err}
+}
+
+func (e *endingError) Error() string { return e.text }
+
+// Unwrap returns the reasons.
+func (e *endingError) Unwrap() error { return e.err }
 
 // callError says that the arguments or the options of a call are wrong.
 type callError struct{ error }

@@ -7,7 +7,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/go-dmap/dmap/internal/errtext"
+	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/journal"
+	"github.com/go-dmap/dmap/internal/scrub"
 )
 
 // runLog reports a run to its operator, in Options.Logger. It is safe for concurrent use, and
@@ -16,7 +19,9 @@ type runLog struct {
 	logger *slog.Logger
 	ctx    context.Context //nolint:containedctx // the values of the run's context, for the Handler
 	runID  string
+	rules  *errtext.Rules // for what lines show
 
+	silent atomic.Bool // a line did not return: nothing more is logged
 	paused atomic.Bool // it has reported that reading pauses
 
 	mu      sync.Mutex          // guards the fields below
@@ -29,22 +34,48 @@ const (
 	maxLoggedClass   = 64 // bytes of a class
 )
 
-func newRunLog(ctx context.Context, opts Options) *runLog {
-	return &runLog{logger: opts.Logger, ctx: context.WithoutCancel(ctx), runID: opts.RunID, classes: make(map[string]struct{})}
+func newRunLog(ctx context.Context, opts Options, rules *errtext.Rules) *runLog {
+	return &runLog{
+		logger: opts.Logger, ctx: context.WithoutCancel(ctx), runID: opts.RunID, rules: rules, classes: make(map[string]struct{}),
+	}
 }
 
 func (l *runLog) write(level slog.Level, message string, args ...any) {
-	_ = recovering(func() error {
-		l.logger.Log(l.ctx, level, "dmap: "+message, append([]any{"run", l.runID}, args...)...)
-		return nil
+	if !l.wants(level) {
+		return
+	}
+	args = append([]any{"run", l.runID}, args...)
+	_, how := guard.Call(func() struct{} {
+		l.logger.Log(l.ctx, level, "dmap: "+message, args...)
+		return struct{}{}
 	})
+	if how.Hangs() {
+		l.silent.Store(true)
+	}
 }
 
 // wants reports whether lines of a level are read by anybody.
-func (l *runLog) wants(level slog.Level) (wanted bool) {
-	_ = recovering(func() error { wanted = l.logger.Enabled(l.ctx, level); return nil })
+func (l *runLog) wants(level slog.Level) bool {
+	if l.silent.Load() || l.logger.Handler() == slog.DiscardHandler {
+		return false
+	}
+	enabled := func() bool { return l.logger.Enabled(l.ctx, level) }
+	switch l.logger.Handler().(type) {
+	case *slog.TextHandler, *slog.JSONHandler: // their Enabled returns
+		return enabled()
+	}
+	wanted, how := guard.Call(enabled)
+	if how.Hangs() {
+		l.silent.Store(true)
+	}
 	return wanted
 }
+
+// text is the text of err in a line.
+func (l *runLog) text(err error) string { return scrub.Clip(describe(l.rules, err), maxText) }
+
+// itemText is the text of the error of an item.
+func (l *runLog) itemText(err error, info *Info) string { return l.rules.Text(err, info.Key, maxText) }
 
 // started reports the first process of a run, or one that resumes it after n.
 func (l *runLog) started(spec RunSpec, n journal.Counts, commits int64) {
@@ -75,12 +106,12 @@ func (l *runLog) sinkFailed(err *SinkError) {
 	if err.Op == "commit" || err.Op == "append" {
 		message = "commit failed"
 	}
-	l.write(slog.LevelError, message, "op", err.Op, "error", boundedText(err.Err))
+	l.write(slog.LevelError, message, "op", err.Op, "error", l.rules.Text(err.Err, "", maxText))
 }
 
 // stopping reports that the run stops early.
 func (l *runLog) stopping(cause error) {
-	l.write(slog.LevelWarn, "run stops", "cause", boundedText(cause))
+	l.write(slog.LevelWarn, "run stops", "cause", l.text(cause))
 }
 
 // retrying reports an attempt that another follows.
@@ -88,7 +119,8 @@ func (l *runLog) retrying(info Info, err error, wait time.Duration) {
 	if !l.wants(slog.LevelDebug) {
 		return
 	}
-	l.write(slog.LevelDebug, "call failed, will be retried", "item", info.ID(), "attempt", info.Attempt, "wait", wait, "error", boundedText(err))
+	l.write(slog.LevelDebug, "call failed, will be retried", "item", shownID(l.rules, &info), "attempt", info.Attempt, "wait", wait,
+		"error", l.itemText(err, &info))
 }
 
 // crowded reports once that reading pauses, at this many waiting items.
@@ -105,8 +137,8 @@ func (l *runLog) failed(err *ItemError, used float64) {
 		return
 	}
 	if class, first := l.firstOf(err); first {
-		l.write(slog.LevelWarn, "first failure of a class", "class", class, "item", err.Info.ID(), "attempt", err.Info.Attempt,
-			"error", boundedText(err.Err))
+		l.write(slog.LevelWarn, "first failure of a class", "class", class, "item", shownID(l.rules, &err.Info), "attempt", err.Info.Attempt,
+			"error", l.itemText(err.Err, &err.Info))
 	}
 	if share := l.reached(used); share > 0 {
 		l.write(slog.LevelWarn, "failures near the tolerance", "percentOfTolerance", share)
@@ -122,7 +154,7 @@ func (l *runLog) firstOf(err *ItemError) (class string, first bool) {
 		return "", false
 	}
 	class = classOf(err.Err)
-	class = class[:min(len(class), maxLoggedClass)]
+	class = scrub.Text(class, maxLoggedClass)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if _, known := l.classes[class]; known {
@@ -145,9 +177,10 @@ func (l *runLog) reached(used float64) int {
 	return 0
 }
 
-// ended reports the end of the run, or of this process if the run stays open. place is where its
+// ended reports the end of the run, or of this process if the run stays open. failure is the text of
+// its error, empty if there is none. place is where its
 // manifest or its commits are, empty if no sink says it.
-func (l *runLog) ended(s Stats, err error, place string) {
+func (l *runLog) ended(s Stats, failure, place string) {
 	args := []any{
 		"read", s.Read, "succeeded", s.Succeeded, "failed", s.Failed, "skipped", s.Skipped, "pending", s.Pending,
 		"calls", s.Calls, "retries", s.Retries, "elapsed", s.Elapsed, "state", s.State, "reason", s.Reason,
@@ -155,8 +188,8 @@ func (l *runLog) ended(s Stats, err error, place string) {
 	if place != "" {
 		args = append(args, "results", place)
 	}
-	if err != nil {
-		l.write(slog.LevelError, "run ended with an error", append(args, "error", boundedText(err))...)
+	if failure != "" {
+		l.write(slog.LevelError, "run ended with an error", append(args, "error", scrub.Clip(failure, maxText))...)
 		return
 	}
 	l.write(slog.LevelInfo, "run ended", args...)
@@ -184,7 +217,7 @@ func (l *runLog) noItems(e Ending, source string) {
 
 // brokeOff logs an object that breaks off.
 func (l *runLog) brokeOff(err *BrokenObjectError) {
-	l.write(slog.LevelWarn, "object breaks off, its rest stays unread", "error", boundedText(err))
+	l.write(slog.LevelWarn, "object breaks off, its rest stays unread", "error", l.text(err))
 }
 
 // leavesOut logs the folder of a run that a listing leaves out.

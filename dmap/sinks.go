@@ -9,8 +9,11 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/go-dmap/dmap/batch"
+	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/ownresults"
 )
@@ -22,6 +25,8 @@ type sinkSet[R any] struct {
 	keeperAt string        // its position
 	stopper  *stopper
 
+	ignorance time.Duration // how long a sink may ignore the end of its context
+
 	mu   sync.Mutex
 	errs []error // guarded by mu
 }
@@ -32,10 +37,25 @@ type sinkState[R any] struct {
 	concurrent bool
 	mu         sync.Mutex // held around Write unless concurrent
 	began      bool
+	writing    atomic.Int32 // calls of Write that run
+	dead       atomic.Bool  // it was abandoned: no method of it is called any more
 }
 
-func newSinkSet[R any](sinks []Sink[R], stopper *stopper) *sinkSet[R] {
-	s := &sinkSet[R]{stopper: stopper}
+// call calls a method of a sink, unless the sink was abandoned, and abandons one that ignores the
+// end of ctx.
+func (s *sinkSet[R]) call(ctx context.Context, o *sinkState[R], what string, f func() error) error {
+	if o.dead.Load() {
+		return nil // the error that ends the run is known
+	}
+	err := within(ctx, s.ignorance, what, f)
+	if _, ignored := err.(*ignoredError); ignored { //nolint:errorlint // as within returns it
+		o.dead.Store(true)
+	}
+	return err
+}
+
+func newSinkSet[R any](sinks []Sink[R], stopper *stopper, ignorance time.Duration) *sinkSet[R] {
+	s := &sinkSet[R]{stopper: stopper, ignorance: ignorance}
 	for _, one := range sinks {
 		_, concurrent := one.(ConcurrentSink)
 		s.list = append(s.list, &sinkState[R]{sink: one, concurrent: concurrent})
@@ -44,6 +64,8 @@ func newSinkSet[R any](sinks []Sink[R], stopper *stopper) *sinkSet[R] {
 }
 
 func (o *sinkState[R]) write(ctx context.Context, results []Result[R]) error {
+	o.writing.Add(1)
+	defer o.writing.Add(-1)
 	if !o.concurrent {
 		o.mu.Lock()
 		defer o.mu.Unlock()
@@ -86,8 +108,7 @@ func rejections[R any](results []Result[R], err error) (batch.Errors, bool) {
 	if err == nil { // of nearly every Write
 		return nil, false
 	}
-	var some batch.Errors
-	_ = inspect(err, func() { _ = errors.As(err, &some) })
+	some, _ := guard.As[batch.Errors](err)
 	if len(some) == 0 {
 		return nil, false
 	}
@@ -136,7 +157,7 @@ func (s *sinkSet[R]) begin(ctx context.Context, spec RunSpec) error {
 		if !ok {
 			continue
 		}
-		if err := isolated(func() error { return r.Begin(ctx, spec) }); err != nil {
+		if err := s.call(ctx, o, "Begin", func() error { return r.Begin(ctx, spec) }); err != nil {
 			return &SinkError{Op: "begin", Err: err}
 		}
 		o.began = true
@@ -208,7 +229,7 @@ func (s *sinkSet[R]) sameSinks(runID string, p *journal.Progress) error {
 func (s *sinkSet[R]) restore(ctx context.Context, states map[string][]json.RawMessage) error {
 	committers := s.committers()
 	for _, at := range slices.Sorted(maps.Keys(committers)) {
-		if err := isolated(func() error { return committers[at].Restore(ctx, states[at]) }); err != nil {
+		if err := within(ctx, s.ignorance, "Restore", func() error { return committers[at].Restore(ctx, states[at]) }); err != nil {
 			return &SinkError{Op: "restore", Err: err}
 		}
 	}
@@ -218,7 +239,7 @@ func (s *sinkSet[R]) restore(ctx context.Context, states map[string][]json.RawMe
 // flush calls Flush of every sink.
 func (s *sinkSet[R]) flush(ctx context.Context) {
 	for _, o := range s.list {
-		if err := isolated(func() error { return o.sink.Flush(ctx) }); err != nil {
+		if err := s.call(ctx, o, "Flush", func() error { return o.sink.Flush(ctx) }); err != nil {
 			s.fail("flush", err)
 		}
 	}
@@ -248,7 +269,7 @@ func (s *sinkSet[R]) endOne(ctx context.Context, o *sinkState[R], e Ending) erro
 	if !o.began {
 		return nil
 	}
-	if err := isolated(func() error { return o.sink.(Recorder).End(ctx, e) }); err != nil {
+	if err := s.call(ctx, o, "End", func() error { return o.sink.(Recorder).End(ctx, e) }); err != nil {
 		s.fail("end", err)
 		return &SinkError{Op: "end", Err: err}
 	}

@@ -91,13 +91,25 @@ func (c *tally) fail(err *ItemError) error {
 		c.gone.Add(1)
 	}
 	c.failed.Add(1)
+	c.keep(err)
+	c.log.failed(err, c.tolerance.Load().used(c.settled()))
+	return c.exceeded()
+}
+
+// keep keeps one of the first failures, with the text that it has by the rules of the run.
+func (c *tally) keep(err *ItemError) {
 	c.mu.Lock()
+	full := len(c.first) >= firstFailures
+	c.mu.Unlock()
+	if full {
+		return
+	}
+	err.text = err.shown(c.log.rules, maxShown)
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if len(c.first) < firstFailures {
 		c.first = append(c.first, err)
 	}
-	c.mu.Unlock()
-	c.log.failed(err, c.tolerance.Load().used(c.settled()))
-	return c.exceeded()
 }
 
 // exceeded returns a ToleranceError if more items failed than the tolerance allows.

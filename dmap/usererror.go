@@ -1,49 +1,31 @@
 package dmap
 
 import (
-	"errors"
-	"fmt"
-	"strings"
-
 	"github.com/go-dmap/dmap/internal/attention"
+	"github.com/go-dmap/dmap/internal/errtext"
 	"github.com/go-dmap/dmap/internal/guard"
 )
 
-// inspect runs f, which calls errors.Is, errors.As or methods of err. These reach methods that a
-// user wrote, which may panic, end their goroutine, or find a nil receiver: then inspect returns an
-// error. f runs on a goroutine of its own unless no such method is in the chain.
-func inspect(err error, f func()) error {
-	if guard.PlainError(err) {
-		f()
-		return nil
-	}
-	return isolated(func() error { f(); return nil })
-}
+// The lengths of texts of errors, in bytes.
+const (
+	maxText  = 1 << 10  // in the log and in a commit
+	maxShown = 4 << 10  // of one error inside the error of a run
+	maxTotal = 64 << 10 // of the error of a run
+	maxKept  = 16 << 10 // of an error that is kept as it is
+)
 
-// errorText is the text of err for the error of a run. It survives an Error method that panics or
-// ends its goroutine.
-func errorText(err error) string {
-	text := fmt.Sprintf("%T, whose Error method did not return", err)
-	_ = inspect(err, func() { text = err.Error() })
-	return text
-}
-
-// maxText is how many bytes of an error the log and a commit get.
-const maxText = 1 << 10
-
-// boundedText is errorText of at most maxText bytes of valid UTF-8; empty for nil.
-func boundedText(err error) string {
-	if err == nil {
-		return ""
-	}
-	text := errorText(err)
-	return strings.ToValidUTF8(text[:min(len(text), maxText)], "")
-}
+// errorText is the text of err inside the error of a run.
+func errorText(err error) string { return guard.Text(err, maxShown) }
 
 // classOf is Class for errors that hold values of users.
-func classOf(err error) (class string) {
-	class = "error"
-	_ = inspect(err, func() { class = Class(err) })
+func classOf(err error) string {
+	if guard.PlainError(err) {
+		return Class(err)
+	}
+	class, how := guard.Call(func() string { return Class(err) })
+	if how != "" {
+		return "error"
+	}
 	return class
 }
 
@@ -52,16 +34,62 @@ func skips(err error) bool {
 	if err == nil || err == ErrSkip { // the usual mark, compared for speed
 		return err != nil
 	}
-	return matches(err, ErrSkip)
+	return guard.Is(err, ErrSkip)
 }
 
 // matches is errors.Is for errors that hold values of users.
-func matches(err, target error) (found bool) {
-	_ = inspect(err, func() { found = errors.Is(err, target) })
-	return found
-}
+func matches(err, target error) bool { return guard.Is(err, target) }
 
-func needsPerson(err error) (needed bool) {
-	_ = inspect(err, func() { needed = attention.Needed(err) })
+func needsPerson(err error) bool {
+	_, needed := guard.As[*attention.Error](err)
 	return needed
 }
+
+// outside is an error that a user's source, sink or function returned, inside an error of dmap: its
+// matches and its text are those of the error, and survive methods that do not return.
+type outside struct{ err error }
+
+// fromOutside returns err, or an outside with it if a user may have written its methods.
+func fromOutside(err error) error {
+	if err == nil || guard.PlainError(err) {
+		return err
+	}
+	return &outside{err}
+}
+
+func (e *outside) Error() string { return errorText(e.err) }
+
+// Is reports whether the error matches target.
+func (e *outside) Is(target error) bool { return guard.Is(e.err, target) }
+
+// As finds the first error of the type of target.
+func (e *outside) As(target any) bool { return guard.AsTarget(e.err, target) }
+
+// longTexts replaces errors with a long text. It holds a token while it asks a user's error for its
+// text, which may be of any length, so that of many calls that fail at once only one is asked.
+type longTexts chan struct{}
+
+// kept returns err as it is kept until its result is delivered: one with a long text is kept as a
+// part of that.
+func (t longTexts) kept(err error) error {
+	if !guard.PlainError(err) {
+		t <- struct{}{}
+		defer func() { <-t }()
+	}
+	text := guard.Text(err, maxKept+1)
+	if len(text) <= maxKept {
+		return err
+	}
+	if panicked, ok := guard.As[*PanicError](err); ok {
+		return &PanicError{Value: errtext.PanicText(panicked.Value, maxShown), Stack: panicked.Stack}
+	}
+	return &longError{text: text[:maxShown] + "... (the text of the error is too long)", class: classOf(err)}
+}
+
+// longError stands for an error whose text is too long to be kept.
+type longError struct{ text, class string }
+
+func (e *longError) Error() string { return e.text }
+
+// Class is that of the error.
+func (e *longError) Class() string { return e.class }

@@ -19,6 +19,7 @@ type watched struct {
 	// between the calls of one task.
 	current atomic.Pointer[callContext]
 	gone    callContext
+	inCall  atomic.Bool  // false while the worker passes results to sinks
 	began   atomic.Int64 // of the current call, ns since the start of the run; set if calls have a timeout
 	warned  *callContext // the call that was reported as stuck; only the watchdog uses it
 
@@ -34,7 +35,7 @@ type watchdog struct {
 	clock        runClock
 	timeout      time.Duration // of calls; 0: none
 	abandonAfter time.Duration // 0: never
-	logger       *slog.Logger
+	log          *runLog
 
 	mu        sync.Mutex // guards the fields below
 	workers   map[*watched]struct{}
@@ -42,9 +43,9 @@ type watchdog struct {
 	abandoned int
 }
 
-func newWatchdog(opts Options, clock runClock) *watchdog {
+func newWatchdog(opts Options, clock runClock, log *runLog) *watchdog {
 	return &watchdog{
-		clock: clock, timeout: opts.Timeout, abandonAfter: opts.AbandonAfter, logger: opts.Logger,
+		clock: clock, timeout: opts.Timeout, abandonAfter: opts.AbandonAfter, log: log,
 		workers: make(map[*watched]struct{}),
 	}
 }
@@ -67,6 +68,18 @@ func (d *watchdog) overdue() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.stuck + d.abandoned
+}
+
+// calling reports whether a function runs.
+func (d *watchdog) calling() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for w := range d.workers {
+		if ctx := w.current.Load(); ctx != nil && w.inCall.Load() {
+			return true
+		}
+	}
+	return false
 }
 
 // run scans the running calls until drained is closed. It starts when a context may have ended: at
@@ -127,7 +140,7 @@ func (d *watchdog) check(ended time.Duration) (lost []*watched) {
 		}
 		over := overtime(now, ended, time.Duration(w.began.Load()), d.timeout)
 		if d.abandonAfter > 0 && over >= d.abandonAfter && w.current.CompareAndSwap(ctx, &w.gone) {
-			d.logger.Warn("dmap: abandoned a call", about(ctx), "overtime", over)
+			d.log.write(slog.LevelWarn, "abandoned a call", d.about(ctx), "overtime", over)
 			delete(d.workers, w)
 			d.abandoned++
 			lost = append(lost, w)
@@ -139,7 +152,7 @@ func (d *watchdog) check(ended time.Duration) (lost []*watched) {
 		d.stuck++
 		if w.warned != ctx {
 			w.warned = ctx
-			d.logger.Warn("dmap: a call still runs after the end of its context", about(ctx), "overtime", over)
+			d.log.write(slog.LevelWarn, "a call still runs after the end of its context", d.about(ctx), "overtime", over)
 		}
 	}
 	return lost
@@ -158,7 +171,7 @@ func overtime(now, ended, began, timeout time.Duration) time.Duration {
 	return over
 }
 
-func about(ctx *callContext) slog.Attr {
+func (d *watchdog) about(ctx *callContext) slog.Attr {
 	info := ctx.info()
-	return slog.Group("item", "run", info.RunID, "id", info.ID(), "attempt", info.Attempt)
+	return slog.Group("item", "run", info.RunID, "id", shownID(d.log.rules, &info), "attempt", info.Attempt)
 }

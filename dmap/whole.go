@@ -2,7 +2,6 @@ package dmap
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 
@@ -71,7 +70,7 @@ func (w whole[T]) identity(p *fingerprint.Prefix) identity[T] {
 	return identity[T]{p, new(Item[T]), func(h fingerprint.Hash, item *Item[T]) (fingerprint.Hash, error) {
 		h = h.Text(item.Key).Word(uint64(item.Offset))
 		switch {
-		case errors.Is(item.Err, ErrSkip):
+		case skips(item.Err):
 			return h.Word(1), nil
 		case item.Err != nil:
 			return h.Word(2), nil

@@ -20,6 +20,7 @@ type workers[T, R any] struct {
 	watchdog   *watchdog
 	delivery   *delivery[T, R]
 	quarantine *quarantine // nil: no caution is needed
+	texts      longTexts
 
 	started int            // number of the next worker; only the gate starts workers, under its lock
 	running sync.WaitGroup // the workers that the gate has started
@@ -124,10 +125,12 @@ func (w *worker[T, R]) process() bool {
 	if w.job.inBatches {
 		work = w.processBatch
 	}
+	w.inCall.Store(true)
 	if w.mayCall() && !work() {
 		return false
 	}
 	w.current.Store(nil)
+	w.inCall.Store(false)
 	c := w.task.chunk
 	switch {
 	case w.refused:
@@ -351,7 +354,7 @@ func (w *worker[T, R]) settledWithoutCall(i int) bool {
 	err := c.items[i].Err
 	switch {
 	case err != nil:
-		err = &ReadError{err}
+		err = &ReadError{w.texts.kept(err)}
 	case w.quarantine != nil:
 		err = w.quarantine.verdict(c.interval(i))
 	}
@@ -375,9 +378,10 @@ func (w *worker[T, R]) finish(i int, value R, err error, elapsed time.Duration) 
 		w.settled++
 		return 0, false
 	}
+	next, wait := w.afterError(err, attempt)
+	err = w.texts.kept(err)
 	var zero R
 	c.record(i, attempt, zero, err, elapsed)
-	next, wait := w.afterError(err, attempt)
 	switch next {
 	case failed:
 		w.fail(i, attempt, err)

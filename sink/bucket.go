@@ -67,6 +67,10 @@ func (f *BucketSink[R]) ResultFolder() ownresults.Folder {
 	return ownresults.Folder{Bucket: f.bucket, Prefix: prefix}
 }
 
+// HidesValues reports whether no value of an item may be in what the sink stores (InputsNone). The
+// engine keeps them out of the log and the error of the run then.
+func (f *BucketSink[R]) HidesValues() bool { return f.opts.Inputs == InputsNone }
+
 // ConcurrentWrites marks BucketSink as a [dmap.ConcurrentSink].
 func (f *BucketSink[R]) ConcurrentWrites() {}
 

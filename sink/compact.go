@@ -9,6 +9,7 @@ import (
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/runfolder"
 	"github.com/go-dmap/dmap/internal/runfolder/convert"
+	"github.com/go-dmap/dmap/internal/scrub"
 )
 
 // journalState is a whole journal: its segments in order, each starts where the one before ends.
@@ -117,7 +118,7 @@ func segmentOf(c journal.Commit) runfolder.CommitRecord {
 		Prefixes: convert.Each(c.Prefixes, storedPrefix),
 	}
 	if c.Stop != nil {
-		r.Stop = &runfolder.Stop{Reason: clip(c.Stop.Reason, maxClass), Error: clip(c.Stop.Error, maxErrorText)}
+		r.Stop = &runfolder.Stop{Reason: scrub.Clip(c.Stop.Reason, maxClass), Error: scrub.Clip(c.Stop.Error, maxErrorText)}
 	}
 	for sink, state := range c.States {
 		if r.States == nil {

@@ -47,7 +47,7 @@ func TestCompactedRecordsEqualTheirCommits(t *testing.T) {
 			want.Apply(c)
 			content, next, err := state.encode("w", c, most)
 			require.NoError(t, err)
-			stored, err := runfolder.DecodeCommit(content, n)
+			stored, err := runfolder.DecodeCommit(t.Context(), content, n)
 			require.NoError(t, err)
 			state = next
 			state[len(state)-1].CommitRecord = stored

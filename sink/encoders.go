@@ -4,18 +4,22 @@ import (
 	"context"
 	"runtime"
 	"sync"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/errtext"
 )
 
 // encoders is a pool of encoders. Their number is small: when a thousand writers wait for uploads,
 // only the writers with an encoder hold encoded records.
 type encoders struct {
-	opts  BucketOptions
-	slots chan struct{} // holds one value for each encoder that is in use
-	idle  sync.Pool     // of *encoder
+	opts   BucketOptions
+	redact dmap.Redact
+	slots  chan struct{} // holds one value for each encoder that is in use
+	idle   sync.Pool     // of *encoder
 }
 
-func newEncoders(opts BucketOptions) *encoders {
-	return &encoders{opts: opts, slots: make(chan struct{}, max(4, 2*runtime.GOMAXPROCS(0)))}
+func newEncoders(opts BucketOptions, redact dmap.Redact) *encoders {
+	return &encoders{opts: opts, redact: redact, slots: make(chan struct{}, max(4, 2*runtime.GOMAXPROCS(0)))}
 }
 
 // borrow waits for an encoder; giveBack returns it. When ctx has ended it makes one beyond the
@@ -33,10 +37,15 @@ func (p *encoders) borrow(ctx context.Context) *encoder {
 	}
 	e, _ := p.idle.Get().(*encoder)
 	if e == nil {
-		e = newEncoder(p.opts)
+		e = newEncoder(p.opts, p.redact)
 	}
 	e.beyond = beyond
 	return e
+}
+
+// textRules are the rules for texts of errors in a run.
+func textRules(opts BucketOptions, redact dmap.Redact) *errtext.Rules {
+	return &errtext.Rules{HideValues: opts.Inputs == InputsNone, Key: redact.Key, Error: redact.Error}
 }
 
 func (p *encoders) giveBack(e *encoder) {

@@ -2,13 +2,15 @@ package sink
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/errtext"
 	"github.com/go-dmap/dmap/internal/guard"
+	"github.com/go-dmap/dmap/internal/scrub"
 )
 
 // Bounds of the fields about an error, in bytes.
@@ -22,53 +24,17 @@ const (
 // errGoexit is the cause of a loss when a driver, or a method of a value, ended its goroutine.
 var errGoexit = errors.New("runtime.Goexit while writing")
 
-// inspect runs f, which calls methods of err. One of them may end the goroutine; f survives panics
-// itself.
-func inspect(err error, f func()) {
-	if guard.PlainError(err) {
-		f()
-		return
-	}
-	_ = guard.Returns(f)
-}
+// errorText is the text of err, without secrets, in valid UTF-8 and at most 4 KiB. It survives all
+// that an Error method may do.
+func errorText(err error) string { return guard.Text(err, maxErrorText) }
 
-// errorText is the text of err, in valid UTF-8 and at most 4 KiB. It survives a panic or a Goexit
-// of the Error method.
-func errorText(err error) (text string) {
-	broken := func(how string, with any) string {
-		return clip(fmt.Sprintf("%T, whose Error method %s: %v", err, how, with), maxErrorText)
-	}
-	text = broken("did not return", errGoexit)
-	inspect(err, func() {
-		defer func() {
-			if p := recover(); p != nil {
-				text = broken("panicked", p)
-			}
-		}()
-		text = clip(err.Error(), maxErrorText)
-	})
-	return text
-}
-
-// errorClass is dmap.Class of err. It survives a panic or a Goexit of the methods of err.
-func errorClass(err error) (class string) {
-	class = "error"
-	inspect(err, func() {
-		defer func() { _ = recover() }()
-		class = clip(dmap.Class(err), maxClass)
-	})
-	return class
-}
+// errorClass is dmap.Class of err, bounded.
+func errorClass(err error) string { return scrub.Text(dmap.Class(err), maxClass) }
 
 // panicStack is the stack of the panic in err, from the line that panicked, at most 4 KiB; empty
 // without a panic.
 func panicStack(err error) string {
-	var panicked *dmap.PanicError
-	found := false
-	inspect(err, func() {
-		defer func() { _ = recover() }()
-		found = errors.As(err, &panicked)
-	})
+	panicked, found := guard.As[*dmap.PanicError](err)
 	if !found {
 		return ""
 	}
@@ -81,19 +47,23 @@ func panicStack(err error) string {
 			}
 		}
 	}
-	return clip(string(text[:min(len(text), 2*maxStack)]), maxStack)
+	return scrub.Clip(string(text[:min(len(text), 2*maxStack)]), maxStack)
 }
 
 // rawInput returns the bytes of the item that could not be read because of err, at most 4 KiB. An
 // error of a source has them by the method of source.RowError.
 func rawInput(err error) (raw []byte, truncated bool) {
-	inspect(err, func() {
-		defer func() { _ = recover() }()
-		var has interface{ RawInput() ([]byte, bool) }
-		if errors.As(err, &has) {
-			raw, truncated = has.RawInput()
-		}
-	})
+	type rest struct {
+		raw       []byte
+		truncated bool
+	}
+	if has, ok := guard.As[interface{ RawInput() ([]byte, bool) }](err); ok {
+		got, _ := guard.Call(func() (r rest) {
+			r.raw, r.truncated = has.RawInput()
+			return r
+		})
+		raw, truncated = got.raw, got.truncated
+	}
 	if len(raw) > maxRawInput {
 		raw, truncated = raw[:maxRawInput], true
 	}
@@ -113,26 +83,36 @@ func wholeRunes(raw []byte) []byte {
 	return raw
 }
 
-// clip returns at most n bytes of s, valid UTF-8 and ending with a whole character.
-func clip(s string, n int) string {
-	if len(s) > n {
-		cut := n
-		for cut > n-utf8.UTFMax && !utf8.RuneStart(s[cut]) {
-			cut--
-		}
-		s = s[:cut]
-	}
-	s = strings.ToValidUTF8(s, "\uFFFD")
-	if len(s) > n { // three bytes for each bad one
-		return clip(s, n)
-	}
-	return s
-}
-
 // encodeError says that a value could not be written as JSON.
 type encodeError struct{ err error }
 
-func (e *encodeError) Error() string { return fmt.Sprintf("encode the output: %v", e.err) }
+func (e *encodeError) Error() string { return "encode the output: " + errorText(e.err) }
+
+// WithoutValue is the text without what a method of the output says, which may be a value.
+func (e *encodeError) WithoutValue() string {
+	switch err := e.err.(type) { //nolint:errorlint // as encoding/json returned it
+	case *json.MarshalerError:
+		return fmt.Sprintf("encode the output: a method of %v returned a %T, which is hidden", err.Type, err.Err)
+	case *json.UnsupportedTypeError:
+		return "encode the output: " + err.Error()
+	case *valuePanic:
+		return "encode the output: " + err.withoutValue()
+	default:
+		return fmt.Sprintf("encode the output: a %T, which is hidden", e.err)
+	}
+}
+
+// valuePanic is a panic of a method of a value.
+type valuePanic struct{ value, panicked any }
+
+func (e *valuePanic) Error() string {
+	return fmt.Sprintf("panic in %T: %s", e.value, errtext.PanicText(e.panicked, maxErrorText))
+}
+
+func (e *valuePanic) withoutValue() string {
+	return fmt.Sprintf("panic in %T: %s", e.value, errtext.PanicWithoutValue(e.panicked))
+}
+
 func (e *encodeError) Unwrap() error { return e.err }
 
 // Class makes dmap.Class call it "encode".

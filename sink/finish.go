@@ -98,7 +98,7 @@ func (f *BucketSink[R]) newManifest(r *run, end dmap.Ending) *runfolder.Manifest
 		Stats: convert.StoredStats(end.Stats), Unread: convert.StoredUnread(end.Unread),
 	}
 	for _, broken := range end.Broken {
-		m.Broken = append(m.Broken, runfolder.Broken{Key: broken.Key, Offset: broken.Offset, Error: errorText(broken.Err)})
+		m.Broken = append(m.Broken, runfolder.Broken{Key: broken.Key, Offset: broken.Offset, Error: r.rules(f.opts).Text(broken.Err, broken.Key, maxErrorText)})
 	}
 	m.ResultFiles, m.Lost = r.parts.result()
 	if r.journal != nil {

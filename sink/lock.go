@@ -55,8 +55,8 @@ func (r *run) warnOfNetwork(ctx context.Context, bucket *blob.Bucket) {
 		return
 	}
 	if name := fileSystem(filepath.Dir(path)); name != "" {
-		r.logger().Warn("dmap: the results are on a file system that other hosts may share, where locks may not reach them: "+
-			"let only one host work on the run, or use an object store", "run", r.spec.Options.RunID, "fileSystem", name, "folder", filepath.Dir(path))
+		r.warn(ctx, "the results are on a file system that other hosts may share, where locks may not reach them: "+
+			"let only one host work on the run, or use an object store", "fileSystem", name, "folder", filepath.Dir(path))
 	}
 }
 

@@ -23,7 +23,7 @@ type LostError struct {
 }
 
 func (e *LostError) Error() string {
-	cause, in := e.Err.Error(), ""
+	cause, in := errorText(e.Err), ""
 	if e.Part != "" && !strings.Contains(cause, e.Part) {
 		in = fmt.Sprintf(" in part %q", e.Part)
 	}

@@ -2,33 +2,23 @@ package sink
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime/debug"
 
 	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/publish"
 	"github.com/go-dmap/dmap/internal/runfolder"
 )
 
-// status is the status of a run that has ended. An Ending without a reason is judged by its error:
-// one that misbehaves when it is asked is of an item, so the run has failed.
-func status(end dmap.Ending) (s string) {
-	s = runfolder.StatusFailed
-	inspect(end.Err, func() {
-		defer func() { _ = recover() }()
-		s = statusOf(end)
-	})
-	return s
-}
-
-func statusOf(end dmap.Ending) string {
-	var tolerance *dmap.ToleranceError
-	var source *dmap.SourceError
-	var sink *dmap.SinkError
+// status is the status of a run that has ended. An Ending without a reason is judged by its error.
+func status(end dmap.Ending) string {
 	err := end.Err
+	_, tolerance := guard.As[*dmap.ToleranceError](err)
+	_, source := guard.As[*dmap.SourceError](err)
+	_, sink := guard.As[*dmap.SinkError](err)
 	switch {
 	case err == nil:
 		return runfolder.StatusSucceeded
@@ -36,7 +26,7 @@ func statusOf(end dmap.Ending) string {
 		return runfolder.StatusCanceled
 	case end.Stats.Reason != "":
 		return runfolder.StatusFailed
-	case errors.As(err, &tolerance), errors.As(err, &source), errors.As(err, &sink), errors.Is(err, dmap.ErrInternal):
+	case tolerance, source, sink, guard.Is(err, dmap.ErrInternal):
 		return runfolder.StatusFailed
 	default:
 		return runfolder.StatusCanceled

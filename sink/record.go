@@ -3,10 +3,10 @@ package sink
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/errtext"
 	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/runfolder"
 	"github.com/go-dmap/dmap/internal/runfolder/convert"
@@ -17,7 +17,9 @@ import (
 type encoder struct {
 	records Records
 	inputs  Inputs
-	beyond  bool // lent beyond the number of encoders
+	rules   *errtext.Rules      // for texts of errors
+	redact  func(value any) any // dmap.Redact.Input, nil: none
+	beyond  bool                // lent beyond the number of encoders
 
 	chunks [runfolder.Kinds]chunk
 	values *json.Encoder
@@ -39,8 +41,8 @@ const (
 // keepBytes is the largest buffer that an encoder keeps between calls.
 const keepBytes = 256 << 10
 
-func newEncoder(opts BucketOptions) *encoder {
-	e := &encoder{records: opts.Records, inputs: opts.Inputs}
+func newEncoder(opts BucketOptions, redact dmap.Redact) *encoder {
+	e := &encoder{records: opts.Records, inputs: opts.Inputs, rules: textRules(opts, redact), redact: redact.Input}
 	e.values = e.newValues()
 	return e
 }
@@ -151,7 +153,7 @@ func (e *encoder) failure(info *dmap.Info, item *runfolder.Item, elapsed time.Du
 	c := &e.chunks[runfolder.Failed]
 	buf := runfolder.AppendItem(c.buf, item)
 	buf = runfolder.AppendElapsed(buf, elapsed.Nanoseconds())
-	buf = runfolder.AppendError(buf, errorClass(err), errorText(err), panicStack(err))
+	buf = runfolder.AppendError(buf, errorClass(err), e.rules.Text(err, info.Key, maxErrorText), panicStack(err))
 	c.buf = append(e.appendKeptInput(buf, info, input, err), "}\n"...)
 	c.addRecord(info)
 }
@@ -163,7 +165,7 @@ func (e *encoder) pending(p *dmap.Pending) {
 	item.Version, item.Start, item.Next = p.At.Version, convert.StoredCursor(p.At.Start), convert.StoredCursor(p.At.Next)
 	buf := runfolder.AppendItem(c.buf, &item)
 	if p.Err != nil {
-		buf = runfolder.AppendError(buf, errorClass(p.Err), errorText(p.Err), "")
+		buf = runfolder.AppendError(buf, errorClass(p.Err), e.rules.Text(p.Err, p.Key, maxErrorText), "")
 	}
 	c.buf = append(e.appendKeptInput(buf, &p.Info, p.Input, p.Err), "}\n"...)
 	c.addRecord(&p.Info)
@@ -183,6 +185,9 @@ func (e *encoder) appendKeptInput(dst []byte, info *dmap.Info, input any, err er
 	}
 	start := len(dst)
 	dst = e.appendInput(dst, input)
+	if e.redact != nil {
+		return dst
+	}
 	if text, ok := bytes.CutPrefix(dst[start:], []byte(runfolder.InputField)); ok {
 		if err := exact(text, input); err != nil {
 			dst = runfolder.AppendInputError(dst, errorText(err)) // the input remains, for people
@@ -212,11 +217,28 @@ func (e *encoder) appendInput(dst []byte, input any) []byte {
 	if e.noInput {
 		return runfolder.AppendInputError(dst, errGoexit.Error())
 	}
+	if e.redact != nil {
+		return e.appendRedacted(dst, input)
+	}
 	dst, err := e.appendValue(append(dst, runfolder.InputField...), input, anInput)
 	if err != nil {
 		return runfolder.AppendInputError(dst[:start], errorText(err))
 	}
 	return dst
+}
+
+// appendRedacted appends what Redact.Input returns for the item's value, marked as another value.
+func (e *encoder) appendRedacted(dst []byte, input any) []byte {
+	shown, how := guard.Call(func() any { return e.redact(input) })
+	if how != "" {
+		return runfolder.AppendInputError(dst, "hidden: Redact.Input "+string(how))
+	}
+	start := len(dst)
+	dst, err := e.appendValue(append(dst, runfolder.InputField...), shown, anInput)
+	if err != nil {
+		return runfolder.AppendInputError(dst[:start], "hidden: what Redact.Input returned cannot be encoded")
+	}
+	return runfolder.AppendInputError(dst, "redacted: the input is what Redact.Input returned")
 }
 
 // appendValue appends v as JSON without a newline. On an error, which a panic of v's methods
@@ -231,7 +253,7 @@ func (e *encoder) appendValue(dst []byte, v any, is valueKind) (out []byte, err 
 		}
 		if p := recover(); p != nil {
 			e.writes = nothing
-			out, err = dst, fmt.Errorf("panic in %T: %v", v, p)
+			out, err = dst, &valuePanic{v, p}
 		}
 	}()
 	err = e.values.Encode(v)

@@ -45,8 +45,8 @@ func (f *BucketSink[R]) openRedrive(ctx context.Context, r *run, m *runfolder.Ma
 	if file != nil {
 		asked := choice.Max > 0 || choice.Limit > 0
 		if asked && redrive.Differs(file.Choice, choice) {
-			r.logger().Warn("dmap: the redrive continues with the choice that it was begun with; the call has another",
-				"run", r.spec.RunID, "redrive", n, "begun", file.Choice, "call", choice)
+			r.warn(ctx, "the redrive continues with the choice that it was begun with; the call has another",
+				"redrive", n, "begun", file.Choice, "call", choice)
 		}
 		if err := f.sameSpec(r, r.file, &begunWith{file.Version, file.Batch}); err != nil {
 			return nil, err

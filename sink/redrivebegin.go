@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/errtext"
 	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/publish"
@@ -232,7 +233,7 @@ func guarded(name string, f func()) (err error) {
 	returned := guard.Returns(func() {
 		defer func() {
 			if p := recover(); p != nil {
-				err = fmt.Errorf("%s: panic: %v", name, p)
+				err = fmt.Errorf("%s: panic: %s", name, errtext.PanicText(p, maxErrorText))
 			}
 		}()
 		f()

@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/errtext"
+	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/publish"
 	"github.com/go-dmap/dmap/internal/runfolder"
@@ -34,13 +35,20 @@ type runJournal struct {
 
 func (r *run) runKey() string { return r.folder + runfolder.RunFileName }
 
-// logger is that of the options.
-func (r *run) logger() *slog.Logger {
-	if l := r.spec.Options.Logger; l != nil {
-		return l
+// warn writes a line to the Logger of the options. It survives all that a Handler may do.
+func (r *run) warn(ctx context.Context, message string, args ...any) {
+	l := r.spec.Options.Logger
+	if l == nil {
+		return
 	}
-	return slog.New(slog.DiscardHandler)
+	_, _ = guard.Call(func() struct{} {
+		l.WarnContext(context.WithoutCancel(ctx), "dmap: "+message, append([]any{"run", r.spec.RunID}, args...)...)
+		return struct{}{}
+	})
 }
+
+// rules are those for texts of errors.
+func (r *run) rules(opts BucketOptions) *errtext.Rules { return textRules(opts, r.spec.Options.Redact) }
 
 // addRecords adds the records that e has encoded to the parts.
 func (r *run) addRecords(ctx context.Context, e *encoder) error {

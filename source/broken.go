@@ -4,11 +4,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"io"
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/body"
+	"github.com/go-dmap/dmap/internal/budget"
+	guarded "github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/unpack"
 )
 
@@ -16,14 +17,14 @@ import (
 // at, comes from the object itself: then another reading would end with it too. Other errors are
 // those of the store, which may be over when the run resumes.
 func breaksOff(err error, at int64) bool {
-	var row *RowError
-	var limit *LimitError
-	var packed *unpack.Error
-	var gone *body.Gone
+	_, row := guarded.As[*RowError](err)
+	_, limit := guarded.As[*LimitError](err)
+	_, packed := guarded.As[*unpack.Error](err)
+	_, gone := guarded.As[*body.Gone](err)
 	switch {
-	case errors.As(err, &row), errors.As(err, &limit), errors.As(err, &packed), errors.Is(err, io.ErrUnexpectedEOF):
+	case row, limit, packed, guarded.Is(err, io.ErrUnexpectedEOF):
 		return true
-	case errors.As(err, &gone), errors.Is(err, ErrChanged): // if nothing was read, nothing is mixed
+	case gone, guarded.Is(err, ErrChanged): // if nothing was read, nothing is mixed
 		return at > 0
 	}
 	return false
@@ -45,7 +46,7 @@ func (r *records[T]) contentBefore(ctx context.Context, object Object, at int64)
 	if at == 0 {
 		return "", nil
 	}
-	in, _, err := span{object: object}.openText(ctx, r.unpacking)
+	in, _, err := span{object: object}.openText(budget.Within(ctx), r.unpacking) // the reading that broke off holds its part
 	if err != nil {
 		return "", err
 	}

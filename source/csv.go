@@ -14,6 +14,7 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/body"
 	"github.com/go-dmap/dmap/internal/csvsplit"
+	guarded "github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/record"
 )
 
@@ -166,7 +167,7 @@ func (c *csv[T]) open(ctx context.Context, part span) (framer[T], error) {
 	}
 	if err := rows.prepare(c.decode, columns); err != nil {
 		in.Close()
-		return nil, fmt.Errorf("object %q: %w", part.object.Key, err)
+		return nil, fmt.Errorf("object %q: %w", part.object.Key, guarded.Shown(err))
 	}
 	return rows, nil
 }

@@ -106,17 +106,17 @@ func (f *rowFramer[T]) fit() error {
 	n := f.Len()
 	for i := f.columns; i < min(n, f.width); i++ {
 		if len(f.Bytes(i)) > 0 {
-			return fmt.Errorf("field %d is not empty, and its column has no name in the header", i+1)
+			return misfit("field %d is not empty, and its column has no name in the header", i+1)
 		}
 	}
 	switch {
 	case n > f.columns && n <= f.width:
 	case f.options.Ragged == RaggedFail && f.width > f.columns:
-		return fmt.Errorf("%d fields, the header has %d, and %d without a name", n, f.columns, f.width-f.columns)
+		return misfit("%d fields, the header has %d, and %d without a name", n, f.columns, f.width-f.columns)
 	case f.options.Ragged == RaggedFail:
-		return fmt.Errorf("%d fields, the header has %d", n, f.columns)
+		return misfit("%d fields, the header has %d", n, f.columns)
 	case n > f.width && f.options.Dialect == RFC4180 && f.endsInBackslash():
-		return errors.New("it has more fields than the header, one of which ends in a backslash, which RFC 4180 does not know: " +
+		return misfit("it has more fields than the header, one of which ends in a backslash, which RFC 4180 does not know: " +
 			"set Dialect to StepFunctionsCSV, or Ragged to RaggedFail")
 	}
 	f.Resize(f.columns)
@@ -133,3 +133,10 @@ func (f *rowFramer[T]) endsInBackslash() bool {
 	}
 	return false
 }
+
+// raggedError says that a row does not fit the header. Its text holds nothing of the row.
+type raggedError struct{ text string }
+
+func (e *raggedError) Error() string { return e.text }
+
+func misfit(format string, args ...any) error { return &raggedError{fmt.Sprintf(format, args...)} }

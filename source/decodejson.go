@@ -7,6 +7,8 @@ import (
 
 	jsonv2 "github.com/go-json-experiment/json"
 	jsonv1 "github.com/go-json-experiment/json/v1"
+
+	guarded "github.com/go-dmap/dmap/internal/guard"
 )
 
 // jsonDecoder returns the default decoder: json.Unmarshal in little more than half of its time. It
@@ -24,7 +26,7 @@ func jsonDecoder[T any]() func([]byte) (T, error) {
 		var again T
 		err := json.Unmarshal(data, &again)
 		if err != nil {
-			err = fmt.Errorf("json%s: %w", jsonPosition(err), err)
+			err = fmt.Errorf("json%s: %w", jsonPosition(err), guarded.Shown(err))
 		}
 		return again, err
 	}

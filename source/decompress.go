@@ -15,8 +15,9 @@ import (
 // A compressed object is one split, its offsets are those of the decompressed text, and to resume
 // in its middle means to decompress it up to there. It may have as many members or frames as it
 // likes. More text than MaxText and MaxRatio of the options allow, and zstd that needs a window of
-// more than 64 MiB, are a *LimitError. There, and where the compressed data is truncated or
-// damaged, the object breaks off (dmap.BrokenObjectError).
+// more than 64 MiB, are a *LimitError. All readers of a process share 64 MiB for windows: more of
+// them wait. There, and where the compressed data is truncated or damaged, the object breaks off
+// (dmap.BrokenObjectError).
 type Decompress int
 
 const (
@@ -65,7 +66,7 @@ func (p span) openText(ctx context.Context, d unpacking) (in io.ReadCloser, end 
 		return nil, 0, err
 	}
 	text := &unpacked{body: body, key: p.object.Key}
-	text.Reader, err = unpack.Open(body, d.limits)
+	text.Reader, err = unpack.Open(ctx, body, d.limits)
 	switch {
 	case err != nil:
 		body.Close()

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/go-dmap/dmap/internal/body"
+	guarded "github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/record"
 )
 
@@ -45,24 +45,36 @@ type RowError struct {
 	Column string // its name, or its number from 1; empty: none in particular
 	Err    error
 
-	raw rawInput
+	raw   rawInput
+	plain bool // Err is of this package, and says nothing about a value
 }
 
-func (e *RowError) Error() string {
-	var b strings.Builder
-	b.WriteString(position(e.Object, e.Line, e.Offset))
-	if e.Column != "" {
-		fmt.Fprintf(&b, ", column %q", e.Column)
+func (e *RowError) Error() string { return e.position() + ": " + guarded.Text(e.Err, maxCause) }
+
+// maxCause is how many bytes of the text of a decoder's error a RowError shows.
+const maxCause = 4 << 10
+
+// WithoutValue is the text without what the decoder says, which may be a value of the row.
+func (e *RowError) WithoutValue() string {
+	if e.plain {
+		return e.Error()
 	}
-	fmt.Fprintf(&b, ": %v", e.Err)
-	return b.String()
+	return fmt.Sprintf("%s: it does not decode: a %T, which is hidden", e.position(), e.Err)
+}
+
+func (e *RowError) position() string {
+	at := position(e.Object, e.Line, e.Offset)
+	if e.Column != "" {
+		at += fmt.Sprintf(", column %q", e.Column)
+	}
+	return at
 }
 
 // Unwrap returns the cause.
 func (e *RowError) Unwrap() error { return e.Err }
 
-// LimitError says that a record is larger than is allowed. It was skipped without being held in
-// memory.
+// LimitError says that a record, or an object that is read as a whole, is larger than is allowed.
+// It was skipped without being held in memory.
 type LimitError struct {
 	Object string
 	Offset int64  // of the record in the object, in bytes
@@ -70,11 +82,16 @@ type LimitError struct {
 	Limit  string // "record bytes", "fields", "nested arrays and objects"
 	Max    int64
 
-	raw rawInput
+	raw  rawInput
+	next string // what to do; empty: Limit names the option
 }
 
 func (e *LimitError) Error() string {
-	return fmt.Sprintf("%s: more than %d %s", position(e.Object, e.Line, e.Offset), e.Max, e.Limit)
+	text := fmt.Sprintf("%s: more than %d %s", position(e.Object, e.Line, e.Offset), e.Max, e.Limit)
+	if e.next != "" {
+		text += ": " + e.next
+	}
+	return text
 }
 
 // rawInput is the bytes of a record that has no value.
@@ -126,7 +143,6 @@ func faultOf(err error) *record.Fault {
 	if err == nil {
 		return nil
 	}
-	var fault *record.Fault
-	errors.As(err, &fault)
+	fault, _ := guarded.As[*record.Fault](err)
 	return fault
 }

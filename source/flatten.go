@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/body"
+	guarded "github.com/go-dmap/dmap/internal/guard"
 )
 
 // Flatten yields the contents of objects instead of the objects, like LOAD_AND_FLATTEN of Step
@@ -163,14 +164,14 @@ func (f *flatten[T]) piece(item splitItem[Object], ends map[string]dmap.Cursor) 
 	s := dmap.Split{ID: bucket + item.split, Object: key}
 	place := placeOf(item.Next)
 	switch {
-	case errors.Is(item.Err, dmap.ErrSkip):
+	case guarded.Is(item.Err, dmap.ErrSkip):
 		s.Version = skippedVersion
 	case item.Err != nil:
-		text, kind := item.Err.Error(), failedVersion
-		if gone := new(body.Gone); errors.As(item.Err, &gone) {
+		kind := failedVersion
+		if _, gone := guarded.As[*body.Gone](item.Err); gone {
 			kind = goneVersion
 		}
-		s.Version = kind + strings.ToValidUTF8(text[:min(len(text), maxErrorText)], "")
+		s.Version = kind + guarded.Text(item.Err, maxErrorText)
 	default:
 		s.Version = fmt.Sprintf("%s%d:%d:%s:%s", listedVersion, o.Size, nanoseconds(o.ModTime), o.MD5, o.ETag)
 	}
@@ -365,15 +366,14 @@ func (c *contents[T]) rest(err error) dmap.Item[T] {
 
 // breaksOff reports whether err is that of a reading, and not of an object that is gone.
 func (c *contents[T]) breaksOff(err error) bool {
-	var gone *body.Gone
-	return err != nil && c.opened && (c.from > 0 || !errors.As(err, &gone))
+	_, gone := guarded.As[*body.Gone](err)
+	return err != nil && c.opened && (c.from > 0 || !gone)
 }
 
 // broken says that the object breaks off with err.
 func (c *contents[T]) broken(err error) error {
 	out := &dmap.BrokenObjectError{Key: c.object.Key, Offset: c.from, Err: err}
-	var inner *dmap.BrokenObjectError
-	if errors.As(err, &inner) {
+	if inner, ok := guarded.As[*dmap.BrokenObjectError](err); ok {
 		out.Hash, out.Err = inner.Hash, inner.Err
 	}
 	return out

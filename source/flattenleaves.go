@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/go-dmap/dmap/dmap"
+	guarded "github.com/go-dmap/dmap/internal/guard"
 )
 
 // leaves judges the listings below a Flatten, of which each split is one. Each has a split of its
@@ -38,11 +39,11 @@ func (l *leaves) watched(p dmap.Plan[Object]) dmap.Plan[Object] {
 		return func(yield func(dmap.Item[Object], error) bool) {
 			leaf, seen := l.of(s.ID), false
 			for item, err := range read(ctx, s) {
-				if errors.Is(err, dmap.ErrNoObjects) {
+				if guarded.Is(err, dmap.ErrNoObjects) {
 					l.note(leaf, false, err)
 					return
 				}
-				if err == nil && !seen && !errors.Is(item.Err, dmap.ErrNoObjects) {
+				if err == nil && !seen && !guarded.Is(item.Err, dmap.ErrNoObjects) {
 					seen = true
 					l.note(leaf, true, nil)
 				}
@@ -93,7 +94,7 @@ func (l *leaves) splits(end bool) (out []dmap.Split) {
 		case leaf.told || !leaf.seen && (!end || leaf.empty == nil):
 			continue
 		case !leaf.seen:
-			s.Object = leaf.empty.Error()
+			s.Object = guarded.Text(leaf.empty, maxErrorText)
 		}
 		leaf.told = true
 		out = append(out, s)

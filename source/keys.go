@@ -33,6 +33,7 @@ func Keys[K []string | iter.Seq[string]](bucket *blob.Bucket, keys K, options ..
 	}
 	k := &keyed{objects: objects{options: first(options)}}
 	k.origin = originOf(bucket, k.options.StallTimeout, k.options.Store)
+	k.origin.most = k.options.MaxObject
 	k.ahead = or(k.options.Listers, DefaultListers)
 	out := &planned[Object]{name: "keys of " + nameOf(names)}
 	plans, err := plansOf(names)

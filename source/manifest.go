@@ -26,7 +26,7 @@ func loadManifest(ctx context.Context, bucket *blob.Bucket, key string, anywhere
 	if err != nil {
 		return nil, fmt.Errorf("manifest: %w", err)
 	}
-	m, err := runfolder.DecodeAnyManifest(content, folderOf(key), anywhere)
+	m, err := runfolder.DecodeAnyManifest(ctx, content, folderOf(key), anywhere)
 	if errors.Is(err, runfolder.ErrElsewhere) {
 		err = fmt.Errorf("%w: see RedriveOptions.Anywhere", err)
 	}

@@ -8,12 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"sync"
 	"time"
 
 	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/internal/body"
+	guarded "github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/hostfolder"
 	"github.com/go-dmap/dmap/internal/transient"
 )
@@ -42,6 +44,7 @@ type origin struct {
 	// listed says that a listing has seen regular files, if the bucket is a folder of this host. It
 	// gives other files the size -1.
 	listed bool
+	most   int64 // bytes that are read into memory; 0: DefaultMaxObject; negative: no limit
 
 	buffers buffers // for DecodeJSON
 }
@@ -162,7 +165,27 @@ func (o Object) noBucket() error {
 // trustedSize is up to which size memory is taken at once, before the bytes have come.
 const trustedSize = 16 << 20
 
-// ReadAll reads the whole object into memory; see Open.
+// limit is the largest object that is read into memory.
+func (o *origin) limit() int64 {
+	switch {
+	case o.most < 0:
+		return math.MaxInt64 - 1
+	case o.most == 0:
+		return DefaultMaxObject
+	}
+	return o.most
+}
+
+// tooLarge is the error for an object that is larger than the limit.
+func (o Object) tooLarge() error {
+	return &LimitError{
+		Object: o.Key, Limit: "bytes of an object in memory", Max: o.from.limit(),
+		next: "set ObjectsOptions.MaxObject, or read the object by Open",
+	}
+}
+
+// ReadAll reads the whole object into memory; see Open. An object of more than
+// ObjectsOptions.MaxObject is a *LimitError, found before it is read if the store tells its size.
 func (o Object) ReadAll(ctx context.Context) ([]byte, error) { return o.ReadInto(ctx, nil) }
 
 // ReadInto is ReadAll into the memory of buf, up to its capacity: for many objects that are read
@@ -173,6 +196,10 @@ func (o Object) ReadInto(ctx context.Context, buf []byte) ([]byte, error) {
 		return nil, err
 	}
 	defer r.Close()
+	most := o.from.limit()
+	if r.Size() > most {
+		return nil, o.tooLarge()
+	}
 	if size := r.Size(); size >= 0 && size <= max(trustedSize, int64(cap(buf))) {
 		if int64(cap(buf)) < size {
 			buf = make([]byte, size)
@@ -181,11 +208,13 @@ func (o Object) ReadInto(ctx context.Context, buf []byte) ([]byte, error) {
 		return buf[:n], err
 	}
 	all := bytes.NewBuffer(buf[:0])
-	_, err = all.ReadFrom(r)
+	if _, err = all.ReadFrom(io.LimitReader(r, most+1)); err == nil && int64(all.Len()) > most {
+		return nil, o.tooLarge()
+	}
 	return all.Bytes(), err
 }
 
-// DecodeJSON reads the object, which must hold one JSON value, into v.
+// DecodeJSON reads the object, which must hold one JSON value, into v. It has the limit of ReadAll.
 func (o Object) DecodeJSON(ctx context.Context, v any) error {
 	buf := new([]byte)
 	if o.from != nil { // otherwise the reading returns the error
@@ -196,7 +225,7 @@ func (o Object) DecodeJSON(ctx context.Context, v any) error {
 		return err
 	}
 	if err = decodeJSON(data, v); err != nil {
-		err = fmt.Errorf("object %q%s: %w", o.Key, jsonPosition(err), err)
+		err = fmt.Errorf("object %q%s: %w", o.Key, jsonPosition(err), guarded.Shown(err))
 	}
 	*buf = data
 	o.from.buffers.put(buf)
@@ -227,12 +256,10 @@ func (b *buffers) put(buf *[]byte) {
 
 // jsonPosition is " at byte 17" where err knows.
 func jsonPosition(err error) string {
-	var syntax *json.SyntaxError
-	var kind *json.UnmarshalTypeError
-	switch {
-	case errors.As(err, &syntax):
+	if syntax, ok := guarded.As[*json.SyntaxError](err); ok {
 		return fmt.Sprintf(" at byte %d", syntax.Offset)
-	case errors.As(err, &kind):
+	}
+	if kind, ok := guarded.As[*json.UnmarshalTypeError](err); ok {
 		return fmt.Sprintf(" at byte %d", kind.Offset)
 	}
 	return ""

@@ -13,6 +13,7 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/bucketname"
 	"github.com/go-dmap/dmap/internal/glob"
+	guarded "github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/listing"
 )
 
@@ -39,6 +40,9 @@ type ObjectsOptions struct {
 	// StallTimeout limits the wait for the next byte of an object. 0: DefaultStallTimeout;
 	// negative: no limit.
 	StallTimeout time.Duration
+	// MaxObject is the largest object, in bytes, that ReadAll, ReadInto and DecodeJSON take into
+	// memory: a larger one is a *LimitError. 0: DefaultMaxObject; negative: no limit.
+	MaxObject int64
 }
 
 // Listers that Objects has.
@@ -64,6 +68,7 @@ func Objects(bucket *blob.Bucket, prefix string, options ...ObjectsOptions) dmap
 	o := &objects{prefix: prefix, options: first(options)}
 	o.origin = originOf(bucket, o.options.StallTimeout, o.options.Store)
 	o.listed = true
+	o.origin.most = o.options.MaxObject
 	o.invalid = o.check(len(options))
 	if o.invalid == nil && o.options.Listers != 1 && o.options.Store.StartAfter != nil {
 		o.lister = listing.New(bucket, prefix, o.startAfter, o.listOptions())
@@ -172,7 +177,7 @@ func (o *objects) items(ctx context.Context, s dmap.Split, list iter.Seq2[*blob.
 			if item.Err == nil {
 				item.Err = unreadable
 			}
-			seen = seen || item.Err == nil || !errors.Is(item.Err, dmap.ErrNoObjects)
+			seen = seen || item.Err == nil || !guarded.Is(item.Err, dmap.ErrNoObjects)
 			if !yield(item, nil) {
 				return
 			}

@@ -12,6 +12,7 @@ const (
 	DefaultMaxRecord = 16 << 20 // bytes of a row or line
 	DefaultMaxFields = 10_000   // of a CSV row
 	DefaultMaxHeader = 1 << 20  // bytes of a CSV header
+	DefaultMaxObject = 64 << 20 // bytes of an object that is read as a whole
 )
 
 // maxLimit is the highest limit that can be set, for bytes and for fields.

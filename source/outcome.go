@@ -6,8 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/go-dmap/dmap/dmap"
+	guarded "github.com/go-dmap/dmap/internal/guard"
+	"github.com/go-dmap/dmap/internal/record"
 	"github.com/go-dmap/dmap/internal/runfolder"
 )
 
@@ -40,8 +43,7 @@ func ownOutcome(line []byte, failed bool) (o outcome, err error) {
 
 // located is err with the position of the record, unless err names one already.
 func (o *outcome) located(in *partReader) error {
-	var past *pastError
-	if errors.As(o.err, &past) {
+	if _, past := guarded.As[*pastError](o.err); past {
 		return o.err
 	}
 	return in.located(o.err)
@@ -61,39 +63,77 @@ type childRecord struct {
 	Input                      json.RawMessage // JSON text in a string
 }
 
+// outcomes are those of one record: one, or those of the items of a batch, which are held as text.
+type outcomes struct {
+	outcome
+	batch  []byte   // the JSON array of the items; nil: there is no batch
+	bounds []uint32 // where each item begins and ends in batch
+}
+
+func (o *outcomes) len() int64 {
+	if o.batch == nil {
+		return 1
+	}
+	return int64(len(o.bounds) / 2)
+}
+
+// at is outcome i.
+func (o *outcomes) at(i int64) outcome {
+	one := o.outcome
+	if o.batch != nil {
+		one.Input, one.Offset = json.RawMessage(o.batch[o.bounds[2*i]:o.bounds[2*i+1]]), i
+	}
+	return one
+}
+
 // childOutcomes reads a record that Step Functions has written: one item, or with open those of its
 // batch. fallback names a child without a name.
-func childOutcomes(text []byte, fallback string, open bool) ([]outcome, error) {
+func childOutcomes(text []byte, fallback string, open bool) (o outcomes, err error) {
 	var r childRecord
 	if err := json.Unmarshal(text, &r); err != nil {
-		return nil, fmt.Errorf("json%s: %w", jsonPosition(err), err)
+		return o, fmt.Errorf("json%s: %w", jsonPosition(err), err)
 	}
-	o := outcome{Outcome: Outcome{
+	o.Outcome = Outcome{
 		Key: cmp.Or(r.Name, fallback), Offset: dmap.WholeObject,
 		Class: r.Error, Error: r.Cause, Status: r.Status,
-	}}
+	}
 	if r.Error != "" || r.Cause != "" {
 		o.Attempts = 1
 	}
 	input, err := childInput(r.Input)
 	if err != nil {
 		o.err = err
-		return []outcome{o}, nil
+		return o, nil
 	}
 	o.Input = input
-	items, batched := batchItems(input)
-	if !batched || !open {
-		return []outcome{o}, nil
+	if !open {
+		return o, nil
 	}
-	if len(items) > maxBatch {
-		return nil, fmt.Errorf("a batch of %d items: at most %d can be distinguished", len(items), maxBatch)
+	o.batch = batchItems(input)
+	if o.batch == nil {
+		return o, nil
 	}
-	all := make([]outcome, len(items))
-	for i, item := range items {
-		all[i] = o
-		all[i].Input, all[i].Offset = item, int64(i)
+	o.Input = nil
+	o.bounds, err = itemBounds(o.batch)
+	return o, err
+}
+
+// itemBounds returns where the items of a batch begin and end. It finds them without decoding them.
+func itemBounds(batch []byte) (bounds []uint32, err error) {
+	items := record.NewArray(bytes.NewReader(batch), 0, int64(len(batch)), len(batch))
+	for {
+		err := items.Next()
+		if err == io.EOF {
+			return bounds, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("items of the batch: %w", err)
+		}
+		if len(bounds) == 2*maxBatch {
+			return nil, fmt.Errorf("a batch of more than %d items: no more can be distinguished", maxBatch)
+		}
+		bounds = append(bounds, uint32(items.Offset()), uint32(items.End()))
 	}
-	return all, nil
 }
 
 // childInput decodes the JSON text in a string.
@@ -114,21 +154,21 @@ func childInput(field json.RawMessage) (json.RawMessage, error) {
 	return json.RawMessage(text), nil
 }
 
-// batchItems returns the items of the input that an ItemBatcher makes: Items, BatchInput or not,
-// and nothing else.
-func batchItems(input json.RawMessage) (items []json.RawMessage, ok bool) {
+// batchItems returns the items of the input that an ItemBatcher makes: Items, BatchInput or not, and
+// nothing else; nil for any other input.
+func batchItems(input json.RawMessage) []byte {
 	if !bytes.Contains(input, []byte(`"Items"`)) {
-		return nil, false
+		return nil
 	}
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(input, &fields) != nil {
-		return nil, false
+		return nil
 	}
-	list, ok := fields["Items"]
+	list := bytes.TrimSpace(fields["Items"])
 	delete(fields, "Items")
 	delete(fields, "BatchInput")
-	if !ok || len(fields) > 0 || json.Unmarshal(list, &items) != nil || items == nil {
-		return nil, false
+	if len(list) == 0 || list[0] != '[' || len(fields) > 0 {
+		return nil
 	}
-	return items, true
+	return list
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/go-dmap/dmap/dmap"
+	guarded "github.com/go-dmap/dmap/internal/guard"
 )
 
 // defaultReaders is the number of readers of a Plan that leaves it open.
@@ -60,7 +61,7 @@ func inOrder[T any](ctx context.Context, p dmap.Plan[T]) iter.Seq2[dmap.Item[T],
 				return
 			}
 			for item, err := range p.Read(ctx, split) {
-				if errors.Is(err, dmap.ErrNoObjects) {
+				if guarded.Is(err, dmap.ErrNoObjects) {
 					empty = errors.Join(empty, err)
 					break
 				}

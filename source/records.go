@@ -14,7 +14,7 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/body"
-	"github.com/go-dmap/dmap/internal/record"
+	guarded "github.com/go-dmap/dmap/internal/guard"
 )
 
 // records is one object as a source of its records. Cursors are offsets. A large object is
@@ -263,27 +263,30 @@ func (r *records[T]) item(found framer[T], err error) (dmap.Item[T], error) {
 // rowError adds the position of a value to the error of its decoder. ErrSkip is no error to
 // locate.
 func (r *records[T]) rowError(found framer[T], err error) error {
-	if errors.Is(err, dmap.ErrSkip) {
+	if guarded.Is(err, dmap.ErrSkip) {
 		return err
 	}
 	located := &RowError{Object: r.object.Key, Offset: found.Offset(), Line: found.Line(), Err: err}
-	var column *columnError
-	if errors.As(err, &column) && column == err {
-		located.Column, located.Err = column.name, column.err
+	switch own := err.(type) { //nolint:errorlint // as the decoders of this package return them
+	case *columnError:
+		located.Column, located.Err = own.name, own.err
+	case *raggedError:
+		located.plain = true
 	}
+	located.plain = located.plain || err == errInvalidUTF8
 	return located
 }
 
 // located turns a fault into what users see of it. Other errors name the object already.
 func located(object string, err error) error {
-	var fault *record.Fault
-	if !errors.As(err, &fault) {
+	fault := faultOf(err)
+	if fault == nil {
 		return err
 	}
 	if fault.Limit != "" {
 		return &LimitError{Object: object, Offset: fault.Offset, Line: fault.Line, Limit: fault.Limit, Max: fault.Max}
 	}
-	row := &RowError{Object: object, Offset: fault.Offset, Line: fault.Line, Err: fault.Err}
+	row := &RowError{Object: object, Offset: fault.Offset, Line: fault.Line, Err: fault.Err, plain: true}
 	if fault.Field > 0 {
 		row.Column = strconv.Itoa(fault.Field)
 	}
@@ -296,7 +299,9 @@ type columnError struct {
 	err  error
 }
 
-func (e *columnError) Error() string { return fmt.Sprintf("column %q: %v", e.name, e.err) }
+func (e *columnError) Error() string {
+	return fmt.Sprintf("column %q: %s", e.name, guarded.Text(e.err, maxCause))
+}
 
 // Unwrap returns the cause.
 func (e *columnError) Unwrap() error { return e.err }

@@ -14,7 +14,9 @@ import (
 	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/budget"
 	"github.com/go-dmap/dmap/internal/glob"
+	guarded "github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/runfolder"
 )
 
@@ -158,7 +160,7 @@ func (r *redrive[T]) readPart(ctx context.Context, s dmap.Split) iter.Seq2[dmap.
 			return
 		}
 		defer in.Close()
-		r.read(in, s.To.Offset, yield)
+		r.read(ctx, in, s.To.Offset, yield)
 	}
 }
 
@@ -170,54 +172,74 @@ const (
 )
 
 // read yields the items that begin before the cursor to, 0: all.
-func (r *redrive[T]) read(in *partReader, to int64, yield func(dmap.Item[T], error) bool) {
+func (r *redrive[T]) read(ctx context.Context, in *partReader, to int64, yield func(dmap.Item[T], error) bool) {
 	for index := int64(0); ; in.taken = 0 {
-		cursor := in.End()<<batchBits + in.taken
-		outcomes, err := r.next(in)
-		if err != nil {
-			if err != io.EOF {
-				yield(dmap.Item[T]{}, err)
-			}
-			return
+		more, err := r.readRecord(ctx, in, to, &index, yield)
+		if err != nil && err != io.EOF {
+			yield(dmap.Item[T]{}, err)
 		}
-		for i := in.taken; i < int64(len(outcomes)); i++ {
-			if to > 0 && cursor >= to {
-				return
-			}
-			if cursor++; i == int64(len(outcomes))-1 {
-				cursor = in.End() << batchBits
-			}
-			item := r.item(in, &outcomes[i])
-			item.Index, item.Next = index, dmap.Cursor{Offset: cursor}
-			index++
-			if !yield(item, nil) {
-				return
-			}
+		if !more {
+			return
 		}
 	}
 }
 
-// next returns the outcomes of the next record: one, or those of a batch. A fault of the record
-// becomes the error of one item, which is named by the position of the record.
-func (r *redrive[T]) next(in *partReader) (outcomes []outcome, err error) {
+// largeRecord is the size in bytes from which a record takes a part of the budget of all readers: the
+// text of its batch is copied twice.
+const largeRecord = 1 << 20
+
+// readRecord yields the items of the next record that begin before the cursor to. more says that the
+// record after it is to be read, too.
+func (r *redrive[T]) readRecord(ctx context.Context, in *partReader, to int64, index *int64, yield func(dmap.Item[T], error) bool) (more bool, err error) {
+	cursor := in.End()<<batchBits + in.taken
 	fault, err := in.next()
+	if err != nil {
+		return false, err
+	}
+	if size := in.End() - in.Offset(); size > largeRecord {
+		release, err := budget.Take(ctx, 4*size)
+		if err != nil {
+			return false, err
+		}
+		defer release()
+	}
+	all := r.outcomesOf(in, fault)
+	for i := in.taken; i < all.len(); i++ {
+		if to > 0 && cursor >= to {
+			return false, nil
+		}
+		if cursor++; i == all.len()-1 {
+			cursor = in.End() << batchBits
+		}
+		one := all.at(i)
+		item := r.item(in, &one)
+		item.Index, item.Next = *index, dmap.Cursor{Offset: cursor}
+		*index++
+		if !yield(item, nil) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// outcomesOf returns the outcomes of the record that in has found: one, or those of a batch. A fault
+// of the record becomes the error of one item, which is named by the position of the record.
+func (r *redrive[T]) outcomesOf(in *partReader, fault error) (all outcomes) {
+	var err error
 	switch {
-	case err != nil:
-		return nil, err
 	case fault != nil:
 	case in.part.own:
-		outcomes = make([]outcome, 1)
-		outcomes[0], err = ownOutcome(in.Bytes(), r.kind == "failures")
+		all.outcome, err = ownOutcome(in.Bytes(), r.kind == "failures")
 		fault = in.located(err)
 	default:
 		fallback := fmt.Sprintf("%s@%d", in.part.Key, in.Offset())
-		outcomes, err = childOutcomes(in.Bytes(), fallback, !r.options.WholeBatches)
+		all, err = childOutcomes(in.Bytes(), fallback, !r.options.WholeBatches)
 		fault = in.located(err)
 	}
 	if fault != nil {
-		outcomes = []outcome{{Outcome: Outcome{Key: in.part.Key, Offset: in.Offset()}, err: fault, garbled: true}}
+		return outcomes{outcome: outcome{Outcome: Outcome{Key: in.part.Key, Offset: in.Offset()}, err: fault, garbled: true}}
 	}
-	return outcomes, nil
+	return all
 }
 
 // item makes an item of the outcome of an earlier one.
@@ -236,7 +258,7 @@ func (r *redrive[T]) item(in *partReader, o *outcome) dmap.Item[T] {
 	}
 	err := guard(func() error { return json.Unmarshal(o.Input, &item.Value) })
 	if err != nil {
-		item.Err = in.located(fmt.Errorf("input of %q%s: %w", item.ID(), jsonPosition(err), err))
+		item.Err = in.located(fmt.Errorf("input of %q%s: %w", item.ID(), jsonPosition(err), guarded.Shown(err)))
 	}
 	if object, ok := any(&item.Value).(*Object); ok {
 		object.from = r.inputs

@@ -36,6 +36,19 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	if input := os.Getenv(hostileEnv); input != "" {
+		var number int
+		var folder string
+		_, err := fmt.Sscanf(input, "%d %s", &number, &folder)
+		if err == nil {
+			err = runHostile(number, folder)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	// gocloud opens S3 buckets by URL with credentials from the environment, as in a user's
 	// program.
 	for name, value := range map[string]string{

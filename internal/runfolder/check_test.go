@@ -36,7 +36,7 @@ func TestForgedCommitsAreRefusedByWhatIsWrong(t *testing.T) {
 			Counts: runfolder.Counts{Read: 9, Taken: 8, Succeeded: 6, Failed: 2, Skipped: 1, Calls: 10, Retries: 2},
 		}
 	}
-	_, err := runfolder.DecodeCommit(forge(t, good()), 3)
+	_, err := runfolder.DecodeCommit(t.Context(), forge(t, good()), 3)
 	require.NoError(t, err)
 	for want, change := range map[string]func(r *runfolder.CommitRecord){
 		`settled interval 0: split "a": range from 5 ends at 2`: func(r *runfolder.CommitRecord) { r.Settled[0] = settled("a", 5, 2) },
@@ -69,7 +69,7 @@ func TestForgedCommitsAreRefusedByWhatIsWrong(t *testing.T) {
 	} {
 		record := good()
 		change(&record)
-		_, err := runfolder.DecodeCommit(forge(t, record), 3)
+		_, err := runfolder.DecodeCommit(t.Context(), forge(t, record), 3)
 		require.ErrorContains(t, err, want)
 	}
 }
@@ -106,7 +106,7 @@ func TestForgedManifestsAreRefusedByWhatIsWrong(t *testing.T) {
 		change(&m)
 		content, err := runfolder.EncodeManifest(m)
 		require.NoError(t, err)
-		_, err = runfolder.DecodeManifest(content, "out/r/", "r")
+		_, err = runfolder.DecodeManifest(t.Context(), content, "out/r/", "r")
 		require.ErrorContains(t, err, want)
 	}
 }
@@ -128,7 +128,7 @@ func FuzzAcceptedCommitsAreWellFormed(f *testing.F) {
 		}
 		sum := sha256.Sum256(body)
 		header := fmt.Sprintf(`{"format":1,"writer":"w","size":%d,"sha256":"%s"}`, len(body), hex.EncodeToString(sum[:]))
-		r, err := runfolder.DecodeCommit(fmt.Appendf(nil, "%s\n%s\n", header, body), 15)
+		r, err := runfolder.DecodeCommit(t.Context(), fmt.Appendf(nil, "%s\n%s\n", header, body), 15)
 		if err != nil {
 			return
 		}
@@ -144,7 +144,7 @@ func FuzzAcceptedCommitsAreWellFormed(f *testing.F) {
 		require.True(t, c.Read >= 0 && c.Taken >= 0 && c.Taken <= c.Read && c.Calls >= c.Retries && c.Retries >= 0 && c.Elapsed >= 0)
 		content, err := runfolder.EncodeCommit("w", r)
 		require.NoError(t, err)
-		again, err := runfolder.DecodeCommit(content, 15)
+		again, err := runfolder.DecodeCommit(t.Context(), content, 15)
 		require.NoError(t, err)
 		require.Equal(t, r, again)
 	})
@@ -159,7 +159,7 @@ func FuzzManifestsAndRunFilesAreReadBackOrRefused(f *testing.F) {
 	f.Add(content)
 	f.Add([]byte(`{"Format":1,"RunID":"r","ResultFiles":{"FAILED":[{"Key":"out/r/FAILED_A-1.jsonl","Size":-1}]},"Stats":{"read":-3}}`))
 	f.Fuzz(func(t *testing.T, content []byte) {
-		if m, err := runfolder.DecodeManifest(content, "out/r/", "r"); err == nil {
+		if m, err := runfolder.DecodeManifest(t.Context(), content, "out/r/", "r"); err == nil {
 			require.GreaterOrEqual(t, m.Stats.Read, int64(0))
 			for k := range runfolder.Kinds {
 				for _, p := range m.ResultFiles.Of(k) {

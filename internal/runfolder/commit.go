@@ -2,6 +2,7 @@ package runfolder
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -139,13 +140,22 @@ func (s *BucketState) drop(keys []string) {
 // commits.
 func DecodeStates(states []json.RawMessage) (all BucketState, err error) {
 	for i, text := range states {
-		var state BucketState
-		if err := json.Unmarshal(text, &state); err != nil {
+		state, err := decodeState(text)
+		if err != nil {
 			return all, fmt.Errorf("state %d of %d: %w", i+1, len(states), err)
 		}
 		all.Add(state)
 	}
 	return all, nil
+}
+
+func decodeState(text []byte) (state BucketState, err error) {
+	err = decodeObject(nil, text, &struct{}{}, map[string]func(*stream) error{ //nolint:staticcheck // nil: a record is decoded before
+		"FAILED":    listOf(&state.Failed, MaxParts, "part", decodedPart),
+		"SUCCEEDED": listOf(&state.Succeeded, MaxParts, "part", decodedPart),
+		"DROPPED":   listOf(&state.Dropped, MaxParts, "dropped part", decodedName),
+	})
+	return state, err
 }
 
 // FirstOf is the first commit that record n may hold: it reaches back as far as the largest power
@@ -213,9 +223,12 @@ func EncodeCommit(writer string, r CommitRecord) ([]byte, error) {
 }
 
 // DecodeCommit reads and checks commit record n.
-func DecodeCommit(content []byte, n int64) (r CommitRecord, err error) {
+func DecodeCommit(ctx context.Context, content []byte, n int64) (r CommitRecord, err error) {
 	first, rest, _ := bytes.Cut(content, []byte{'\n'})
 	var header CommitHeader
+	if len(first) > maxHeader {
+		return r, fmt.Errorf("first line has %d bytes, at most %d are expected", len(first), maxHeader)
+	}
 	if err := json.Unmarshal(first, &header); err != nil {
 		return r, fmt.Errorf("first line: %w", err)
 	}
@@ -230,13 +243,71 @@ func DecodeCommit(content []byte, n int64) (r CommitRecord, err error) {
 	case hex.EncodeToString(sum[:]) != header.SHA256:
 		return r, errors.New("record is damaged: wrong SHA-256")
 	}
-	if err := json.Unmarshal(body, &r); err != nil {
-		return r, err
-	}
-	if err := decode(r.fields()...); err != nil {
+	if err := decodeObject(ctx, body, &r, r.lists(n)); err != nil {
 		return r, err
 	}
 	return r, r.check(n)
+}
+
+// lists decode the lists of record n. It is the union of at most as many commits as it may hold,
+// each of which has one state for each sink and one step.
+func (r *CommitRecord) lists(n int64) map[string]func(*stream) error {
+	commits := int(min(Spans(n)[0], maxStates))
+	return map[string]func(*stream) error{
+		"settled":   listOf(&r.Settled, maxElements, "settled interval", decodedInterval),
+		"prefixes":  listOf(&r.Prefixes, maxElements, "sequence", decodedPrefix),
+		"attempted": listOf(&r.Attempted, maxElements, "announced item", decodedAttempt),
+		"states":    func(s *stream) error { return r.decodeStates(s, commits) },
+		"steps":     func(s *stream) error { return r.decodeSteps(s, commits) },
+		"redrive": func(s *stream) error {
+			r.Redrive = new(Begun)
+			return s.object(r.Redrive, map[string]func(*stream) error{"waiting": listOf(&r.Redrive.Waiting, MaxParts, "waiting split", decodedName)})
+		},
+	}
+}
+
+// maxSinks is how many sinks of a run may have states.
+const maxSinks = 1000
+
+// decodeStates decodes the states of the sinks, by the positions of these.
+func (r *CommitRecord) decodeStates(s *stream, commits int) error {
+	if open, err := s.open('{'); err != nil || !open {
+		return err
+	}
+	r.States = map[string][]json.RawMessage{}
+	for s.json.More() {
+		token, err := s.json.Token()
+		if err != nil {
+			return err
+		}
+		sink, _ := token.(string)
+		if _, twice := r.States[sink]; twice || len(r.States) >= maxSinks {
+			return fmt.Errorf("sink %q is there twice, or is one of more than %d", sink, maxSinks)
+		}
+		var states []json.RawMessage
+		if err := listOf(&states, commits, "state", func([]json.RawMessage, *json.RawMessage) error { return nil })(s); err != nil {
+			return err
+		}
+		r.States[sink] = states
+	}
+	_, err := s.json.Token()
+	return err
+}
+
+// decodeSteps decodes the steps, which hold lists.
+func (r *CommitRecord) decodeSteps(s *stream, commits int) error {
+	return s.elements(func() {}, func(i int) error {
+		if i >= commits {
+			return fmt.Errorf("more than %d steps", commits)
+		}
+		var step Step
+		err := s.object(&step, map[string]func(*stream) error{"announced": listOf(&step.Announced, maxElements, "announced item", decodedAttempt)})
+		if err == nil && i > 0 && step.Number <= r.Steps[i-1].Number {
+			err = fmt.Errorf("step %d is of commit %d, which is out of order", i, step.Number)
+		}
+		r.Steps = append(r.Steps, step)
+		return err
+	})
 }
 
 func (r *CommitRecord) check(n int64) error {

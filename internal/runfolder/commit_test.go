@@ -31,7 +31,7 @@ func anyCommit() runfolder.CommitRecord {
 func TestCommitsKeepKeysOfAnyBytes(t *testing.T) {
 	content, err := runfolder.EncodeCommit("w", anyCommit())
 	require.NoError(t, err)
-	got, err := runfolder.DecodeCommit(content, 15)
+	got, err := runfolder.DecodeCommit(t.Context(), content, 15)
 	require.NoError(t, err)
 	require.Equal(t, anyCommit(), got)
 }
@@ -47,10 +47,10 @@ func TestCommitsThatNoRunWritesAreRefused(t *testing.T) {
 		change(&record)
 		content, err := runfolder.EncodeCommit("w", record)
 		require.NoError(t, err)
-		_, err = runfolder.DecodeCommit(content, 15)
+		_, err = runfolder.DecodeCommit(t.Context(), content, 15)
 		require.ErrorContains(t, err, want)
 	}
-	_, err := runfolder.DecodeCommit([]byte(`{"format":2}`+"\n{}\n"), 0)
+	_, err := runfolder.DecodeCommit(t.Context(), []byte(`{"format":2}`+"\n{}\n"), 0)
 	require.ErrorContains(t, err, "use a newer version")
 }
 
@@ -63,7 +63,7 @@ func TestARecordHoldsAPowerOf16OfCommits(t *testing.T) {
 		record.Steps = nil
 		content, err := runfolder.EncodeCommit("w", record)
 		require.NoError(t, err)
-		_, err = runfolder.DecodeCommit(content, 15)
+		_, err = runfolder.DecodeCommit(t.Context(), content, 15)
 		require.NoError(t, err)
 	}
 }
@@ -84,12 +84,12 @@ func FuzzACommitIsReadBackOrRefused(f *testing.F) {
 	f.Add(good[:len(good)-1], 5, byte(1))
 	f.Add([]byte("{}\n{}\n"), 1, byte('x'))
 	f.Fuzz(func(t *testing.T, content []byte, at int, flip byte) {
-		_, _ = runfolder.DecodeCommit(content, 3)
+		_, _ = runfolder.DecodeCommit(t.Context(), content, 3)
 		damaged := append([]byte{}, good...)
 		damaged[max(at, -at-1)%len(damaged)] ^= flip
-		got, err := runfolder.DecodeCommit(damaged, 3)
+		got, err := runfolder.DecodeCommit(t.Context(), damaged, 3)
 		if err == nil {
-			want, _ := runfolder.DecodeCommit(good, 3)
+			want, _ := runfolder.DecodeCommit(t.Context(), good, 3)
 			require.Equal(t, want, got)
 		}
 	})

@@ -1,15 +1,13 @@
 package runfolder
 
-import "encoding/json"
-
 // CommittedParts are the parts in folder that the commits of a run name: those that count while the
 // run, or its newest redrive, has no manifest.
 func CommittedParts(folder string, commits []CommitRecord) (all BucketState, err error) {
 	for _, c := range commits {
 		for _, states := range c.States {
 			for _, text := range states {
-				var state BucketState
-				if json.Unmarshal(text, &state) != nil {
+				state, err := decodeState(text)
+				if err != nil {
 					continue // that of another sink
 				}
 				state.Failed, state.Succeeded = partsWithin(folder, state.Failed), partsWithin(folder, state.Succeeded)

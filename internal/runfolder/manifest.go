@@ -1,6 +1,7 @@
 package runfolder
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -149,9 +150,9 @@ func EncodeManifest(m Manifest) ([]byte, error) {
 }
 
 // DecodeManifest reads and checks the manifest of the run runID, whose parts must lie in folder.
-func DecodeManifest(content []byte, folder, runID string) (*Manifest, error) {
+func DecodeManifest(ctx context.Context, content []byte, folder, runID string) (*Manifest, error) {
 	m := new(Manifest)
-	if err := json.Unmarshal(content, m); err != nil {
+	if err := decodeObject(ctx, content, m, m.lists()); err != nil {
 		return nil, err
 	}
 	if err := checkFormat(m.Format); err != nil {
@@ -166,9 +167,9 @@ func DecodeManifest(content []byte, folder, runID string) (*Manifest, error) {
 // DecodeAnyManifest reads and checks a manifest of any run, of dmap or of Step Functions: the
 // latter has Format 0, and its parts have no Records and no SHA256. The parts of both must lie in
 // folder, unless anywhere is set.
-func DecodeAnyManifest(content []byte, folder string, anywhere bool) (*Manifest, error) {
+func DecodeAnyManifest(ctx context.Context, content []byte, folder string, anywhere bool) (*Manifest, error) {
 	m := new(Manifest)
-	if err := json.Unmarshal(content, m); err != nil {
+	if err := decodeObject(ctx, content, m, m.lists()); err != nil {
 		return nil, err
 	}
 	if m.ResultFiles == nil {
@@ -184,6 +185,38 @@ func DecodeAnyManifest(content []byte, folder string, anywhere bool) (*Manifest,
 	}
 	return m, m.check(folder, false)
 }
+
+// lists decode the lists of a manifest.
+func (m *Manifest) lists() map[string]func(*stream) error {
+	return map[string]func(*stream) error{
+		"ResultFiles": func(s *stream) error {
+			m.ResultFiles = new(ResultFiles)
+			return s.object(&struct{}{}, map[string]func(*stream) error{
+				"FAILED":    listOf(&m.ResultFiles.Failed, MaxParts, "part", decodedPart),
+				"PENDING":   listOf(&m.ResultFiles.Pending, MaxParts, "part", decodedPart),
+				"SUCCEEDED": listOf(&m.ResultFiles.Succeeded, MaxParts, "part", decodedPart),
+			})
+		},
+		"Unread": func(s *stream) error {
+			return s.object(&m.Unread, map[string]func(*stream) error{
+				"splits":  listOf(&m.Unread.Splits, maxElements, "unread split", decodedSplit),
+				"settled": listOf(&m.Unread.Settled, maxElements, "settled interval", decodedInterval),
+			})
+		},
+		"Broken": listOf(&m.Broken, maxListed, "broken object", func(_ []Broken, b *Broken) error { return decode(twin{&b.Key, &b.KeyBase64}) }),
+		"Lost":   listOf(&m.Lost, MaxParts, "lost part", decodedLost),
+	}
+}
+
+func decodedLost(_ []Lost, l *Lost) error {
+	if l.Status == "" {
+		return errors.New("no status")
+	}
+	return checkCounts(l.Records)
+}
+
+// maxListed is more objects that broke off than a manifest lists.
+const maxListed = 10_000
 
 // check is what DecodeManifest and DecodeAnyManifest share. An empty folder allows parts anywhere.
 func (m *Manifest) check(folder string, strict bool) error {
@@ -220,12 +253,12 @@ func CheckParts(folder string, failed, succeeded []Part) error {
 // check checks the parts, which must lie in folder unless that is empty, and with strict have the
 // names that dmap gives.
 func (f *ResultFiles) check(folder string, strict bool) error {
+	if n := len(f.Failed) + len(f.Pending) + len(f.Succeeded); n > MaxParts {
+		return fmt.Errorf("%d parts: more than %d", n, MaxParts)
+	}
 	seen := map[string]bool{}
 	for k := range Kinds {
 		list := f.Of(k)
-		if len(seen)+len(list) > MaxParts {
-			return fmt.Errorf("more than %d parts", MaxParts)
-		}
 		for _, p := range list {
 			switch {
 			case p.Key == "" || folder != "" && !Within(folder, p.Key):

@@ -25,7 +25,7 @@ func anyManifest(redrive int) runfolder.Manifest {
 func TestManifestsKeepKeysOfAnyBytes(t *testing.T) {
 	content, err := runfolder.EncodeManifest(anyManifest(0))
 	require.NoError(t, err)
-	got, err := runfolder.DecodeManifest(content, "out/r/", "r")
+	got, err := runfolder.DecodeManifest(t.Context(), content, "out/r/", "r")
 	require.NoError(t, err)
 	want := anyManifest(0)
 	want.Format, want.Started, want.Stopped = runfolder.Format, got.Started, got.Stopped

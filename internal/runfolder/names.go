@@ -9,6 +9,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/go-dmap/dmap/internal/scrub"
 )
 
 // Names in a run's folder. The names lanes/, log/ and control.json are reserved: see
@@ -128,6 +130,9 @@ func IsLeftover(name string) bool { return leftover.MatchString(name) }
 // Location is raw, a bucket's name or URL, without what could be secret: user information,
 // fragment, and all of the query that is not known to be harmless.
 func Location(raw string) (string, error) {
+	if name, _, ok := strings.Cut(raw, "="); ok && strings.Contains(raw, ";") && !strings.Contains(name, "://") {
+		return connection(strings.Split(raw, ";")), nil
+	}
 	u, err := url.Parse(raw)
 	if err != nil || u.Opaque != "" || !utf8.ValidString(raw) {
 		return "", errors.New("not a URL or bucket name") // it is not repeated, as it may hold a password
@@ -138,6 +143,30 @@ func Location(raw string) (string, error) {
 			query.Set(name, v)
 		}
 	}
-	u.User, u.RawQuery, u.Fragment, u.RawFragment = nil, query.Encode(), "", ""
-	return u.String(), nil
+	u.User, u.RawQuery, u.Fragment, u.RawFragment = nil, "", "", ""
+	u.Path, _, _ = strings.Cut(u.Path, ";") // parameters of the path
+	u.RawPath = ""
+	location := scrub.Secrets(u.String())
+	if len(query) > 0 {
+		location += "?" + query.Encode()
+	}
+	return location, nil
+}
+
+// connection is a connection string, such as those of Azure, without what could be secret: only
+// values that are known to be harmless remain.
+func connection(pairs []string) string {
+	var kept []string
+	for _, pair := range pairs {
+		name, value, _ := strings.Cut(pair, "=")
+		switch strings.ToLower(strings.TrimSpace(name)) {
+		case "defaultendpointsprotocol", "accountname", "endpointsuffix":
+			kept = append(kept, pair)
+		case "blobendpoint":
+			if location, err := Location(value); err == nil {
+				kept = append(kept, name+"="+location)
+			}
+		}
+	}
+	return strings.Join(kept, ";")
 }

@@ -1,6 +1,7 @@
 package runfolder_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -55,5 +56,21 @@ func TestEveryNameOfARunIsThatOfAResult(t *testing.T) {
 	}
 	for _, name := range []string{"rows.jsonl", "redrive.json", "manifest.json", "TAKEN.jsonl", "lock", "a/run.json"} {
 		require.False(t, runfolder.IsResult(name), name)
+	}
+}
+
+func TestTheLocationOfABucketHasNoSecrets(t *testing.T) {
+	for raw, want := range map[string]string{
+		"results": "results", "s3://results?region=eu&access_key=s3cr3t": "s3://results?region=eu", "": "",
+		"https://u:s3cr3t@host/c/p?sv=1&sig=s3cr3t#s3cr3t": "https://host/c/p",
+		"https://host/c;sig=s3cr3t":                        "https://host/c",
+		"DefaultEndpointsProtocol=https;AccountName=a;AccountKey=s3cr3t==;EndpointSuffix=core.windows.net":         "DefaultEndpointsProtocol=https;AccountName=a;EndpointSuffix=core.windows.net",
+		"BlobEndpoint=https://a.blob/?sig=s3cr3t;SharedAccessSignature=sv=1&sig=s3cr3t;AccountName=a;Other=s3cr3t": "BlobEndpoint=https://a.blob/;AccountName=a",
+		"AccountKey=s3cr3t;AccountName=a": "AccountName=a", "s3://b/a%3Fsig%3Ds3cr3t": "s3://b/a",
+	} {
+		got, err := runfolder.Location(raw)
+		require.NoError(t, err, raw)
+		require.NotContains(t, got, "s3cr3t")
+		require.True(t, strings.HasPrefix(got, want), "%s: %s", raw, got)
 	}
 }

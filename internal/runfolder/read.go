@@ -49,6 +49,9 @@ func LoadManifest(ctx context.Context, bucket *blob.Bucket, folder, runID string
 	}
 	n := 0
 	for {
+		if n == maxRedrives {
+			return nil, attention.Mark(fmt.Errorf("manifest: the store says that folder %q has more than %d: remove those that dmap has not written", folder, maxRedrives))
+		}
 		there, err := HasManifest(ctx, bucket, folder, n+1)
 		if err != nil {
 			return nil, err
@@ -64,6 +67,9 @@ func LoadManifest(ctx context.Context, bucket *blob.Bucket, folder, runID string
 	return loadManifest(ctx, bucket, folder, runID, n)
 }
 
+// maxRedrives bounds the manifests of a run.
+const maxRedrives = 10_000
+
 // HasManifest reports whether the folder has manifest n.
 func HasManifest(ctx context.Context, bucket *blob.Bucket, folder string, n int) (bool, error) {
 	there, err := publish.Exists(ctx, bucket, folder+ManifestName(n))
@@ -76,7 +82,7 @@ func HasManifest(ctx context.Context, bucket *blob.Bucket, folder string, n int)
 // LoadManifests reads all manifests of the run, from number 0 on.
 func LoadManifests(ctx context.Context, bucket *blob.Bucket, folder, runID string) ([]*Manifest, error) {
 	var all []*Manifest
-	for n := 0; ; n++ {
+	for n := range maxRedrives {
 		m, err := loadManifest(ctx, bucket, folder, runID, n)
 		if n > 0 && errors.Is(err, ErrNoManifest) {
 			return all, nil
@@ -86,6 +92,7 @@ func LoadManifests(ctx context.Context, bucket *blob.Bucket, folder, runID strin
 		}
 		all = append(all, m)
 	}
+	return nil, attention.Mark(fmt.Errorf("manifest: folder %q has more than %d", folder, maxRedrives))
 }
 
 func loadManifest(ctx context.Context, bucket *blob.Bucket, folder, runID string, n int) (*Manifest, error) {
@@ -97,7 +104,7 @@ func loadManifest(ctx context.Context, bucket *blob.Bucket, folder, runID string
 	if err != nil {
 		return nil, fmt.Errorf("manifest: %w", err)
 	}
-	m, err := DecodeManifest(content, folder, runID)
+	m, err := DecodeManifest(ctx, content, folder, runID)
 	if err == nil && m.Redrive != n {
 		err = fmt.Errorf("manifest belongs to redrive %d", m.Redrive)
 	}
@@ -157,7 +164,7 @@ func loadChain(ctx context.Context, bucket *blob.Bucket, folder string, n int64)
 			if err != nil {
 				return fmt.Errorf("commit %q: %w", key, err)
 			}
-			if records[i], err = DecodeCommit(content, n); err != nil {
+			if records[i], err = DecodeCommit(ctx, content, n); err != nil {
 				return attention.Mark(fmt.Errorf("commit %q: %w", key, err))
 			}
 			return nil
@@ -166,10 +173,17 @@ func loadChain(ctx context.Context, bucket *blob.Bucket, folder string, n int64)
 	return records, group.Wait()
 }
 
+// maxCommitPages bounds the pages of other objects before the newest commit.
+const maxCommitPages = 1000
+
 // NewestCommit is the number of the newest commit record in folder, -1 if there is none.
 func NewestCommit(ctx context.Context, bucket *blob.Bucket, folder string) (int64, error) {
 	in := folder + CommitsFolder
+	pages := 0
 	for token := blob.FirstPageToken; len(token) > 0; {
+		if pages++; pages > maxCommitPages {
+			return -1, attention.Mark(fmt.Errorf("list %q: %d pages without a commit: remove objects that dmap has not written", in, maxCommitPages))
+		}
 		page, next, err := publish.Page(ctx, bucket, in, token)
 		if errors.Is(err, io.EOF) {
 			break

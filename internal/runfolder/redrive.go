@@ -65,9 +65,14 @@ func EncodeRedriveFile(f RedriveFile) ([]byte, error) {
 }
 
 // DecodeRedriveFile reads and checks redrive-<n>.json of the run runID, whose parts lie in folder.
-func DecodeRedriveFile(content []byte, folder, runID string, n int) (*RedriveFile, error) {
+func DecodeRedriveFile(ctx context.Context, content []byte, folder, runID string, n int) (*RedriveFile, error) {
 	f := new(RedriveFile)
-	if err := json.Unmarshal(content, f); err != nil {
+	if err := decodeObject(ctx, content, f, map[string]func(*stream) error{
+		"dropped":  listOf(&f.Dropped, MaxParts, "dropped part", decodedName),
+		"notTaken": listOf(&f.NotTaken, MaxParts, "part", decodedPart),
+		"taken":    listOf(&f.Taken, MaxParts, "part", decodedPart),
+		"waiting":  listOf(&f.Waiting, MaxParts, "waiting part", func(_ []TakenPart, w *TakenPart) error { return decodedPart(nil, &w.Part) }),
+	}); err != nil {
 		return nil, err
 	}
 	if err := checkFormat(f.Format); err != nil {
@@ -85,7 +90,7 @@ func DecodeRedriveFile(content []byte, folder, runID string, n int) (*RedriveFil
 
 // check checks the parts.
 func (f *RedriveFile) check(folder string) error {
-	if err := CheckParts(folder, f.NotTaken, nil); err != nil {
+	if err := errors.Join(checkCounts(f.Items, f.Rest, int64(f.Made)), CheckParts(folder, f.NotTaken, nil)); err != nil {
 		return err
 	}
 	lists := f.Taken[:len(f.Taken):len(f.Taken)]
@@ -121,7 +126,7 @@ func LoadRedrive(ctx context.Context, bucket *blob.Bucket, folder, runID string,
 	if err != nil {
 		return nil, err
 	}
-	f, err := DecodeRedriveFile(content, folder, runID, n)
+	f, err := DecodeRedriveFile(ctx, content, folder, runID, n)
 	if err != nil {
 		return nil, attention.Mark(fmt.Errorf("%q: %w", key, err))
 	}

@@ -9,6 +9,7 @@ import (
 	"gocloud.dev/gcerrors"
 
 	"github.com/go-dmap/dmap/internal/attention"
+	"github.com/go-dmap/dmap/internal/guard"
 )
 
 // Absent reports whether err clearly says that the object does not exist. gocloud's code is not
@@ -35,9 +36,10 @@ func Refused(err error) bool {
 	return gcerrors.Code(err) == gcerrors.PermissionDenied || errors.Is(err, fs.ErrPermission)
 }
 
-// Explain returns err, marked for the attention of a person if the access was refused.
+// Explain returns err with a text without secrets, which drivers take over from the URLs of their
+// requests, and marked for the attention of a person if the access was refused.
 func Explain(err error) error {
-	if Refused(err) {
+	if err = guard.Shown(err); Refused(err) {
 		return attention.Mark(err)
 	}
 	return err

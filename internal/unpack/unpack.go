@@ -4,6 +4,7 @@ package unpack
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/go-dmap/dmap/internal/budget"
 )
 
 // Limits of one stream.
@@ -70,6 +73,8 @@ type Reader struct {
 	in     *bufio.Reader
 	out    io.Reader // same as in if the stream is not compressed
 	zstd   *zstd.Decoder
+	free   func() // gives the memory for the window back to the budget
+	window int64  // bytes that the stream may take for it
 	offset int64
 	err    error // final
 }
@@ -92,9 +97,12 @@ func (c *countingReader) Read(p []byte) (int, error) {
 
 // Open inspects the first bytes of src, which must be at its start. It does not close src. It
 // returns errors of src unchanged, and others as *Error.
-func Open(src io.Reader, limits Limits) (*Reader, error) {
+//
+// It waits while the windows of other streams take all memory that the process has for them, or
+// until ctx ends.
+func Open(ctx context.Context, src io.Reader, limits Limits) (*Reader, error) {
 	limits = Limits{Bytes: or(limits.Bytes, MaxBytes), Ratio: or(limits.Ratio, MaxRatio)}
-	r := &Reader{limits: limits, src: countingReader{Reader: src}}
+	r := &Reader{limits: limits, src: countingReader{Reader: src}, free: func() {}}
 	r.in = bufio.NewReaderSize(&r.src, bufferSize)
 	head, _ := r.in.Peek(4) // an error is returned again by the next read
 	var err error
@@ -104,15 +112,38 @@ func Open(src io.Reader, limits Limits) (*Reader, error) {
 		r.out, err = gzip.NewReader(r.in)
 	case bytes.HasPrefix(head, []byte(zstdMagic)):
 		r.format = "zstd"
-		r.zstd, err = zstd.NewReader(r.in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(MaxWindow))
-		r.out = r.zstd
+		err = r.openZstd(ctx)
 	default:
 		r.out = r.in
 	}
 	if err != nil {
+		r.free()
 		return nil, r.readError(err)
 	}
 	return r, nil
+}
+
+// usualWindow is the largest window of the usual levels of compression.
+const usualWindow = 8 << 20
+
+// openZstd takes memory for the window of the first frame. Later frames may have one of that size,
+// or a usual one.
+func (r *Reader) openZstd(ctx context.Context) error {
+	r.window = usualWindow
+	var frame zstd.Header
+	head, _ := r.in.Peek(zstd.HeaderMaxSize)
+	if frame.Decode(head) == nil && frame.WindowSize > usualWindow {
+		r.window = int64(min(frame.WindowSize, MaxWindow))
+	}
+	free, err := budget.Take(ctx, r.window)
+	if err != nil {
+		r.src.err = err // it is no error of the stream
+		return err
+	}
+	r.free = free
+	r.zstd, err = zstd.NewReader(r.in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(uint64(r.window)))
+	r.out = r.zstd
+	return err
 }
 
 // Format returns "gzip", "zstd" or, for a stream that is not compressed, an empty string.
@@ -149,7 +180,7 @@ func (r *Reader) readError(err error) error {
 	case r.src.err != nil:
 		return r.src.err
 	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded):
-		return r.limitError("bytes of window", MaxWindow)
+		return r.limitError("bytes of window", r.window)
 	case errors.Is(err, io.ErrUnexpectedEOF), err == io.EOF:
 		err = fmt.Errorf("the compressed data is truncated: %w", io.ErrUnexpectedEOF)
 	}
@@ -170,6 +201,7 @@ func (r *Reader) Close() {
 	if r.zstd != nil {
 		r.zstd.Close()
 	}
+	r.free()
 }
 
 // First bytes of compressed objects.

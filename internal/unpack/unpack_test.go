@@ -3,6 +3,7 @@ package unpack
 import (
 	"bytes"
 	stdgzip "compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -36,7 +37,7 @@ func zstdCompressed(tb testing.TB, text []byte, options ...zstd.EOption) []byte 
 }
 
 func unpacked(data []byte) ([]byte, error) {
-	r, err := Open(bytes.NewReader(data), Limits{})
+	r, err := Open(context.Background(), bytes.NewReader(data), Limits{})
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +68,7 @@ func TestCompressedDataRoundTrips(t *testing.T) {
 			got, err := unpacked(data)
 			require.NoError(t, err, name)
 			require.Equal(t, string(want), string(got), name)
-			r, err := Open(iotest.OneByteReader(bytes.NewReader(data)), Limits{})
+			r, err := Open(context.Background(), iotest.OneByteReader(bytes.NewReader(data)), Limits{})
 			require.NoError(t, err)
 			require.NoError(t, r.Skip(int64(half)))
 			got, err = io.ReadAll(r)
@@ -129,7 +130,7 @@ func TestErrorOfTheSourceIsReturnedUnchanged(t *testing.T) {
 	reset := errors.New("reset")
 	for _, data := range [][]byte{gzipped(t, text(500_000)), zstdCompressed(t, text(500_000)), text(500_000)} {
 		for _, n := range []int{2, len(data) / 2} {
-			r, err := Open(io.MultiReader(bytes.NewReader(data[:n]), iotest.ErrReader(reset)), Limits{})
+			r, err := Open(context.Background(), io.MultiReader(bytes.NewReader(data[:n]), iotest.ErrReader(reset)), Limits{})
 			if err == nil {
 				_, err = io.ReadAll(r)
 				require.Equal(t, reset, err)

@@ -28,7 +28,7 @@ func TestInvalidManifestsAreRefused(t *testing.T) {
 		"twice":          {`{"Format":1,"RunID":"r","ResultFiles":{"FAILED":[{"Key":"out/r/a.jsonl"},{"Key":"out/r/a.jsonl"}]}}`, "twice"},
 		"negative":       {`{"Format":1,"RunID":"r","ResultFiles":{"FAILED":[{"Key":"out/r/a.jsonl","Size":-1}]}}`, "size -1"},
 		"enormous":       {`{"Format":1,"RunID":"r","ResultFiles":{"FAILED":[{"Key":"out/r/a.jsonl","Size":9223372036854775807}]}}`, "size 9"},
-		"a million more": {`{"Format":1,"RunID":"r","ResultFiles":{"FAILED":[` + strings.Repeat(`{},`, 1_000_000) + `{}]}}`, "1000000 parts"},
+		"a million more": {`{"Format":1,"RunID":"r","ResultFiles":{"FAILED":[` + strings.Repeat(`{"Key":"out/r/a.jsonl"},`, 1_000_000) + `{"Key":"out/r/a.jsonl"}]}}`, "1000000 parts"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bucket := memory(t)

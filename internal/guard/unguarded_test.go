@@ -1,0 +1,205 @@
+package guard_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// unguarded lists, as "file function: call", the calls in a file that reach methods of an error
+// without a guard: errors.Is and its like walk the chain, and Error, Unwrap, Class and so on are
+// methods that a user may have written.
+func unguarded(name string, file *ast.File) []string {
+	var found []string
+	for _, d := range file.Decls {
+		f, ok := d.(*ast.FuncDecl)
+		if !ok || f.Body == nil {
+			continue
+		}
+		ast.Inspect(f.Body, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok {
+				return true
+			}
+			callee := call.Fun
+			if generic, ok := callee.(*ast.IndexExpr); ok {
+				callee = generic.X
+			}
+			sel, ok := callee.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			what := sel.Sel.Name
+			switch pkg, _ := sel.X.(*ast.Ident); {
+			case pkg != nil && pkg.Name == "errors" && slices.Contains([]string{"Is", "As", "AsType", "Unwrap"}, what):
+				what = "errors." + what
+			case len(call.Args) == 0 && slices.Contains([]string{"Error", "Unwrap", "Class", "RetryAfter", "RawInput", "WithoutValue", "Timeout"}, what):
+			case len(call.Args) <= 1 && slices.Contains([]string{"Retryable", "MarshalJSON", "UnmarshalJSON", "MarshalText", "LogValue", "Match"}, what):
+			default:
+				return true
+			}
+			found = append(found, fmt.Sprintf("%s %s: %s", name, f.Name.Name, what))
+			return true
+		})
+	}
+	return found
+}
+
+// A call that is new here belongs behind guard.Is, guard.As, guard.Text or guard.Call if the value
+// may be a user's: an error of a function, a source, a sink, a driver's bucket, or a method of one of
+// those. Otherwise add it to the list with its reason.
+func TestEveryUnguardedCallOfAMethodOfAnErrorIsKnown(t *testing.T) {
+	found := map[string]bool{}
+	root := filepath.Join("..", "..")
+	for _, dir := range []string{"dmap", "source", "sink", "batch", "internal"} {
+		require.NoError(t, filepath.WalkDir(filepath.Join(root, dir), func(path string, d fs.DirEntry, err error) error {
+			name, _ := filepath.Rel(root, path)
+			name = filepath.ToSlash(name)
+			switch {
+			case err != nil:
+				return err
+			case d.IsDir() && slices.Contains([]string{
+				"internal/bench", "internal/e2e", "internal/tools", "internal/testsize", "source/cloud", "dmap/dmaptest", "internal/guard", "sink/testdata",
+			}, name):
+				return fs.SkipDir
+			case d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go"):
+				return nil
+			}
+			file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+			if err != nil {
+				return err
+			}
+			for _, call := range unguarded(name, file) {
+				found[call] = true
+			}
+			return nil
+		}))
+	}
+	var unknown, stale []string
+	for _, call := range slices.Sorted(maps.Keys(found)) {
+		if known[call] == "" {
+			unknown = append(unknown, call)
+		}
+	}
+	for _, call := range slices.Sorted(maps.Keys(known)) {
+		if !found[call] {
+			stale = append(stale, call)
+		}
+	}
+	require.Empty(t, unknown, "unguarded calls that are not in the list of known ones")
+	require.Empty(t, stale, "known calls that are no longer there")
+}
+
+func TestUnguardedCallsAreFound(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "x.go", `package x
+func f(err error) {
+	errors.Is(err, nil)
+	errors.AsType[*T](err)
+	go func() { _ = err.Error() }()
+	guard.Is(err, nil)
+	own.Class()
+}`, 0)
+	require.NoError(t, err)
+	require.Equal(t, []string{"x.go f: errors.Is", "x.go f: errors.AsType", "x.go f: Error", "x.go f: Class"}, unguarded("x.go", file))
+}
+
+// Why a call needs no guard.
+const (
+	ours      = "the value is of this module, the standard library or a package that we use, and its causes guard themselves"
+	driver    = "the value comes from the driver of a bucket through gocloud, which walks its chain too"
+	inCall    = "the call is inside guard.Call, or on an error that is plain"
+	recovered = "the caller recovers panics, and a Goexit ends the reading with an error"
+)
+
+var known = map[string]string{
+	"dmap/call.go Error: Error":                             ours,
+	"dmap/errors.go Error: Error":                           ours,
+	"dmap/errors.go class: Class":                           inCall,
+	"dmap/errors.go describe: Error":                        ours,
+	"dmap/redact.go describe: Error":                        ours,
+	"dmap/redact.go describe: Unwrap":                       ours,
+	"dmap/retry.go again: RetryAfter":                       inCall,
+	"dmap/retry.go again: Retryable":                        inCall,
+	"dmap/sinks.go first: errors.Unwrap":                    ours,
+	"internal/attention/attention.go Error: Error":          ours,
+	"internal/attention/attention.go Needed: errors.As":     ours,
+	"internal/body/body.go connect: errors.Is":              driver,
+	"internal/body/body.go connectAt: errors.Is":            driver,
+	"internal/body/body.go reopen: errors.Is":               driver,
+	"internal/body/object.go verify: errors.Is":             driver,
+	"internal/errtext/errtext.go PanicWithoutValue: Error":  ours,
+	"internal/fingerprint/value.go within: errors.As":       ours,
+	"internal/hostlock/flock.go flock: errors.Is":           ours,
+	"internal/hostlock/hostlock.go CheckRegular: errors.Is": ours,
+	"internal/hostlock/hostlock.go Enter: errors.Is":        ours,
+	"internal/hostlock/hostlock.go Explain: errors.Is":      ours,
+	"internal/hostlock/hostlock.go create: errors.Is":       ours,
+	"internal/hostlock/hostlock.go open: errors.Is":         ours,
+	"internal/listing/lister.go After: errors.Is":           driver,
+	"internal/listing/names.go readNames: errors.Is":        driver,
+	"internal/listing/page.go retryPage: errors.Is":         driver,
+	"internal/listing/sequence.go Error: Error":             driver,
+	"internal/listing/walk.go yieldFile: errors.Is":         driver,
+	"internal/listing/walk.go yieldMarker: errors.Is":       driver,
+	"internal/publish/folder.go checkReadable: errors.Is":   driver,
+	"internal/publish/read.go holds: errors.Is":             driver,
+	"internal/publish/retry.go again: errors.Is":            driver,
+	"internal/publish/retry.go describe: errors.Is":         driver,
+	"internal/record/window.go Error: Error":                ours,
+	"internal/redrive/choice.go Takes: Match":               ours,
+	"internal/runfolder/read.go LoadManifests: errors.Is":   driver,
+	"internal/runfolder/read.go NewestCommit: errors.Is":    driver,
+	"internal/runfolder/stream.go decodeObject: errors.Is":  ours,
+	"internal/transient/limit.go End: errors.Is":            driver,
+	"internal/transient/status.go Refused: errors.Is":       driver,
+	"internal/transient/status.go walk: Unwrap":             driver,
+	"internal/transient/transient.go Classify: errors.Is":   driver,
+	"internal/transient/transient.go askedWait: RetryAfter": driver,
+	"internal/transient/transient.go askedWait: errors.As":  driver,
+	"internal/transient/transient.go broken: Timeout":       driver,
+	"internal/transient/transient.go broken: errors.As":     driver,
+	"internal/transient/transient.go broken: errors.Is":     driver,
+	"internal/transient/transient.go throttled: errors.As":  driver,
+	"internal/unpack/unpack.go Error: Error":                ours,
+	"internal/unpack/unpack.go readError: errors.Is":        ours,
+	"sink/compact.go encode: errors.Is":                     ours,
+	"sink/end.go end: errors.Is":                            driver,
+	"sink/end.go ended: errors.Is":                          driver,
+	"sink/end.go fence: errors.Is":                          driver,
+	"sink/failure.go WithoutValue: Error":                   ours,
+	"sink/failure.go rawInput: RawInput":                    inCall,
+	"sink/finish.go End: errors.Is":                         driver,
+	"sink/journal.go lastEnd: errors.Is":                    driver,
+	"sink/journal.go openFolder: errors.As":                 driver,
+	"sink/journal.go openFolder: errors.Is":                 driver,
+	"sink/lock.go Error: Error":                             ours,
+	"sink/lock.go lockFolder: errors.Is":                    ours,
+	"sink/record.go appendInput: Error":                     ours,
+	"sink/results/clean.go validParts: errors.Is":           driver,
+	"sink/results/open.go look: errors.Is":                  driver,
+	"sink/run.go explainCreate: errors.Is":                  driver,
+	"source/broken.go Error: Error":                         ours,
+	"source/decompress.go located: errors.As":               ours,
+	"source/errors.go WithoutValue: Error":                  ours,
+	"source/into.go parsed: errors.As":                      ours,
+	"source/large.go openAt: errors.Is":                     driver,
+	"source/lineplan.go run: errors.Is":                     driver,
+	"source/lists.go matches: Match":                        ours,
+	"source/manifest.go loadManifest: errors.Is":            ours,
+	"source/object.go openNow: errors.Is":                   driver,
+	"source/objects.go Error: Error":                        ours,
+	"source/objects.go place: errors.As":                    driver,
+	"source/objects.go skip: Match":                         recovered,
+	"source/partreader.go next: errors.As":                  ours,
+	"source/redrive.go skip: Match":                         recovered,
+	"source/rowplan.go divide: errors.Is":                   driver,
+}
