@@ -25,7 +25,7 @@ PACKAGES := $(LONGEST) $(addsuffix /...,$(MODULES))
 
 each = @set -e; for dir in $(MODULES); do echo "--- $${dir\#\#$(CURDIR)/}: $(1)"; (cd $$dir && $(1)); done
 
-.PHONY: help build test short long test-tools lint fmt vet tidy tidy-check deps house guards guards-record comments api api-check snippets versions fuzz cover bench bench-all bench-job bench-fanout bench-scale bench-listing bench-large bench-reads bench-results bench-readers bench-folders charts durability crash lies plantedbugs vuln tools clean
+.PHONY: help build test short long test-tools lint fmt vet tidy tidy-check deps house guards guards-record comments api api-check snippets versions fuzz cover bench bench-all bench-job bench-fanout bench-scale bench-listing bench-large bench-reads bench-results bench-readers bench-folders charts durability crash lies emulators plantedbugs vuln tools clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -148,6 +148,10 @@ crash: ## kill -9 KILLS processes (40) of runs of all forms on STORE (file, s3, 
 
 lies: ## run every source over a store that lies in each way, and print the matrix of outcomes
 	cd internal/e2e && DMAP_LIES=1 go test -run '^TestAStoreThatLies' -count=1 -v -timeout 30m . | grep -v '^ *--- PASS\|=== '
+
+emulators: ## the tests on emulators of GCS and Azure, with KILLS processes (40) killed on each; prints a table
+	cd internal/e2e && DMAP_EMULATOR_KILLS=$(KILLS) DMAP_CRASH_SEED=$(SEED) \
+		go test -run 'Emulat' -count=1 -v -timeout 1h .
 
 plantedbugs: ## plant known bugs in a copy, one after the other: the tests must catch each
 	@.ci/plantedbugs

@@ -39,10 +39,20 @@ func Exists(ctx context.Context, bucket *blob.Bucket, key string) (there bool, e
 // after the last. The token of the first page is blob.FirstPageToken.
 func Page(ctx context.Context, bucket *blob.Bucket, prefix string, token []byte) (page []*blob.ListObject, next []byte, err error) {
 	err = persist(ctx, "list", prefix, func(ctx *transient.Limit) error {
-		page, next, err = bucket.ListPage(ctx, token, 1000, &blob.ListOptions{Prefix: prefix})
+		page, next, err = listPage(ctx, bucket, prefix, token)
 		return err
 	})
 	return page, next, err
+}
+
+// listPage is Bucket.ListPage, whose drivers panic at some answers, as azureblob at an empty one.
+func listPage(ctx context.Context, bucket *blob.Bucket, prefix string, token []byte) (page []*blob.ListObject, next []byte, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the bucket's driver does not understand the answer: panic: %v: %w", p, io.ErrUnexpectedEOF)
+		}
+	}()
+	return bucket.ListPage(ctx, token, 1000, &blob.ListOptions{Prefix: prefix})
 }
 
 // moving gives an attempt more time for the bytes that come.
