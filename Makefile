@@ -23,9 +23,13 @@ UNRACED  := ListersShare|EachWrapperLists|EveryShapeOfKeys|OfADividedObjectAreTh
 LONGEST  := ./internal/e2e ./source ./sink ./dmap ./internal/bench ./source/cloud/s3
 PACKAGES := $(LONGEST) $(addsuffix /...,$(MODULES))
 
+# the modules that users import
+PUBLISHED := . source/cloud
+CYCLONEDX := v1.10.0
+
 each = @set -e; for dir in $(MODULES); do echo "--- $${dir\#\#$(CURDIR)/}: $(1)"; (cd $$dir && $(1)); done
 
-.PHONY: help build test short long test-tools lint fmt vet tidy tidy-check deps house guards guards-record comments api api-check snippets versions fuzz cover bench bench-all bench-job bench-fanout bench-scale bench-listing bench-large bench-reads bench-results bench-readers bench-folders charts durability crash hostile lies plantedbugs vuln tools clean
+.PHONY: help build test short long test-tools lint fmt vet tidy tidy-check deps house guards guards-record comments api api-check snippets versions fuzz cover bench bench-all bench-job bench-fanout bench-scale bench-listing bench-large bench-reads bench-results bench-readers bench-folders charts durability crash hostile lies emulators plantedbugs licences sbom vuln tools clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -152,11 +156,25 @@ lies: ## run every source over a store that lies in each way, and print the matr
 hostile: ## read hostile inputs of full size, each in a process of its own, and print peak memory and time
 	cd internal/e2e && DMAP_HOSTILE_FULL=1 go test -run '^TestHostileInputs$$' -count=1 -v -timeout 20m . | grep -v '^=== '
 
+emulators: ## the tests on emulators of GCS and Azure, with KILLS processes (40) killed on each; prints a table
+	cd internal/e2e && DMAP_EMULATOR_KILLS=$(KILLS) DMAP_CRASH_SEED=$(SEED) \
+		go test -run 'Emulat' -count=1 -v -timeout 1h .
+
 plantedbugs: ## plant known bugs in a copy, one after the other: the tests must catch each
 	@.ci/plantedbugs
 
+licences: .bin/licences ## the licences of the modules that users link; fails on one that is not known
+	@.bin/licences $(PUBLISHED)
+
+sbom: ## a CycloneDX bill of materials for each module that users import, in .cache/sbom
+	@mkdir -p .cache/sbom
+	@set -e; for dir in $(PUBLISHED); do name=$$(echo dmap/$$dir | sed 's,/\.$$,,; s,/,-,g'); \
+		GOWORK=off go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(CYCLONEDX) mod -json -licenses \
+			-output .cache/sbom/$$name.json $$dir 2>.cache/sbom/$$name.log || { cat .cache/sbom/$$name.log >&2; exit 1; }; \
+		echo .cache/sbom/$$name.json; done
+
 vuln: .bin/govulncheck ## known vulnerabilities in what we call; needs the network
-	$(call each,$(CURDIR)/.bin/govulncheck ./...)
+	$(call each,GOWORK=off $(CURDIR)/.bin/govulncheck ./...)
 
 tools: .bin/golangci-lint .bin/govulncheck .bin/benchstat ## build the pinned tools into .bin
 
@@ -168,8 +186,8 @@ tools: .bin/golangci-lint .bin/govulncheck .bin/benchstat ## build the pinned to
 	cd internal/tools && GOWORK=off go build -o ../../.bin/ golang.org/x/perf/cmd/benchstat
 
 # our own commands: go build says whether something has changed
-.PHONY: .bin/api .bin/house .bin/snippets .bin/testrun
-.bin/api .bin/house .bin/snippets .bin/testrun:
+.PHONY: .bin/api .bin/house .bin/licences .bin/snippets .bin/testrun
+.bin/api .bin/house .bin/licences .bin/snippets .bin/testrun:
 	@cd internal/tools && GOWORK=off go build -o ../../.bin/ ./$(@F)
 
 clean: ## remove what make made

@@ -132,7 +132,10 @@ func (o Object) attributesNow(ctx context.Context) (Object, *blob.Attributes, er
 		return o, nil, transient.Explain(fmt.Errorf("object %q: %w", o.Key, err))
 	}
 	o.Size, o.ModTime, o.ETag, o.MD5 = attributes.Size, attributes.ModTime, attributes.ETag, hex.EncodeToString(attributes.MD5)
-	return o, attributes, nil
+	if current := o.from.store.CurrentETag; current != nil {
+		err = guard(func() error { o.ETag = current(attributes); return nil })
+	}
+	return o, attributes, err
 }
 
 func (o Object) open(ctx context.Context, offset int64) (*body.Reader, error) {

@@ -10,6 +10,8 @@ import "gocloud.dev/blob"
 type StoreFeatures struct {
 	// ETag returns the ETag of an object in a listing. nil: listings have none.
 	ETag func(*blob.ListObject) string
+	// CurrentETag is ETag for the attributes of an object. nil: the ETag that they have.
+	CurrentETag func(*blob.Attributes) string
 	// StoredKey returns the key that the store has for an object in a listing, with the prefix of a
 	// prefixed bucket: gocloud's drivers escape some characters, so that the store sorts keys
 	// otherwise. nil: not known; then StartAfter must not be later than key in any form.

@@ -4,6 +4,7 @@
 package body
 
 import (
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -234,6 +235,9 @@ func (r *Reader) reopen() error {
 	}
 	r.closeConn()
 	failed := r.wrap(cause)
+	if !r.strict && errors.Is(cause, gzip.ErrHeader) {
+		r.object.Size, r.whole = -1, true // the client decodes a range as if it were the whole object
+	}
 	if errors.Is(cause, ErrStalled) && !r.received { // the second stall in a row
 		return failed
 	}
@@ -263,7 +267,7 @@ func (r *Reader) connect() error {
 	if r.end != toTheEnd {
 		length = r.remaining() + r.offset - from
 	}
-	if !r.strict && r.object.Size > 0 && r.offset > r.object.Size {
+	if !r.strict && r.offset > 0 && (r.object.Size < 0 || r.object.Size > 0 && r.offset > r.object.Size) {
 		r.whole = true // the bytes are not the stored ones
 	}
 	if r.whole {

@@ -69,6 +69,9 @@ func (o *Object) verify(conn *connection, from, length int64) (begin int64, told
 	}
 	if told {
 		begin, err = a.Begin, o.verifySize(a)
+		if err == nil && a.Encoded && a.Begin > 0 { // a range of the stored bytes; others were decoded
+			err = errUnsized
+		}
 	} else {
 		begin, err = from, o.guessSize(conn, from, length)
 	}

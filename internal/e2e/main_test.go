@@ -49,11 +49,12 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	// gocloud opens S3 buckets by URL with credentials from the environment, as in a user's
-	// program.
+	// gocloud opens buckets by URL with credentials from the environment, as in a user's program.
 	for name, value := range map[string]string{
 		"AWS_ACCESS_KEY_ID": accessKey, "AWS_SECRET_ACCESS_KEY": secretKey, "AWS_EC2_METADATA_DISABLED": "true",
 		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_PROFILE": "", "AWS_SESSION_TOKEN": "",
+		"AZURE_STORAGE_ACCOUNT": azureAccount, "AZURE_STORAGE_KEY": azureKey, "AZURE_STORAGE_SAS_TOKEN": "",
+		"AZURE_STORAGE_CONNECTION_STRING": "", "AZURE_STORAGEBLOB_CONNECTIONSTRING": "", "STORAGE_EMULATOR_HOST": "",
 	} {
 		if err := os.Setenv(name, value); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -1,6 +1,7 @@
 package listing
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -52,14 +53,18 @@ func (o Options) name(objects []*blob.ListObject) {
 	if o.Stored == nil {
 		return
 	}
-	previous := ""
+	previous, renamed := "", false
 	for _, object := range objects {
 		if object.Key <= previous || mayBeEscaped(object.Key) {
 			if stored, ok := withoutBucketPrefix(o.Stored(object), object.Key); ok {
+				renamed = renamed || stored != object.Key
 				object.Key = stored
 			}
 		}
 		previous = object.Key
+	}
+	if renamed { // gcsblob sorts each page by keys without escapes
+		slices.SortStableFunc(objects, func(a, b *blob.ListObject) int { return strings.Compare(a.Key, b.Key) })
 	}
 }
 

@@ -46,10 +46,20 @@ func Page(ctx context.Context, bucket *blob.Bucket, prefix string, token []byte)
 		if err := hostfolder.CheckListable(ctx, bucket, prefix); err != nil {
 			return err
 		}
-		page, next, err = bucket.ListPage(ctx, token, 1000, &blob.ListOptions{Prefix: prefix})
+		page, next, err = listPage(ctx, bucket, prefix, token)
 		return err
 	})
 	return page, next, err
+}
+
+// listPage is Bucket.ListPage, whose drivers panic at some answers, as azureblob at an empty one.
+func listPage(ctx context.Context, bucket *blob.Bucket, prefix string, token []byte) (page []*blob.ListObject, next []byte, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the bucket's driver does not understand the answer: panic: %v: %w", p, io.ErrUnexpectedEOF)
+		}
+	}()
+	return bucket.ListPage(ctx, token, 1000, &blob.ListOptions{Prefix: prefix})
 }
 
 // moving gives an attempt more time for the bytes that come.

@@ -42,6 +42,7 @@ func (a account) client(own *http.Client) func(azureblob.ServiceURL, azureblob.C
 		}
 		options := &container.ClientOptions{}
 		options.Transport = own
+		options.PerRetryPolicies = []policy.Policy{listCheck{}}
 		address, err := url.JoinPath(string(service), string(name))
 		if err != nil {
 			return nil, errors.New("azure: the container's URL does not parse")

@@ -11,6 +11,7 @@ import (
 	"os"
 	"strconv"
 
+	"cloud.google.com/go/storage"
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/gcsblob"
 	"gocloud.dev/gcp"
@@ -30,8 +31,9 @@ type Options struct {
 // OpenBucket opens a URL such as "gs://my-bucket" like blob.OpenBucket, but with a client that
 // keeps enough connections for Options.Calls. It accepts all parameters that gcsblob documents,
 // and uses the application default credentials. Without credentials it fails, unless the URL
-// contains anonymous=true. The bucket cannot sign URLs. The SDK retries failed reads and listings
-// until the context ends, and resumes a body that breaks off. STORAGE_EMULATOR_HOST is respected.
+// contains anonymous=true. The bucket cannot sign URLs. The SDK repeats requests that the
+// service could not answer for 8 s, but no uploads, and resumes a body that breaks off. STORAGE_EMULATOR_HOST is
+// respected.
 func OpenBucket(ctx context.Context, bucketURL string, options Options) (*blob.Bucket, error) {
 	calls, err := conns.Calls(options.Calls)
 	if err != nil {
@@ -48,7 +50,15 @@ func OpenBucket(ctx context.Context, bucketURL string, options Options) (*blob.B
 	if err != nil {
 		return nil, err
 	}
-	return opener.OpenBucketURL(ctx, u)
+	bucket, err := opener.OpenBucketURL(ctx, u)
+	if err != nil {
+		return nil, err
+	}
+	var client *storage.Client
+	if bucket.As(&client) {
+		limitRetries(client)
+	}
+	return bucket, nil
 }
 
 // opener returns an opener for u that uses transport. It removes the parameters from u that would
