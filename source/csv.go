@@ -94,7 +94,7 @@ func csvRecords[T any](object Object, listed bool, err error, decode RowDecoder[
 	c.unpacking = newUnpacking(o.Decompress, o.MaxText, o.MaxRatio)
 	tuned, serial := defaultTuning().within(o.Memory)
 	r := &records[T]{
-		kind: "csv", object: object, listed: listed, open: c.open, divide: c.divide,
+		kind: "csv", object: object, listed: listed, open: c.open, divide: c.divide, lines: true,
 		unpacking: c.unpacking, large: largeObject{tuning: tuned},
 	}
 	if serial || o.Dialect != RFC4180 {

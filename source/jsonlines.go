@@ -58,7 +58,7 @@ func jsonLines[T any](object Object, listed bool, err error, options []JSONLines
 		return record.NewLines(in, from, end, most)
 	}
 	r := jsonRecords("json lines", object, listed, err, options, find)
-	r.divide = divideLines
+	r.divide, r.lines = divideLines, true
 	return r
 }
 

@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -76,6 +77,7 @@ type largeObject struct {
 
 	mu         sync.Mutex    // guards the fields below
 	pinned     Object        // by the last Splits
+	serial     bool          // the store does not return ranges as they are asked for
 	prefetched []*prefetched // bytes that planning has fetched and no reader has taken, oldest first
 }
 
@@ -99,6 +101,20 @@ func (l *largeObject) pin(o Object) {
 }
 
 // known returns the pinned object, if it has that version.
+// readSerially says that ranges of the object cannot be read: each split is read to its end by one
+// request.
+func (l *largeObject) readSerially() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.serial = true
+}
+
+func (l *largeObject) isSerial() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.serial
+}
+
 func (l *largeObject) known(pinned string) (Object, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -190,8 +206,8 @@ func (p span) openAt(ctx context.Context) (io.ReadCloser, error) {
 	if p.now {
 		return p.openWhole(ctx)
 	}
-	if p.large == nil || p.object.Size < 0 {
-		return p.object.open(ctx, p.from)
+	if p.large == nil || p.object.Size <= 0 || p.from >= p.object.Size || p.large.isSerial() {
+		return p.openToEnd(ctx)
 	}
 	if in := p.large.take(ctx, p); in != nil {
 		return in, nil
@@ -204,17 +220,36 @@ func (p span) openAt(ctx context.Context) (io.ReadCloser, error) {
 		return p.whole(ctx, ranges.Open(ctx, stored, p.from, p.end(), p.large.tail)), nil
 	}
 	if p.to <= 0 {
+		return p.openToEnd(ctx)
+	}
+	stored, err := p.object.stored()
+	if err != nil {
+		return nil, err
+	}
+	open := body.OpenRange
+	if p.lines {
+		open = body.OpenLines
+	}
+	in, err := open(ctx, stored, p.from, p.end())
+	if errors.Is(err, body.ErrRange) {
+		return p.openToEnd(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return p.whole(ctx, in), nil
+}
+
+// openToEnd opens the part's object where the part starts, without a range end.
+func (p span) openToEnd(ctx context.Context) (*body.Reader, error) {
+	if !p.lines {
 		return p.object.open(ctx, p.from)
 	}
 	stored, err := p.object.stored()
 	if err != nil {
 		return nil, err
 	}
-	in, err := body.OpenRange(ctx, stored, p.from, p.end())
-	if err != nil {
-		return nil, err
-	}
-	return p.whole(ctx, in), nil
+	return body.OpenLines(ctx, stored, p.from, -1)
 }
 
 // openWhole opens the part's object at its start.
@@ -225,8 +260,11 @@ func (p span) openWhole(ctx context.Context) (*body.Reader, error) {
 	return p.object.open(ctx, 0)
 }
 
-// end returns the offset at which p ends.
+// end returns the offset at which p ends, -1 if that is not known.
 func (p span) end() int64 {
+	if p.object.Size <= 0 { // 0 says nothing: see body.Open
+		return -1
+	}
 	if p.to > 0 && p.to < p.object.Size {
 		return p.to
 	}

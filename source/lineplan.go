@@ -33,6 +33,10 @@ func (p *linePlan) run(ctx context.Context, emit func(from, to int64) bool) (err
 		case err == errIndivisible:
 			emit(p.start, 0)
 			return nil
+		case errors.Is(err, body.ErrRange):
+			p.large.readSerially()
+			emit(from, 0)
+			return nil
 		case err != nil:
 			return err
 		case at <= from: // none there, or that of the piece before
@@ -46,14 +50,18 @@ func (p *linePlan) run(ctx context.Context, emit func(from, to int64) bool) (err
 	return nil
 }
 
+// mostPlaces bounds the number of splits of one object.
+const mostPlaces = 100_000
+
 // places returns the offsets at which splits would end if every byte were a line.
 func (p *linePlan) places() []int64 {
 	size := max(p.object.Size-p.start, 0)
 	piece := min(max(p.large.minLines, size/int64(2*p.large.rows.Requests)), p.large.maxLines)
-	n := max((size+piece-1)/piece, 1)
+	piece = max(piece, size/mostPlaces) // the size is what the store says, and may be anything
+	n := max(size/piece+min(size%piece, 1), 1)
 	places := make([]int64, 0, n+1)
 	for i := range n + 1 {
-		places = append(places, p.start+size/n*i+size%n*i/n)
+		places = append(places, p.start+size/n*i+size%n*i/n) // no product of size and i: it may overflow
 	}
 	return places
 }

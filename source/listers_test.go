@@ -279,7 +279,7 @@ func TestListersShareTheTimeOfASlowStoreAndWasteFewRequests(t *testing.T) {
 
 func TestAListingOfOnePageTakesOneRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		for _, n := range []int{0, 1, 999, 1000} {
+		for _, n := range []int{0, 1, 999} { // after a full page without a token another request makes sure
 			c := &cloud{keys: shape("uuid", n), latency: time.Second}
 			got, took := listed(t, c, "", source.ObjectsOptions{Store: seekable})
 			require.Len(t, got, n)

@@ -38,6 +38,7 @@ type origin struct {
 	bucket *blob.Bucket
 	stall  time.Duration // 0: no limit
 	store  StoreFeatures
+	answer func(as func(any) bool) (body.Answer, bool) // store.Answer; nil: there is none
 	// listed says that a listing has seen regular files, if the bucket is a folder of this host. It
 	// gives other files the size -1.
 	listed bool
@@ -85,16 +86,25 @@ func (o Object) openNow(ctx context.Context) (*body.Reader, error) {
 	if !errors.Is(err, ErrChanged) {
 		return r, err
 	}
-	if o, err = o.now(ctx); err != nil {
+	o, attributes, err := o.attributesNow(ctx)
+	if err != nil {
 		return nil, err
+	}
+	if undone(attributes.ContentEncoding) {
+		o.Size = -1
 	}
 	return o.open(ctx, 0)
 }
 
 // now requests the size, time and ETag of the object.
 func (o Object) now(ctx context.Context) (Object, error) {
+	o, _, err := o.attributesNow(ctx)
+	return o, err
+}
+
+func (o Object) attributesNow(ctx context.Context) (Object, *blob.Attributes, error) {
 	if o.from == nil {
-		return o, o.noBucket()
+		return o, nil, o.noBucket()
 	}
 	limited := ctx
 	if stall := o.from.stall; stall > 0 {
@@ -108,16 +118,18 @@ func (o Object) now(ctx context.Context) (Object, error) {
 		attributes, err = o.from.bucket.Attributes(limited, o.Key)
 	}
 	switch {
-	case err != nil && limited.Err() != nil:
+	case err != nil && limited.Err() != nil && !transient.Answered(err):
 		err = context.Cause(limited)
+	case err != nil && limited.Err() != nil: // with the last answer, to an SDK that retries
+		err = fmt.Errorf("%w: %w", context.Cause(limited), err)
 	case transient.Absent(err):
 		err = body.NewGone(err)
 	}
 	if err != nil {
-		return o, transient.Explain(fmt.Errorf("object %q: %w", o.Key, err))
+		return o, nil, transient.Explain(fmt.Errorf("object %q: %w", o.Key, err))
 	}
 	o.Size, o.ModTime, o.ETag, o.MD5 = attributes.Size, attributes.ModTime, attributes.ETag, hex.EncodeToString(attributes.MD5)
-	return o, nil
+	return o, attributes, nil
 }
 
 func (o Object) open(ctx context.Context, offset int64) (*body.Reader, error) {
@@ -136,7 +148,7 @@ func (o Object) stored() (body.Object, error) {
 	key := o.Key // not all of o on the heap
 	return body.Object{
 		Bucket: o.from.bucket, Key: key, Size: o.Size, ModTime: o.ModTime, ETag: o.ETag,
-		Stall: o.from.stall, IfMatch: o.from.store.IfMatch, Regular: o.from.listed && o.Size >= 0,
+		Stall: o.from.stall, IfMatch: o.from.store.IfMatch, Answer: o.from.answer, Regular: o.from.listed && o.Size >= 0,
 		Changed: func(what, was, now string) error {
 			return &ChangedError{Key: key, What: what, Was: was, Now: now}
 		},

@@ -63,10 +63,10 @@ const (
 func Objects(bucket *blob.Bucket, prefix string, options ...ObjectsOptions) dmap.Source[Object] {
 	o := &objects{prefix: prefix, options: first(options)}
 	o.origin = originOf(bucket, o.options.StallTimeout, o.options.Store)
-	o.listed = true
+	o.origin.listed = true
 	o.invalid = o.check(len(options))
 	if o.invalid == nil && o.options.Listers != 1 && o.options.Store.StartAfter != nil {
-		o.lister = listing.New(bucket, prefix, o.startAfter)
+		o.lister = listing.New(bucket, prefix, o.startAfter, o.listed())
 	}
 	return o
 }
@@ -131,12 +131,12 @@ func (o *objects) splits(context.Context) iter.Seq2[dmap.Split, error] {
 
 // Items lists page after page: key order.
 func (o *objects) Items(ctx context.Context) iter.Seq2[dmap.Item[Object], error] {
-	return o.items(ctx, dmap.Split{}, listing.After(ctx, o.bucket, o.prefix, ""))
+	return o.items(ctx, dmap.Split{}, listing.After(ctx, o.bucket, o.prefix, "", o.listed()))
 }
 
 func (o *objects) read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[Object], error] {
 	if o.lister == nil {
-		return o.items(ctx, s, listing.After(ctx, o.bucket, o.prefix, s.From.Key))
+		return o.items(ctx, s, listing.After(ctx, o.bucket, o.prefix, s.From.Key, o.listed()))
 	}
 	return o.items(ctx, s, o.lister.After(ctx, s.From.Key, func() string { return dmap.EndOf(ctx, s).Key }))
 }
@@ -151,11 +151,12 @@ func (o *objects) items(ctx context.Context, s dmap.Split, list iter.Seq2[*blob.
 		var index int64
 		seen := o.options.AllowEmpty || s.From != (dmap.Cursor{}) // the engine judges pieces
 		for listed, err := range list {
-			if err != nil {
+			if err != nil && listed == nil {
 				yield(dmap.Item[Object]{}, o.located(err))
 				return
 			}
-			if s.To.Key != "" && listed.Key > s.To.Key {
+			at, unreadable := o.place(listed, err)
+			if s.To.Key != "" && at > s.To.Key {
 				break
 			}
 			result, err := own.holds(ctx, listed.Key)
@@ -167,6 +168,10 @@ func (o *objects) items(ctx context.Context, s dmap.Split, list iter.Seq2[*blob.
 				continue
 			}
 			item := o.item(listed, index)
+			item.Next.Key = at
+			if item.Err == nil {
+				item.Err = unreadable
+			}
 			seen = seen || item.Err == nil || !errors.Is(item.Err, dmap.ErrNoObjects)
 			if !yield(item, nil) {
 				return
@@ -177,6 +182,40 @@ func (o *objects) items(ctx context.Context, s dmap.Split, list iter.Seq2[*blob.
 			yield(dmap.Item[Object]{}, o.located(o.empty()))
 		}
 	}
+}
+
+// listed are the options of the listing.
+func (o *objects) listed() listing.Options {
+	options := listing.Options{Stall: o.options.StallTimeout}
+	if o.options.Store.StartAfter != nil {
+		options.Before = func(as func(any) bool) { o.startAfter(as, o.prefix, "") }
+	}
+	if stored := o.options.Store.StoredKey; stored != nil {
+		options.Stored = func(listed *blob.ListObject) (key string) {
+			_ = guard(func() error { key = stored(listed); return nil }) // no key: that of gocloud
+			return key
+		}
+	}
+	return options
+}
+
+// place returns the cursor after an object, and why the object cannot be read by its key. err is
+// that of the listing, which is a *listing.Misplaced or nil. Where the store tells its keys, the
+// object gets its key here.
+func (o *objects) place(listed *blob.ListObject, err error) (at string, unreadable error) {
+	at = listed.Key
+	if o.options.Store.StoredKey != nil && strings.Contains(at, "__0x") {
+		listed.Key = listing.Unescape(at)
+		if !listing.Readable(at) {
+			unreadable = fmt.Errorf("object %q: gocloud reads no object that is stored as %q", listed.Key, at)
+		}
+	}
+	var misplaced *listing.Misplaced
+	if errors.As(err, &misplaced) {
+		at = misplaced.At
+		unreadable = errors.Join(unreadable, misplaced.Err)
+	}
+	return at, unreadable
 }
 
 // empty is the error of a listing without objects.
@@ -243,6 +282,9 @@ func (o *objects) skip(object Object) error {
 // find returns an object as it is now.
 func (o *objects) find(ctx context.Context, s dmap.Split) (dmap.Item[Object], error) {
 	key := s.To.Key
+	if o.options.Store.StoredKey != nil {
+		key = listing.Unescape(key)
+	}
 	if !strings.HasPrefix(key, o.prefix) {
 		return dmap.Item[Object]{}, invalid(o, unknownSplit(dmap.Split{ID: key}))
 	}

@@ -7,11 +7,13 @@ import (
 	"io"
 	"iter"
 	"strconv"
+	"strings"
 	"time"
 
 	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/body"
 	"github.com/go-dmap/dmap/internal/record"
 )
 
@@ -24,6 +26,7 @@ type records[T any] struct {
 	invalid error
 	open    func(context.Context, span) (framer[T], error)
 	unpacking
+	lines  bool    // each record ends with a line end
 	divide divider // nil: the object is one split, however large
 	large  largeObject
 }
@@ -37,6 +40,7 @@ type span struct {
 	object Object // as it must be
 	from   int64
 	to     int64        // records that start from here on belong to others; 0: read to the end
+	lines  bool         // a line end precedes from
 	now    bool         // the object is read from its start as it is now, which may be another one
 	large  *largeObject // nil: many objects are read at once, so that each is read by one request
 }
@@ -65,6 +69,17 @@ func named(bucket *blob.Bucket, key string, origin *origin) (Object, error) {
 func originOf(bucket *blob.Bucket, stall time.Duration, store StoreFeatures) *origin {
 	o := newOrigin(bucket, stall)
 	o.store = store
+	if store.Answer != nil {
+		o.answer = func(as func(any) bool) (a body.Answer, ok bool) {
+			err := guard(func() error {
+				var told ReadAnswer
+				told, ok = store.Answer(as)
+				a = body.Answer(told)
+				return nil
+			})
+			return a, ok && err == nil
+		}
+	}
 	return o
 }
 
@@ -127,7 +142,24 @@ func (r *records[T]) pin(ctx context.Context) (Object, error) {
 	if r.invalid != nil || r.listed {
 		return r.object, r.invalid
 	}
-	return r.object.now(ctx)
+	object, attributes, err := r.object.attributesNow(ctx)
+	if err == nil && (object.Size == 0 || undone(attributes.ContentEncoding)) {
+		object.Size = -1 // it is empty, or the store does not tell: its bytes do
+	}
+	return object, err
+}
+
+// undone reports whether the store, or something before it, may undo an encoding: then the size of
+// an object is not that of the bytes that come, and offsets are not those of ranges.
+func undone(encoding string) bool {
+	for name := range strings.SplitSeq(encoding, ",") {
+		switch strings.ToLower(strings.TrimSpace(name)) {
+		case "", "identity", "aws-chunked": // the last one is how an object was uploaded
+		default:
+			return true
+		}
+	}
+	return false
 }
 
 func (r *records[T]) Items(ctx context.Context) iter.Seq2[dmap.Item[T], error] {
@@ -147,7 +179,7 @@ func (r *records[T]) readSplit(ctx context.Context, s dmap.Split) iter.Seq2[dmap
 			yield(dmap.Item[T]{}, err)
 			return
 		}
-		part := span{object: object, from: s.From.Offset, to: s.To.Offset}
+		part := span{object: object, from: s.From.Offset, to: s.To.Offset, lines: r.lines}
 		if s.Version != "" {
 			part.large = &r.large
 		} else {

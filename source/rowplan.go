@@ -3,9 +3,11 @@ package source
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"sync/atomic"
 
+	"github.com/go-dmap/dmap/internal/body"
 	"github.com/go-dmap/dmap/internal/csvsplit"
 	"github.com/go-dmap/dmap/internal/ranges"
 )
@@ -74,6 +76,11 @@ func (p *rowPlan) divide(emit func(from, to int64) bool) (complete bool, err err
 		b, err := p.fetch.Next()
 		if err == io.EOF {
 			return p.emitLast(emit, p.object.Size), nil
+		}
+		if errors.Is(err, body.ErrRange) {
+			p.large.readSerially()
+			p.drop()
+			return p.emitLast(emit, 0), nil
 		}
 		if err != nil {
 			return false, err

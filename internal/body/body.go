@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"gocloud.dev/gcerrors"
@@ -31,33 +32,69 @@ type Reader struct {
 	object  Object
 	offset  int64       // of the next byte
 	end     int64       // of the range; toTheEnd: of the object
+	start   int64       // from here on bytes before offset are known
+	strict  bool        // fails instead of reading from the start of the object
+	whole   bool        // ranges are not those of the bytes that come: read from the start
 	conn    *connection // nil: none is open
 	connErr error       // of conn, to be handled after the bytes that came with it
 	first   connection  // the memory of conn until a body breaks off, which most never do
 
+	skip   int64         // bytes that conn gives before the one at offset
+	recent [overlap]byte // the last bytes that were read, of which skipped ones must be a copy
+
 	reopens  int   // since the body broke off at brokeAt
 	brokeAt  int64 // offset
 	received bool  // conn has given bytes
+	gained   int64 // bytes after offset that conn has given
 }
 
 // toTheEnd is the end of a range that has none.
 const toTheEnd = -1
 
-// Open starts reading o at offset. If offset is at or beyond the known end, it makes no request.
-// ctx must live as long as the Reader. Errors name the object and the offset.
+// overlap is the number of bytes that a continued reading asks for again, to find out whether the
+// store returns the bytes that it was asked for.
+const overlap = 16
+
+// ErrRange says that a store does not return the range of an object that it was asked for. The
+// object can still be read from its start to its end.
+var ErrRange = errors.New("the store does not return the range that it was asked for")
+
+// Open starts reading o at offset. If offset is the known end, it makes no request. An object whose
+// size the store does not tell, as it undoes an encoding, is read from its start, and the bytes
+// before offset are dropped: ranges would be those of the stored bytes. ctx must live as long as
+// the Reader. Errors name the object and the offset.
 func Open(ctx context.Context, o Object, offset int64) (*Reader, error) {
-	return open(ctx, o, offset, toTheEnd)
+	r := &Reader{ctx: ctx, object: o, offset: offset, start: offset, end: toTheEnd, brokeAt: offset}
+	return r.open()
 }
 
 // OpenRange is Open for the bytes from offset to before end. It asks the store for no others, and
-// counts them, because some stores end a body early without an error.
+// counts them, because some stores end a body early without an error. If the store sends others, or
+// does not tell the size of the object, it returns ErrRange, or the Read of the last byte does.
 func OpenRange(ctx context.Context, o Object, offset, end int64) (*Reader, error) {
-	return open(ctx, o, offset, max(end, 0))
+	r := &Reader{ctx: ctx, object: o, offset: offset, start: offset, end: max(end, 0), strict: true, brokeAt: offset}
+	return r.open()
 }
 
-func open(ctx context.Context, o Object, offset, end int64) (*Reader, error) {
-	r := &Reader{ctx: ctx, object: o, offset: offset, end: end, brokeAt: offset}
-	if offset > 0 && o.Size >= 0 && offset >= o.Size || end != toTheEnd && offset >= end {
+// OpenLines reads the bytes from offset to before end, or to the end of the object if end is -1.
+// offset is 0, or that after a line end. If another byte is there, the store has sent another range:
+// then the object is read from its start up to end.
+func OpenLines(ctx context.Context, o Object, offset, end int64) (*Reader, error) {
+	r := &Reader{ctx: ctx, object: o, offset: offset, start: offset, end: max(end, toTheEnd), brokeAt: offset}
+	if offset > 0 {
+		r.start--
+		r.recent[overlap-1] = '\n'
+	}
+	return r.open()
+}
+
+func (r *Reader) open() (*Reader, error) {
+	o := &r.object
+	if o.Size == 0 { // it is empty, or the store did not tell
+		o.Size = -1
+	}
+	if r.end == toTheEnd && r.offset > 0 && r.offset == o.Size ||
+		r.end != toTheEnd && (r.offset >= r.end || o.Size >= 0 && r.offset >= o.Size) {
 		return r, nil
 	}
 	if err := r.connect(); err != nil {
@@ -102,28 +139,89 @@ func (r *Reader) Read(p []byte) (int, error) {
 		if remaining == 0 {
 			return 0, io.EOF
 		}
-		if remaining > 0 {
-			p = p[:min(int64(len(p)), remaining)]
-		}
 		if r.connErr == nil {
-			n, err := r.conn.read(p)
-			r.connErr = err
-			r.offset += int64(n)
-			r.received = r.received || n > 0
-			if n > 0 {
-				return n, nil
+			n, err := r.readConn(p, remaining)
+			if n > 0 || err != nil {
+				return n, err
 			}
-			if err == nil {
+			if r.connErr == nil {
 				continue
 			}
 		}
-		if r.connErr == io.EOF && r.object.Size < 0 {
+		if r.connErr == io.EOF && r.object.Size < 0 && r.skip == 0 {
 			return 0, io.EOF
 		}
 		if err := r.reopen(); err != nil {
 			return 0, err
 		}
 	}
+}
+
+// readConn reads from the connection, at most remaining bytes unless that is -1. Errors of the
+// connection go to connErr; the error that it returns is final.
+func (r *Reader) readConn(p []byte, remaining int64) (int, error) {
+	if r.skip > 0 {
+		return 0, r.skipConn(p)
+	}
+	if remaining > 0 {
+		p = p[:min(int64(len(p)), remaining)]
+	}
+	n, err := r.conn.read(p)
+	r.connErr = err
+	if n == 0 {
+		return 0, nil
+	}
+	r.offset += int64(n)
+	r.gained += int64(n)
+	r.received = true
+	if n >= overlap {
+		copy(r.recent[:], p[n-overlap:n])
+	} else {
+		copy(r.recent[:], r.recent[n:])
+		copy(r.recent[overlap-n:], p[:n])
+	}
+	if int64(n) == remaining && err == nil && r.conn.ranged {
+		if err := r.checkEnd(); err != nil {
+			return 0, err // no bytes: io.ReadFull would drop the error
+		}
+	}
+	return n, nil
+}
+
+// checkEnd returns ErrRange if the connection gives more than the range that was asked for: then
+// the bytes may be others than those of the range, such as the first ones of the object.
+func (r *Reader) checkEnd() error {
+	var more [1]byte
+	n, err := r.conn.read(more[:])
+	r.connErr = err
+	if n > 0 {
+		return r.wrap(fmt.Errorf("%w: it sends more bytes", ErrRange))
+	}
+	return nil
+}
+
+// skipConn drops bytes before offset, by means of p. Those that were read before must come again.
+func (r *Reader) skipConn(p []byte) error {
+	n, err := r.conn.read(p[:min(int64(len(p)), r.skip)])
+	r.connErr = err
+	r.received = r.received || n > 0
+	for i, b := range p[:n] {
+		before := r.skip - int64(i) // bytes before offset
+		if before > min(overlap, r.offset-r.start) || r.recent[overlap-before] == b {
+			continue
+		}
+		failed := fmt.Errorf("%w: byte %d is another one than before", ErrRange, r.offset-before)
+		if r.whole {
+			return r.wrap(failed)
+		}
+		r.whole, r.connErr = true, failed
+		if r.offset == r.start+1 { // the line end was assumed
+			r.start = r.offset
+		}
+		return nil
+	}
+	r.skip -= int64(n)
+	return nil
 }
 
 // reopen continues at the offset where the body broke off. It does not ask why the body broke off:
@@ -147,22 +245,52 @@ func (r *Reader) reopen() error {
 			return r.wrap(err)
 		}
 		r.reopens++
-		if failed = r.connect(); failed == nil || transient.Classify(failed) != transient.Transient {
+		failed = r.connect()
+		if failed == nil || errors.Is(failed, ErrStalled) || transient.Classify(failed) != transient.Transient {
 			return failed
 		}
 	}
 	return failed
 }
 
-// connect opens the body at the offset and checks that it is the object that was asked for.
+// connect opens the body at the offset and checks that it is the object that was asked for. To
+// continue a reading it asks for some bytes before, too.
 func (r *Reader) connect() error {
+	from, length := r.offset, int64(-1)
+	if !r.strict && (r.offset == r.start+1 || r.gained >= 4*overlap) { // one that gives less would not get ahead
+		from -= min(overlap, r.offset-r.start)
+	}
+	if r.end != toTheEnd {
+		length = r.remaining() + r.offset - from
+	}
+	if !r.strict && r.object.Size > 0 && r.offset > r.object.Size {
+		r.whole = true // the bytes are not the stored ones
+	}
+	if r.whole {
+		from, length = 0, -1
+	}
+	err := r.connectAt(from, length)
+	if errors.Is(err, errUnmatched) { // without the condition
+		err = r.connectAt(from, length)
+	}
+	if errors.Is(err, errUnsized) && from > 0 {
+		if r.strict {
+			return r.wrap(fmt.Errorf("%w: it does not tell the size of the object", ErrRange))
+		}
+		r.whole = true
+		err = r.connectAt(0, -1)
+	}
+	if errors.Is(err, errUnsized) {
+		err = nil
+	}
+	return err
+}
+
+// connectAt opens the body at from. If it returns errUnsized the body is open only if from is 0.
+func (r *Reader) connectAt(from, length int64) error {
 	conn := &r.first
 	if conn.ctx.Context != nil {
 		conn = new(connection)
-	}
-	length := int64(-1)
-	if r.end != toTheEnd {
-		length = r.remaining()
 	}
 	o := &r.object
 	if !o.Regular {
@@ -171,18 +299,27 @@ func (r *Reader) connect() error {
 		}
 	}
 	conn.ctx.start(r.ctx, o.Stall)
-	reader, err := o.Bucket.NewRangeReader(&conn.ctx, o.Key, r.offset, length, o.condition())
+	reader, err := o.Bucket.NewRangeReader(&conn.ctx, o.Key, from, length, o.condition())
 	if err = conn.endWait(err); err != nil {
 		conn.ctx.release()
 		return r.openError(err)
 	}
 	conn.Reader = reader
-	r.conn, r.connErr, r.received = conn, nil, false
-	if err := o.verify(conn.Size(), conn.ModTime()); err != nil {
-		r.closeConn()
-		return err
+	r.conn, r.connErr, r.received, r.gained = conn, nil, false, 0
+	begin, told, err := o.verify(conn, from, length)
+	// A range from the start has the right bytes, whatever follows them: only planning wants to know.
+	conn.ranged = !told && (from > 0 || r.strict && length >= 0)
+	r.skip = r.offset - begin
+	switch {
+	case err == nil && r.skip < 0:
+		err = r.wrap(fmt.Errorf("%w: it begins at byte %d", ErrRange, begin))
+	case err == nil && r.strict && r.skip > 0:
+		err = r.wrap(fmt.Errorf("%w: it begins at byte %d", ErrRange, begin))
 	}
-	return nil
+	if err != nil && (!errors.Is(err, errUnsized) || from > 0) {
+		r.closeConn()
+	}
+	return err
 }
 
 // openError returns the error for a body that the store did not open. If the store refused the
@@ -192,6 +329,7 @@ func (r *Reader) openError(err error) error {
 	if o.condition() == nil || gcerrors.Code(err) != gcerrors.FailedPrecondition {
 		return r.wrap(err)
 	}
+	refused := err
 	var conn connection
 	conn.ctx.start(r.ctx, o.Stall)
 	defer conn.ctx.release()
@@ -199,8 +337,16 @@ func (r *Reader) openError(err error) error {
 	if err = conn.endWait(err); err != nil {
 		return r.wrap(err)
 	}
+	weak := strings.HasPrefix(now.ETag, "W/") // no condition matches it
+	if SameETag(o.ETag, now.ETag) && (weak || o.ETag != now.ETag) {
+		o.IfMatch = nil
+		return fmt.Errorf("%w: %w", errUnmatched, r.wrap(refused))
+	}
 	return o.Changed("version", o.ETag, now.ETag)
 }
+
+// errUnmatched says that the store refuses the condition for the object that it has.
+var errUnmatched = errors.New("the store does not match the ETag that it gives")
 
 func (r *Reader) closeConn() {
 	if r.conn != nil {

@@ -349,7 +349,10 @@ func TestTimesAreComparedAsFarAsBothArePrecise(t *testing.T) {
 		{whole.Add(time.Millisecond), whole, true},
 		{whole.Add(time.Millisecond), whole.Add(2 * time.Millisecond), false},
 		{whole, whole.Add(time.Second), false},
-		{whole.Add(time.Millisecond), whole.Add(time.Second), false},
+		{whole.Add(time.Millisecond), whole.Add(time.Second), true}, // some stores round up
+		{whole.Add(time.Millisecond), whole.Add(1001 * time.Millisecond), false},
+		{whole.Add(time.Millisecond), whole.Add(-time.Second), false},
+		{whole.Add(time.Millisecond), whole.Add(2 * time.Second), false},
 		{time.Time{}, whole, true},
 		{whole, time.Time{}, true},
 	} {

@@ -2,13 +2,14 @@ package body
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
+
+	"github.com/go-dmap/dmap/internal/transient"
 )
 
 // ErrStalled says that no byte of an object came within Object.Stall.
-var ErrStalled = errors.New("no byte came within the stall timeout")
+var ErrStalled = transient.ErrStalled
 
 // stallContext is the context of one connection: that of the caller, which also ends, with the
 // cause ErrStalled, when a wait for the store takes longer than the stall timeout.

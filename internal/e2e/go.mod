@@ -31,6 +31,7 @@ require (
 	github.com/aws/aws-sdk-go-v2/service/ssooidc v1.42.0 // indirect
 	github.com/aws/aws-sdk-go-v2/service/sts v1.49.0 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
+	github.com/go-dmap/dmap/source/cloud v0.0.0-00010101000000-000000000000
 	github.com/go-json-experiment/json v1.27.2 // indirect
 	github.com/go-logr/logr v1.4.4 // indirect
 	github.com/go-logr/stdr v1.2.2 // indirect
@@ -60,3 +61,5 @@ require (
 )
 
 replace github.com/go-dmap/dmap => ../..
+
+replace github.com/go-dmap/dmap/source/cloud => ../../source/cloud

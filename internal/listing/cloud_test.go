@@ -77,14 +77,30 @@ func TestCloudsAreListedFromTheStartToReachAPosition(t *testing.T) {
 	require.True(t, slices.Equal(store.keys[2000:], got))
 }
 
-// A key that the store does not sort by its bytes would be left out silently.
-func TestResumingAfterAKeyThatIsOutOfByteOrderIsAnError(t *testing.T) {
+// Keys that the driver escapes come out of byte order. Their positions are not their keys.
+func TestAListingIsResumedAfterAnyKeyAlsoOutOfByteOrder(t *testing.T) {
 	store, bucket := newCloud(t, 0)
-	store.keys = []string{"a0", "a\x01", "b"}
-	var failed error
-	for _, err := range After(t.Context(), bucket, "", "a0") {
-		failed = err
+	store.keys = []string{"a0", "a\x01", "a\x01b", "b", "b#", "b1", "b%", "c"}
+	var at []string
+	list := func(after string) (keys []string) {
+		at = at[:0]
+		for object, err := range After(t.Context(), bucket, "", after) {
+			position := object.Key
+			if err != nil {
+				var misplaced *Misplaced
+				require.ErrorAs(t, err, &misplaced)
+				require.NoError(t, misplaced.Err)
+				position = misplaced.At
+			}
+			keys, at = append(keys, object.Key), append(at, position)
+		}
+		return keys
 	}
-	require.ErrorContains(t, failed, "not in byte order")
-	require.Equal(t, store.keys, keysOf(t, After(t.Context(), bucket, "", "")), "from the start nothing is left out")
+	require.Equal(t, store.keys, list(""))
+	positions := slices.Clone(at)
+	require.True(t, slices.IsSorted(positions))
+	require.Len(t, slices.Compact(slices.Clone(positions)), len(store.keys))
+	for i, position := range positions {
+		require.Equal(t, store.keys[i+1:], append([]string{}, list(position)...), "after %q", position)
+	}
 }

@@ -22,9 +22,10 @@ type Seek func(as func(any) bool, prefix, key string) bool
 // safe for concurrent use. Knowledge gathered from keys only improves guesses, so several runs may
 // share one.
 type Lister struct {
-	bucket *blob.Bucket
-	prefix string
-	seek   Seek
+	bucket  *blob.Bucket
+	prefix  string
+	seek    Seek
+	options Options
 
 	mu         sync.Mutex // guards what follows
 	alphabet   alphabet
@@ -32,6 +33,7 @@ type Lister struct {
 	lastReader int              // number of the reader that started last
 	plans      map[string]*plan // of the ranges that no reader has started yet, by start
 	pages      int              // read by all readers
+	budget     budget
 	seeking    seeking
 }
 
@@ -59,9 +61,9 @@ type reader struct {
 type Range struct{ From, To string }
 
 // New returns a Lister for the keys under prefix of a store that seek makes start after a key.
-func New(bucket *blob.Bucket, prefix string, seek Seek) *Lister {
+func New(bucket *blob.Bucket, prefix string, seek Seek, options ...Options) *Lister {
 	return &Lister{
-		bucket: bucket, prefix: prefix, seek: seek, alphabet: alphabet{prefixLen: len(prefix)},
+		bucket: bucket, prefix: prefix, seek: seek, options: first(options), alphabet: alphabet{prefixLen: len(prefix)},
 		readers: map[*reader]struct{}{}, plans: map[string]*plan{},
 	}
 }
@@ -75,8 +77,8 @@ func (l *Lister) After(ctx context.Context, after string, end func() string) ite
 		defer l.endReader(r)
 		err := l.readPages(ctx, r, end, func(o *blob.ListObject) bool { return yield(o, nil) })
 		if errors.Is(err, errNotSeekable) {
-			for object, err := range After(ctx, l.bucket, l.prefix, r.frontier) {
-				if !yield(object, err) || err != nil {
+			for object, err := range After(ctx, l.bucket, l.prefix, r.frontier, l.options) {
+				if !yield(object, err) || object == nil {
 					return
 				}
 			}
@@ -102,12 +104,12 @@ func (l *Lister) readPages(ctx context.Context, r *reader, end func() string, yi
 			return err
 		}
 		to := end()
-		own, ended, err := ownObjects(page.objects, at, to)
+		own, ended, err := ownStored(page.objects, at, to, l.options.Stored != nil)
 		if err != nil {
 			return err
 		}
-		ended = ended || page.next == nil
-		l.learn(r, page.objects, ended)
+		ended = ended || page.next == nil && len(page.objects) < cloudPage // a full page may have lost its token
+		l.learn(r, page.objects, len(own), ended)
 		for i, object := range own {
 			own[i] = nil // the caller may drop it before the page is used up
 			if !yield(object) {
@@ -128,13 +130,15 @@ func (l *Lister) readPages(ctx context.Context, r *reader, end func() string, yi
 // it.
 func (l *Lister) pageAfter(ctx context.Context, after string) (page, error) {
 	known := true // the request is of the store that seek is for
-	options := blob.ListOptions{Prefix: l.prefix, BeforeList: func(as func(any) bool) error {
+	list := blob.ListOptions{Prefix: l.prefix, BeforeList: func(as func(any) bool) error {
 		if after != "" {
 			known = l.seek(as, l.prefix, after)
+		} else if l.options.Before != nil {
+			l.options.Before(as)
 		}
 		return nil
 	}}
-	p := retryPage(ctx, func() page { return fetchPage(ctx, l.bucket, blob.FirstPageToken, cloudPage, &options) })
+	p := retryPage(ctx, func() page { return l.options.fetchPage(ctx, l.bucket, blob.FirstPageToken, cloudPage, &list) })
 	if p.err != nil {
 		return p, p.err
 	}
@@ -170,11 +174,23 @@ func (l *Lister) endReader(r *reader) {
 	delete(l.readers, r)
 }
 
-// learn records a page of r. Keys beyond the end of its range count too: they show the same about
-// keys.
-func (l *Lister) learn(r *reader, objects []*blob.ListObject, ended bool) {
+// unanswered is the number of ranges whose readers wait for their first page. The caller holds mu.
+func (l *Lister) unanswered() int {
+	n := 0
+	for r := range l.readers {
+		if r.pages == 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// learn records a page of r, of which own objects are in its range. The keys beyond the end of the
+// range count too: they show the same about keys.
+func (l *Lister) learn(r *reader, objects []*blob.ListObject, own int, ended bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.budget.count(own)
 	if len(objects) > 0 && objects[0].Key == r.frontier {
 		objects = objects[1:]
 	}

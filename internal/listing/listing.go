@@ -20,34 +20,35 @@ import (
 	"github.com/go-dmap/dmap/internal/transient"
 )
 
-// After yields the objects under prefix whose keys are greater than after, in key order. An empty
-// after yields all. A prefix without objects yields nothing; a bucket that does not exist yields an
-// error. An error is the last value.
-func After(ctx context.Context, bucket *blob.Bucket, prefix, after string) iter.Seq2[*blob.ListObject, error] {
+// After yields the objects under prefix that the store lists after the position after, in its
+// order. An empty after yields all. A prefix without objects yields nothing; a bucket that does not
+// exist yields an error. An error without an object is the last value. One with an object is a
+// *Misplaced: the position after that object is not its key.
+func After(ctx context.Context, bucket *blob.Bucket, prefix, after string, options ...Options) iter.Seq2[*blob.ListObject, error] {
 	return func(yield func(*blob.ListObject, error) bool) {
-		objects := paged(ctx, bucket, prefix, after)
+		objects := paged(ctx, bucket, prefix, after, first(options))
 		isFolder := hostfolder.Is(bucket)
 		if isFolder {
 			objects = walked(ctx, bucket, prefix, after)
 		}
+		order := newSequence(after, first(options))
 		found := false
-		reached := false // keys up to after must not come any more
 		for object, err := range objects {
-			if err != nil {
+			keep := false
+			var misplaced *Misplaced
+			if err == nil {
+				found = true
+				keep, misplaced, err = order.next(object.Key)
+			}
+			switch {
+			case err != nil:
 				yield(nil, transient.Explain(fmt.Errorf("list %q: %w", prefix, err)))
 				return
-			}
-			found = true
-			if after != "" && object.Key <= after {
-				if reached {
-					yield(nil, fmt.Errorf("list %q: %w", prefix, orderError(object.Key, after)))
+			case misplaced != nil:
+				if !yield(object, misplaced) {
 					return
 				}
-				reached = object.Key == after
-				continue
-			}
-			reached = true
-			if !yield(object, nil) {
+			case keep && !yield(object, nil):
 				return
 			}
 		}

@@ -1,7 +1,12 @@
 package listing
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strings"
 	"time"
 
 	"gocloud.dev/blob"
@@ -16,6 +21,7 @@ const cloudPage = 1000
 
 // page is the result of one request.
 type page struct {
+	token   []byte // of this page
 	objects []*blob.ListObject
 	next    []byte // token of the next page; nil: this is the last
 	err     error
@@ -25,16 +31,53 @@ type page struct {
 // lastKey returns the key of the last object. The page must not be empty.
 func (p page) lastKey() string { return p.objects[len(p.objects)-1].Key }
 
-// fetchPage makes one request.
-func fetchPage(ctx context.Context, bucket *blob.Bucket, token []byte, size int, options *blob.ListOptions) page {
+// fetchPage makes one request, and checks the answer as far as one page shows.
+func fetchPage(ctx context.Context, bucket *blob.Bucket, token []byte, size int, list *blob.ListOptions) page {
+	return Options{}.fetchPage(ctx, bucket, token, size, list)
+}
+
+func (o Options) fetchPage(ctx context.Context, bucket *blob.Bucket, token []byte, size int, list *blob.ListOptions) (p page) {
 	if ctx.Err() != nil { // drivers in memory do not check it
 		return page{err: context.Cause(ctx), final: true}
 	}
-	objects, next, err := bucket.ListPage(ctx, token, size, options)
-	if err != nil || len(next) == 0 {
-		next = nil
+	p.token = token
+	limit := transient.NewLimit(ctx, o.stall())
+	p.objects, p.next, p.err = listPage(limit, bucket, token, size, list)
+	if p.err = limit.End(p.err); p.err == nil {
+		p.err = checkPage(p, list.Prefix)
 	}
-	return page{objects: objects, next: next, err: err}
+	if p.err != nil {
+		return page{err: p.err}
+	}
+	if len(p.next) == 0 {
+		p.next = nil
+	}
+	o.name(p.objects)
+	return p
+}
+
+// listPage is Bucket.ListPage, whose drivers panic at some answers, as those of objects without a
+// time.
+func listPage(ctx context.Context, bucket *blob.Bucket, token []byte, size int, list *blob.ListOptions) (objects []*blob.ListObject, next []byte, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the bucket's driver does not understand the answer: panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return bucket.ListPage(ctx, token, size, list)
+}
+
+// checkPage returns an error for an answer that cannot be right.
+func checkPage(p page, prefix string) error {
+	if len(p.next) > 0 && bytes.Equal(p.next, p.token) {
+		return errors.New("the store repeats the token of a page")
+	}
+	for _, object := range p.objects {
+		if !strings.HasPrefix(object.Key, prefix) {
+			return fmt.Errorf("the store lists key %q, which does not have the prefix", object.Key)
+		}
+	}
+	return nil
 }
 
 // A page that fails would end a run of millions of objects. The SDKs of the clouds try three times
@@ -50,8 +93,11 @@ const (
 func retryPage(ctx context.Context, fetch func() page) (p page) {
 	retry := transient.Retry{
 		Attempts: pageAttempts,
+		Patience: transient.Patience,
 		Backoff:  transient.Backoff{First: firstWait},
-		Again:    func(err error) bool { return !p.final && transient.Classify(err) != transient.Permanent },
+		Again: func(err error) bool {
+			return !p.final && (errors.Is(err, transient.ErrStalled) || transient.Classify(err) != transient.Permanent)
+		},
 	}
 	_, _ = retry.Do(ctx, func() error { // the page carries the error
 		p = fetch()

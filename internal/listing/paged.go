@@ -3,6 +3,7 @@ package listing
 import (
 	"bytes"
 	"context"
+	"errors"
 	"iter"
 	"slices"
 	"sync/atomic"
@@ -18,16 +19,20 @@ const memoryPage = 100_000
 // BeforeList: other drivers call it before a request.
 type pager struct {
 	bucket  *blob.Bucket
-	options blob.ListOptions
+	list    blob.ListOptions
+	options Options
 	remote  atomic.Bool // BeforeList was called
 }
 
 // paged lists a store page by page. It fetches the next page while the caller uses the current one.
-func paged(ctx context.Context, bucket *blob.Bucket, prefix, after string) iter.Seq2[*blob.ListObject, error] {
+func paged(ctx context.Context, bucket *blob.Bucket, prefix, after string, options Options) iter.Seq2[*blob.ListObject, error] {
 	return func(yield func(*blob.ListObject, error) bool) {
-		p := &pager{bucket: bucket}
-		p.options = blob.ListOptions{Prefix: prefix, BeforeList: func(func(any) bool) error {
+		p := &pager{bucket: bucket, options: options}
+		p.list = blob.ListOptions{Prefix: prefix, BeforeList: func(as func(any) bool) error {
 			p.remote.Store(true)
+			if options.Before != nil {
+				options.Before(as)
+			}
 			return nil
 		}}
 		ctx, cancel := context.WithCancel(ctx)
@@ -38,7 +43,13 @@ func paged(ctx context.Context, bucket *blob.Bucket, prefix, after string) iter.
 				<-next
 			}
 		}()
+		var last page // the last one with objects
+		var tokens cycle
 		for current := p.firstPage(ctx, after); ; {
+			if current.next != nil && tokens.closes(current.next) {
+				yield(nil, errors.New("the store repeats the tokens of its pages"))
+				return
+			}
 			if current.next != nil {
 				next = p.prefetch(ctx, current)
 			}
@@ -50,10 +61,20 @@ func paged(ctx context.Context, bucket *blob.Bucket, prefix, after string) iter.
 			if current.err != nil {
 				yield(nil, current.err)
 			}
-			if next == nil {
+			if len(current.objects) > 0 {
+				last = current
+			}
+			switch {
+			case next != nil:
+				current, next = <-next, nil
+			case current.err == nil && p.remote.Load() && (len(current.objects) == 0 || len(current.objects) == cloudPage):
+				current = p.checkEnd(ctx, last)
+				if len(current.objects) == 0 && current.next == nil && current.err == nil {
+					return
+				}
+			default:
 				return
 			}
-			current, next = <-next, nil
 		}
 	}
 }
@@ -68,7 +89,7 @@ func (p *pager) prefetch(ctx context.Context, current page) <-chan page {
 
 func (p *pager) fetch(ctx context.Context, token []byte, size int) page {
 	return retryPage(ctx, func() page {
-		got := fetchPage(ctx, p.bucket, token, size, &p.options)
+		got := p.options.fetchPage(ctx, p.bucket, token, size, &p.list)
 		got.final = got.final || !p.remote.Load() // memory gives the same answer again
 		return got
 	})

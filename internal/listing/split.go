@@ -13,8 +13,8 @@ import (
 
 // Split picks one of the ranges that are being read, whose From is the position of the reader, and
 // a key inside it: the reader keeps the keys up to that key, another reader takes those after it.
-// ok is false if no range is worth it, and before the store has shown that it starts a listing
-// after a key, which the second page does.
+// ok is false if no range is worth it, if too many requests were wasted, and before the store has
+// shown that it starts a listing after a key, which the second page does.
 func (l *Lister) Split(_ context.Context, reading []Range) (which int, at string, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -22,8 +22,11 @@ func (l *Lister) Split(_ context.Context, reading []Range) (which int, at string
 		return 0, "", false
 	}
 	open := l.openRanges(reading)
-	o, at, ok := l.explore(open)
-	if !ok {
+	var o openRange
+	if l.budget.allowsProbe() {
+		o, at, ok = l.explore(open)
+	}
+	if !ok && l.budget.allowsHalf(l.unanswered()) {
 		o, at, ok = l.halveLargest(open)
 	}
 	return o.which, at, ok

@@ -2,6 +2,7 @@ package listing
 
 import (
 	"slices"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -66,7 +67,8 @@ func splitKey(key, lo, hi string) (_ string, ok bool) {
 			return "", false
 		}
 	}
-	return key, utf8.ValidString(key) && key > lo && (hi == "" || key < hi) && !mayBeMoved(key)
+	return key, utf8.ValidString(key) && key > lo && (hi == "" || key < hi) && !mayBeMoved(key) &&
+		!strings.Contains(key, "//")
 }
 
 // withContinuation appends the smallest continuation byte that can follow the last rune of key,

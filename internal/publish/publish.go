@@ -37,9 +37,12 @@ var (
 // lost, the SDK repeats the request and the store refuses it. Only the content of the object tells
 // this case from another writer that was first.
 func Create(ctx context.Context, bucket *blob.Bucket, key, contentType string, content []byte) error {
-	return persist(ctx, "create", key, int64(len(content)), func(ctx context.Context) error {
+	return persist(ctx, "create", key, func(ctx *transient.Limit) error {
 		err := exclusively(ctx, bucket, key, func() error { return uploadNew(ctx, bucket, key, contentType, content) })
-		if err == nil || ctx.Err() != nil {
+		if err == nil {
+			return stored(ctx, bucket, key)
+		}
+		if ctx.Err() != nil {
 			return err
 		}
 		same, readErr := holds(ctx, bucket, key, content)
@@ -70,7 +73,7 @@ func Claim(ctx context.Context, bucket *blob.Bucket, key, contentType string, co
 	if err := Create(ctx, bucket, key, contentType, content); err != nil {
 		return err
 	}
-	return persist(ctx, "create again", key, int64(len(content)), func(ctx context.Context) error {
+	return persist(ctx, "create again", key, func(ctx *transient.Limit) error {
 		err := uploadNew(ctx, bucket, key, contentType, content)
 		switch {
 		case err == nil:
@@ -88,9 +91,35 @@ func Claim(ctx context.Context, bucket *blob.Bucket, key, contentType string, co
 
 // Replace writes content under key, also if an object exists there.
 func Replace(ctx context.Context, bucket *blob.Bucket, key, contentType string, content []byte) error {
-	return persist(ctx, "write", key, int64(len(content)), func(ctx context.Context) error {
-		return upload(ctx, bucket, key, content, &blob.WriterOptions{ContentType: contentType})
+	return persist(ctx, "write", key, func(ctx *transient.Limit) error {
+		if err := upload(ctx, bucket, key, content, &blob.WriterOptions{ContentType: contentType}); err != nil {
+			return err
+		}
+		return stored(ctx, bucket, key)
 	})
+}
+
+// stored returns an error if an object that was just written is not there: something before the
+// store may have answered in its place. A folder of this host has no such thing. The right to write
+// does not include the one to look, and a driver that panics cannot look.
+func stored(ctx *transient.Limit, bucket *blob.Bucket, key string) (err error) {
+	if IsLocal(bucket) {
+		return nil
+	}
+	defer func() {
+		if recover() != nil {
+			err = nil
+		}
+	}()
+	switch _, err := bucket.Attributes(ctx, key); {
+	case transient.Absent(err):
+		return fmt.Errorf("%w: %w", errNotStored, err)
+	case transient.Refused(err):
+		return nil
+	case err != nil:
+		return fmt.Errorf("look whether it is stored: %w", err)
+	}
+	return nil
 }
 
 // uploadNew is one attempt to write an object unless there is one.
@@ -101,6 +130,7 @@ func uploadNew(ctx context.Context, bucket *blob.Bucket, key, contentType string
 // upload is one attempt. Unless it succeeds, its context ends before the driver's writer is closed:
 // a driver that is closed under a live context publishes the bytes that it has received.
 func upload(ctx context.Context, bucket *blob.Bucket, key string, content []byte, opts *blob.WriterOptions) (err error) {
+	limit, _ := ctx.(*transient.Limit) // of persist
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer func() {
@@ -113,7 +143,7 @@ func upload(ctx context.Context, bucket *blob.Bucket, key string, content []byte
 	}
 	// Not WriteAll, not Writer.Close: azureblob panics there when an upload fails.
 	put := func(ctx context.Context) error {
-		return bucket.Upload(ctx, key, &payload{Reader: bytes.NewReader(content), content: content, cancel: cancel}, opts)
+		return bucket.Upload(ctx, key, &payload{Reader: bytes.NewReader(content), content: content, limit: limit, cancel: cancel}, opts)
 	}
 	if !IsLocal(bucket) {
 		return put(ctx)
@@ -132,7 +162,22 @@ func refused(err error) bool {
 type payload struct {
 	*bytes.Reader
 	content []byte
+	limit   *transient.Limit
 	cancel  context.CancelFunc
+}
+
+// Read gives the upload more time for the bytes that the driver takes.
+func (p *payload) Read(b []byte) (int, error) {
+	n, err := p.Reader.Read(b)
+	p.limit.Move(int64(n))
+	return n, err
+}
+
+// ReadAt is Read at an offset.
+func (p *payload) ReadAt(b []byte, offset int64) (int, error) {
+	n, err := p.Reader.ReadAt(b, offset)
+	p.limit.Move(int64(n))
+	return n, err
 }
 
 // WriteTo writes the remaining content to w. If w publishes on close and does not take all of it,
@@ -149,6 +194,7 @@ func (p *payload) WriteTo(w io.Writer) (n int64, err error) {
 		chunk := remaining[:min(step, len(remaining))]
 		m, err := w.Write(chunk)
 		n += int64(m)
+		p.limit.Move(int64(m))
 		if err != nil {
 			return n, err
 		}

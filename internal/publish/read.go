@@ -16,7 +16,7 @@ import (
 // Read returns the whole object under key. An object of more than limit bytes is an error. A body
 // that breaks off is read again from the start.
 func Read(ctx context.Context, bucket *blob.Bucket, key string, limit int64) (content []byte, err error) {
-	err = persist(ctx, "read", key, limit, func(ctx context.Context) error {
+	err = persist(ctx, "read", key, func(ctx *transient.Limit) error {
 		content, err = read(ctx, bucket, key, limit)
 		return err
 	})
@@ -26,7 +26,7 @@ func Read(ctx context.Context, bucket *blob.Bucket, key string, limit int64) (co
 // Exists reports whether there is an object under key. An answer that does not clearly say so is an
 // error.
 func Exists(ctx context.Context, bucket *blob.Bucket, key string) (there bool, err error) {
-	err = persist(ctx, "look for", key, 0, func(ctx context.Context) error {
+	err = persist(ctx, "look for", key, func(ctx *transient.Limit) error {
 		err := hostfolder.CheckReadable(ctx, bucket, key)
 		if err == nil {
 			_, err = bucket.Attributes(ctx, key)
@@ -42,7 +42,7 @@ func Exists(ctx context.Context, bucket *blob.Bucket, key string) (there bool, e
 // Page returns one page of the objects under prefix and the token of the next page, which is nil
 // after the last. The token of the first page is blob.FirstPageToken.
 func Page(ctx context.Context, bucket *blob.Bucket, prefix string, token []byte) (page []*blob.ListObject, next []byte, err error) {
-	err = persist(ctx, "list", prefix, 0, func(ctx context.Context) error {
+	err = persist(ctx, "list", prefix, func(ctx *transient.Limit) error {
 		if err := hostfolder.CheckListable(ctx, bucket, prefix); err != nil {
 			return err
 		}
@@ -52,7 +52,19 @@ func Page(ctx context.Context, bucket *blob.Bucket, prefix string, token []byte)
 	return page, next, err
 }
 
-func read(ctx context.Context, bucket *blob.Bucket, key string, limit int64) ([]byte, error) {
+// moving gives an attempt more time for the bytes that come.
+type moving struct {
+	io.Reader
+	limit *transient.Limit
+}
+
+func (m moving) Read(p []byte) (int, error) {
+	n, err := m.Reader.Read(p)
+	m.limit.Move(int64(n))
+	return n, err
+}
+
+func read(ctx *transient.Limit, bucket *blob.Bucket, key string, limit int64) ([]byte, error) {
 	r, err := open(ctx, bucket, key, 0, -1)
 	if err != nil {
 		return nil, err
@@ -64,7 +76,7 @@ func read(ctx context.Context, bucket *blob.Bucket, key string, limit int64) ([]
 	}
 	var buf bytes.Buffer
 	buf.Grow(int(max(size, 0)) + bytes.MinRead) // ReadFrom wants MinRead free to find the end
-	if _, err := buf.ReadFrom(io.LimitReader(r, limit+1)); err != nil {
+	if _, err := buf.ReadFrom(io.LimitReader(moving{r, ctx}, limit+1)); err != nil {
 		return nil, fmt.Errorf("at byte %d: %w", buf.Len(), err)
 	}
 	switch n := int64(buf.Len()); {
@@ -85,7 +97,7 @@ func shortBody(got, size int64) error {
 const step = 1 << 20
 
 // holds reports whether the object under key is exactly content.
-func holds(ctx context.Context, bucket *blob.Bucket, key string, content []byte) (bool, error) {
+func holds(ctx *transient.Limit, bucket *blob.Bucket, key string, content []byte) (bool, error) {
 	r, err := open(ctx, bucket, key, 0, -1)
 	if err != nil {
 		return false, err
@@ -93,7 +105,7 @@ func holds(ctx context.Context, bucket *blob.Bucket, key string, content []byte)
 	defer func() { _ = r.Close() }()
 	buf := make([]byte, min(step, len(content)+1))
 	for remaining := content; ; {
-		n, err := r.Read(buf)
+		n, err := moving{r, ctx}.Read(buf)
 		if n > len(remaining) || !bytes.Equal(buf[:n], remaining[:n]) {
 			return false, nil
 		}
@@ -110,18 +122,30 @@ func holds(ctx context.Context, bucket *blob.Bucket, key string, content []byte)
 	}
 }
 
+// errRange is the error for an answer with more bytes than were asked for: they may be those from
+// the start of the object.
+var errRange = errors.New("the store does not return the range that it was asked for")
+
 // ReadRange returns length bytes of the object under key from offset on, which it must have.
 func ReadRange(ctx context.Context, bucket *blob.Bucket, key string, offset, length int64) (content []byte, err error) {
-	err = persist(ctx, "read", key, length, func(ctx context.Context) error {
+	err = persist(ctx, "read", key, func(ctx *transient.Limit) error {
 		r, err := open(ctx, bucket, key, offset, length)
 		if err != nil {
 			return err
 		}
 		defer func() { _ = r.Close() }()
-		content = make([]byte, length)
-		if n, err := io.ReadFull(r, content); err != nil {
-			return fmt.Errorf("at byte %d: %w", offset+int64(n), err)
+		var buf bytes.Buffer // grows as the bytes come: length is what a file says
+		n, err := io.CopyN(&buf, moving{r, ctx}, length)
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
 		}
+		if err != nil {
+			return fmt.Errorf("at byte %d: %w", offset+n, err)
+		}
+		if n, _ := r.Read(make([]byte, 1)); n > 0 {
+			return errRange
+		}
+		content = buf.Bytes()
 		return nil
 	})
 	return content, err

@@ -16,25 +16,21 @@ const (
 	firstWait = 250 * time.Millisecond
 )
 
-// An attempt may take a minute plus a second for every 64 KiB. SDKs wait without a limit for a
-// store that does not answer.
-const (
-	leastTime = time.Minute
-	leastRate = 64 << 10 // bytes a second
-)
+// errUnderWay is a refused write to a key without an object: the other write is not done yet.
+var errUnderWay = errors.New("another writer is creating the object")
 
-var (
-	errStalled = errors.New("the store does not answer")
-	// errUnderWay is a refused write to a key without an object: the other write is not done yet.
-	errUnderWay = errors.New("another writer is creating the object")
-)
+// errNotStored is a write that the store has confirmed and not made.
+var errNotStored = errors.New("the store has confirmed the object, and does not have it")
 
-// persist runs op, which moves size bytes, until it succeeds, fails for good, or has failed
-// `attempts` times. It does not repeat unexplained errors: a full disk, for example, stays full. If
-// op calls runtime.Goexit, the goroutine ends and no partial object remains.
-func persist(ctx context.Context, verb, key string, size int64, op func(context.Context) error) error {
-	retry := transient.Retry{Attempts: attempts, Backoff: transient.Backoff{First: firstWait}, Again: again}
-	n, err := retry.Do(ctx, func() error { return attempt(ctx, size, op) })
+// persist runs op until it succeeds, fails for good, or has failed `attempts` times, within the
+// limits of package transient: op tells its context of the bytes that it moves. It does not repeat
+// unexplained errors: a full disk, for example, stays full. If op calls runtime.Goexit, the
+// goroutine ends and no partial object remains.
+func persist(ctx context.Context, verb, key string, op func(*transient.Limit) error) error {
+	retry := transient.Retry{
+		Attempts: attempts, Patience: transient.Patience, Backoff: transient.Backoff{First: firstWait}, Again: again,
+	}
+	n, err := retry.Do(ctx, func() error { return attempt(ctx, op) })
 	if err != nil {
 		return transient.Explain(describe(ctx, verb, key, n, err))
 	}
@@ -43,19 +39,14 @@ func persist(ctx context.Context, verb, key string, size int64, op func(context.
 
 // again reports whether the same operation may succeed in a moment.
 func again(err error) bool {
-	return errors.Is(err, errStalled) || errors.Is(err, errUnderWay) || transient.Classify(err) == transient.Transient
+	return errors.Is(err, transient.ErrStalled) || errors.Is(err, errUnderWay) || errors.Is(err, errNotStored) || transient.Classify(err) == transient.Transient
 }
 
 // attempt runs op once, within a time limit.
-func attempt(ctx context.Context, size int64, op func(context.Context) error) error {
-	limit := leastTime + time.Duration(size/leastRate)*time.Second
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, errStalled)
-	defer cancel()
-	err := op(ctx)
-	if err != nil && errors.Is(context.Cause(ctx), errStalled) {
-		return fmt.Errorf("%w within %v: %w", errStalled, limit, err)
-	}
-	return err
+func attempt(ctx context.Context, op func(*transient.Limit) error) (err error) {
+	limit := transient.NewLimit(ctx, transient.Stall)
+	defer func() { err = limit.End(err) }() // also after a Goexit
+	return op(limit)
 }
 
 // describe adds the object, the number of attempts and the cause of ctx to err.

@@ -3,7 +3,9 @@
 package ranges
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"sync"
 
@@ -23,6 +25,7 @@ type Options struct {
 type Fetch struct {
 	options Options
 	object  body.Object
+	from    int64
 	to      int64
 	scan    func(*Block)
 	spill   func() bool
@@ -36,6 +39,7 @@ type Fetch struct {
 	parts   []*part  // started, with blocks that Next has not returned; in order
 	started int      // number of parts started
 	next    int64    // offset at which the next part starts
+	tail    []byte   // the last bytes that Next has returned, at most leadBytes
 	memory  int64    // unused bytes of Options.Memory; negative after a part was admitted beyond the limit
 	starved bool     // Next waits and no part is started: the next part may exceed the limit
 	stopped bool     // no further part is started
@@ -46,6 +50,7 @@ type Fetch struct {
 // part is the range of one request.
 type part struct {
 	start, end int64
+	lead       []byte   // the bytes before start, which must be those of the part before; empty: none were read
 	blocks     []*Block // read, and not yet returned by Next
 	done       bool
 	err        error // returned after blocks
@@ -62,16 +67,21 @@ type Block struct {
 	refs    int // guarded by fetch.mu
 }
 
+// leadBytes is the number of bytes before a part that are requested with it, where the store does
+// not tell which range it returns.
+const leadBytes = 16
+
 // minFirst is the minimum size of the first block, which callers inspect for the format of the
 // object.
 const minFirst = 16
 
 // Start begins to read the bytes of object o in [from, to), all of which must exist. scan is
-// called with each block on the goroutine that has read it. When memory has run out, Next calls
+// called with each block on the goroutine that has read it. If the store ignores ranges, Next returns
+// body.ErrRange after the first part at the latest. When memory has run out, Next calls
 // spill, which should release some blocks. If spill returns false, one part beyond the limit is
 // read, so that Next cannot deadlock.
 func Start(ctx context.Context, o body.Object, from, to int64, options Options, scan func(*Block), spill func() bool) *Fetch {
-	f := &Fetch{options: options, object: o, to: to, scan: scan, spill: spill, next: from, memory: options.Memory}
+	f := &Fetch{options: options, object: o, from: from, to: to, scan: scan, spill: spill, next: from, memory: options.Memory}
 	f.changed = sync.NewCond(&f.mu)
 	f.ctx, f.cancel = context.WithCancel(ctx)
 	f.unwatch = context.AfterFunc(f.ctx, f.wakeAll)
@@ -149,11 +159,22 @@ func (f *Fetch) startPart() *part {
 
 // readPart reads the blocks of p.
 func (f *Fetch) readPart(p *part) error {
-	in, err := body.OpenRange(f.ctx, f.object, p.start, p.end)
+	lead := int64(0)
+	if f.object.Answer == nil && p.start > f.from {
+		lead = min(leadBytes, p.start-f.from)
+	}
+	in, err := body.OpenRange(f.ctx, f.object, p.start-lead, p.end)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
+	if in.Size() != f.object.Size { // the store decodes the object: ranges are those of other bytes
+		return fmt.Errorf("object %q: %w: its size is not that of the object", f.object.Key, body.ErrRange)
+	}
+	p.lead = make([]byte, lead) // before the first block, and so before Next looks at it
+	if _, err := io.ReadFull(in, p.lead); err != nil {
+		return err
+	}
 	for at := p.start; at < p.end; {
 		size := min(f.options.Block, p.end-at)
 		if at == 0 {
@@ -194,8 +215,13 @@ func (f *Fetch) Next() (*Block, error) {
 		for len(f.parts) > 0 {
 			p := f.parts[0]
 			if len(p.blocks) > 0 {
+				if !bytes.HasSuffix(f.tail, p.lead) {
+					return nil, fmt.Errorf("object %q at byte %d: %w: the bytes before are others", f.object.Key, p.start, body.ErrRange)
+				}
 				b := p.blocks[0]
-				p.blocks = p.blocks[1:]
+				p.blocks, p.lead = p.blocks[1:], nil
+				f.tail = append(f.tail, b.Bytes[max(0, len(b.Bytes)-leadBytes):]...)
+				f.tail = append(f.tail[:0], f.tail[max(0, len(f.tail)-leadBytes):]...)
 				return b, nil
 			}
 			if !p.done {

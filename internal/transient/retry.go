@@ -51,17 +51,23 @@ func (b Backoff) Wait(ctx context.Context, failures int, err error) error {
 // Retry repeats an operation.
 type Retry struct {
 	Attempts int // at most; 0: until ctx ends
+	// Patience is the time from the start of the first attempt on after which none is begun. 0: no
+	// limit.
+	Patience time.Duration
 	Backoff  Backoff
 	Again    func(error) bool // whether another attempt may help after this error
 }
 
-// Do calls op until it succeeds, fails for good or has failed Attempts times, or until ctx ends. It
+// Do calls op until it succeeds, fails for good or has failed Attempts times, or until Patience or
+// ctx ends. It
 // returns the number of attempts and the error of the last one. op runs on the caller's goroutine,
 // at least once, also under a ctx that has ended.
 func (r Retry) Do(ctx context.Context, op func() error) (attempts int, err error) {
+	begin := time.Now()
 	for attempts = 1; ; attempts++ {
 		err = op()
-		if err == nil || attempts == r.Attempts || ctx.Err() != nil || !r.Again(err) {
+		if err == nil || attempts == r.Attempts || ctx.Err() != nil || !r.Again(err) ||
+			r.Patience > 0 && time.Since(begin) >= r.Patience {
 			return attempts, err
 		}
 		if r.Backoff.Wait(ctx, attempts, err) != nil {

@@ -43,24 +43,33 @@ func Explain(err error) error {
 	return err
 }
 
+// Answered reports whether err tells of an answer of the store.
+func Answered(err error) bool { return answered(err) != 0 }
+
 // answered returns the HTTP status of the answer that err tells of, 0 if it does not tell. SDKs
 // keep it in a method (smithy, gax) or in a field (googleapi, azcore), whose types this module must
 // not link.
 func answered(err error) (status int) {
 	walk(err, func(err error) bool {
-		switch e := err.(type) { //nolint:errorlint // walk visits each error of the chain
-		case interface{ HTTPStatusCode() int }:
-			status = e.HTTPStatusCode()
-		case interface{ HTTPCode() int }:
-			status = e.HTTPCode()
-		default:
-			status = statusField(err)
-		}
-		if status < 100 || status > 599 {
-			status = 0
-		}
+		status = statusOf(err)
 		return status == 0
 	})
+	return status
+}
+
+// statusOf is answered for err alone.
+func statusOf(err error) (status int) {
+	switch e := err.(type) { //nolint:errorlint // walk visits each error of the chain
+	case interface{ HTTPStatusCode() int }:
+		status = e.HTTPStatusCode()
+	case interface{ HTTPCode() int }:
+		status = e.HTTPCode()
+	default:
+		status = statusField(err)
+	}
+	if status < 100 || status > 599 {
+		return 0
+	}
 	return status
 }
 

@@ -41,12 +41,12 @@ const (
 // chain may hold several errors: a refused write, for example, and the connection that broke when
 // the object was read back.
 func Classify(err error) Class {
-	status := statusOf(err)
+	passing, refused := statuses(err)
 	code := gcerrors.Code(err)
 	switch {
-	case throttled(err), passingStatus(status), passingCode(code), broken(err):
+	case throttled(err), passing, passingCode(code), broken(err):
 		return Transient
-	case status >= 300, code != gcerrors.Unknown, errors.Is(err, context.Canceled):
+	case refused, code != gcerrors.Unknown, errors.Is(err, context.Canceled):
 		return Permanent
 	default:
 		return Unexplained
@@ -70,13 +70,18 @@ func throttled(err error) bool {
 	}
 }
 
-// statusOf returns the HTTP status of the answer, 0 if err does not carry one.
-func statusOf(err error) int {
-	var answer interface{ HTTPStatusCode() int } // smithy's http.ResponseError
-	if errors.As(err, &answer) {
-		return answer.HTTPStatusCode()
-	}
-	return 0
+// statuses reports whether err carries the HTTP status of an answer that passes, and of one that
+// refuses the request.
+func statuses(err error) (passing, refused bool) {
+	walk(err, func(err error) bool {
+		if status := statusOf(err); passingStatus(status) {
+			passing = true
+		} else if status >= 300 {
+			refused = true
+		}
+		return !passing
+	})
+	return passing, refused
 }
 
 func passingStatus(status int) bool {

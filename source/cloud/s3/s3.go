@@ -55,10 +55,12 @@ func OpenBucket(ctx context.Context, bucketURL string, options Options) (*blob.B
 	return s3blob.OpenBucket(ctx, Client(client, calls), u.Host, &opener.Options)
 }
 
-// Client returns a copy of client with enough connections for calls concurrent requests. It
+// Client returns a copy of client with enough connections for calls concurrent requests, whose
+// listings fail where an answer is no listing, or has lost its token. It
 // returns client itself if its HTTP client is not the SDK's BuildableClient: see HTTPClient.
 func Client(client *s3.Client, calls int) *s3.Client {
 	options := client.Options()
+	checked(&options)
 	own, ok := options.HTTPClient.(*awshttp.BuildableClient)
 	if !ok {
 		return client
