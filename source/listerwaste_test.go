@@ -40,7 +40,7 @@ func hardKeys() map[string]func(r *rand.Rand, i int) string {
 func TestListersShareHardKeysWithFewRequests(t *testing.T) {
 	skipWithRaceDetector(t)
 	for name, key := range hardKeys() {
-		for n, most := range map[int]float64{20_000: 1.75, 60_000: 1.5, 200_000: 1.5} {
+		for n, most := range map[int]float64{20_000: 1.9, 60_000: 1.5, 200_000: 1.5} {
 			if strings.HasPrefix(name, "long") && n > 60_000 {
 				continue
 			}

@@ -24,7 +24,7 @@ func (b *budget) wasted() int { return b.answers - b.fullPages() }
 // fewer probes, a large directory of words among small ones is listed by one reader.
 const (
 	wastedProbes, wastedProbesShare = 4, 3
-	wastedHalves, wastedHalvesShare = 3, 4
+	wastedHalves, wastedHalvesShare = 4, 3
 )
 
 // allowsProbe reports whether a range may be split where perhaps no key is.
