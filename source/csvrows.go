@@ -133,10 +133,3 @@ func (f *rowFramer[T]) endsInBackslash() bool {
 	}
 	return false
 }
-
-// raggedError says that a row does not fit the header. Its text holds nothing of the row.
-type raggedError struct{ text string }
-
-func (e *raggedError) Error() string { return e.text }
-
-func misfit(format string, args ...any) error { return &raggedError{fmt.Sprintf(format, args...)} }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/go-dmap/dmap/internal/unpack"
 )
@@ -112,4 +114,11 @@ func (u *unpacked) located(err error) error {
 func (u *unpacked) Close() error {
 	u.Reader.Close()
 	return u.body.Close()
+}
+
+// compressedName reports whether key has the suffix of a compressed object.
+func compressedName(key string) bool {
+	return slices.ContainsFunc([]string{".gz", ".gzip", ".zst", ".zstd"}, func(suffix string) bool {
+		return strings.HasSuffix(strings.ToLower(key), suffix)
+	})
 }

@@ -2,6 +2,7 @@ package source
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -145,4 +146,40 @@ func faultOf(err error) *record.Fault {
 	}
 	fault, _ := guarded.As[*record.Fault](err)
 	return fault
+}
+
+// located turns a fault into what users see of it. Other errors name the object already.
+func located(object string, err error) error {
+	fault := faultOf(err)
+	if fault == nil {
+		return err
+	}
+	if fault.Limit != "" {
+		return &LimitError{Object: object, Offset: fault.Offset, Line: fault.Line, Limit: fault.Limit, Max: fault.Max}
+	}
+	row := &RowError{Object: object, Offset: fault.Offset, Line: fault.Line, Err: fault.Err, plain: true}
+	if fault.Field > 0 {
+		row.Column = strconv.Itoa(fault.Field)
+	}
+	return row
+}
+
+// raggedError says that a row does not fit the header. Its text holds nothing of the row.
+type raggedError struct{ text string }
+
+func (e *raggedError) Error() string { return e.text }
+
+func misfit(format string, args ...any) error { return &raggedError{fmt.Sprintf(format, args...)} }
+
+var errInvalidUTF8 = errors.New("invalid UTF-8")
+
+// jsonPosition is " at byte 17" where err knows.
+func jsonPosition(err error) string {
+	if syntax, ok := guarded.As[*json.SyntaxError](err); ok {
+		return fmt.Sprintf(" at byte %d", syntax.Offset)
+	}
+	if kind, ok := guarded.As[*json.UnmarshalTypeError](err); ok {
+		return fmt.Sprintf(" at byte %d", kind.Offset)
+	}
+	return ""
 }

@@ -95,8 +95,6 @@ type jsonFramer[T any] struct {
 	options JSONLinesOptions[T]
 }
 
-var errInvalidUTF8 = errors.New("invalid UTF-8")
-
 func (f *jsonFramer[T]) Value() (value T, err error) {
 	defer func() {
 		if panicked := recover(); panicked != nil {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strings"
 	"sync"
 	"time"
 
@@ -257,13 +258,15 @@ func (b *buffers) put(buf *[]byte) {
 	}
 }
 
-// jsonPosition is " at byte 17" where err knows.
-func jsonPosition(err error) string {
-	if syntax, ok := guarded.As[*json.SyntaxError](err); ok {
-		return fmt.Sprintf(" at byte %d", syntax.Offset)
+// undone reports whether the store, or something before it, may undo an encoding: then the size of
+// an object is not that of the bytes that come, and offsets are not those of ranges.
+func undone(encoding string) bool {
+	for name := range strings.SplitSeq(encoding, ",") {
+		switch strings.ToLower(strings.TrimSpace(name)) {
+		case "", "identity", "aws-chunked": // the last one is how an object was uploaded
+		default:
+			return true
+		}
 	}
-	if kind, ok := guarded.As[*json.UnmarshalTypeError](err); ok {
-		return fmt.Sprintf(" at byte %d", kind.Offset)
-	}
-	return ""
+	return false
 }

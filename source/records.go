@@ -7,7 +7,6 @@ import (
 	"io"
 	"iter"
 	"strconv"
-	"strings"
 	"time"
 
 	"gocloud.dev/blob"
@@ -34,16 +33,6 @@ type records[T any] struct {
 // divider calls emit(from, to) for each split of a large object from an offset on, and stops when
 // emit returns false. Every split starts at a record; to == 0 marks the last.
 type divider func(ctx context.Context, l *largeObject, object Object, from int64, emit func(from, to int64) bool) error
-
-// span is the part of an object to read.
-type span struct {
-	object Object // as it must be
-	from   int64
-	to     int64        // records that start from here on belong to others; 0: read to the end
-	lines  bool         // a line end precedes from
-	now    bool         // the object is read from its start as it is now, which may be another one
-	large  *largeObject // nil: many objects are read at once, so that each is read by one request
-}
 
 // framer finds records one after the other.
 type framer[T any] interface {
@@ -149,19 +138,6 @@ func (r *records[T]) pin(ctx context.Context) (Object, error) {
 	return object, err
 }
 
-// undone reports whether the store, or something before it, may undo an encoding: then the size of
-// an object is not that of the bytes that come, and offsets are not those of ranges.
-func undone(encoding string) bool {
-	for name := range strings.SplitSeq(encoding, ",") {
-		switch strings.ToLower(strings.TrimSpace(name)) {
-		case "", "identity", "aws-chunked": // the last one is how an object was uploaded
-		default:
-			return true
-		}
-	}
-	return false
-}
-
 func (r *records[T]) Items(ctx context.Context) iter.Seq2[dmap.Item[T], error] {
 	return inOrder(ctx, r.Plan())
 }
@@ -238,8 +214,6 @@ func (r *records[T]) read(ctx context.Context, part span, yield func(dmap.Item[T
 	}
 }
 
-func (p span) ends(offset int64) bool { return p.to > 0 && offset >= p.to }
-
 // item makes an item of what found has found, unless err is one that ends the source.
 func (r *records[T]) item(found framer[T], err error) (dmap.Item[T], error) {
 	fault := faultOf(err)
@@ -275,22 +249,6 @@ func (r *records[T]) rowError(found framer[T], err error) error {
 	}
 	located.plain = located.plain || err == errInvalidUTF8
 	return located
-}
-
-// located turns a fault into what users see of it. Other errors name the object already.
-func located(object string, err error) error {
-	fault := faultOf(err)
-	if fault == nil {
-		return err
-	}
-	if fault.Limit != "" {
-		return &LimitError{Object: object, Offset: fault.Offset, Line: fault.Line, Limit: fault.Limit, Max: fault.Max}
-	}
-	row := &RowError{Object: object, Offset: fault.Offset, Line: fault.Line, Err: fault.Err, plain: true}
-	if fault.Field > 0 {
-		row.Column = strconv.Itoa(fault.Field)
-	}
-	return row
 }
 
 // columnError is what a decoder reports about one column.
