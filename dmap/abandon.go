@@ -35,8 +35,8 @@ func (e *engine[T, R]) awaitWorkers() bool {
 	return false
 }
 
-// abandonSinks goes on without the sinks that still write, and without the journal, whose next
-// record could not name what they have.
+// abandonSinks continues without the sinks that still write, and without the journal, whose next
+// record could not name their results.
 func (e *engine[T, R]) abandonSinks() {
 	e.durable.dead.Store(true)
 	for _, o := range e.sinks.list {

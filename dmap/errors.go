@@ -176,7 +176,8 @@ func class(err error) string {
 	}
 }
 
-// ownClass is the result of the method Class of an error in the chain of err, usual if there is none.
+// ownClass is the result of the method Class of an error in the chain of err, usual if there is
+// none.
 func ownClass(err error, usual string) string {
 	own, ok := guard.As[interface{ Class() string }](err)
 	if !ok {

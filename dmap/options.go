@@ -67,8 +67,8 @@ type Options struct {
 	// Logger gets a line at the levels Info to Error when the run starts, resumes, and ends, when a
 	// call is stuck, a sink or a commit fails, at the first failure of each class, and when the
 	// failures reach 50 % and 90 % of the Tolerance; and at Debug one for each retry and commit. It
-	// is called from many goroutines, and a call waits for it, at most 10 s: after a line that takes
-	// longer, or ends its goroutine, there are no others. nil: none.
+	// is called from many goroutines, and a call waits for it, at most 10 s: after a line that
+	// takes longer, or ends its goroutine, there are no others. nil: none.
 	Logger *slog.Logger `json:"-"`
 }
 

@@ -16,20 +16,20 @@ type Redact struct {
 	// Key returns what log lines and texts of errors show in place of the key of an item or an
 	// object, such as a hash of it. The records of a run folder keep the keys, and so do
 	// [Info].Key, [ItemError].Key and [SourceError].Split: by them a resume and a redrive find
-	// items again, and services recognize repeated calls. Protect the bucket of the results as that of
-	// the source.
+	// items again, and services recognize repeated calls. Protect the bucket of the results as that
+	// of the source.
 	Key func(key string) string
 	// Input returns what records store in place of the value of an item, a *T. A redrive is not
 	// affected, as it reads items from the source; the record is marked, so that source.Failures
 	// does not take the result for the value.
 	Input func(value any) any
-	// Error returns what is logged, returned and stored in place of the text of an error, from
+	// Error returns the text that is logged, returned and stored in place of the text of an error, from
 	// which secrets have been cut. The errors inside a returned error, for errors.As, are the
 	// original ones.
 	Error func(text string) string
 }
 
-// hidesValues is a sink that keeps values of items out of what it stores. The run keeps them out of
+// hidesValues is a sink that keeps values of items out of its files. The run keeps them out of
 // its log and its error then.
 type hidesValues interface{ HidesValues() bool }
 

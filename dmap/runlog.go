@@ -177,9 +177,9 @@ func (l *runLog) reached(used float64) int {
 	return 0
 }
 
-// ended reports the end of the run, or of this process if the run stays open. failure is the text of
-// its error, empty if there is none. place is where its
-// manifest or its commits are, empty if no sink says it.
+// ended reports the end of the run, or of this process if the run stays open. failure is the text
+// of its error, empty if there is none. place is where its manifest or its commits are, empty if no
+// sink says it.
 func (l *runLog) ended(s Stats, failure, place string) {
 	args := []any{
 		"read", s.Read, "succeeded", s.Succeeded, "failed", s.Failed, "skipped", s.Skipped, "pending", s.Pending,

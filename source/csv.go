@@ -36,8 +36,8 @@ type CSVOptions struct {
 	// MaxRecord is the maximal size of a row in bytes; a longer one fails as an item. 0:
 	// DefaultMaxRecord.
 	MaxRecord int
-	// MaxHeader is the maximal size of the header row in bytes. 0: DefaultMaxHeader, or MaxRecord if
-	// that is smaller.
+	// MaxHeader is the maximal size of the header row in bytes. 0: DefaultMaxHeader, or MaxRecord
+	// if that is smaller.
 	MaxHeader int
 	// MaxFields is the maximal number of fields of a row; one with more fails as an item. 0:
 	// DefaultMaxFields.

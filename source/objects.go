@@ -20,8 +20,8 @@ import (
 // ObjectsOptions choose among the objects. Objects that they leave out count as skipped.
 type ObjectsOptions struct {
 	// Glob must match the key below the prefix (and a slash there), as in a shell: *, ?, [a-z] and
-	// [!a-z] between slashes, "**" for any number of directories, {json,csv} for either. An asterisk
-	// also matches a leading dot. Patterns that a shell would read otherwise are refused.
+	// [!a-z] between slashes, "**" for any number of directories, {json,csv} for either. An
+	// asterisk also matches a leading dot. Patterns that a shell would read otherwise are refused.
 	// "**/*.json" takes all JSON files. Empty: every key.
 	Glob string
 	// Match must accept the object. nil: every one. Called on the goroutine that lists.

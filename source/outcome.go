@@ -154,8 +154,8 @@ func childInput(field json.RawMessage) (json.RawMessage, error) {
 	return json.RawMessage(text), nil
 }
 
-// batchItems returns the items of the input that an ItemBatcher makes: Items, BatchInput or not, and
-// nothing else; nil for any other input.
+// batchItems returns the items of the input that an ItemBatcher makes: Items, BatchInput or not,
+// and nothing else; nil for any other input.
 func batchItems(input json.RawMessage) []byte {
 	if !bytes.Contains(input, []byte(`"Items"`)) {
 		return nil

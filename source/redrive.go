@@ -184,12 +184,12 @@ func (r *redrive[T]) read(ctx context.Context, in *partReader, to int64, yield f
 	}
 }
 
-// largeRecord is the size in bytes from which a record takes a part of the budget of all readers: the
-// text of its batch is copied twice.
+// largeRecord is the size in bytes from which a record takes a part of the budget of all readers:
+// the text of its batch is copied twice.
 const largeRecord = 1 << 20
 
-// readRecord yields the items of the next record that begin before the cursor to. more says that the
-// record after it is to be read, too.
+// readRecord yields the items of the next record that begin before the cursor to. more says that
+// the record after it is to be read, too.
 func (r *redrive[T]) readRecord(ctx context.Context, in *partReader, to int64, index *int64, yield func(dmap.Item[T], error) bool) (more bool, err error) {
 	cursor := in.End()<<batchBits + in.taken
 	fault, err := in.next()
@@ -222,8 +222,8 @@ func (r *redrive[T]) readRecord(ctx context.Context, in *partReader, to int64, i
 	return true, nil
 }
 
-// outcomesOf returns the outcomes of the record that in has found: one, or those of a batch. A fault
-// of the record becomes the error of one item, which is named by the position of the record.
+// outcomesOf returns the outcomes of the record that in has found: one, or those of a batch. A
+// fault of the record becomes the error of one item, which is named by the position of the record.
 func (r *redrive[T]) outcomesOf(in *partReader, fault error) (all outcomes) {
 	var err error
 	switch {

@@ -27,8 +27,8 @@ type StoreFeatures struct {
 	// false if the request belongs to another store.
 	IfMatch func(as func(any) bool, etag string) bool
 	// Answer returns what the store has answered to a read, beyond what gocloud tells; as is the
-	// method As of the blob.Reader. It returns false if the answer is of another store. nil: a store
-	// that ignores a range, or a condition, is found out later, or not at all.
+	// method As of the blob.Reader. It returns false if the answer is of another store. nil: a
+	// store that ignores a range, or a condition, is found out later, or not at all.
 	Answer func(as func(any) bool) (ReadAnswer, bool)
 }
 

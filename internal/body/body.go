@@ -78,8 +78,8 @@ func OpenRange(ctx context.Context, o Object, offset, end int64) (*Reader, error
 }
 
 // OpenLines reads the bytes from offset to before end, or to the end of the object if end is -1.
-// offset is 0, or that after a line end. If another byte is there, the store has sent another range:
-// then the object is read from its start up to end.
+// offset is 0, or that after a line end. If another byte is there, the store has sent another
+// range: then the object is read from its start up to end.
 func OpenLines(ctx context.Context, o Object, offset, end int64) (*Reader, error) {
 	r := &Reader{ctx: ctx, object: o, offset: offset, start: offset, end: max(end, toTheEnd), brokeAt: offset}
 	if offset > 0 {
@@ -311,7 +311,8 @@ func (r *Reader) connectAt(from, length int64) error {
 	conn.Reader = reader
 	r.conn, r.connErr, r.received, r.gained = conn, nil, false, 0
 	begin, told, err := o.verify(conn, from, length)
-	// A range from the start has the right bytes, whatever follows them: only planning wants to know.
+	// A range from the start has the right bytes, whatever follows them: only planning wants to
+	// know.
 	conn.ranged = !told && (from > 0 || r.strict && length >= 0)
 	r.skip = r.offset - begin
 	switch {

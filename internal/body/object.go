@@ -55,7 +55,7 @@ func (o *Object) condition() *blob.ReaderOptions {
 // bytes.
 var errUnsized = errors.New("the store does not tell the size of the object")
 
-// verify compares an open body with the object, and fills in what was unknown. from and length are
+// verify compares an open body with the object, and fills in unknown fields. from and length are
 // those of the request; a length of -1 is that to the end. It returns the offset of the first byte
 // of the body, and whether the store told it, or errUnsized.
 func (o *Object) verify(conn *connection, from, length int64) (begin int64, told bool, err error) {

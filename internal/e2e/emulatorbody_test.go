@@ -43,7 +43,8 @@ func rowsText(n int) (lines, csv string) {
 	return l.String(), c.String()
 }
 
-// Each row of an object that the store or the client decodes is called once, also after suspensions.
+// Each row of an object that the store or the client decodes is called once, also after
+// suspensions.
 func TestEmulatedEncodedObjectsAreReadOnce(t *testing.T) {
 	t.Parallel()
 	const n = 12_000

@@ -46,7 +46,8 @@ func installed(name, program string, install func(dir string) error) (string, er
 	return dir, nil
 }
 
-// goProgram returns the path of the binary of a Go command, and builds it if it is not in the cache.
+// goProgram returns the path of the binary of a Go command, and builds it if it is not in the
+// cache.
 func goProgram(module, version string) (string, error) {
 	program := module[strings.LastIndexByte(module, '/')+1:]
 	name := fmt.Sprintf("%s@%s-%s-%s-%s", program, version, runtime.Version(), runtime.GOOS, runtime.GOARCH)

@@ -15,8 +15,8 @@ import (
 
 // Rules say what texts may show. The nil Rules, and the zero ones, show all but secrets.
 type Rules struct {
-	// HideValues keeps values of items out of texts: errors with a method WithoutValue() string show
-	// that.
+	// HideValues keeps values of items out of texts: errors with a method WithoutValue() string
+	// show that.
 	HideValues bool
 	Key        func(key string) string  // nil: keys are shown
 	Error      func(text string) string // nil: texts are shown
@@ -25,7 +25,7 @@ type Rules struct {
 // Hidden is shown in place of a text whose redaction failed.
 const Hidden = "(hidden: "
 
-// valueFree is an error that can say what is wrong without the value of an item.
+// valueFree is an error that can name the fault without the value of an item.
 type valueFree interface{ WithoutValue() string }
 
 // Text is the text of err, which is about the item or object with this key, in at most most bytes.

@@ -22,7 +22,8 @@ func Is(err, target error) bool {
 	return found
 }
 
-// ChainIs is Is without a guard against methods that do not return, for those who are inside a Call.
+// ChainIs is Is without a guard against methods that do not return, for those who are inside a
+// Call.
 func ChainIs(err, target error) bool {
 	comparable := reflect.TypeOf(target).Comparable()
 	return walk(err, func(err error) bool {
@@ -40,7 +41,8 @@ func As[T any](err error) (found T, ok bool) {
 	return found, ok
 }
 
-// ChainAs is As without a guard against methods that do not return, for those who are inside a Call.
+// ChainAs is As without a guard against methods that do not return, for those who are inside a
+// Call.
 func ChainAs[T any](err error) (out T, ok bool) {
 	found := as(err, reflect.TypeFor[T]())
 	if !found.IsValid() {
@@ -59,7 +61,7 @@ func AsTarget(err error, target any) bool {
 		return errors.As(err, target)
 	}
 	into := reflect.ValueOf(target).Elem()
-	// a call that is given up may still write to what it got
+	// a call that is given up may still write to its arguments
 	found, _ := Call(func() reflect.Value { return as(err, into.Type()) })
 	if !found.IsValid() {
 		return false

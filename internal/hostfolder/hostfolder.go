@@ -1,5 +1,5 @@
-// Package hostfolder knows buckets that are folders of this host, which gocloud's fileblob opens: the
-// paths of their objects, and which files may be opened as objects.
+// Package hostfolder knows buckets that are folders of this host, which gocloud's fileblob opens:
+// the paths of their objects, and which files may be opened as objects.
 //
 // An object is a regular file, or a symbolic link to one. Nothing else is opened: open(2) of a
 // named pipe waits for its writer, whatever happens to the context.

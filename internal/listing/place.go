@@ -21,8 +21,8 @@ type Options struct {
 	// the objects of the listing have these keys, without that prefix, and Unescape returns the
 	// others. nil: not known.
 	Stored func(*blob.ListObject) string
-	// Before is called before each request that starts at the first key, or at a token. nil: nothing
-	// is.
+	// Before is called before each request that starts at the first key, or at a token. nil:
+	// nothing is.
 	Before func(as func(any) bool)
 	// Stall limits the time that a request may take. 0: transient.Stall; negative: no limit.
 	Stall time.Duration

@@ -12,7 +12,7 @@ import (
 // store that has no order, as the directory buckets of S3. A key out of place may also be one that
 // the store repeats.
 type sequence struct {
-	after   string // what was listed before: up to this key
+	after   string // keys up to this one were listed before
 	skipped int64  // and this number of keys that follow it out of place
 	reached bool   // keys up to after must not come any more
 

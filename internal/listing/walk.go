@@ -25,15 +25,15 @@ import (
 // to the current one, and one directory is open at a time.
 //
 // The driver's own listing is no alternative: it opens and stats every file of a page first, skips
-// what it cannot open, lists special files, and does not follow links.
+// files that it cannot open, lists special files, and does not follow links.
 //
 // Objects are the regular files that the paths under the folder lead to. Symbolic links are
 // followed, to files and to directories; one to a directory that it lies in is left out, and said
 // so in the log. A link that leads nowhere is an object that cannot be read. Special files are left
 // out, and said so. A directory that cannot be read is an error.
 //
-// An object of the size -1 has to be checked before it is opened: see [hostfolder.CheckReadable]. The
-// others are known to be regular files.
+// An object of the size -1 has to be checked before it is opened: see [hostfolder.CheckReadable].
+// The others are known to be regular files.
 func walked(ctx context.Context, bucket *blob.Bucket, prefix, after string) iter.Seq2[*blob.ListObject, error] {
 	return func(yield func(*blob.ListObject, error) bool) {
 		w := walk{ctx: ctx, bucket: bucket, prefix: prefix, after: after, yield: yield}

@@ -75,11 +75,11 @@ const leadBytes = 16
 // object.
 const minFirst = 16
 
-// Start begins to read the bytes of object o in [from, to), all of which must exist. scan is
-// called with each block on the goroutine that has read it. If the store ignores ranges, Next returns
-// body.ErrRange after the first part at the latest. When memory has run out, Next calls
-// spill, which should release some blocks. If spill returns false, one part beyond the limit is
-// read, so that Next cannot deadlock.
+// Start begins to read the bytes of object o in [from, to), all of which must exist. scan is called
+// with each block on the goroutine that has read it. If the store ignores ranges, Next returns
+// body.ErrRange after the first part at the latest. When memory has run out, Next calls spill,
+// which should release some blocks. If spill returns false, one part beyond the limit is read, so
+// that Next cannot deadlock.
 func Start(ctx context.Context, o body.Object, from, to int64, options Options, scan func(*Block), spill func() bool) *Fetch {
 	f := &Fetch{options: options, object: o, from: from, to: to, scan: scan, spill: spill, next: from, memory: options.Memory}
 	f.changed = sync.NewCond(&f.mu)

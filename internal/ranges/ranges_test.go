@@ -74,8 +74,8 @@ func TestBytesAreInOrderForAllOptions(t *testing.T) {
 	}
 }
 
-// Where the store does not tell the range that it returns, each part but the first asks for 16 bytes
-// of the part before, too.
+// Where the store does not tell the range that it returns, each part but the first asks for 16
+// bytes of the part before, too.
 func TestOnlyTheBytesOfTheRangeAreRequested(t *testing.T) {
 	for _, tells := range []bool{true, false} {
 		bucket, object, data := store(t, 100_000)

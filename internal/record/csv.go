@@ -41,7 +41,7 @@ type CSV struct {
 	inQuotes  int      // 1: all of these fields are quoted, 0: none is
 	fields    []span
 	escaped   []int  // indexes of the fields that hold doubled quotes
-	unescaped bool   // checkRow has replaced what is escaped in these
+	unescaped bool   // checkRow has replaced the escapes in these
 	raw       []byte // with Backslash: the first bytes of the row before that
 	record    []byte // the bytes that the spans refer to
 	text      string // record as a string, made when Text is first called
@@ -215,7 +215,7 @@ func (c *CSV) checkRow() error {
 	return nil
 }
 
-// unescapeFields replaces what is escaped in the fields of the row.
+// unescapeFields replaces the escapes in the fields of the row.
 func (c *CSV) unescapeFields() {
 	if !c.Backslash {
 		for _, i := range c.escaped {

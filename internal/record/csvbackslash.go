@@ -112,7 +112,7 @@ func (c *CSV) plainBackslash(b []byte, start int, last bool) (int, status) {
 	return i, rowFound
 }
 
-// unescapeBackslash replaces what is escaped in f, in place.
+// unescapeBackslash replaces the escapes in f, in place.
 func (c *CSV) unescapeBackslash(f *span) {
 	from := c.record[f.start:f.end]
 	to := from[:0]

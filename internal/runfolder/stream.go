@@ -120,8 +120,9 @@ func (s *stream) elements(begin func(), each func(i int) error) error {
 	return err
 }
 
-// listOf decodes a list of at most most elements, each of which is a what, into out. check sees each element, and the ones
-// before it, before the next is decoded; it also restores texts that are not UTF-8.
+// listOf decodes a list of at most most elements, each of which is a what, into out. check sees
+// each element, and the ones before it, before the next is decoded; it also restores texts that are
+// not UTF-8.
 func listOf[T any](out *[]T, most int, what string, check func(before []T, v *T) error) func(*stream) error {
 	return func(s *stream) error {
 		*out = nil

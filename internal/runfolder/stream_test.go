@@ -42,8 +42,8 @@ func allocated(f func()) uint64 {
 
 const last = 16*16*16*16*16 - 1 // a record of a million commits
 
-// Files of empty elements are refused at the first one that nobody has written, and take little more
-// memory than they have bytes.
+// Files of empty elements are refused at the first one that nobody has written, and take little
+// more memory than they have bytes.
 func TestListsOfNothingTakeNoMemory(t *testing.T) {
 	const size = 8 << 20
 	commit := func(format string) func(string) error {

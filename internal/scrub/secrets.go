@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Secrets is s with Mark in place of what has the form of a secret.
+// Secrets is s with Mark in place of all that has the form of a secret.
 func Secrets(s string) string {
 	if strings.Contains(s, "://") || strings.Contains(s, `:\/\/`) {
 		s = urls.ReplaceAllStringFunc(s, cleanURL)

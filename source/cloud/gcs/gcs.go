@@ -29,10 +29,10 @@ type Options struct {
 }
 
 // OpenBucket opens a URL such as "gs://my-bucket" like blob.OpenBucket, but with a client that
-// keeps enough connections for Options.Calls. It accepts all parameters that gcsblob documents,
-// and uses the application default credentials. Without credentials it fails, unless the URL
-// contains anonymous=true. The bucket cannot sign URLs. The SDK repeats requests that the
-// service could not answer for 8 s, but no uploads, and resumes a body that breaks off. STORAGE_EMULATOR_HOST is
+// keeps enough connections for Options.Calls. It accepts all parameters that gcsblob documents, and
+// uses the application default credentials. Without credentials it fails, unless the URL contains
+// anonymous=true. The bucket cannot sign URLs. The SDK repeats requests that the service could not
+// answer for 8 s, but no uploads, and resumes a body that breaks off. STORAGE_EMULATOR_HOST is
 // respected.
 func OpenBucket(ctx context.Context, bucketURL string, options Options) (*blob.Bucket, error) {
 	calls, err := conns.Calls(options.Calls)
