@@ -23,8 +23,8 @@ type Redact struct {
 	// affected, as it reads items from the source; the record is marked, so that source.Failures
 	// does not take the result for the value.
 	Input func(value any) any
-	// Error returns the text that is logged, returned and stored in place of the text of an error, from
-	// which secrets have been cut. The errors inside a returned error, for errors.As, are the
+	// Error returns the text that is logged, returned and stored in place of the text of an error,
+	// from which secrets have been cut. The errors inside a returned error, for errors.As, are the
 	// original ones.
 	Error func(text string) string
 }

@@ -6,7 +6,6 @@ import (
 	"sync"
 
 	"github.com/go-dmap/dmap/dmap"
-	"github.com/go-dmap/dmap/internal/errtext"
 )
 
 // encoders is a pool of encoders. Their number is small: when a thousand writers wait for uploads,
@@ -41,11 +40,6 @@ func (p *encoders) borrow(ctx context.Context) *encoder {
 	}
 	e.beyond = beyond
 	return e
-}
-
-// textRules are the rules for texts of errors in a run.
-func textRules(opts BucketOptions, redact dmap.Redact) *errtext.Rules {
-	return &errtext.Rules{HideValues: opts.Inputs == InputsNone, Key: redact.Key, Error: redact.Error}
 }
 
 func (p *encoders) giveBack(e *encoder) {

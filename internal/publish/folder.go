@@ -127,3 +127,6 @@ func open(ctx context.Context, bucket *blob.Bucket, key string, offset, length i
 	}
 	return nil, err
 }
+
+// sidecar is the suffix of the file in which fileblob keeps the attributes of an object.
+const sidecar = ".attrs"

@@ -16,9 +16,6 @@ import (
 	"github.com/go-dmap/dmap/internal/hostfolder"
 )
 
-// sidecar is the suffix of the file in which fileblob keeps the attributes of an object.
-const sidecar = ".attrs"
-
 // errThere says that writeBeside has found an object where it was to create one.
 var errThere = errors.New("the object exists already")
 

@@ -11,9 +11,6 @@ import (
 	"unicode/utf8"
 )
 
-// Mark stands in place of a secret.
-const Mark = "***"
-
 // slack is the number of bytes beyond the limit in which Text looks for the rest of a secret.
 const slack = 8 << 10
 

@@ -134,3 +134,6 @@ func plain(name string) string {
 		return r
 	}, name)
 }
+
+// Mark stands in place of a secret.
+const Mark = "***"
