@@ -183,7 +183,7 @@ func ownClass(err error, usual string) string {
 	if !ok {
 		return usual
 	}
-	if name := Class(own.(error)); name != "error" { //nolint:errorlint // it was found as an error
+	if name := Class(own.(error)); name != "error" {
 		return name
 	}
 	return usual

@@ -75,7 +75,7 @@ func describe(rules *errtext.Rules, err error) string {
 	return rules.Text(err, "", maxShown)
 }
 
-var joined = reflect.TypeOf(errors.Join(ErrInternal))
+var joined = reflect.TypeOf(errors.Join(ErrInternal)) //nolint:gochecknoglobals // a constant
 
 // quotedKey is the key of an object as texts of errors show it.
 func quotedKey(rules *errtext.Rules, key string) string {

@@ -60,7 +60,7 @@ func TestAnErrorWithALongTextIsKeptShort(t *testing.T) {
 }
 
 // unwraps is an error that unwraps to itself.
-type unwraps struct{ retry bool }
+type unwraps struct{}
 
 func (unwraps) Error() string   { return "unwraps" }
 func (e unwraps) Unwrap() error { return e }

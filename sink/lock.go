@@ -44,8 +44,8 @@ func lockFolder(ctx context.Context, bucket *blob.Bucket, folder string) (*runLo
 	return &runLock{leave: leave}, nil
 }
 
-// fileSystem is hostfolder.Network; tests replace it.
-var fileSystem = hostfolder.Network
+// fileSystem tells the file systems that other hosts may share.
+var fileSystem = hostfolder.Network //nolint:gochecknoglobals // tests replace it
 
 // warnOfNetwork logs that the run's folder lies on a file system that other hosts may share. There,
 // neither the lock nor a create-only write is known to exclude their processes.

@@ -57,7 +57,7 @@ type Inputs string
 const (
 	InputsForRedrive Inputs = ""    // FAILED and PENDING
 	InputsAll        Inputs = "ALL" // and SUCCEEDED, where Records is Full
-	// No item values in the results, only their identity: neither inputs nor, in texts of errors,
+	// InputsNone keeps item values out of the results, only their identity: neither inputs nor, in texts of errors,
 	// the values of panics, of cells and lines that do not decode, and what MarshalJSON methods
 	// say. The run's log and error have none, either. What the function returns, as an output or as
 	// the text of an error, is stored: see dmap.Redact.

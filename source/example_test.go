@@ -78,8 +78,7 @@ func ExampleCSV() {
 	defer bucket.Close()
 	show(ctx, source.CSV(bucket, "orders.csv", source.Into[order]))
 	// Output: orders.csv@13 = {ID:A7 Price:12.5 Due:2026-11-23 08:00:00 +0000 UTC Note:<nil>}
-	// orders.csv@43 fails: object "orders.csv" line 3 (byte 43), column "price": "free": invalid
-	// syntax
+	// orders.csv@43 fails: object "orders.csv" line 3 (byte 43), column "price": "free": invalid syntax
 }
 
 func ExampleMaps() {
@@ -127,8 +126,8 @@ func ExampleJSONLines() {
 	bucket := bucketOf(ctx, "events.jsonl", `{"kind":"start"}`+"\n"+`{"kind":`+"\n")
 	defer bucket.Close()
 	show(ctx, source.JSONLines[event](bucket, "events.jsonl"))
-	// Output: events.jsonl@0 = {Kind:start} events.jsonl@17 fails: object "events.jsonl" line 2
-	// (byte 17): json at byte 8: unexpected end of JSON input
+	// Output: events.jsonl@0 = {Kind:start}
+	// events.jsonl@17 fails: object "events.jsonl" line 2 (byte 17): json at byte 8: unexpected end of JSON input
 }
 
 // Another decoder than that of the standard library.
@@ -168,9 +167,12 @@ func ExampleFlatten() {
 		return source.CSVOf(o, source.Strings)
 	})
 	show(ctx, rows)
-	// Output: in/a.csv@2 = [1] in/a.csv@4 = [2] in/b.csv@2 = [3] in/c.csv@2 = [4] in/c.csv@4 fails:
-	// object "in/c.csv" breaks off at offset 4: object "in/c.csv" line 3 (byte 4), column "1": a
-	// quote is opened here and never closed
+	// Output:
+	// in/a.csv@2 = [1]
+	// in/a.csv@4 = [2]
+	// in/b.csv@2 = [3]
+	// in/c.csv@2 = [4]
+	// in/c.csv@4 fails: object "in/c.csv" breaks off at offset 4: object "in/c.csv" line 3 (byte 4), column "1": a quote is opened here and never closed
 }
 
 func ExampleSlice() {

@@ -71,7 +71,10 @@ func jsonRecords[T any](
 	if o.Decode == nil {
 		o.Decode = jsonDecoder[T]()
 	}
-	r := &records[T]{kind: kind, object: object, listed: listed, unpacking: newUnpacking(o.Decompress, o.MaxText, o.MaxRatio), large: largeObject{tuning: defaultTuning()}}
+	r := &records[T]{
+		kind: kind, object: object, listed: listed,
+		unpacking: newUnpacking(o.Decompress, o.MaxText, o.MaxRatio), large: largeObject{tuning: defaultTuning()},
+	}
 	r.open = func(ctx context.Context, part span) (framer[T], error) {
 		in, end, err := part.openText(ctx, r.unpacking)
 		if err != nil {

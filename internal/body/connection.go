@@ -54,7 +54,7 @@ func (c *connection) endWait(err error) error {
 	switch cause := c.ctx.cause(); {
 	case cause == nil:
 		return err
-	case cause == ErrStalled && !onlyCanceled(err): //nolint:errorlint // stallContext sets it
+	case cause == ErrStalled && !onlyCanceled(err): // stallContext sets it
 		return fmt.Errorf("%w: %w", cause, err) // the last answer of the store, to an SDK that retries
 	default:
 		return cause

@@ -195,7 +195,7 @@ func openGCS(ctx context.Context, place string) (*blob.Bucket, error) {
 	}
 	environment.Lock()
 	defer environment.Unlock()
-	if err := os.Setenv("STORAGE_EMULATOR_HOST", values.Get("emulator")); err != nil { //nolint:usetesting // by several tests at once
+	if err := os.Setenv("STORAGE_EMULATOR_HOST", values.Get("emulator")); err != nil { // by several tests at once
 		return nil, err
 	}
 	defer os.Unsetenv("STORAGE_EMULATOR_HOST")

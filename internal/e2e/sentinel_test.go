@@ -133,10 +133,10 @@ func runAllForms(t *testing.T, b *blob.Bucket, o sink.BucketOptions, redact dmap
 		values[i] = plantedValue + fmt.Sprint(i)
 	}
 	call := func(_ context.Context, v string) (leak, error) {
-		switch n := len(v) + int(v[len(v)-1]); {
-		case n%4 == 0:
+		switch n := len(v) + int(v[len(v)-1]); n % 4 {
+		case 0:
 			panic("panic of " + v)
-		case n%4 == 1:
+		case 1:
 			return leak{v}, nil
 		default:
 			return leak{}, bad[n%len(bad)]

@@ -32,10 +32,6 @@ type page struct {
 func (p page) lastKey() string { return p.objects[len(p.objects)-1].Key }
 
 // fetchPage makes one request, and checks the answer as far as one page shows.
-func fetchPage(ctx context.Context, bucket *blob.Bucket, token []byte, size int, list *blob.ListOptions) page {
-	return Options{}.fetchPage(ctx, bucket, token, size, list)
-}
-
 func (o Options) fetchPage(ctx context.Context, bucket *blob.Bucket, token []byte, size int, list *blob.ListOptions) (p page) {
 	if ctx.Err() != nil { // drivers in memory do not check it
 		return page{err: context.Cause(ctx), final: true}

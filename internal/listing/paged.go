@@ -35,48 +35,58 @@ func paged(ctx context.Context, bucket *blob.Bucket, prefix, after string, optio
 			}
 			return nil
 		}}
-		ctx, cancel := context.WithCancel(ctx)
-		var next <-chan page // nil: no request is under way
-		defer func() {
-			cancel()
-			if next != nil {
-				<-next
-			}
-		}()
-		var last page // the last one with objects
-		var tokens cycle
-		for current := p.firstPage(ctx, after); ; {
-			if current.next != nil && tokens.closes(current.next) {
-				yield(nil, errors.New("the store repeats the tokens of its pages"))
-				return
-			}
-			if current.next != nil {
-				next = p.prefetch(ctx, current)
-			}
-			for _, object := range current.objects {
-				if !yield(object, nil) {
-					return
-				}
-			}
-			if current.err != nil {
-				yield(nil, current.err)
-			}
-			if len(current.objects) > 0 {
-				last = current
-			}
-			switch {
-			case next != nil:
-				current, next = <-next, nil
-			case current.err == nil && p.remote.Load() && (len(current.objects) == 0 || len(current.objects) == cloudPage):
-				current = p.checkEnd(ctx, last)
-				if len(current.objects) == 0 && current.next == nil && current.err == nil {
-					return
-				}
-			default:
-				return
-			}
+		if err := p.each(ctx, after, func(o *blob.ListObject) bool { return yield(o, nil) }); err != nil {
+			yield(nil, err)
 		}
 	}
+}
+
+// each yields the objects of all pages until yield returns false.
+func (p *pager) each(ctx context.Context, after string, yield func(*blob.ListObject) bool) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var next <-chan page // nil: no request is under way
+	defer func() {
+		cancel()
+		if next != nil {
+			<-next
+		}
+	}()
+	var last page // the last one with objects
+	var tokens cycle
+	for current := p.firstPage(ctx, after); ; {
+		if current.next != nil && tokens.closes(current.next) {
+			return errors.New("the store repeats the tokens of its pages")
+		}
+		if current.next != nil {
+			next = p.prefetch(ctx, current)
+		}
+		for _, object := range current.objects {
+			if !yield(object) {
+				return nil
+			}
+		}
+		if len(current.objects) > 0 {
+			last = current
+		}
+		switch {
+		case current.err != nil:
+			return current.err
+		case next != nil:
+			current, next = <-next, nil
+		case p.endIsDoubtful(current):
+			current = p.checkEnd(ctx, last)
+			if len(current.objects) == 0 && current.next == nil {
+				return current.err
+			}
+		default:
+			return nil
+		}
+	}
+}
+
+// endIsDoubtful reports whether a last page may have lost its token or its keys.
+func (p *pager) endIsDoubtful(last page) bool {
+	return p.remote.Load() && (len(last.objects) == 0 || len(last.objects) == cloudPage)
 }
 
 // prefetch fetches the page after current. Its goroutine ends when the page is in the channel,

@@ -50,7 +50,8 @@ func LoadManifest(ctx context.Context, bucket *blob.Bucket, folder, runID string
 	n := 0
 	for {
 		if n == maxRedrives {
-			return nil, attention.Mark(fmt.Errorf("manifest: the store says that folder %q has more than %d: remove those that dmap has not written", folder, maxRedrives))
+			return nil, attention.Mark(
+				fmt.Errorf("manifest: the store says that folder %q has more than %d: remove those that dmap has not written", folder, maxRedrives))
 		}
 		there, err := HasManifest(ctx, bucket, folder, n+1)
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-dmap/dmap/internal/runfolder"
+	"github.com/go-dmap/dmap/internal/testsize"
 )
 
 // elements is the text of a list of at least size bytes of the same element.
@@ -45,6 +46,9 @@ const last = 16*16*16*16*16 - 1 // a record of a million commits
 // Files of empty elements are refused at the first one that nobody has written, and take little
 // more memory than they have bytes.
 func TestListsOfNothingTakeNoMemory(t *testing.T) {
+	if testsize.RaceDetector {
+		t.Skip("too slow with the race detector: make test runs it without")
+	}
 	const size = 8 << 20
 	commit := func(format string) func(string) error {
 		return func(list string) error {

@@ -56,7 +56,7 @@ func checkDocument(ctx context.Context, in middleware.DeserializeInput, next mid
 	}
 	body := bufio.NewReaderSize(response.Body, 4*rootPeek)
 	head, err := body.Peek(rootPeek)
-	if err != nil && err != io.EOF { //nolint:errorlint // of Peek
+	if err != nil && err != io.EOF {
 		return out, metadata, err
 	}
 	if root := rootOf(head); root != "ListBucketResult" {
