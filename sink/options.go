@@ -57,10 +57,10 @@ type Inputs string
 const (
 	InputsForRedrive Inputs = ""    // FAILED and PENDING
 	InputsAll        Inputs = "ALL" // and SUCCEEDED, where Records is Full
-	// InputsNone keeps item values out of the results, only their identity: neither inputs nor, in texts of errors,
-	// the values of panics, of cells and lines that do not decode, and what MarshalJSON methods
-	// say. The run's log and error have none, either. What the function returns, as an output or as
-	// the text of an error, is stored: see dmap.Redact.
+	// InputsNone keeps item values out of the results: neither inputs nor, in texts of errors, the
+	// values of panics, of cells and lines that do not decode, and texts of MarshalJSON methods.
+	// The run's log and error have none, either. The identity of an item stays. The outputs and the
+	// texts of errors that the function returns are stored: see dmap.Redact.
 	InputsNone Inputs = "NONE"
 )
 

@@ -2,11 +2,14 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"gocloud.dev/blob/memblob"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/source"
 )
 
 func TestBadRowsFailAloneAndNameTheirLine(t *testing.T) {
@@ -25,4 +28,23 @@ func TestMoreBadRowsThanToleratedFailTheRun(t *testing.T) {
 	err := run(t.Context(), &out, 3)
 	require.ErrorIs(t, err, dmap.ErrTolerance)
 	require.ErrorContains(t, err, "allowed: 3 items")
+}
+
+func TestOrdersWithBackslashesAndInBoundedMemory(t *testing.T) {
+	bucket := memblob.OpenBucket(nil)
+	t.Cleanup(func() { require.NoError(t, bucket.Close()) })
+	require.NoError(t, bucket.WriteAll(t.Context(), "orders.csv", []byte("id,amount,rate\nA\\,1,100,10\n"), nil))
+	ids := func(orders dmap.Source[Order], count int64) (ids []string) {
+		_, err := dmap.Map(t.Context(), orders, func(_ context.Context, o Order) (Receipt, error) {
+			ids = append(ids, o.ID)
+			return charge(t.Context(), o)
+		}, dmap.Options{MaxConcurrency: 1, Tolerance: dmap.Tolerance{Count: count}})
+		require.NoError(t, err)
+		return ids
+	}
+	escaped := source.CSV(bucket, "orders.csv", source.Into[Order], source.CSVOptions{Dialect: source.StepFunctionsCSV})
+	require.Equal(t, []string{"A,1"}, ids(escaped, 0))
+
+	bounded := source.CSV(bucket, "orders.csv", source.Into[Order], source.CSVOptions{Memory: 64 << 20})
+	require.Empty(t, ids(bounded, 1), "without the dialect the row has a field too many")
 }
