@@ -90,8 +90,8 @@ func (c *tally) fail(err *ItemError) error {
 	if c.redrive != nil && isGone(err.Err) {
 		c.gone.Add(1)
 	}
+	c.keep(err) // before it counts: a ToleranceError has the failures that it counts
 	c.failed.Add(1)
-	c.keep(err)
 	c.log.failed(err, c.tolerance.Load().used(c.settled()))
 	return c.exceeded()
 }

@@ -26,6 +26,7 @@ import (
 	"gocloud.dev/blob/fileblob"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/testsize"
 	"github.com/go-dmap/dmap/sink"
 	"github.com/go-dmap/dmap/sink/results"
 	"github.com/go-dmap/dmap/source"
@@ -321,6 +322,9 @@ func measure(t *testing.T, number int, folder string) measured {
 // Every hostile input ends in little memory and time: `make hostile` runs the full form, each input
 // in a process of its own, and prints a table.
 func TestHostileInputs(t *testing.T) {
+	if testsize.RaceDetector {
+		t.Skip("the race detector multiplies memory: make test runs it without")
+	}
 	full := os.Getenv("DMAP_HOSTILE_FULL") != ""
 	var table strings.Builder
 	for i, c := range hostileCases() {
