@@ -29,6 +29,7 @@ func oddKeys() []string {
 // TestOddKeysAreListedInTheOrderOfTheStore suspends a run after each number of items and resumes
 // it, until each object was an item once.
 func TestEmulatedOddKeysAreListedInTheOrderOfTheStore(t *testing.T) {
+	skipWithRaceDetector(t)
 	t.Parallel()
 	onEachEmulator(t, func(t *testing.T, e emulator) {
 		_, b := e.bucket(t)
@@ -94,6 +95,7 @@ func suspendedKeys(t *testing.T, b *blob.Bucket, prefix string, options source.O
 // An object that another tool has named cannot be read by gocloud, which escapes its key. It costs
 // its item, with any number of listers.
 func TestAzureKeysOfOtherToolsCostTheirItemsOnly(t *testing.T) {
+	skipWithRaceDetector(t)
 	t.Parallel()
 	e := emulators()[1]
 	_, b := e.bucket(t)

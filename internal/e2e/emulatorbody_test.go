@@ -46,6 +46,7 @@ func rowsText(n int) (lines, csv string) {
 // Each row of an object that the store or the client decodes is called once, also after
 // suspensions.
 func TestEmulatedEncodedObjectsAreReadOnce(t *testing.T) {
+	skipWithRaceDetector(t)
 	t.Parallel()
 	const n = 12_000
 	lines, csv := rowsText(n)
@@ -124,6 +125,7 @@ func suspendedRows(t *testing.T, results *blob.Bucket, src dmap.Source[event], n
 // An object that is replaced by one of the same size in the same second is found out, although the
 // cloud does not honor the condition of the request.
 func TestEmulatedReplacedObjectIsFoundOut(t *testing.T) {
+	skipWithRaceDetector(t)
 	t.Parallel()
 	const rows = 20_000
 	old, replaced := strings.Repeat("{\"id\":1}\n", rows), strings.Repeat("{\"id\":2}\n", rows)
@@ -166,6 +168,7 @@ func TestEmulatedReplacedObjectIsFoundOut(t *testing.T) {
 
 // Pages of a listing that are repeated, lost or cut fail the listing, or are asked for again.
 func TestEmulatedPagesThatLieAreFoundOut(t *testing.T) {
+	skipWithRaceDetector(t)
 	t.Parallel()
 	const n = 60
 	small := func(r *http.Request) { // pages of 10 keys from GCS; a request to Azure is signed: smallPages

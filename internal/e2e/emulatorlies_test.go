@@ -54,6 +54,7 @@ func lists(r *http.Request) bool {
 // The job over a cloud that gives a wrong answer either succeeds with the right items or fails with
 // an error that has the answer.
 func TestEmulatedLiesAreFoundOut(t *testing.T) {
+	skipWithRaceDetector(t)
 	t.Parallel()
 	const n = 24
 	type lie struct {
@@ -122,6 +123,7 @@ func breakAt(n int) func(*reply) { return func(a *reply) { a.breakAt = n } }
 
 // A run that has ended is not repeated when its manifest cannot be read.
 func TestEmulatedManifestThatIsRefusedIsNoNewRun(t *testing.T) {
+	skipWithRaceDetector(t)
 	t.Parallel()
 	onEachEmulator(t, func(t *testing.T, e emulator) {
 		bender, straight, crooked := e.bent(t)

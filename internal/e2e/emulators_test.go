@@ -55,6 +55,7 @@ func (table *emulatorTable) String() string {
 
 // TestEmulators runs the job, killed processes and two runners on every emulated cloud.
 func TestEmulators(t *testing.T) {
+	skipWithRaceDetector(t)
 	t.Parallel()
 	kills := int(setting(t, "DMAP_EMULATOR_KILLS", 2))
 	seed := setting(t, "DMAP_CRASH_SEED", rand.Uint64())

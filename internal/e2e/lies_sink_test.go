@@ -48,6 +48,7 @@ func sinkLies() []lie {
 // TestASinkOverAStoreThatLiesHasTheRightResultsOrAnError runs a job whose results go to such a
 // store, and judges its folder without the lies.
 func TestASinkOverAStoreThatLiesHasTheRightResultsOrAnError(t *testing.T) {
+	skipWithRaceDetector(t)
 	t.Parallel()
 	const n = 24
 	address, name := fakeS3(t), bucketName(t)

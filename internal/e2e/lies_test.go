@@ -463,6 +463,7 @@ const liesLimit = 3 * time.Minute
 // TestAStoreThatLiesGivesTheRightItemsOrAnError runs each source over each lie. `make lies` prints
 // the matrix, of which make test leaves out the lies that take long.
 func TestAStoreThatLiesGivesTheRightItemsOrAnError(t *testing.T) {
+	skipWithRaceDetector(t)
 	t.Parallel()
 	store := bentStore(t)
 	table := &lieTable{cells: map[string]map[string]string{}}

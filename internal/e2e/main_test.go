@@ -85,3 +85,12 @@ func TestMain(m *testing.M) {
 	}
 	os.Exit(code)
 }
+
+// skipWithRaceDetector skips what make test runs without the race detector: it waits for servers in
+// other processes, and takes several times as long with it.
+func skipWithRaceDetector(t *testing.T) {
+	t.Helper()
+	if testsize.RaceDetector {
+		t.Skip("too slow with the race detector: make test runs it without")
+	}
+}
