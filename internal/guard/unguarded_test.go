@@ -54,7 +54,7 @@ func unguarded(name string, file *ast.File) []string {
 	return found
 }
 
-// A call that is new here belongs behind guard.Is, guard.As, guard.Text or guard.Call if the value
+// A new call must be one of guard.Is, guard.As, guard.Text or guard.Call if the value
 // may be a user's: an error of a function, a source, a sink, a driver's bucket, or a method of one
 // of those. Otherwise add it to the list with its reason.
 func TestEveryUnguardedCallOfAMethodOfAnErrorIsKnown(t *testing.T) {
