@@ -63,7 +63,7 @@ func originOf(bucket *blob.Bucket, stall time.Duration, store StoreFeatures) *or
 			err := guard(func() error {
 				var told ReadAnswer
 				told, ok = store.Answer(as)
-				a = body.Answer(told)
+				a = body.Answer{Begin: told.Begin, Size: told.Size, Encoded: told.Decoded || undone(told.Encoding), ETag: told.ETag}
 				return nil
 			})
 			return a, ok && err == nil

@@ -34,8 +34,9 @@ type StoreFeatures struct {
 
 // ReadAnswer is the answer of a store to a read.
 type ReadAnswer struct {
-	Begin   int64  // offset in the object of the first byte that comes
-	Size    int64  // of the object in bytes; -1: the answer does not say
-	Encoded bool   // the object has a Content-Encoding, which the store may have undone
-	ETag    string // of the object; empty: the answer does not say
+	Begin    int64  // offset in the object of the first byte that comes
+	Size     int64  // of the object in bytes; -1: the answer does not say
+	Encoding string // Content-Encoding of the object, which the store may have undone; empty: none
+	Decoded  bool   // the bytes that come are known to be others than the stored ones
+	ETag     string // of the object; empty: the answer does not say
 }

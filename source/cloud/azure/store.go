@@ -62,9 +62,9 @@ func answer(as func(any) bool) (source.ReadAnswer, bool) {
 	if !as(&response) {
 		return source.ReadAnswer{}, false
 	}
-	a := source.ReadAnswer{
-		Size:    -1,
-		Encoded: response.ContentLength == nil || response.ContentEncoding != nil && *response.ContentEncoding != "",
+	a := source.ReadAnswer{Size: -1, Decoded: response.ContentLength == nil}
+	if response.ContentEncoding != nil {
+		a.Encoding = *response.ContentEncoding
 	}
 	if response.ETag != nil {
 		a.ETag = quoted(string(*response.ETag))

@@ -76,7 +76,7 @@ func answer(as func(any) bool) (source.ReadAnswer, bool) {
 		return source.ReadAnswer{}, false
 	}
 	attrs := &reader.Attrs
-	a := source.ReadAnswer{Begin: attrs.StartOffset, Size: attrs.Size, Encoded: attrs.Decompressed || attrs.ContentEncoding != ""}
+	a := source.ReadAnswer{Begin: attrs.StartOffset, Size: attrs.Size, Encoding: attrs.ContentEncoding, Decoded: attrs.Decompressed}
 	if attrs.Generation > 0 {
 		a.ETag = strconv.FormatInt(attrs.Generation, 10)
 	}

@@ -17,7 +17,7 @@ func answer(as func(any) bool) (source.ReadAnswer, bool) {
 	if !as(&out) {
 		return source.ReadAnswer{}, false
 	}
-	a := source.ReadAnswer{Size: -1, ETag: aws.ToString(out.ETag), Encoded: encoded(aws.ToString(out.ContentEncoding))}
+	a := source.ReadAnswer{Size: -1, ETag: aws.ToString(out.ETag), Encoding: aws.ToString(out.ContentEncoding)}
 	if out.ContentRange == nil {
 		if out.ContentLength != nil {
 			a.Size = *out.ContentLength
@@ -52,18 +52,6 @@ func contentRange(header string) (begin, size int64, ok bool) {
 	}
 	size, err = strconv.ParseInt(total, 10, 64)
 	return begin, size, err == nil && size > begin
-}
-
-// encoded reports whether something on the way may undo an encoding of the object.
-func encoded(encoding string) bool {
-	for name := range strings.SplitSeq(encoding, ",") {
-		switch strings.ToLower(strings.TrimSpace(name)) {
-		case "", "identity", "aws-chunked": // the last one is how an object was uploaded
-		default:
-			return true
-		}
-	}
-	return false
 }
 
 // quoted returns an ETag as a condition needs it: some listings have it without quotes.
