@@ -72,18 +72,22 @@ type longTexts chan struct{}
 // kept returns err as it is kept until its result is delivered: one with a long text is kept as a
 // part of that.
 func (t longTexts) kept(err error) error {
-	if !guard.PlainError(err) {
+	if guard.PlainError(err) {
+		if len(err.Error()) <= maxKept {
+			return err
+		}
+	} else {
 		t <- struct{}{}
 		defer func() { <-t }()
-	}
-	text := guard.Text(err, maxKept+1)
-	if len(text) <= maxKept {
-		return err
+		length, how := guard.Call(func() int { return len(err.Error()) })
+		if how != "" || length <= maxKept {
+			return err
+		}
 	}
 	if panicked, ok := guard.As[*PanicError](err); ok {
 		return &PanicError{Value: errtext.PanicText(panicked.Value, maxShown), Stack: panicked.Stack}
 	}
-	return &longError{text: text[:maxShown] + "... (the text of the error is too long)", class: classOf(err)}
+	return &longError{text: errorText(err) + "... (the text of the error is too long)", class: classOf(err)}
 }
 
 // longError stands for an error whose text is too long to be kept.
