@@ -13,8 +13,6 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
-
-	"github.com/go-dmap/dmap/internal/budget"
 )
 
 // Limits of one stream.
@@ -75,6 +73,7 @@ type Reader struct {
 	zstd   *zstd.Decoder
 	free   func() // gives the memory for the window back to the budget
 	window int64  // bytes that the stream may take for it
+	class  int    // of the decoder
 	offset int64
 	err    error // final
 }
@@ -121,29 +120,6 @@ func Open(ctx context.Context, src io.Reader, limits Limits) (*Reader, error) {
 		return nil, r.readError(err)
 	}
 	return r, nil
-}
-
-// usualWindow is the largest window of the usual levels of compression.
-const usualWindow = 8 << 20
-
-// openZstd takes memory for the window of the first frame. Later frames may have one of that size,
-// or a usual one.
-func (r *Reader) openZstd(ctx context.Context) error {
-	r.window = usualWindow
-	var frame zstd.Header
-	head, _ := r.in.Peek(zstd.HeaderMaxSize)
-	if frame.Decode(head) == nil && frame.WindowSize > usualWindow {
-		r.window = int64(min(frame.WindowSize, MaxWindow))
-	}
-	free, err := budget.Take(ctx, r.window)
-	if err != nil {
-		r.src.err = err // it is no error of the stream
-		return err
-	}
-	r.free = free
-	r.zstd, err = zstd.NewReader(r.in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(uint64(r.window)))
-	r.out = r.zstd
-	return err
 }
 
 // Format returns "gzip", "zstd" or, for a stream that is not compressed, an empty string.
@@ -198,9 +174,7 @@ func (r *Reader) Skip(n int64) error {
 
 // Close frees the memory of the decompressor.
 func (r *Reader) Close() {
-	if r.zstd != nil {
-		r.zstd.Close()
-	}
+	r.closeZstd()
 	r.free()
 }
 

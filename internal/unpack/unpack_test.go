@@ -7,10 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/require"
@@ -124,6 +127,55 @@ func TestTooLargeZstdWindowIsAnError(t *testing.T) {
 	var bad *Error
 	require.ErrorAs(t, err, &bad)
 	require.Equal(t, "bytes of window", bad.Limit)
+}
+
+func TestWindowsHaveFewSizes(t *testing.T) {
+	for window, want := range map[uint64]int64{
+		0: 8, 1: 8, 8 << 20: 8, 8<<20 + 1: 16, 16 << 20: 16, 16<<20 + 1: 32, 33 << 20: 64, 64 << 20: 64, 64<<20 + 1: 64, math.MaxUint64: 64,
+	} {
+		class, size := sizeClass(window)
+		require.Equal(t, want<<20, size, "%d", window)
+		require.Equal(t, size, int64(usualWindow)<<class)
+		require.Less(t, class, len(spare.byClass))
+	}
+}
+
+func TestSpareDecodersAreUsedAgainAndDropped(t *testing.T) {
+	var s spareDecoders
+	s.keep(1, &zstd.Decoder{})
+	require.Nil(t, s.take(0))
+	d := s.take(1)
+	require.NotNil(t, d)
+	require.Nil(t, s.take(1))
+	s.keep(1, d)
+	kept := func() int {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return len(s.byClass[1])
+	}
+	require.Equal(t, 1, kept())
+	require.Eventually(t, func() bool { runtime.GC(); return kept() == 0 }, time.Minute, time.Millisecond)
+	s.keep(1, d)
+	require.Eventually(t, func() bool { runtime.GC(); return kept() == 0 }, time.Minute, time.Millisecond, "again")
+}
+
+func TestADecoderOfADamagedStreamReadsTheNextOne(t *testing.T) {
+	large := zstdCompressed(t, text(ratioFrom), zstd.WithWindowSize(16<<20), zstd.WithSingleSegment(false))
+	damaged := bytes.Clone(large)
+	damaged[len(damaged)/2] ^= 0x55
+	for range 3 {
+		_, err := unpacked(damaged)
+		require.ErrorContains(t, err, "zstd at decompressed byte")
+		got, err := unpacked(large)
+		require.NoError(t, err)
+		require.Equal(t, text(ratioFrom), got)
+		half, err := Open(context.Background(), bytes.NewReader(large), Limits{})
+		require.NoError(t, err)
+		require.NoError(t, half.Skip(100))
+		half.Close() // in the middle of the stream
+		_, err = half.Read(make([]byte, 1<<20))
+		require.ErrorIs(t, err, errClosed)
+	}
 }
 
 func TestErrorOfTheSourceIsReturnedUnchanged(t *testing.T) {
