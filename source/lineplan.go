@@ -78,20 +78,45 @@ func (p *linePlan) lineStart(ctx context.Context, from, to int64) (int64, error)
 	at, size := from-1, p.large.probe
 	for at < to-1 {
 		end := min(at+size, to-1)
-		data, err := p.read(ctx, at, end)
-		if err != nil {
-			return 0, err
-		}
-		if i := bytes.IndexByte(data, '\n'); i >= 0 {
-			return at + int64(i) + 1, nil
+		i, err := p.lineEnd(ctx, at, end)
+		if i >= 0 || err != nil {
+			return at + i + 1, err
 		}
 		at, size = end, min(2*size, p.large.minLines)
 	}
 	return 0, nil
 }
 
+// lineEnd returns the position in [from, end) of the first line end, -1 if there is none. A line
+// may be of any length, so it keeps only a block of it.
+func (p *linePlan) lineEnd(ctx context.Context, from, end int64) (at int64, err error) {
+	in, err := body.OpenRange(ctx, p.stored, from, end)
+	if err != nil {
+		return 0, err
+	}
+	defer in.Close()
+	block := make([]byte, min(p.large.probe, end-from))
+	for at < end-from {
+		data := block[:min(int64(len(block)), end-from-at)]
+		if _, err := io.ReadFull(in, data); err != nil {
+			return 0, err
+		}
+		if i := bytes.IndexByte(data, '\n'); i >= 0 {
+			return at + int64(i), nil
+		}
+		at += int64(len(data))
+	}
+	return -1, nil
+}
+
 func (p *linePlan) divisible(ctx context.Context) error {
-	head, err := p.read(ctx, 0, min(longestMagic, p.object.Size))
+	in, err := body.OpenRange(ctx, p.stored, 0, min(longestMagic, p.object.Size))
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	head := make([]byte, min(longestMagic, p.object.Size))
+	_, err = io.ReadFull(in, head)
 	if err == nil && indivisible(head) {
 		err = errIndivisible
 	}
@@ -99,17 +124,6 @@ func (p *linePlan) divisible(ctx context.Context) error {
 }
 
 const longestMagic = 16
-
-func (p *linePlan) read(ctx context.Context, from, end int64) ([]byte, error) {
-	in, err := body.OpenRange(ctx, p.stored, from, end)
-	if err != nil {
-		return nil, err
-	}
-	defer in.Close()
-	data := make([]byte, end-from)
-	_, err = io.ReadFull(in, data)
-	return data, err
-}
 
 // ahead yields the results of find for 0 to n-1, in order, and runs up to most calls at once.
 func ahead(ctx context.Context, n, most int, find func(context.Context, int) (int64, error)) func(func(int64, error) bool) {

@@ -66,24 +66,36 @@ type childRecord struct {
 // outcomes are those of one record: one, or those of the items of a batch, which are held as text.
 type outcomes struct {
 	outcome
-	batch  []byte   // the JSON array of the items; nil: there is no batch
-	bounds []uint32 // where each item begins and ends in batch
+	batch []byte        // the JSON array of the items; nil: there is no batch
+	items *record.Array // finds the items of batch
+	n     int64         // of the batch
 }
 
 func (o *outcomes) len() int64 {
 	if o.batch == nil {
 		return 1
 	}
-	return int64(len(o.bounds) / 2)
+	return o.n
 }
 
-// at is outcome i.
-func (o *outcomes) at(i int64) outcome {
-	one := o.outcome
-	if o.batch != nil {
-		one.Input, one.Offset = json.RawMessage(o.batch[o.bounds[2*i]:o.bounds[2*i+1]]), i
+// at is outcome i. The caller asks for each of a batch once, in order.
+func (o *outcomes) at(i int64) (one outcome) {
+	one = o.outcome
+	if o.batch == nil {
+		return one
+	}
+	one.Offset = i
+	if one.err = o.items.Next(); one.err == nil {
+		one.Input = json.RawMessage(o.batch[o.items.Offset():o.items.End()])
 	}
 	return one
+}
+
+// skip passes over the next n outcomes of a batch.
+func (o *outcomes) skip(n int64) {
+	for ; o.batch != nil && n > 0; n-- {
+		_ = o.items.Next() // they were counted without a fault
+	}
 }
 
 // childOutcomes reads a record that Step Functions has written: one item, or with open those of its
@@ -114,25 +126,27 @@ func childOutcomes(text []byte, fallback string, open bool) (o outcomes, err err
 		return o, nil
 	}
 	o.Input = nil
-	o.bounds, err = itemBounds(o.batch)
+	o.n, err = countItems(itemsOf(o.batch))
+	o.items = itemsOf(o.batch)
 	return o, err
 }
 
-// itemBounds returns where the items of a batch begin and end. It finds them without decoding them.
-func itemBounds(batch []byte) (bounds []uint32, err error) {
-	items := record.NewArray(bytes.NewReader(batch), 0, int64(len(batch)), len(batch))
-	for {
-		err := items.Next()
-		if err == io.EOF {
-			return bounds, nil
+// itemsOf finds the items of a batch without decoding them.
+func itemsOf(batch []byte) *record.Array {
+	return record.NewArray(bytes.NewReader(batch), 0, int64(len(batch)), len(batch))
+}
+
+// countItems reads a batch to its end: a fault in it is that of all its items.
+func countItems(items *record.Array) (n int64, err error) {
+	for ; ; n++ {
+		switch err := items.Next(); {
+		case err == io.EOF:
+			return n, nil
+		case err != nil:
+			return 0, fmt.Errorf("items of the batch: %w", err)
+		case n == maxBatch:
+			return 0, fmt.Errorf("a batch of more than %d items: no more can be distinguished", maxBatch)
 		}
-		if err != nil {
-			return nil, fmt.Errorf("items of the batch: %w", err)
-		}
-		if len(bounds) == 2*maxBatch {
-			return nil, fmt.Errorf("a batch of more than %d items: no more can be distinguished", maxBatch)
-		}
-		bounds = append(bounds, uint32(items.Offset()), uint32(items.End()))
 	}
 }
 

@@ -185,8 +185,12 @@ func (r *redrive[T]) read(ctx context.Context, in *partReader, to int64, yield f
 }
 
 // largeRecord is the size in bytes from which a record takes a part of the budget of all readers:
-// the text of its batch is copied twice.
-const largeRecord = 1 << 20
+// copies times its size, for its line, its input as text and as JSON, its items, and the window
+// that finds them.
+const (
+	largeRecord = 1 << 20
+	copies      = 6
+)
 
 // readRecord yields the items of the next record that begin before the cursor to. more says that
 // the record after it is to be read, too.
@@ -197,13 +201,14 @@ func (r *redrive[T]) readRecord(ctx context.Context, in *partReader, to int64, i
 		return false, err
 	}
 	if size := in.End() - in.Offset(); size > largeRecord {
-		release, err := budget.Take(ctx, 4*size)
+		release, err := budget.Take(ctx, copies*size)
 		if err != nil {
 			return false, err
 		}
 		defer release()
 	}
 	all := r.outcomesOf(in, fault)
+	all.skip(in.taken)
 	for i := in.taken; i < all.len(); i++ {
 		if to > 0 && cursor >= to {
 			return false, nil

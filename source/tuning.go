@@ -26,7 +26,7 @@ func defaultTuning() tuning {
 		probe:        64 << 10,
 		rows:         ranges.Options{Requests: 8, Part: 16 << 20, Block: 512 << 10, Memory: 160 << 20},
 		parallelFrom: 96 << 20,
-		tail:         ranges.Options{Requests: 8, Part: 8 << 20, Block: 512 << 10, Memory: 80 << 20},
+		tail:         ranges.Options{Requests: 8, Part: 4 << 20, Block: 512 << 10, Memory: 40 << 20},
 	}
 }
 
