@@ -218,16 +218,15 @@ const mib = 1 << 20
 
 // Memory that is allowed beside that of a record.
 const (
-	readAhead = 128 * mib // of a large object, from which several requests read ahead
-	window    = 100 * mib // of zstd: 64 MiB, and a part of them twice while the decoder grows it
-	oneText   = 100 * mib // of an error
+	defaultMemory = 160 * mib // of the parts of one large CSV object, without CSVOptions.Memory
+	oneText       = 100 * mib // of an error
 )
 
 func hostileCases() []hostileCase {
 	return []hostileCase{
 		{"gzip bomb", 1024 * mib, 0, gzipped("in.jsonl.gz", 1, " "), lines("in.jsonl.gz"), "decompressed bytes for each byte"},
 		{"gzip inside gzip", 256 * mib, 0, gzipped("in.jsonl.gz", 3, "[]\n"), lines("in.jsonl.gz"), "compressed with gzip"},
-		{"16 zstd windows of 64 MiB", 70 * mib, window, windows, func(ctx context.Context, b *blob.Bucket) error {
+		{"16 zstd windows of 64 MiB", 70 * mib, 0, windows, func(ctx context.Context, b *blob.Bucket) error {
 			return mapOver(ctx, source.Flatten(source.Objects(b, "in"), func(o source.Object) dmap.Source[row] { return source.JSONLinesOf[row](o) }), pass)
 		}, ""},
 		{"deep JSON in a line", 64 * mib, 16 * mib, filled("in.jsonl", "", "[", "\n"), lines("in.jsonl"), "record bytes"},
@@ -236,33 +235,36 @@ func hostileCases() []hostileCase {
 		}, "does not end"},
 		{"commas", 64 * mib, 16 * mib, filled("in.csv", "a,b\n", ",", "\n"), rows("in.csv"), "more than"},
 		{"a header of commas", 64 * mib, 16 * mib, filled("in.csv", "a", ",", "\n"), rows("in.csv"), "more than"},
-		{"open quote", 256 * mib, 16*mib + readAhead, filled("in.csv", "a,b\n1,\"", "x", ""), rows("in.csv"), "broke off"},
-		{"a line", 1024 * mib, 16*mib + readAhead, filled("in.jsonl", "\"", "x", "\"\n"), lines("in.jsonl"), "record bytes"},
-		{"manifest of {}", 64 * mib, 64 * mib, filled("out/r/manifest-000.json", `{"Format":1,"RunID":"r","ResultFiles":{"FAILED":[{}`, ",{}", "]}}"),
+		{"open quote", 256 * mib, 16*mib + defaultMemory, filled("in.csv", "a,b\n1,\"", "x", ""), rows("in.csv"), "broke off"},
+		{"open quote, 64 MiB", 256 * mib, 16 * mib, filled("in.csv", "a,b\n1,\"", "x", ""), func(ctx context.Context, b *blob.Bucket) error {
+			return mapOver(ctx, source.CSV(b, "in.csv", source.Strings, source.CSVOptions{Memory: 64 * mib}), nothing[[]string])
+		}, "broke off"},
+		{"a line", 1024 * mib, 16 * mib, filled("in.jsonl", "\"", "x", "\"\n"), lines("in.jsonl"), "record bytes"},
+		{"manifest of {}", 64 * mib, 0, filled("out/r/manifest-000.json", `{"Format":1,"RunID":"r","ResultFiles":{"FAILED":[{}`, ",{}", "]}}"),
 			func(ctx context.Context, b *blob.Bucket) error {
 				_, err := results.Load(ctx, b, "out", "r")
 				return err
 			}, "part 0"},
-		{"unread splits of {}", 64 * mib, 64 * mib, filled("run/manifest.json", `{"ResultFiles":{},"Unread":{"splits":[{}`, ",{}", "]}}"),
+		{"unread splits of {}", 64 * mib, 0, filled("run/manifest.json", `{"ResultFiles":{},"Unread":{"splits":[{}`, ",{}", "]}}"),
 			func(ctx context.Context, b *blob.Bucket) error {
 				return mapOver(ctx, source.Failures[row](b, "run/manifest.json"), pass)
 			}, "unread split 0"},
-		{"commit of {}", 64 * mib, 128 * mib, forgedCommit, func(ctx context.Context, b *blob.Bucket) error {
+		{"commit of {}", 64 * mib, 0, forgedCommit, func(ctx context.Context, b *blob.Bucket) error {
 			_, err := dmap.Map(ctx, source.Slice([]int{1, 2, 3}), nothing[int], dmap.Options{RunID: "r"}, sink.Bucket[int](b, "out"))
 			return err
 		}, "settled interval 0"},
-		{"8 batches of a million", 2_000_000, 32 * mib, batches, func(ctx context.Context, b *blob.Bucket) error {
+		{"8 batches of a million", 2_000_000, 2 * mib, batches, func(ctx context.Context, b *blob.Bucket) error {
 			return mapOver(ctx, source.Failures[int](b, "run/manifest.json"), nothing[int])
 		}, ""},
-		{"DecodeJSON of an object", 1024 * mib, 64 * mib, filled("in.json", "[0", ",0", "]"), objects(func(ctx context.Context, o source.Object) (int, error) {
+		{"DecodeJSON of an object", 1024 * mib, 0, filled("in.json", "[0", ",0", "]"), objects(func(ctx context.Context, o source.Object) (int, error) {
 			var v []int
 			return 0, o.DecodeJSON(ctx, &v)
 		}), "MaxObject"},
-		{"ReadAll of an object", 1024 * mib, 64 * mib, filled("in.bin", "", "x", ""), objects(func(ctx context.Context, o source.Object) (int, error) {
+		{"ReadAll of an object", 1024 * mib, 0, filled("in.bin", "", "x", ""), objects(func(ctx context.Context, o source.Object) (int, error) {
 			_, err := o.ReadAll(ctx)
 			return 0, err
 		}), "MaxObject"},
-		{"16 errors of 100 MB", 0, 4 * oneText, nil, failing(func() error { return textError{100 * mib} }), "xxx"},
+		{"16 errors of 100 MB", 0, oneText, nil, failing(func() error { return textError{100 * mib} }), "xxx"},
 		{"16 panics of 100 MB", 0, oneText, nil, failing(func() error { panic(hugeText()) }), "panic: xxx"},
 		{"16 cyclic errors", 0, 0, nil, failing(func() error { return cyclicError{} }), "cyclic"},
 	}
