@@ -144,3 +144,26 @@ func TestAKeyThatCannotBeReadCostsItsItem(t *testing.T) {
 		require.Equal(t, 1500, read)
 	}
 }
+
+// The driver would ask for another prefix than that of the objects.
+func TestAPrefixThatTheDriverEscapesListsItsObjectsOrIsRefused(t *testing.T) {
+	s := newServer(t)
+	bucket := s.open(t)
+	var client *awss3.Client
+	require.True(t, bucket.As(&client))
+	for _, key := range []string{"t\tt/a", "t\tt/b", "u/c"} { // stored by another program
+		_, err := client.PutObject(t.Context(), &awss3.PutObjectInput{Bucket: aws.String("bucket"), Key: aws.String(key), Body: strings.NewReader("x")})
+		require.NoError(t, err)
+	}
+	fill(t, bucket, "v\tv/d", "v\tv/e") // stored by this one, as "v__0x9__v/"
+	for _, options := range []source.ObjectsOptions{{}, {Store: s3.Store(), Listers: 1}, {Store: s3.Store()}} {
+		got, err := listAll(t, bucket, "v\tv/", options)
+		require.NoError(t, err)
+		require.Equal(t, []string{"v\tv/d", "v\tv/e"}, got)
+		stats, err := dmap.Map(t.Context(), source.Objects(bucket, "t\tt/", options), func(context.Context, source.Object) (string, error) {
+			return "", nil
+		}, dmap.Options{})
+		require.Error(t, err, "%d items, and success", stats.Succeeded)
+		t.Log(err)
+	}
+}
