@@ -116,6 +116,9 @@ func FuzzSecrets(f *testing.F) {
 		if len(secret) < 8 || strings.Trim(secret, "abcdefghijklmnopqrstuvwxyz0123456789") != "" || strings.Contains(text, secret) {
 			return
 		}
+		if strings.Contains(scrub.Text(text, 1<<20), secret) { // as a control character and digits may make it
+			return
+		}
 		// whatever precedes a URL, its password and its query are cut
 		for _, form := range []string{"%s https://u:%s@h/p", "%s https://h/p?sig=%s", "%s AccountKey=%s;x"} {
 			if out := scrub.Text(fmt.Sprintf(form, text, secret), 1<<20); strings.Contains(out, secret) {
