@@ -30,6 +30,7 @@ var texts = []string{
 	`u:s3cr3t@tcp(kept:3306)/db`,
 	`{"access_token":"s3cr3t","kept":"kept"}`,
 	`{\"client_secret\": \"s3cr3t\", \"kept\": 1}`,
+	"{\"password\" :\n\t\"s3cr3t\"} kept",
 	"GET / HTTP/1.1\r\nAuthorization: Bearer s3cr3t\r\nX-Kept: kept",
 	"Authorization: SharedKey acct:s3cr3ts3cr3ts3cr3t\nkept",
 	"X-Amz-Security-Token: s3cr3t\nkept",

@@ -18,7 +18,9 @@ func Secrets(s string) string {
 		s = replaceNamed(s, escapedPairs)
 	}
 	if strings.Contains(s, ":") {
-		s = replaceNamed(s, fields)
+		if hasField(s) {
+			s = replaceNamed(s, fields)
+		}
 		if containsFold(s, "authorization", "cookie", "x-") {
 			s = headers.ReplaceAllString(s, "${1}"+Mark)
 		}
@@ -37,6 +39,24 @@ func Secrets(s string) string {
 	}
 	return s
 }
+
+// hasField reports whether s has a colon between quotes, as fields does.
+func hasField(s string) bool {
+	for rest := s; ; {
+		before, after, found := strings.Cut(rest, ":")
+		if !found {
+			return false
+		}
+		after = strings.TrimLeft(after, space)
+		if strings.HasSuffix(strings.TrimRight(before, space), `"`) && (strings.HasPrefix(after, `"`) || strings.HasPrefix(after, `\"`)) {
+			return true
+		}
+		rest = after
+	}
+}
+
+// space is what \s matches.
+const space = " \t\n\f\r"
 
 // containsFold reports whether s contains one of the words, which are in lower case, also in upper
 // case. The expressions that look for them take ten times as long, and most texts have none.
