@@ -3,7 +3,6 @@ package dmap
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/go-dmap/dmap/batch"
@@ -58,17 +57,11 @@ func StartBatch[T, R any](ctx context.Context, src Source[T], limits batch.Limit
 
 // launch checks everything, then starts the engine.
 func launch[T, R any](ctx context.Context, j job[T, R], src Source[T], limits batch.Limits, opts Options, sinks []Sink[R], noFn bool) (*Run, error) {
-	errs := []error{opts.validate(), checkedSource(src)}
+	wrong := callErrors(src, opts, noFn, sinks)
 	if j.inBatches {
-		errs = append(errs, limits.Validate())
+		wrong.options = errors.Join(wrong.options, limits.Validate())
 	}
-	if noFn {
-		errs = append(errs, errors.New("dmap: the function is nil"))
-	}
-	for i, s := range sinks {
-		errs = append(errs, checked(fmt.Sprintf("sink %d", i), s))
-	}
-	if err := errors.Join(errs...); err != nil {
+	if err := wrong.join(); err != nil {
 		return nil, &callError{err}
 	}
 	opts = opts.withDefaults()

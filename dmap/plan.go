@@ -65,6 +65,12 @@ type Plan[T any] struct {
 	// or "changed" (see Class) fails the item; any other ends the run. errors.ErrUnsupported: this
 	// item must be read. nil: no item can be found so.
 	Find func(ctx context.Context, s Split) (Item[T], error)
+	// Preflight tries what the source needs, for dmap.Preflight: it lists the first objects, opens
+	// one, decodes a record, also after another try has failed, and reports each try. It changes
+	// nothing. A try that hangs must leave time for the others before the deadline of ctx. report
+	// may be called from any goroutine until Preflight returns. nil: dmap.Preflight reads the first
+	// item.
+	Preflight func(ctx context.Context, report func(Check))
 	// Readers is the number of splits to read at once, 1 to 256. 0: 8. Options.MaxItems and
 	// MaxConcurrency 1 need the order of the source, so there one reader reads.
 	Readers int

@@ -155,7 +155,7 @@ func (f *BucketSink[R]) createFolder(ctx context.Context, r *run) error {
 	if file != nil { // another process has just created it
 		return fmt.Errorf("sink: %w: folder %q", dmap.ErrFenced, r.folder)
 	}
-	return attention.Mark(fmt.Errorf("sink: folder %q holds commits and no run.json: restore run.json, or use another run ID", r.folder))
+	return attention.Mark(errCommitsWithoutRun(r.folder))
 }
 
 // lastEnd is the newest manifest of the run, nil if it has none.

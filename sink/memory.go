@@ -28,6 +28,11 @@ func (m *Memory[R]) Write(_ context.Context, results []dmap.Result[R]) error {
 // Flush does nothing.
 func (m *Memory[R]) Flush(context.Context) error { return nil }
 
+// Preflight has nothing to try.
+func (m *Memory[R]) Preflight(_ context.Context, _ dmap.RunSpec, report func(dmap.Check)) {
+	report(dmap.Check{Op: "write", Found: "in memory"})
+}
+
 // ConcurrentWrites marks Memory as a [dmap.ConcurrentSink].
 func (m *Memory[R]) ConcurrentWrites() {}
 

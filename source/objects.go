@@ -15,6 +15,7 @@ import (
 	"github.com/go-dmap/dmap/internal/glob"
 	guarded "github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/listing"
+	"github.com/go-dmap/dmap/internal/runfolder"
 )
 
 // ObjectsOptions choose among the objects. Objects that they leave out count as skipped.
@@ -122,7 +123,7 @@ func (o *objects) Plan() dmap.Plan[Object] {
 	if o.invalid != nil {
 		return brokenPlan[Object](o.invalid)
 	}
-	p := dmap.Plan[Object]{Splits: o.splits, Read: o.read, Readers: 1, Origins: []any{o.origin}, Seeks: everywhere, Find: o.find}
+	p := dmap.Plan[Object]{Splits: o.splits, Read: o.read, Readers: 1, Origins: []any{o.origin}, Seeks: everywhere, Find: o.find, Preflight: o.preflight}
 	if o.lister != nil {
 		p.TrySplit, p.Readers = o.trySplit, or(o.options.Listers, DefaultListers)
 	}
@@ -163,6 +164,9 @@ func (o *objects) items(ctx context.Context, s dmap.Split, list iter.Seq2[*blob.
 			at, unreadable := o.place(listed, err)
 			if s.To.Key != "" && at > s.To.Key {
 				break
+			}
+			if runfolder.IsProbe(listed.Key) {
+				continue
 			}
 			result, err := own.holds(ctx, listed.Key)
 			if err != nil {

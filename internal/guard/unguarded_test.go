@@ -125,6 +125,7 @@ var known = map[string]string{
 	"dmap/errors.go Error: Error":                                ours,
 	"dmap/errors.go class: Class":                                inCall,
 	"dmap/errors.go describe: Error":                             ours,
+	"dmap/preflightrun.go eachJoined: Unwrap":                    ours,
 	"dmap/redact.go describe: Error":                             ours,
 	"dmap/redact.go describe: Unwrap":                            ours,
 	"dmap/retry.go again: RetryAfter":                            inCall,

@@ -73,6 +73,12 @@ func Claim(ctx context.Context, bucket *blob.Bucket, key, contentType string, co
 	if err := Create(ctx, bucket, key, contentType, content); err != nil {
 		return err
 	}
+	return CreateAgain(ctx, bucket, key, contentType, content)
+}
+
+// CreateAgain is the second half of Claim: it asks the store to create an object again that Create
+// has created, which the store must refuse.
+func CreateAgain(ctx context.Context, bucket *blob.Bucket, key, contentType string, content []byte) error {
 	return persist(ctx, "create again", key, func(ctx *transient.Limit) error {
 		err := uploadNew(ctx, bucket, key, contentType, content)
 		switch {

@@ -108,6 +108,32 @@ var (
 	leftover = regexp.MustCompile(`^((SUCCEEDED|FAILED|PENDING|TAKEN)_[A-Z0-9]+-[0-9]+\.jsonl|(run|(manifest|redrive)-[0-9]+|commits/[0-9-]+)\.json)\.[0-9a-f]+\.tmp$`)
 )
 
+// probe is the name of the object of a preflight. Neither a user nor a run has such names.
+var probe = regexp.MustCompile(`^\.dmap-preflight-[A-Z2-7]{26}$`)
+
+// ProbePrefix is the prefix of the names of preflights.
+const ProbePrefix = ".dmap-preflight-"
+
+// ProbeName is the name of the object that a preflight creates and deletes; unique are 26
+// characters of rand.Text.
+func ProbeName(unique string) string { return ProbePrefix + unique }
+
+// ProbeFolder is the folder for the objects of preflights of runs without a RunID. No run has this
+// folder, as no run ID starts with a dot.
+func ProbeFolder(prefix string) string {
+	if prefix != "" {
+		prefix = strings.TrimSuffix(prefix, "/") + "/"
+	}
+	return prefix + ".preflight/"
+}
+
+// IsProbe reports whether the last segment of key is the name of such an object, which no reader
+// takes for an object of a user. It may remain where a preflight was killed, or may not delete.
+func IsProbe(key string) bool {
+	i := strings.LastIndex(key, ProbePrefix)
+	return i >= 0 && (i == 0 || key[i-1] == '/') && probe.MatchString(key[i:])
+}
+
 // numbered matches what ManifestName and RedriveName give.
 var numbered = regexp.MustCompile(`^(manifest|redrive)-[0-9]{3,}\.json$`)
 

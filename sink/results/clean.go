@@ -26,7 +26,8 @@ type CleanOptions struct {
 
 // Clean removes what crashed processes left in a run's folder: parts that no manifest names, and,
 // while the run or a redrive of it is open, no commit; lists of items that the newest redrive does
-// not need; and temporary files of folders. The parts of earlier ends stay. It returns their keys,
+// not need; objects of killed preflights; and temporary files of folders. The parts of earlier ends
+// stay. It returns their keys,
 // also those removed before an error. It touches nothing else, in the folder or outside.
 // ErrNoManifest: the run has not ended, or is being redriven; see CleanOptions.Open.
 func Clean(ctx context.Context, bucket *blob.Bucket, prefix, runID string, options ...CleanOptions) (removed []string, err error) {
@@ -50,7 +51,7 @@ func Clean(ctx context.Context, bucket *blob.Bucket, prefix, runID string, optio
 			return removed, fmt.Errorf("results: clean: %w", err)
 		}
 		name := strings.TrimPrefix(object.Key, folder)
-		if valid[object.Key] || !runfolder.IsPart(name) && !runfolder.IsTaken(name) && !runfolder.IsLeftover(name) {
+		if valid[object.Key] || !runfolder.IsPart(name) && !runfolder.IsTaken(name) && !runfolder.IsLeftover(name) && !runfolder.IsProbe(name) {
 			continue
 		}
 		if !o.DryRun {
