@@ -41,6 +41,9 @@ func play(ctx context.Context, p plan) (end string, err error) {
 		sink := &ledger{}
 		g.called = map[int64]bool{}
 		stats, runErr := g.process(ctx, a, sink)
+		if errors.Is(runErr, errEvents) {
+			return "", runErr
+		}
 		for _, o := range counted {
 			if g.called[o.Offset] {
 				return "", fmt.Errorf("item %d counted already and was called again", o.Offset)
@@ -87,14 +90,22 @@ func (g *game) process(ctx context.Context, a act, sink *ledger) (dmap.Stats, er
 		}
 		return g.call(i, attempt)
 	}
+	var events recording
+	g.opts.Observer = events.observer()
 	r, err := g.start(ctx, call, sink)
 	if err != nil {
 		return dmap.Stats{}, err
 	}
 	run.Store(r)
 	close(started)
-	return r.Wait()
+	stats, err := r.Wait()
+	if wrong := events.check(stats, err); wrong != nil {
+		return stats, fmt.Errorf("%w: %w", errEvents, wrong)
+	}
+	return stats, err
 }
+
+var errEvents = errors.New("the events do not fit")
 
 func (g *game) start(ctx context.Context, call func(context.Context, int, int) error, sink *ledger) (*dmap.Run, error) {
 	sinks := []dmap.Sink[int]{sink}

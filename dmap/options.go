@@ -70,6 +70,8 @@ type Options struct {
 	// is called from many goroutines, and a call waits for it, at most 10 s: after a line that
 	// takes longer, or ends its goroutine, there are no others. nil: none.
 	Logger *slog.Logger `json:"-"`
+	// Observer gets the events of the run. nil: nobody does.
+	Observer *Observer `json:"-"`
 }
 
 var runIDPattern = regexp.MustCompile(`^[A-Za-z0-9_=-][A-Za-z0-9._=-]{0,127}$`)

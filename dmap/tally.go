@@ -22,7 +22,9 @@ type tally struct {
 	truncated atomic.Bool // MaxItems ended the reading
 	readAll   atomic.Bool // the source has ended, or MaxItems is reached
 
-	log   *runLog
+	log      *runLog
+	observer *observing // nil: there is none
+
 	mu    sync.Mutex
 	first []*ItemError // the first failures; guarded by mu
 
@@ -93,6 +95,7 @@ func (c *tally) fail(err *ItemError) error {
 	c.keep(err) // before it counts: a ToleranceError has the failures that it counts
 	c.failed.Add(1)
 	c.log.failed(err, c.tolerance.Load().used(c.settled()))
+	c.observer.failed(err)
 	return c.exceeded()
 }
 

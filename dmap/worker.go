@@ -21,6 +21,7 @@ type workers[T, R any] struct {
 	delivery   *delivery[T, R]
 	quarantine *quarantine // nil: no caution is needed
 	texts      longTexts
+	observer   *observing // nil: there is none
 
 	started int            // number of the next worker; only the gate starts workers, under its lock
 	running sync.WaitGroup // the workers that the gate has started
@@ -52,6 +53,8 @@ func (s *workers[T, R]) newWorker(number int) *worker[T, R] {
 func (s *workers[T, R]) replace(lost *worker[T, R]) {
 	w := s.newWorker(lost.number)
 	w.task, w.next, w.picks, w.settled, w.calls = lost.task, lost.next, lost.picks, lost.settled, lost.calls
+	w.observed = lost.observed
+	w.observed.abandoned = true
 	w.timer = callTimer{last: s.clock.now(), from: w.next, every: 1}
 	go func() {
 		w.afterExit(ErrStuck)
@@ -75,6 +78,7 @@ type worker[T, R any] struct {
 	closed   bool // the chunk of the last task is delivered, and the gate does not know it yet
 	exiting  bool // the function called runtime.Goexit
 	released bool // the gate has no more work for the worker
+	observed observedCall
 }
 
 // run works until the gate has no more work. A worker that replaces another starts with the rest of
@@ -198,7 +202,7 @@ func (w *worker[T, R]) processItems() bool {
 		if w.lost() {
 			return false
 		}
-		w.calls++
+		w.called(err)
 		w.finishItem(i, value, err)
 	}
 	w.sample(w.next)
@@ -234,6 +238,7 @@ func (w *worker[T, R]) finishItem(i int, value R, err error) {
 	}
 	elapsed := w.sample(i + 1)
 	if wait, again := w.finish(i, value, err, elapsed); again {
+		w.observer.retry(w.task.chunk.info(i, w.task.attempt), err, wait)
 		w.retry(wait, i)
 	}
 }
@@ -294,7 +299,7 @@ func (w *worker[T, R]) processBatch() bool {
 		return false
 	}
 	elapsed := w.clock.now() - began
-	w.calls++
+	w.called(err)
 	w.finishBatch(values, err, elapsed)
 	return true
 }
@@ -329,15 +334,19 @@ func (w *worker[T, R]) finishBatch(values []R, err error, elapsed time.Duration)
 			longest = max(longest, wait)
 		}
 	}
-	if len(again) > 0 {
-		w.retry(longest, again...)
+	if len(again) == 0 {
+		return
 	}
+	if w.observer != nil {
+		w.observeRetries(again, errs, longest)
+	}
+	w.retry(longest, again...)
 }
 
 // afterExit settles the current call, which never returned, with err. The rest of the task remains
 // to be done.
 func (w *worker[T, R]) afterExit(err error) {
-	w.calls++
+	w.called(err)
 	if w.job.inBatches {
 		w.finishBatch(nil, err, 0)
 		w.picks = []int{}
@@ -409,11 +418,15 @@ func (w *worker[T, R]) fail(i, attempt int, err error) {
 func invoke[T, R, In, Out any](w *worker[T, R], ctx *callContext, fn func(context.Context, In) (Out, error), in In) (out Out, err error) {
 	returned := false
 	defer func() { w.endCall(ctx, returned, recover(), &err) }()
+	var given context.Context = ctx
+	if w.observer != nil {
+		given = w.observeCall(ctx)
+	}
 	w.beginCall(ctx)
 	if w.opts.Timeout == 0 {
-		out, err = fn(ctx, in)
+		out, err = fn(given, in)
 	} else {
-		limited, cancel := context.WithTimeout(ctx, w.opts.Timeout)
+		limited, cancel := context.WithTimeout(given, w.opts.Timeout)
 		defer cancel()
 		out, err = fn(limited, in)
 		err = timedOut(limited, ctx, err)
