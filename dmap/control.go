@@ -45,6 +45,7 @@ func (e *engine[T, R]) running() Stats {
 		State: StateRunning, Resumed: e.spec.Resumed, Redrives: e.spec.Redrive,
 	}
 	e.tally.fill(&s)
+	s.Units = e.spending.totalUnits()
 	s.Stuck = e.watchdog.overdue()
 	at := e.gate.State()
 	s.InFlight, s.Limit, s.Paused = at.Active, at.Limit, at.Paused

@@ -20,6 +20,7 @@ type engine[T, R any] struct {
 	reader   *reader[T, R]
 	workers  *workers[T, R]
 	watchdog *watchdog
+	spending *spending
 	sinks    *sinkSet[R]
 	durable  *durable
 	delivery *delivery[T, R]
@@ -37,14 +38,14 @@ func newEngine[T, R any](ctx context.Context, j job[T, R], plan Plan[T], spec Ru
 	observer := newObserving(ctx, opts.Observer, log)
 	e := &engine[T, R]{
 		spec: spec, clock: runClock{spec.Started}, stopper: newStopper(ctx, opts, log), tally: newTally(opts.Tolerance, log),
-		observer: observer, done: make(chan struct{}),
+		observer: observer, spending: newSpending(opts, runClock{spec.Started}), done: make(chan struct{}),
 	}
 	pace := &pace{inBatches: j.inBatches, limits: spec.Batch, single: opts.AbandonAfter > 0}
 	e.stopper.observer, e.tally.observer = observer, observer
 	e.watchdog = newWatchdog(opts, e.clock, log)
 	e.workers = &workers[T, R]{
 		job: j, opts: opts, clock: e.clock, pace: pace, tally: e.tally, stopper: e.stopper, watchdog: e.watchdog,
-		texts: make(longTexts, 1), observer: observer,
+		texts: make(longTexts, 1), observer: observer, spending: e.spending,
 	}
 	e.gate = gate.New[task[T, R]](opts.MaxConcurrency, gate.Config{
 		Room: pace.room, Crowded: crowded, WorthWaking: pace.worthWaking, Start: e.workers.start,
@@ -57,11 +58,11 @@ func newEngine[T, R any](ctx context.Context, j job[T, R], plan Plan[T], spec Ru
 			log.committed(number, n)
 			observer.committed(number, n)
 		},
-		writing: make(chan struct{}, 1), ignorance: opts.ignorance(),
+		writing: make(chan struct{}, 1), ignorance: opts.ignorance(), uncommitted: e.spending.uncommitted,
 	}
 	recycler := &recycler[T, R]{off: !e.sinks.borrow() || opts.AbandonAfter > 0, lent: j.inBatches}
 	inflight := &inflight[T, R]{
-		gate: e.gate, tally: e.tally, calls: calls{Context: e.stopper.calls.ctx, runID: spec.RunID}, keeps: len(sinks) > 0,
+		gate: e.gate, tally: e.tally, calls: calls{Context: e.stopper.calls.ctx, runID: spec.RunID, spending: e.spending}, keeps: len(sinks) > 0,
 		inBatches: j.inBatches,
 	}
 	e.delivery = &delivery[T, R]{
@@ -130,6 +131,7 @@ func (e *engine[T, R]) open() (*Ending, error) {
 			e.reader.inflight.isolation = newIsolation(e.durable, e.reader.inflight, e.stopper, e.spec.Options.MaxConcurrency)
 		}
 		e.tally.resume(progress.Counts)
+		e.spending.resume(progress.Counts)
 		e.resumeRedrive(&progress)
 	}
 	e.stopper.log.started(e.spec, progress.Counts, progress.Number)
@@ -167,6 +169,9 @@ func (e *engine[T, R]) run() {
 			e.durable.run(s.sinks.ctx, s.drained)
 		}
 	}()
+	if e.spending.limited {
+		s.background.Go(e.watchBudget)
+	}
 	disarm := s.onCancel(s.stop)
 	readErr := e.readAll()
 	e.reader.inflight.isolation.drain()

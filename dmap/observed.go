@@ -3,6 +3,8 @@ package dmap
 import (
 	"context"
 	"time"
+
+	"github.com/go-dmap/dmap/internal/journal"
 )
 
 // The events of a run and of its calls, on the side of the engine and of the workers.
@@ -18,15 +20,9 @@ type observedCall struct {
 
 // observeCall reports a call that starts. It returns the context that the function gets.
 func (w *worker[T, R]) observeCall(ctx *callContext) context.Context {
-	c := w.task.chunk
-	e := CallStart{Info: ctx.info(), Items: 1}
+	e := CallStart{Info: ctx.info(), Items: 1, Bytes: w.callBytes()}
 	if w.job.inBatches {
 		e.Items = len(w.picks)
-		for _, i := range w.picks {
-			e.Bytes += c.items[i].Size
-		}
-	} else {
-		e.Bytes = c.items[w.next].Size
 	}
 	given := w.observer.callStarted(ctx, e)
 	w.observed = observedCall{ctx: given, event: e, began: w.clock.now()}
@@ -36,6 +32,7 @@ func (w *worker[T, R]) observeCall(ctx *callContext) context.Context {
 // called counts a call that has ended with err, and reports it.
 func (w *worker[T, R]) called(err error) {
 	w.calls++
+	w.used = journal.AddBytes(w.used, w.callBytes())
 	if w.observer == nil {
 		return
 	}

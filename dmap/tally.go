@@ -12,7 +12,7 @@ import (
 // tally counts the items of a run and judges its failures.
 type tally struct {
 	read, failed, skipped atomic.Int64
-	calls, retries        atomic.Int64
+	calls, retries, bytes atomic.Int64
 	broken                atomic.Int64 // objects
 	succeeded             [64]shard
 
@@ -61,6 +61,7 @@ func (c *tally) resume(n journal.Counts) {
 	c.skipped.Store(n.Skipped)
 	c.calls.Store(n.Calls)
 	c.retries.Store(n.Retries)
+	c.bytes.Store(n.Bytes)
 }
 
 func (c *tally) shard(worker int) *atomic.Int64 { return &c.succeeded[worker%len(c.succeeded)].n }
@@ -143,6 +144,7 @@ func (c *tally) fill(s *Stats) {
 	s.Failed = c.failed.Load()
 	s.Succeeded = c.successes()
 	s.Calls, s.Retries = c.calls.Load(), c.retries.Load()
+	s.Bytes = journal.AddBytes(c.bytes.Load(), 0)
 	s.Read = c.read.Load()
 	s.Pending = s.Read - s.Succeeded - s.Failed - s.Skipped
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/go-dmap/dmap/internal/gate"
+	"github.com/go-dmap/dmap/internal/journal"
 )
 
 // workers is what the workers of a run share.
@@ -22,6 +23,7 @@ type workers[T, R any] struct {
 	quarantine *quarantine // nil: no caution is needed
 	texts      longTexts
 	observer   *observing // nil: there is none
+	spending   *spending
 
 	started int            // number of the next worker; only the gate starts workers, under its lock
 	running sync.WaitGroup // the workers that the gate has started
@@ -53,6 +55,7 @@ func (s *workers[T, R]) newWorker(number int) *worker[T, R] {
 func (s *workers[T, R]) replace(lost *worker[T, R]) {
 	w := s.newWorker(lost.number)
 	w.task, w.next, w.picks, w.settled, w.calls = lost.task, lost.next, lost.picks, lost.settled, lost.calls
+	w.used = lost.used
 	w.observed = lost.observed
 	w.observed.abandoned = true
 	w.timer = callTimer{last: s.clock.now(), from: w.next, every: 1}
@@ -73,6 +76,7 @@ type worker[T, R any] struct {
 	picks    []int // of a batch: the items that are called together; nil: not chosen yet
 	settled  int   // items of the task that are settled, or have moved to another chunk
 	calls    int   // made for the task so far
+	used     int64 // bytes of their items
 	timer    callTimer
 	refused  bool // the gate wants the worker back before anything of the task is done
 	closed   bool // the chunk of the last task is delivered, and the gate does not know it yet
@@ -147,7 +151,7 @@ func (w *worker[T, R]) process() bool {
 		w.countCalls()
 	}
 	w.task, w.next, w.picks = task[T, R]{}, 0, nil
-	w.settled, w.calls, w.refused = 0, 0, false
+	w.settled, w.calls, w.used, w.refused = 0, 0, 0, false
 	return true
 }
 
@@ -174,6 +178,8 @@ func (w *worker[T, R]) countCalls() {
 	n := int64(w.calls)
 	w.tally.calls.Add(n)
 	w.task.chunk.calls += n
+	w.tally.bytes.Add(w.used)
+	w.task.chunk.used = journal.AddBytes(w.task.chunk.used, w.used)
 	if w.task.attempt > 1 {
 		w.tally.retries.Add(n)
 		w.task.chunk.retries += n
@@ -195,6 +201,10 @@ func (w *worker[T, R]) processItems() bool {
 		i := w.next
 		if (c.items[i].Err != nil || w.quarantine != nil) && w.settledWithoutCall(i) {
 			continue
+		}
+		if w.spending.limited && !w.mayStart(c.items[i].Size) {
+			w.giveBack()
+			break
 		}
 		ctx := &contexts[i-lo]
 		c.prepare(ctx, shared, i)
@@ -250,6 +260,7 @@ func (w *worker[T, R]) retry(wait time.Duration, items ...int) {
 	if w.gate.Later(task[T, R]{chunk: c, attempt: w.task.attempt + 1}, w.load(c), wait) {
 		w.stopper.log.crowded(w.gate.State().Waiting.Items)
 	}
+	w.judgeRetry()
 }
 
 // sample reads the clock. It shares the time since the last reading among the items before to,
@@ -281,7 +292,7 @@ func (w *worker[T, R]) processBatch() bool {
 		}
 		w.pick()
 	}
-	if len(w.picks) == 0 {
+	if len(w.picks) == 0 || w.spending.limited && !w.mayStart(w.picked()) {
 		return true
 	}
 	items := c.items[:len(c.items):len(c.items)]
