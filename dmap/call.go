@@ -31,6 +31,8 @@ type calls struct {
 	context.Context
 	runID   string
 	redrive int // number of the redrive; 0: none
+
+	spending *spending
 }
 
 func (c *callContext) Deadline() (time.Time, bool) { return c.task.Deadline() }

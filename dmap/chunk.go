@@ -28,6 +28,10 @@ type chunk[T, R any] struct {
 	skips   int64     // the same for a chunk without items, at the end of a split
 	calls   int64
 	retries int64
+	used    int64 // bytes of the items of these calls
+
+	interrupted int64 // calls that the end of the process interrupted
+
 	entries []entry[R]
 	origins []origin // of the items that a redrive reads again; nil: their split is that of the chunk
 	keeps   bool     // somebody reads results
@@ -217,7 +221,7 @@ func (c *chunk[T, R]) pending() []Pending {
 
 // counts is what the chunk adds to the counts of the run.
 func (c *chunk[T, R]) counts() journal.Counts {
-	n := journal.Counts{Read: c.skips, Skipped: c.skips, Calls: c.calls, Retries: c.retries}
+	n := journal.Counts{Read: c.skips, Skipped: c.skips, Calls: c.calls, Retries: c.retries, Bytes: c.used, Interrupted: c.interrupted}
 	for i := range c.entries {
 		switch c.entries[i].state {
 		case succeeded:
@@ -240,6 +244,17 @@ func (c *chunk[T, R]) counts() journal.Counts {
 		n.Read, n.Taken, n.Again, n.Gone = 0, 0, n.Read, c.gone()
 	}
 	return n
+}
+
+// interrupt takes the calls of a chunk without any outcome out of its calls: they were interrupted.
+// They are no attempts, but a budget has paid for them.
+func (c *chunk[T, R]) interrupt() {
+	for i := range c.entries {
+		if c.entries[i].state != unsettled {
+			return
+		}
+	}
+	c.interrupted, c.calls, c.retries = c.calls, 0, 0
 }
 
 // gone is the number of settled items that the source no longer has.

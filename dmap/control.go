@@ -5,12 +5,23 @@ package dmap
 func (e *engine[T, R]) id() string             { return e.spec.RunID }
 func (e *engine[T, R]) cancel(cause error)     { e.stopper.cancelRun(cause) }
 func (e *engine[T, R]) suspend()               { e.stopper.stop(ErrSuspended) }
-func (e *engine[T, R]) setLimit(n int)         { e.gate.SetLimit(n) }
-func (e *engine[T, R]) setPaused(paused bool)  { e.gate.SetPaused(paused) }
 func (e *engine[T, R]) ended() <-chan struct{} { return e.done }
 
+func (e *engine[T, R]) setLimit(n int) {
+	before := e.gate.State().Limit
+	e.gate.SetLimit(n)
+	e.observer.edited("MaxConcurrency", before, n)
+}
+
+func (e *engine[T, R]) setPaused(paused bool) {
+	before := e.gate.State().Paused
+	e.gate.SetPaused(paused)
+	e.observer.edited("Paused", before, paused)
+}
+
 func (e *engine[T, R]) setTolerance(t Tolerance) {
-	e.tally.tolerance.Store(&t)
+	before := e.tally.tolerance.Swap(&t)
+	e.observer.edited("Tolerance", *before, t)
 	select {
 	case <-e.stopper.drained:
 	default:
@@ -34,6 +45,7 @@ func (e *engine[T, R]) running() Stats {
 		State: StateRunning, Resumed: e.spec.Resumed, Redrives: e.spec.Redrive,
 	}
 	e.tally.fill(&s)
+	s.Units = e.spending.totalUnits()
 	s.Stuck = e.watchdog.overdue()
 	at := e.gate.State()
 	s.InFlight, s.Limit, s.Paused = at.Active, at.Limit, at.Paused

@@ -88,6 +88,7 @@ func (d *delivery[T, R]) collect(ctx context.Context) []Pending {
 			pending = append(pending, c.pending()...)
 			continue
 		}
+		c.interrupt()
 		if err := isolated(func() error { d.store(ctx, c); return nil }); err != nil {
 			d.sinks.fail("write", err)
 		}

@@ -68,6 +68,9 @@ type durable struct {
 	committers map[string]Committer
 	fail       func(op string, err error) // reports a broken sink
 	committed  func(number int64, n journal.Counts)
+
+	uncommitted func() float64 // takes the units that were spent since the last record
+
 	quarantine *quarantine // nil: no caution is needed
 
 	settledBefore  journal.IntervalSet         // by earlier processes
@@ -175,9 +178,9 @@ func (d *durable) commit(ctx context.Context, stop *journal.Stop) bool {
 	if d.broken {
 		return false
 	}
-	record, any := d.closeWindow()
+	record, any := d.closeWindow(stop != nil)
 	record.Clean, record.Stop = stop != nil, stop
-	if !any && stop == nil {
+	if !any && stop == nil && record.Counts.Units == 0 {
 		return true
 	}
 	if any {
@@ -188,7 +191,9 @@ func (d *durable) commit(ctx context.Context, stop *journal.Stop) bool {
 		}
 	}
 	d.append(ctx, record)
-	d.quarantine.committed()
+	if any || stop != nil {
+		d.quarantine.committed()
+	}
 	return !d.broken
 }
 
@@ -245,18 +250,24 @@ func (d *durable) appendFinal(ctx context.Context) error {
 	return nil
 }
 
-// closeWindow ends the window and begins the next. any is false if nothing was settled in it.
-func (d *durable) closeWindow() (record journal.Commit, any bool) {
+// closeWindow ends the window and begins the next. any is false if nothing was settled in it: then
+// the record has the units that were spent, and if it is the last one the calls and the time too.
+func (d *durable) closeWindow(last bool) (record journal.Commit, any bool) {
 	d.barrier.between(func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		if any = !d.settled.Empty(); !any {
+		units := d.uncommitted()
+		if any = !d.settled.Empty(); any {
+			record = journal.Commit{Settled: d.settled.Take(), Prefixes: d.prefixes.All()}
+		}
+		if any || last {
+			record.Counts, d.counts = d.counts, journal.Counts{}
+			now := d.clock.now()
+			record.Counts.Elapsed, d.barrierAt = now-d.barrierAt, now
+		}
+		if record.Counts.Units = units; !any {
 			return
 		}
-		record = journal.Commit{Settled: d.settled.Take(), Counts: d.counts, Prefixes: d.prefixes.All()}
-		now := d.clock.now()
-		record.Counts.Elapsed, d.barrierAt = now-d.barrierAt, now
-		d.counts = journal.Counts{}
 		for _, c := range d.committers {
 			c.Barrier()
 		}

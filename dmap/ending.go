@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/go-dmap/dmap/internal/errtext"
+	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/scrub"
 )
 
@@ -17,6 +18,8 @@ const (
 	reasonTrial     = "trial"
 	reasonSuspended = "suspended"
 	reasonContext   = "context"
+	reasonBudget    = "budget"
+	reasonTotal     = "total budget"
 	reasonSource    = "source"
 	reasonSink      = "sink"
 	reasonFenced    = "fenced"
@@ -77,6 +80,7 @@ func (e evidence) reason() string {
 	_, exceeded := e.cause.(*ToleranceError)         //nolint:errorlint // where it comes from counts, not its chain
 	brokenSource, isSource := e.cause.(*SourceError) //nolint:errorlint // where it comes from counts, not its chain
 	_, isSink := e.cause.(*SinkError)                //nolint:errorlint // where it comes from counts, not its chain
+	spent, isBudget := e.cause.(*BudgetError)        //nolint:errorlint // where it comes from counts, not its chain
 	switch {
 	case e.sum != nil:
 		return reasonInternal
@@ -96,6 +100,10 @@ func (e evidence) reason() string {
 		return reasonMaxItems
 	case e.cause == nil:
 		return reasonSucceeded
+	case isBudget && spent.Total:
+		return reasonTotal
+	case isBudget:
+		return reasonBudget
 	case matches(e.cause, ErrSuspended):
 		return reasonSuspended
 	default:
@@ -155,7 +163,12 @@ func (v verdict) resumes() bool {
 	if v.state != StateOpen || v.err == nil {
 		return false
 	}
-	return v.reason != reasonFenced && v.reason != reasonChanged && !needsPerson(v.err)
+	switch v.reason {
+	case reasonFenced, reasonChanged, reasonTotal:
+		return false
+	default:
+		return !needsPerson(v.err)
+	}
 }
 
 // refusedToOpen reports whether err comes from the sink that keeps the journal, or from the source
@@ -171,15 +184,21 @@ func (v verdict) inRun(runID string) error {
 	if v.err == nil {
 		return nil
 	}
-	return &runError{runID: runID, open: v.resumes(), next: v.next(), text: v.text(), err: v.err}
+	return &runError{runID: runID, open: v.resumes(), raise: v.raise(), next: v.next(), text: v.text(), err: v.err}
 }
+
+// raise reports whether the run is open, and a person must raise its total budget.
+func (v verdict) raise() bool { return v.state == StateOpen && v.reason == reasonTotal }
 
 // text is the text of the error by the rules of the run; empty without an error.
 func (v verdict) text() string { return scrub.Clip(describe(v.rules, v.err), maxTotal) }
 
 // next is the state of the run and the next step, as its error names them.
 func (v verdict) next() string {
+	spent, _ := guard.As[*BudgetError](v.err)
 	switch {
+	case v.raise() && spent != nil:
+		return " is open, raise Options." + spent.option() + " and call again with the same RunID to resume it"
 	case v.resumes():
 		return " is open, call again with the same RunID to resume it"
 	case v.redrivable && v.reason == reasonTolerance:

@@ -20,9 +20,11 @@ type engine[T, R any] struct {
 	reader   *reader[T, R]
 	workers  *workers[T, R]
 	watchdog *watchdog
+	spending *spending
 	sinks    *sinkSet[R]
 	durable  *durable
 	delivery *delivery[T, R]
+	observer *observing // nil: there is none
 
 	done    chan struct{} // closed when nothing of the run runs any more
 	final   Stats         // once done
@@ -33,15 +35,17 @@ type engine[T, R any] struct {
 func newEngine[T, R any](ctx context.Context, j job[T, R], plan Plan[T], spec RunSpec, sinks []Sink[R]) *engine[T, R] {
 	opts := spec.Options
 	log := newRunLog(ctx, opts, textRules(opts, sinks))
+	observer := newObserving(ctx, opts.Observer, log)
 	e := &engine[T, R]{
 		spec: spec, clock: runClock{spec.Started}, stopper: newStopper(ctx, opts, log), tally: newTally(opts.Tolerance, log),
-		done: make(chan struct{}),
+		observer: observer, spending: newSpending(opts, runClock{spec.Started}), done: make(chan struct{}),
 	}
 	pace := &pace{inBatches: j.inBatches, limits: spec.Batch, single: opts.AbandonAfter > 0}
+	e.stopper.observer, e.tally.observer = observer, observer
 	e.watchdog = newWatchdog(opts, e.clock, log)
 	e.workers = &workers[T, R]{
 		job: j, opts: opts, clock: e.clock, pace: pace, tally: e.tally, stopper: e.stopper, watchdog: e.watchdog,
-		texts: make(longTexts, 1),
+		texts: make(longTexts, 1), observer: observer, spending: e.spending,
 	}
 	e.gate = gate.New[task[T, R]](opts.MaxConcurrency, gate.Config{
 		Room: pace.room, Crowded: crowded, WorthWaking: pace.worthWaking, Start: e.workers.start,
@@ -49,12 +53,16 @@ func newEngine[T, R any](ctx context.Context, j job[T, R], plan Plan[T], spec Ru
 	e.stopper.halt = e.gate.Stop
 	e.sinks = newSinkSet(sinks, e.stopper, opts.ignorance())
 	e.durable = &durable{
-		clock: e.clock, every: opts.CommitEvery, committers: e.sinks.committers(), fail: e.sinks.fail, committed: log.committed,
-		writing: make(chan struct{}, 1), ignorance: opts.ignorance(),
+		clock: e.clock, every: opts.CommitEvery, committers: e.sinks.committers(), fail: e.sinks.fail,
+		committed: func(number int64, n journal.Counts) {
+			log.committed(number, n)
+			observer.committed(number, n)
+		},
+		writing: make(chan struct{}, 1), ignorance: opts.ignorance(), uncommitted: e.spending.uncommitted,
 	}
 	recycler := &recycler[T, R]{off: !e.sinks.borrow() || opts.AbandonAfter > 0, lent: j.inBatches}
 	inflight := &inflight[T, R]{
-		gate: e.gate, tally: e.tally, calls: calls{Context: e.stopper.calls.ctx, runID: spec.RunID}, keeps: len(sinks) > 0,
+		gate: e.gate, tally: e.tally, calls: calls{Context: e.stopper.calls.ctx, runID: spec.RunID, spending: e.spending}, keeps: len(sinks) > 0,
 		inBatches: j.inBatches,
 	}
 	e.delivery = &delivery[T, R]{
@@ -123,15 +131,17 @@ func (e *engine[T, R]) open() (*Ending, error) {
 			e.reader.inflight.isolation = newIsolation(e.durable, e.reader.inflight, e.stopper, e.spec.Options.MaxConcurrency)
 		}
 		e.tally.resume(progress.Counts)
+		e.spending.resume(progress.Counts)
 		e.resumeRedrive(&progress)
 	}
 	e.stopper.log.started(e.spec, progress.Counts, progress.Number)
-	if err := e.begin(ctx, progress); err != nil {
+	if err := e.begin(e.observeStart(ctx), progress); err != nil {
 		ending := Ending{Stats: e.running(), Err: shown(err, describe(e.stopper.log.rules, err)), Unread: Unread{All: true}, Resumable: e.durable.on()}
 		v := notStarted(ctx, err, e.durable.on())
 		ending.Stats.State, ending.Stats.Reason = v.state, v.reason
 		_ = e.sinks.end(e.stopper.save.ctx, ending)
 		_ = e.sinks.endKeeper(e.stopper.save.ctx, ending)
+		e.observer.runEnded(ending.Stats, ending.Err)
 		return nil, err
 	}
 	return nil, nil
@@ -159,6 +169,9 @@ func (e *engine[T, R]) run() {
 			e.durable.run(s.sinks.ctx, s.drained)
 		}
 	}()
+	if e.spending.limited {
+		s.background.Go(e.watchBudget)
+	}
 	disarm := s.onCancel(s.stop)
 	readErr := e.readAll()
 	e.reader.inflight.isolation.drain()
@@ -169,6 +182,7 @@ func (e *engine[T, R]) run() {
 	}
 	disarm()
 	close(s.drained)
+	e.observer.phase(PhaseSaving, nil)
 	disarm = s.boundSaving()
 	if complete { // else it may wait for the Write of an abandoned sink
 		<-committing
@@ -177,6 +191,7 @@ func (e *engine[T, R]) run() {
 	disarm()
 	s.release(nil)
 	s.background.Wait()
+	e.observer.runEnded(e.final, e.verdict.inRun(e.spec.RunID))
 }
 
 // readAll reads the source, and returns its error.
@@ -185,6 +200,7 @@ func (e *engine[T, R]) readAll() error {
 	switch {
 	case all:
 		e.tally.readAll.Store(true)
+		e.observer.phase(PhaseRead, nil)
 		e.judge()
 	case err == nil: // the end of the context may have ended the reading before it stopped the run
 		e.stopper.stop(e.stopper.ended())

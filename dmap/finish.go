@@ -57,6 +57,9 @@ func (e *engine[T, R]) judged(readErr error, s Stats) verdict {
 		cause: e.stopper.why(), canceled: e.stopper.canceledBy(), source: readErr, sinks: e.sinks.failures(),
 		rules: e.stopper.log.rules,
 	}
+	if spent, ok := d.cause.(*BudgetError); ok { //nolint:errorlint // where it comes from counts, not its chain
+		d.cause = e.spending.final(spent)
+	}
 	if d.cause == nil {
 		d.exceeded = errors.Join(e.tally.exceeded(), e.tally.brokenExceeded())
 		d.trial = e.tally.trialEnd()

@@ -81,7 +81,7 @@ func drawPlan(t *rapid.T) (p plan) {
 		CommitEvery: millisecond,
 	}
 	p.durable = rapid.SampledFrom([]bool{true, true, false}).Draw(t, "durable")
-	whats := []string{"limit", "pause", "cancel", "tolerate", "suspend", "suspend"}
+	whats := []string{"limit", "pause", "cancel", "tolerate", "suspend", "suspend", "budget"}
 	if p.durable {
 		whats = append(whats, "append fails", "append is lost", "commit fails", "write fails", "suspend")
 	}

@@ -41,13 +41,16 @@ func play(ctx context.Context, p plan) (end string, err error) {
 		sink := &ledger{}
 		g.called = map[int64]bool{}
 		stats, runErr := g.process(ctx, a, sink)
+		if errors.Is(runErr, errEvents) {
+			return "", runErr
+		}
 		for _, o := range counted {
 			if g.called[o.Offset] {
 				return "", fmt.Errorf("item %d counted already and was called again", o.Offset)
 			}
 		}
 		var broke *dmap.SinkError
-		if !p.durable || !errors.Is(runErr, dmap.ErrSuspended) && !errors.As(runErr, &broke) {
+		if !p.durable || !errors.Is(runErr, dmap.ErrSuspended) && !errors.Is(runErr, dmap.ErrBudget) && !errors.As(runErr, &broke) {
 			end, err := g.judge(stats, runErr, sink)
 			if end == "succeeded" && process > 0 {
 				end = "resumed"
@@ -87,14 +90,29 @@ func (g *game) process(ctx context.Context, a act, sink *ledger) (dmap.Stats, er
 		}
 		return g.call(i, attempt)
 	}
+	var events recording
+	g.opts.Observer, g.opts.Budget = events.observer(), dmap.Budget{}
+	if a.what == "budget" {
+		g.opts.Budget.Calls = int64(a.arg)
+	}
 	r, err := g.start(ctx, call, sink)
 	if err != nil {
 		return dmap.Stats{}, err
 	}
 	run.Store(r)
 	close(started)
-	return r.Wait()
+	stats, err := r.Wait()
+	wrong := events.check(stats, err)
+	if most := g.opts.Budget.Calls; most > 0 && events.calls > most {
+		wrong = errors.Join(wrong, fmt.Errorf("%d calls with a budget of %d", events.calls, most))
+	}
+	if wrong != nil {
+		return stats, fmt.Errorf("%w: %w", errEvents, wrong)
+	}
+	return stats, err
 }
+
+var errEvents = errors.New("the events do not fit")
 
 func (g *game) start(ctx context.Context, call func(context.Context, int, int) error, sink *ledger) (*dmap.Run, error) {
 	sinks := []dmap.Sink[int]{sink}
@@ -193,7 +211,7 @@ func (g *game) judge(stats dmap.Stats, runErr error, sink *ledger) (end string, 
 		return "tolerance", nil
 	case errors.Is(runErr, errWhy):
 		return "cancelled", nil
-	case errors.Is(runErr, dmap.ErrSuspended) && !g.durable:
+	case (errors.Is(runErr, dmap.ErrSuspended) || errors.Is(runErr, dmap.ErrBudget)) && !g.durable:
 		return "suspended", nil
 	default:
 		return "", fmt.Errorf("no reason to end so: %w", runErr)
@@ -236,7 +254,7 @@ func (g *game) complete(stats dmap.Stats, got []outcome) error {
 	for _, c := range g.diary.commits {
 		sum.Add(c.Counts)
 	}
-	sum.Calls, sum.Retries, sum.Taken, sum.Elapsed = 0, 0, 0, 0
+	sum.Calls, sum.Retries, sum.Taken, sum.Elapsed, sum.Interrupted = 0, 0, 0, 0, 0
 	if sum != want {
 		return fmt.Errorf("the commits count %+v, the model %+v", sum, want)
 	}

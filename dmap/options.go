@@ -30,6 +30,13 @@ type Options struct {
 	// Timeout ends the context of a call; the attempt has then failed with
 	// context.DeadlineExceeded. 0: none.
 	Timeout time.Duration `json:"timeout,omitempty"`
+	// Budget limits what this call of Map may use, so that the same call continues the run with a
+	// fresh Budget. The zero Budget does not limit.
+	Budget Budget `json:"budget,omitzero"`
+	// TotalBudget limits what the run may use in all its calls of Map, redrives included. It needs
+	// a sink with a journal, which keeps the amounts; what was used after the last commit of a
+	// process that crashed does not count. The zero Budget does not limit.
+	TotalBudget Budget `json:"totalBudget,omitzero"`
 	// Retry says how often a failed item is called again. The zero Retry never calls it again.
 	Retry Retry `json:"retry,omitzero"`
 	// Tolerance says how many items may fail before the run does. The zero Tolerance tolerates
@@ -70,6 +77,8 @@ type Options struct {
 	// is called from many goroutines, and a call waits for it, at most 10 s: after a line that
 	// takes longer, or ends its goroutine, there are no others. nil: none.
 	Logger *slog.Logger `json:"-"`
+	// Observer gets the events of the run. nil: nobody does.
+	Observer *Observer `json:"-"`
 }
 
 var runIDPattern = regexp.MustCompile(`^[A-Za-z0-9_=-][A-Za-z0-9._=-]{0,127}$`)
@@ -91,7 +100,8 @@ func (o Options) validate() error {
 	check(o.DrainTimeout >= 0, "DrainTimeout %v is negative", o.DrainTimeout)
 	check(o.CommitEvery >= 0, "CommitEvery %v is negative", o.CommitEvery)
 	check(o.AbandonAfter >= 0, "AbandonAfter %v is negative", o.AbandonAfter)
-	return errors.Join(append(errs, o.Retry.validate(), o.Tolerance.validate(), o.Redrive.validate())...)
+	return errors.Join(append(errs, o.Budget.validate("Budget"), o.TotalBudget.validate("TotalBudget"),
+		o.Retry.validate(), o.Tolerance.validate(), o.Redrive.validate())...)
 }
 
 // withDefaults returns o with its zero fields resolved.

@@ -9,9 +9,9 @@ import (
 // Errors of runs, for errors.Is.
 var (
 	// ErrOpen is matched by the error of every run that the same call resumes: its context ended,
-	// it was suspended, its source or a sink broke. The error says why. ErrFenced and
-	// ErrSpecChanged do not match it, nor does an error that a person must act on first: a refused
-	// access, or a damaged file of the run.
+	// it was suspended, its Budget is used up, its source or a sink broke. The error says why.
+	// ErrFenced and ErrSpecChanged do not match it, nor does an error that a person must act on
+	// first: a used TotalBudget, a refused access, or a damaged file of the run.
 	ErrOpen = errors.New("the run is open")
 
 	ErrFenced      = errors.New("another process has taken over this run")                // two processes, one RunID
@@ -54,6 +54,7 @@ func (e *SpecError) Is(target error) bool { return target == ErrSpecChanged }
 type runError struct {
 	runID string
 	open  bool   // the same call resumes the run
+	raise bool   // a call with a larger total budget resumes it
 	next  string // the state of the run and the next step, with a space before it; empty: err says it
 	text  string // of err, by the rules of the run
 	err   error

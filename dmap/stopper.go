@@ -15,6 +15,8 @@ type stopper struct {
 	log   *runLog
 	halt  func() // refuses new calls
 
+	observer *observing // nil: there is none
+
 	outer *callContext // the call of another run that this run is nested in; nil: none
 	run   stage        // the caller's context, until Run.Cancel
 	read  stage        // ends when nothing more may be read
@@ -61,6 +63,13 @@ func newStage(ctx context.Context) stage {
 	return stage{ctx, cancel}
 }
 
+// addValues gives all stages the values of another context, before the run works.
+func (s *stopper) addValues(values context.Context) {
+	for _, st := range []*stage{&s.run, &s.read, &s.calls, &s.sinks, &s.save} {
+		st.ctx = &withValues{st.ctx, values} //nolint:fatcontext // of each stage once
+	}
+}
+
 // detached returns a stage with the values of ctx that does not end with it.
 func detached(ctx context.Context) stage { return newStage(context.WithoutCancel(ctx)) }
 
@@ -88,6 +97,7 @@ func (s *stopper) stop(cause error) {
 	s.halt()
 	s.log.stopping(cause)
 	s.background.Go(func() { s.drainCalls(cause) })
+	s.observer.phase(PhaseStopping, cause)
 }
 
 // begin reports whether cause is the first.

@@ -12,7 +12,7 @@ import (
 // tally counts the items of a run and judges its failures.
 type tally struct {
 	read, failed, skipped atomic.Int64
-	calls, retries        atomic.Int64
+	calls, retries, bytes atomic.Int64
 	broken                atomic.Int64 // objects
 	succeeded             [64]shard
 
@@ -22,7 +22,9 @@ type tally struct {
 	truncated atomic.Bool // MaxItems ended the reading
 	readAll   atomic.Bool // the source has ended, or MaxItems is reached
 
-	log   *runLog
+	log      *runLog
+	observer *observing // nil: there is none
+
 	mu    sync.Mutex
 	first []*ItemError // the first failures; guarded by mu
 
@@ -59,6 +61,7 @@ func (c *tally) resume(n journal.Counts) {
 	c.skipped.Store(n.Skipped)
 	c.calls.Store(n.Calls)
 	c.retries.Store(n.Retries)
+	c.bytes.Store(n.Bytes)
 }
 
 func (c *tally) shard(worker int) *atomic.Int64 { return &c.succeeded[worker%len(c.succeeded)].n }
@@ -93,6 +96,7 @@ func (c *tally) fail(err *ItemError) error {
 	c.keep(err) // before it counts: a ToleranceError has the failures that it counts
 	c.failed.Add(1)
 	c.log.failed(err, c.tolerance.Load().used(c.settled()))
+	c.observer.failed(err)
 	return c.exceeded()
 }
 
@@ -140,6 +144,7 @@ func (c *tally) fill(s *Stats) {
 	s.Failed = c.failed.Load()
 	s.Succeeded = c.successes()
 	s.Calls, s.Retries = c.calls.Load(), c.retries.Load()
+	s.Bytes = journal.AddBytes(c.bytes.Load(), 0)
 	s.Read = c.read.Load()
 	s.Pending = s.Read - s.Succeeded - s.Failed - s.Skipped
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/go-dmap/dmap/internal/gate"
+	"github.com/go-dmap/dmap/internal/journal"
 )
 
 // workers is what the workers of a run share.
@@ -21,6 +22,8 @@ type workers[T, R any] struct {
 	delivery   *delivery[T, R]
 	quarantine *quarantine // nil: no caution is needed
 	texts      longTexts
+	observer   *observing // nil: there is none
+	spending   *spending
 
 	started int            // number of the next worker; only the gate starts workers, under its lock
 	running sync.WaitGroup // the workers that the gate has started
@@ -52,6 +55,9 @@ func (s *workers[T, R]) newWorker(number int) *worker[T, R] {
 func (s *workers[T, R]) replace(lost *worker[T, R]) {
 	w := s.newWorker(lost.number)
 	w.task, w.next, w.picks, w.settled, w.calls = lost.task, lost.next, lost.picks, lost.settled, lost.calls
+	w.used = lost.used
+	w.observed = lost.observed
+	w.observed.abandoned = true
 	w.timer = callTimer{last: s.clock.now(), from: w.next, every: 1}
 	go func() {
 		w.afterExit(ErrStuck)
@@ -70,11 +76,13 @@ type worker[T, R any] struct {
 	picks    []int // of a batch: the items that are called together; nil: not chosen yet
 	settled  int   // items of the task that are settled, or have moved to another chunk
 	calls    int   // made for the task so far
+	used     int64 // bytes of their items
 	timer    callTimer
 	refused  bool // the gate wants the worker back before anything of the task is done
 	closed   bool // the chunk of the last task is delivered, and the gate does not know it yet
 	exiting  bool // the function called runtime.Goexit
 	released bool // the gate has no more work for the worker
+	observed observedCall
 }
 
 // run works until the gate has no more work. A worker that replaces another starts with the rest of
@@ -143,7 +151,7 @@ func (w *worker[T, R]) process() bool {
 		w.countCalls()
 	}
 	w.task, w.next, w.picks = task[T, R]{}, 0, nil
-	w.settled, w.calls, w.refused = 0, 0, false
+	w.settled, w.calls, w.used, w.refused = 0, 0, 0, false
 	return true
 }
 
@@ -170,6 +178,8 @@ func (w *worker[T, R]) countCalls() {
 	n := int64(w.calls)
 	w.tally.calls.Add(n)
 	w.task.chunk.calls += n
+	w.tally.bytes.Add(w.used)
+	w.task.chunk.used = journal.AddBytes(w.task.chunk.used, w.used)
 	if w.task.attempt > 1 {
 		w.tally.retries.Add(n)
 		w.task.chunk.retries += n
@@ -192,13 +202,17 @@ func (w *worker[T, R]) processItems() bool {
 		if (c.items[i].Err != nil || w.quarantine != nil) && w.settledWithoutCall(i) {
 			continue
 		}
+		if w.spending.limited && !w.mayStart(c.items[i].Size) {
+			w.giveBack()
+			break
+		}
 		ctx := &contexts[i-lo]
 		c.prepare(ctx, shared, i)
 		value, err := invoke(w, ctx, w.job.fn, c.items[i].Value)
 		if w.lost() {
 			return false
 		}
-		w.calls++
+		w.called(err)
 		w.finishItem(i, value, err)
 	}
 	w.sample(w.next)
@@ -234,6 +248,7 @@ func (w *worker[T, R]) finishItem(i int, value R, err error) {
 	}
 	elapsed := w.sample(i + 1)
 	if wait, again := w.finish(i, value, err, elapsed); again {
+		w.observer.retry(w.task.chunk.info(i, w.task.attempt), err, wait)
 		w.retry(wait, i)
 	}
 }
@@ -245,6 +260,7 @@ func (w *worker[T, R]) retry(wait time.Duration, items ...int) {
 	if w.gate.Later(task[T, R]{chunk: c, attempt: w.task.attempt + 1}, w.load(c), wait) {
 		w.stopper.log.crowded(w.gate.State().Waiting.Items)
 	}
+	w.judgeRetry()
 }
 
 // sample reads the clock. It shares the time since the last reading among the items before to,
@@ -276,7 +292,7 @@ func (w *worker[T, R]) processBatch() bool {
 		}
 		w.pick()
 	}
-	if len(w.picks) == 0 {
+	if len(w.picks) == 0 || w.spending.limited && !w.mayStart(w.picked()) {
 		return true
 	}
 	items := c.items[:len(c.items):len(c.items)]
@@ -294,7 +310,7 @@ func (w *worker[T, R]) processBatch() bool {
 		return false
 	}
 	elapsed := w.clock.now() - began
-	w.calls++
+	w.called(err)
 	w.finishBatch(values, err, elapsed)
 	return true
 }
@@ -329,15 +345,19 @@ func (w *worker[T, R]) finishBatch(values []R, err error, elapsed time.Duration)
 			longest = max(longest, wait)
 		}
 	}
-	if len(again) > 0 {
-		w.retry(longest, again...)
+	if len(again) == 0 {
+		return
 	}
+	if w.observer != nil {
+		w.observeRetries(again, errs, longest)
+	}
+	w.retry(longest, again...)
 }
 
 // afterExit settles the current call, which never returned, with err. The rest of the task remains
 // to be done.
 func (w *worker[T, R]) afterExit(err error) {
-	w.calls++
+	w.called(err)
 	if w.job.inBatches {
 		w.finishBatch(nil, err, 0)
 		w.picks = []int{}
@@ -409,11 +429,15 @@ func (w *worker[T, R]) fail(i, attempt int, err error) {
 func invoke[T, R, In, Out any](w *worker[T, R], ctx *callContext, fn func(context.Context, In) (Out, error), in In) (out Out, err error) {
 	returned := false
 	defer func() { w.endCall(ctx, returned, recover(), &err) }()
+	var given context.Context = ctx
+	if w.observer != nil {
+		given = w.observeCall(ctx)
+	}
 	w.beginCall(ctx)
 	if w.opts.Timeout == 0 {
-		out, err = fn(ctx, in)
+		out, err = fn(given, in)
 	} else {
-		limited, cancel := context.WithTimeout(ctx, w.opts.Timeout)
+		limited, cancel := context.WithTimeout(given, w.opts.Timeout)
 		defer cancel()
 		out, err = fn(limited, in)
 		err = timedOut(limited, ctx, err)

@@ -197,7 +197,7 @@ func storedCounts(c journal.Counts) runfolder.Counts {
 	return runfolder.Counts{
 		Read: c.Read, Taken: c.Taken, Succeeded: c.Succeeded, Failed: c.Failed, Skipped: c.Skipped,
 		Calls: c.Calls, Retries: c.Retries, Elapsed: c.Elapsed.Nanoseconds(),
-		Redriven: c.Redriven, Again: c.Again, Gone: c.Gone,
+		Redriven: c.Redriven, Again: c.Again, Gone: c.Gone, Interrupted: c.Interrupted, Bytes: c.Bytes, Units: c.Units,
 	}
 }
 
@@ -205,7 +205,7 @@ func counts(c runfolder.Counts) journal.Counts {
 	return journal.Counts{
 		Read: c.Read, Taken: c.Taken, Succeeded: c.Succeeded, Failed: c.Failed, Skipped: c.Skipped,
 		Calls: c.Calls, Retries: c.Retries, Elapsed: time.Duration(c.Elapsed),
-		Redriven: c.Redriven, Again: c.Again, Gone: c.Gone,
+		Redriven: c.Redriven, Again: c.Again, Gone: c.Gone, Interrupted: c.Interrupted, Bytes: c.Bytes, Units: c.Units,
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"slices"
 
 	"gocloud.dev/blob"
 
@@ -22,7 +23,7 @@ func status(end dmap.Ending) string {
 	switch {
 	case err == nil:
 		return runfolder.StatusSucceeded
-	case end.Stats.Reason == "canceled", end.Stats.Reason == "suspended", end.Stats.Reason == "context":
+	case slices.Contains([]string{"canceled", "suspended", "context", "budget", "total budget"}, end.Stats.Reason):
 		return runfolder.StatusCanceled
 	case end.Stats.Reason != "":
 		return runfolder.StatusFailed

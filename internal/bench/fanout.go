@@ -53,6 +53,9 @@ const (
 	bucketName    = "dmap.Map, all on, results to a folder"
 	bareBatchName = "dmap.MapBatch"
 	batchName     = "dmap.MapBatch, all on"
+
+	observedName      = "dmap.Map, all on, observed"
+	observedBatchName = "dmap.MapBatch, all on, observed"
 )
 
 // fanout measures the cost of calling a function with an item. "All on" means that the function
@@ -143,6 +146,13 @@ func singles(do task) []benchCase {
 			work.start()
 			return counted(dmap.Map(ctx, source.Slice(items), informed(do), allOn(work), dmap.Sink[int](discard[int]{})))
 		}},
+		benchCase{name: observedName, ours: true, run: func(ctx context.Context, work workload) (outcome, error) {
+			items := ints(work)
+			work.start()
+			return observed(allOn(work), func(opts dmap.Options) (dmap.Stats, error) {
+				return dmap.Map(ctx, source.Slice(items), informed(do), opts, dmap.Sink[int](discard[int]{}))
+			})
+		}},
 		benchCase{name: sequenceName, ours: true, run: func(ctx context.Context, work workload) (outcome, error) {
 			items := ints(work)
 			work.start()
@@ -186,6 +196,13 @@ func batches(do task) []benchCase {
 			work.start()
 			return counted(dmap.MapBatch(ctx, source.Slice(items), batch.Limits{Items: work.Batch}, inBatches(do),
 				allOn(work), dmap.Sink[int](discard[int]{})))
+		}},
+		benchCase{name: observedBatchName, ours: true, run: func(ctx context.Context, work workload) (outcome, error) {
+			items := ints(work)
+			work.start()
+			return observed(allOn(work), func(opts dmap.Options) (dmap.Stats, error) {
+				return dmap.MapBatch(ctx, source.Slice(items), batch.Limits{Items: work.Batch}, inBatches(do), opts, dmap.Sink[int](discard[int]{}))
+			})
 		}},
 	)
 }

@@ -37,6 +37,7 @@ var job = table{
 		{name: "errgroup, Bucket.List", run: byHand(listedKeys), most: 100_000},
 		{name: "tuned by hand, own walk", run: tunedByHand},
 		{name: "dmap.Map", run: mapItems(), ours: true},
+		{name: "dmap.Map, observed", run: mapObserved, ours: true},
 		{name: "dmap.MapBatch, 400", run: mapBatches, ours: true},
 	},
 	targets: []target{
@@ -91,6 +92,18 @@ func mapItems(opts ...sink.BucketOptions) func(context.Context, workload) (outco
 		defer done()
 		return counted(dmap.Map(ctx, source.Objects(in, ""), assess, options(work), results))
 	}
+}
+
+// mapObserved is mapItems with an observer.
+func mapObserved(ctx context.Context, work workload) (outcome, error) {
+	in, results, done, err := openBuckets(work)
+	if err != nil {
+		return outcome{}, err
+	}
+	defer done()
+	return observed(options(work), func(opts dmap.Options) (dmap.Stats, error) {
+		return dmap.Map(ctx, source.Objects(in, ""), assess, opts, results)
+	})
 }
 
 func mapBatches(ctx context.Context, work workload) (outcome, error) {

@@ -57,6 +57,11 @@ type Counts struct {
 	Again    int64 `json:"again,omitempty"`    // items of Redriven that have settled again
 	Gone     int64 `json:"gone,omitempty"`     // of these, items that failed because the source no longer has them
 
+	Interrupted int64 `json:"interrupted,omitempty"` // calls that are not in Calls, because the end of a process interrupted them
+
+	Bytes int64   `json:"bytes,omitempty"` // of the items of all calls, also of interrupted ones
+	Units float64 `json:"units,omitempty"` // that the function has reported, by dmap.Spend
+
 	Elapsed time.Duration `json:"elapsed,omitempty"` // ns, the sum over the processes of the run
 }
 
@@ -72,6 +77,9 @@ func (c *Counts) Add(o Counts) {
 	c.Redriven += o.Redriven
 	c.Again += o.Again
 	c.Gone += o.Gone
+	c.Interrupted += o.Interrupted
+	c.Bytes = AddBytes(c.Bytes, o.Bytes)
+	c.Units = AddUnits(c.Units, o.Units)
 	c.Elapsed += o.Elapsed
 }
 

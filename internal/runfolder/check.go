@@ -36,9 +36,18 @@ func checkElapsed(ns int64) error {
 	return nil
 }
 
+// checkUnits checks a number of what a function reports. JSON has neither NaN nor infinity.
+func checkUnits(units float64) error {
+	if units < 0 {
+		return fmt.Errorf("units are %v", units)
+	}
+	return nil
+}
+
 func (c *Counts) check() error {
 	if err := errors.Join(
-		checkCounts(c.Read, c.Taken, c.Succeeded, c.Failed, c.Skipped, c.Calls, c.Retries, c.Redriven, c.Again, c.Gone), checkElapsed(c.Elapsed),
+		checkCounts(c.Read, c.Taken, c.Succeeded, c.Failed, c.Skipped, c.Calls, c.Retries, c.Redriven, c.Again, c.Gone, c.Bytes, c.Interrupted),
+		checkElapsed(c.Elapsed), checkUnits(c.Units),
 	); err != nil {
 		return err
 	}
@@ -57,7 +66,7 @@ func (c *Counts) check() error {
 
 func (s *Stats) check() error {
 	counts := checkCounts(s.Broken, s.Read, s.Succeeded, s.Failed, s.Skipped, s.Pending, s.Calls, s.Retries, int64(s.Stuck), int64(s.Limit))
-	return errors.Join(counts, checkElapsed(s.Elapsed))
+	return errors.Join(counts, checkCounts(s.Bytes), checkElapsed(s.Elapsed), checkUnits(s.Units))
 }
 
 // Compare orders the cursors of one split.

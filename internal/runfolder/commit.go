@@ -74,6 +74,11 @@ type Counts struct {
 	Redriven  int64 `json:"redriven,omitempty"`
 	Again     int64 `json:"again,omitempty"`
 	Gone      int64 `json:"gone,omitempty"`
+
+	Interrupted int64 `json:"interrupted,omitempty"`
+
+	Bytes int64   `json:"bytes,omitempty"`
+	Units float64 `json:"units,omitempty"`
 }
 
 // Step is what one commit says about processes and about items that were called in one that

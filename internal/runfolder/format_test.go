@@ -94,6 +94,8 @@ func typeName(of reflect.Type) string {
 		return "boolean"
 	case reflect.Int, reflect.Int64:
 		return "integer"
+	case reflect.Float64:
+		return "number"
 	case reflect.Map:
 		return "object"
 	case reflect.Slice:
@@ -117,7 +119,7 @@ func TestFormatDocumentHasEveryField(t *testing.T) {
 
 // Every struct that one of the schema refers to is in the schema.
 func TestFormatDocumentHasEveryStruct(t *testing.T) {
-	known := map[string]bool{"time": true, "any": true, "string": true, "boolean": true, "integer": true, "object": true}
+	known := map[string]bool{"time": true, "any": true, "string": true, "boolean": true, "integer": true, "number": true, "object": true}
 	for _, s := range schema() {
 		known[reflect.TypeOf(s).Name()] = true
 	}

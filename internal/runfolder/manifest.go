@@ -95,6 +95,8 @@ type Stats struct {
 	Broken    int64     `json:"brokenObjects,omitempty"`
 	Started   time.Time `json:"started"`
 	Elapsed   int64     `json:"elapsed"`
+	Bytes     int64     `json:"bytes,omitempty"`
+	Units     float64   `json:"units,omitempty"`
 }
 
 // Unread names the part of the source that the run did not read. The zero Unread says that all was

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/runfolder"
 )
 
@@ -61,7 +62,7 @@ func Stats(runID string, s runfolder.Stats) dmap.Stats {
 	return dmap.Stats{
 		RunID: runID, Read: s.Read, Succeeded: s.Succeeded, Failed: s.Failed, Skipped: s.Skipped, Pending: s.Pending,
 		Calls: s.Calls, Retries: s.Retries, Stuck: s.Stuck, Limit: s.Limit, Truncated: s.Truncated, BrokenObjects: s.Broken,
-		Started: s.Started, Elapsed: time.Duration(s.Elapsed),
+		Started: s.Started, Elapsed: time.Duration(s.Elapsed), Bytes: s.Bytes, Units: s.Units,
 	}
 }
 
@@ -86,6 +87,8 @@ func CommittedStats(file *runfolder.RunFile, commits []runfolder.CommitRecord) d
 		s.Calls += c.Counts.Calls
 		s.Retries += c.Counts.Retries
 		s.Elapsed += time.Duration(c.Counts.Elapsed)
+		s.Bytes = journal.AddBytes(s.Bytes, c.Counts.Bytes)
+		s.Units = journal.AddUnits(s.Units, c.Counts.Units)
 	}
 	return s
 }
@@ -96,7 +99,7 @@ func StoredStats(s dmap.Stats) runfolder.Stats {
 	return runfolder.Stats{
 		Read: s.Read, Succeeded: s.Succeeded, Failed: s.Failed, Skipped: s.Skipped, Pending: s.Pending,
 		Calls: s.Calls, Retries: s.Retries, Stuck: s.Stuck, Limit: s.Limit, Truncated: s.Truncated, Broken: s.BrokenObjects,
-		Started: runfolder.Time(s.Started), Elapsed: s.Elapsed.Nanoseconds(),
+		Started: runfolder.Time(s.Started), Elapsed: s.Elapsed.Nanoseconds(), Bytes: s.Bytes, Units: s.Units,
 	}
 }
 

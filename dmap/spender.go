@@ -1,0 +1,78 @@
+package dmap
+
+import (
+	"time"
+
+	"github.com/go-dmap/dmap/internal/journal"
+)
+
+// Budgets on the side of the workers and of the engine.
+
+// callBytes is the size of the items of the current call.
+func (w *worker[T, R]) callBytes() int64 {
+	if !w.job.inBatches {
+		return w.task.chunk.items[w.next].Size
+	}
+	return w.picked()
+}
+
+// picked is the size of the items of a batch that are called together.
+func (w *worker[T, R]) picked() (bytes int64) {
+	c := w.task.chunk
+	if len(w.picks) == len(c.items) {
+		return journal.AddBytes(c.bytes, 0)
+	}
+	for _, i := range w.picks {
+		bytes = journal.AddBytes(bytes, c.items[i].Size)
+	}
+	return bytes
+}
+
+// mayStart counts a call that starts with this number of bytes. It stops the run and returns false
+// if a budget is used up. It is the last decision before the call.
+func (w *worker[T, R]) mayStart(bytes int64) bool {
+	if err := w.spending.start(bytes); err != nil {
+		w.stopper.stop(err)
+		return false
+	}
+	return true
+}
+
+// judgeRetry stops the run if an item waits for a retry that no budget has room for.
+func (w *worker[T, R]) judgeRetry() {
+	if !w.spending.limited {
+		return
+	}
+	if err := w.spending.over(); err != nil {
+		w.stopper.stop(err)
+	}
+}
+
+// watchBudget stops the run when a budget is used up and it is known that the run needs another
+// call. While nobody knows, the next call decides: a run that has used exactly its budget succeeds.
+func (e *engine[T, R]) watchBudget() {
+	var timeUp <-chan time.Time
+	if left, ok := e.spending.timeLeft(); ok {
+		timer := time.NewTimer(left)
+		defer timer.Stop()
+		timeUp = timer.C
+	}
+	full := e.spending.full
+	for {
+		var needed bool
+		select {
+		case <-e.stopper.drained:
+			return
+		case <-full:
+			full = nil
+			needed = e.gate.State().Waiting.Items > 0
+		case <-timeUp:
+			timeUp = nil
+			at := e.gate.State()
+			needed = at.Waiting.Items+at.Queued > 0 || !e.tally.readAll.Load()
+		}
+		if err := e.spending.over(); err != nil && needed {
+			e.stopper.stop(err)
+		}
+	}
+}
