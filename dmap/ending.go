@@ -15,6 +15,7 @@ const (
 	reasonTolerance = "tolerance"
 	reasonCanceled  = "canceled"
 	reasonTrial     = "trial"
+	reasonHeld      = "held"
 	reasonSuspended = "suspended"
 	reasonContext   = "context"
 	reasonSource    = "source"
@@ -45,6 +46,7 @@ type evidence struct {
 	sinks     []error
 	exceeded  error // the ToleranceError of a run that did not stop early
 	trial     error // of a trial: items that the run had left pending or unread still are
+	held      error // a HeldError: nothing is left but items that wait for a decision
 	sum       error // the counts do not add up
 	rules     *errtext.Rules
 }
@@ -59,7 +61,7 @@ func (e evidence) judged() verdict {
 			errs = append(errs, err)
 		}
 	}
-	errs = append(errs, e.source, e.exceeded, e.trial, e.sum)
+	errs = append(errs, e.source, e.exceeded, e.trial, e.held, e.sum)
 	if e.cause != nil && e.canceled != nil && e.canceled != e.cause {
 		errs = append(errs, e.canceled)
 	}
@@ -92,6 +94,8 @@ func (e evidence) reason() string {
 		return reasonOfSource(e.source)
 	case e.cause == nil && e.trial != nil:
 		return reasonTrial
+	case e.cause == nil && e.held != nil:
+		return reasonHeld
 	case e.cause == nil && e.truncated:
 		return reasonMaxItems
 	case e.cause == nil:
@@ -155,7 +159,7 @@ func (v verdict) resumes() bool {
 	if v.state != StateOpen || v.err == nil {
 		return false
 	}
-	return v.reason != reasonFenced && v.reason != reasonChanged && !needsPerson(v.err)
+	return v.reason != reasonFenced && v.reason != reasonChanged && v.reason != reasonHeld && !needsPerson(v.err)
 }
 
 // refusedToOpen reports whether err comes from the sink that keeps the journal, or from the source
@@ -182,6 +186,8 @@ func (v verdict) next() string {
 	switch {
 	case v.resumes():
 		return " is open, call again with the same RunID to resume it"
+	case v.reason == reasonHeld:
+		return " is open and waits for decisions"
 	case v.redrivable && v.reason == reasonTolerance:
 		return " has ended, a call with Options.Redrive processes its failed items again"
 	case v.redrivable && v.reason == reasonCanceled:
