@@ -114,7 +114,7 @@ func (e *engine[T, R]) open() (*Ending, error) {
 		return nil, context.Cause(ctx)
 	}
 	e.durable.number = progress.Number
-	e.workers.keepsHeld = e.sinks.keepsHeld()
+	e.workers.keepsHeld = log != nil && log.KeepsHeld()
 	if e.spec.Resumed = progress.Resumed; e.spec.Resumed {
 		if err := e.durable.resume(ctx, &progress, e.spec.Options.PoisonAfter); err != nil {
 			return nil, err

@@ -204,20 +204,7 @@ func (c *taskContext) decisionAt(i int) *Decision {
 	return c.decisions[i]
 }
 
-// heldKeeper is a sink that keeps held items: a Write with results whose Err is a *HoldError, as
-// the engine made it. Only the sink that keeps the journal gets them.
-type heldKeeper interface{ KeepsHeld() }
-
-// keepsHeld reports whether the sink that keeps the journal keeps held items.
-func (s *sinkSet[R]) keepsHeld() bool {
-	if s.keeper == nil {
-		return false
-	}
-	_, keeps := s.keeper.sink.(heldKeeper)
-	return keeps
-}
-
-// writeHeld sends held items to the sink that keeps them.
+// writeHeld sends held items to the sink that keeps the journal, and only to that.
 func (s *sinkSet[R]) writeHeld(ctx context.Context, items []Result[R]) bool {
 	if err := s.keeper.write(ctx, items); err != nil {
 		s.fail("write", err)

@@ -11,13 +11,12 @@ import (
 // release has decided items run again. A record of its own says which: it comes after the one that
 // fences other processes, so no two release the same items.
 func (d *durable) release(ctx context.Context, p *journal.Progress) error {
-	keeper, ok := d.log.(journal.Releaser)
-	if !ok || p.Counts.NowHeld() == 0 || d.inTrial(p) {
+	if !d.log.KeepsHeld() || p.Counts.NowHeld() == 0 || d.inTrial(p) {
 		return nil
 	}
 	var decided journal.Decided
 	err := within(ctx, d.ignorance, "Decide", func() (err error) {
-		decided, err = keeper.Decide(ctx, p, p.Number)
+		decided, err = d.log.Decide(ctx, p, p.Number)
 		return err
 	})
 	if err != nil {
@@ -63,9 +62,9 @@ func (d *durable) takenLists(p *journal.Progress) (lists []takenList) {
 			lists = append(lists, takenList{part, p.Redrive.Read})
 		}
 	}
-	if keeper, ok := d.log.(journal.Releaser); ok && p.Release != nil && (!trial || p.Release.Redrive == number) {
+	if p.Release != nil && (!trial || p.Release.Redrive == number) {
 		for _, part := range p.Release.Taken() {
-			lists = append(lists, takenList{part, keeper.ReadReleased})
+			lists = append(lists, takenList{part, d.log.ReadReleased})
 		}
 	}
 	return lists

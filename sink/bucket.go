@@ -71,9 +71,6 @@ func (f *BucketSink[R]) ResultFolder() ownresults.Folder {
 // engine keeps them out of the log and the error of the run then.
 func (f *BucketSink[R]) HidesValues() bool { return f.opts.Inputs == InputsNone }
 
-// KeepsHeld says that the sink keeps items that the function holds, if it keeps the journal.
-func (f *BucketSink[R]) KeepsHeld() {}
-
 // ConcurrentWrites marks BucketSink as a [dmap.ConcurrentSink].
 func (f *BucketSink[R]) ConcurrentWrites() {}
 

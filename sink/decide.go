@@ -40,6 +40,9 @@ type decider[R any] struct {
 	ignored   []string
 }
 
+// KeepsHeld returns true.
+func (l *runLog[R]) KeepsHeld() bool { return true }
+
 // Decide looks for decisions about held items, and lists the decided ones for the commit with this
 // number.
 func (l *runLog[R]) Decide(ctx context.Context, p *journal.Progress, number int64) (journal.Decided, error) {

@@ -31,7 +31,11 @@ func appendDecision(dst []byte, info *dmap.Info) []byte {
 	if d == nil {
 		return dst
 	}
-	return append(dst, decisionFields(d.Reason, &runfolder.Decided{Approved: d.Approved, By: d.By, At: d.At, Note: d.Note})...)
+	return append(dst, decisionFields(d.Reason, storedDecision(d))...)
+}
+
+func storedDecision(d *dmap.Decision) *runfolder.Decided {
+	return &runfolder.Decided{Approved: d.Approved, By: d.By, At: d.At, Note: d.Note}
 }
 
 // heldReason is the reason of a hold, for rules, which take errors.
@@ -46,6 +50,9 @@ func (e *encoder) held(info *dmap.Info, item *runfolder.Item, elapsed time.Durat
 	buf := runfolder.AppendItem(c.buf, item)
 	buf = runfolder.AppendElapsed(buf, elapsed.Nanoseconds())
 	buf = runfolder.AppendReason(buf, e.rules.Text(&heldReason{hold.Reason}, info.Key, maxErrorText))
+	if d := info.Decision; d != nil { // about the hold before
+		buf = runfolder.AppendDecided(buf, storedDecision(d))
+	}
 	c.buf = append(e.appendKeptInput(buf, info, input, nil), "}\n"...)
 	c.addRecord(info)
 }

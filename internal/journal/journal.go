@@ -17,6 +17,7 @@ type Log interface {
 	Append(ctx context.Context, c Commit) error
 	// Close releases the run for other processes.
 	Close() error
+	Holder
 }
 
 // Commit is one record of a journal.

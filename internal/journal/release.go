@@ -50,14 +50,32 @@ type Decided struct {
 	Ignored []string        // decisions without effect, and why: at most a few
 }
 
-// Releaser is a Log that keeps held items.
-type Releaser interface {
+// Holder is the part of a Log that keeps held items. It is no optional interface: a wrapper of a
+// Log that lacks it would leave decided items held forever.
+type Holder interface {
+	// KeepsHeld reports whether the sink of the journal keeps held items: a Write with results whose
+	// Err is a *dmap.HoldError. Otherwise the other methods are not called.
+	KeepsHeld() bool
 	// Decide looks for decisions about held items, and lists the decided ones for the commit with
 	// this number. Nothing of it counts before that commit.
 	Decide(ctx context.Context, p *Progress, number int64) (Decided, error)
 	// ReadReleased yields the items of a part of the latest Release that lie after an offset. It
 	// checks the part before the first.
 	ReadReleased(ctx context.Context, part TakenPart, from int64) iter.Seq2[TakenItem, error]
+}
+
+// NoHolds is the Holder of a Log that keeps no held items.
+type NoHolds struct{}
+
+// KeepsHeld returns false.
+func (NoHolds) KeepsHeld() bool { return false }
+
+// Decide finds nothing.
+func (NoHolds) Decide(context.Context, *Progress, int64) (Decided, error) { return Decided{}, nil }
+
+// ReadReleased yields nothing.
+func (NoHolds) ReadReleased(context.Context, TakenPart, int64) iter.Seq2[TakenItem, error] {
+	return func(func(TakenItem, error) bool) {}
 }
 
 // ReleasedSplit is the ID of the split that reads the part with this key, which belongs to the
