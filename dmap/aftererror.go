@@ -8,8 +8,8 @@ import (
 	"github.com/go-dmap/dmap/internal/guard"
 )
 
-// afterError decides what an error of a call means for its item: it has failed, is skipped, or
-// stays unsettled. Then it is called again after wait, or not in this run if wait is negative. A
+// afterError decides what an error of a call means for its item: it has failed, is skipped or
+// held, or stays unsettled. Then it is called again after wait, or not in this run if wait is negative. A
 // panic or a Goexit in a method of the error, or in Retryable, fails the item, and so does one that
 // does not return.
 func (s *workers[T, R]) afterError(err error, attempt int) (next state, wait time.Duration) {
@@ -34,6 +34,9 @@ func (s *workers[T, R]) afterError(err error, attempt int) (next state, wait tim
 func (s *workers[T, R]) decide(err error, attempt int) (next state, wait time.Duration) {
 	if guard.ChainIs(err, ErrSkip) {
 		return skipped, 0
+	}
+	if _, holds := guard.ChainAs[*HoldError](err); holds {
+		return held, 0
 	}
 	calls := s.stopper.calls.ctx
 	if (calls.Err() != nil || s.stopper.run.ctx.Err() != nil) && interrupted(err, context.Cause(calls)) {

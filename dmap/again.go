@@ -2,21 +2,29 @@ package dmap
 
 import (
 	"context"
+	"iter"
 
 	"github.com/go-dmap/dmap/batch"
 	"github.com/go-dmap/dmap/internal/journal"
 )
 
-// A redrive reads the items that it takes from the source again. They come from stored lists, each
-// of which is a split to the journal: a commit settles an interval of the list. One goroutine reads
-// the lists and groups their items; the readers of the run take the groups.
+// A redrive reads the items that it takes from the source again, and so does a run whose held items
+// were decided. They come from stored lists, each of which is a split to the journal: a commit
+// settles an interval of the list. One goroutine reads the lists and groups their items; the
+// readers of the run take the groups.
+
+// takenList is a stored list of items to read again.
+type takenList struct {
+	journal.TakenPart
+	read func(ctx context.Context, part journal.TakenPart, from int64) iter.Seq2[journal.TakenItem, error]
+}
 
 // againGroupSize is how many items a group has, unless batches need more.
 const againGroupSize = 64
 
 // againPlanner groups taken items.
 type againPlanner struct {
-	redrive *journal.Redrive
+	lists   []takenList
 	settled journal.IntervalSet
 	seeks   func(split, version string) bool
 	size    int // of a group
@@ -30,7 +38,7 @@ type againPlanner struct {
 // readAgain reads the taken items. all says that every one was read.
 func (r *reader[T, R]) readAgain(ctx context.Context) (all bool, err error) {
 	p := &againPlanner{
-		redrive: r.redrive, settled: r.durable.settledBefore, groups: make(chan *againGroup), size: groupSize(r.pace),
+		lists: r.lists, settled: r.durable.settledBefore, groups: make(chan *againGroup), size: groupSize(r.pace),
 		seeks: r.plan.seeks,
 	}
 	n := max(defaultReaders, r.plan.Readers)
@@ -63,7 +71,7 @@ func groupSize(p *pace) int {
 
 // run sends all groups.
 func (p *againPlanner) run(ctx context.Context) error {
-	for _, part := range p.redrive.Parts {
+	for _, part := range p.lists {
 		gaps := p.settled.Gaps(journal.Interval{Split: part.Split, To: journal.Cursor{Offset: part.Size}})
 		if len(gaps) == 0 {
 			continue
@@ -77,9 +85,9 @@ func (p *againPlanner) run(ctx context.Context) error {
 }
 
 // runPart sends the groups of the unsettled items of a list.
-func (p *againPlanner) runPart(ctx context.Context, part journal.TakenPart, gaps []journal.Interval) error {
+func (p *againPlanner) runPart(ctx context.Context, part takenList, gaps []journal.Interval) error {
 	start := gaps[0].From.Offset // of the next item
-	for item, err := range p.redrive.Read(ctx, part, start) {
+	for item, err := range part.read(ctx, part.TakenPart, start) {
 		if err != nil {
 			return err
 		}
@@ -97,7 +105,7 @@ func (p *againPlanner) runPart(ctx context.Context, part journal.TakenPart, gaps
 		if item.After <= gaps[0].From.Offset {
 			continue
 		}
-		if err := p.add(ctx, part, from, item); err != nil {
+		if err := p.add(ctx, part.TakenPart, from, item); err != nil {
 			return err
 		}
 	}
@@ -227,11 +235,12 @@ func (r *reader[T, R]) takeAgain(b *batcher[T, R], item *Item[T], taken *journal
 	return b.addAgain(item, &from)
 }
 
-// waiting is the number of items that a redrive took and that were not read, and of those that a
-// trial leaves pending.
+// waiting is the number of listed items that were not read, and of those that a trial leaves
+// pending.
 func (r *reader[T, R]) waiting() int64 {
-	if r.redrive == nil {
-		return 0
+	n := r.outstanding - r.again.Load()
+	if r.redrive != nil {
+		n += r.redrive.Rest
 	}
-	return r.outstanding - r.again.Load() + r.redrive.Rest
+	return n
 }

@@ -22,8 +22,9 @@ type callContext struct {
 // taskContext is what the contexts of a task share.
 type taskContext struct {
 	*calls
-	split   string
-	attempt int
+	split     string
+	attempt   int
+	decisions []*Decision // about the items of the call, which were held; nil: they were not
 }
 
 // calls is what the contexts of all calls of a run share.
@@ -51,7 +52,7 @@ func (c *callContext) Value(key any) any {
 func (c *callContext) info() Info {
 	return Info{
 		RunID: c.task.runID, Redrive: c.task.redrive, Split: c.task.split, Key: c.key, Offset: c.offset, Index: c.index,
-		Attempt: c.task.attempt,
+		Attempt: c.task.attempt, Decision: c.task.decisionAt(0),
 	}
 }
 

@@ -35,6 +35,7 @@ type chunk[T, R any] struct {
 	entries []entry[R]
 	origins []origin // of the items that a redrive reads again; nil: their split is that of the chunk
 	keeps   bool     // somebody reads results
+	holds   bool     // an item is held
 	level   int      // of suspects, see quarantine.level; 0: of other items
 
 	prev, next *chunk[T, R] // neighbors among the open chunks; guarded by inflight.mu
@@ -49,9 +50,10 @@ const (
 	succeeded
 	failed
 	skipped
+	held
 )
 
-// settled reports whether the item has an outcome in this chunk.
+// settled reports whether the item has an outcome in this chunk. A hold is one to the journal.
 func (s state) settled() bool { return s > moved }
 
 // entry is the outcome of the latest call for an item; only its state if nobody reads results.
@@ -71,7 +73,7 @@ type task[T, R any] struct {
 
 // context is what the contexts of the task's calls share.
 func (t *task[T, R]) context() *taskContext {
-	return &taskContext{t.chunk.run, t.chunk.split.ID, t.attempt}
+	return &taskContext{calls: t.chunk.run, split: t.chunk.split.ID, attempt: t.attempt}
 }
 
 // seal prepares a filled chunk for the workers.
@@ -122,12 +124,12 @@ func (c *chunk[T, R]) skippedBefore(skips int64) {
 	}
 }
 
-// prepare fills in the context of a call for item i.
-func (c *chunk[T, R]) prepare(ctx *callContext, task *taskContext, i int) {
+// prepare fills in the context of a call for item i, or for a batch of items that item i begins.
+func (c *chunk[T, R]) prepare(ctx *callContext, task *taskContext, i int, others ...int) {
 	item := &c.items[i]
 	if c.origins != nil {
 		own := *task
-		own.split = c.origins[i].split
+		own.split, own.decisions = c.origins[i].split, c.decisions(i, others)
 		task = &own
 	}
 	ctx.task, ctx.key, ctx.offset, ctx.index = task, item.Key, item.Offset, item.Index
@@ -137,7 +139,7 @@ func (c *chunk[T, R]) info(i, attempt int) Info {
 	item := &c.items[i]
 	return Info{
 		RunID: c.run.runID, Redrive: c.run.redrive, Split: c.splitOf(i), Key: item.Key, Offset: item.Offset, Index: item.Index,
-		Attempt: attempt,
+		Attempt: attempt, Decision: c.decision(i),
 	}
 }
 
@@ -177,6 +179,9 @@ func (c *chunk[T, R]) outcomes(buf []Result[R]) []Result[R] {
 		r.Key, r.Offset, r.Index, r.Attempt = item.Key, item.Offset, item.Index, int(s.attempt)
 		r.Value, r.Err, r.Elapsed = s.value, s.err, s.elapsed
 		r.Input = &item.Value
+		if c.origins != nil { // else it is nil already
+			r.Decision = c.origins[i].decision
+		}
 		if s.state == failed {
 			r.At = c.position(i)
 		}
@@ -230,6 +235,8 @@ func (c *chunk[T, R]) counts() journal.Counts {
 			n.Failed++
 		case skipped:
 			n.Skipped++
+		case held:
+			n.Held++
 		default:
 			continue
 		}

@@ -35,6 +35,9 @@ func (d *delivery[T, R]) store(ctx context.Context, c *chunk[T, R]) {
 	*results = c.outcomes(*results)
 	rejections, ok := d.write(ctx, c, *results)
 	d.recycler.written(results)
+	if ok && c.holds {
+		ok = d.sinks.writeHeld(ctx, c.heldItems())
+	}
 	if ok {
 		d.settle(c, rejections)
 	}

@@ -73,6 +73,7 @@ type durable struct {
 
 	quarantine *quarantine // nil: no caution is needed
 
+	ignored        []string                    // decisions without effect
 	settledBefore  journal.IntervalSet         // by earlier processes
 	prefixesBefore map[string]fingerprint.Mark // of sequences, by split
 	takenBefore    int64                       // items that they took, for MaxItems
@@ -113,6 +114,9 @@ func (d *durable) resume(ctx context.Context, p *journal.Progress, poisonAfter i
 		return &SinkError{Op: "append", Err: fmt.Errorf("commit %d: %w", record.Number, err)}
 	}
 	p.Apply(record)
+	if err := d.release(ctx, p); err != nil {
+		return err
+	}
 	d.number = p.Number
 	d.settledBefore = journal.NewIntervalSet(p.Settled)
 	d.takenBefore, d.elapsedBefore = p.Counts.Taken, p.Counts.Elapsed

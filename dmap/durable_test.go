@@ -25,6 +25,8 @@ import (
 // diary is a sink of ints that keeps only a journal, in memory. It outlives the runs written to it,
 // as a bucket does.
 type diary struct {
+	journal.NoHolds
+
 	mu       sync.Mutex
 	begun    *dmap.RunSpec
 	commits  []journal.Commit

@@ -16,6 +16,7 @@ const (
 	reasonTolerance = "tolerance"
 	reasonCanceled  = "canceled"
 	reasonTrial     = "trial"
+	reasonHeld      = "held"
 	reasonSuspended = "suspended"
 	reasonContext   = "context"
 	reasonBudget    = "budget"
@@ -48,6 +49,7 @@ type evidence struct {
 	sinks     []error
 	exceeded  error // the ToleranceError of a run that did not stop early
 	trial     error // of a trial: items that the run had left pending or unread still are
+	held      error // a HeldError: nothing is left but items that wait for a decision
 	sum       error // the counts do not add up
 	rules     *errtext.Rules
 }
@@ -62,7 +64,7 @@ func (e evidence) judged() verdict {
 			errs = append(errs, err)
 		}
 	}
-	errs = append(errs, e.source, e.exceeded, e.trial, e.sum)
+	errs = append(errs, e.source, e.exceeded, e.trial, e.held, e.sum)
 	if e.cause != nil && e.canceled != nil && e.canceled != e.cause {
 		errs = append(errs, e.canceled)
 	}
@@ -96,6 +98,8 @@ func (e evidence) reason() string {
 		return reasonOfSource(e.source)
 	case e.cause == nil && e.trial != nil:
 		return reasonTrial
+	case e.cause == nil && e.held != nil:
+		return reasonHeld
 	case e.cause == nil && e.truncated:
 		return reasonMaxItems
 	case e.cause == nil:
@@ -164,7 +168,7 @@ func (v verdict) resumes() bool {
 		return false
 	}
 	switch v.reason {
-	case reasonFenced, reasonChanged, reasonTotal:
+	case reasonFenced, reasonChanged, reasonTotal, reasonHeld:
 		return false
 	default:
 		return !needsPerson(v.err)
@@ -201,6 +205,8 @@ func (v verdict) next() string {
 		return " is open, raise Options." + spent.option() + " and call again with the same RunID to resume it"
 	case v.resumes():
 		return " is open, call again with the same RunID to resume it"
+	case v.reason == reasonHeld:
+		return " is open and waits for decisions"
 	case v.redrivable && v.reason == reasonTolerance:
 		return " has ended, a call with Options.Redrive processes its failed items again"
 	case v.redrivable && v.reason == reasonCanceled:

@@ -122,6 +122,7 @@ func (e *engine[T, R]) open() (*Ending, error) {
 		return nil, context.Cause(ctx)
 	}
 	e.durable.number = progress.Number
+	e.workers.keepsHeld = log != nil && log.KeepsHeld()
 	if e.spec.Resumed = progress.Resumed; e.spec.Resumed {
 		if err := e.durable.resume(ctx, &progress, e.spec.Options.PoisonAfter); err != nil {
 			return nil, err
@@ -220,8 +221,10 @@ func specOf(src any, opts Options, limits batch.Limits, clock runClock) RunSpec 
 	return RunSpec{RunID: opts.RunID, Source: sourceName(src), Started: clock.started, Options: opts, Batch: limits}
 }
 
-// resumeRedrive sets the run up to continue a redrive, if it is in one.
+// resumeRedrive sets the run up to continue a redrive, or with decided items, if there are any.
 func (e *engine[T, R]) resumeRedrive(p *journal.Progress) {
+	e.reader.outstanding = p.Counts.Outstanding()
+	e.reader.lists = e.durable.takenLists(p)
 	if p.Redrive == nil {
 		return
 	}
@@ -232,5 +235,4 @@ func (e *engine[T, R]) resumeRedrive(p *journal.Progress) {
 	if p.Begun != nil {
 		e.tally.gone.Store(p.Counts.Gone - p.Begun.Gone)
 	}
-	e.reader.outstanding = p.Counts.Outstanding()
 }

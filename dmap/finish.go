@@ -63,13 +63,14 @@ func (e *engine[T, R]) judged(readErr error, s Stats) verdict {
 	if d.cause == nil {
 		d.exceeded = errors.Join(e.tally.exceeded(), e.tally.brokenExceeded())
 		d.trial = e.tally.trialEnd()
+		d.held = e.heldEnd(readErr)
 		if d.exceeded == nil && readErr == nil { // otherwise the run has ended, or its source says more
 			d.source = e.reader.empty()
 		}
 	}
-	if sum := s.Succeeded + s.Failed + s.Skipped + s.Pending; sum != s.Read {
-		d.sum = fmt.Errorf("%w: read %d items, but %d succeeded, %d failed, %d skipped, %d are pending", ErrInternal,
-			s.Read, s.Succeeded, s.Failed, s.Skipped, s.Pending)
+	if sum := s.Succeeded + s.Failed + s.Skipped + s.Held + s.Pending; sum != s.Read {
+		d.sum = fmt.Errorf("%w: read %d items, but %d succeeded, %d failed, %d skipped, %d are held, %d are pending", ErrInternal,
+			s.Read, s.Succeeded, s.Failed, s.Skipped, s.Held, s.Pending)
 	}
 	return d.judged()
 }

@@ -14,6 +14,10 @@ type Info struct {
 	Index   int64  // Item.Index
 	Attempt int    // of this call, from 1; 0 if no call was made
 	Redrive int    // number of the redrive that makes the call, from 1; 0: the run is not redriven
+
+	// Decision is that of a person about the item, which an earlier call has held: see Hold. nil:
+	// the item was not held. In a batch it is that of the first item: see DecisionAt.
+	Decision *Decision
 }
 
 // ID names the item in its source: "data/a.json" for an object, "orders.csv@1024" for a record.

@@ -18,7 +18,8 @@ func (c *itemCause) Error() string { return errorText(c.err) }
 // Is reports whether the cause matches target, which is no error of a run.
 func (c *itemCause) Is(target error) bool {
 	switch target {
-	case ErrOpen, ErrEnded, ErrFenced, ErrSpecChanged, ErrSuspended, ErrTolerance, ErrCanceled, ErrInternal, ErrNoObjects, ErrBudget:
+	case ErrOpen, ErrEnded, ErrFenced, ErrSpecChanged, ErrSuspended, ErrTolerance, ErrCanceled, ErrInternal, ErrNoObjects,
+		ErrBudget, ErrHeld:
 		return false
 	}
 	return guard.Is(c.err, target)
@@ -27,7 +28,8 @@ func (c *itemCause) Is(target error) bool {
 // As finds the first error of the type of target in the cause, unless it is one of a run.
 func (c *itemCause) As(target any) bool {
 	switch target.(type) {
-	case **runError, **callError, **ToleranceError, **SourceError, **SinkError, **SpecError, **BudgetError, **attention.Error:
+	case **runError, **callError, **ToleranceError, **SourceError, **SinkError, **SpecError, **BudgetError, **HeldError,
+		**attention.Error:
 		return false
 	}
 	return guard.AsTarget(c.err, target)

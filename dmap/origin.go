@@ -10,10 +10,11 @@ type origin struct {
 	split       string
 	version     string
 	start, next Cursor
+	decision    *Decision // about the item, which was held; nil: it was not
 }
 
 func originOf(t *journal.TakenItem) origin {
-	return origin{t.Split, t.Version, Cursor(t.Start), Cursor(t.Next)}
+	return origin{t.Split, t.Version, Cursor(t.Start), Cursor(t.Next), (*Decision)(t.Decision)}
 }
 
 // position is where to read the item again.

@@ -58,7 +58,8 @@ type reader[T, R any] struct {
 	complete bool       // the planning has reached the end of the source
 
 	redrive     *journal.Redrive // nil: the run is not redriven
-	again       atomic.Int64     // taken items that were read, or found to be skipped
+	lists       []takenList      // of items to read again
+	again       atomic.Int64     // of these, items that were read, or found to be skipped
 	outstanding int64            // taken items that had not settled when the process began
 }
 
@@ -72,8 +73,9 @@ var (
 func (r *reader[T, R]) run(ctx context.Context) (all bool, err error) {
 	ctx = notice.With(ctx, r.stopper.log.noticed())
 	ctx = withOwnResults(ctx, r.folders, r.stopper.log, r.runID)
-	if r.redrive != nil {
-		if all, err := r.readAgain(ctx); !all || r.redrive.Done || r.redrive.Trial {
+	if r.redrive != nil || len(r.lists) > 0 {
+		all, err := r.readAgain(ctx)
+		if again := r.redrive; !all || again != nil && (again.Done || again.Trial) {
 			r.tally.truncated.Store(r.maxItems > 0 && r.durable.takenBefore >= r.maxItems)
 			return all, err
 		}

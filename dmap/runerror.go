@@ -11,8 +11,12 @@ var (
 	// ErrOpen is matched by the error of every run that the same call resumes: its context ended,
 	// it was suspended, its Budget is used up, its source or a sink broke. The error says why.
 	// ErrFenced and ErrSpecChanged do not match it, nor does an error that a person must act on
-	// first: a used TotalBudget, a refused access, or a damaged file of the run.
+	// first: ErrHeld, a used TotalBudget, a refused access, or a damaged file of the run.
 	ErrOpen = errors.New("the run is open")
+
+	// ErrHeld is matched by the error of a run that is open because items wait for a decision, and
+	// nothing else is left to do. See HeldError.
+	ErrHeld = errors.New("items wait for a decision")
 
 	ErrFenced      = errors.New("another process has taken over this run")                // two processes, one RunID
 	ErrSpecChanged = errors.New("the run was begun with another source or other options") // see SpecError

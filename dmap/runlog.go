@@ -89,7 +89,8 @@ func (l *runLog) started(spec RunSpec, n journal.Counts, commits int64) {
 		message, more = "run redriven", []any{"redrive", spec.Redrive, "taken", n.Outstanding()}
 	}
 	l.write(slog.LevelInfo, message, append(more, "source", spec.Source, "concurrency", spec.Options.MaxConcurrency, "commits", commits,
-		"read", n.Read, "succeeded", n.Succeeded, "failed", n.NowFailed(), "skipped", n.Skipped, "elapsed", n.Elapsed)...)
+		"read", n.Read, "succeeded", n.Succeeded, "failed", n.NowFailed(), "skipped", n.Skipped,
+		"held", n.NowHeld(), "elapsed", n.Elapsed)...)
 }
 
 // committed reports a record of the journal.
@@ -182,7 +183,7 @@ func (l *runLog) reached(used float64) int {
 // sink says it.
 func (l *runLog) ended(s Stats, failure, place string) {
 	args := []any{
-		"read", s.Read, "succeeded", s.Succeeded, "failed", s.Failed, "skipped", s.Skipped, "pending", s.Pending,
+		"read", s.Read, "succeeded", s.Succeeded, "failed", s.Failed, "skipped", s.Skipped, "held", s.Held, "pending", s.Pending,
 		"calls", s.Calls, "retries", s.Retries, "elapsed", s.Elapsed, "state", s.State, "reason", s.Reason,
 	}
 	if place != "" {

@@ -12,15 +12,16 @@ const (
 	StateEnded   State = "ended"   // no call resumes the run: Stats.Reason says whether it succeeded
 )
 
-// Stats counts a run. At the end Read = Succeeded + Failed + Skipped + Pending; before that Pending
-// is computed from the other four.
+// Stats counts a run. At the end Read = Succeeded + Failed + Skipped + Held + Pending; before that
+// Pending is computed from the other five.
 type Stats struct {
 	RunID     string `json:"runId"`
 	Read      int64  `json:"read"`      // items that the source yielded
 	Succeeded int64  `json:"succeeded"` // settled without an error
 	Failed    int64  `json:"failed"`    // settled with an error, after the last attempt
 	Skipped   int64  `json:"skipped"`   // ErrSkip
-	Pending   int64  `json:"pending"`   // read and not settled
+	Held      int64  `json:"held"`      // Hold: they wait for the decision of a person
+	Pending   int64  `json:"pending"`   // read, and neither settled nor held
 	Calls     int64  `json:"calls"`     // of the function, attempts and batches
 	Retries   int64  `json:"retries"`   // calls that were not the first ones of their items
 	// Bytes is the sum of Item.Size over the items of all calls, at most 2^53, and Units what the
@@ -44,9 +45,9 @@ type Stats struct {
 	State State `json:"state"`
 	// Reason says why the run is open or has ended. Ended: "succeeded", "max items", "tolerance",
 	// "canceled" (Run.Cancel), "end" (sink.End), "trial" (it left other items pending). Open:
-	// "suspended", "context" (of the caller), "budget" and "total budget" (the run is incomplete:
-	// BudgetError), "source", "sink", "fenced" (another process has the run), "changed"
-	// (ErrSpecChanged), "internal". A run without a journal ends with its call,
+	// "held" (nothing else is left to do), "suspended", "context" (of the caller), "budget" and "total
+	// budget" (the run is incomplete: BudgetError), "source", "sink", "fenced" (another process has
+	// the run), "changed" (ErrSpecChanged), "internal". A run without a journal ends with its call,
 	// also for a reason of the second list. Empty while it runs.
 	Reason string `json:"reason,omitempty"`
 	// Resumed says that an earlier process began the run.

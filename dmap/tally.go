@@ -12,6 +12,7 @@ import (
 // tally counts the items of a run and judges its failures.
 type tally struct {
 	read, failed, skipped atomic.Int64
+	held                  atomic.Int64
 	calls, retries, bytes atomic.Int64
 	broken                atomic.Int64 // objects
 	succeeded             [64]shard
@@ -59,6 +60,7 @@ func (c *tally) resume(n journal.Counts) {
 	c.shard(0).Store(n.Succeeded)
 	c.failed.Store(n.NowFailed())
 	c.skipped.Store(n.Skipped)
+	c.held.Store(n.NowHeld())
 	c.calls.Store(n.Calls)
 	c.retries.Store(n.Retries)
 	c.bytes.Store(n.Bytes)
@@ -141,12 +143,13 @@ func (c *tally) fill(s *Stats) {
 	s.BrokenObjects = c.broken.Load()
 	s.Truncated = c.truncated.Load()
 	s.Skipped = c.skipped.Load()
+	s.Held = c.held.Load()
 	s.Failed = c.failed.Load()
 	s.Succeeded = c.successes()
 	s.Calls, s.Retries = c.calls.Load(), c.retries.Load()
 	s.Bytes = journal.AddBytes(c.bytes.Load(), 0)
 	s.Read = c.read.Load()
-	s.Pending = s.Read - s.Succeeded - s.Failed - s.Skipped
+	s.Pending = s.Read - s.Succeeded - s.Failed - s.Skipped - s.Held
 }
 
 // breakOff counts an object that breaks off, once for all its splits, and returns its number. stop

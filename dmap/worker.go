@@ -24,6 +24,7 @@ type workers[T, R any] struct {
 	texts      longTexts
 	observer   *observing // nil: there is none
 	spending   *spending
+	keepsHeld  bool // a sink keeps held items
 
 	started int            // number of the next worker; only the gate starts workers, under its lock
 	running sync.WaitGroup // the workers that the gate has started
@@ -89,18 +90,18 @@ type worker[T, R any] struct {
 // its task.
 func (w *worker[T, R]) run() {
 	defer w.leave()
-	held := w.task.chunk != nil
+	working := w.task.chunk != nil
 	for {
-		if held && !w.process() {
+		if working && !w.process() {
 			return
 		}
 		var ok bool
-		w.task, ok = w.gate.Next(held, w.closed, w.wake)
+		w.task, ok = w.gate.Next(working, w.closed, w.wake)
 		if w.closed = false; !ok {
 			w.released = true
 			return
 		}
-		held = true
+		working = true
 	}
 }
 
@@ -199,7 +200,7 @@ func (w *worker[T, R]) processItems() bool {
 			break
 		}
 		i := w.next
-		if (c.items[i].Err != nil || w.quarantine != nil) && w.settledWithoutCall(i) {
+		if (c.items[i].Err != nil || w.quarantine != nil || c.origins != nil) && w.settledWithoutCall(i) {
 			continue
 		}
 		if w.spending.limited && !w.mayStart(c.items[i].Size) {
@@ -304,7 +305,7 @@ func (w *worker[T, R]) processBatch() bool {
 	}
 	began := w.clock.now()
 	ctx := &callContext{}
-	c.prepare(ctx, w.task.context(), w.picks[0])
+	c.prepare(ctx, w.task.context(), w.picks[0], w.picks[1:]...)
 	values, err := invoke(w, ctx, w.job.batchFn, items)
 	if w.lost() {
 		return false
@@ -368,11 +369,16 @@ func (w *worker[T, R]) afterExit(err error) {
 	w.next++
 }
 
-// settledWithoutCall fails an item that could not be read, or that is quarantined.
+// settledWithoutCall fails an item that could not be read, that a person rejected, or that is
+// quarantined.
 func (w *worker[T, R]) settledWithoutCall(i int) bool {
 	c := w.task.chunk
 	err := c.items[i].Err
-	switch {
+	switch rejected := c.rejected(i); {
+	case rejected != nil && err == nil:
+		err = rejected
+	case rejected != nil:
+		err = &ReadError{rejected} // without the value, which could not be read
 	case err != nil:
 		err = &ReadError{w.texts.kept(err)}
 	case w.quarantine != nil:
@@ -399,6 +405,10 @@ func (w *worker[T, R]) finish(i int, value R, err error, elapsed time.Duration) 
 		return 0, false
 	}
 	next, wait := w.afterError(err, attempt)
+	if next == held {
+		w.hold(i, err, elapsed)
+		return 0, false
+	}
 	err = w.texts.kept(err)
 	var zero R
 	c.record(i, attempt, zero, err, elapsed)

@@ -48,7 +48,7 @@ func (f *BucketSink[R]) Restore(_ context.Context, states []json.RawMessage) err
 
 // restore makes the parts of earlier processes count.
 func (r *run) restore(all runfolder.BucketState) error {
-	if err := runfolder.CheckParts(r.folder, all.Failed, all.Succeeded); err != nil {
+	if err := runfolder.CheckParts(r.folder, all); err != nil {
 		return fmt.Errorf("sink: the commits of %q: %w", r.folder, err)
 	}
 	r.parts.restore(all)

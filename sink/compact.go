@@ -90,14 +90,13 @@ func (s journalState) compacted(c journal.Commit, span int64) (record runfolder.
 	record = runfolder.CommitRecord{
 		From: from, Number: c.Number, Settled: convert.Each(p.Settled, storedInterval),
 		Counts: storedCounts(p.Counts), States: p.States, Clean: p.Clean, Stop: single.Stop,
-		Redrive: (*runfolder.Begun)(p.Begun), Prefixes: convert.Each(p.Prefixes.All(), storedPrefix),
+		Redrive: (*runfolder.Begun)(p.Begun), Release: storedRelease(p.Release), Prefixes: convert.Each(p.Prefixes.All(), storedPrefix),
 	}
-	if b := p.Begun; b != nil { // the parts that redrives dropped need no longer be named
-		if state, err := runfolder.DecodeStates(p.States[b.Sink]); err == nil {
-			if text, err := json.Marshal(state); err == nil {
-				record.States[b.Sink] = []json.RawMessage{text}
-			}
-		}
+	if p.Begun != nil {
+		dropParts(record.States, p.Begun.Sink)
+	}
+	if p.Release != nil {
+		dropParts(record.States, p.Release.Sink)
 	}
 	if from == 0 {
 		record.Attempted = convert.Each(p.OpenTrials(), storedAttempt)
@@ -110,11 +109,22 @@ func (s journalState) compacted(c journal.Commit, span int64) (record runfolder.
 	return record, keep
 }
 
+// dropParts merges the states of the sink that keeps the journal: the parts that redrives and
+// releases dropped need no longer be named.
+func dropParts(states map[string][]json.RawMessage, sink string) {
+	if state, err := runfolder.DecodeStates(states[sink]); err == nil {
+		if text, err := json.Marshal(state); err == nil {
+			states[sink] = []json.RawMessage{text}
+		}
+	}
+}
+
 // segmentOf is a single commit.
 func segmentOf(c journal.Commit) runfolder.CommitRecord {
 	r := runfolder.CommitRecord{
 		From: c.Number, Number: c.Number, Settled: convert.Each(c.Settled, storedInterval),
 		Counts: storedCounts(c.Counts), Clean: c.Clean, Redrive: (*runfolder.Begun)(c.Redrive),
+		Release:  storedRelease(c.Release),
 		Prefixes: convert.Each(c.Prefixes, storedPrefix),
 	}
 	if c.Stop != nil {
@@ -174,6 +184,7 @@ func (s journalState) progress() (p journal.Progress) {
 		commits = append(commits, journal.Commit{
 			Number: r.Number, Settled: convert.Each(r.Settled, interval), Counts: counts(r.Counts),
 			Redrive:  (*journal.Begun)(r.Redrive),
+			Release:  release(r.Release),
 			Prefixes: convert.Each(r.Prefixes, prefix),
 		})
 		commits = append(commits, convert.Each(r.Steps, step)...)
@@ -197,7 +208,8 @@ func storedCounts(c journal.Counts) runfolder.Counts {
 	return runfolder.Counts{
 		Read: c.Read, Taken: c.Taken, Succeeded: c.Succeeded, Failed: c.Failed, Skipped: c.Skipped,
 		Calls: c.Calls, Retries: c.Retries, Elapsed: c.Elapsed.Nanoseconds(),
-		Redriven: c.Redriven, Again: c.Again, Gone: c.Gone, Interrupted: c.Interrupted, Bytes: c.Bytes, Units: c.Units,
+		Held: c.Held, Released: c.Released, Redriven: c.Redriven, Again: c.Again, Gone: c.Gone, Interrupted: c.Interrupted,
+		Bytes: c.Bytes, Units: c.Units,
 	}
 }
 
@@ -205,7 +217,28 @@ func counts(c runfolder.Counts) journal.Counts {
 	return journal.Counts{
 		Read: c.Read, Taken: c.Taken, Succeeded: c.Succeeded, Failed: c.Failed, Skipped: c.Skipped,
 		Calls: c.Calls, Retries: c.Retries, Elapsed: time.Duration(c.Elapsed),
-		Redriven: c.Redriven, Again: c.Again, Gone: c.Gone, Interrupted: c.Interrupted, Bytes: c.Bytes, Units: c.Units,
+		Held: c.Held, Released: c.Released, Redriven: c.Redriven, Again: c.Again, Gone: c.Gone, Interrupted: c.Interrupted,
+		Bytes: c.Bytes, Units: c.Units,
+	}
+}
+
+func storedRelease(r *journal.Release) *runfolder.Release {
+	if r == nil {
+		return nil
+	}
+	return &runfolder.Release{
+		Number: r.Number, Sink: r.Sink, Redrive: r.Redrive, Newest: r.Newest,
+		Taken: convert.Each(r.Parts, func(p journal.ReleasedPart) runfolder.Part { return runfolder.Part(p) }),
+	}
+}
+
+func release(r *runfolder.Release) *journal.Release {
+	if r == nil {
+		return nil
+	}
+	return &journal.Release{
+		Number: r.Number, Sink: r.Sink, Redrive: r.Redrive, Newest: r.Newest,
+		Parts: convert.Each(r.Taken, func(p runfolder.Part) journal.ReleasedPart { return journal.ReleasedPart(p) }),
 	}
 }
 

@@ -77,10 +77,11 @@ func (e *ender) end(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if e.again != nil {
-		if err := e.endRedrive(ctx, m, state.progress()); err != nil {
-			return err
-		}
+	progress := state.progress()
+	if e.again != nil && (progress.Begun == nil || progress.Begun.Number < e.again.file.Redrive) {
+		e.endBeforeBegin(m)
+	} else if err := e.endTaken(ctx, m, &progress); err != nil {
+		return err
 	}
 	err = publishManifest(ctx, e.bucket, e.folder, m)
 	if errors.Is(err, publish.ErrExists) { // a runner, or another End, was faster
@@ -157,7 +158,7 @@ func (e *ender) manifest(file *runfolder.RunFile, state journalState) (*runfolde
 		Status: runfolder.StatusCanceled, Reason: reasonEnd, Error: "ended by sink.End",
 		Stats:       convert.StoredStats(convert.CommittedStats(file, state.records())),
 		Unread:      convert.StoredUnread(unread),
-		ResultFiles: &runfolder.ResultFiles{Failed: listOf(parts.Failed), Succeeded: listOf(parts.Succeeded), Pending: []runfolder.Part{}},
+		ResultFiles: &runfolder.ResultFiles{Failed: listOf(parts.Failed), Succeeded: listOf(parts.Succeeded), Pending: []runfolder.Part{}, Held: parts.Held},
 	}, nil
 }
 
@@ -169,34 +170,37 @@ func listOf(parts []runfolder.Part) []runfolder.Part {
 	return parts
 }
 
-// endRedrive makes m the manifest of a redrive that sink.End ends. p is the progress of the run.
-func (e *ender) endRedrive(ctx context.Context, m *runfolder.Manifest, p journal.Progress) error {
-	before, n := e.again.before, e.again.file.Redrive
-	m.Redrive = n
-	if p.Begun == nil || p.Begun.Number < n { // nothing of it counts: the results are those from before
-		m.ResultFiles, m.Stats, m.Unread = before.ResultFiles, before.Stats, before.Unread
-		return nil
-	}
+// endBeforeBegin makes m the manifest of a redrive of which nothing counts: the results are those
+// from before.
+func (e *ender) endBeforeBegin(m *runfolder.Manifest) {
+	before := e.again.before
+	m.Redrive = e.again.file.Redrive
+	m.ResultFiles, m.Stats, m.Unread = before.ResultFiles, before.Stats, before.Unread
+}
+
+// endTaken adds the items to m that a redrive, or a release of held items, left pending, and makes
+// it the manifest of the redrive. p is the progress of the run.
+func (e *ender) endTaken(ctx context.Context, m *runfolder.Manifest, p *journal.Progress) error {
 	seq := 0
 	out := redrive.PartWriter{Limit: DefaultPartBytes, Write: func(ctx context.Context, content []byte, records int64) (runfolder.Part, error) {
 		seq++
 		return storePart(ctx, e.bucket, e.folder+runfolder.PartName(runfolder.Pending, e.writer, seq), content, records)
 	}}
-	settled := journal.NewIntervalSet(p.Settled)
-	for _, part := range e.again.file.Taken {
-		for l, err := range unsettledLines(ctx, e.bucket, n, part, settled) {
-			if err == nil {
-				err = out.Add(ctx, l.text)
-			}
-			if err != nil {
-				return err
-			}
+	for l, err := range outstanding(ctx, e.bucket, e.again, p) {
+		if err == nil {
+			err = out.Add(ctx, l.text)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	if err := out.Flush(ctx); err != nil {
 		return err
 	}
 	m.ResultFiles.Pending = append(m.ResultFiles.Pending, out.Parts...)
+	if e.again == nil {
+		return nil
+	}
 	if e.again.file.Done {
 		m.Unread = runfolder.Unread{}
 	}

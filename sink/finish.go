@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/go-dmap/dmap/dmap"
-	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/publish"
 	"github.com/go-dmap/dmap/internal/runfolder"
 	"github.com/go-dmap/dmap/internal/runfolder/convert"
@@ -35,7 +34,7 @@ func (f *BucketSink[R]) End(ctx context.Context, end dmap.Ending) (err error) {
 		}
 	})
 	_ = r.addRecords(ctx, e)
-	if r.again != nil {
+	if r.journal != nil {
 		if err := f.addOutstanding(ctx, r, e, end.Pending); err != nil {
 			return errors.Join(err, r.parts.close(ctx))
 		}
@@ -55,34 +54,35 @@ func (f *BucketSink[R]) End(ctx context.Context, end dmap.Ending) (err error) {
 	return errors.Join(lost, err)
 }
 
-// addOutstanding adds a PENDING record for each item that the redrive took and that has not
-// settled. pending are the items among them that were read: their records, which say more, are
-// written already.
+// addOutstanding adds a PENDING record for each item that the redrive took, or that was decided
+// after a hold, and that has not settled. pending are the items among them that were read: their
+// records, which say more, are written already.
 func (f *BucketSink[R]) addOutstanding(ctx context.Context, r *run, e *encoder, pending []dmap.Pending) error {
+	if r.again == nil && r.journal.state.release() == nil {
+		return nil
+	}
+	p := r.journal.state.progress()
 	written := make(map[string]bool, len(pending))
 	for i := range pending {
 		written[pending[i].ID()] = true
 	}
-	settled := journal.NewIntervalSet(r.journal.state.progress().Settled)
-	for _, p := range r.again.file.Taken {
-		for l, err := range unsettledLines(ctx, f.bucket, r.again.file.Redrive, p, settled) {
-			if err != nil {
+	for l, err := range outstanding(ctx, f.bucket, r.again, &p) {
+		if err != nil {
+			return err
+		}
+		record, err := l.record()
+		if err != nil {
+			return err
+		}
+		if written[record.ID] {
+			continue
+		}
+		c := &e.chunks[runfolder.Pending]
+		c.buf = append(c.buf, l.text...)
+		c.addRecord(&dmap.Info{RunID: r.spec.RunID, Key: record.Key, Offset: record.Offset})
+		if e.size() >= f.chunkBytes() {
+			if err := r.addRecords(ctx, e); err != nil {
 				return err
-			}
-			record, err := l.record()
-			if err != nil {
-				return err
-			}
-			if written[record.ID] {
-				continue
-			}
-			c := &e.chunks[runfolder.Pending]
-			c.buf = append(c.buf, l.text...)
-			c.addRecord(&dmap.Info{RunID: r.spec.RunID, Key: record.Key, Offset: record.Offset})
-			if e.size() >= f.chunkBytes() {
-				if err := r.addRecords(ctx, e); err != nil {
-					return err
-				}
 			}
 		}
 	}

@@ -279,6 +279,7 @@ func (w *parts) result() (files *runfolder.ResultFiles, lost []runfolder.Lost) {
 	}
 	return &runfolder.ResultFiles{
 		Failed: sorted(runfolder.Failed), Pending: sorted(runfolder.Pending), Succeeded: sorted(runfolder.Succeeded),
+		Held: sorted(runfolder.Held),
 	}, w.lost.listed()
 }
 

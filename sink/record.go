@@ -86,13 +86,17 @@ func encode[R any](e *encoder, r *dmap.Result[R]) error {
 	if at := r.At; at != nil {
 		item.Version, item.Start, item.Next = at.Version, convert.StoredCursor(at.Start), convert.StoredCursor(at.Next)
 	}
+	if hold := holdOf(r.Err); hold != nil {
+		e.held(&r.Info, &item, r.Elapsed, r.Input, hold)
+		return nil
+	}
 	e.failure(&r.Info, &item, r.Elapsed, r.Input, r.Err)
 	return nil
 }
 
 // itemOf is the head of the record of an item.
 func itemOf(info *dmap.Info) runfolder.Item {
-	return runfolder.Item{Key: info.Key, Offset: info.Offset, Split: info.Split, Index: info.Index, Attempts: info.Attempt}
+	return runfolder.Item{Key: info.Key, Offset: info.Offset, Split: info.Split, Index: info.Index, Attempts: info.Attempt, Holds: holdsBefore(info)}
 }
 
 // resultChunks counts results without encoding them.
@@ -101,7 +105,10 @@ func resultChunks[R any](results []dmap.Result[R]) *[runfolder.Kinds]chunk {
 	for i := range results {
 		r := &results[i]
 		l := runfolder.Succeeded
-		if r.Err != nil {
+		switch {
+		case holdOf(r.Err) != nil:
+			l = runfolder.Held
+		case r.Err != nil:
 			l = runfolder.Failed
 		}
 		chunks[l].addRecord(&r.Info)
@@ -124,6 +131,7 @@ func (e *encoder) output(info *dmap.Info, elapsed time.Duration, input, output a
 		if e.inputs == InputsAll {
 			buf = e.appendInput(buf, input)
 		}
+		buf = appendDecision(buf, info)
 		buf = append(buf, runfolder.OutputField...)
 	}
 	at := len(buf)
@@ -154,6 +162,7 @@ func (e *encoder) failure(info *dmap.Info, item *runfolder.Item, elapsed time.Du
 	buf := runfolder.AppendItem(c.buf, item)
 	buf = runfolder.AppendElapsed(buf, elapsed.Nanoseconds())
 	buf = runfolder.AppendError(buf, errorClass(err), e.rules.Text(err, info.Key, maxErrorText), panicStack(err))
+	buf = appendDecision(buf, info)
 	c.buf = append(e.appendKeptInput(buf, info, input, err), "}\n"...)
 	c.addRecord(info)
 }
@@ -167,6 +176,7 @@ func (e *encoder) pending(p *dmap.Pending) {
 	if p.Err != nil {
 		buf = runfolder.AppendError(buf, errorClass(p.Err), e.rules.Text(p.Err, p.Key, maxErrorText), "")
 	}
+	buf = appendDecision(buf, &p.Info)
 	c.buf = append(e.appendKeptInput(buf, &p.Info, p.Input, p.Err), "}\n"...)
 	c.addRecord(&p.Info)
 }

@@ -1,7 +1,6 @@
 package sink
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"time"
@@ -15,9 +14,6 @@ import (
 	"github.com/go-dmap/dmap/internal/runfolder"
 )
 
-// takenBytes is the size of a part of taken items.
-const takenBytes = 4 << 20
-
 // redriveStart starts a redrive: it chooses the items and records them. It writes nothing that
 // counts before the record redrive-<n>.json.
 type redriveStart[R any] struct {
@@ -29,7 +25,6 @@ type redriveStart[R any] struct {
 	progress *journal.Progress
 	choice   runfolder.Choice
 
-	seq  int // of TAKEN parts
 	file runfolder.RedriveFile
 }
 
@@ -72,22 +67,20 @@ func (b *redriveStart[R]) begin(ctx context.Context) (*runfolder.RedriveFile, er
 	if !trial {
 		b.file.Made++
 	}
-	sorter := &redrive.Sorter{Store: b}
+	lists := &itemLists{b.f.bucket, b.run}
+	sorter := &redrive.Sorter{Store: lists}
 	if err := b.takePending(ctx, sorter); err != nil {
 		return nil, err
 	}
 	if err := b.takeFailed(ctx, sorter); err != nil {
 		return nil, err
 	}
-	out := redrive.PartWriter{Limit: takenBytes, Write: b.Write}
-	if err := sorter.Each(ctx, func(text []byte) error { return out.Add(ctx, text) }); err != nil {
+	var err error
+	if b.file.Taken, err = lists.write(ctx, sorter); err != nil {
 		return nil, err
 	}
-	if err := out.Flush(ctx); err != nil {
-		return nil, err
-	}
-	b.file.Taken = out.Parts
-	if nothing := len(b.file.Taken) == 0 && (trial || b.file.Done); nothing && (trial || b.before.Stats.Failed > 0) {
+	waits := !trial && (b.before.Stats.Held > 0 || b.progress.Counts.Outstanding() > 0)
+	if nothing := len(b.file.Taken) == 0 && (trial || b.file.Done) && !waits; nothing && (trial || b.before.Stats.Failed > 0) {
 		return nil, nil // else the end of a canceled run becomes a success
 	}
 	return &b.file, b.record(ctx)
@@ -146,60 +139,26 @@ func (b *redriveStart[R]) takeFailed(ctx context.Context, sorter *redrive.Sorter
 	if err != nil {
 		return fmt.Errorf("sink: %w", err)
 	}
-	others := redrive.PartWriter{Limit: int(b.f.opts.PartBytes), Write: b.writeFailed}
+	t := newTaker(&itemLists{b.f.bucket, b.run}, sorter, runfolder.Failed, int(b.f.opts.PartBytes))
 	for _, p := range b.before.ResultFiles.Failed {
 		if chooser.Full() {
 			break
 		}
-		if err := b.takeFrom(ctx, p, chooser, sorter, &others); err != nil {
+		content, err := runfolder.ReadPart(ctx, b.f.bucket, p)
+		if err != nil {
+			return fmt.Errorf("sink: %w", err)
+		}
+		err = t.take(ctx, p, content, func(r *runfolder.Record) (fields []byte, take bool, err error) {
+			take, err = chooser.Takes(r)
+			return decisionFields(r.Reason, r.Decision), take, err
+		})
+		if err != nil {
 			return err
 		}
 	}
-	err = others.Flush(ctx)
-	b.file.NotTaken = others.Parts
+	err = t.others.Flush(ctx)
+	b.file.Items, b.file.Dropped, b.file.NotTaken = t.items, t.dropped, t.others.Parts
 	return err
-}
-
-// takeFrom is takeFailed for one part.
-func (b *redriveStart[R]) takeFrom(ctx context.Context, p runfolder.Part, c *redrive.Chooser, sorter *redrive.Sorter, others *redrive.PartWriter) error {
-	content, err := runfolder.ReadPart(ctx, b.f.bucket, p)
-	if err != nil {
-		return fmt.Errorf("sink: %w", err)
-	}
-	var rest [][]byte
-	var taken int64
-	for line := int64(1); len(content) > 0; line++ {
-		end := bytes.IndexByte(content, '\n') + 1
-		text := content[:end]
-		content = content[end:]
-		r, err := runfolder.DecodeRecord(text)
-		if err != nil {
-			return fmt.Errorf("sink: part %q line %d: %w", p.Key, line, err)
-		}
-		take, err := c.Takes(r)
-		if err != nil {
-			return fmt.Errorf("sink: part %q line %d: %w", p.Key, line, err)
-		}
-		if !take {
-			rest = append(rest, text)
-			continue
-		}
-		taken++
-		if err := sorter.Add(ctx, &r.Item); err != nil {
-			return err
-		}
-	}
-	if taken == 0 {
-		return nil
-	}
-	b.file.Items += taken
-	b.file.Dropped = append(b.file.Dropped, p.Key)
-	for _, text := range rest {
-		if err := others.Add(ctx, text); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // match is Redrive.Match for records, nil if there is none.
@@ -242,29 +201,4 @@ func guarded(name string, f func()) (err error) {
 		err = fmt.Errorf("%s: %w", name, dmap.ErrGoexit)
 	}
 	return err
-}
-
-// Write stores lines of taken items: as a run for the Sorter, or as a part of the redrive.
-func (b *redriveStart[R]) Write(ctx context.Context, content []byte, records int64) (runfolder.Part, error) {
-	b.seq++
-	return b.store(ctx, runfolder.TakenName(b.run.writer, b.seq), content, records)
-}
-
-// writeFailed stores FAILED records.
-func (b *redriveStart[R]) writeFailed(ctx context.Context, content []byte, records int64) (runfolder.Part, error) {
-	return b.store(ctx, runfolder.PartName(runfolder.Failed, b.run.writer, b.run.parts.number()), content, records)
-}
-
-func (b *redriveStart[R]) store(ctx context.Context, name string, content []byte, records int64) (runfolder.Part, error) {
-	return storePart(ctx, b.f.bucket, b.run.folder+name, content, records)
-}
-
-// Read returns a piece of what Write stored.
-func (b *redriveStart[R]) Read(ctx context.Context, p runfolder.Part, offset, length int64) ([]byte, error) {
-	return publish.ReadRange(ctx, b.f.bucket, p.Key, offset, length)
-}
-
-// Delete removes a run of the Sorter; results.Clean does if this fails.
-func (b *redriveStart[R]) Delete(ctx context.Context, p runfolder.Part) {
-	_ = b.f.bucket.Delete(ctx, p.Key)
 }

@@ -82,17 +82,7 @@ func (d *redriven) readTaken(ctx context.Context, bucket *blob.Bucket, part jour
 			yield(journal.TakenItem{}, fmt.Errorf("sink: redrive %d has no part %q", d.file.Redrive, part.Split))
 			return
 		}
-		rest := []journal.Interval{{From: journal.Cursor{Offset: from}, To: journal.Cursor{Offset: stored.Size}}}
-		for l, err := range takenLines(ctx, bucket, stored, rest) {
-			if err != nil {
-				yield(journal.TakenItem{}, err)
-				return
-			}
-			item, err := l.item()
-			if !yield(item, err) || err != nil {
-				return
-			}
-		}
+		readList(ctx, bucket, stored, from)(yield)
 	}
 }
 

@@ -37,8 +37,25 @@ func (l *takenLine) item() (item journal.TakenItem, err error) {
 	}
 	return journal.TakenItem{
 		Split: r.Split, Version: r.Version, Start: journalCursor(r.Start), Next: journalCursor(r.Next),
-		Key: r.Key, Offset: r.Offset, Index: r.Index, After: l.after,
+		Key: r.Key, Offset: r.Offset, Index: r.Index, After: l.after, Decision: decisionOf(r),
 	}, nil
+}
+
+// readList yields the items of a stored list after an offset.
+func readList(ctx context.Context, bucket *blob.Bucket, list runfolder.Part, from int64) takenItems {
+	return func(yield func(journal.TakenItem, error) bool) {
+		rest := []journal.Interval{{From: journal.Cursor{Offset: from}, To: journal.Cursor{Offset: list.Size}}}
+		for l, err := range takenLines(ctx, bucket, list, rest) {
+			if err != nil {
+				yield(journal.TakenItem{}, err)
+				return
+			}
+			item, err := l.item()
+			if !yield(item, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 func journalCursor(c runfolder.Cursor) journal.Cursor {

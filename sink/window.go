@@ -53,7 +53,8 @@ func (w *parts) stage(ctx context.Context) (state runfolder.BucketState, err err
 		}
 		w.written[kind], w.window.staged[kind] = after, partsOf(before)
 	}
-	return runfolder.BucketState{Failed: w.window.staged[runfolder.Failed], Succeeded: w.window.staged[runfolder.Succeeded]}, nil
+	staged := &w.window.staged
+	return runfolder.BucketState{Failed: staged[runfolder.Failed], Succeeded: staged[runfolder.Succeeded], Held: staged[runfolder.Held]}, nil
 }
 
 // promoteStaged makes the parts that the last stage returned count.
@@ -77,6 +78,7 @@ func (w *parts) restore(all runfolder.BucketState) {
 	defer w.mu.Unlock()
 	w.window.commits = true
 	w.window.valid[runfolder.Failed] = slices.Clone(all.Failed)
+	w.window.valid[runfolder.Held] = slices.Clone(all.Held)
 	w.window.valid[runfolder.Succeeded] = slices.Clone(all.Succeeded)
 }
 

@@ -50,7 +50,7 @@ func finalLine(s dmap.Stats) string {
 	for _, count := range []struct {
 		n    int64
 		what string
-	}{{s.Succeeded, "succeeded"}, {s.Failed, "failed"}, {s.Skipped, "skipped"}, {s.Pending, "pending"}} {
+	}{{s.Succeeded, "succeeded"}, {s.Failed, "failed"}, {s.Skipped, "skipped"}, {s.Held, "held"}, {s.Pending, "pending"}} {
 		if count.n > 0 {
 			fields = append(fields, groupDigits(count.n)+" "+count.what)
 		}

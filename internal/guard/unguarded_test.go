@@ -130,7 +130,7 @@ var known = map[string]string{
 	"dmap/redact.go describe: Unwrap":                            ours,
 	"dmap/retry.go again: RetryAfter":                            inCall,
 	"dmap/retry.go again: Retryable":                             inCall,
-	"dmap/usererror.go startOf: Error":                              inCall,
+	"dmap/usererror.go startOf: Error":                           inCall,
 	"dmap/sinks.go first: errors.Unwrap":                         ours,
 	"internal/attention/attention.go Error: Error":               ours,
 	"internal/attention/attention.go Needed: errors.As":          ours,

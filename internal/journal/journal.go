@@ -17,6 +17,7 @@ type Log interface {
 	Append(ctx context.Context, c Commit) error
 	// Close releases the run for other processes.
 	Close() error
+	Holder
 }
 
 // Commit is one record of a journal.
@@ -35,6 +36,9 @@ type Commit struct {
 	// Redrive says that a redrive begins with this record: the settled intervals of earlier ones no
 	// longer count.
 	Redrive *Begun `json:"redrive,omitempty"`
+	// Release says that held items run again from this record on: the settled intervals of earlier
+	// releases no longer count.
+	Release *Release `json:"release,omitempty"`
 }
 
 // Stop says why a process stopped before the end of its run.
@@ -53,8 +57,10 @@ type Counts struct {
 	Calls     int64 `json:"calls"`
 	Retries   int64 `json:"retries"`
 
+	Held     int64 `json:"held,omitempty"`     // each hold of an item counts
+	Released int64 `json:"released,omitempty"` // held items that were decided: they no longer count as held
 	Redriven int64 `json:"redriven,omitempty"` // failed items that a redrive took: they no longer count as failed
-	Again    int64 `json:"again,omitempty"`    // items of Redriven that have settled again
+	Again    int64 `json:"again,omitempty"`    // items of Redriven and Released that have settled, or are held, again
 	Gone     int64 `json:"gone,omitempty"`     // of these, items that failed because the source no longer has them
 
 	Interrupted int64 `json:"interrupted,omitempty"` // calls that are not in Calls, because the end of a process interrupted them
@@ -74,6 +80,8 @@ func (c *Counts) Add(o Counts) {
 	c.Skipped += o.Skipped
 	c.Calls += o.Calls
 	c.Retries += o.Retries
+	c.Held += o.Held
+	c.Released += o.Released
 	c.Redriven += o.Redriven
 	c.Again += o.Again
 	c.Gone += o.Gone
@@ -86,5 +94,9 @@ func (c *Counts) Add(o Counts) {
 // NowFailed is the number of items whose last outcome is a failure.
 func (c *Counts) NowFailed() int64 { return c.Failed - c.Redriven }
 
-// Outstanding is the number of items that redrives took and that have not settled again.
-func (c *Counts) Outstanding() int64 { return c.Redriven - c.Again }
+// NowHeld is the number of items that wait for a decision.
+func (c *Counts) NowHeld() int64 { return c.Held - c.Released }
+
+// Outstanding is the number of items that redrives took, or that were decided after a hold, and
+// that have neither settled again nor are held again.
+func (c *Counts) Outstanding() int64 { return c.Redriven + c.Released - c.Again }

@@ -16,6 +16,7 @@ type Progress struct {
 	Trials   []Trial                      // announced items; some may have settled
 	Begun    *Begun                       // the latest redrive; nil: there was none
 	Redrive  *Redrive                     // the redrive that is under way; nil: none. Apply does not set it
+	Release  *Release                     // the latest release of held items; nil: there was none
 
 	owner   *Progress  // whose the fields below are: a copy has its own
 	settled settledSet // Settled, for queries
@@ -34,6 +35,9 @@ func (p *Progress) Apply(commits ...Commit) {
 		p.Counts.Add(c.Counts)
 		if c.Redrive != nil {
 			p.begin(c.Redrive)
+		}
+		if c.Release != nil {
+			p.release(c.Release)
 		}
 		p.settled.add(c.Settled)
 		for _, prefix := range c.Prefixes {

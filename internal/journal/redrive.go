@@ -40,7 +40,7 @@ type Redrive struct {
 // TakenPart is a stored list of taken items, in the order of their splits and positions. It is read
 // as a split of its own: its cursors are offsets in the part.
 type TakenPart struct {
-	Split   string // TakenSplit of its name
+	Split   string // TakenSplit of its name, or that of a release
 	Size    int64  // bytes, which is also the last cursor
 	Records int64
 }
@@ -55,6 +55,8 @@ type TakenItem struct {
 	Offset  int64
 	Index   int64
 	After   int64 // the cursor after the item in the taken part
+
+	Decision *Decision // about the last hold of the item; nil: it was not held
 }
 
 // Begun says that a redrive begins with a commit.
@@ -69,19 +71,26 @@ type Begun struct {
 	Waiting []string `json:"waiting,omitempty"`
 }
 
-// takenPrefix begins the ID of a split of taken items. The names of their parts are unique, so no
-// split of a source has such an ID.
-const takenPrefix = "dmap:redrive/"
+// takenPrefix and releasedPrefix begin the IDs of splits of taken items. The names of their parts
+// are unique, so no split of a source has such an ID.
+const (
+	takenPrefix    = "dmap:redrive/"
+	releasedPrefix = "dmap:release/"
+)
 
 // TakenSplit is the ID of the split that reads the part of this name, which redrive n wrote.
 func TakenSplit(n int, name string) string { return takenPrefix + strconv.Itoa(n) + "/" + name }
 
-// IsTakenSplit reports whether the split reads taken items.
-func IsTakenSplit(id string) bool { return strings.HasPrefix(id, takenPrefix) }
+// IsTakenSplit reports whether the split reads taken items, of a redrive or of a release.
+func IsTakenSplit(id string) bool {
+	return strings.HasPrefix(id, takenPrefix) || IsReleasedSplit(id)
+}
 
-// ends reports whether a split of an earlier redrive means nothing any more once b has begun.
+// ends reports whether a split of an earlier redrive means nothing any more once b has begun. The
+// decided items of a release run in any redrive.
 func (b *Begun) ends(id string) bool {
-	return b != nil && IsTakenSplit(id) && !strings.HasPrefix(id, TakenSplit(b.Number, "")) && !slices.Contains(b.Waiting, id)
+	return b != nil && strings.HasPrefix(id, takenPrefix) && !strings.HasPrefix(id, TakenSplit(b.Number, "")) &&
+		!slices.Contains(b.Waiting, id)
 }
 
 // begin drops what earlier redrives have settled and announced. Without that the state would grow

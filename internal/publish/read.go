@@ -46,10 +46,24 @@ func Page(ctx context.Context, bucket *blob.Bucket, prefix string, token []byte)
 		if err := hostfolder.CheckListable(ctx, bucket, prefix); err != nil {
 			return err
 		}
-		page, next, err = listPage(ctx, bucket, prefix, token)
-		return err
+		for range lookAgain {
+			page, next, err = listPage(ctx, bucket, prefix, token)
+			if !vanished(bucket, err) {
+				return err
+			}
+		}
+		return fmt.Errorf("%w: %w", errChanging, err)
 	})
 	return page, next, err
+}
+
+// lookAgain is how often a folder is listed before the next attempt.
+const lookAgain = 10
+
+// vanished reports whether a file of a local folder was removed while its driver listed the folder:
+// the temporary file, or the lock, of a process that writes there.
+func vanished(bucket *blob.Bucket, err error) bool {
+	return err != nil && transient.Absent(err) && hostfolder.Is(bucket)
 }
 
 // listPage is Bucket.ListPage, whose drivers panic at some answers, as azureblob at an empty one.

@@ -19,6 +19,9 @@ const (
 // errUnderWay is a refused write to a key without an object: the other write is not done yet.
 var errUnderWay = errors.New("another writer is creating the object")
 
+// errChanging is a listing of a local folder whose files vanish meanwhile.
+var errChanging = errors.New("files of the folder vanish while it is listed")
+
 // errNotStored is a write that the store has confirmed and not made.
 var errNotStored = errors.New("the store has confirmed the object, and does not have it")
 
@@ -39,7 +42,8 @@ func persist(ctx context.Context, verb, key string, op func(*transient.Limit) er
 
 // again reports whether the same operation may succeed in a moment.
 func again(err error) bool {
-	return errors.Is(err, transient.ErrStalled) || errors.Is(err, errUnderWay) || errors.Is(err, errNotStored) || transient.Classify(err) == transient.Transient
+	return errors.Is(err, transient.ErrStalled) || errors.Is(err, errUnderWay) || errors.Is(err, errChanging) ||
+		errors.Is(err, errNotStored) || transient.Classify(err) == transient.Transient
 }
 
 // attempt runs op once, within a time limit.

@@ -33,6 +33,9 @@ func Wants(c runfolder.Choice, e End) bool {
 	}
 }
 
+// classRejected is the class of the error of an item that a person rejected.
+const classRejected = "rejected"
+
 // Chooser takes failed items one after the other.
 type Chooser struct {
 	choice runfolder.Choice
@@ -61,6 +64,7 @@ func (c *Chooser) Full() bool { return c.choice.Limit > 0 && c.taken >= c.choice
 func (c *Chooser) Takes(r *runfolder.Record) (bool, error) {
 	switch {
 	case c.Full(),
+		r.Class == classRejected && len(c.choice.Classes) == 0, // a person has decided that it must not run
 		len(c.choice.Classes) > 0 && !slices.Contains(c.choice.Classes, r.Class),
 		c.glob != nil && !c.glob.Match(r.Key):
 		return false, nil

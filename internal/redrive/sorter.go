@@ -54,7 +54,16 @@ func (l *line) compare(o *line) int {
 
 // Add adds an item.
 func (s *Sorter) Add(ctx context.Context, item *runfolder.Item) error {
-	text := append(runfolder.AppendItem(nil, item), "}\n"...)
+	return s.AddWith(ctx, item, nil)
+}
+
+// AddWith adds an item with other fields of its record, each after a comma.
+func (s *Sorter) AddWith(ctx context.Context, item *runfolder.Item, fields []byte) error {
+	return s.AddLine(ctx, item, append(append(runfolder.AppendItem(nil, item), fields...), "}\n"...))
+}
+
+// AddLine adds an item as the line that a Sorter has yielded before.
+func (s *Sorter) AddLine(ctx context.Context, item *runfolder.Item, text []byte) error {
 	s.items = append(s.items, line{item.Split, item.Start, text})
 	if s.bytes += len(text); s.bytes < s.memory() {
 		return nil

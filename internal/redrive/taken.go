@@ -14,6 +14,11 @@ func TakenSplit(n int, p runfolder.Part) string {
 	return journal.TakenSplit(n, p.Key[strings.LastIndexByte(p.Key, '/')+1:])
 }
 
+// ReleasedGaps are the parts of p, a list of r, whose items have not settled.
+func ReleasedGaps(settled journal.IntervalSet, r *journal.Release, p journal.ReleasedPart) []journal.Interval {
+	return settled.Gaps(journal.Interval{Split: journal.ReleasedSplit(r.Number, p.Key), To: journal.Cursor{Offset: p.Size}})
+}
+
 // Gaps are the parts of p, a list of items that redrive n took, whose items have not settled. Their
 // cursors are offsets in p.
 func Gaps(settled journal.IntervalSet, n int, p runfolder.Part) []journal.Interval {

@@ -46,14 +46,15 @@ func checkUnits(units float64) error {
 
 func (c *Counts) check() error {
 	if err := errors.Join(
-		checkCounts(c.Read, c.Taken, c.Succeeded, c.Failed, c.Skipped, c.Calls, c.Retries, c.Redriven, c.Again, c.Gone, c.Bytes, c.Interrupted),
-		checkElapsed(c.Elapsed), checkUnits(c.Units),
+		checkCounts(c.Read, c.Taken, c.Succeeded, c.Failed, c.Skipped, c.Calls, c.Retries, c.Held, c.Released),
+		checkCounts(c.Redriven, c.Again, c.Gone, c.Bytes, c.Interrupted), checkElapsed(c.Elapsed), checkUnits(c.Units),
 	); err != nil {
 		return err
 	}
 	switch {
-	case c.Succeeded+c.Failed+c.Skipped != c.Read+c.Again:
-		return fmt.Errorf("counts do not add up: %d succeeded, %d failed and %d skipped of %d items", c.Succeeded, c.Failed, c.Skipped, c.Read+c.Again)
+	case c.Succeeded+c.Failed+c.Skipped+c.Held != c.Read+c.Again:
+		return fmt.Errorf("counts do not add up: %d succeeded, %d failed and %d skipped of %d items, %d of which are held",
+			c.Succeeded, c.Failed, c.Skipped, c.Read+c.Again, c.Held)
 	case c.Gone > c.Again:
 		return fmt.Errorf("counts do not add up: %d gone of %d items that ran again", c.Gone, c.Again)
 	case c.Taken > c.Read:
@@ -65,7 +66,7 @@ func (c *Counts) check() error {
 }
 
 func (s *Stats) check() error {
-	counts := checkCounts(s.Broken, s.Read, s.Succeeded, s.Failed, s.Skipped, s.Pending, s.Calls, s.Retries, int64(s.Stuck), int64(s.Limit))
+	counts := checkCounts(s.Broken, s.Read, s.Succeeded, s.Failed, s.Skipped, s.Held, s.Pending, s.Calls, s.Retries, int64(s.Stuck), int64(s.Limit))
 	return errors.Join(counts, checkCounts(s.Bytes), checkElapsed(s.Elapsed), checkUnits(s.Units))
 }
 

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // MaxCommit is how many bytes a commit record may have.
@@ -36,6 +37,7 @@ type CommitRecord struct {
 	Steps     []Step                       `json:"steps,omitempty"`
 	Attempted []Attempt                    `json:"attempted,omitempty"`
 	Redrive   *Begun                       `json:"redrive,omitempty"`
+	Release   *Release                     `json:"release,omitempty"`
 }
 
 // Begun is the latest redrive that begins with one of the commits.
@@ -44,6 +46,15 @@ type Begun struct {
 	Sink    string   `json:"sink"`
 	Gone    int64    `json:"gone,omitempty"`
 	Waiting []string `json:"waiting,omitempty"`
+}
+
+// Release is the latest release of held items by one of the commits.
+type Release struct {
+	Number  int64     `json:"number"`
+	Sink    string    `json:"sink"`
+	Redrive int       `json:"redrive,omitempty"`
+	Newest  time.Time `json:"newest"`
+	Taken   []Part    `json:"taken,omitempty"`
 }
 
 // Stop says why a process stopped before the end of its run.
@@ -71,6 +82,8 @@ type Counts struct {
 	Calls     int64 `json:"calls"`
 	Retries   int64 `json:"retries"`
 	Elapsed   int64 `json:"elapsed,omitempty"`
+	Held      int64 `json:"held,omitempty"`
+	Released  int64 `json:"released,omitempty"`
 	Redriven  int64 `json:"redriven,omitempty"`
 	Again     int64 `json:"again,omitempty"`
 	Gone      int64 `json:"gone,omitempty"`
@@ -109,7 +122,9 @@ type Attempt struct {
 type BucketState struct {
 	Failed    []Part `json:"FAILED,omitempty"`
 	Succeeded []Part `json:"SUCCEEDED,omitempty"`
-	// Dropped are the keys of FAILED parts that count no more: a redrive took some of their items.
+	Held      []Part `json:"HELD,omitempty"`
+	// Dropped are the keys of FAILED and HELD parts that count no more: a redrive took some of their
+	// items, or some were decided.
 	Dropped []string `json:"DROPPED,omitempty"`
 }
 
@@ -121,19 +136,21 @@ func (s *BucketState) Add(later BucketState) {
 	}
 	s.Failed = append(s.Failed, later.Failed...)
 	s.Succeeded = append(s.Succeeded, later.Succeeded...)
+	s.Held = append(s.Held, later.Held...)
 }
 
-// drop removes the FAILED parts with these keys.
+// drop removes the FAILED and HELD parts with these keys.
 func (s *BucketState) drop(keys []string) {
 	dropped := make(map[string]bool, len(keys))
 	for _, key := range keys {
 		dropped[key] = true
 	}
-	s.Failed = slices.DeleteFunc(s.Failed, func(p Part) bool {
+	drop := func(p Part) bool {
 		drop := dropped[p.Key]
 		delete(dropped, p.Key)
 		return drop
-	})
+	}
+	s.Failed, s.Held = slices.DeleteFunc(s.Failed, drop), slices.DeleteFunc(s.Held, drop)
 	for _, key := range keys {
 		if dropped[key] { // of a commit before s
 			s.Dropped = append(s.Dropped, key)
@@ -158,6 +175,7 @@ func decodeState(text []byte) (state BucketState, err error) {
 	err = decodeObject(nil, text, &struct{}{}, map[string]func(*stream) error{ //nolint:staticcheck // nil: a record is decoded before
 		"FAILED":    listOf(&state.Failed, MaxParts, "part", decodedPart),
 		"SUCCEEDED": listOf(&state.Succeeded, MaxParts, "part", decodedPart),
+		"HELD":      listOf(&state.Held, MaxParts, "part", decodedPart),
 		"DROPPED":   listOf(&state.Dropped, MaxParts, "dropped part", decodedName),
 	})
 	return state, err
@@ -268,6 +286,10 @@ func (r *CommitRecord) lists(n int64) map[string]func(*stream) error {
 			r.Redrive = new(Begun)
 			return s.object(r.Redrive, map[string]func(*stream) error{"waiting": listOf(&r.Redrive.Waiting, MaxParts, "waiting split", decodedName)})
 		},
+		"release": func(s *stream) error {
+			r.Release = new(Release)
+			return s.object(r.Release, map[string]func(*stream) error{"taken": listOf(&r.Release.Taken, MaxParts, "part", decodedPart)})
+		},
 	}
 }
 
@@ -335,6 +357,9 @@ func (r *CommitRecord) check(n int64) error {
 	}
 	if r.Redrive != nil && r.Redrive.Number < 1 {
 		return fmt.Errorf("redrive %d begins", r.Redrive.Number)
+	}
+	if e := r.Release; e != nil && (e.Number < r.From || e.Number > n || e.Redrive < 0) {
+		return fmt.Errorf("release of commit %d in redrive %d", e.Number, e.Redrive)
 	}
 	return nil
 }

@@ -11,11 +11,12 @@ func CommittedParts(folder string, commits []CommitRecord) (all BucketState, err
 					continue // that of another sink
 				}
 				state.Failed, state.Succeeded = partsWithin(folder, state.Failed), partsWithin(folder, state.Succeeded)
+				state.Held = partsWithin(folder, state.Held)
 				all.Add(state)
 			}
 		}
 	}
-	return all, CheckParts(folder, all.Failed, all.Succeeded)
+	return all, CheckParts(folder, all)
 }
 
 // partsWithin returns the parts in folder: a run may write into several folders.

@@ -58,6 +58,7 @@ type ResultFiles struct {
 	Failed    []Part `json:"FAILED"`
 	Pending   []Part `json:"PENDING"`
 	Succeeded []Part `json:"SUCCEEDED"`
+	Held      []Part `json:"HELD,omitempty"`
 }
 
 // Of lists the parts of one kind.
@@ -67,6 +68,8 @@ func (f *ResultFiles) Of(k Kind) []Part {
 		return f.Succeeded
 	case Failed:
 		return f.Failed
+	case Held:
+		return f.Held
 	default:
 		return f.Pending
 	}
@@ -87,6 +90,7 @@ type Stats struct {
 	Failed    int64     `json:"failed"`
 	Skipped   int64     `json:"skipped"`
 	Pending   int64     `json:"pending"`
+	Held      int64     `json:"held,omitempty"`
 	Calls     int64     `json:"calls"`
 	Retries   int64     `json:"retries"`
 	Stuck     int       `json:"stuck"`
@@ -197,6 +201,7 @@ func (m *Manifest) lists() map[string]func(*stream) error {
 				"FAILED":    listOf(&m.ResultFiles.Failed, MaxParts, "part", decodedPart),
 				"PENDING":   listOf(&m.ResultFiles.Pending, MaxParts, "part", decodedPart),
 				"SUCCEEDED": listOf(&m.ResultFiles.Succeeded, MaxParts, "part", decodedPart),
+				"HELD":      listOf(&m.ResultFiles.Held, MaxParts, "part", decodedPart),
 			})
 		},
 		"Unread": func(s *stream) error {
@@ -240,22 +245,35 @@ func (m *Manifest) check(folder string, strict bool) error {
 		return err
 	}
 	// A run with a journal does not end unless its counts add up.
-	if s := m.Stats; m.Commits > 0 && s.Read != s.Succeeded+s.Failed+s.Skipped+s.Pending {
-		return fmt.Errorf("counts do not add up: %d succeeded, %d failed, %d skipped and %d pending of %d items",
-			s.Succeeded, s.Failed, s.Skipped, s.Pending, s.Read)
+	if s := m.Stats; m.Commits > 0 && s.Read != s.Succeeded+s.Failed+s.Skipped+s.Held+s.Pending {
+		return fmt.Errorf("counts do not add up: %d succeeded, %d failed, %d skipped, %d held and %d pending of %d items",
+			s.Succeeded, s.Failed, s.Skipped, s.Held, s.Pending, s.Read)
 	}
 	return nil
 }
 
 // CheckParts checks parts that a commit names.
-func CheckParts(folder string, failed, succeeded []Part) error {
-	return (&ResultFiles{Failed: failed, Succeeded: succeeded}).check(folder, true)
+func CheckParts(folder string, s BucketState) error {
+	return (&ResultFiles{Failed: s.Failed, Succeeded: s.Succeeded, Held: s.Held}).check(folder, true)
+}
+
+// CheckLists checks lists of items.
+func CheckLists(folder string, lists []Part) error {
+	if err := (&ResultFiles{Failed: lists}).check(folder, true); err != nil {
+		return err
+	}
+	for _, p := range lists {
+		if !IsTaken(p.Key[len(folder):]) {
+			return fmt.Errorf("part %q is no list of taken items", p.Key)
+		}
+	}
+	return nil
 }
 
 // check checks the parts, which must lie in folder unless that is empty, and with strict have the
 // names that dmap gives.
 func (f *ResultFiles) check(folder string, strict bool) error {
-	if n := len(f.Failed) + len(f.Pending) + len(f.Succeeded); n > MaxParts {
+	if n := len(f.Failed) + len(f.Pending) + len(f.Succeeded) + len(f.Held); n > MaxParts {
 		return fmt.Errorf("%d parts: more than %d", n, MaxParts)
 	}
 	seen := map[string]bool{}

@@ -18,7 +18,9 @@ import (
 const (
 	RunFileName   = "run.json"
 	CommitsFolder = "commits/"
-	LockName      = "run.lock" // in a folder of a host, while a process works on the run
+	// DecisionsFolder is where people write their decisions about held items.
+	DecisionsFolder = "decisions/"
+	LockName        = "run.lock" // in a folder of a host, while a process works on the run
 )
 
 // Kind is one of the kinds of records, each of which has parts of its own.
@@ -29,10 +31,11 @@ const (
 	Succeeded Kind = iota
 	Failed
 	Pending
+	Held
 	Kinds // their number
 )
 
-func (k Kind) String() string { return [...]string{"SUCCEEDED", "FAILED", "PENDING"}[k] }
+func (k Kind) String() string { return [...]string{"SUCCEEDED", "FAILED", "PENDING", "HELD"}[k] }
 
 // CheckPrefix rejects prefixes that stores change silently (fileblob cleans paths) or cannot hold.
 func CheckPrefix(prefix string) error {
@@ -103,9 +106,10 @@ func CommitNumber(name string) (n int64, ok bool) {
 // part, taken and leftover are the only names that cleaning up may remove. The last matches what
 // fileblob leaves of a write that broke off.
 var (
-	part     = regexp.MustCompile(`^(SUCCEEDED|FAILED|PENDING)_[A-Z0-9]+-[0-9]+\.jsonl$`)
+	part     = regexp.MustCompile(`^(SUCCEEDED|FAILED|PENDING|HELD)_[A-Z0-9]+-[0-9]+\.jsonl$`)
 	taken    = regexp.MustCompile(`^TAKEN_[A-Z0-9]+-[0-9]+\.jsonl$`)
-	leftover = regexp.MustCompile(`^((SUCCEEDED|FAILED|PENDING|TAKEN)_[A-Z0-9]+-[0-9]+\.jsonl|(run|(manifest|redrive)-[0-9]+|commits/[0-9-]+)\.json)\.[0-9a-f]+\.tmp$`)
+	leftover = regexp.MustCompile(`^((SUCCEEDED|FAILED|PENDING|HELD|TAKEN)_[A-Z0-9]+-[0-9]+\.jsonl` +
+		`|(run|(manifest|redrive)-[0-9]+|commits/[0-9-]+|decisions/[0-9a-f-]+)\.json)\.[0-9a-f]+\.tmp$`)
 )
 
 // probe is the name of the object of a preflight. Neither a user nor a run has such names.
@@ -140,7 +144,7 @@ var numbered = regexp.MustCompile(`^(manifest|redrive)-[0-9]{3,}\.json$`)
 // IsResult reports whether name, relative to the run's folder, is one of those that dmap gives.
 func IsResult(name string) bool {
 	return name == RunFileName || name == LockName || IsPart(name) || IsTaken(name) || IsLeftover(name) ||
-		numbered.MatchString(name) || strings.HasPrefix(name, CommitsFolder)
+		numbered.MatchString(name) || strings.HasPrefix(name, CommitsFolder) || strings.HasPrefix(name, DecisionsFolder)
 }
 
 // IsPart reports whether name, relative to the run's folder, is the name of a part.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 )
 
 // WholeObject is the offset of an item that is an object.
@@ -25,6 +26,7 @@ type Item struct {
 	Next          Cursor `json:"next,omitzero"`
 	Index         int64  `json:"index"`
 	Attempts      int    `json:"attempts"`
+	Holds         int    `json:"holds,omitempty"`
 }
 
 // Record is a line of a part.
@@ -41,6 +43,17 @@ type Record struct {
 	InputRaw          string `json:"inputRaw,omitempty"`
 	InputRawBase64    string `json:"inputRawBase64,omitempty"`
 	InputRawTruncated bool   `json:"inputRawTruncated,omitempty"`
+
+	Reason   string   `json:"reason,omitempty"`
+	Decision *Decided `json:"decision,omitempty"`
+}
+
+// Decided is a decision about a held item in the list of a release.
+type Decided struct {
+	Approved bool      `json:"approved"`
+	By       string    `json:"by,omitempty"`
+	At       time.Time `json:"at"`
+	Note     string    `json:"note,omitempty"`
 }
 
 // ItemID names an item: the key, and for a record of an object "@" and the offset.
@@ -76,7 +89,11 @@ func AppendItem(dst []byte, it *Item) []byte {
 	dst = appendCursor(dst, `,"start":`, &it.Start)
 	dst = appendCursor(dst, `,"next":`, &it.Next)
 	dst = strconv.AppendInt(append(dst, `,"index":`...), it.Index, 10)
-	return strconv.AppendInt(append(dst, `,"attempts":`...), int64(it.Attempts), 10)
+	dst = strconv.AppendInt(append(dst, `,"attempts":`...), int64(it.Attempts), 10)
+	if it.Holds > 0 {
+		dst = strconv.AppendInt(append(dst, `,"holds":`...), int64(it.Holds), 10)
+	}
+	return dst
 }
 
 // appendText appends text, and its twin if it needs one.
@@ -125,6 +142,25 @@ func AppendError(dst []byte, class, text, stack string) []byte {
 	return dst
 }
 
+// AppendReason appends why an item is held.
+func AppendReason(dst []byte, reason string) []byte {
+	return AppendString(append(dst, `,"reason":`...), reason)
+}
+
+// AppendDecided appends the decision about an item that was held.
+func AppendDecided(dst []byte, d *Decided) []byte {
+	dst = strconv.AppendBool(append(dst, `,"decision":{"approved":`...), d.Approved)
+	if d.By != "" {
+		dst = AppendString(append(dst, `,"by":`...), d.By)
+	}
+	dst = append(dst, `,"at":"`...)
+	dst = append(Time(d.At).AppendFormat(dst, time.RFC3339Nano), '"')
+	if d.Note != "" {
+		dst = AppendString(append(dst, `,"note":`...), d.Note)
+	}
+	return append(dst, '}')
+}
+
 // AppendInputError appends why the record has no input.
 func AppendInputError(dst []byte, text string) []byte {
 	return AppendString(append(dst, `,"inputError":`...), text)
@@ -160,8 +196,8 @@ func (it *Item) Check() error {
 	if it.ID == "" || it.Offset < WholeObject {
 		return errors.New("record of no item: id or offset is missing")
 	}
-	if it.Attempts < 0 || it.Index < 0 {
-		return fmt.Errorf("record of item %q: attempts %d, index %d", it.ID, it.Attempts, it.Index)
+	if it.Attempts < 0 || it.Index < 0 || it.Holds < 0 {
+		return fmt.Errorf("record of item %q: attempts %d, index %d, holds %d", it.ID, it.Attempts, it.Index, it.Holds)
 	}
 	if id := ItemID(it.Key, it.Offset); id != it.ID {
 		return fmt.Errorf("record of item %q: key %q and offset %d are of another", it.ID, it.Key, it.Offset)

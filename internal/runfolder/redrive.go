@@ -90,7 +90,7 @@ func DecodeRedriveFile(ctx context.Context, content []byte, folder, runID string
 
 // check checks the parts.
 func (f *RedriveFile) check(folder string) error {
-	if err := errors.Join(checkCounts(f.Items, f.Rest, int64(f.Made)), CheckParts(folder, f.NotTaken, nil)); err != nil {
+	if err := errors.Join(checkCounts(f.Items, f.Rest, int64(f.Made)), CheckParts(folder, BucketState{Failed: f.NotTaken})); err != nil {
 		return err
 	}
 	lists := f.Taken[:len(f.Taken):len(f.Taken)]
@@ -100,13 +100,8 @@ func (f *RedriveFile) check(folder string) error {
 		}
 		lists = append(lists, w.Part)
 	}
-	if err := CheckParts(folder, lists, nil); err != nil {
+	if err := CheckLists(folder, lists); err != nil {
 		return err
-	}
-	for _, p := range lists {
-		if !IsTaken(p.Key[len(folder):]) {
-			return fmt.Errorf("part %q is no list of taken items", p.Key)
-		}
 	}
 	for _, key := range f.Dropped {
 		if !Within(folder, key) {

@@ -101,13 +101,11 @@ func addRedrive(ctx context.Context, bucket *blob.Bucket, folder, runID string, 
 		maps.Copy(valid, committed)
 		addTaken(valid, file)
 	}
-	if file == nil && n == 1 { // it was never redriven
-		return nil
-	}
 	commits, err := runfolder.LoadCommits(ctx, bucket, folder)
 	if err != nil {
 		return err
 	}
+	addReleased(valid, commits)
 	for _, c := range commits {
 		if c.Redrive == nil {
 			continue
@@ -128,6 +126,16 @@ func addTaken(valid map[string]bool, file *runfolder.RedriveFile) {
 	addParts(valid, file.NotTaken)
 	for _, w := range file.Waiting {
 		valid[w.Part.Key] = true
+	}
+}
+
+// addReleased adds the lists of the latest release, which a redrive reads, too.
+func addReleased(valid map[string]bool, commits []runfolder.CommitRecord) {
+	for i := len(commits) - 1; i >= 0; i-- {
+		if e := commits[i].Release; e != nil {
+			addParts(valid, e.Taken)
+			return
+		}
 	}
 }
 
@@ -157,5 +165,7 @@ func committedParts(ctx context.Context, bucket *blob.Bucket, folder string) (ma
 	valid := map[string]bool{}
 	addParts(valid, state.Failed)
 	addParts(valid, state.Succeeded)
+	addParts(valid, state.Held)
+	addReleased(valid, commits)
 	return valid, nil
 }

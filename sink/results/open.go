@@ -81,9 +81,11 @@ func look(ctx context.Context, bucket *blob.Bucket, folder, runID string) (r *Ru
 	if err != nil || there {
 		return nil, there, err
 	}
-	if r, err = open(folder, file, commits, m); err == nil && again != nil && r.Redrive == n {
-		r.taken = takenLists(again, commits)
+	r, err = open(folder, file, commits, m)
+	if err != nil || again != nil && r.Redrive != n {
+		return r, false, err
 	}
+	r.taken, err = takenLists(folder, again, commits)
 	return r, false, err
 }
 
@@ -109,7 +111,7 @@ func open(folder string, file *runfolder.RunFile, commits []runfolder.CommitReco
 	r := &Run{
 		RunID: file.RunID, Status: Open, Source: file.Source, Records: file.Records, Started: file.Started,
 		Library: file.Library, Writer: file.Writer, Stats: convert.CommittedStats(file, commits),
-		SucceededParts: partsOf(state.Succeeded), FailedParts: partsOf(state.Failed),
+		SucceededParts: partsOf(state.Succeeded), FailedParts: partsOf(state.Failed), HeldParts: partsOf(state.Held),
 	}
 	r.Redrive, r.Stats.Redrives = begun, begun
 	if n := len(commits); n > 0 {

@@ -37,6 +37,8 @@ type Success[R any] struct {
 	Elapsed time.Duration   // of the last call
 	Input   json.RawMessage // the item's value; nil unless sink.InputsAll
 	Output  R
+	// Decision is that of a person about the item, which was held; nil: it was not.
+	Decision *dmap.Decision
 }
 
 // Failure is the record of an item that failed.
@@ -49,6 +51,7 @@ type Failure struct {
 	Input      json.RawMessage // the item's value; nil with sink.InputsNone
 	InputError string          // why the value could not be written
 	Raw        Raw             // of an item that could not be read, which has no Input
+	Decision   *dmap.Decision  // as in Success
 }
 
 // Raw is the bytes of an item that could not be read, as they are in its object, at most 4 KiB.
@@ -64,7 +67,8 @@ type PendingItem struct {
 	Error      string
 	Input      json.RawMessage
 	InputError string
-	Raw        Raw // as in Failure
+	Raw        Raw            // as in Failure
+	Decision   *dmap.Decision // as in Success
 }
 
 // Successes yields the SUCCEEDED records of a run whose function returned R, part by part. A part
@@ -92,6 +96,7 @@ func Failures(ctx context.Context, bucket *blob.Bucket, m *Run) iter.Seq2[Failur
 		return Failure{
 			Item: itemOf(&r.Item), Elapsed: time.Duration(r.Elapsed), Class: r.Class, Error: r.Error, Stack: r.Stack,
 			Input: r.Input, InputError: r.InputError, Raw: rawOf(r),
+			Decision: convert.Decision(r.Decision, r.Reason, r.Holds),
 		}, nil
 	})
 }
@@ -127,6 +132,7 @@ func pendingItem(line []byte) (p PendingItem, err error) {
 	}
 	return PendingItem{
 		Item: itemOf(&r.Item), Class: r.Class, Error: r.Error, Input: r.Input, InputError: r.InputError, Raw: rawOf(r),
+		Decision: convert.Decision(r.Decision, r.Reason, r.Holds),
 	}, nil
 }
 
@@ -152,7 +158,10 @@ func decodeSuccess[R any](line []byte) (s Success[R], err error) {
 	if err := r.Check(); err != nil {
 		return s, err
 	}
-	return Success[R]{Item: itemOf(&r.Item), Elapsed: time.Duration(r.Elapsed), Input: r.Input, Output: r.Output}, nil
+	return Success[R]{
+		Item: itemOf(&r.Item), Elapsed: time.Duration(r.Elapsed), Input: r.Input, Output: r.Output,
+		Decision: convert.Decision(r.Decision, r.Reason, r.Holds),
+	}, nil
 }
 
 func itemOf(it *runfolder.Item) Item {

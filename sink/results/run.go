@@ -45,9 +45,9 @@ type Run struct {
 
 	// The parts of each kind, in the order in which they were opened. An open run has no
 	// PendingParts.
-	SucceededParts, FailedParts, PendingParts []Part
+	SucceededParts, FailedParts, PendingParts, HeldParts []Part
 
-	taken []takenList // of an open redrive: the items that it took and has not settled
+	taken []takenList // of an open run: the items that a redrive took, or that were decided, and that have not settled
 }
 
 // Part is an object of records, one JSON value per line.
@@ -87,6 +87,7 @@ func ended(m *runfolder.Manifest) *Run {
 		SucceededParts: partsOf(m.ResultFiles.Succeeded),
 		FailedParts:    partsOf(m.ResultFiles.Failed),
 		PendingParts:   partsOf(m.ResultFiles.Pending),
+		HeldParts:      partsOf(m.ResultFiles.Held),
 	}
 }
 
@@ -101,6 +102,8 @@ func (m *Run) parts(k runfolder.Kind) []Part {
 		return m.SucceededParts
 	case runfolder.Failed:
 		return m.FailedParts
+	case runfolder.Held:
+		return m.HeldParts
 	default:
 		return m.PendingParts
 	}

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,14 +51,15 @@ type ExportOptions struct {
 //
 // Records of Full runs become whole ones; those of Compact and Flatten hold outputs, as they do
 // there. Items are not executions: Name is made of the item's ID, StartDate is that of the run, and
-// StopDate is StartDate plus the duration of the last call.
+// StopDate is StartDate plus the duration of the last call. Held items are PENDING there, with the
+// reason as Cause.
 func ExportStepFunctions(ctx context.Context, from *blob.Bucket, m *Run, to *blob.Bucket, prefix string, options ...ExportOptions) (manifestKey string, err error) {
 	x, err := newExport(from, m, to, prefix, options)
 	if err != nil {
 		return "", err
 	}
 	var files [runfolder.Kinds][]exportedFile
-	for kind := range runfolder.Kinds {
+	for _, kind := range []runfolder.Kind{runfolder.Succeeded, runfolder.Failed, runfolder.Pending} {
 		if files[kind], err = x.write(ctx, kind); err != nil {
 			return "", err
 		}
@@ -166,7 +168,11 @@ func (x *export) write(ctx context.Context, kind runfolder.Kind) ([]exportedFile
 	if kind == runfolder.Succeeded && x.manifest.Records != "" {
 		form = func(line []byte) ([]byte, error) { return line, nil }
 	}
-	for record, err := range records(ctx, x.from, x.manifest.parts(kind), form) {
+	parts := x.manifest.parts(kind)
+	if kind == runfolder.Pending {
+		parts = slices.Concat(parts, x.manifest.HeldParts)
+	}
+	for record, err := range records(ctx, x.from, parts, form) {
 		if err != nil {
 			return nil, err
 		}
@@ -229,7 +235,7 @@ func (x *export) record(kind runfolder.Kind, line []byte) ([]byte, error) {
 	e := execution{
 		ExecutionArn: x.arn("execution", name), StateMachineArn: x.arn("stateMachine", ""), Name: name,
 		Input: string(r.Input), InputDetails: included{r.Input != nil},
-		Error: r.Class, Cause: r.Error, Status: kind.String(), RedriveStatus: "REDRIVABLE",
+		Error: r.Class, Cause: cmp.Or(r.Error, r.Reason), Status: kind.String(), RedriveStatus: "REDRIVABLE",
 	}
 	if kind != runfolder.Pending {
 		start := x.manifest.Started.UTC()

@@ -12,16 +12,22 @@ import (
 	"github.com/go-dmap/dmap/internal/runfolder/convert"
 )
 
-// takenList is a list of items that a redrive took, and what of it has not settled again.
+// takenList is a list of items that a redrive took, or that were decided after a hold, and what of
+// it has not settled again.
 type takenList struct {
 	part      Part
 	unsettled []journal.Interval // offsets in the list
 }
 
-// takenLists are the lists of an open redrive with unsettled items.
-func takenLists(f *runfolder.RedriveFile, commits []runfolder.CommitRecord) []takenList {
+// takenLists are the lists of an open run with unsettled items. f is the open redrive, nil if there
+// is none.
+func takenLists(folder string, f *runfolder.RedriveFile, commits []runfolder.CommitRecord) ([]takenList, error) {
 	settled := journal.IntervalSet{}
+	var released *runfolder.Release
 	for _, c := range commits {
+		if c.Release != nil {
+			released = c.Release
+		}
 		for _, v := range c.Settled {
 			if journal.IsTakenSplit(v.Split) {
 				settled.Add(journal.Interval{
@@ -31,18 +37,27 @@ func takenLists(f *runfolder.RedriveFile, commits []runfolder.CommitRecord) []ta
 		}
 	}
 	var lists []takenList
-	add := func(n int, p runfolder.Part) {
-		if gaps := redrive.Gaps(settled, n, p); len(gaps) > 0 {
+	add := func(p runfolder.Part, gaps []journal.Interval) {
+		if len(gaps) > 0 {
 			lists = append(lists, takenList{Part(p), gaps})
 		}
 	}
-	for _, p := range f.Taken {
-		add(f.Redrive, p)
+	if f != nil {
+		for _, p := range f.Taken {
+			add(p, redrive.Gaps(settled, f.Redrive, p))
+		}
+		for _, w := range f.Waiting {
+			add(w.Part, redrive.Gaps(settled, w.Redrive, w.Part))
+		}
 	}
-	for _, w := range f.Waiting {
-		add(w.Redrive, w.Part)
+	if released == nil {
+		return lists, nil
 	}
-	return lists
+	e := &journal.Release{Number: released.Number}
+	for _, p := range released.Taken {
+		add(p, redrive.ReleasedGaps(settled, e, journal.ReleasedPart(p)))
+	}
+	return lists, runfolder.CheckLists(folder, released.Taken)
 }
 
 // lines yields the lines of the items that have not settled.

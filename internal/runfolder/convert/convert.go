@@ -60,7 +60,7 @@ func StoredUnread(u dmap.Unread) runfolder.Unread {
 // Stats are the stored counts of the run runID as the engine has them.
 func Stats(runID string, s runfolder.Stats) dmap.Stats {
 	return dmap.Stats{
-		RunID: runID, Read: s.Read, Succeeded: s.Succeeded, Failed: s.Failed, Skipped: s.Skipped, Pending: s.Pending,
+		RunID: runID, Read: s.Read, Succeeded: s.Succeeded, Failed: s.Failed, Skipped: s.Skipped, Held: s.Held, Pending: s.Pending,
 		Calls: s.Calls, Retries: s.Retries, Stuck: s.Stuck, Limit: s.Limit, Truncated: s.Truncated, BrokenObjects: s.Broken,
 		Started: s.Started, Elapsed: time.Duration(s.Elapsed), Bytes: s.Bytes, Units: s.Units,
 	}
@@ -74,15 +74,16 @@ func EndedStats(m *runfolder.Manifest) dmap.Stats {
 }
 
 // CommittedStats are the counts of an open run, by its commits. Items that were read and never
-// settled are not among them: the next process reads them again. Items that a redrive took are
-// pending.
+// settled are not among them: the next process reads them again. Items that a redrive took, and
+// held items that were released, are pending.
 func CommittedStats(file *runfolder.RunFile, commits []runfolder.CommitRecord) dmap.Stats {
 	s := dmap.Stats{RunID: file.RunID, State: dmap.StateOpen, Started: file.Started}
 	for _, c := range commits {
 		s.Read += c.Counts.Read
 		s.Succeeded += c.Counts.Succeeded
 		s.Failed += c.Counts.Failed - c.Counts.Redriven
-		s.Pending += c.Counts.Redriven - c.Counts.Again
+		s.Held += c.Counts.Held - c.Counts.Released
+		s.Pending += c.Counts.Redriven + c.Counts.Released - c.Counts.Again
 		s.Skipped += c.Counts.Skipped
 		s.Calls += c.Counts.Calls
 		s.Retries += c.Counts.Retries
@@ -97,10 +98,18 @@ func CommittedStats(file *runfolder.RunFile, commits []runfolder.CommitRecord) d
 // flight and waiting retries.
 func StoredStats(s dmap.Stats) runfolder.Stats {
 	return runfolder.Stats{
-		Read: s.Read, Succeeded: s.Succeeded, Failed: s.Failed, Skipped: s.Skipped, Pending: s.Pending,
+		Read: s.Read, Succeeded: s.Succeeded, Failed: s.Failed, Skipped: s.Skipped, Held: s.Held, Pending: s.Pending,
 		Calls: s.Calls, Retries: s.Retries, Stuck: s.Stuck, Limit: s.Limit, Truncated: s.Truncated, Broken: s.BrokenObjects,
 		Started: runfolder.Time(s.Started), Elapsed: s.Elapsed.Nanoseconds(), Bytes: s.Bytes, Units: s.Units,
 	}
+}
+
+// Decision is a stored decision as the engine has it, nil for nil.
+func Decision(d *runfolder.Decided, reason string, holds int) *dmap.Decision {
+	if d == nil {
+		return nil
+	}
+	return &dmap.Decision{Approved: d.Approved, By: d.By, At: d.At, Note: d.Note, Reason: reason, Holds: holds}
 }
 
 // Each converts the elements of list. The result of an empty list is nil.
