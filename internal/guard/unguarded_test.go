@@ -128,6 +128,7 @@ var known = map[string]string{
 	"dmap/redact.go describe: Error":                             ours,
 	"dmap/redact.go describe: Unwrap":                            ours,
 	"dmap/retry.go again: RetryAfter":                            inCall,
+	"internal/throttle/throttle.go Asked: RetryAfter":            inCall,
 	"dmap/retry.go again: Retryable":                             inCall,
 	"dmap/usererror.go kept: Error":                              inCall,
 	"dmap/sinks.go first: errors.Unwrap":                         ours,
