@@ -1,11 +1,14 @@
 package dmap
 
+import "time"
+
 // The methods of Run, without T and R.
 
 func (e *engine[T, R]) id() string             { return e.spec.RunID }
 func (e *engine[T, R]) cancel(cause error)     { e.stopper.cancelRun(cause) }
 func (e *engine[T, R]) suspend()               { e.stopper.stop(ErrSuspended) }
 func (e *engine[T, R]) setLimit(n int)         { e.gate.SetLimit(n) }
+func (e *engine[T, R]) setRate(r Rate)         { e.rate.Store(&r); e.gate.SetRate(r.limits()) }
 func (e *engine[T, R]) setPaused(paused bool)  { e.gate.SetPaused(paused) }
 func (e *engine[T, R]) ended() <-chan struct{} { return e.done }
 
@@ -37,6 +40,12 @@ func (e *engine[T, R]) running() Stats {
 	s.Stuck = e.watchdog.overdue()
 	at := e.gate.State()
 	s.InFlight, s.Limit, s.Paused = at.Active, at.Limit, at.Paused
+	if s.AdaptedRate = at.Rate; at.Slots < at.Limit {
+		s.AdaptedLimit = at.Slots
+	}
+	if s.Rate = *e.rate.Load(); !at.Until.IsZero() {
+		s.BackOff = max(0, time.Until(at.Until))
+	}
 	s.Waiting, s.Queued, s.ReadingPaused = at.Waiting.Items, at.Queued, at.Crowded
 	return s
 }

@@ -3,6 +3,7 @@ package dmap
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"github.com/go-dmap/dmap/batch"
 	"github.com/go-dmap/dmap/internal/gate"
@@ -22,6 +23,7 @@ type engine[T, R any] struct {
 	watchdog *watchdog
 	sinks    *sinkSet[R]
 	durable  *durable
+	rate     atomic.Pointer[Rate]
 	delivery *delivery[T, R]
 
 	done    chan struct{} // closed when nothing of the run runs any more
@@ -46,6 +48,8 @@ func newEngine[T, R any](ctx context.Context, j job[T, R], plan Plan[T], spec Ru
 	e.gate = gate.New[task[T, R]](opts.MaxConcurrency, gate.Config{
 		Room: pace.room, Crowded: crowded, WorthWaking: pace.worthWaking, Start: e.workers.start,
 	})
+	pace.rate = e.gate.Rate
+	e.setRate(opts.Rate)
 	e.stopper.halt = e.gate.Stop
 	e.sinks = newSinkSet(sinks, e.stopper, opts.ignorance())
 	e.durable = &durable{

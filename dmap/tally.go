@@ -13,6 +13,7 @@ import (
 type tally struct {
 	read, failed, skipped atomic.Int64
 	calls, retries        atomic.Int64
+	throttled             atomic.Int64 // calls
 	broken                atomic.Int64 // objects
 	succeeded             [64]shard
 
@@ -139,6 +140,7 @@ func (c *tally) fill(s *Stats) {
 	s.Skipped = c.skipped.Load()
 	s.Failed = c.failed.Load()
 	s.Succeeded = c.successes()
+	s.Throttled = c.throttled.Load()
 	s.Calls, s.Retries = c.calls.Load(), c.retries.Load()
 	s.Read = c.read.Load()
 	s.Pending = s.Read - s.Succeeded - s.Failed - s.Skipped

@@ -127,6 +127,7 @@ var known = map[string]string{
 	"dmap/errors.go describe: Error":                             ours,
 	"dmap/redact.go describe: Error":                             ours,
 	"dmap/redact.go describe: Unwrap":                            ours,
+	"dmap/aftererror.go decide: Retryable":                       inCall,
 	"dmap/retry.go again: RetryAfter":                            inCall,
 	"internal/throttle/throttle.go Asked: RetryAfter":            inCall,
 	"dmap/retry.go again: Retryable":                             inCall,
