@@ -67,8 +67,9 @@ type entry[R any] struct {
 
 // task is a chunk that a worker works on, or will. All of its items are at the same attempt.
 type task[T, R any] struct {
-	chunk   *chunk[T, R]
-	attempt int
+	chunk     *chunk[T, R]
+	attempt   int
+	throttled throttleState
 }
 
 // context is what the contexts of the task's calls share.

@@ -1,5 +1,7 @@
 package dmap
 
+import "time"
+
 // The methods of Run, without T and R.
 
 func (e *engine[T, R]) id() string             { return e.spec.RunID }
@@ -11,6 +13,12 @@ func (e *engine[T, R]) setLimit(n int) {
 	before := e.gate.State().Limit
 	e.gate.SetLimit(n)
 	e.observer.edited("MaxConcurrency", before, n)
+}
+
+func (e *engine[T, R]) setRate(r Rate) {
+	before := e.rate.Swap(&r)
+	e.gate.SetRate(r.limits())
+	e.observer.edited("Rate", *before, r)
 }
 
 func (e *engine[T, R]) setPaused(paused bool) {
@@ -49,6 +57,12 @@ func (e *engine[T, R]) running() Stats {
 	s.Stuck = e.watchdog.overdue()
 	at := e.gate.State()
 	s.InFlight, s.Limit, s.Paused = at.Active, at.Limit, at.Paused
+	if s.AdaptedRate = at.Rate; at.Slots < at.Limit {
+		s.AdaptedLimit = at.Slots
+	}
+	if s.Rate = *e.rate.Load(); !at.Until.IsZero() {
+		s.BackOff = max(0, time.Until(at.Until))
+	}
 	s.Waiting, s.Queued, s.ReadingPaused = at.Waiting.Items, at.Queued, at.Crowded
 	return s
 }

@@ -3,6 +3,7 @@ package dmap
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"github.com/go-dmap/dmap/batch"
 	"github.com/go-dmap/dmap/internal/gate"
@@ -23,6 +24,7 @@ type engine[T, R any] struct {
 	spending *spending
 	sinks    *sinkSet[R]
 	durable  *durable
+	rate     atomic.Pointer[Rate]
 	delivery *delivery[T, R]
 	observer *observing // nil: there is none
 
@@ -50,6 +52,8 @@ func newEngine[T, R any](ctx context.Context, j job[T, R], plan Plan[T], spec Ru
 	e.gate = gate.New[task[T, R]](opts.MaxConcurrency, gate.Config{
 		Room: pace.room, Crowded: crowded, WorthWaking: pace.worthWaking, Start: e.workers.start,
 	})
+	pace.rate = e.gate.Rate
+	e.setRate(opts.Rate)
 	e.stopper.halt = e.gate.Stop
 	e.sinks = newSinkSet(sinks, e.stopper, opts.ignorance())
 	e.durable = &durable{

@@ -122,12 +122,13 @@ type CommitEvent struct {
 	Succeeded int64
 	Failed    int64
 	Skipped   int64
+	Held      int64
 }
 
 // EditEvent describes a change of a setting of a run. Concurrent edits of one setting may each have
 // the From of the other.
 type EditEvent struct {
-	Setting  string // "MaxConcurrency" (int), "Tolerance" (Tolerance), "Paused" (bool)
+	Setting  string // "MaxConcurrency" (int), "Rate" (Rate), "Tolerance" (Tolerance), "Paused" (bool)
 	From, To any    // of the type above
 }
 

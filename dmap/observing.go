@@ -175,7 +175,7 @@ func (o *observing) retry(info Info, err error, wait time.Duration) {
 }
 
 // throttled reports an attempt that slows the run down for wait.
-func (o *observing) throttled(info Info, err error, wait time.Duration) { //nolint:unused // of the shared back-off
+func (o *observing) throttled(info Info, err error, wait time.Duration) {
 	if o == nil {
 		return
 	}
@@ -193,7 +193,9 @@ func (o *observing) committed(number int64, n journal.Counts) {
 	if o == nil {
 		return
 	}
-	observe(o.ctx, o, "Committed", o.to.Committed, CommitEvent{Number: number, Succeeded: n.Succeeded, Failed: n.Failed, Skipped: n.Skipped})
+	observe(o.ctx, o, "Committed", o.to.Committed, CommitEvent{
+		Number: number, Succeeded: n.Succeeded, Failed: n.Failed, Skipped: n.Skipped, Held: n.Held,
+	})
 }
 
 // edited reports a change of a setting.

@@ -39,6 +39,17 @@ type Options struct {
 	TotalBudget Budget `json:"totalBudget,omitzero"`
 	// Retry says how often a failed item is called again. The zero Retry never calls it again.
 	Retry Retry `json:"retry,omitzero"`
+	// Rate bounds how many calls start in a second. The zero Rate has no limit.
+	Rate Rate `json:"rate,omitzero"`
+	// NoAdapt keeps MaxConcurrency calls at once also while a server throttles. Otherwise throttled
+	// calls lower the number of calls at once, and how many start in a second, and both rise again
+	// as the server takes more: see [Throttled] and Stats.AdaptedLimit. The shared back-off holds in
+	// any case.
+	NoAdapt bool `json:"noAdapt,omitempty"`
+	// IsThrottled says whether an error of a call means that a server throttles. It is not asked
+	// about errors made by [Throttled], which always do. Called from many goroutines. nil: the
+	// function IsThrottled, which another one may call too.
+	IsThrottled func(error) bool `json:"-"`
 	// Tolerance says how many items may fail before the run does. The zero Tolerance tolerates
 	// none.
 	Tolerance Tolerance `json:"tolerance,omitzero"`
@@ -101,7 +112,7 @@ func (o Options) validate() error {
 	check(o.CommitEvery >= 0, "CommitEvery %v is negative", o.CommitEvery)
 	check(o.AbandonAfter >= 0, "AbandonAfter %v is negative", o.AbandonAfter)
 	return errors.Join(append(errs, o.Budget.validate("Budget"), o.TotalBudget.validate("TotalBudget"),
-		o.Retry.validate(), o.Tolerance.validate(), o.Redrive.validate())...)
+		o.Retry.validate(), o.Rate.validate(), o.Tolerance.validate(), o.Redrive.validate())...)
 }
 
 // withDefaults returns o with its zero fields resolved.

@@ -29,9 +29,10 @@ const (
 // pace learns how long a call takes and sizes the work by it.
 type pace struct {
 	inBatches bool
-	limits    batch.Limits // of a batch
-	single    bool         // each call has its own reading of the clock
-	callTime  atomic.Int64 // recent mean ns of a call; 0: none has returned
+	limits    batch.Limits   // of a batch
+	single    bool           // each call has its own reading of the clock
+	rate      func() float64 // calls a second at most; 0: no limit
+	callTime  atomic.Int64   // recent mean ns of a call; 0: none has returned
 }
 
 // mean returns the recent mean time of a call, 0 if none has returned.
@@ -78,7 +79,11 @@ func (p *pace) chunkLimits() batch.Limits {
 	if mean == 0 || mean > chunkTime/2 {
 		return batch.Limits{Items: 1}
 	}
-	return batch.Limits{Items: int(min(maxChunk, chunkTime/mean)), Bytes: maxChunkBytes, Wait: chunkTime}
+	items := int(min(maxChunk, chunkTime/mean))
+	if rate := p.rate(); rate > 0 { // a chunk is called in pieces as the rate allows
+		items = int(max(1, min(float64(items), rate*chunkTime.Seconds())))
+	}
+	return batch.Limits{Items: items, Bytes: maxChunkBytes, Wait: chunkTime}
 }
 
 // sampleEvery is how many calls share a reading of the clock.

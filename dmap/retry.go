@@ -16,7 +16,8 @@ const (
 	defaultRetryMax     = time.Minute
 )
 
-// Retry says how often and when a failed item is called again. An item that waits for its retry
+// Retry says how often and when a failed item is called again. The zero Retry calls only throttled
+// items again (see [Throttled]). An item that waits for its retry
 // uses no slot, and fresh items start meanwhile until both 10,000 items and 16 retry calls for each
 // slot wait, or 256 MiB: the [Item.Size] of the waiting items, and 700 bytes for each. At this
 // bound reading pauses until some retries have started, and [Stats.ReadingPaused] says so.
@@ -31,6 +32,14 @@ type Retry struct {
 	Factor      float64       `json:"factor,omitempty"`      // at least 1; 0: 2
 	Max         time.Duration `json:"max,omitempty"`         // 0: 1 minute
 	NoJitter    bool          `json:"noJitter,omitempty"`    // wait exactly the computed time
+
+	// ThrottledFor is the time that an item may be throttled for, from its first throttled attempt
+	// in this process on, without the time of a Pause. Until then throttled attempts do not count
+	// for MaxAttempts. After it, or if the server asks for a longer wait than remains, the item
+	// fails with an error of class "throttled". The wait after a throttled attempt is what the
+	// server asks for and up to a quarter more, or the wait above, if it does not ask. 0: one hour.
+	// Negative: throttled attempts count as all others.
+	ThrottledFor time.Duration `json:"throttledFor,omitempty"`
 
 	// Retryable may reject errors; nil accepts all that are not final anyway. Called from many
 	// goroutines.

@@ -14,6 +14,7 @@ type control interface {
 	id() string
 	stats() Stats
 	setLimit(n int)
+	setRate(r Rate)
 	setTolerance(t Tolerance)
 	setPaused(p bool)
 	cancel(cause error)
@@ -35,6 +36,16 @@ func (r *Run) SetMaxConcurrency(n int) error {
 		return fmt.Errorf("dmap: concurrency %d: want 1 to %d", n, maxConcurrency)
 	}
 	r.control.setLimit(n)
+	return nil
+}
+
+// SetRate changes the rate, also for the calls that wait already. The zero Rate ends the limit. A
+// run that resumes starts with Options.Rate.
+func (r *Run) SetRate(rate Rate) error {
+	if err := rate.validate(); err != nil {
+		return err
+	}
+	r.control.setRate(rate)
 	return nil
 }
 

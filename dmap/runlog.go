@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/go-dmap/dmap/internal/errtext"
+	"github.com/go-dmap/dmap/internal/gate"
 	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/scrub"
@@ -122,6 +123,18 @@ func (l *runLog) retrying(info Info, err error, wait time.Duration) {
 	}
 	l.write(slog.LevelDebug, "call failed, will be retried", "item", shownID(l.rules, &info), "attempt", info.Attempt, "wait", wait,
 		"error", l.itemText(err, &info))
+}
+
+// throttled reports the first call that a server has throttled, and, at the level Debug, each time
+// that the run slows down.
+func (l *runLog) throttled(first bool, at gate.State, asked time.Duration) {
+	level := slog.LevelDebug
+	if first {
+		level = slog.LevelWarn
+	}
+	if l.wants(level) {
+		l.write(level, "a server throttles, the run slows down", "asked", asked, "limit", at.Slots, "rate", at.Rate)
+	}
 }
 
 // crowded reports once that reading pauses, at this many waiting items.

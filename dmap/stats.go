@@ -32,11 +32,12 @@ type Stats struct {
 	// BrokenObjects counts objects that break off, whose rest is unread: see BrokenObjectError.
 	// Only those that this process has met; a resume reads the rests again.
 	BrokenObjects int64         `json:"brokenObjects"`
-	InFlight      int           `json:"inFlight"` // calls running now
-	Waiting       int           `json:"waiting"`  // items waiting for their retry, without a slot
-	Queued        int           `json:"queued"`   // other items that were read and wait for a slot
-	Stuck         int           `json:"stuck"`    // calls that ran on long after the end of their context, or were abandoned
-	Limit         int           `json:"limit"`    // the concurrency limit now
+	InFlight      int           `json:"inFlight"`  // calls running now
+	Waiting       int           `json:"waiting"`   // items waiting for their retry, without a slot
+	Queued        int           `json:"queued"`    // other items that were read and wait for a slot
+	Throttled     int64         `json:"throttled"` // calls of this process that a server has throttled
+	Stuck         int           `json:"stuck"`     // calls that ran on long after the end of their context, or were abandoned
+	Limit         int           `json:"limit"`     // the concurrency limit now, as set by the user
 	Paused        bool          `json:"paused"`
 	Truncated     bool          `json:"truncated"` // MaxItems ended the run before the source did
 	Started       time.Time     `json:"started"`   // of this process
@@ -57,6 +58,17 @@ type Stats struct {
 	EndedBefore bool `json:"endedBefore,omitempty"`
 	// Redrives counts the redrives that the run has begun.
 	Redrives int `json:"redrives,omitempty"`
+	// Rate is Options.Rate, or what Run.SetRate has made of it.
+	Rate Rate `json:"rate,omitzero"`
+	// AdaptedLimit is the concurrency limit now, where a server that throttles has lowered it. 0:
+	// Limit holds.
+	AdaptedLimit int `json:"adaptedLimit,omitempty"`
+	// AdaptedRate is how many calls may start a second now, because a server throttles. 0: there is
+	// no such limit.
+	AdaptedRate float64 `json:"adaptedRate,omitempty"`
+	// BackOff is the time, in ns, for which no call starts, because a server that throttles has
+	// asked for that. 0: calls start.
+	BackOff time.Duration `json:"backOff,omitempty"`
 	// ReadingPaused says that no fresh item starts before some retries have started: the items that
 	// wait for their retry are at their bound, see Retry.
 	ReadingPaused bool `json:"readingPaused,omitempty"`

@@ -14,6 +14,7 @@ type tally struct {
 	read, failed, skipped atomic.Int64
 	held                  atomic.Int64
 	calls, retries, bytes atomic.Int64
+	throttled             atomic.Int64 // calls
 	broken                atomic.Int64 // objects
 	succeeded             [64]shard
 
@@ -146,6 +147,7 @@ func (c *tally) fill(s *Stats) {
 	s.Held = c.held.Load()
 	s.Failed = c.failed.Load()
 	s.Succeeded = c.successes()
+	s.Throttled = c.throttled.Load()
 	s.Calls, s.Retries = c.calls.Load(), c.retries.Load()
 	s.Bytes = journal.AddBytes(c.bytes.Load(), 0)
 	s.Read = c.read.Load()

@@ -55,6 +55,7 @@ func (s *workers[T, R]) newWorker(number int) *worker[T, R] {
 // replace has a new worker continue the task of one whose call was abandoned.
 func (s *workers[T, R]) replace(lost *worker[T, R]) {
 	w := s.newWorker(lost.number)
+	w.grant = lost.grant
 	w.task, w.next, w.picks, w.settled, w.calls = lost.task, lost.next, lost.picks, lost.settled, lost.calls
 	w.used = lost.used
 	w.observed = lost.observed
@@ -73,11 +74,12 @@ type worker[T, R any] struct {
 	number   int
 	wake     chan struct{} // where it waits for work
 	task     task[T, R]
-	next     int   // the item of the task that is called, or is to be
-	picks    []int // of a batch: the items that are called together; nil: not chosen yet
-	settled  int   // items of the task that are settled, or have moved to another chunk
-	calls    int   // made for the task so far
-	used     int64 // bytes of their items
+	grant    gate.Grant // what the gate allows for the task
+	next     int        // the item of the task that is called, or is to be
+	picks    []int      // of a batch: the items that are called together; nil: not chosen yet
+	settled  int        // items of the task that are settled, or have moved to another chunk
+	calls    int        // made for the task so far
+	used     int64      // bytes of their items
 	timer    callTimer
 	refused  bool // the gate wants the worker back before anything of the task is done
 	closed   bool // the chunk of the last task is delivered, and the gate does not know it yet
@@ -96,7 +98,7 @@ func (w *worker[T, R]) run() {
 			return
 		}
 		var ok bool
-		w.task, ok = w.gate.Next(working, w.closed, w.wake)
+		w.task, w.grant, ok = w.gate.Next(working, w.closed, w.wake)
 		if w.closed = false; !ok {
 			w.released = true
 			return
@@ -141,6 +143,9 @@ func (w *worker[T, R]) process() bool {
 	w.current.Store(nil)
 	w.inCall.Store(false)
 	c := w.task.chunk
+	if w.grant.Limited() {
+		w.giveBackCalls(c)
+	}
 	switch {
 	case w.refused:
 		w.gate.GiveBack(w.task, w.load(c))
@@ -195,7 +200,7 @@ func (w *worker[T, R]) processItems() bool {
 	began, before := w.clock.now(), w.calls
 	w.timer = callTimer{last: began, from: lo, every: w.pace.sampleEvery()}
 	for ; w.next < len(c.items); w.next++ {
-		if w.gate.Yield() || w.stopper.late() {
+		if w.gate.Yield(w.grant) || w.stopper.late() {
 			w.giveBack()
 			break
 		}
@@ -203,10 +208,11 @@ func (w *worker[T, R]) processItems() bool {
 		if (c.items[i].Err != nil || w.quarantine != nil || c.origins != nil) && w.settledWithoutCall(i) {
 			continue
 		}
-		if w.spending.limited && !w.mayStart(c.items[i].Size) {
+		if w.grant.Calls == 0 || w.spending.limited && !w.mayStart(c.items[i].Size) {
 			w.giveBack()
 			break
 		}
+		w.grant.Calls--
 		ctx := &contexts[i-lo]
 		c.prepare(ctx, shared, i)
 		value, err := invoke(w, ctx, w.job.fn, c.items[i].Value)
@@ -231,8 +237,9 @@ func (w *worker[T, R]) giveBack() {
 	for i := w.next; i < len(w.task.chunk.items); i++ {
 		rest = append(rest, i)
 	}
-	c := w.move(rest...)
-	w.gate.GiveBackPart(task[T, R]{chunk: c, attempt: w.task.attempt}, w.load(c))
+	t := w.task
+	t.chunk = w.move(rest...)
+	w.gate.GiveBackPart(t, w.load(t.chunk))
 }
 
 // finishItem settles item i after its call, or schedules a retry.
@@ -248,17 +255,27 @@ func (w *worker[T, R]) finishItem(i int, value R, err error) {
 		return
 	}
 	elapsed := w.sample(i + 1)
-	if wait, again := w.finish(i, value, err, elapsed); again {
-		w.observer.retry(w.task.chunk.info(i, w.task.attempt), err, wait)
-		w.retry(wait, i)
+	d := w.finish(i, value, err, elapsed)
+	if d.throttled {
+		w.observer.throttled(w.task.chunk.info(i, w.task.attempt), err, d.asked)
+		w.throttled(d.asked, elapsed)
+	}
+	if d.again() {
+		w.observer.retry(w.task.chunk.info(i, w.task.attempt), err, d.wait)
+		w.retry(d, i)
 	}
 }
 
-// retry has some items of the task called again after wait, in one call. The others do not wait for
+// retry has some items of the task called again, in one call, as d says. The others do not wait for
 // them.
-func (w *worker[T, R]) retry(wait time.Duration, items ...int) {
-	c := w.move(items...)
-	if w.gate.Later(task[T, R]{chunk: c, attempt: w.task.attempt + 1}, w.load(c), wait) {
+func (w *worker[T, R]) retry(d decision, items ...int) {
+	t := w.task
+	t.chunk = w.move(items...)
+	t.attempt++
+	if d.throttled && w.opts.Retry.throttledFor() > 0 {
+		t.throttled = w.nextThrottled(t.throttled)
+	}
+	if w.gate.Later(t, w.load(t.chunk), d.wait) {
 		w.stopper.log.crowded(w.gate.State().Waiting.Items)
 	}
 	w.judgeRetry()
@@ -287,7 +304,7 @@ func (w *worker[T, R]) sample(to int) time.Duration {
 func (w *worker[T, R]) processBatch() bool {
 	c := w.task.chunk
 	if w.picks == nil {
-		if w.gate.Yield() || w.stopper.late() {
+		if w.gate.Yield(w.grant) || w.stopper.late() {
 			w.refused = true
 			return true
 		}
@@ -303,6 +320,7 @@ func (w *worker[T, R]) processBatch() bool {
 			items[k] = c.items[i]
 		}
 	}
+	w.grant.Calls--
 	began := w.clock.now()
 	ctx := &callContext{}
 	c.prepare(ctx, w.task.context(), w.picks[0], w.picks[1:]...)
@@ -327,10 +345,10 @@ func (w *worker[T, R]) pick() {
 	}
 }
 
-// finishBatch settles the items of a batch call and schedules a retry of the failed ones together.
+// finishBatch settles the items of a batch call and schedules a retry of the failed ones together,
+// and another one of those that were throttled, whose attempts count otherwise.
 func (w *worker[T, R]) finishBatch(values []R, err error, elapsed time.Duration) {
-	var again []int
-	var longest time.Duration
+	var others, throttled retries
 	errs := spread(len(w.picks), len(values), err)
 	for k, i := range w.picks {
 		var value R
@@ -341,18 +359,39 @@ func (w *worker[T, R]) finishBatch(values []R, err error, elapsed time.Duration)
 		if k < len(values) {
 			value = values[k]
 		}
-		if wait, retry := w.finish(i, value, err, elapsed); retry {
-			again = append(again, i)
-			longest = max(longest, wait)
+		if d := w.finish(i, value, err, elapsed); d.throttled {
+			throttled.add(i, d)
+		} else {
+			others.add(i, d)
 		}
 	}
-	if len(again) == 0 {
-		return
+	if throttled.throttled {
+		w.observer.throttled(w.task.chunk.info(w.picks[0], w.task.attempt), err, throttled.asked)
+		w.throttled(throttled.asked, elapsed)
 	}
-	if w.observer != nil {
-		w.observeRetries(again, errs, longest)
+	for _, group := range [...]*retries{&others, &throttled} {
+		if len(group.items) > 0 {
+			if w.observer != nil {
+				w.observeRetries(group.items, errs, group.wait)
+			}
+			w.retry(group.decision, group.items...)
+		}
 	}
-	w.retry(longest, again...)
+}
+
+// retries are items of a batch that are called again together.
+type retries struct {
+	decision // for all: the longest wait
+	items    []int
+}
+
+func (r *retries) add(i int, d decision) {
+	r.throttled = r.throttled || d.throttled
+	r.asked = max(r.asked, d.asked)
+	if d.again() {
+		r.items = append(r.items, i)
+		r.wait = max(r.wait, d.wait)
+	}
 }
 
 // afterExit settles the current call, which never returned, with err. The rest of the task remains
@@ -395,24 +434,27 @@ func (w *worker[T, R]) settledWithoutCall(i int) bool {
 
 // finish settles item i after a call, or leaves it pending, or returns when it is to be called
 // again.
-func (w *worker[T, R]) finish(i int, value R, err error, elapsed time.Duration) (wait time.Duration, again bool) {
+func (w *worker[T, R]) finish(i int, value R, err error, elapsed time.Duration) decision {
 	c, attempt := w.task.chunk, w.task.attempt
 	if err == nil {
 		c.record(i, attempt, value, nil, elapsed)
 		c.entries[i].state = succeeded
 		w.tally.shard(w.number).Add(1)
 		w.settled++
-		return 0, false
+		return decision{next: succeeded}
 	}
-	next, wait := w.afterError(err, attempt)
-	if next == held {
+	d := w.afterError(err, attempt, w.task.throttled)
+	if d.next == held {
 		w.hold(i, err, elapsed)
-		return 0, false
+		return decision{next: held}
+	}
+	if d.err != nil {
+		err = d.err
 	}
 	err = w.texts.kept(err)
 	var zero R
 	c.record(i, attempt, zero, err, elapsed)
-	switch next {
+	switch d.next {
 	case failed:
 		w.fail(i, attempt, err)
 	case skipped:
@@ -420,10 +462,10 @@ func (w *worker[T, R]) finish(i int, value R, err error, elapsed time.Duration) 
 		w.tally.skipped.Add(1)
 		w.settled++
 	}
-	if again = next == unsettled && wait >= 0; again {
-		w.stopper.log.retrying(c.info(i, attempt), err, wait)
+	if d.again() {
+		w.stopper.log.retrying(c.info(i, attempt), err, d.wait)
 	}
-	return wait, again
+	return d
 }
 
 // fail settles item i as failed, and stops the run if that is one too many.

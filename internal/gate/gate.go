@@ -13,8 +13,11 @@ import (
 // gate is paused. A retry waits in the gate until it is due. It uses no slot and no space of the
 // ready queue; fresh work starts until the waiting retries are at a bound of their own.
 //
-// A worker is admitted for a task of several items. It checks Yield between calls, so that tasks
-// share the cost of the lock.
+// A worker is admitted for a task of several items, and for a number of calls, its Grant. It checks
+// Yield between calls, so that tasks share the cost of the lock.
+//
+// A rate, and the answers of a server that throttles, bound the Grants: see pacer. Work that waits
+// for its time uses no slot.
 //
 // To wake a goroutine costs more than many calls. So the worker that came last is admitted first,
 // while its stack is in the caches. Blocked readers are woken when the ready queue is half empty.
@@ -23,7 +26,10 @@ import (
 type Gate[W any] struct {
 	config Config
 
-	yield atomic.Bool // paused, stopped, or more workers active than the limit
+	// signal is odd if workers must give back their tasks: the gate is paused, stopped, or more
+	// workers are active than may be. It rises by 2 when earlier Grants end.
+	signal atomic.Uint64
+	rate   atomic.Uint64 // what Rate returns, as bits
 
 	mu       patientMutex    // guards the fields below
 	idle     []chan struct{} // one per waiting worker; the last one is woken first
@@ -31,10 +37,15 @@ type Gate[W any] struct {
 	finished chan struct{}
 
 	limit, active, workers  int
+	falls                   int    // of the bounds of the pacer
+	peak                    int    // the most active workers since the last of them
+	pacer                   *pacer // nil: there is no rate, and no server has throttled
 	paused, stopped, closed bool
-	dozing                  *time.Timer // ends the wait of work that was not worth waking a worker for
-	dozes                   bool        // dozing is set
-	open                    int         // pieces of work that are not settled
+	pausedAt                time.Time     // of the last pause
+	pausedFor               time.Duration // before it
+	dozing                  *time.Timer   // ends the wait of work that was not worth waking a worker for
+	dozes                   bool          // dozing is set
+	open                    int           // pieces of work that are not settled
 	ready                   queue[offer[W]]
 	queued                  Load       // of ready
 	blocked                 Load       // of the readers that wait
@@ -78,11 +89,15 @@ func (l *Load) remove(o Load) { l.add(Load{-o.Units, -o.Items, -o.Bytes}) }
 // State is what a Gate knows about a run.
 type State struct {
 	Active  int  // admitted workers
+	Slots   int  // how many may be, at most Limit
 	Waiting Load // retries that have not started
 	Queued  int  // items of the other work that has not started
 	Limit   int
 	Paused  bool
 	Crowded bool // fresh work may not start, because the waiting retries are at their bound
+
+	Rate  float64   // calls a second at most, because of a server that throttles; 0: no limit
+	Until time.Time // no call starts before, because a server has asked for that; it may have passed
 }
 
 type offer[W any] struct {
@@ -119,8 +134,8 @@ func New[W any](limit int, config Config) *Gate[W] {
 	return g
 }
 
-// Yield reports whether a worker should give back the rest of its task.
-func (g *Gate[W]) Yield() bool { return g.yield.Load() }
+// Yield reports whether the worker that has a Grant should give back the rest of its task.
+func (g *Gate[W]) Yield(grant Grant) bool { return g.signal.Load() != grant.signal }
 
 // Finished is closed when no work is left, or the gate was stopped.
 func (g *Gate[W]) Finished() <-chan struct{} { return g.finished }
@@ -190,7 +205,7 @@ func (g *Gate[W]) finishIfDone() {
 	default:
 		close(g.finished)
 	}
-	for _, timer := range []*time.Timer{g.alarm, g.dozing} {
+	for _, timer := range []*time.Timer{g.alarm, g.dozing, g.pacer.timer()} {
 		if timer != nil {
 			timer.Stop()
 		}
@@ -212,9 +227,10 @@ func (g *Gate[W]) done() bool {
 }
 
 // Next waits for work. held says that the worker returns from a task, settled that the work of this
-// task is settled. wake is the worker's own channel, with space for one signal. Next returns false
-// when the worker must leave.
-func (g *Gate[W]) Next(held, settled bool, wake chan struct{}) (w W, ok bool) {
+// task is settled. wake is the worker's own channel, with space for one signal. The worker may make
+// as many calls as the Grant says, and gives back the rest of its task after that. Next returns
+// false when the worker must leave.
+func (g *Gate[W]) Next(held, settled bool, wake chan struct{}) (w W, grant Grant, ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if held {
@@ -226,10 +242,11 @@ func (g *Gate[W]) Next(held, settled bool, wake chan struct{}) (w W, ok bool) {
 		g.finishIfDone()
 	}
 	for !g.done() {
-		if w, ok = g.take(); ok {
+		if w, grant, ok = g.take(); ok {
 			g.active++
+			g.peak = max(g.peak, g.active)
 			g.stir() // there may be work for one more
-			return w, true
+			return w, grant, true
 		}
 		g.idle = append(g.idle, wake)
 		g.mu.Unlock()
@@ -237,7 +254,7 @@ func (g *Gate[W]) Next(held, settled bool, wake chan struct{}) (w W, ok bool) {
 		g.mu.Lock()
 	}
 	g.workers--
-	return w, false
+	return w, grant, false
 }
 
 // Quit removes a worker whose goroutine ended inside a task.
@@ -323,31 +340,64 @@ func (g *Gate[W]) due() bool {
 }
 
 // take removes work that may start now: returned work, a due retry, or fresh work.
-func (g *Gate[W]) take() (w W, ok bool) {
-	if g.paused || g.active >= g.limit {
-		return w, false
+func (g *Gate[W]) take() (w W, grant Grant, ok bool) {
+	from, load, ok := g.first()
+	if !ok {
+		return w, grant, false
 	}
-	if n := len(g.back); n > 0 {
-		o := g.back[n-1]
+	if grant, ok = g.admit(load); !ok {
+		return w, grant, false
+	}
+	switch from {
+	case returnedWork:
+		n := len(g.back)
+		w = g.back[n-1].work
 		g.back[n-1] = offer[W]{}
 		g.back = g.back[:n-1]
-		g.returned.remove(o.load)
-		return o.work, true
-	}
-	if g.due() {
+		g.returned.remove(load)
+	case dueRetry:
 		w = g.waiting.pop()
 		g.setAlarm()
-		return w, true
+	default:
+		w = g.ready.pop().work
+		g.queued.remove(load)
+		if g.queued.Units <= g.config.Room(g.limit)/2 && g.queued.Bytes <= readyBytes/2 {
+			g.space.Broadcast()
+		}
 	}
-	if !g.fresh() {
-		return w, false
+	return w, grant, true
+}
+
+// place is where work waits.
+type place int
+
+const (
+	returnedWork place = iota
+	dueRetry
+	freshWork
+)
+
+// first returns the place and the load of the work that starts next if there is a slot. ok is false
+// if there is neither.
+func (g *Gate[W]) first() (from place, load Load, ok bool) {
+	if g.paused {
+		return 0, load, false
 	}
-	o := g.ready.pop()
-	g.queued.remove(o.load)
-	if g.queued.Units <= g.config.Room(g.limit)/2 && g.queued.Bytes <= readyBytes/2 {
-		g.space.Broadcast()
+	if slots := g.slots(); g.active >= slots {
+		if slots < g.limit {
+			g.pacer.adaptive.Press() // also if there is no work: the slots are in use
+		}
+		return 0, load, false
 	}
-	return o.work, true
+	switch n := len(g.back); {
+	case n > 0:
+		return returnedWork, g.back[n-1].load, true
+	case g.due():
+		return dueRetry, g.waiting.heap[0].load, true
+	case g.fresh():
+		return freshWork, g.ready.peek().load, true
+	}
+	return 0, load, false
 }
 
 // fresh reports whether new work may start.
@@ -359,10 +409,11 @@ func (g *Gate[W]) crowded() bool {
 }
 
 func (g *Gate[W]) startable() bool {
-	if g.paused || g.active >= g.limit || g.done() {
+	if g.done() {
 		return false
 	}
-	return len(g.back) > 0 || g.fresh() || g.due()
+	_, load, ok := g.first()
+	return ok && g.admissible(load) > 0
 }
 
 // stir wakes or starts one worker if there is work for it. That worker stirs again.
@@ -415,8 +466,9 @@ func (g *Gate[W]) rouse() {
 }
 
 func (g *Gate[W]) setYield() {
-	if want := g.paused || g.stopped || g.active > g.limit; g.yield.Load() != want {
-		g.yield.Store(want)
+	now := g.signal.Load()
+	if want := g.paused || g.stopped || g.active > g.slots(); (now&1 == 1) != want {
+		g.signal.Store(now ^ 1)
 	}
 }
 
@@ -434,16 +486,35 @@ func (g *Gate[W]) SetLimit(n int) {
 func (g *Gate[W]) SetPaused(paused bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	switch {
+	case paused && !g.paused:
+		g.pausedAt = time.Now()
+	case !paused && g.paused:
+		g.pausedFor += time.Since(g.pausedAt)
+	}
 	g.paused = paused
 	g.setYield()
 	g.stir()
+}
+
+// PausedFor is the time for which the gate has been paused so far.
+func (g *Gate[W]) PausedFor() time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.paused {
+		return g.pausedFor + time.Since(g.pausedAt)
+	}
+	return g.pausedFor
 }
 
 // State returns the state of the gate now.
 func (g *Gate[W]) State() State {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	s := State{Active: g.active, Limit: g.limit, Paused: g.paused}
+	s := State{Active: g.active, Slots: g.slots(), Limit: g.limit, Paused: g.paused}
+	if g.pacer != nil {
+		s.Rate, s.Until = g.pacer.adaptive.Rate(), g.pacer.adaptive.Until()
+	}
 	if !g.done() { // else nothing will start
 		s.Waiting, s.Queued = g.waiting.load, g.queued.Items+g.blocked.Items+g.returned.Items
 		s.Crowded = g.ready.len() > 0 && g.crowded()

@@ -40,10 +40,10 @@ func newCrew(limit int, config Config, do func(w int)) *crew {
 
 func (c *crew) work() {
 	wake := make(chan struct{}, 1)
-	w, ok := c.gate.Next(false, false, wake)
+	w, _, ok := c.gate.Next(false, false, wake)
 	for ok {
 		c.do(w)
-		w, ok = c.gate.Next(true, true, wake)
+		w, _, ok = c.gate.Next(true, true, wake)
 	}
 }
 
@@ -73,7 +73,7 @@ func TestTheLimitHoldsWhileItChanges(t *testing.T) {
 		}
 		c.finish()
 		require.EqualValues(t, 2, most.Load())
-		require.Equal(t, State{Limit: 2}, c.gate.State())
+		require.Equal(t, State{Limit: 2, Slots: 2}, c.gate.State())
 	})
 }
 
@@ -121,7 +121,7 @@ func TestARetryWaitsWithoutASlotAndComesBackOnTime(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, []time.Duration{0, 0, 3 * time.Second}, at)
 		c.gate.Stop()
-		_, ok := c.gate.Next(false, false, wake)
+		_, _, ok := c.gate.Next(false, false, wake)
 		require.False(t, ok)
 		synctest.Wait()
 	})
@@ -137,7 +137,7 @@ func TestRetriesAtTheirBoundHoldBackFreshWork(t *testing.T) {
 		require.True(t, c.gate.Offer(1, one))
 		synctest.Wait()
 		require.Zero(t, ran.Load(), "the retries are at their bound")
-		require.Equal(t, State{Waiting: Load{Units: 4, Items: 4}, Queued: 1, Limit: 1, Crowded: true}, c.gate.State())
+		require.Equal(t, State{Waiting: Load{Units: 4, Items: 4}, Queued: 1, Limit: 1, Slots: 1, Crowded: true}, c.gate.State())
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		require.EqualValues(t, 5, ran.Load())
@@ -152,12 +152,12 @@ func TestPauseAdmitsNobody(t *testing.T) {
 		var ran atomic.Int64
 		c := newCrew(2, Config{}, func(int) { ran.Add(1) })
 		c.gate.SetPaused(true)
-		require.True(t, c.gate.Yield())
+		require.True(t, c.gate.Yield(Grant{}))
 		require.True(t, c.gate.Offer(0, one))
 		synctest.Wait()
 		require.Zero(t, ran.Load())
 		c.gate.SetPaused(false)
-		require.False(t, c.gate.Yield())
+		require.False(t, c.gate.Yield(Grant{}))
 		c.finish()
 		require.EqualValues(t, 1, ran.Load())
 	})

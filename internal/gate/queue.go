@@ -29,3 +29,6 @@ func (q *queue[E]) pop() E {
 	q.n--
 	return e
 }
+
+// peek returns what pop would.
+func (q *queue[E]) peek() *E { return &q.ring[q.head] }

@@ -85,7 +85,7 @@ func TestRetriesThatAreDueWaitForASlot(t *testing.T) {
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		require.Equal(t, []int{0, 1, 2}, order)
-		require.Equal(t, State{Waiting: one, Limit: 1, Paused: true}, c.gate.State())
+		require.Equal(t, State{Waiting: one, Limit: 1, Slots: 1, Paused: true}, c.gate.State())
 		c.gate.SetPaused(false)
 		c.finish()
 		require.Equal(t, []int{0, 1, 2, 3}, order)
