@@ -53,7 +53,8 @@ func newEngine[T, R any](ctx context.Context, j job[T, R], plan Plan[T], spec Ru
 		Room: pace.room, Crowded: crowded, WorthWaking: pace.worthWaking, Start: e.workers.start,
 	})
 	pace.rate = e.gate.Rate
-	e.setRate(opts.Rate)
+	e.rate.Store(&opts.Rate)
+	e.gate.SetRate(opts.Rate.limits())
 	e.stopper.halt = e.gate.Stop
 	e.sinks = newSinkSet(sinks, e.stopper, opts.ignorance())
 	e.durable = &durable{
