@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/runfolder"
+	"github.com/go-dmap/dmap/internal/testsize"
 )
 
 // commitOf makes commit n of a run of several processes, some of which announce their calls.
@@ -36,7 +37,7 @@ func commitOf(dice *rand.Rand, n int64) journal.Commit {
 }
 
 func TestCompactedRecordsEqualTheirCommits(t *testing.T) {
-	for seed := range uint64(6) {
+	for seed := range uint64(testsize.Sizes{Race: 2, Usual: 6}.Now()) {
 		dice := rand.New(rand.NewPCG(seed, 3))
 		most := []int{1 << 20, 4000}[seed%2] // the second is too small for all commits in one
 		var state journalState
@@ -106,7 +107,7 @@ func TestCompactedRecordsDoNotGrowWithCrashes(t *testing.T) {
 	span := func(from, to int64) journal.Interval {
 		return journal.Interval{Split: "s", From: journal.Cursor{Offset: from}, To: journal.Cursor{Offset: to}}
 	}
-	for process := range int64(3000) {
+	for process := range int64(testsize.Sizes{Race: 500, Usual: 3000}.Now()) {
 		add(journal.Commit{Begins: true})
 		for window := range int64(2) {
 			var c journal.Commit
@@ -124,7 +125,7 @@ func TestCompactedRecordsDoNotGrowWithCrashes(t *testing.T) {
 // A resume reads few records after 100,000 commits of one part each, and each commit was written
 // few times.
 func TestCompactionBoundsReadsAndWrites(t *testing.T) {
-	const n = 100_000
+	n := testsize.Sizes{Race: 10_000, Usual: 100_000}.Now()
 	part := json.RawMessage(`{"SUCCEEDED":[{"Key":"out/r/SUCCEEDED_ABCDEFGHIJKLMNOP-000001.jsonl","Size":1048576,"Records":1000}]}`)
 	var state journalState
 	var written, states, most int
@@ -142,7 +143,7 @@ func TestCompactionBoundsReadsAndWrites(t *testing.T) {
 		states += len(o.States["0"])
 	}
 	require.Equal(t, n, states)
-	t.Logf("%d commits: at most %d records to read; each commit written %.1f times", n, most, float64(written)/n)
+	t.Logf("%d commits: at most %d records to read; each commit written %.1f times", n, most, float64(written)/float64(n))
 	require.LessOrEqual(t, most, 100)
 	require.LessOrEqual(t, written, 5*n)
 }

@@ -258,7 +258,7 @@ func openAgain(t *testing.T, inner *blob.Bucket) (journal.Progress, []string) {
 // Two runners at once, several times: the fenced runner returns ErrFenced, and each result counts
 // once.
 func TestTwoRunnersNeverDoubleAResult(t *testing.T) {
-	races := testsize.Sizes{Short: 20, Usual: 200, Long: 500}.Now()
+	races := testsize.Sizes{Short: 20, Race: 60, Usual: 200, Long: 500}.Now()
 	buckets(t, func(t *testing.T, inner *blob.Bucket) {
 		fenced := 0
 		for race := range races {

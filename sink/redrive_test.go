@@ -20,6 +20,7 @@ import (
 
 	"github.com/go-dmap/dmap/batch"
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/testsize"
 	"github.com/go-dmap/dmap/sink"
 	"github.com/go-dmap/dmap/source"
 )
@@ -252,7 +253,7 @@ func TestAFailedRunIsRedrivenByTheSameCall(t *testing.T) {
 
 // Three redrives, each stopped by its tolerance and suspended at every commit, lose nothing.
 func TestAChainOfRedrivesKeepsEachItemOnce(t *testing.T) {
-	const n = 300
+	n := testsize.Sizes{Race: 150, Usual: 300}.Now()
 	bucket := memory(t)
 	for name, src := range redriveSources(t, bucket, n) {
 		t.Run(name, func(t *testing.T) {

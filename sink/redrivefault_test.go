@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/dmap/dmaptest"
+	"github.com/go-dmap/dmap/internal/testsize"
 	"github.com/go-dmap/dmap/sink"
 	"github.com/go-dmap/dmap/sink/results"
 	"github.com/go-dmap/dmap/source"
@@ -50,8 +52,9 @@ func dying(bucket *dmaptest.FaultBucket, n int64) (died func() bool) {
 // A process that dies at any operation of a redrive, from its begin to its manifest, is followed by
 // one that ends the redrive with each item once.
 func TestARedriveSurvivesADeathAtEachOperation(t *testing.T) {
-	n := int64(1)
-	for died := true; died; n++ {
+	stride := int64(testsize.Sizes{Race: 3, Usual: 1}.Now()) // with the race detector every third one
+	n := 1 + rand.Int64N(stride)
+	for died := true; died; n += stride {
 		died = func() (died bool) {
 			synctest.Test(t, func(t *testing.T) {
 				d := newDaily(t, 120)

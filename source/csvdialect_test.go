@@ -14,6 +14,7 @@ import (
 	"gocloud.dev/blob/memblob"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/testsize"
 	"github.com/go-dmap/dmap/sink"
 	"github.com/go-dmap/dmap/source"
 )
@@ -66,20 +67,23 @@ func TestBackslashesBeforeDelimitersFailUnderRFC4180(t *testing.T) {
 }
 
 func TestADialectWithBackslashesIsReadFromAnyRow(t *testing.T) {
-	var text strings.Builder
-	text.WriteString("id,name\n")
-	const n = 40_000
-	for i := range n {
-		fmt.Fprintf(&text, "%d,\"%s \\\"x\\\"\n\\,y\"\n", i, strings.Repeat("long ", 200))
+	const n = 400
+	rows := func(dialect source.Dialect) dmap.Source[map[string]string] {
+		var text strings.Builder
+		text.WriteString("id,name\n")
+		for i := range n {
+			name := strings.Repeat("long ", 200) + " \"\"x\"\"\n,y"
+			if dialect == source.StepFunctionsCSV {
+				name = strings.Repeat("long ", 200) + " \\\"x\\\"\n\\,y"
+			}
+			fmt.Fprintf(&text, "%d,\"%s\"\n", i, name)
+		}
+		bucket := holding(t, "a.csv", []byte(text.String()))
+		return source.DivideSmall(source.CSV(bucket, "a.csv", source.Maps, source.CSVOptions{Dialect: dialect}))
 	}
-	bucket := holding(t, "a.csv", []byte(text.String()))
-	src := source.CSV(bucket, "a.csv", source.Maps, source.CSVOptions{Dialect: source.StepFunctionsCSV})
-	splits := 0
-	for _, err := range dmap.PlanOf(src).Splits(t.Context()) {
-		require.NoError(t, err)
-		splits++
-	}
-	require.Equal(t, 1, splits)
+	require.Greater(t, len(splitsOf(t, rows(source.RFC4180))), 10, "the object is large")
+	src := rows(source.StepFunctionsCSV)
+	require.Len(t, splitsOf(t, src), 1)
 	next, i := dmap.Cursor{}, 0
 	for item, err := range src.Items(t.Context()) {
 		require.NoError(t, err)
@@ -135,8 +139,9 @@ func TestColumnsWithoutANameAtTheEndOfAHeaderAreIgnored(t *testing.T) {
 // A large object is read in splits, whose readers take the header from its start.
 func TestColumnsWithoutANameAreIgnoredInEverySplit(t *testing.T) {
 	row := strings.Repeat("1", 150) + ",2,,\n"
-	text := "a,b,,\n" + strings.Repeat(row, (40<<20)/len(row))
-	src := source.CSV(holding(t, "a.csv", []byte(text)), "a.csv", source.Strings)
+	const n = 5000
+	src := source.DivideSmall(source.CSV(holding(t, "a.csv", []byte("a,b,,\n"+strings.Repeat(row, n))), "a.csv", source.Strings))
+	require.Greater(t, len(splitsOf(t, src)), 10)
 	stats, err := dmap.Map(t.Context(), src, func(_ context.Context, fields []string) (int, error) {
 		if len(fields) != 2 {
 			return 0, fmt.Errorf("%d fields", len(fields))
@@ -144,12 +149,12 @@ func TestColumnsWithoutANameAreIgnoredInEverySplit(t *testing.T) {
 		return 0, nil
 	}, dmap.Options{})
 	require.NoError(t, err)
-	require.EqualValues(t, (40<<20)/len(row), stats.Succeeded)
+	require.EqualValues(t, n, stats.Succeeded)
 }
 
 func TestTextThatIsCompressedALotTakesAnOption(t *testing.T) {
 	line := "{\"a\":1}" + strings.Repeat(" ", 100_000) + "\n"
-	const lines = 300
+	const lines = 120 // more than the 10 MiB below
 	var packed bytes.Buffer
 	w := gzip.NewWriter(&packed)
 	_, err := w.Write([]byte(strings.Repeat(line, lines)))
@@ -195,14 +200,18 @@ func TestOptionsOfCSVThatMakeNoSenseAreRefused(t *testing.T) {
 
 // With little memory a large object is one split, with more it is read in smaller parts.
 func TestALargeObjectIsReadInAnyMemory(t *testing.T) {
-	const n = 50_000
+	const n = 12_000
 	var text strings.Builder
 	text.WriteString("id,text\n")
 	for i := range n {
-		fmt.Fprintf(&text, "%d,\"%s, \"\"quoted\"\"\n%d\"\n", i, strings.Repeat("x", 800), i)
+		fmt.Fprintf(&text, "%d,\"%s, \"\"quoted\"\"\n%d\"\n", i, strings.Repeat("x", 3000), i)
 	}
 	bucket := holding(t, "a.csv", []byte(text.String()))
-	for memory, most := range map[int64]int{0: 40, source.MinMemory: 1, 64 << 20: 1, 128 << 20: 60, 1 << 30: 40} {
+	for _, c := range []struct {
+		memory int64
+		most   int // splits
+	}{{128 << 20, 60}, {source.MinMemory, 1}, {0, 40}, {64 << 20, 1}, {1 << 30, 40}}[:testsize.Sizes{Race: 2, Usual: 5}.Now()] {
+		memory, most := c.memory, c.most
 		src := source.CSV(bucket, "a.csv", source.Strings, source.CSVOptions{Memory: memory})
 		var next []dmap.Split
 		seen := make([]bool, n)
@@ -218,11 +227,13 @@ func TestALargeObjectIsReadInAnyMemory(t *testing.T) {
 		}
 		for _, split := range next {
 			for item, err := range dmap.PlanOf(src).Read(t.Context(), split) {
-				require.NoError(t, err)
-				require.NoError(t, item.Err)
+				if err != nil || item.Err != nil {
+					t.Fatal(err, item.Err)
+				}
 				i, err := strconv.Atoi(item.Value[0])
-				require.NoError(t, err)
-				require.False(t, seen[i])
+				if err != nil || seen[i] {
+					t.Fatalf("%d bytes: row %q, read before: %v", memory, item.Value[0], err == nil)
+				}
 				seen[i] = true
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -43,25 +44,15 @@ func TestIntoTakesTheNumbersThatStrconvTakes(t *testing.T) {
 	for range 300 {
 		texts = append(texts, strconv.FormatInt(random.Int64()>>random.IntN(64), 10), strconv.FormatFloat(random.NormFloat64()*1e3, 'f', random.IntN(12), 64))
 	}
+	names := strings.Split("I|I8|I16|I32|I64|U|U8|U16|U32|U64|F32|F64|B|S|P", "|")
+	type cell struct {
+		column, text string
+		want         any
+		ok           bool
+	}
+	var cells []cell // one in each row
 	for _, text := range texts {
-		check := func(column string, want any, ok bool) {
-			t.Helper()
-			row := strings.ReplaceAll("0,0,0,0,0,0,0,0,0,0,0,0,0,s,0", ",", "|")
-			header := "I|I8|I16|I32|I64|U|U8|U16|U32|U64|F32|F64|B|S|P"
-			cells, names := strings.Split(row, "|"), strings.Split(header, "|")
-			for i, name := range names {
-				if name == column {
-					cells[i] = text
-				}
-			}
-			data := header + "\n" + strings.Join(cells, "|") + "\n"
-			items := read(t, source.CSV(memory(t, map[string]string{"k": data}), "k", source.Into[numbers], source.CSVOptions{Delimiter: '|'}))
-			require.Len(t, items, 1)
-			require.Equal(t, ok, items[0].Err == nil, "%q into %s: %v", text, column, items[0].Err)
-			if ok {
-				require.Contains(t, fmt.Sprintf("%+v ", items[0].Value), fmt.Sprintf("%s:%v ", column, want), "%q", text)
-			}
-		}
+		check := func(column string, want any, ok bool) { cells = append(cells, cell{column, text, want, ok}) }
 		for column, bits := range map[string]int{"I": strconv.IntSize, "I8": 8, "I16": 16, "I32": 32, "I64": 64} {
 			want, ok := parsedBy(func(s string) (int64, error) { return strconv.ParseInt(s, 10, bits) }, text)
 			check(column, want, ok)
@@ -74,6 +65,21 @@ func TestIntoTakesTheNumbersThatStrconvTakes(t *testing.T) {
 		check("F64", f64, ok)
 		b, ok := parsedBy(strconv.ParseBool, text)
 		check("B", b, ok)
+	}
+	var data strings.Builder
+	fmt.Fprintln(&data, strings.Join(names, "|"))
+	for _, c := range cells {
+		row := strings.Split("0|0|0|0|0|0|0|0|0|0|0|0|0|s|0", "|")
+		row[slices.Index(names, c.column)] = c.text
+		fmt.Fprintln(&data, strings.Join(row, "|"))
+	}
+	items := read(t, source.CSV(memory(t, map[string]string{"k": data.String()}), "k", source.Into[numbers], source.CSVOptions{Delimiter: '|'}))
+	require.Len(t, items, len(cells))
+	for i, c := range cells {
+		require.Equal(t, c.ok, items[i].Err == nil, "%q into %s: %v", c.text, c.column, items[i].Err)
+		if c.ok {
+			require.Contains(t, fmt.Sprintf("%+v ", items[i].Value), fmt.Sprintf("%s:%v ", c.column, c.want), "%q", c.text)
+		}
 	}
 	require.True(t, math.Signbit(values(read(t, source.CSV(memory(t, map[string]string{"k": "F\n-0\n"}), "k", source.Into[struct{ F float64 }])))[0].F))
 }

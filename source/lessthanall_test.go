@@ -144,10 +144,10 @@ func csvRows(n int) string {
 
 // Both as the only object of a source and as one of many.
 func TestAnObjectThatBreaksOffIsNotHiddenAndItsRestIsUnread(t *testing.T) {
-	const n = 20_000
+	const n = 4000
 	whole := csvRows(n)
 	packed := []byte(gzipped(t, whole))
-	array := "[" + strings.Repeat("{\"N\": 1},\n", 5000)
+	array := "[" + strings.Repeat("{\"N\": 1},\n", 1500)
 	for name, test := range map[string]struct {
 		key  string
 		data []byte
@@ -157,7 +157,7 @@ func TestAnObjectThatBreaksOffIsNotHiddenAndItsRestIsUnread(t *testing.T) {
 		"gzip":          {"k.csv.gz", packed[:len(packed)/2], csvText, csvTextOf},
 		"gzip trailer":  {"k.csv.gz", packed[:len(packed)-4], csvText, csvTextOf},
 		"zstd":          {"k.csv.zst", []byte(zstandard(t, whole))[:len(zstandard(t, whole))/2], csvText, csvTextOf},
-		"damaged":       {"k.csv.gz", damaged(packed), csvText, csvTextOf},
+		"damaged":       {"k.csv.gz", damaged([]byte(gzipped(t, csvRows(20_000)))), csvText, csvTextOf},
 		"array ends":    {"k.json", []byte(array), arrayText, arrayTextOf},
 		"array breaks":  {"k.json", []byte(array + "1 2]"), arrayText, arrayTextOf},
 		"open quote":    {"k.csv", []byte(whole + "\"open\n1,2\n"), csvText, csvTextOf},

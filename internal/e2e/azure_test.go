@@ -41,6 +41,7 @@ func TestEmulatedOddKeysAreListedInTheOrderOfTheStore(t *testing.T) {
 		} {
 			for _, prefix := range []string{"data/", "data/report"} {
 				t.Run(name+" "+prefix, func(t *testing.T) {
+					t.Parallel()
 					suspendedKeys(t, b, prefix, options)
 				})
 			}

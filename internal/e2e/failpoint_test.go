@@ -78,7 +78,7 @@ func exitAtAndResume(t *testing.T, place string, b *blob.Bucket, at int) (exited
 // some faults cause waits.
 func TestRunSurvivesAFaultInAnyBucketCall(t *testing.T) {
 	var ends outcomes
-	first, stride := stride(t, 6, 2)
+	first, stride := stride(t, testsize.Sizes{Race: 6, Usual: 2, Long: 1})
 	t.Run("faults", func(t *testing.T) {
 		for _, fault := range []dmaptest.Fault{
 			{Kind: dmaptest.Fail}, {Kind: dmaptest.Fail, Sticky: true}, {Kind: dmaptest.Short, After: 10}, {Kind: dmaptest.Reset, After: 10},
@@ -162,7 +162,7 @@ func runHere(ctx context.Context, b *blob.Bucket, job crashJob) error {
 // TestRunResumesAfterSuspensionAtAnyCall suspends a run at each of its calls and resumes it.
 func TestRunResumesAfterSuspensionAtAnyCall(t *testing.T) {
 	const n = 200
-	first, stride := stride(t, 12, 3)
+	first, stride := stride(t, testsize.Sizes{Short: 12, Race: 9, Usual: 3, Long: 1})
 	for at := first; at <= n; at += stride {
 		synctest.Test(t, func(t *testing.T) {
 			b := memblob.OpenBucket(nil)

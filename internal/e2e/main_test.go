@@ -18,11 +18,11 @@ func repetitions(short, usual, long int) int {
 	return testsize.Sizes{Short: short, Usual: usual, Long: long}.Now()
 }
 
-// stride returns the distance between the tested cases of an exhaustive test, and the first case,
-// from 1: every case in `make long`.
-func stride(t *testing.T, short, usual int) (first, stride int) {
+// stride returns the distance between the tested cases of an exhaustive test, one of sizes, and the
+// first case, from 1.
+func stride(t *testing.T, sizes testsize.Sizes) (first, stride int) {
 	t.Helper()
-	stride = repetitions(short, usual, 1)
+	stride = sizes.Now()
 	first = 1 + rand.IntN(stride)
 	t.Logf("make long tests every case; this run starts at case %d with stride %d", first, stride)
 	return first, stride
@@ -92,5 +92,14 @@ func skipWithRaceDetector(t *testing.T) {
 	t.Helper()
 	if testsize.RaceDetector {
 		t.Skip("too slow with the race detector: make test runs it without")
+	}
+}
+
+// skipServerWithRaceDetector skips the S3 server of this process: the race detector watches the
+// server, too, and sees the same of our code as with a server of another process.
+func skipServerWithRaceDetector(t *testing.T, s store) {
+	t.Helper()
+	if s.name == inProcess {
+		skipWithRaceDetector(t)
 	}
 }

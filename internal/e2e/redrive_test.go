@@ -84,7 +84,7 @@ func wide(t *testing.T, b *blob.Bucket, n, size int) {
 // continues what the one before it left failed, pending and unread.
 func TestChainsOfRedrivesOverLargeObjectsHaveEachRowOnce(t *testing.T) {
 	n := repetitions(8_000, 8_000, 60_000)
-	for _, kind := range []string{"csv", "jsonlines"} {
+	for _, kind := range []string{"csv", "jsonlines"}[:testsize.Sizes{Race: 1, Usual: 2}.Now()] {
 		for _, concurrency := range []int{20, 100}[:repetitions(1, 1, 2)] {
 			t.Run(fmt.Sprintf("%s with %d calls at once", kind, concurrency), func(t *testing.T) {
 				t.Parallel()
@@ -203,7 +203,7 @@ func TestCrashOfRedrives(t *testing.T) {
 		return
 	}
 	t.Parallel()
-	n := repetitions(2000, 4000, 8000)
+	n := testsize.Sizes{Short: 2000, Race: 2000, Usual: 4000, Long: 8000}.Now()
 	seed := setting(t, "DMAP_CRASH_SEED", rand.Uint64())
 	t.Logf("DMAP_CRASH_SEED=%d", seed)
 	for i, p := range crashPlaces(t) {
@@ -212,7 +212,7 @@ func TestCrashOfRedrives(t *testing.T) {
 			writeCrashInput(t, p.bucket, n)
 			dice := rand.New(rand.NewPCG(seed, uint64(i)))
 			kills, redrives := 0, 0
-			for run := range repetitions(2, 6, 60) {
+			for run := range (testsize.Sizes{Short: 2, Race: 2, Usual: 6, Long: 60}).Now() {
 				kind := crashKinds()[(run+dice.IntN(6))%len(crashKinds())]
 				job := crashJob{
 					Place: p.url, Kind: kind, RunID: fmt.Sprintf("redrive-%d", run), N: crashItems(kind, n), Batch: []int{0, 0, 9}[run%3],

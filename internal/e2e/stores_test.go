@@ -35,11 +35,14 @@ type store struct {
 	createsOnce bool // IfNotExist is exclusive among racing writers
 }
 
+// inProcess names the store on an S3 server of this process.
+const inProcess = "s3 in process"
+
 func stores() []store {
 	return []store{
 		{name: "mem", bucket: memBucket, createsOnce: true},
 		{name: "file", bucket: fileBucket},
-		s3Store("s3 in process", fakeS3, true),
+		s3Store(inProcess, fakeS3, true),
 		s3Store("versitygw", gatewayURL, true),
 	}
 }

@@ -195,6 +195,7 @@ func TestNetworkFaultsNeverLoseResults(t *testing.T) {
 		if s.endpoint == nil {
 			return // no wire
 		}
+		skipServerWithRaceDetector(t, s)
 		address, name := s.endpoint(t)
 		b := openS3(t, address, name)
 		fill(t, b, n)
