@@ -29,7 +29,7 @@ CYCLONEDX := v1.10.0
 
 each = @set -e; for dir in $(MODULES); do echo "--- $${dir\#\#$(CURDIR)/}: $(1)"; (cd $$dir && $(1)); done
 
-.PHONY: help build test short long test-tools lint fmt vet tidy tidy-check deps house guards guards-record comments api api-check snippets versions fuzz cover bench bench-all bench-job bench-fanout bench-scale bench-listing bench-large bench-reads bench-results bench-readers bench-folders charts durability crash hostile lies emulators plantedbugs licences sbom vuln tools clean
+.PHONY: help build test short long test-tools lint fmt vet tidy tidy-check deps house guards guards-record comments api api-check snippets versions fuzz cover bench bench-all bench-job bench-fanout bench-scale bench-listing bench-large bench-reads bench-results bench-readers bench-folders charts durability crash lives hostile lies emulators plantedbugs licences sbom vuln tools clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -149,6 +149,9 @@ durability: ## what surviving kill -9 costs: the job with its journal off and on
 crash: ## kill -9 KILLS processes (40) of runs of all forms on STORE (file, s3, both), check each result, print a table; SEED repeats
 	cd internal/e2e && DMAP_CRASH_ITEMS=20000 DMAP_CRASH_KILLS=$(KILLS) DMAP_CRASH_STORE=$(STORE) DMAP_CRASH_SEED=$(SEED) \
 		DMAP_CRASH_FORM='$(FORM)' DMAP_CRASH_STRIDE=1 go test -run '^(TestCrashForms|TestRunSurvivesProcessExitAtAnyStep)$$' -count=1 -v -timeout 2h .
+
+lives: ## a million items in processes that live for 60 s, a third of them killed: lost, doubled, overhead; 7 minutes
+	cd internal/e2e && DMAP_LIVES=1 go test -run '^TestARunHopsThroughProcessesThatAreKilledOrEndInTime$$' -count=1 -v -timeout 20m .
 
 lies: ## run every source over a store that lies in each way, and print the matrix of outcomes
 	cd internal/e2e && DMAP_LIES=1 go test -run '^TestAStoreThatLies' -count=1 -v -timeout 30m . | grep -v '^ *--- PASS\|=== '

@@ -216,7 +216,7 @@ func (c *chunk[T, R]) pending() []Pending {
 		if s.state != unsettled {
 			continue
 		}
-		p := Pending{Info: c.info(i, int(s.attempt)), Input: &c.items[i].Value, Err: s.err, At: c.at(i)}
+		p := Pending{Info: c.info(i, int(s.attempt)), Input: &c.items[i].Value, Err: s.err, At: c.at(i), taken: c.origins != nil}
 		if err := c.items[i].Err; p.Err == nil && err != nil { // else its zero value would pass for an input
 			p.Err = &ReadError{err}
 		}

@@ -19,6 +19,7 @@ type delivery[T, R any] struct {
 // deliver delivers a chunk whose items are all settled and closes it.
 func (d *delivery[T, R]) deliver(c *chunk[T, R]) {
 	d.store(d.stopper.sinks.ctx, c)
+	d.stopIfEnough()
 	d.inflight.remove(c)
 	d.inflight.closed(c)
 	d.recycler.done(c)
@@ -40,6 +41,7 @@ func (d *delivery[T, R]) store(ctx context.Context, c *chunk[T, R]) {
 	}
 	if ok {
 		d.settle(c, rejections)
+		d.countStored(c, rejections)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 const (
 	reasonSucceeded = "succeeded"
 	reasonMaxItems  = "max items"
+	reasonEnough    = "enough"
 	reasonTolerance = "tolerance"
 	reasonCanceled  = "canceled"
 	reasonTrial     = "trial"
@@ -43,6 +44,7 @@ type verdict struct {
 type evidence struct {
 	durable   bool  // the run has a journal
 	truncated bool  // MaxItems ended the reading
+	enough    bool  // Options.Enough stopped the run
 	cause     error // why the run stopped early; nil: it did not
 	canceled  error // the cause of Run.Cancel; nil: nobody called it
 	source    error
@@ -98,6 +100,8 @@ func (e evidence) reason() string {
 		return reasonOfSource(e.source)
 	case e.cause == nil && e.trial != nil:
 		return reasonTrial
+	case e.cause == nil && e.enough:
+		return reasonEnough
 	case e.cause == nil && e.held != nil:
 		return reasonHeld
 	case e.cause == nil && e.truncated:
@@ -144,7 +148,7 @@ func reasonOfSource(err error) string {
 // leavesOpen reports whether a run with a journal that stops for this reason stays open.
 func leavesOpen(reason string) bool {
 	switch reason {
-	case reasonSucceeded, reasonMaxItems, reasonTolerance, reasonCanceled, reasonTrial:
+	case reasonSucceeded, reasonMaxItems, reasonEnough, reasonTolerance, reasonCanceled, reasonTrial:
 		return false
 	default:
 		return true

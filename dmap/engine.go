@@ -42,8 +42,8 @@ func newEngine[T, R any](ctx context.Context, j job[T, R], plan Plan[T], spec Ru
 		spec: spec, clock: runClock{spec.Started}, stopper: newStopper(ctx, opts, log), tally: newTally(opts.Tolerance, log),
 		observer: observer, spending: newSpending(opts, runClock{spec.Started}), done: make(chan struct{}),
 	}
-	pace := &pace{inBatches: j.inBatches, limits: spec.Batch, single: opts.AbandonAfter > 0}
-	e.stopper.observer, e.tally.observer = observer, observer
+	pace := &pace{inBatches: j.inBatches, limits: spec.Batch, single: opts.AbandonAfter > 0, alone: opts.Enough > 0}
+	e.stopper.observer, e.tally.observer, e.tally.enough = observer, observer, opts.Enough
 	e.watchdog = newWatchdog(opts, e.clock, log)
 	e.workers = &workers[T, R]{
 		job: j, opts: opts, clock: e.clock, pace: pace, tally: e.tally, stopper: e.stopper, watchdog: e.watchdog,
@@ -178,6 +178,7 @@ func (e *engine[T, R]) run() {
 	if e.spending.limited {
 		s.background.Go(e.watchBudget)
 	}
+	e.startWithEnough()
 	disarm := s.onCancel(s.stop)
 	readErr := e.readAll()
 	e.reader.inflight.isolation.drain()

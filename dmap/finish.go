@@ -18,6 +18,12 @@ func (e *engine[T, R]) finish(readErr error) {
 	stats := e.running()
 	stats.Pending = int64(len(pending)) + e.reader.waiting()
 	v := e.judged(readErr, stats)
+	if v.reason == reasonEnough {
+		pending = e.leaveRest(pending)
+		e.tally.truncated.Store(!e.tally.readAll.Load())
+		stats = e.running()
+		stats.Pending = int64(len(pending)) + e.reader.waiting()
+	}
 	stats.State, stats.Reason = v.state, v.reason
 	ending := Ending{Stats: stats, Pending: pending, Err: shown(v.err, v.text()), Resumable: v.state == StateOpen, Broken: e.tally.brokenObjects()}
 	if v.err != nil || e.tally.readAll.Load() {
@@ -60,11 +66,16 @@ func (e *engine[T, R]) judged(readErr error, s Stats) verdict {
 	if spent, ok := d.cause.(*BudgetError); ok { //nolint:errorlint // where it comes from counts, not its chain
 		d.cause = e.spending.final(spent)
 	}
+	if d.cause == errEnoughSucceeded {
+		d.cause, d.enough, d.source = nil, true, nil
+	}
 	if d.cause == nil {
-		d.exceeded = errors.Join(e.tally.exceeded(), e.tally.brokenExceeded())
+		d.exceeded = errors.Join(e.tally.exceededBy(d.enough || e.tally.readAll.Load()), e.tally.brokenExceeded())
 		d.trial = e.tally.trialEnd()
-		d.held = e.heldEnd(readErr)
-		if d.exceeded == nil && readErr == nil { // otherwise the run has ended, or its source says more
+		if !d.enough {
+			d.held = e.heldEnd(readErr)
+		}
+		if d.exceeded == nil && readErr == nil && !d.enough { // otherwise the run has ended, or its source says more
 			d.source = e.reader.empty()
 		}
 	}

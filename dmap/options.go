@@ -27,6 +27,13 @@ type Options struct {
 	// MaxItems ends the run after exactly the first N items of the source that are not skipped. 0:
 	// no limit.
 	MaxItems int64 `json:"maxItems,omitempty"`
+	// Enough ends the run when this number of items has succeeded, over all its processes: no call
+	// starts any more, calls in flight get DrainTimeout to return, and their results count. So there
+	// may be more successes than Enough, by less than MaxConcurrency (times the items of a batch).
+	// The run has then succeeded with the reason "enough" if its failures are within the Tolerance,
+	// judged over the settled items. The other items count as unread, and are nothing to redo. It may
+	// differ when a run resumes. 0: no limit.
+	Enough int64 `json:"enough,omitempty"`
 	// Timeout ends the context of a call; the attempt has then failed with
 	// context.DeadlineExceeded. 0: none.
 	Timeout time.Duration `json:"timeout,omitempty"`
@@ -53,8 +60,9 @@ type Options struct {
 	// Tolerance says how many items may fail before the run does. The zero Tolerance tolerates
 	// none.
 	Tolerance Tolerance `json:"tolerance,omitzero"`
-	// DrainTimeout is the time that calls in flight get to return after the run was suspended, the
-	// tolerance was exceeded, or a sink broke. It is also the time that sinks get to save results
+	// DrainTimeout is the time that calls in flight get to return after the run was suspended, has
+	// Enough or no Budget left, the tolerance was exceeded, or a sink broke; and at most half of the
+	// time until the deadline of its context. It is also the time that sinks get to save results
 	// after that, if the run was canceled or suspended by its context. 0: 30 s.
 	DrainTimeout time.Duration `json:"drainTimeout,omitempty"`
 	// AbandonAfter abandons a call that still runs this long after the end of its context: the item
@@ -107,6 +115,7 @@ func (o Options) validate() error {
 	check(o.MaxConcurrency >= 0 && o.MaxConcurrency <= maxConcurrency,
 		"MaxConcurrency %d: want 0 to %d", o.MaxConcurrency, maxConcurrency)
 	check(o.MaxItems >= 0, "MaxItems %d is negative", o.MaxItems)
+	check(o.Enough >= 0, "Enough %d is negative", o.Enough)
 	check(o.Timeout >= 0, "Timeout %v is negative", o.Timeout)
 	check(o.DrainTimeout >= 0, "DrainTimeout %v is negative", o.DrainTimeout)
 	check(o.CommitEvery >= 0, "CommitEvery %v is negative", o.CommitEvery)

@@ -31,6 +31,7 @@ type pace struct {
 	inBatches bool
 	limits    batch.Limits   // of a batch
 	single    bool           // each call has its own reading of the clock
+	alone     bool           // each item is a chunk of its own
 	rate      func() float64 // calls a second at most; 0: no limit
 	callTime  atomic.Int64   // recent mean ns of a call; 0: none has returned
 }
@@ -76,7 +77,7 @@ func (p *pace) chunkLimits() batch.Limits {
 		return p.limits
 	}
 	mean := p.mean()
-	if mean == 0 || mean > chunkTime/2 {
+	if mean == 0 || mean > chunkTime/2 || p.alone {
 		return batch.Limits{Items: 1}
 	}
 	items := int(min(maxChunk, chunkTime/mean))

@@ -57,6 +57,8 @@ type Pending struct {
 	Err   error // of the last attempt, if there was one
 
 	At Position // where to read the item again
+
+	taken bool // by a redrive
 }
 
 // Unread names the part of a source that a run did not read. The zero Unread says that the run read

@@ -113,7 +113,11 @@ func (l *runLog) sinkFailed(err *SinkError) {
 
 // stopping reports that the run stops early.
 func (l *runLog) stopping(cause error) {
-	l.write(slog.LevelWarn, "run stops", "cause", l.text(cause))
+	level := slog.LevelWarn
+	if cause == errEnoughSucceeded {
+		level = slog.LevelInfo
+	}
+	l.write(level, "run stops", "cause", l.text(cause))
 }
 
 // retrying reports an attempt that another follows.

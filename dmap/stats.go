@@ -39,16 +39,16 @@ type Stats struct {
 	Stuck         int           `json:"stuck"`     // calls that ran on long after the end of their context, or were abandoned
 	Limit         int           `json:"limit"`     // the concurrency limit now, as set by the user
 	Paused        bool          `json:"paused"`
-	Truncated     bool          `json:"truncated"` // MaxItems ended the run before the source did
+	Truncated     bool          `json:"truncated"` // MaxItems or Enough ended the run before the source did
 	Started       time.Time     `json:"started"`   // of this process
 	Elapsed       time.Duration `json:"elapsed"`   // ns; so far, or of the whole run, in all its processes
 
 	State State `json:"state"`
-	// Reason says why the run is open or has ended. Ended: "succeeded", "max items", "tolerance",
-	// "canceled" (Run.Cancel), "end" (sink.End), "trial" (it left other items pending). Open:
-	// "held" (nothing else is left to do), "suspended", "context" (of the caller), "budget" and "total
-	// budget" (the run is incomplete: BudgetError), "source", "sink", "fenced" (another process has
-	// the run), "changed" (ErrSpecChanged), "internal". A run without a journal ends with its call,
+	// Reason says why the run is open or has ended. Ended: "succeeded", "max items", "enough",
+	// "tolerance", "canceled" (Run.Cancel), "end" (sink.End), "trial" (it left other items pending).
+	// Open: "held" (nothing else is left to do), "suspended", "context" (of the caller), "budget" and
+	// "total budget" (the run is incomplete: BudgetError), "source", "sink", "fenced" (another process
+	// has the run), "changed" (ErrSpecChanged), "internal". A run without a journal ends with its call,
 	// also for a reason of the second list. Empty while it runs.
 	Reason string `json:"reason,omitempty"`
 	// Resumed says that an earlier process began the run.

@@ -203,7 +203,7 @@ func (s *stopper) drainCalls(cause error) {
 // drain timeout has passed, the run was canceled, or its context ended with another cause than
 // ErrSuspended.
 func (s *stopper) awaitDrain() {
-	timer := time.NewTimer(s.drain)
+	timer := time.NewTimer(s.drainTime())
 	defer timer.Stop()
 	over := s.run.ctx.Done()
 	for {
@@ -221,6 +221,16 @@ func (s *stopper) awaitDrain() {
 			over = nil
 		}
 	}
+}
+
+// drainTime is how long calls in flight may take: the drain timeout, and at most half of the time
+// until the deadline of the run's context, so that results can be saved before it.
+func (s *stopper) drainTime() time.Duration {
+	deadline, ok := s.calls.ctx.Deadline()
+	if !ok {
+		return s.drain
+	}
+	return max(0, min(s.drain, time.Until(deadline)/2))
 }
 
 // bound ends a stage after the drain timeout, unless it ends before.

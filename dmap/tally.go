@@ -18,6 +18,9 @@ type tally struct {
 	broken                atomic.Int64 // objects
 	succeeded             [64]shard
 
+	enough int64        // Options.Enough
+	stored atomic.Int64 // successes that the sinks have; only counted if enough is set
+
 	gone      atomic.Int64     // of failed, items of the redrive that the source no longer has
 	redrive   *journal.Redrive // nil: the run is not redriven
 	tolerance atomic.Pointer[Tolerance]
@@ -59,6 +62,7 @@ func newTally(t Tolerance, log *runLog) *tally {
 func (c *tally) resume(n journal.Counts) {
 	c.read.Store(n.Read)
 	c.shard(0).Store(n.Succeeded)
+	c.stored.Store(n.Succeeded)
 	c.failed.Store(n.NowFailed())
 	c.skipped.Store(n.Skipped)
 	c.held.Store(n.NowHeld())
@@ -120,14 +124,16 @@ func (c *tally) keep(err *ItemError) {
 }
 
 // exceeded returns a ToleranceError if more items failed than the tolerance allows.
-func (c *tally) exceeded() error {
+func (c *tally) exceeded() error { return c.exceededBy(c.readAll.Load()) }
+
+// exceededBy is exceeded. ended says that no other item is going to settle.
+func (c *tally) exceededBy(ended bool) error {
 	bad, of := c.settled()
-	ended := c.readAll.Load()
 	tolerance := *c.tolerance.Load()
 	switch {
 	case c.redrive != nil:
 		bad, of = c.redriven(bad, of, ended)
-	case ended:
+	case c.readAll.Load():
 		of = c.read.Load() - c.skipped.Load()
 	}
 	if bad == 0 || !tolerance.exceeded(bad, of, ended) {
