@@ -81,7 +81,7 @@ func strictly(t *testing.T, key, text string, v any) {
 // structs.
 func TestGoldenFoldersHaveTheFieldsOfTheFormat(t *testing.T) {
 	kinds := map[string]int{}
-	for _, name := range []string{"open", "ended", "canceled"} {
+	for _, name := range []string{"open", "ended", "canceled", "held"} {
 		bucket := memory(t)
 		upload(t, bucket, filepath.Join("testdata/golden-v1", name))
 		for _, key := range keys(t, bucket) {
@@ -100,8 +100,10 @@ func TestGoldenFoldersHaveTheFieldsOfTheFormat(t *testing.T) {
 				for _, state := range record.States["0"] {
 					strictly(t, key, string(state), new(runfolder.BucketState))
 				}
+			case strings.HasPrefix(file, runfolder.DecisionsFolder):
+				strictly(t, key, text, new(runfolder.DecisionFile))
 			default:
-				require.True(t, runfolder.IsPart(file), key)
+				require.True(t, runfolder.IsPart(file) || runfolder.IsTaken(file), key)
 				for _, line := range lines {
 					strictly(t, key, line, new(runfolder.Record))
 				}
@@ -109,7 +111,7 @@ func TestGoldenFoldersHaveTheFieldsOfTheFormat(t *testing.T) {
 			kinds[file[:3]]++
 		}
 	}
-	for _, kind := range []string{"run", "man", "com", "SUC", "FAI", "PEN"} {
+	for _, kind := range []string{"run", "man", "com", "SUC", "FAI", "PEN", "HEL", "TAK", "dec"} {
 		require.Positive(t, kinds[kind], kind)
 	}
 }
@@ -147,12 +149,54 @@ func TestGoldenFoldersOfCanceledRunsAreRead(t *testing.T) {
 	}
 }
 
+// holdAndDecide leaves a run of 20 numbers with held items, and with decided ones that have not
+// settled.
+func holdAndDecide(t *testing.T, bucket *blob.Bucket) *approvals {
+	t.Helper()
+	a := &approvals{bucket: bucket, src: zeroTo(20), holds: undecided(fives), opts: dmap.Options{MaxConcurrency: 1, Tolerance: dmap.Tolerance{Count: 1}}}
+	_, err := a.run(t)
+	require.ErrorIs(t, err, dmap.ErrHeld)
+	a.approve(t, item(5), item(10))
+	a.reject(t, item(0))
+	why := errors.New("deploy")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	opts := a.opts
+	opts.RunID = "r"
+	_, err = dmap.Map(ctx, a.src, func(ctx context.Context, n int) (int, error) {
+		if n == 10 {
+			cancel(why)
+			<-ctx.Done()
+		}
+		return 2 * n, ctx.Err()
+	}, opts, sink.Bucket[int](bucket, "out"))
+	require.ErrorIs(t, err, why)
+	return a
+}
+
+// This version continues runs with held and decided items of any earlier version.
+func TestGoldenFoldersOfHeldRunsContinue(t *testing.T) {
+	a := &approvals{bucket: memory(t), src: zeroTo(20), holds: undecided(fives), opts: dmap.Options{Tolerance: dmap.Tolerance{Count: 1}}}
+	upload(t, a.bucket, "testdata/golden-v1/held")
+	outcomes := a.outcomes(t)
+	require.Len(t, outcomes, 20)
+	require.Equal(t, "pending", outcomes[item(10)])
+	require.Equal(t, "held", outcomes[item(15)])
+	require.Equal(t, "rejected", outcomes[item(0)])
+	a.approve(t, item(15))
+	stats, err := a.run(t)
+	require.NoError(t, err)
+	require.EqualValues(t, 19, stats.Succeeded)
+	require.Len(t, a.calls, 2, "nothing but the decided items")
+	require.Len(t, a.outcomes(t), 20)
+	require.Equal(t, "alice", a.calls[10][0].By)
+}
+
 func TestWriteGoldenFolders(t *testing.T) {
 	if *golden == "" {
 		t.Skip("go test ./sink -run Golden -write-golden=testdata/golden-vN")
 	}
 	synctest.Test(t, func(t *testing.T) {
-		open, ended, canceled := memory(t), memory(t), memory(t)
+		open, ended, canceled, held := memory(t), memory(t), memory(t), memory(t)
 		var calls atomic.Int64
 		for range 4 {
 			suspended(t, open, 200)
@@ -160,7 +204,8 @@ func TestWriteGoldenFolders(t *testing.T) {
 		_, err := job(t.Context(), ended, 20, &calls, sink.BucketOptions{})
 		require.NoError(t, err)
 		cancelHalfway(t, canceled)
-		for name, bucket := range map[string]*blob.Bucket{"open": open, "ended": ended, "canceled": canceled} {
+		holdAndDecide(t, held)
+		for name, bucket := range map[string]*blob.Bucket{"open": open, "ended": ended, "canceled": canceled, "held": held} {
 			for _, key := range keys(t, bucket) {
 				path := filepath.Join(*golden, name, filepath.FromSlash(key))
 				require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
