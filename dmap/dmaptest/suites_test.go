@@ -3,6 +3,7 @@ package dmaptest
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -161,7 +162,11 @@ func TestSourceFindsPlantedBugsInTrySplit(t *testing.T) {
 	} {
 		t.Run(bug, func(t *testing.T) {
 			open := func(testing.TB) dmap.Source[int] { return &divisible{numbers: &numbers{}, bug: bug} }
-			require.Contains(t, find(t, planChecks(open, compareBy[int](nil))), want)
+			found := ""
+			for n := 0; n < 30 && !strings.Contains(found, want); n++ { // on a busy machine the engine divides too late, or nothing
+				found = find(t, planChecks(open, compareBy[int](nil)))
+			}
+			require.Contains(t, found, want)
 		})
 	}
 }
