@@ -24,8 +24,8 @@ type Stats struct {
 	Calls     int64  `json:"calls"`     // of the function, attempts and batches
 	Retries   int64  `json:"retries"`   // calls that were not the first ones of their items
 	// Bytes is the sum of Item.Size over the items of all calls, at most 2^53, and Units what the
-	// function has reported by Spend. Both are of the whole run. What was used after the last commit
-	// of a process that crashed is not known.
+	// function has reported by Spend. Both are of the whole run, without amounts after the last commit
+	// of a process that crashed.
 	Bytes int64   `json:"bytes"`
 	Units float64 `json:"units"`
 	// BrokenObjects counts objects that break off, whose rest is unread: see BrokenObjectError.
@@ -44,8 +44,8 @@ type Stats struct {
 	State State `json:"state"`
 	// Reason says why the run is open or has ended. Ended: "succeeded", "max items", "enough",
 	// "tolerance", "canceled" (Run.Cancel), "end" (sink.End), "trial" (it left other items pending).
-	// Open: "suspended", "context" (of the caller), "budget" and "total budget" (the run is incomplete:
-	// BudgetError), "source", "sink", "fenced" (another process has the run), "changed"
+	// Open: "suspended", "context" (of the caller), "budget" and "total budget" (the run is
+	// incomplete: BudgetError), "source", "sink", "fenced" (another process has the run), "changed"
 	// (ErrSpecChanged), "internal". A run without a journal ends with its call,
 	// also for a reason of the second list. Empty while it runs.
 	Reason string `json:"reason,omitempty"`
