@@ -12,8 +12,7 @@ import (
 // that is reached ends the run as incomplete.
 //
 // No call starts once the use has reached the Budget. Calls in flight then get
-// Options.DrainTimeout to return. What they use beyond the Budget is in Stats and in the
-// BudgetError. A run that needs no further call succeeds, also if it has used all of its Budget.
+// Options.DrainTimeout to return. Stats and the BudgetError have all of their use. A run that needs no further call succeeds, also if it has used all of its Budget.
 type Budget struct {
 	// Calls is a number of calls of the function: attempts and batches. It is never exceeded.
 	Calls int64 `json:"calls,omitempty"`
@@ -22,12 +21,12 @@ type Budget struct {
 	Bytes int64 `json:"bytes,omitempty"`
 	// Time is how long calls may start, from the start of Map on.
 	Time time.Duration `json:"time,omitempty"`
-	// Units is a number of what the function reports by Spend, such as tokens or cents. Only what
-	// was reported counts: the calls in flight exceed it by what they report later.
+	// Units is an amount that the function reports by Spend, such as tokens or cents. Only reported
+	// amounts count: later reports of the calls in flight exceed it.
 	Units float64 `json:"units,omitempty"`
 }
 
-// Usage is what calls have used of a Budget.
+// Usage is how much of a Budget calls have used.
 type Usage struct {
 	Calls int64
 	Bytes int64
@@ -77,7 +76,7 @@ type BudgetError struct {
 	Total  bool   // it is Options.TotalBudget
 	Field  string // of the Budget that was reached: "Calls", "Bytes", "Time" or "Units"
 	Budget Budget
-	Used   Usage // at the end, with what calls in flight have used; of the whole run if Total
+	Used   Usage // at the end, calls in flight included; of the whole run if Total
 }
 
 func (e *BudgetError) Error() string {

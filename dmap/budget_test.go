@@ -392,8 +392,8 @@ func TestInterruptedCallsCountForTheTotalBudget(t *testing.T) {
 	})
 }
 
-// 100 jobs with calls whose time, bytes and units have heavy tails: once the reported use has reached
-// the budget no call starts, and the same call ends the job.
+// 100 jobs with calls whose time, bytes and units have heavy tails: once the reported use has
+// reached the budget no call starts, and the same call ends the job.
 func TestNoCallStartsAfterTheBudgetWasReached(t *testing.T) {
 	type row struct{ jobs, processes, over, late int }
 	table := map[string]*row{}

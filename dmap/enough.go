@@ -32,7 +32,7 @@ func (d *delivery[T, R]) stopIfEnough() {
 }
 
 // startWithEnough stops a run that resumes with enough successes. A redrive with nothing unread
-// processes what it has taken, however many items have succeeded.
+// processes the items that it has taken, however many have succeeded.
 func (e *engine[T, R]) startWithEnough() {
 	if again := e.tally.redrive; again != nil && (again.Done || again.Trial) {
 		e.tally.enough = 0

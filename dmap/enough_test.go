@@ -179,3 +179,13 @@ func TestEnoughEndsTheReading(t *testing.T) {
 		require.Less(t, time.Since(began), time.Second)
 	})
 }
+
+func TestResultsEndWithEnough(t *testing.T) {
+	got := 0
+	for _, err := range dmap.Results(t.Context(), numbers(1000), double, dmap.Options{MaxConcurrency: 2, Enough: 10}) {
+		require.NoError(t, err)
+		got++
+	}
+	require.GreaterOrEqual(t, got, 10)
+	require.Less(t, got, 12)
+}

@@ -41,8 +41,8 @@ type Options struct {
 	// fresh Budget. The zero Budget does not limit.
 	Budget Budget `json:"budget,omitzero"`
 	// TotalBudget limits what the run may use in all its calls of Map, redrives included. It needs
-	// a sink with a journal, which keeps the amounts; what was used after the last commit of a
-	// process that crashed does not count. The zero Budget does not limit.
+	// a sink with a journal, which keeps the amounts; amounts after the last commit of a process
+	// that crashed do not count. The zero Budget does not limit.
 	TotalBudget Budget `json:"totalBudget,omitzero"`
 	// Retry says how often a failed item is called again. The zero Retry never calls it again.
 	Retry Retry `json:"retry,omitzero"`

@@ -13,8 +13,8 @@ import (
 
 // Spend reports that the call of ctx has used units, such as tokens or cents, for the Units of
 // Options.Budget and Options.TotalBudget. It may be called any number of times, from any goroutine
-// of the call, also by batch functions, and while the call runs: the sooner, the smaller is what
-// other calls use beyond the budget. What is reported after the end of the run does not count.
+// of the call, also by batch functions, and while the call runs: the sooner, the less is used
+// beyond the budget. Reports after the end of the run do not count.
 //
 // In a run inside a call it counts for the inner run only: its Stats.Units can be reported to the
 // outer one. The error says that ctx is not of a call, or that units is negative, infinite or NaN.
@@ -132,7 +132,7 @@ func (s *spending) whole(some Usage) Usage {
 	}
 }
 
-// final returns err with what was used in the end.
+// final returns err with the use at the end.
 func (s *spending) final(err *BudgetError) *BudgetError {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -145,7 +145,7 @@ func (s *spending) final(err *BudgetError) *BudgetError {
 	return &out
 }
 
-// totalUnits is what was reported in the whole run.
+// totalUnits are the units that were reported in the whole run.
 func (s *spending) totalUnits() float64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -11,10 +11,11 @@ const (
 	maxMargin   = time.Minute
 )
 
-// SuspendBefore returns a context that ends with the cause ErrSuspended margin before the deadline of
-// parent: for hosts that end a process after some time, such as functions and jobs in a cloud. A run
-// under it stops as by [Run.Suspend] and is open; the next process resumes it. Calls in flight get
-// Options.DrainTimeout, and at most half of the margin, to return; the rest is for saving results.
+// SuspendBefore returns a context that ends with the cause ErrSuspended, margin before the deadline
+// of parent: for hosts that end a process after some time, such as functions and jobs in a cloud. A
+// run under it stops as by [Run.Suspend] and is open; the next process resumes it. Calls in flight
+// get Options.DrainTimeout, and at most half of the margin, to return; the rest is for saving
+// results.
 //
 // margin 0 is a tenth of the time until the deadline, at most a minute. A margin is at most half of
 // that time, so that each process gets something done. The deadline of the context stays that of

@@ -54,7 +54,7 @@ func run(ctx context.Context, w io.Writer, dir string, cents float64) error {
 	return err
 }
 
-// ask stands for a call of a model, which says what it costs.
+// ask stands for a call of a model, which tells its cost.
 func ask(ctx context.Context, prompt string) (string, error) {
 	answer, cost := "answer to "+prompt, 1.0
 	return answer, dmap.Spend(ctx, cost)
