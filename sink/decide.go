@@ -46,13 +46,18 @@ func (l *runLog[R]) KeepsHeld() bool { return true }
 // Decide looks for decisions about held items, and lists the decided ones for the commit with this
 // number.
 func (l *runLog[R]) Decide(ctx context.Context, p *journal.Progress, number int64) (journal.Decided, error) {
+	return l.decide(ctx, p, number, decisionsAtOnce)
+}
+
+// decide is Decide with at most most decisions in memory.
+func (l *runLog[R]) decide(ctx context.Context, p *journal.Progress, number int64, most int) (journal.Decided, error) {
 	parts, err := runfolder.CommittedParts(l.run.folder, l.run.journal.state.records())
 	if err != nil {
 		return journal.Decided{}, err
 	}
 	lists := &itemLists{l.f.bucket, l.run}
 	d := &decider[R]{
-		f: l.f, run: l.run, progress: p, most: decisionsAtOnce, committed: map[string]bool{}, held: parts.Held,
+		f: l.f, run: l.run, progress: p, most: most, committed: map[string]bool{}, held: parts.Held,
 		sorter: &redrive.Sorter{Store: lists},
 	}
 	for _, part := range d.held {
