@@ -56,17 +56,17 @@ func run(ctx context.Context, w io.Writer, dir string, dryRun bool) error {
 
 func job(ctx context.Context, w io.Writer, bucket *blob.Bucket, dryRun bool) error {
 	orders := source.CSV(bucket, "orders.csv", source.Into[order])
-	results := sink.Bucket[float64](bucket, "runs")
+	out := sink.Bucket[float64](bucket, "runs")
 	opts := dmap.Options{RunID: "2026-11-26", Retry: dmap.Retry{MaxAttempts: 3}}
 
 	ready, cancel := context.WithTimeout(ctx, 20*time.Second)
-	report, err := dmap.Preflight(ready, orders, amount, opts, results)
+	report, err := dmap.Preflight(ready, orders, amount, opts, out)
 	cancel()
 	fmt.Fprint(w, report)
 	if err != nil || dryRun {
 		return err
 	}
-	stats, err := dmap.Map(ctx, orders, amount, opts, results)
+	stats, err := dmap.Map(ctx, orders, amount, opts, out)
 	fmt.Fprintf(w, "%d of %d succeeded\n", stats.Succeeded, stats.Read)
 	return err
 }
