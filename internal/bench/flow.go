@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -20,8 +21,21 @@ import (
 	"github.com/go-dmap/dmap/source/cloud/s3"
 )
 
-// showFlow prints what runs do against servers that throttle. All is in real time, over HTTP.
-func showFlow(ctx context.Context, w io.Writer) error {
+// showFlow prints what runs do against servers that throttle: "flow" all, or a part of it. All is in
+// real time, over HTTP, and takes ten minutes.
+func showFlow(ctx context.Context, w io.Writer, name string) error {
+	switch name {
+	case "flow":
+		return errors.Join(showAPI(ctx, w), showSlowDown(ctx, w))
+	case "flow/http":
+		return showAPI(ctx, w)
+	case "flow/s3":
+		return showSlowDown(ctx, w)
+	}
+	return fmt.Errorf("%q: want flow, flow/http or flow/s3", name)
+}
+
+func showAPI(ctx context.Context, w io.Writer) error {
 	if err := showFifty(ctx, w); err != nil {
 		return err
 	}
@@ -30,7 +44,7 @@ func showFlow(ctx context.Context, w io.Writer) error {
 			return err
 		}
 	}
-	return showSlowDown(ctx, w)
+	return nil
 }
 
 // caller returns a function that makes a request.
