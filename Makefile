@@ -16,8 +16,7 @@ GORACE_EXIT := atexit_sleep_ms=100
 
 # tests of sequential code and of times that do less with the race detector, or nothing: make test
 # runs them in full without it
-UNRACED  := ListersShare|ByManyConform|BreaksAtAnyWrite|NeverDouble|DeathAtEach|CompactedRecords|CompactionBounds|ChainOfRedrives|TestCrash$$|CrashOfRedrives|ChainsOfRedrives|FaultInAnyBucketCall|SuspensionAtAnyCall|FaultsNeverLose|RunnersOfOneRun|IsReadInAnyMemory|EachWrapperLists|EveryShapeOfKeys|OfADividedObjectAreThoseOfTheWhole|RowsAtTheEdges|TestAllCasesOfATableAgree/listing|IsKilledMakesProgress|CrashesIsFoundAmongMany|ManyFailuresNeedsLittleMemory|ProcessExitAtAnyStep|TwoProcessesOfOneRun|ListsOfNothing|HostileInputs|StoreThatLies|Emulat|AzureKeysOfOther
-UNRACED  := EstimatesHoldTheTime|HalfAMillion|ListersShare|EachWrapperLists|EveryShapeOfKeys|OfADividedObjectAreThoseOfTheWhole|RowsAtTheEdges|TestAllCasesOfATableAgree/listing|IsKilledMakesProgress|CrashesIsFoundAmongMany|ManyFailuresNeedsLittleMemory|ProcessExitAtAnyStep|TwoProcessesOfOneRun|ListsOfNothing|HostileInputs|StoreThatLies|Emulat|AzureKeysOfOther
+UNRACED  := EstimatesHoldTheTime|HalfAMillion|ListersShare|ByManyConform|BreaksAtAnyWrite|NeverDouble|DeathAtEach|CompactedRecords|CompactionBounds|ChainOfRedrives|TestCrash$$|CrashOfRedrives|ChainsOfRedrives|FaultInAnyBucketCall|SuspensionAtAnyCall|FaultsNeverLose|RunnersOfOneRun|IsReadInAnyMemory|EachWrapperLists|EveryShapeOfKeys|OfADividedObjectAreThoseOfTheWhole|RowsAtTheEdges|TestAllCasesOfATableAgree/listing|IsKilledMakesProgress|CrashesIsFoundAmongMany|ManyFailuresNeedsLittleMemory|ProcessExitAtAnyStep|TwoProcessesOfOneRun|ListsOfNothing|HostileInputs|StoreThatLies|Emulat|AzureKeysOfOther
 
 # all packages in one go test, so that packages of one module run while those of another compile.
 # go starts them in this order: first those that take longest, or they would run alone at the end.
@@ -30,7 +29,7 @@ CYCLONEDX := v1.10.0
 
 each = @set -e; for dir in $(MODULES); do echo "--- $${dir\#\#$(CURDIR)/}: $(1)"; (cd $$dir && $(1)); done
 
-.PHONY: help build test short long test-tools lint fmt vet tidy tidy-check deps house guards guards-record comments api api-check snippets versions fuzz cover bench bench-all bench-job bench-fanout bench-scale bench-listing bench-large bench-reads bench-results bench-readers bench-folders charts durability crash lives hostile lies emulators plantedbugs licences sbom vuln tools clean
+.PHONY: help build test short long test-tools lint fmt vet tidy tidy-check deps house guards guards-record comments api api-check snippets versions fuzz cover bench bench-all bench-job bench-fanout bench-scale bench-listing bench-large bench-reads bench-results bench-readers bench-folders bench-flow charts durability crash lives hostile lies emulators plantedbugs licences sbom vuln tools clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -136,6 +135,9 @@ bench-results: ## writing results beside JSON encoders
 
 bench-readers: ## CSV, JSON lines, JSON arrays, gzip and zstd beside the standard library and other decoders
 	go run ./internal/bench $(BENCHFLAGS) readers
+
+bench-flow: ## runs against servers that throttle: rate, shared back-off, adaptive limits, beside fixed ones and x/time/rate
+	go run ./internal/bench flow
 
 bench-folders: ## folders of 500,000 files listed, beside filepath.WalkDir and gocloud
 	go run ./internal/bench $(BENCHFLAGS) folders

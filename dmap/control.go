@@ -63,6 +63,7 @@ func (e *engine[T, R]) running() Stats {
 	if s.Rate = *e.rate.Load(); !at.Until.IsZero() {
 		s.BackOff = max(0, time.Until(at.Until))
 	}
+	s.SourceThrottled = e.reader.requests.Listing.Throttled() + e.reader.requests.Reading.Throttled()
 	s.Waiting, s.Queued, s.ReadingPaused = at.Waiting.Items, at.Queued, at.Crowded
 	return s
 }

@@ -78,7 +78,7 @@ func newEngine[T, R any](ctx context.Context, j job[T, R], plan Plan[T], spec Ru
 		plan: plan, name: spec.Source, runID: spec.RunID, maxItems: opts.MaxItems,
 		inOrder: opts.MaxItems > 0 || opts.MaxConcurrency == 1,
 		stopper: e.stopper, tally: e.tally, pace: pace, durable: e.durable, recycler: recycler, inflight: inflight,
-		delivery: e.delivery, ignorance: opts.ignorance(),
+		delivery: e.delivery, ignorance: opts.ignorance(), adapts: !opts.NoAdapt,
 	}
 	return e
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/notice"
 	"github.com/go-dmap/dmap/internal/ownresults"
+	"github.com/go-dmap/dmap/internal/requests"
 	"github.com/go-dmap/dmap/internal/scrub"
 )
 
@@ -40,6 +41,9 @@ type reader[T, R any] struct {
 	recycler *recycler[T, R]
 	inflight *inflight[T, R]
 	delivery *delivery[T, R]
+
+	adapts   bool // the requests of the source follow a store that throttles
+	requests requests.Limits
 
 	ignorance time.Duration // how long the source may ignore the end of its context
 	abandoned atomic.Bool   // it was abandoned
@@ -72,6 +76,9 @@ var (
 // left to read; err is the error of the source.
 func (r *reader[T, R]) run(ctx context.Context) (all bool, err error) {
 	ctx = notice.With(ctx, r.stopper.log.noticed())
+	if r.adapts {
+		ctx = requests.With(ctx, &r.requests)
+	}
 	ctx = withOwnResults(ctx, r.folders, r.stopper.log, r.runID)
 	if r.redrive != nil || len(r.lists) > 0 {
 		all, err := r.readAgain(ctx)

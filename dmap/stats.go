@@ -69,6 +69,9 @@ type Stats struct {
 	// BackOff is the time, in ns, for which no call starts, because a server that throttles has
 	// asked for that. 0: calls start.
 	BackOff time.Duration `json:"backOff,omitempty"`
+	// SourceThrottled counts the requests of the source, for listings and for objects, that a store
+	// has throttled in this process. They are repeated, and slow down like calls, each kind apart.
+	SourceThrottled int64 `json:"sourceThrottled,omitempty"`
 	// ReadingPaused says that no fresh item starts before some retries have started: the items that
 	// wait for their retry are at their bound, see Retry.
 	ReadingPaused bool `json:"readingPaused,omitempty"`

@@ -83,3 +83,12 @@ func (s *throttlingServer) call(ctx context.Context, i int) (int, error) {
 	}
 	return i, ctx.Err()
 }
+
+// everyHundredth is a call of which one in a hundred is throttled, whatever the load is.
+func everyHundredth(ctx context.Context, i int) (int, error) {
+	time.Sleep(10 * time.Millisecond)
+	if info, _ := dmap.InfoFrom(ctx); i%100 == 99 && info.Attempt == 1 {
+		return 0, dmap.Throttled(errTooMany, 0)
+	}
+	return i, nil
+}

@@ -3,6 +3,8 @@
 //	go run ./internal/bench job
 //	go run ./internal/bench -n 500000 -rounds 3 job durability
 //	go run ./internal/bench -out docs/bench fanout   all tables under fanout/, data and charts
+//	go run ./internal/bench flow                     servers that throttle: no table, a report of its own;
+//	                                                 flow/http and flow/s3 are its parts
 //	go run ./internal/bench -draw docs/bench         draws the charts again, from the data
 //	go run ./internal/bench -cases 'dmap|errgroup' -profile prof fanout/b1-c100
 //
@@ -83,6 +85,9 @@ func bench(ctx context.Context, args []string) error {
 	}
 	if set.draw != "" {
 		return redraw(set.draw, set.charts)
+	}
+	if len(set.names) == 1 && strings.HasPrefix(set.names[0], "flow") {
+		return showFlow(ctx, os.Stdout, set.names[0])
 	}
 	chosen, err := choose(tables(), set.names)
 	if err != nil {

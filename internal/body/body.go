@@ -15,6 +15,8 @@ import (
 	"gocloud.dev/gcerrors"
 
 	"github.com/go-dmap/dmap/internal/hostfolder"
+	"github.com/go-dmap/dmap/internal/requests"
+	"github.com/go-dmap/dmap/internal/throttle"
 	"github.com/go-dmap/dmap/internal/transient"
 )
 
@@ -98,10 +100,24 @@ func (r *Reader) open() (*Reader, error) {
 		r.end != toTheEnd && (r.offset >= r.end || o.Size >= 0 && r.offset >= o.Size) {
 		return r, nil
 	}
-	if err := r.connect(); err != nil {
+	if err := r.connectFirst(); err != nil {
 		return nil, err
 	}
 	return r, nil
+}
+
+// connectFirst is connect for the first time. While a source reads, it is repeated if the store
+// throttles: nothing else repeats it.
+func (r *Reader) connectFirst() error {
+	if requests.Reading(r.ctx) == nil {
+		return r.connect()
+	}
+	retry := transient.Retry{
+		Patience: transient.Patience, Backoff: transient.Backoff{First: transient.ThrottledWait, Max: transient.LongestThrottledWait},
+		Again: throttle.Is,
+	}
+	_, err := retry.Do(r.ctx, r.connect)
+	return err
 }
 
 // Size returns the object's size, -1 if the store does not tell.
@@ -302,13 +318,10 @@ func (r *Reader) connectAt(from, length int64) error {
 			return r.wrap(err)
 		}
 	}
-	conn.ctx.start(r.ctx, o.Stall)
-	reader, err := o.Bucket.NewRangeReader(&conn.ctx, o.Key, from, length, o.condition())
-	if err = conn.endWait(err); err != nil {
+	if err := r.request(conn, from, length); err != nil {
 		conn.ctx.release()
 		return r.openError(err)
 	}
-	conn.Reader = reader
 	r.conn, r.connErr, r.received, r.gained = conn, nil, false, 0
 	begin, told, err := o.verify(conn, from, length)
 	// A range from the start has the right bytes, whatever follows them: only planning wants to
@@ -325,6 +338,21 @@ func (r *Reader) connectAt(from, length int64) error {
 		r.closeConn()
 	}
 	return err
+}
+
+// request opens a body when the store takes another request.
+func (r *Reader) request(conn *connection, from, length int64) error {
+	limits := requests.Reading(r.ctx)
+	if limits == nil {
+		return r.requestNow(conn, from, length)
+	}
+	return limits.Do(r.ctx, func() error { return r.requestNow(conn, from, length) })
+}
+
+func (r *Reader) requestNow(conn *connection, from, length int64) (err error) {
+	conn.ctx.start(r.ctx, r.object.Stall)
+	conn.Reader, err = r.object.Bucket.NewRangeReader(&conn.ctx, r.object.Key, from, length, r.object.condition())
+	return conn.endWait(err)
 }
 
 // openError returns the error for a body that the store did not open. If the store refused the

@@ -150,7 +150,7 @@ func (a *Adaptive) count(done int64) bool {
 	others := max(0, done-a.doneAt-1)
 	a.doneAt = done
 	a.score = a.score*math.Pow(scoreFade, float64(others)) + 1
-	return a.score >= mostScore || done <= 1/(1-scoreFade) // the first requests tell nothing of a share
+	return a.score >= mostScore
 }
 
 // fall lowers the bounds.

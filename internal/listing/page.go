@@ -11,6 +11,8 @@ import (
 
 	"gocloud.dev/blob"
 
+	"github.com/go-dmap/dmap/internal/requests"
+	"github.com/go-dmap/dmap/internal/throttle"
 	"github.com/go-dmap/dmap/internal/transient"
 )
 
@@ -37,9 +39,12 @@ func (o Options) fetchPage(ctx context.Context, bucket *blob.Bucket, token []byt
 		return page{err: context.Cause(ctx), final: true}
 	}
 	p.token = token
-	limit := transient.NewLimit(ctx, o.stall())
-	p.objects, p.next, p.err = listPage(limit, bucket, token, size, list)
-	if p.err = limit.End(p.err); p.err == nil {
+	p.err = requests.Listing(ctx).Do(ctx, func() (err error) {
+		limit := transient.NewLimit(ctx, o.stall())
+		p.objects, p.next, err = listPage(limit, bucket, token, size, list)
+		return limit.End(err)
+	})
+	if p.err == nil {
 		p.err = checkPage(p, list.Prefix)
 	}
 	if p.err != nil {
@@ -90,7 +95,8 @@ func retryPage(ctx context.Context, fetch func() page) (p page) {
 	retry := transient.Retry{
 		Attempts: pageAttempts,
 		Patience: transient.Patience,
-		Backoff:  transient.Backoff{First: firstWait},
+		Backoff:  transient.Backoff{First: firstWait, Max: transient.LongestThrottledWait},
+		Free:     throttle.Is,
 		Again: func(err error) bool {
 			return !p.final && (errors.Is(err, transient.ErrStalled) || transient.Classify(err) != transient.Permanent)
 		},

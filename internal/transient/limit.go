@@ -14,7 +14,8 @@ import (
 //     take that long and a second for every LeastRate bytes that it moves.
 //   - After a transient error (see Classify), or a stall, the operation is repeated: Attempts times
 //     in all, with growing waits, or as the store asks. No attempt begins more than Patience after
-//     the first one began.
+//     the first one began. Attempts of a source that a store throttles do not count, and its
+//     requests slow down: see package requests.
 //   - The error has the answer of the store to the last attempt, also where the SDK repeated that
 //     until the limit.
 //
@@ -27,6 +28,10 @@ const (
 	LeastRate = 64 << 10
 	// Patience is the time after which an operation is not begun again.
 	Patience = 2 * time.Minute
+	// ThrottledWait is the first wait after a throttled attempt, which grows up to
+	// LongestThrottledWait.
+	ThrottledWait        = 250 * time.Millisecond
+	LongestThrottledWait = 10 * time.Second
 )
 
 // ErrStalled says that a store did not answer within the stall limit, or that a body gave no byte.

@@ -56,6 +56,8 @@ type Retry struct {
 	Patience time.Duration
 	Backoff  Backoff
 	Again    func(error) bool // whether another attempt may help after this error
+	// Free says that the attempt does not count for Attempts, only for Patience; nil: all count.
+	Free func(error) bool
 }
 
 // Do calls op until it succeeds, fails for good or has failed Attempts times, or until Patience or
@@ -63,10 +65,13 @@ type Retry struct {
 // returns the number of attempts and the error of the last one. op runs on the caller's goroutine,
 // at least once, also under a ctx that has ended.
 func (r Retry) Do(ctx context.Context, op func() error) (attempts int, err error) {
-	begin := time.Now()
+	begin, free := time.Now(), 0
 	for attempts = 1; ; attempts++ {
 		err = op()
-		if err == nil || attempts == r.Attempts || ctx.Err() != nil || !r.Again(err) ||
+		if err != nil && r.Free != nil && r.Free(err) {
+			free++
+		}
+		if err == nil || r.Attempts > 0 && attempts-free >= r.Attempts || ctx.Err() != nil || !r.Again(err) ||
 			r.Patience > 0 && time.Since(begin) >= r.Patience {
 			return attempts, err
 		}

@@ -28,8 +28,9 @@ type Options struct {
 // OpenBucket opens a URL such as "s3://my-bucket?region=eu-central-1" like blob.OpenBucket, but
 // with a client that keeps enough connections for Options.Calls. It accepts all parameters that
 // s3blob documents, and uses the default AWS configuration (environment, shared files, roles). The
-// SDK makes up to three attempts of each request, as with blob.OpenBucket. It does not retry a
-// body that breaks off; source.Object does.
+// SDK makes up to three attempts of each request, as with blob.OpenBucket, but none after an answer
+// by which S3 throttles, such as SlowDown: dmap repeats those, and slows down. The SDK does not
+// retry a body that breaks off; source.Object does.
 func OpenBucket(ctx context.Context, bucketURL string, options Options) (*blob.Bucket, error) {
 	calls, err := conns.Calls(options.Calls)
 	if err != nil {
@@ -56,8 +57,8 @@ func OpenBucket(ctx context.Context, bucketURL string, options Options) (*blob.B
 }
 
 // Client returns a copy of client with enough connections for calls concurrent requests, whose
-// listings fail where an answer is no listing, or has lost its token. It
-// returns client itself if its HTTP client is not the SDK's BuildableClient: see HTTPClient.
+// listings fail where an answer is no listing, or has lost its token, and which does not repeat
+// requests that S3 throttles. It returns client itself if its HTTP client is not the SDK's BuildableClient: see HTTPClient.
 func Client(client *s3.Client, calls int) *s3.Client {
 	options := client.Options()
 	checked(&options)
@@ -66,6 +67,7 @@ func Client(client *s3.Client, calls int) *s3.Client {
 		return client
 	}
 	options.HTTPClient = widen(own, calls)
+	options.Retryer = open(options.Retryer)
 	return s3.New(options)
 }
 

@@ -1,0 +1,121 @@
+package dmap_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-dmap/dmap/dmap"
+)
+
+// set changes the rate.
+func (s *throttlingServer) set(rate float64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rate = rate
+}
+
+// observe returns the accepted calls a second, and the share of throttled ones.
+func (s *throttlingServer) observe(d time.Duration) (perSecond, throttled float64) {
+	calls, refused := s.counts()
+	time.Sleep(d)
+	c, r := s.counts()
+	c, r = c-calls, r-refused
+	return float64(c-r) / d.Seconds(), float64(r) / float64(max(1, c))
+}
+
+// The best fixed concurrency has the rate of the server: the adaptive one has nine tenths of it, for
+// any latency, and also where the right number of calls at once is no whole number.
+func TestTheAdaptiveLimitFindsTheRateOfTheServer(t *testing.T) {
+	for name, s := range map[string]*throttlingServer{
+		"1 ms":             {rate: 500, burst: 50, latency: time.Millisecond},
+		"3 ms":             {rate: 500, burst: 5, latency: 3 * time.Millisecond},
+		"20 ms":            {rate: 500, burst: 50, latency: 20 * time.Millisecond},
+		"20 ms, random":    {rate: 500, burst: 50, latency: 20 * time.Millisecond, jitter: true},
+		"100 ms, random":   {rate: 500, burst: 50, latency: 100 * time.Millisecond, jitter: true},
+		"counts seconds":   {rate: 500, burst: 500, window: true, latency: 20 * time.Millisecond},
+		"asks for a wait":  {rate: 500, burst: 50, latency: 20 * time.Millisecond, after: time.Second},
+		"asks for a short": {rate: 500, burst: 50, latency: 20 * time.Millisecond, after: 100 * time.Millisecond},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			run, err := dmap.Start(t.Context(), numbers(10_000_000), s.call, dmap.Options{MaxConcurrency: 100})
+			require.NoError(t, err)
+			s.observe(30 * time.Second) // to find the rate
+			for _, rate := range []float64{500, 250, 500, 1000} {
+				s.set(rate)
+				_, throttled := s.observe(10 * time.Second)
+				require.Less(t, throttled, 0.1, name)
+				s.observe(time.Minute)
+				perSecond, throttled := s.observe(2 * time.Minute)
+				require.GreaterOrEqual(t, perSecond, 0.9*rate, "%s, %v a second", name, rate)
+				require.Less(t, throttled, 0.05, "%s, %v a second", name, rate)
+				require.LessOrEqual(t, run.Stats().InFlight, 100)
+				require.Equal(t, 100, run.Stats().Limit, "the ceiling is the user's")
+			}
+			run.Cancel(nil)
+			_, err = run.Wait()
+			require.ErrorIs(t, err, dmap.ErrCanceled)
+		})
+	}
+}
+
+// A server may limit the calls at once instead.
+func TestTheAdaptiveLimitFindsTheConcurrencyOfTheServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &throttlingServer{most: 20, latency: 40 * time.Millisecond}
+		run, err := dmap.Start(t.Context(), numbers(10_000_000), s.call, dmap.Options{MaxConcurrency: 1000})
+		require.NoError(t, err)
+		s.observe(time.Minute)
+		perSecond, throttled := s.observe(2 * time.Minute)
+		require.GreaterOrEqual(t, perSecond, 0.9*500)
+		require.Less(t, throttled, 0.05)
+		require.InDelta(t, 20, run.Stats().AdaptedLimit, 5)
+		require.Positive(t, run.Stats().AdaptedRate)
+		run.Cancel(nil)
+		_, err = run.Wait()
+		require.ErrorIs(t, err, dmap.ErrCanceled)
+	})
+}
+
+// A few 503 at random are no reason to slow down: the calls would only take longer.
+func TestFewThrottledCallsAtRandomDoNotSlowARunDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		run, err := dmap.Start(t.Context(), numbers(100_000), everyHundredth, dmap.Options{MaxConcurrency: 100})
+		require.NoError(t, err)
+		time.Sleep(5 * time.Second)
+		require.Zero(t, run.Stats().AdaptedLimit)
+		require.Positive(t, run.Stats().Throttled)
+		run.Cancel(nil)
+		_, err = run.Wait()
+		require.ErrorIs(t, err, dmap.ErrCanceled)
+	})
+}
+
+// The ceiling of the user holds at any time, and the limit that was found is not one.
+func TestTheAdaptiveLimitStaysUnderALowerCeiling(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &throttlingServer{rate: 500, burst: 50, latency: 100 * time.Millisecond}
+		run, err := dmap.Start(t.Context(), numbers(10_000_000), s.call, dmap.Options{MaxConcurrency: 100})
+		require.NoError(t, err)
+		s.observe(time.Minute)
+		require.Positive(t, run.Stats().AdaptedLimit)
+		require.NoError(t, run.SetMaxConcurrency(10))
+		s.observe(time.Second)
+		require.LessOrEqual(t, run.Stats().InFlight, 10)
+		require.Equal(t, 10, run.Stats().Limit)
+		s.observe(10 * time.Minute)
+		require.NoError(t, run.SetMaxConcurrency(200))
+		require.Equal(t, 200, run.Stats().Limit)
+		s.set(10_000)
+		s.observe(5 * time.Minute)
+		require.Zero(t, run.Stats().AdaptedLimit, "the server takes all that the ceiling allows")
+		require.Zero(t, run.Stats().AdaptedRate)
+		perSecond, _ := s.observe(10 * time.Second)
+		require.InDelta(t, 2000, perSecond, 20)
+		run.Cancel(nil)
+		_, err = run.Wait()
+		require.ErrorIs(t, err, dmap.ErrCanceled)
+	})
+}
