@@ -158,8 +158,8 @@ func recovery(ctx context.Context, server *limitedServer, perSecond float64) (se
 }
 
 const (
-	warmUp   = 15 * time.Second
-	observed = 60 * time.Second
+	warmUp  = 15 * time.Second
+	watched = 60 * time.Second
 )
 
 // showFiveHundred compares the adaptive limit with fixed ones.
@@ -189,11 +189,11 @@ func showFiveHundred(ctx context.Context, w io.Writer, after string) error {
 		return err
 	}
 	warm := watchServer(ctx, server, warmUp)
-	s := watchServer(ctx, server, observed)
+	s := watchServer(ctx, server, watched)
 	stats := run.Stats()
 	fmt.Fprintf(w, "  %-36s %14.0f %14.1f\n", fmt.Sprintf("adaptive, the first %v", warmUp), warm.perSecond, warm.throttled)
 	fmt.Fprintf(w, "  %-36s %14.0f %14.1f   %.2fx the best fixed one; limit %d of 100, %.0f calls/s\n",
-		fmt.Sprintf("adaptive, the next %v", observed), s.perSecond, s.throttled, s.perSecond/best, stats.AdaptedLimit, stats.AdaptedRate)
+		fmt.Sprintf("adaptive, the next %v", watched), s.perSecond, s.throttled, s.perSecond/best, stats.AdaptedLimit, stats.AdaptedRate)
 	for _, to := range []float64{250, 500, 1000} {
 		seconds, percent := recovery(ctx, server, to)
 		fmt.Fprintf(w, "  the limit changes to %4.0f: 90 %% of it after %d s, %.1f %% throttled meanwhile\n", to, seconds, percent)
@@ -271,7 +271,7 @@ func showSlowDown(ctx context.Context, w io.Writer) error {
 	for _, part := range []struct {
 		name string
 		d    time.Duration
-	}{{"the first", warmUp}, {"the next", observed}} {
+	}{{"the first", warmUp}, {"the next", watched}} {
 		s := watchServer(ctx, store.get, part.d)
 		fmt.Fprintf(w, "  %-36s %14.0f %14.1f\n", fmt.Sprintf("reads, %s %v", part.name, part.d), s.perSecond, s.throttled)
 	}
