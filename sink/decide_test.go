@@ -89,7 +89,9 @@ func TestDecisionsAreFoundInAnyNumberOfBlocks(t *testing.T) {
 // and the parts of those before it.
 func TestCompactedRecordsKeepTheLatestRelease(t *testing.T) {
 	part := func(n int64) runfolder.Part { return runfolder.Part{Key: fmt.Sprintf("r/HELD_W-%d.jsonl", n)} }
-	list := func(n int64) journal.ReleasedPart { return journal.ReleasedPart{Key: fmt.Sprintf("r/TAKEN_W-%d.jsonl", n), Size: 100} }
+	list := func(n int64) journal.ReleasedPart {
+		return journal.ReleasedPart{Key: fmt.Sprintf("r/TAKEN_W-%d.jsonl", n), Size: 100}
+	}
 	var state journalState
 	var want journal.Progress
 	var release, most int64
