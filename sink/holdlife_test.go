@@ -530,3 +530,24 @@ func TestOnlyOneOfTwoProcessesReleases(t *testing.T) {
 	require.Len(t, outcomes, 20)
 	require.Equal(t, "10", outcomes[item(5)])
 }
+
+// A run inside a call that waits for decisions, or that cannot keep a held item, neither holds the
+// item of the call nor leaves the outer run open.
+func TestAHoldOfANestedRunIsNotThatOfTheOuterRun(t *testing.T) {
+	bucket := memory(t)
+	for name, express := range map[string]bool{"held": false, "not kept": true} {
+		t.Run(name, func(t *testing.T) {
+			inner := func(ctx context.Context, n int) (int, error) {
+				_, err := dmap.Map(ctx, zeroTo(1), func(context.Context, int) (int, error) { return 0, dmap.Hold("why") },
+					dmap.Options{RunID: fmt.Sprintf("inner-%t", express)}, sink.Bucket[int](bucket, "in", sink.BucketOptions{Express: express}))
+				return n, err
+			}
+			stats, err := dmap.Map(t.Context(), zeroTo(1), inner, dmap.Options{RunID: strings.ReplaceAll(name, " ", "-")}, sink.Bucket[int](bucket, "outer"))
+			require.ErrorIs(t, err, dmap.ErrTolerance)
+			require.NotErrorIs(t, err, dmap.ErrHeld)
+			require.Equal(t, 1, dmap.ExitCode(err))
+			require.EqualValues(t, 1, stats.Failed)
+			require.Zero(t, stats.Held)
+		})
+	}
+}

@@ -19,7 +19,7 @@ var ErrNoRun = runfolder.ErrNoRun
 // Load reads the state of the run runID, which sink.Bucket writes with this bucket and prefix: that
 // of its newest manifest if the run has ended, otherwise that of its commits. So it reads runs that
 // a process works on, that a crash or a suspension left open, and that have ended, alike:
-// Successes, Failures and Pending yield the records that count now, each item once.
+// Successes, Failures, Held and Pending yield the records that count now, each item once.
 //
 // ErrNoRun: there is no run of that name. ErrNoManifest: an Express run that has not ended, of
 // which nothing counts. Any answer of the store that does not clearly say that an object is absent

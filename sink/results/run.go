@@ -44,7 +44,7 @@ type Run struct {
 	Writer  string         // unique to the process that wrote it
 
 	// The parts of each kind, in the order in which they were opened. An open run has no
-	// PendingParts.
+	// PendingParts. HeldParts have the items that wait for a decision.
 	SucceededParts, FailedParts, PendingParts, HeldParts []Part
 
 	taken []takenList // of an open run: the items that a redrive took, or that were decided, and that have not settled
