@@ -119,10 +119,11 @@ func (e *SampleError) Unwrap() error { return fromOutside(e.Err) }
 // dropped, and failed items are counted only. Nothing is stored.
 //
 // The items are chosen at random, each with the same probability, and the source is read up to
-// Sampling.MaxRead items for that (the reservoir of Vitter, Random Sampling with a Reservoir, ACM
+// Sampling.MaxRead items for that, unless it has a [Plan.Sample] (the reservoir of Vitter, Random Sampling with a Reservoir, ACM
 // Transactions on Mathematical Software 11, 1985): a listing costs a request for a thousand objects,
-// and the records of an object are read to its end. So all items are counted, too. If the source is
-// not read to its end then, the total is unknown, and Estimate refuses before it calls fn.
+// and all items are counted. source.JSONLines and source.CSV read blocks at random places of a large
+// object, and tell a range for the number of its records. If a source is not read to its end then, the
+// total is unknown, and Estimate refuses before it calls fn.
 //
 // The times are those of a simulation: calls as long as the sampled ones fill the slots, whatever the
 // number of slots. So a service that slows under load, or a source that is read more slowly than its

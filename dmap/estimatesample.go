@@ -15,8 +15,9 @@ import (
 type sample[T any] struct {
 	name  string
 	items []Item[T]
-	total int64 // items of the source that are not skipped
-	bytes int64 // of all these items
+	read  int64 // items that are not skipped
+	total Range // items of the source that are not skipped
+	bytes Range // of all these items
 	runID string
 }
 
@@ -42,24 +43,44 @@ func takeSample[T any](ctx context.Context, plan Plan[T], opts Options, s Sampli
 	ctx, cancel := context.WithCancel(ctx) // so that the source stops reading
 	defer cancel()
 	taken := new(sample[T])
-	err := within(ctx, opts.ignorance(), "Read", func() error { return taken.read(ctx, plan, opts.MaxItems, s, random) })
+	err := within(ctx, opts.ignorance(), "Read", func() error { return taken.take(ctx, plan, opts.MaxItems, s, random) })
 	if err == errMoreItems {
 		return out, &SampleError{What: "number of items", Err: fmt.Errorf("%w (%d)", err, s.MaxRead)}
 	}
 	if err != nil {
 		return out, &SourceError{Err: err}
 	}
-	out.items, out.total, out.bytes = taken.items, taken.total, taken.bytes
+	*out = sample[T]{out.name, taken.items, taken.read, taken.total, taken.bytes, out.runID}
 	if len(out.items) < leastSample {
 		return out, &SampleError{
-			Sampled: len(out.items), What: "time", Err: fmt.Errorf("%w: the source has %d, want at least %d", estimate.ErrFew, out.total, leastSample),
+			Sampled: len(out.items), What: "time", Err: fmt.Errorf("%w: the source has %d, want at least %d", estimate.ErrFew, out.read, leastSample),
 		}
 	}
 	return out, nil
 }
 
-// read reads up to most items, of which it keeps a random sample. 0: all.
-func (s *sample[T]) read(ctx context.Context, plan Plan[T], most int64, by Sampling, random *rand.Rand) error {
+// take takes the sample by the function of the source, if it has one, or reads the source.
+func (s *sample[T]) take(ctx context.Context, plan Plan[T], most int64, by Sampling, random *rand.Rand) (err error) {
+	if plan.Sample != nil && most == 0 { // MaxItems are the first ones
+		s.total, s.bytes, err = plan.Sample(ctx, by.Items, random, func(item Item[T]) {
+			if !skips(item.Err) {
+				s.add(item, by.Items, random)
+			}
+		})
+		if !matches(err, errors.ErrUnsupported) {
+			return err
+		}
+		s.items, s.read, s.bytes = nil, 0, Range{}
+	}
+	if err := s.readAll(ctx, plan, most, by, random); err != nil {
+		return err
+	}
+	s.total = Range{float64(s.read), float64(s.read)}
+	return nil
+}
+
+// readAll reads up to most items, of which it keeps a random sample. 0: all.
+func (s *sample[T]) readAll(ctx context.Context, plan Plan[T], most int64, by Sampling, random *rand.Rand) error {
 	for split, err := range plan.Splits(ctx) {
 		if err != nil {
 			return err
@@ -74,11 +95,12 @@ func (s *sample[T]) read(ctx context.Context, plan Plan[T], most int64, by Sampl
 			if skips(item.Err) {
 				continue
 			}
-			if s.total == by.MaxRead {
+			if s.read == by.MaxRead {
 				return errMoreItems
 			}
 			s.add(item, by.Items, random)
-			if s.total == most {
+			s.bytes.Low, s.bytes.High = s.bytes.Low+float64(item.Size), s.bytes.High+float64(item.Size)
+			if s.read == most {
 				return nil
 			}
 		}
@@ -89,15 +111,14 @@ func (s *sample[T]) read(ctx context.Context, plan Plan[T], most int64, by Sampl
 	return nil
 }
 
-// add counts an item, and keeps it with the probability n/total.
+// add counts an item, and keeps it with the probability n/read.
 func (s *sample[T]) add(item Item[T], n int, random *rand.Rand) {
-	s.total++
-	s.bytes += item.Size
+	s.read++
 	if len(s.items) < n {
 		s.items = append(s.items, item)
 		return
 	}
-	if at := random.Int64N(s.total); at < int64(n) {
+	if at := random.Int64N(s.read); at < int64(n) {
 		s.items[at] = item
 	}
 }
@@ -113,8 +134,7 @@ func (s *sample[T]) ids() []string {
 
 // known is what is known without calls.
 func (s *sample[T]) known() Estimation {
-	n, bytes := float64(s.total), float64(s.bytes)
-	return Estimation{RunID: s.runID, Sampled: len(s.items), Items: Range{n, n}, Bytes: Range{bytes, bytes}}
+	return Estimation{RunID: s.runID, Sampled: len(s.items), Items: s.total, Bytes: s.bytes}
 }
 
 // measuredCalls are the units of work of the sample: items in Map, calls in MapBatch.
@@ -136,11 +156,11 @@ func (s *sample[T]) estimate(stats Stats, m measuredCalls, opts Options, by Samp
 	e := s.known()
 	e.RunID, e.Failed = stats.RunID, int(stats.Failed)
 	random := newRandom(by.Seed + 1)
-	units := float64(s.total) * m.perItem
-	rest := max(units-float64(len(m.seconds)), 0)
+	units := estimate.Range{Low: s.total.Low * m.perItem, High: s.total.High * m.perItem}
+	rest := max(units.Low-float64(len(m.seconds)), 0)
 	perUnit := estimate.Rest(m.calls, rest, level, random)
-	e.Requests = Range{units * perUnit.Low, units * perUnit.High}
-	if rest > 0 && perUnit.Low == perUnit.High && opts.Retry.MaxAttempts > 1 {
+	e.Requests = Range{units.Low * perUnit.Low, units.High * perUnit.High}
+	if rest := units.High - float64(len(m.seconds)); rest > 0 && perUnit.Low == perUnit.High && opts.Retry.MaxAttempts > 1 {
 		e.Requests.High += rest * ruleOfThree / float64(len(m.calls)) * float64(opts.Retry.MaxAttempts-1)
 	}
 	if err := estimate.Check(m.seconds); err != nil {
@@ -148,7 +168,7 @@ func (s *sample[T]) estimate(stats Stats, m measuredCalls, opts Options, by Samp
 	}
 	var errs []error
 	for _, c := range by.Concurrency {
-		r := estimate.Time(m.seconds, estimate.Range{Low: units, High: units}, c, level, random)
+		r := estimate.Time(m.seconds, units, c, level, random)
 		if err := estimate.CheckWidth(r); err != nil {
 			errs = append(errs, s.refuse(fmt.Sprintf("time at concurrency %d", c), err))
 			continue

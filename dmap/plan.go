@@ -3,6 +3,7 @@ package dmap
 import (
 	"context"
 	"iter"
+	"math/rand/v2"
 )
 
 // Planner is a Source that can be read in splits: by several readers at once, from the middle after
@@ -71,6 +72,11 @@ type Plan[T any] struct {
 	// may be called from any goroutine until Preflight returns. nil: dmap.Preflight reads the first
 	// item.
 	Preflight func(ctx context.Context, report func(Check))
+	// Sample passes a random sample of many more than n items to add, each item with the same
+	// probability, and returns the total of all items and of their bytes, for Estimate. It reads a
+	// small part of the source. errors.ErrUnsupported, or nil: Estimate reads the items up to
+	// Sampling.MaxRead.
+	Sample func(ctx context.Context, n int, random *rand.Rand, add func(Item[T])) (items, bytes Range, err error)
 	// Readers is the number of splits to read at once, 1 to 256. 0: 8. Options.MaxItems and
 	// MaxConcurrency 1 need the order of the source, so there one reader reads.
 	Readers int

@@ -79,7 +79,7 @@ func (r *records[T]) Plan() dmap.Plan[T] {
 		return brokenPlan[T](r.invalid)
 	}
 	p := dmap.Plan[T]{Splits: r.splits, Read: r.readSplit, Whole: dmap.Split{ID: r.object.Key, Object: r.object.Key}}
-	p.Seeks, p.Preflight = r.seeks, r.preflight
+	p.Seeks, p.Preflight, p.Sample = r.seeks, r.preflight, r.sample
 	if r.divide != nil {
 		p.Resume = r.resume
 	}
