@@ -9,12 +9,15 @@ import (
 type meter struct {
 	from time.Time // start of the window
 	n    int       // events in it
-	last float64   // rate of the window before; 0: there was none
+	last float64   // the highest rate of recent windows; 0: there was none
 }
 
 const (
 	windowTime   = 500 * time.Millisecond
 	windowEvents = 20
+	// forget is the share of the highest rate that remains after a window. A process that stands
+	// still for a moment, on a busy machine, must not take a low rate for that of the server.
+	forget = 0.8
 )
 
 // restart starts a window, and forgets the current one.
@@ -26,7 +29,7 @@ func (m *meter) add(now time.Time, n int) {
 		m.from = now
 	}
 	if r, ok := m.current(now); ok {
-		*m = meter{from: now, last: r}
+		*m = meter{from: now, last: max(r, forget*m.last)}
 	}
 	m.n += n
 }
