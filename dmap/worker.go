@@ -24,6 +24,7 @@ type workers[T, R any] struct {
 	texts      longTexts
 	observer   *observing // nil: there is none
 	spending   *spending
+	limited    bool // by a budget
 
 	started int            // number of the next worker; only the gate starts workers, under its lock
 	running sync.WaitGroup // the workers that the gate has started
@@ -55,7 +56,6 @@ func (s *workers[T, R]) newWorker(number int) *worker[T, R] {
 func (s *workers[T, R]) replace(lost *worker[T, R]) {
 	w := s.newWorker(lost.number)
 	w.task, w.next, w.picks, w.settled, w.calls = lost.task, lost.next, lost.picks, lost.settled, lost.calls
-	w.used = lost.used
 	w.observed = lost.observed
 	w.observed.abandoned = true
 	w.timer = callTimer{last: s.clock.now(), from: w.next, every: 1}
@@ -76,7 +76,6 @@ type worker[T, R any] struct {
 	picks    []int // of a batch: the items that are called together; nil: not chosen yet
 	settled  int   // items of the task that are settled, or have moved to another chunk
 	calls    int   // made for the task so far
-	used     int64 // bytes of their items
 	timer    callTimer
 	refused  bool // the gate wants the worker back before anything of the task is done
 	closed   bool // the chunk of the last task is delivered, and the gate does not know it yet
@@ -151,7 +150,7 @@ func (w *worker[T, R]) process() bool {
 		w.countCalls()
 	}
 	w.task, w.next, w.picks = task[T, R]{}, 0, nil
-	w.settled, w.calls, w.used, w.refused = 0, 0, 0, false
+	w.settled, w.calls, w.refused = 0, 0, false
 	return true
 }
 
@@ -178,8 +177,10 @@ func (w *worker[T, R]) countCalls() {
 	n := int64(w.calls)
 	w.tally.calls.Add(n)
 	w.task.chunk.calls += n
-	w.tally.bytes.Add(w.used)
-	w.task.chunk.used = journal.AddBytes(w.task.chunk.used, w.used)
+	if used := w.taskBytes(); used > 0 {
+		w.tally.bytes.Add(used)
+		w.task.chunk.used = journal.AddBytes(w.task.chunk.used, used)
+	}
 	if w.task.attempt > 1 {
 		w.tally.retries.Add(n)
 		w.task.chunk.retries += n
@@ -202,7 +203,7 @@ func (w *worker[T, R]) processItems() bool {
 		if (c.items[i].Err != nil || w.quarantine != nil) && w.settledWithoutCall(i) {
 			continue
 		}
-		if w.spending.limited && !w.mayStart(c.items[i].Size) {
+		if w.limited && !w.mayStart(c.items[i].Size) {
 			w.giveBack()
 			break
 		}
@@ -212,7 +213,10 @@ func (w *worker[T, R]) processItems() bool {
 		if w.lost() {
 			return false
 		}
-		w.called(err)
+		w.calls++ // in place of called: this is the hot path
+		if w.observer != nil {
+			w.observeEnd(err)
+		}
 		w.finishItem(i, value, err)
 	}
 	w.sample(w.next)
@@ -292,7 +296,7 @@ func (w *worker[T, R]) processBatch() bool {
 		}
 		w.pick()
 	}
-	if len(w.picks) == 0 || w.spending.limited && !w.mayStart(w.picked()) {
+	if len(w.picks) == 0 || w.limited && !w.mayStart(w.picked()) {
 		return true
 	}
 	items := c.items[:len(c.items):len(c.items)]
