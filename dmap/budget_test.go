@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -313,6 +314,30 @@ func TestABudgetInBatches(t *testing.T) {
 			require.InDelta(t, 100, stats.Units, 0)
 		})
 	}
+}
+
+func TestTheBytesOfEveryCallCount(t *testing.T) {
+	src := sized(30, func(int) int64 { return 2 })
+	opts := dmap.Options{MaxConcurrency: 3, Tolerance: dmap.Tolerance{Percentage: 100}, Retry: dmap.Retry{MaxAttempts: 2, Initial: 1}}
+	stats, err := dmap.MapBatch(t.Context(), src, batch.Limits{Items: 10}, func(_ context.Context, in []dmap.Item[int]) ([]int, error) {
+		if in[0].Value == 10 {
+			runtime.Goexit()
+		}
+		return make([]int, len(in)), batch.Errors{1: errBoom}
+	}, opts)
+	require.NoError(t, err)
+	require.EqualValues(t, 60+2*2, stats.Bytes, "a retry sends one item")
+	stats, err = dmap.Map(t.Context(), src, func(_ context.Context, i int) (int, error) {
+		switch i % 3 {
+		case 0:
+			runtime.Goexit()
+		case 1:
+			return 0, errBoom
+		}
+		return i, nil
+	}, opts)
+	require.NoError(t, err)
+	require.EqualValues(t, 60+10*2, stats.Bytes)
 }
 
 // The end of a nested run by its budget is an ordinary failure of the outer item.

@@ -47,7 +47,7 @@ func newEngine[T, R any](ctx context.Context, j job[T, R], plan Plan[T], spec Ru
 	e.watchdog = newWatchdog(opts, e.clock, log)
 	e.workers = &workers[T, R]{
 		job: j, opts: opts, clock: e.clock, pace: pace, tally: e.tally, stopper: e.stopper, watchdog: e.watchdog,
-		texts: make(longTexts, 1), observer: observer, spending: e.spending,
+		texts: make(longTexts, 1), observer: observer, spending: e.spending, limited: e.spending.limited,
 	}
 	e.gate = gate.New[task[T, R]](opts.MaxConcurrency, gate.Config{
 		Room: pace.room, Crowded: crowded, WorthWaking: pace.worthWaking, Start: e.workers.start,

@@ -3,8 +3,6 @@ package dmap
 import (
 	"context"
 	"time"
-
-	"github.com/go-dmap/dmap/internal/journal"
 )
 
 // The events of a run and of its calls, on the side of the engine and of the workers.
@@ -32,10 +30,12 @@ func (w *worker[T, R]) observeCall(ctx *callContext) context.Context {
 // called counts a call that has ended with err, and reports it.
 func (w *worker[T, R]) called(err error) {
 	w.calls++
-	w.used = journal.AddBytes(w.used, w.callBytes())
-	if w.observer == nil {
-		return
+	if w.observer != nil {
+		w.observeEnd(err)
 	}
+}
+
+func (w *worker[T, R]) observeEnd(err error) {
 	o := &w.observed
 	w.observer.callEnded(o.ctx, CallEnd{
 		CallStart: o.event, Err: err, Elapsed: w.clock.now() - o.began, Abandoned: o.abandoned,

@@ -8,12 +8,33 @@ import (
 
 // Budgets on the side of the workers and of the engine.
 
-// callBytes is the size of the items of the current call.
+// callBytes is the size of the items of the current call, at most journal.MaxBytes: the sum over a
+// task cannot overflow.
 func (w *worker[T, R]) callBytes() int64 {
-	if !w.job.inBatches {
-		return w.task.chunk.items[w.next].Size
+	if w.job.inBatches {
+		return w.picked()
 	}
-	return w.picked()
+	return min(max(w.task.chunk.items[w.next].Size, 0), journal.MaxBytes)
+}
+
+// taskBytes is the size of the items that were called for the task. Every item before the next one
+// was called, or could not be read.
+func (w *worker[T, R]) taskBytes() (bytes int64) {
+	c := w.task.chunk
+	switch {
+	case w.calls == 0 || c.bytes == 0:
+		return 0
+	case w.job.inBatches && len(w.picks) > 0:
+		return w.picked()
+	case w.job.inBatches, w.calls == len(c.items): // a batch without picks: its call never returned
+		return journal.AddBytes(c.bytes, 0)
+	}
+	for i := range w.next {
+		if c.items[i].Err == nil {
+			bytes = journal.AddBytes(bytes, c.items[i].Size)
+		}
+	}
+	return bytes
 }
 
 // picked is the size of the items of a batch that are called together.

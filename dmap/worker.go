@@ -25,6 +25,7 @@ type workers[T, R any] struct {
 	observer   *observing // nil: there is none
 	spending   *spending
 	keepsHeld  bool // a sink keeps held items
+	limited    bool // by a budget
 
 	started int            // number of the next worker; only the gate starts workers, under its lock
 	running sync.WaitGroup // the workers that the gate has started
@@ -57,7 +58,6 @@ func (s *workers[T, R]) replace(lost *worker[T, R]) {
 	w := s.newWorker(lost.number)
 	w.grant = lost.grant
 	w.task, w.next, w.picks, w.settled, w.calls = lost.task, lost.next, lost.picks, lost.settled, lost.calls
-	w.used = lost.used
 	w.observed = lost.observed
 	w.observed.abandoned = true
 	w.timer = callTimer{last: s.clock.now(), from: w.next, every: 1}
@@ -79,7 +79,6 @@ type worker[T, R any] struct {
 	picks    []int      // of a batch: the items that are called together; nil: not chosen yet
 	settled  int        // items of the task that are settled, or have moved to another chunk
 	calls    int        // made for the task so far
-	used     int64      // bytes of their items
 	timer    callTimer
 	refused  bool // the gate wants the worker back before anything of the task is done
 	closed   bool // the chunk of the last task is delivered, and the gate does not know it yet
@@ -157,7 +156,7 @@ func (w *worker[T, R]) process() bool {
 		w.countCalls()
 	}
 	w.task, w.next, w.picks = task[T, R]{}, 0, nil
-	w.settled, w.calls, w.used, w.refused = 0, 0, 0, false
+	w.settled, w.calls, w.refused = 0, 0, false
 	return true
 }
 
@@ -184,8 +183,10 @@ func (w *worker[T, R]) countCalls() {
 	n := int64(w.calls)
 	w.tally.calls.Add(n)
 	w.task.chunk.calls += n
-	w.tally.bytes.Add(w.used)
-	w.task.chunk.used = journal.AddBytes(w.task.chunk.used, w.used)
+	if used := w.taskBytes(); used > 0 {
+		w.tally.bytes.Add(used)
+		w.task.chunk.used = journal.AddBytes(w.task.chunk.used, used)
+	}
 	if w.task.attempt > 1 {
 		w.tally.retries.Add(n)
 		w.task.chunk.retries += n
@@ -208,7 +209,7 @@ func (w *worker[T, R]) processItems() bool {
 		if (c.items[i].Err != nil || w.quarantine != nil || c.origins != nil) && w.settledWithoutCall(i) {
 			continue
 		}
-		if w.grant.Calls == 0 || w.spending.limited && !w.mayStart(c.items[i].Size) {
+		if w.grant.Calls == 0 || w.limited && !w.mayStart(c.items[i].Size) {
 			w.giveBack()
 			break
 		}
@@ -219,7 +220,10 @@ func (w *worker[T, R]) processItems() bool {
 		if w.lost() {
 			return false
 		}
-		w.called(err)
+		w.calls++ // in place of called: this is the hot path
+		if w.observer != nil {
+			w.observeEnd(err)
+		}
 		w.finishItem(i, value, err)
 	}
 	w.sample(w.next)
@@ -310,7 +314,7 @@ func (w *worker[T, R]) processBatch() bool {
 		}
 		w.pick()
 	}
-	if len(w.picks) == 0 || w.spending.limited && !w.mayStart(w.picked()) {
+	if len(w.picks) == 0 || w.limited && !w.mayStart(w.picked()) {
 		return true
 	}
 	items := c.items[:len(c.items):len(c.items)]
