@@ -78,13 +78,14 @@ const (
 	speedUp = 2
 )
 
-// The score of the throttled requests: each adds 1, and each other request takes 2 % away. A share
-// p of throttled requests leads to a score of about 1/(1-0.98^(1/p)).
+// The score of the throttled requests: each adds 1, and each other request takes 1 % away. A share
+// p of throttled requests leads to a score of about 1/(1-0.99^(1/p)).
 const (
-	scoreFade = 0.98
-	// mostScore is reached at about 3 %. A server that throttles fewer, and does not ask for a wait,
-	// may do so at random: to slow down would not help.
-	mostScore = 2
+	scoreFade = 0.99
+	// mostScore is reached at about 4.5 %. A server that throttles fewer, and does not ask for a
+	// wait, may do so at random: to slow down would not help. One in a hundred at random reaches it
+	// once in 200,000 requests.
+	mostScore = 5
 )
 
 // The shared back-off if the server asks for no wait. Many servers count the requests of each

@@ -2,6 +2,7 @@ package flow
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -15,8 +16,10 @@ func fallen(t *testing.T, asked time.Duration) *Adaptive {
 	t.Helper()
 	var a Adaptive
 	signal := Signal{Now: epoch, Fresh: true, Asked: asked, Slots: 100, Peak: 100, Time: 100 * time.Millisecond, Done: 10, Successes: 9}
-	if asked == 0 {
-		require.False(t, a.Throttle(signal), "one tells nothing")
+	for range mostScore - 1 {
+		if asked == 0 {
+			require.False(t, a.Throttle(signal), "a few tell nothing")
+		}
 	}
 	require.True(t, a.Throttle(signal))
 	return &a
@@ -121,6 +124,13 @@ func TestAFewThrottledRequestsAtRandomChangeNothing(t *testing.T) {
 		require.False(t, a.Throttle(Signal{Now: at(time.Duration(done) * time.Millisecond), Fresh: true, Slots: 10, Time: time.Second, Done: done, Successes: done}))
 	}
 	require.False(t, a.Engaged())
+	random, falls := rand.New(rand.NewPCG(1, 2)), 0
+	for done := int64(100_000); done < 200_000; done++ {
+		if random.IntN(100) == 0 && a.Throttle(Signal{Now: at(time.Duration(done) * time.Millisecond), Fresh: true, Done: done, Successes: done}) {
+			falls++
+		}
+	}
+	require.LessOrEqual(t, falls, 2, "at random")
 }
 
 func TestAFixedLimitOnlyHasTheBackOff(t *testing.T) {
