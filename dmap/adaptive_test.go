@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/testsize"
 )
 
 // set changes the rate.
@@ -29,16 +30,22 @@ func (s *throttlingServer) observe(d time.Duration) (perSecond, throttled float6
 // The best fixed concurrency has the rate of the server: the adaptive one has nine tenths of it, for
 // any latency, and also where the right number of calls at once is no whole number.
 func TestTheAdaptiveLimitFindsTheRateOfTheServer(t *testing.T) {
-	for name, s := range map[string]*throttlingServer{
-		"1 ms":             {rate: 500, burst: 50, latency: time.Millisecond},
-		"3 ms":             {rate: 500, burst: 5, latency: 3 * time.Millisecond},
-		"20 ms":            {rate: 500, burst: 50, latency: 20 * time.Millisecond},
-		"20 ms, random":    {rate: 500, burst: 50, latency: 20 * time.Millisecond, jitter: true},
-		"100 ms, random":   {rate: 500, burst: 50, latency: 100 * time.Millisecond, jitter: true},
-		"counts seconds":   {rate: 500, burst: 500, window: true, latency: 20 * time.Millisecond},
-		"asks for a wait":  {rate: 500, burst: 50, latency: 20 * time.Millisecond, after: time.Second},
-		"asks for a short": {rate: 500, burst: 50, latency: 20 * time.Millisecond, after: 100 * time.Millisecond},
-	} {
+	servers := []struct {
+		name string
+		throttlingServer
+	}{
+		{"asks for a wait", throttlingServer{rate: 500, burst: 50, latency: 20 * time.Millisecond, after: time.Second}},
+		{"3 ms", throttlingServer{rate: 500, burst: 5, latency: 3 * time.Millisecond}},
+		{"1 ms", throttlingServer{rate: 500, burst: 50, latency: time.Millisecond}},
+		{"20 ms", throttlingServer{rate: 500, burst: 50, latency: 20 * time.Millisecond}},
+		{"20 ms, random", throttlingServer{rate: 500, burst: 50, latency: 20 * time.Millisecond, jitter: true}},
+		{"100 ms, random", throttlingServer{rate: 500, burst: 50, latency: 100 * time.Millisecond, jitter: true}},
+		{"counts seconds", throttlingServer{rate: 500, burst: 500, window: true, latency: 20 * time.Millisecond}},
+		{"asks for a short wait", throttlingServer{rate: 500, burst: 50, latency: 20 * time.Millisecond, after: 100 * time.Millisecond}},
+	}
+	checked := testsize.Sizes{Short: 2, Race: 1, Usual: len(servers)}.Now()
+	for i := range servers[:checked] {
+		name, s := servers[i].name, &servers[i].throttlingServer
 		synctest.Test(t, func(t *testing.T) {
 			run, err := dmap.Start(t.Context(), numbers(10_000_000), s.call, dmap.Options{MaxConcurrency: 100})
 			require.NoError(t, err)
@@ -49,6 +56,7 @@ func TestTheAdaptiveLimitFindsTheRateOfTheServer(t *testing.T) {
 				require.Less(t, throttled, 0.1, name)
 				s.observe(time.Minute)
 				perSecond, throttled := s.observe(2 * time.Minute)
+				t.Logf("%-22s %4v allowed a second: %.0f accepted, %.2f %% throttled", name, rate, perSecond, 100*throttled)
 				require.GreaterOrEqual(t, perSecond, 0.9*rate, "%s, %v a second", name, rate)
 				require.Less(t, throttled, 0.05, "%s, %v a second", name, rate)
 				require.LessOrEqual(t, run.Stats().InFlight, 100)

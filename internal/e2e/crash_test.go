@@ -70,7 +70,7 @@ func TestCrash(t *testing.T) {
 	}
 	t.Parallel()
 	places := crashPlaces(t)
-	kills := (int(setting(t, "DMAP_CRASH_KILLS", uint64(testsize.Sizes{Short: 4, Race: 8, Usual: 28, Long: 160}.Now()))) + len(places) - 1) / len(places)
+	kills := (int(setting(t, "DMAP_CRASH_KILLS", uint64(testsize.Sizes{Short: 4, Race: 8, Usual: 16, Long: 160}.Now()))) + len(places) - 1) / len(places)
 	n := int(setting(t, "DMAP_CRASH_ITEMS", uint64(repetitions(2000, 4000, 20_000))))
 	seed := setting(t, "DMAP_CRASH_SEED", rand.Uint64())
 	t.Logf("DMAP_CRASH_SEED=%d", seed)

@@ -203,7 +203,7 @@ func TestCrashOfRedrives(t *testing.T) {
 		return
 	}
 	t.Parallel()
-	n := testsize.Sizes{Short: 2000, Race: 2000, Usual: 4000, Long: 8000}.Now()
+	n := repetitions(2000, 2000, 8000)
 	seed := setting(t, "DMAP_CRASH_SEED", rand.Uint64())
 	t.Logf("DMAP_CRASH_SEED=%d", seed)
 	for i, p := range crashPlaces(t) {
@@ -212,7 +212,7 @@ func TestCrashOfRedrives(t *testing.T) {
 			writeCrashInput(t, p.bucket, n)
 			dice := rand.New(rand.NewPCG(seed, uint64(i)))
 			kills, redrives := 0, 0
-			for run := range (testsize.Sizes{Short: 2, Race: 2, Usual: 6, Long: 60}).Now() {
+			for run := range (testsize.Sizes{Short: 2, Race: 2, Usual: 3, Long: 60}).Now() {
 				kind := crashKinds()[(run+dice.IntN(6))%len(crashKinds())]
 				job := crashJob{
 					Place: p.url, Kind: kind, RunID: fmt.Sprintf("redrive-%d", run), N: crashItems(kind, n), Batch: []int{0, 0, 9}[run%3],

@@ -18,12 +18,12 @@ import (
 
 // TestTwoRunnersOfOneRunCountEachResultOnce starts two runners of the same run. The slower one
 // gets an error, is fenced off, or finds the run ended. In each case every result counts once. The
-// test runs 175 races, 70 with the race detector, and 460 in `make long`.
+// test runs 105 races, 70 with the race detector, and 460 in `make long`.
 func TestTwoRunnersOfOneRunCountEachResultOnce(t *testing.T) {
 	races := map[string]int{
-		"mem":       testsize.Sizes{Short: 20, Race: 40, Usual: 100, Long: 260}.Now(),
-		"file":      testsize.Sizes{Short: 10, Race: 20, Usual: 50, Long: 140}.Now(),
-		"versitygw": testsize.Sizes{Short: 5, Race: 10, Usual: 25, Long: 60}.Now(),
+		"mem":       testsize.Sizes{Short: 20, Race: 40, Usual: 60, Long: 260}.Now(),
+		"file":      testsize.Sizes{Short: 10, Race: 20, Usual: 30, Long: 140}.Now(),
+		"versitygw": testsize.Sizes{Short: 5, Race: 10, Usual: 15, Long: 60}.Now(),
 	}
 	for _, s := range stores() {
 		n := races[s.name]
