@@ -2,7 +2,6 @@ package dmap
 
 import (
 	"context"
-	"iter"
 
 	"github.com/go-dmap/dmap/batch"
 	"github.com/go-dmap/dmap/internal/journal"
@@ -12,12 +11,6 @@ import (
 // were decided. They come from stored lists, each of which is a split to the journal: a commit
 // settles an interval of the list. One goroutine reads the lists and groups their items; the
 // readers of the run take the groups.
-
-// takenList is a stored list of items to read again.
-type takenList struct {
-	journal.TakenPart
-	read func(ctx context.Context, part journal.TakenPart, from int64) iter.Seq2[journal.TakenItem, error]
-}
 
 // againGroupSize is how many items a group has, unless batches need more.
 const againGroupSize = 64

@@ -139,3 +139,21 @@ func (e *timeoutError) Error() string {
 
 // Unwrap returns the end of the timeout and the error that the function returned.
 func (e *timeoutError) Unwrap() []error { return []error{context.DeadlineExceeded, e.err} }
+
+// decisionAt is the decision about item i of the call.
+func (c *taskContext) decisionAt(i int) *Decision {
+	if i < 0 || i >= len(c.decisions) {
+		return nil
+	}
+	return c.decisions[i]
+}
+
+// DecisionAt is the decision about item i, from 0, of the batch of a call: its position in the
+// slice that the function got. nil: the item was not held. Outside a batch only 0 has one.
+func DecisionAt(ctx context.Context, i int) *Decision {
+	call, ok := ctx.Value(infoKey{}).(*callContext)
+	if !ok {
+		return nil
+	}
+	return call.task.decisionAt(i)
+}

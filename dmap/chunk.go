@@ -368,3 +368,32 @@ func (c *chunk[T, R]) prefix() (p journal.Prefix, ok bool) {
 	}
 	return journal.Prefix{Split: c.split.ID, Items: c.end.items, Hash: c.end.sum.String(), Ended: ended}, true
 }
+
+// decision is that about item i, nil if it was not held.
+func (c *chunk[T, R]) decision(i int) *Decision {
+	if c.origins == nil {
+		return nil
+	}
+	return c.origins[i].decision
+}
+
+// decisions are those about item i and others; nil if there are none.
+func (c *chunk[T, R]) decisions(i int, others []int) (out []*Decision) {
+	out, some := append(make([]*Decision, 0, 1+len(others)), c.decision(i)), c.decision(i) != nil
+	for _, o := range others {
+		d := c.decision(o)
+		out, some = append(out, d), some || d != nil
+	}
+	if !some {
+		return nil
+	}
+	return out
+}
+
+// holdsOf is how often item i was held in earlier calls.
+func (c *chunk[T, R]) holdsOf(i int) int {
+	if d := c.decision(i); d != nil {
+		return d.Holds
+	}
+	return 0
+}

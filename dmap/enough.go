@@ -1,11 +1,6 @@
 package dmap
 
-import "errors"
-
 // The end of a run when enough of its items have succeeded.
-
-// errEnoughSucceeded stops a run that has enough. It is no failure: the run has succeeded.
-var errEnoughSucceeded = errors.New("enough items have succeeded (Options.Enough)")
 
 // hasEnough reports whether enough items have succeeded, and the sinks have their results.
 func (c *tally) hasEnough() bool { return c.enough > 0 && c.stored.Load() >= c.enough }

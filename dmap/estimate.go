@@ -62,9 +62,6 @@ func (s Sampling) withDefaults(opts Options) Sampling {
 	return s
 }
 
-// Range holds a value with a probability of 90 %, if the sample is like the rest.
-type Range struct{ Low, High float64 }
-
 // TimeRange is the time that the calls of a run take at a concurrency.
 type TimeRange struct {
 	Concurrency int

@@ -2,8 +2,6 @@ package dmap
 
 import (
 	"context"
-	"fmt"
-	"strings"
 	"time"
 
 	"github.com/go-dmap/dmap/internal/guard"
@@ -25,95 +23,6 @@ import (
 // Held items need a sink with a journal, such as sink.Bucket; other sinks see only the outcome. In a run without one the item fails,
 // with an error of class "held" that says so.
 func Hold(reason string) error { return &HoldError{Reason: scrub.Clipped(reason, maxKept)} }
-
-// HoldError is the error that Hold makes.
-type HoldError struct {
-	Reason string // at most 16 KiB of it
-	holds  int    // how often the item is held, with this hold; set by the engine
-}
-
-func (e *HoldError) Error() string { return "held for a decision: " + scrub.Text(e.Reason, maxShown) }
-
-// Class returns "held".
-func (e *HoldError) Class() string { return "held" }
-
-// Holds is the number of the hold, from 1, of an item that a run keeps: each hold needs a decision
-// of its own. Outside a sink it is 0.
-func (e *HoldError) Holds() int { return e.holds }
-
-// Decision is what a person decided about a held item. The texts come from outside: they are
-// bounded, and without control characters and secrets that dmap knows by their form.
-type Decision struct {
-	Approved bool
-	By       string    // who decided, at most 256 bytes; empty: the decision does not say
-	At       time.Time // when the store got the decision, by its clock
-	Note     string    // at most 4 KiB
-	Reason   string    // of the hold
-	Holds    int       // how often the item was held so far, from 1
-}
-
-// DecisionAt is the decision about item i, from 0, of the batch of a call: its position in the
-// slice that the function got. nil: the item was not held. Outside a batch only 0 has one.
-func DecisionAt(ctx context.Context, i int) *Decision {
-	call, ok := ctx.Value(infoKey{}).(*callContext)
-	if !ok {
-		return nil
-	}
-	return call.task.decisionAt(i)
-}
-
-// RejectedError is the error of a held item that a person rejected. A redrive takes the item only
-// if Redrive.Classes names the class "rejected".
-type RejectedError struct{ Decision Decision }
-
-func (e *RejectedError) Error() string {
-	var b strings.Builder
-	b.WriteString("rejected")
-	if by := e.Decision.By; by != "" {
-		b.WriteString(" by " + scrub.Word(by))
-	}
-	if note := e.Decision.Note; note != "" {
-		b.WriteString(": " + note)
-	}
-	if reason := e.Decision.Reason; reason != "" {
-		b.WriteString(" (it was held: " + reason + ")")
-	}
-	return b.String()
-}
-
-// Class returns "rejected".
-func (e *RejectedError) Class() string { return "rejected" }
-
-// notKeptError is the error of an item that was held in a run that cannot keep it. It hides the
-// HoldError: the run may be that of a call, whose own item is not held.
-type notKeptError struct{ reason string }
-
-func (e *notKeptError) Error() string {
-	return fmt.Sprintf("the function held the item, and no sink of the run keeps held items: "+
-		"use sink.Bucket without Express: the reason was: %s", scrub.Text(e.reason, maxShown))
-}
-
-// Class returns "held".
-func (e *notKeptError) Class() string { return "held" }
-
-// HeldError says that items wait for a decision, and that nothing else of the run is left to do. It
-// matches ErrHeld.
-type HeldError struct {
-	Held    int64    // items
-	Ignored []string // decisions without effect, and why: the first 10
-}
-
-func (e *HeldError) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%v: %d: results.Held lists them, results.Approve and results.Reject decide; then call again", ErrHeld, e.Held)
-	for _, text := range e.Ignored {
-		b.WriteString("\n\tignored: " + text)
-	}
-	return b.String()
-}
-
-// Is reports whether target is ErrHeld.
-func (e *HeldError) Is(target error) bool { return target == ErrHeld }
 
 // heldEnd is the error of a run in which nothing is left but held items. nil: there are none, or
 // something else is left.
@@ -157,35 +66,6 @@ func (c *chunk[T, R]) heldItems() (out []Result[R]) {
 	return out
 }
 
-// decision is that about item i, nil if it was not held.
-func (c *chunk[T, R]) decision(i int) *Decision {
-	if c.origins == nil {
-		return nil
-	}
-	return c.origins[i].decision
-}
-
-// decisions are those about item i and others; nil if there are none.
-func (c *chunk[T, R]) decisions(i int, others []int) (out []*Decision) {
-	out, some := append(make([]*Decision, 0, 1+len(others)), c.decision(i)), c.decision(i) != nil
-	for _, o := range others {
-		d := c.decision(o)
-		out, some = append(out, d), some || d != nil
-	}
-	if !some {
-		return nil
-	}
-	return out
-}
-
-// holdsOf is how often item i was held in earlier calls.
-func (c *chunk[T, R]) holdsOf(i int) int {
-	if d := c.decision(i); d != nil {
-		return d.Holds
-	}
-	return 0
-}
-
 // rejected is the error of an item that a person rejected, nil for any other. A redrive that takes
 // the item calls it.
 func (c *chunk[T, R]) rejected(i int) error {
@@ -194,14 +74,6 @@ func (c *chunk[T, R]) rejected(i int) error {
 		return nil
 	}
 	return &RejectedError{*d}
-}
-
-// decisionAt is the decision about item i of the call.
-func (c *taskContext) decisionAt(i int) *Decision {
-	if i < 0 || i >= len(c.decisions) {
-		return nil
-	}
-	return c.decisions[i]
 }
 
 // writeHeld sends held items to the sink that keeps the journal, and only to that.
