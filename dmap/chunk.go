@@ -397,3 +397,15 @@ func (c *chunk[T, R]) holdsOf(i int) int {
 	}
 	return 0
 }
+
+// heldItems returns the held items, whose Err is a *HoldError.
+func (c *chunk[T, R]) heldItems() (out []Result[R]) {
+	for i := range c.entries {
+		if s := &c.entries[i]; s.state == held {
+			out = append(out, Result[R]{
+				Info: c.info(i, int(s.attempt)), Err: s.err, Input: &c.items[i].Value, Elapsed: s.elapsed, At: c.position(i),
+			})
+		}
+	}
+	return out
+}

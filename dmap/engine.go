@@ -242,3 +242,15 @@ func (e *engine[T, R]) resumeRedrive(p *journal.Progress) {
 		e.tally.gone.Store(p.Counts.Gone - p.Begun.Gone)
 	}
 }
+
+// observeStart reports that the run begins in this process. It returns ctx, or one with the values
+// that the observer adds to the contexts of the run.
+func (e *engine[T, R]) observeStart(ctx context.Context) context.Context {
+	values := e.observer.runStarted(RunStart{RunSpec: e.spec, Stats: e.running()})
+	if values == nil {
+		return ctx
+	}
+	e.stopper.addValues(values)
+	e.reader.inflight.calls.Context = e.stopper.calls.ctx //nolint:fatcontext // once
+	return &withValues{ctx, values}
+}

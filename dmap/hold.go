@@ -24,16 +24,6 @@ import (
 // with an error of class "held" that says so.
 func Hold(reason string) error { return &HoldError{Reason: scrub.Clipped(reason, maxKept)} }
 
-// heldEnd is the error of a run in which nothing is left but held items. nil: there are none, or
-// something else is left.
-func (e *engine[T, R]) heldEnd(source error) error {
-	n := e.tally.held.Load()
-	if n == 0 || source != nil {
-		return nil
-	}
-	return &HeldError{Held: n, Ignored: e.durable.ignored}
-}
-
 // hold keeps item i, which the function has held by err, or fails it if no sink keeps held items.
 func (w *worker[T, R]) hold(i int, err error, elapsed time.Duration) {
 	c, attempt := w.task.chunk, w.task.attempt
@@ -52,18 +42,6 @@ func (w *worker[T, R]) hold(i int, err error, elapsed time.Duration) {
 	c.entries[i].state, c.holds = held, true
 	w.tally.held.Add(1)
 	w.settled++
-}
-
-// heldItems returns the held items, whose Err is a *HoldError.
-func (c *chunk[T, R]) heldItems() (out []Result[R]) {
-	for i := range c.entries {
-		if s := &c.entries[i]; s.state == held {
-			out = append(out, Result[R]{
-				Info: c.info(i, int(s.attempt)), Err: s.err, Input: &c.items[i].Value, Elapsed: s.elapsed, At: c.position(i),
-			})
-		}
-	}
-	return out
 }
 
 // rejected is the error of an item that a person rejected, nil for any other. A redrive that takes
