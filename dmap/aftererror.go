@@ -49,7 +49,8 @@ func (s *workers[T, R]) decide(err error, attempt int, before throttleState) (d 
 	if d.throttled = s.opts.throttles(err); d.throttled {
 		d.asked = throttle.Asked(err, time.Now())
 	}
-	retry, again := &s.opts.Retry, false
+	var again bool
+	retry := &s.opts.Retry
 	if d.throttled && retry.throttledFor() > 0 {
 		if again = !final(err) && (retry.Retryable == nil || retry.Retryable(err)); again {
 			d.wait, d.err = retry.stillThrottled(err, before.times+1, s.throttledSince(before), d.asked, rand.Float64())

@@ -124,7 +124,7 @@ func (p *preflightRun) arguments(part, op string, err error) {
 
 // eachJoined returns the errors that err joins.
 func eachJoined(err error) []error {
-	all, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // as errors.Join returns it
+	all, ok := err.(interface{ Unwrap() []error }) // as errors.Join returns it
 	if !ok || reflect.TypeOf(err) != joined {
 		return []error{err}
 	}

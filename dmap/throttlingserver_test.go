@@ -86,7 +86,11 @@ func (s *throttlingServer) call(ctx context.Context, i int) (int, error) {
 
 // everyHundredth is a call of which one in a hundred is throttled, whatever the load is.
 func everyHundredth(ctx context.Context, i int) (int, error) {
-	time.Sleep(10 * time.Millisecond)
+	select {
+	case <-time.After(10 * time.Millisecond):
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
 	if info, _ := dmap.InfoFrom(ctx); i%100 == 99 && info.Attempt == 1 {
 		return 0, dmap.Throttled(errTooMany, 0)
 	}

@@ -176,11 +176,7 @@ func (o *objects) items(ctx context.Context, s dmap.Split, list iter.Seq2[*blob.
 			if result {
 				continue
 			}
-			item := o.item(listed, index)
-			item.Next.Key = at
-			if item.Err == nil {
-				item.Err = unreadable
-			}
+			item := o.itemAt(listed, index, at, unreadable)
 			seen = seen || item.Err == nil || !guarded.Is(item.Err, dmap.ErrNoObjects)
 			if !yield(item, nil) {
 				return
@@ -191,6 +187,16 @@ func (o *objects) items(ctx context.Context, s dmap.Split, list iter.Seq2[*blob.
 			yield(dmap.Item[Object]{}, o.located(o.empty()))
 		}
 	}
+}
+
+// itemAt returns the item of an object, whose cursor is at. unreadable is why it cannot be read.
+func (o *objects) itemAt(listed *blob.ListObject, index int64, at string, unreadable error) dmap.Item[Object] {
+	item := o.item(listed, index)
+	item.Next.Key = at
+	if item.Err == nil {
+		item.Err = unreadable
+	}
+	return item
 }
 
 // listOptions are the options of the listing.

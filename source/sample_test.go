@@ -45,7 +45,7 @@ func TestALargeObjectIsSampledAtRandomPlaces(t *testing.T) {
 						if len(v.Pad) > 1000 {
 							long++
 						}
-						time.Sleep(time.Second) //nolint:forbidigo // of virtual time
+						time.Sleep(time.Second)
 						return v.N, nil
 					}, dmap.Options{MaxConcurrency: 1}, dmap.Sampling{Items: 200, Seed: seed, MaxRead: 1000})
 					require.NoError(t, err)
@@ -72,7 +72,7 @@ func TestAnObjectWithRowsOfManyLinesIsReadAsAWhole(t *testing.T) {
 	bucket := memory(t, map[string]string{"a.csv": rows.String()})
 	synctest.Test(t, func(t *testing.T) {
 		e, err := dmap.Estimate(t.Context(), source.CSV(bucket, "a.csv", source.Strings), func(context.Context, []string) (int, error) {
-			time.Sleep(time.Second) //nolint:forbidigo // of virtual time
+			time.Sleep(time.Second)
 			return 0, nil
 		}, dmap.Options{}, dmap.Sampling{})
 		require.NoError(t, err)

@@ -44,7 +44,9 @@ func of(op Op) permission {
 		return permission{"create objects", "S3: s3:PutObject; Google: storage.objects.create; Azure: Create", "w and x"}
 	case Delete:
 		return permission{
-			"delete objects, which only redrives and results.Clean do", "S3: s3:DeleteObject, and s3:GetObject, as the driver looks first; Google: storage.objects.delete; Azure: Delete", "w and x",
+			"delete objects, which only redrives and results.Clean do",
+			"S3: s3:DeleteObject, and s3:GetObject, as the driver looks first; Google: storage.objects.delete; Azure: Delete",
+			"w and x",
 		}
 	}
 	return permission{"read objects", "S3: s3:GetObject; Google: storage.objects.get; Azure: Read", "r and x"}

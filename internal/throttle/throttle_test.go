@@ -84,7 +84,8 @@ func exhausted503(t *testing.T) error {
 
 func TestAnswersByWhichServersThrottleAreRecognized(t *testing.T) {
 	after := http.Header{"Retry-After": {"7"}}
-	busy, broken := http.Response{StatusCode: 503, Header: after}, http.Response{StatusCode: 500, Header: after}
+	busy := http.Response{StatusCode: http.StatusServiceUnavailable, Header: after}
+	broken := http.Response{StatusCode: http.StatusInternalServerError, Header: after}
 	for _, test := range []struct {
 		err   error
 		is    bool
