@@ -82,8 +82,12 @@ func runHoldJob(t *testing.T, text string) {
 	}
 	out := sink.Bucket[squared](faults.Bucket, "runs", sink.BucketOptions{PartBytes: 16 << 10})
 	src := crashSource(b, job.Kind, job.N)
-	square := func(n int, d *dmap.Decision) (squared, error) {
-		time.Sleep(time.Millisecond)
+	square := func(ctx context.Context, n int, d *dmap.Decision) (squared, error) {
+		select {
+		case <-time.After(time.Millisecond):
+		case <-ctx.Done():
+			return squared{}, ctx.Err()
+		}
 		if err := heldOrNot(n, d); err != nil {
 			return squared{}, err
 		}
@@ -92,13 +96,14 @@ func runHoldJob(t *testing.T, text string) {
 	if job.Batch == 0 {
 		_, err = dmap.Map(t.Context(), src, func(ctx context.Context, in number) (squared, error) {
 			info, _ := dmap.InfoFrom(ctx)
-			return square(in.N, info.Decision)
+			return square(ctx, in.N, info.Decision)
 		}, opts, out)
 	} else {
 		_, err = dmap.MapBatch(t.Context(), src, batch.Limits{Items: job.Batch}, func(ctx context.Context, items []dmap.Item[number]) ([]squared, error) {
 			values, failed := make([]squared, len(items)), batch.Errors{}
+			var err error
 			for i, item := range items {
-				if values[i], err = square(item.Value.N, dmap.DecisionAt(ctx, i)); err != nil {
+				if values[i], err = square(ctx, item.Value.N, dmap.DecisionAt(ctx, i)); err != nil {
 					failed[i] = err
 				}
 			}
