@@ -27,8 +27,8 @@ func (s *throttlingServer) observe(d time.Duration) (perSecond, throttled float6
 	return float64(c-r) / d.Seconds(), float64(r) / float64(max(1, c))
 }
 
-// The best fixed concurrency has the rate of the server: the adaptive one has nine tenths of it, for
-// any latency, and also where the right number of calls at once is no whole number.
+// The best fixed concurrency has the rate of the server: the adaptive one has nine tenths of it,
+// for any latency, and also where the right number of calls at once is no whole number.
 func TestTheAdaptiveLimitFindsTheRateOfTheServer(t *testing.T) {
 	servers := []struct {
 		name string

@@ -12,7 +12,8 @@ import (
 // that is reached ends the run as incomplete.
 //
 // No call starts once the use has reached the Budget. Calls in flight then get
-// Options.DrainTimeout to return. Stats and the BudgetError have all of their use. A run that needs no further call succeeds, also if it has used all of its Budget.
+// Options.DrainTimeout to return. Stats and the BudgetError have all of their use. A run that needs
+// no further call succeeds, also if it has used all of its Budget.
 type Budget struct {
 	// Calls is a number of calls of the function: attempts and batches. It is never exceeded.
 	Calls int64 `json:"calls,omitempty"`

@@ -24,9 +24,9 @@
 //
 // Without a crash and without retries each item is called exactly once. For the other cases there
 // is [Info.IdempotencyKey]. At most Options.MaxConcurrency calls run at once, also while it
-// changes. Read = Succeeded + Failed + Skipped + Held + Pending, which is checked before a run returns.
-// When Map returns, nothing of the run runs any more, unless Options.AbandonAfter is set. Memory is
-// bounded by concurrency, batch size and commit window, never by the number of items.
+// changes. Read = Succeeded + Failed + Skipped + Held + Pending, which is checked before a run
+// returns. When Map returns, nothing of the run runs any more, unless Options.AbandonAfter is set.
+// Memory is bounded by concurrency, batch size and commit window, never by the number of items.
 //
 // # Durable runs
 //

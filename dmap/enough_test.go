@@ -80,7 +80,8 @@ func TestEnoughIsOfTheWholeRun(t *testing.T) {
 		require.EqualValues(t, 10, stats.Succeeded)
 		require.EqualValues(t, 4, calls.Load())
 
-		// a process that was killed at that moment has not written the end: the next one calls nothing
+		// a process that was killed at that moment has not written the end: the next one calls
+		// nothing
 		stats, err = dmap.Map(t.Context(), numbers(100), again, opts, &page{}, &d)
 		require.NoError(t, err)
 		require.EqualValues(t, 10, stats.Succeeded)

@@ -68,8 +68,8 @@ type TimeRange struct {
 	Low, High   time.Duration
 }
 
-// Estimation is what a whole run takes, the sampled items included. Each range alone holds the truth
-// with a probability of 90 %.
+// Estimation is what a whole run takes, the sampled items included. Each range alone holds the
+// truth with a probability of 90 %.
 type Estimation struct {
 	RunID    string // that the sampled calls had
 	Sampled  int    // items
@@ -93,8 +93,8 @@ func (e Estimation) String() string {
 	return b.String()
 }
 
-// SampleError says that a sample says too little for an estimate: it has too few items, a few of them
-// take nearly all the time, the items differ too much, or their total is unknown.
+// SampleError says that a sample says too little for an estimate: it has too few items, a few of
+// them take nearly all the time, the items differ too much, or their total is unknown.
 type SampleError struct {
 	Sampled int    // items
 	What    string // "time at concurrency 10", for example
@@ -108,25 +108,26 @@ func (e *SampleError) Error() string {
 // Unwrap returns the reason.
 func (e *SampleError) Unwrap() error { return fromOutside(e.Err) }
 
-// Estimate calls fn for a sample of the items of src, and tells from these calls what Map would take
-// for all: ranges of the time at several concurrencies, of the requests and of the bytes.
+// Estimate calls fn for a sample of the items of src, and tells from these calls what Map would
+// take for all: ranges of the time at several concurrencies, of the requests and of the bytes.
 //
-// The calls are real, with all their effects, under the timeout, retries and concurrency of opts, and
-// with the idempotency keys that the items have in a run with the same RunID. Their results are
+// The calls are real, with all their effects, under the timeout, retries and concurrency of opts,
+// and with the idempotency keys that the items have in a run with the same RunID. Their results are
 // dropped, and failed items are counted only. Nothing is stored.
 //
 // The items are chosen at random, each with the same probability, and the source is read up to
-// Sampling.MaxRead items for that, unless it has a [Plan.Sample] (the reservoir of Vitter, Random Sampling with a Reservoir, ACM
-// Transactions on Mathematical Software 11, 1985): a listing costs a request for a thousand objects,
-// and all items are counted. source.JSONLines and source.CSV read blocks at random places of a large
-// object, and tell a range for the number of its records. If a source is not read to its end then, the
-// total is unknown, and Estimate refuses before it calls fn.
+// Sampling.MaxRead items for that, unless it has a [Plan.Sample] (the reservoir of Vitter, Random
+// Sampling with a Reservoir, ACM Transactions on Mathematical Software 11, 1985): a listing costs a
+// request for a thousand objects, and all items are counted. source.JSONLines and source.CSV read
+// blocks at random places of a large object, and tell a range for the number of its records. If a
+// source is not read to its end then, the total is unknown, and Estimate refuses before it calls
+// fn.
 //
-// The times are those of a simulation: calls as long as the sampled ones fill the slots, whatever the
-// number of slots. So a service that slows under load, or a source that is read more slowly than its
-// items are processed, makes the run longer. Rare slow items that the sample does not have are
-// unknown to it. [SampleError]: the sample says too little, for one of the concurrencies perhaps; the
-// Estimation has what is known.
+// The times are those of a simulation: calls as long as the sampled ones fill the slots, whatever
+// the number of slots. So a service that slows under load, or a source that is read more slowly
+// than its items are processed, makes the run longer. Rare slow items that the sample does not have
+// are unknown to it. [SampleError]: the sample says too little, for one of the concurrencies
+// perhaps; the Estimation has the values that are known.
 func Estimate[T, R any](ctx context.Context, src Source[T], fn func(context.Context, T) (R, error), opts Options, s Sampling) (Estimation, error) {
 	if err := sampleErrors[R](src, opts, fn == nil, s); err != nil {
 		return Estimation{}, &callError{err}
@@ -149,8 +150,8 @@ func Estimate[T, R any](ctx context.Context, src Source[T], fn func(context.Cont
 	return taken.estimate(stats, m.itemCalls(taken.ids()), opts, s)
 }
 
-// EstimateBatch is Estimate for a function that takes many items in one call. The sampled items form
-// batches by the limits; a batch of the run is as long as one of those.
+// EstimateBatch is Estimate for a function that takes many items in one call. The sampled items
+// form batches by the limits; a batch of the run is as long as one of those.
 func EstimateBatch[T, R any](ctx context.Context, src Source[T], limits batch.Limits, fn func(context.Context, []Item[T]) ([]R, error), opts Options, s Sampling) (Estimation, error) {
 	if err := errors.Join(sampleErrors[R](src, opts, fn == nil, s), limits.Validate()); err != nil {
 		return Estimation{}, &callError{err}

@@ -106,8 +106,8 @@ func (n objectsOf) Items(context.Context) iter.Seq2[dmap.Item[int], error] {
 	}
 }
 
-// Half a million objects, each of which takes a time of its own, at three concurrencies; one call in
-// fifty fails once.
+// Half a million objects, each of which takes a time of its own, at three concurrencies; one call
+// in fifty fails once.
 func TestAnEstimateHoldsForHalfAMillionObjects(t *testing.T) {
 	if testing.Short() || testsize.RaceDetector {
 		t.Skip("half a minute of CPU: make test runs it without the race detector")

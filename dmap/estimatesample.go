@@ -132,7 +132,7 @@ func (s *sample[T]) ids() []string {
 	return ids
 }
 
-// known is what is known without calls.
+// known is the part that is known without calls.
 func (s *sample[T]) known() Estimation {
 	return Estimation{RunID: s.runID, Sampled: len(s.items), Items: s.total, Bytes: s.bytes}
 }
@@ -147,8 +147,8 @@ type measuredCalls struct {
 // level of each range, a little more than 90 %: the ends of a range of times have two parts.
 const level = 0.95
 
-// ruleOfThree is the upper end of the expected number of events of a kind that none of the units had
-// (Hanley and Lippman-Hand, If Nothing Goes Wrong, Is Everything All Right?, JAMA 249, 1983).
+// ruleOfThree is the upper end of the expected number of events of a kind that none of the units
+// had (Hanley and Lippman-Hand, If Nothing Goes Wrong, Is Everything All Right?, JAMA 249, 1983).
 const ruleOfThree = 3
 
 // estimate tells what all items take.

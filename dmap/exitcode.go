@@ -18,9 +18,9 @@ const (
 //	64  the call is wrong: arguments or options
 //	75  the run is open: call again (ErrOpen)
 //	76  another process has the run: do not call again (ErrFenced)
-//	78  the run is open or was not begun, and a person must act first: ErrHeld, ErrSpecChanged, a used
-//	    Options.TotalBudget, a refused access, a damaged or foreign file in the folder, a store that
-//	    ignores create-only writes
+//	78  the run is open or was not begun, and a person must act first: ErrHeld, ErrSpecChanged, a
+//	    used Options.TotalBudget, a refused access, a damaged or foreign file in the folder, a
+//	    store that ignores create-only writes
 func ExitCode(err error) int {
 	switch {
 	case err == nil:

@@ -13,15 +13,15 @@ import (
 // reason is for that person. A batch function holds single items by batch.Errors.
 //
 // A held item is neither settled nor pending: it does not count against the Tolerance, no retry
-// follows, and it is not called again before the decision. The run does everything else; then it is open, with an error
-// that matches ErrHeld. Package sink/results lists held items, with their reasons and inputs, and
-// approves or rejects them; any program may also write a decision into the bucket, see
-// docs/format.md. The next call of Map with the same RunID calls approved items again, with
-// Info.Decision, and fails rejected ones with a RejectedError. A function may hold an approved item
-// once more; then it needs another decision.
+// follows, and it is not called again before the decision. The run does everything else; then it is
+// open, with an error that matches ErrHeld. Package sink/results lists held items, with their
+// reasons and inputs, and approves or rejects them; any program may also write a decision into the
+// bucket, see docs/format.md. The next call of Map with the same RunID calls approved items again,
+// with Info.Decision, and fails rejected ones with a RejectedError. A function may hold an approved
+// item once more; then it needs another decision.
 //
-// Held items need a sink with a journal, such as sink.Bucket; other sinks see only the outcome. In a run without one the item fails,
-// with an error of class "held" that says so.
+// Held items need a sink with a journal, such as sink.Bucket; other sinks see only the outcome. In
+// a run without one the item fails, with an error of class "held" that says so.
 func Hold(reason string) error { return &HoldError{Reason: scrub.Clipped(reason, maxKept)} }
 
 // hold keeps item i, which the function has held by err, or fails it if no sink keeps held items.

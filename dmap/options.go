@@ -28,11 +28,11 @@ type Options struct {
 	// no limit.
 	MaxItems int64 `json:"maxItems,omitempty"`
 	// Enough ends the run when this number of items has succeeded, over all its processes: no call
-	// starts any more, calls in flight get DrainTimeout to return, and their results count. So there
-	// may be more successes than Enough, by less than MaxConcurrency (times the items of a batch).
-	// The run has then succeeded with the reason "enough" if its failures are within the Tolerance,
-	// judged over the settled items. The other items count as unread, and are nothing to redo. It may
-	// differ when a run resumes. 0: no limit.
+	// starts any more, calls in flight get DrainTimeout to return, and their results count. So
+	// there may be more successes than Enough, by less than MaxConcurrency (times the items of a
+	// batch). The run has then succeeded with the reason "enough" if its failures are within the
+	// Tolerance, judged over the settled items. The other items count as unread, and are nothing to
+	// redo. It may differ when a run resumes. 0: no limit.
 	Enough int64 `json:"enough,omitempty"`
 	// Timeout ends the context of a call; the attempt has then failed with
 	// context.DeadlineExceeded. 0: none.
@@ -50,8 +50,8 @@ type Options struct {
 	Rate Rate `json:"rate,omitzero"`
 	// NoAdapt keeps MaxConcurrency calls at once also while a server throttles. Otherwise throttled
 	// calls lower the number of calls at once, and how many start in a second, and both rise again
-	// as the server takes more: see [Throttled] and Stats.AdaptedLimit. The shared back-off holds in
-	// any case.
+	// as the server takes more: see [Throttled] and Stats.AdaptedLimit. The shared back-off holds
+	// in any case.
 	NoAdapt bool `json:"noAdapt,omitempty"`
 	// IsThrottled says whether an error of a call means that a server throttles. It is not asked
 	// about errors made by [Throttled], which always do. Called from many goroutines. nil: the
@@ -61,9 +61,9 @@ type Options struct {
 	// none.
 	Tolerance Tolerance `json:"tolerance,omitzero"`
 	// DrainTimeout is the time that calls in flight get to return after the run was suspended, has
-	// Enough or no Budget left, the tolerance was exceeded, or a sink broke; and at most half of the
-	// time until the deadline of its context. It is also the time that sinks get to save results
-	// after that, if the run was canceled or suspended by its context. 0: 30 s.
+	// Enough or no Budget left, the tolerance was exceeded, or a sink broke; and at most half of
+	// the time until the deadline of its context. It is also the time that sinks get to save
+	// results after that, if the run was canceled or suspended by its context. 0: 30 s.
 	DrainTimeout time.Duration `json:"drainTimeout,omitempty"`
 	// AbandonAfter abandons a call that still runs this long after the end of its context: the item
 	// fails with ErrStuck, the slot is free, a late result is dropped. The goroutine of the

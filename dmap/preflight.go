@@ -13,9 +13,9 @@ import (
 type Preflighter interface {
 	// Preflight tries all operations of a run described by spec, also after one has failed, and
 	// reports each. The RunID in spec.Options is empty if the caller gave none: then that of spec
-	// was made for this call. It removes what it has written, also when ctx ends: then within two seconds. A
-	// try that hangs must leave time for the others before the deadline of ctx. report may be
-	// called from any goroutine until Preflight returns.
+	// was made for this call. It removes all that it has written, also when ctx ends: then within
+	// two seconds. A try that hangs must leave time for the others before the deadline of ctx.
+	// report may be called from any goroutine until Preflight returns.
 	Preflight(ctx context.Context, spec RunSpec, report func(Check))
 }
 
@@ -32,7 +32,7 @@ type Preflighter interface {
 // The error is nil if all tries succeeded. Otherwise it joins one [*PreflightError] for each
 // problem; the report also has what succeeded. [ExitCode] gives the code that Map would end with.
 // All tries together take at most 10 s, or until the deadline of ctx. Seven tenths of that are for
-// the tries, the rest for removing what they wrote.
+// the tries, the rest for removing their objects.
 //
 // Nothing remains in the bucket, unless the process is killed or the store refuses to delete: see
 // sink.Bucket's BucketSink.Preflight.

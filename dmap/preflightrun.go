@@ -196,8 +196,8 @@ func (p *preflightRun) report(names []string) (PreflightReport, error) {
 	return r, errors.Join(problems...)
 }
 
-// Try is what Preflight does with a source: it calls p.Preflight, or reads the first item if that is
-// nil. A source that wraps others sets its Preflight to the Try of their Plans.
+// Try is what Preflight does with a source: it calls p.Preflight, or reads the first item if that
+// is nil. A source that wraps others sets its Preflight to the Try of their Plans.
 func (p Plan[T]) Try(ctx context.Context, report func(Check)) {
 	if p.Preflight != nil {
 		p.Preflight(ctx, report)

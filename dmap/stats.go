@@ -25,7 +25,7 @@ type Stats struct {
 	Calls     int64  `json:"calls"`     // of the function, attempts and batches
 	Retries   int64  `json:"retries"`   // calls that were not the first ones of their items
 	// Bytes is the sum of Item.Size over the items of all calls, at most 2^53, and Units what the
-	// function has reported by Spend. Both are of the whole run. What was used after the last commit
+	// function has reported by Spend. Both are of the whole run. The use after the last commit
 	// of a process that crashed is not known.
 	Bytes int64   `json:"bytes"`
 	Units float64 `json:"units"`
@@ -45,11 +45,11 @@ type Stats struct {
 
 	State State `json:"state"`
 	// Reason says why the run is open or has ended. Ended: "succeeded", "max items", "enough",
-	// "tolerance", "canceled" (Run.Cancel), "end" (sink.End), "trial" (it left other items pending).
-	// Open: "held" (nothing else is left to do), "suspended", "context" (of the caller), "budget" and
-	// "total budget" (the run is incomplete: BudgetError), "source", "sink", "fenced" (another process
-	// has the run), "changed" (ErrSpecChanged), "internal". A run without a journal ends with its call,
-	// also for a reason of the second list. Empty while it runs.
+	// "tolerance", "canceled" (Run.Cancel), "end" (sink.End), "trial" (it left other items
+	// pending). Open: "held" (nothing else is left to do), "suspended", "context" (of the caller),
+	// "budget" and "total budget" (the run is incomplete: BudgetError), "source", "sink", "fenced"
+	// (another process has the run), "changed" (ErrSpecChanged), "internal". A run without a
+	// journal ends with its call, also for a reason of the second list. Empty while it runs.
 	Reason string `json:"reason,omitempty"`
 	// Resumed says that an earlier process began the run.
 	Resumed bool `json:"resumed,omitempty"`

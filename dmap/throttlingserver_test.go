@@ -10,8 +10,8 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 )
 
-// throttlingServer allows rate calls a second with a burst, or most calls at once, and throttles the
-// others at once.
+// throttlingServer allows rate calls a second with a burst, or most calls at once, and throttles
+// the others at once.
 type throttlingServer struct {
 	mu        sync.Mutex
 	rate      float64

@@ -30,11 +30,11 @@ type BucketSink[R any] struct {
 }
 
 // Bucket returns a sink that writes into prefix/<run ID>/ of bucket: the results as JSON lines in
-// parts SUCCEEDED_*, FAILED_*, HELD_* and PENDING_*, and at the end a manifest, which lists the parts.
-// Readers trust only the manifest: see results.Load. A run without a manifest is open: a call with
-// the same run ID resumes it from its commits. In a folder of this host (fileblob) an OS lock keeps
-// other processes from the run, but not over network file systems. docs/format.md specifies the
-// folder. At most one BucketOptions may be given.
+// parts SUCCEEDED_*, FAILED_*, HELD_* and PENDING_*, and at the end a manifest, which lists the
+// parts. Readers trust only the manifest: see results.Load. A run without a manifest is open: a
+// call with the same run ID resumes it from its commits. In a folder of this host (fileblob) an OS
+// lock keeps other processes from the run, but not over network file systems. docs/format.md
+// specifies the folder. At most one BucketOptions may be given.
 func Bucket[R any](bucket *blob.Bucket, prefix string, opts ...BucketOptions) *BucketSink[R] {
 	f := &BucketSink[R]{bucket: bucket, prefix: prefix}
 	var errs []error

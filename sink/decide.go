@@ -19,7 +19,7 @@ import (
 
 const (
 	// decisionsAtOnce is how many decisions are in memory at once: 20 MiB. The HELD parts are read
-	// once for each so many.
+	// once for each half million.
 	decisionsAtOnce = 500_000
 	decisionReaders = 16 // objects that are read at once
 	maxIgnored      = 10 // decisions without effect that are named
@@ -230,8 +230,8 @@ func laterOf(a, b time.Time) time.Time {
 	return a
 }
 
-// ask reads a decision. Without fields the item stays held: why says what is wrong with the
-// decision, unless it is gone.
+// ask reads a decision. Without fields the item stays held: why says how the decision is
+// wrong, unless it is gone.
 func (d *decider[R]) ask(ctx context.Context, q question) (fields []byte, why, err error) {
 	key := d.run.folder + runfolder.DecisionName(q.record.ID, q.record.Holds)
 	file, why, err := runfolder.LoadDecision(ctx, d.f.bucket, key, q.record.ID)

@@ -452,8 +452,8 @@ func TestTheJournalDoesNotGrowWithReleases(t *testing.T) {
 		}
 	}
 	require.Len(t, a.outcomes(t), n)
-	// A part for each of the 60 processes, of about 170 bytes in a commit, and 16 such commits in one
-	// record.
+	// A part for each of the 60 processes, of about 170 bytes in a commit, and 16 such commits in
+	// one record.
 	require.Less(t, size(), first+60*600)
 	for _, calls := range a.calls {
 		require.Len(t, calls, 2)

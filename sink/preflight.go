@@ -94,9 +94,9 @@ func (p *folderProbe) name(unique string) {
 	p.content = fmt.Appendf(nil, "{\"preflight\":%q}\n", unique)
 }
 
-// mayDelete removes the objects of killed preflights. If there are none it deletes the object that is
-// not there yet: many stores look at the permission first. If deleting is refused the object of the
-// earlier preflight is used again, so that the objects do not become more.
+// mayDelete removes the objects of killed preflights. If there are none it deletes the object that
+// is not there yet: many stores look at the permission first. If deleting is refused the object of
+// the earlier preflight is used again, so that the objects do not become more.
 func (p *folderProbe) mayDelete(ctx context.Context) error {
 	left, err := p.list(ctx)
 	if err != nil || len(left) == 0 {
@@ -150,8 +150,9 @@ func (p *folderProbe) create(ctx context.Context) (string, error) {
 	return "", publish.Create(ctx, p.in, p.key, probeType, p.content)
 }
 
-// createAgain has the store refuse to create the object again. If it did not, the store may be right
-// all the same: another preflight has removed the object meanwhile. So a second object decides.
+// createAgain has the store refuse to create the object again. If it did not, the store may be
+// right all the same: another preflight has removed the object meanwhile. So a second object
+// decides.
 func (p *folderProbe) createAgain(ctx context.Context) (found string, err error) {
 	err = publish.CreateAgain(ctx, p.in, p.key, probeType, p.content)
 	if guard.Is(err, publish.ErrNotExclusive) {
@@ -224,8 +225,8 @@ func after(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(context.WithoutCancel(ctx), cleanTime, context.DeadlineExceeded)
 }
 
-// missingFolders returns the folders, the deepest first, that the driver will make for the object in
-// a folder of this host.
+// missingFolders returns the folders, the deepest first, that the driver will make for the object
+// in a folder of this host.
 func (p *folderProbe) missingFolders(ctx context.Context) (paths []string) {
 	path, ok, err := publish.LocalPath(ctx, p.in, p.folder+runfolder.ProbePrefix)
 	if err != nil || !ok {

@@ -18,8 +18,8 @@ const (
 )
 
 // sample reads blocks at random places of a large object, and passes the records that begin in them
-// to add. The number of all records follows from the mean number in a block. Blocks of equal size at
-// uniformly random places have each record with the same probability.
+// to add. The number of all records follows from the mean number in a block. Blocks of equal size
+// at uniformly random places have each record with the same probability.
 //
 // A place inside a quoted field of CSV that spans lines is no row start. Rows from there on do not
 // fit the header: if that happens in more than a few blocks the object must be read as a whole.

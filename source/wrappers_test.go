@@ -38,8 +38,8 @@ func over[T any](wrap func(dmap.Source[source.Object]) dmap.Source[T]) listing {
 }
 
 // bestOf runs a listing of 60,000 keys at 200 ms a page up to 3 times, until it takes at most
-// limit, and returns the shortest time. Which reader asks for work first is chance, the more so on a
-// busy machine.
+// limit, and returns the shortest time. Which reader asks for work first is chance, the more so on
+// a busy machine.
 func bestOf(t *testing.T, keys []string, limit time.Duration, run listing) (best time.Duration) {
 	for n := 0; n < 6 && (n == 0 || best > limit); n++ {
 		synctest.Test(t, func(t *testing.T) {

@@ -21,8 +21,8 @@ import (
 	"github.com/go-dmap/dmap/source/cloud/s3"
 )
 
-// showFlow prints what runs do against servers that throttle: "flow" all, or a part of it. All is in
-// real time, over HTTP, and takes ten minutes.
+// showFlow prints what runs do against servers that throttle: "flow" all, or a part of it. All is
+// in real time, over HTTP, and takes ten minutes.
 func showFlow(ctx context.Context, w io.Writer, name string) error {
 	switch name {
 	case "flow":

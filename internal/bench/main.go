@@ -3,8 +3,8 @@
 //	go run ./internal/bench job
 //	go run ./internal/bench -n 500000 -rounds 3 job durability
 //	go run ./internal/bench -out docs/bench fanout   all tables under fanout/, data and charts
-//	go run ./internal/bench flow                     servers that throttle: no table, a report of its own;
-//	                                                 flow/http and flow/s3 are its parts
+//	go run ./internal/bench flow                     servers that throttle: no table, a report of
+//	                                                 its own; flow/http and flow/s3 are its parts
 //	go run ./internal/bench -draw docs/bench         draws the charts again, from the data
 //	go run ./internal/bench -cases 'dmap|errgroup' -profile prof fanout/b1-c100
 //

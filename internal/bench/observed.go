@@ -10,8 +10,8 @@ import (
 )
 
 // observed runs a map with an observer that has every function that runs per call, as metrics and
-// traces do: it puts a value into the context of each call, and adds up times. The calls that it has
-// seen must be those of the run.
+// traces do: it puts a value into the context of each call, and adds up times. The calls that it
+// has seen must be those of the run.
 func observed(opts dmap.Options, run func(dmap.Options) (dmap.Stats, error)) (outcome, error) {
 	var started, ended, busy atomic.Int64
 	opts.Observer = &dmap.Observer{

@@ -6,8 +6,8 @@ import (
 )
 
 // Makespan is the time that slots workers take for n values, each of which goes to the first worker
-// that is free (list scheduling: Graham, Bounds on Multiprocessing Timing Anomalies, 1969). It is at
-// least sum/slots, and at most that plus the largest value.
+// that is free (list scheduling: Graham, Bounds on Multiprocessing Timing Anomalies, 1969). It is
+// at least sum/slots, and at most that plus the largest value.
 func Makespan(next func() float64, n, slots int) (span, sum float64) {
 	free := make(times, min(n, slots))
 	for range n {
@@ -52,9 +52,9 @@ const (
 	leastSpans = 40
 )
 
-// End is the time that the end of a run takes beyond sum/slots, when workers have no items any more:
-// quantiles of simulations, the low one with draws from values, the high one with draws from their
-// tail, too. Of n items at most mostRounds per slot matter.
+// End is the time that the end of a run takes beyond sum/slots, when workers have no items any
+// more: quantiles of simulations, the low one with draws from values, the high one with draws from
+// their tail, too. Of n items at most mostRounds per slot matter.
 func End(values []float64, n float64, slots int, level float64, random *rand.Rand) Range {
 	rounds := min(mostRounds, max(20, mostSteps/slots/leastSpans))
 	items := int(min(n, float64(rounds*slots)))

@@ -14,14 +14,14 @@ type Range struct{ Low, High float64 }
 // redraws is the number of resamples of a bootstrap.
 const redraws = 600
 
-// Rest predicts the mean of rest further values of the distribution that values are a sample of, with
-// the probability level.
+// Rest predicts the mean of rest further values of the distribution that values are a sample of,
+// with the probability level.
 //
 // It is a studentized bootstrap (Efron and Tibshirani, An Introduction to the Bootstrap, 1993,
 // section 12.5) of the prediction error: rest' - mean', in units of sd' * sqrt(1/n + 1/rest), where
-// mean' and sd' are those of a resample of the values, and rest' is the mean of rest other draws. The
-// studentized form follows skewed distributions, where the symmetric interval of a normal one is too
-// low.
+// mean' and sd' are those of a resample of the values, and rest' is the mean of rest other draws.
+// The studentized form follows skewed distributions, where the symmetric interval of a normal one
+// is too low.
 func Rest(values []float64, rest float64, level float64, random *rand.Rand) Range {
 	n := float64(len(values))
 	mean, sd := moments(values)
@@ -44,8 +44,8 @@ func Rest(values []float64, rest float64, level float64, random *rand.Rand) Rang
 	return Range{max(low, slices.Min(values)), max(high, upperMean(values, rest, (3+level)/4, random))}
 }
 
-// mostDrawn is the number of draws up to which a mean is drawn value by value; that of more values is
-// nearly normal.
+// mostDrawn is the number of draws up to which a mean is drawn value by value; that of more values
+// is nearly normal.
 const mostDrawn = 100
 
 // meanOf draws the mean of n values.

@@ -1,5 +1,6 @@
-// Package flow decides how fast requests to a server may start: by a rate that the user sets, and by
-// what the server answers. Its types are pure: the caller passes the time, and guards them by a lock.
+// Package flow decides how fast requests to a server may start: by a rate that the user sets, and
+// by what the server answers. Its types are pure: the caller passes the time, and guards them by a
+// lock.
 package flow
 
 import (
@@ -15,9 +16,9 @@ type Bucket struct {
 	at          time.Time
 }
 
-// Set changes the rate and the burst, which is at least 1. A rate of 0 or less is no limit. A bucket
-// that had no limit starts full. Another keeps its tokens, and its debt: that is paid at the new
-// rate.
+// Set changes the rate and the burst, which is at least 1. A rate of 0 or less is no limit. A
+// bucket that had no limit starts full. Another keeps its tokens, and its debt: that is paid at the
+// new rate.
 func (b *Bucket) Set(now time.Time, rate, burst float64) {
 	if rate <= 0 {
 		*b = Bucket{}

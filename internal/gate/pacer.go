@@ -36,7 +36,8 @@ func (p *pacer) timer() *time.Timer {
 	return p.rings
 }
 
-// allow returns how many calls of some work may start now. If none may, wait says when to ask again.
+// allow returns how many calls of some work may start now. If none may, wait says when to ask
+// again.
 func (p *pacer) allow(now time.Time, load Load) (calls int, wait time.Duration) {
 	if wait = p.adaptive.Until().Sub(now); wait > 0 {
 		return 0, wait

@@ -92,8 +92,8 @@ func as(err error, t reflect.Type) (found reflect.Value) {
 }
 
 // Walk calls visit for err and the errors that it wraps, in the order of errors.Is, until visit
-// returns true, for a bounded number of errors. It reports whether visit has returned true. It calls
-// methods of the errors, so the caller is inside a [Call], or knows that err is plain.
+// returns true, for a bounded number of errors. It reports whether visit has returned true. It
+// calls methods of the errors, so the caller is inside a [Call], or knows that err is plain.
 func Walk(err error, visit func(error) bool) bool { return walk(err, visit) }
 
 // walk calls visit for err and the errors that it wraps, in the order of errors.Is, until visit

@@ -53,8 +53,8 @@ type Decided struct {
 // Holder is the part of a Log that keeps held items. It is no optional interface: a wrapper of a
 // Log that lacks it would leave decided items held forever.
 type Holder interface {
-	// KeepsHeld reports whether the sink of the journal keeps held items: a Write with results whose
-	// Err is a *dmap.HoldError. Otherwise the other methods are not called.
+	// KeepsHeld reports whether the sink of the journal keeps held items: a Write with results
+	// whose Err is a *dmap.HoldError. Otherwise the other methods are not called.
 	KeepsHeld() bool
 	// Decide looks for decisions about held items, and lists the decided ones for the commit with
 	// this number. Nothing of it counts before that commit.

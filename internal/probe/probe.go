@@ -54,8 +54,8 @@ func (b Bucket) Skip(op Op, key, why string) {
 	b.report(dmap.Check{Op: string(op), Bucket: b.name, Key: key, NotTried: true, Found: why})
 }
 
-// Within runs f for at most half of the time that ctx has, on a goroutine of its own, and abandons it
-// if it ignores the end of its context.
+// Within runs f for at most half of the time that ctx has, on a goroutine of its own, and abandons
+// it if it ignores the end of its context.
 func Within(ctx context.Context, f func(context.Context) (string, error)) (string, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		half := max(time.Until(deadline)/2, shortest)

@@ -7,8 +7,8 @@ type Limits struct{ Listing, Reading Limiter }
 
 type key struct{}
 
-// With returns a context whose requests are bounded by limits. It is for a source: what the function
-// of a user reads is a call.
+// With returns a context whose requests are bounded by limits. It is for a source: what the
+// function of a user reads is a call.
 func With(ctx context.Context, limits *Limits) context.Context {
 	return context.WithValue(ctx, key{}, limits)
 }

@@ -123,8 +123,8 @@ type BucketState struct {
 	Failed    []Part `json:"FAILED,omitempty"`
 	Succeeded []Part `json:"SUCCEEDED,omitempty"`
 	Held      []Part `json:"HELD,omitempty"`
-	// Dropped are the keys of FAILED and HELD parts that count no more: a redrive took some of their
-	// items, or some were decided.
+	// Dropped are the keys of FAILED and HELD parts that count no more: a redrive took some of
+	// their items, or some were decided.
 	Dropped []string `json:"DROPPED,omitempty"`
 }
 

@@ -119,8 +119,8 @@ func DecodeDecision(content []byte, id string) (*DecisionFile, error) {
 	return d, nil
 }
 
-// LoadDecision reads the decision under key about the item id. Without a decision, why says what is
-// wrong with the object. An absent object is an error that matches transient.Absent.
+// LoadDecision reads the decision under key about the item id. Without a decision, why says how
+// the object is wrong. An absent object is an error that matches transient.Absent.
 func LoadDecision(ctx context.Context, bucket *blob.Bucket, key, id string) (d *DecisionFile, why, err error) {
 	content, err := publish.Read(ctx, bucket, key, MaxDecision)
 	if err != nil {

@@ -1,10 +1,10 @@
 // Command budgets ends each call of a run after 25 calls of a model, and the whole run after 60
 // cents, until somebody grants more.
 //
-//	go run ./examples/howto/budgets -dir /tmp/budgets               # exit code 75: call again
-//	go run ./examples/howto/budgets -dir /tmp/budgets               # the next 25 calls
-//	go run ./examples/howto/budgets -dir /tmp/budgets               # exit code 78: 60 cents are spent
-//	go run ./examples/howto/budgets -dir /tmp/budgets -cents 200    # the rest
+//	go run ./examples/howto/budgets -dir /tmp/budgets   # exit code 75: call again
+//	go run ./examples/howto/budgets -dir /tmp/budgets   # the next 25 calls
+//	go run ./examples/howto/budgets -dir /tmp/budgets   # exit code 78: 60 cents are spent
+//	go run ./examples/howto/budgets -dir /tmp/budgets -cents 200   # the rest
 package main
 
 import (

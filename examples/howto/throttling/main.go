@@ -1,5 +1,5 @@
-// Command throttling calls an API that allows 60 requests a second: once with a rate below that, once
-// without one, and shows how many of its answers were 429.
+// Command throttling calls an API that allows 60 requests a second: once with a rate below that,
+// once without one, and shows how many of its answers were 429.
 //
 //	go run ./examples/howto/throttling
 package main

@@ -58,7 +58,8 @@ func OpenBucket(ctx context.Context, bucketURL string, options Options) (*blob.B
 
 // Client returns a copy of client with enough connections for calls concurrent requests, whose
 // listings fail where an answer is no listing, or has lost its token, and which does not repeat
-// requests that S3 throttles. It returns client itself if its HTTP client is not the SDK's BuildableClient: see HTTPClient.
+// requests that S3 throttles. It returns client itself if its HTTP client is not the SDK's
+// BuildableClient: see HTTPClient.
 func Client(client *s3.Client, calls int) *s3.Client {
 	options := client.Options()
 	checked(&options)
