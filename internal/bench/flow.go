@@ -87,7 +87,7 @@ func showFifty(ctx context.Context, w io.Writer) error {
 		listening := httptest.NewServer(server)
 		call, closeIdle := caller(listening.URL, most)
 		began := time.Now()
-		err := error(nil)
+		var err error
 		if c.name[:2] == "by" {
 			err = limitedByHand(ctx, items, most, call)
 		} else {
@@ -282,7 +282,8 @@ func showSlowDown(ctx context.Context, w io.Writer) error {
 	}
 	run.Cancel(nil)
 	stats, _ := run.Wait()
-	fmt.Fprintf(w, "  the run: %d read, %d failed, %d calls throttled, %d requests of the listing throttled\n", stats.Read, stats.Failed, stats.Throttled, stats.SourceThrottled)
+	fmt.Fprintf(w, "  the run: %d read, %d failed, %d calls throttled, %d requests of the listing throttled\n",
+		stats.Read, stats.Failed, stats.Throttled, stats.SourceThrottled)
 	return listAlone(ctx, w, store, objects)
 }
 
