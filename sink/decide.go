@@ -319,33 +319,3 @@ func (l *runLog[R]) ReadReleased(ctx context.Context, part journal.TakenPart, fr
 		yield(journal.TakenItem{}, fmt.Errorf("sink: the release of commit %d has no part %q", e.Number, part.Split))
 	}
 }
-
-// release is the latest release of held items, nil if there was none.
-func (s journalState) release() *runfolder.Release {
-	for i := len(s) - 1; i >= 0; i-- {
-		if e := s[i].Release; e != nil {
-			return e
-		}
-	}
-	return nil
-}
-
-// decisionFields are the fields of a record about a decision; nil if there is none.
-func decisionFields(reason string, d *runfolder.Decided) []byte {
-	if d == nil {
-		return nil
-	}
-	return runfolder.AppendDecided(runfolder.AppendReason(nil, reason), d)
-}
-
-// decisionOf is the decision of a line of a list, nil if it has none.
-func decisionOf(r *runfolder.Record) *journal.Decision {
-	d := r.Decision
-	if d == nil {
-		return nil
-	}
-	return &journal.Decision{
-		Approved: d.Approved, By: scrub.Text(d.By, runfolder.MaxBy), At: d.At, Note: scrub.Text(d.Note, runfolder.MaxNote),
-		Reason: scrub.Text(r.Reason, maxErrorText), Holds: r.Holds,
-	}
-}

@@ -1,8 +1,6 @@
 package sink
 
 import (
-	"time"
-
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/runfolder"
 )
@@ -43,16 +41,10 @@ type heldReason struct{ text string }
 
 func (e *heldReason) Error() string { return e.text }
 
-// held appends a HELD record.
-func (e *encoder) held(info *dmap.Info, item *runfolder.Item, elapsed time.Duration, input any, hold *dmap.HoldError) {
-	c := &e.chunks[runfolder.Held]
-	item.Holds = hold.Holds()
-	buf := runfolder.AppendItem(c.buf, item)
-	buf = runfolder.AppendElapsed(buf, elapsed.Nanoseconds())
-	buf = runfolder.AppendReason(buf, e.rules.Text(&heldReason{hold.Reason}, info.Key, maxErrorText))
-	if d := info.Decision; d != nil { // about the hold before
-		buf = runfolder.AppendDecided(buf, storedDecision(d))
+// decisionFields are the fields of a record about a decision; nil if there is none.
+func decisionFields(reason string, d *runfolder.Decided) []byte {
+	if d == nil {
+		return nil
 	}
-	c.buf = append(e.appendKeptInput(buf, info, input, nil), "}\n"...)
-	c.addRecord(info)
+	return runfolder.AppendDecided(runfolder.AppendReason(nil, reason), d)
 }

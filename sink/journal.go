@@ -246,3 +246,13 @@ func (l *runLog[R]) Close() error {
 	l.f.run.CompareAndSwap(l.run, nil)
 	return l.run.journal.lock.release()
 }
+
+// release is the latest release of held items, nil if there was none.
+func (s journalState) release() *runfolder.Release {
+	for i := len(s) - 1; i >= 0; i-- {
+		if e := s[i].Release; e != nil {
+			return e
+		}
+	}
+	return nil
+}

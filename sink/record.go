@@ -273,3 +273,17 @@ func (e *encoder) appendValue(dst []byte, v any, is valueKind) (out []byte, err 
 	}
 	return e.dst[:len(e.dst)-1], nil
 }
+
+// held appends a HELD record.
+func (e *encoder) held(info *dmap.Info, item *runfolder.Item, elapsed time.Duration, input any, hold *dmap.HoldError) {
+	c := &e.chunks[runfolder.Held]
+	item.Holds = hold.Holds()
+	buf := runfolder.AppendItem(c.buf, item)
+	buf = runfolder.AppendElapsed(buf, elapsed.Nanoseconds())
+	buf = runfolder.AppendReason(buf, e.rules.Text(&heldReason{hold.Reason}, info.Key, maxErrorText))
+	if d := info.Decision; d != nil { // about the hold before
+		buf = runfolder.AppendDecided(buf, storedDecision(d))
+	}
+	c.buf = append(e.appendKeptInput(buf, info, input, nil), "}\n"...)
+	c.addRecord(info)
+}

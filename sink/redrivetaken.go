@@ -10,6 +10,7 @@ import (
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/redrive"
 	"github.com/go-dmap/dmap/internal/runfolder"
+	"github.com/go-dmap/dmap/internal/scrub"
 )
 
 // takenItems are the items of a taken part.
@@ -84,5 +85,17 @@ func takenLines(ctx context.Context, bucket *blob.Bucket, p runfolder.Part, gaps
 				return
 			}
 		}
+	}
+}
+
+// decisionOf is the decision of a line of a list, nil if it has none.
+func decisionOf(r *runfolder.Record) *journal.Decision {
+	d := r.Decision
+	if d == nil {
+		return nil
+	}
+	return &journal.Decision{
+		Approved: d.Approved, By: scrub.Text(d.By, runfolder.MaxBy), At: d.At, Note: scrub.Text(d.Note, runfolder.MaxNote),
+		Reason: scrub.Text(r.Reason, maxErrorText), Holds: r.Holds,
 	}
 }

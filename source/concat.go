@@ -7,6 +7,7 @@ import (
 	"iter"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/go-dmap/dmap/dmap"
@@ -258,4 +259,20 @@ func (c *concat[T]) find(ctx context.Context, s dmap.Split) (item dmap.Item[T], 
 func (c *concat[T]) seeks(s dmap.Split) bool {
 	i, own, err := c.part(s)
 	return err == nil && c.parts[i].Seeks != nil && c.parts[i].Seeks(own)
+}
+
+// preflight tries all parts.
+func (c *concat[T]) preflight(ctx context.Context, report func(dmap.Check)) {
+	var group sync.WaitGroup
+	defer group.Wait()
+	slots := make(chan struct{}, partsAtOnce)
+	for _, p := range c.parts {
+		slots <- struct{}{}
+		group.Go(func() {
+			defer func() { <-slots }()
+			if err := guard(func() error { p.Try(ctx, report); return nil }); err != nil {
+				report(dmap.Check{Op: "try a part of " + c.name, Err: err})
+			}
+		})
+	}
 }

@@ -7,11 +7,13 @@ import (
 	"iter"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/body"
 	guarded "github.com/go-dmap/dmap/internal/guard"
+	"github.com/go-dmap/dmap/internal/probe"
 )
 
 // Flatten yields the contents of objects instead of the objects, like LOAD_AND_FLATTEN of Step
@@ -377,4 +379,46 @@ func (c *contents[T]) broken(err error) error {
 		out.Hash, out.Err = inner.Hash, inner.Err
 	}
 	return out
+}
+
+// preflight tries the source of the objects, and the contents of the first of them.
+func (f *flatten[T]) preflight(ctx context.Context, report func(dmap.Check)) {
+	var failed atomic.Bool
+	f.listing.Try(ctx, func(c dmap.Check) {
+		if c.Err != nil {
+			failed.Store(true)
+		}
+		report(c)
+	})
+	if failed.Load() {
+		report(dmap.Check{Op: string(probe.Decode), NotTried: true, Found: "the objects cannot be read"})
+		return
+	}
+	first, _, err := firstObject(ctx, f.listing)
+	switch {
+	case err != nil:
+		report(dmap.Check{Op: string(probe.List), Err: err})
+	case first.Key == "":
+		report(dmap.Check{Op: string(probe.Decode), NotTried: true, Found: "there is no object to decode"})
+	default:
+		f.tryContents(ctx, first, report)
+	}
+}
+
+// tryContents tries the source that open returns for an object.
+func (f *flatten[T]) tryContents(ctx context.Context, o Object, report func(dmap.Check)) {
+	err := guard(func() error {
+		src := f.open(o)
+		if src == nil {
+			return errors.New("open returned no source")
+		}
+		plan := dmap.PlanOf(src)
+		if plan.Err == nil {
+			plan.Try(ctx, report)
+		}
+		return plan.Err
+	})
+	if err != nil {
+		report(dmap.Check{Op: "open the contents of", Key: o.Key, Err: err})
+	}
 }

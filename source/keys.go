@@ -10,6 +10,7 @@ import (
 	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/probe"
 	"github.com/go-dmap/dmap/internal/transient"
 )
 
@@ -141,4 +142,30 @@ func (k *keyed) yield(ctx context.Context, item dmap.Item[Object], yield func(dm
 		item.Err = guard(func() error { return k.skip(item.Value) })
 	}
 	return yield(item, nil)
+}
+
+// preflight asks for the attributes of the first key and opens its object.
+func (k *keyed) preflight(ctx context.Context, report func(dmap.Check)) {
+	bucket := probe.Of(k.bucket, report)
+	first := new(Object)
+	err := bucket.Try(ctx, probe.Attributes, "", func(ctx context.Context) (found string, err error) {
+		for s, err := range k.keys.Splits(ctx) {
+			if err != nil {
+				return "", err
+			}
+			for named, err := range k.keys.Read(ctx, s) {
+				if err == nil {
+					err = named.Err
+				}
+				if err != nil {
+					return "", err
+				}
+				item := k.item(ctx, named)
+				*first = item.Value
+				return fmt.Sprintf("the first key is %q", item.Key), item.Err
+			}
+		}
+		return "there are no keys", nil
+	})
+	tryOpen(ctx, bucket, first, err)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/fingerprint"
+	"github.com/go-dmap/dmap/internal/probe"
 )
 
 // itemKey is the key of items that have none: "item@5" names the sixth.
@@ -168,4 +169,9 @@ func (s *slice[T]) bounds(split dmap.Split) (from, to int64) {
 		to = all
 	}
 	return min(max(split.From.Offset, 0), all), min(max(to, split.From.Offset), all)
+}
+
+// preflight has nothing to try.
+func (s *slice[T]) preflight(_ context.Context, report func(dmap.Check)) {
+	report(dmap.Check{Op: string(probe.Read), Found: fmt.Sprintf("%d values in memory", len(s.items))})
 }
