@@ -39,7 +39,7 @@ build: ## compile everything
 
 test: .bin/testrun ## all tests of all modules under the race detector
 	@GORACE="$$GORACE $(GORACE_EXIT)" .bin/testrun $(RACE) $(TESTFLAGS) $(PACKAGES)
-	@.bin/testrun -vet=off -run '$(UNRACED)' $(TESTFLAGS) ./internal/e2e ./source ./sink ./dmap ./internal/bench ./internal/runfolder
+	@.bin/testrun -vet=off -parallel 16 -run '$(UNRACED)' $(TESTFLAGS) ./internal/e2e ./source ./sink ./dmap ./internal/bench ./internal/runfolder
 	@$(MAKE) --no-print-directory test-tools
 
 short: .bin/testrun ## the same without the race detector and without what takes long

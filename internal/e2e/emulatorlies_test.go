@@ -1,10 +1,13 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
+	"maps"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +16,7 @@ import (
 	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/testsize"
 	"github.com/go-dmap/dmap/source"
 )
 
@@ -86,9 +90,16 @@ func TestEmulatedLiesAreFoundOut(t *testing.T) {
 		lies["listings are busy for ever"] = lie{bend: bend{takes: lists, answer: busy}, says: "503", most: 3 * time.Minute}
 	}
 	onEachEmulator(t, func(t *testing.T, e emulator) {
-		for name, lie := range lies {
+		names := slices.SortedFunc(maps.Keys(lies), func(a, b string) int { // those that wait longest first
+			return cmp.Or(cmp.Compare(lies[b].most, lies[a].most), cmp.Compare(a, b))
+		})
+		for _, name := range names {
+			lie := lies[name]
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
+				if name == "parts are busy for ever" && e.name == "azure" && !testsize.Long() {
+					t.Skip("the SDK of Azure waits for 80 s: make long runs it")
+				}
 				bender, straight, crooked := e.bent(t, lie.bend)
 				fill(t, straight, n)
 				opts := options(unique())
