@@ -30,6 +30,9 @@ func (s *throttlingServer) observe(d time.Duration) (perSecond, throttled float6
 // The best fixed concurrency has the rate of the server: the adaptive one has nine tenths of it,
 // for any latency, and also where the right number of calls at once is no whole number.
 func TestTheAdaptiveLimitFindsTheRateOfTheServer(t *testing.T) {
+	if testsize.RaceDetector {
+		t.Skip("it makes millions of calls: make test runs it without")
+	}
 	servers := []struct {
 		name string
 		throttlingServer
@@ -43,7 +46,7 @@ func TestTheAdaptiveLimitFindsTheRateOfTheServer(t *testing.T) {
 		{"counts seconds", throttlingServer{rate: 500, burst: 500, window: true, latency: 20 * time.Millisecond}},
 		{"asks for a short wait", throttlingServer{rate: 500, burst: 50, latency: 20 * time.Millisecond, after: 100 * time.Millisecond}},
 	}
-	checked := testsize.Sizes{Short: 2, Race: 1, Usual: len(servers)}.Now()
+	checked := testsize.Sizes{Short: 2, Usual: len(servers)}.Now()
 	for i := range servers[:checked] {
 		name, s := servers[i].name, &servers[i].throttlingServer
 		synctest.Test(t, func(t *testing.T) {

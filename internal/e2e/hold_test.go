@@ -19,6 +19,7 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/dmap/dmaptest"
 	"github.com/go-dmap/dmap/internal/runfolder"
+	"github.com/go-dmap/dmap/internal/testsize"
 	"github.com/go-dmap/dmap/sink"
 	"github.com/go-dmap/dmap/sink/results"
 )
@@ -178,7 +179,8 @@ func TestHoldsThroughKills(t *testing.T) {
 	t.Parallel()
 	seed := setting(t, "DMAP_CRASH_SEED", rand.Uint64())
 	t.Logf("DMAP_CRASH_SEED=%d", seed)
-	kills, n := int(setting(t, "DMAP_CRASH_KILLS", uint64(repetitions(4, 12, 100)))), repetitions(400, 1000, 4000)
+	kills := int(setting(t, "DMAP_CRASH_KILLS", uint64(testsize.Sizes{Short: 4, Race: 2, Usual: 8, Long: 100}.Now())))
+	n := testsize.Sizes{Short: 400, Race: 200, Usual: 600, Long: 4000}.Now()
 	for i, place := range crashPlaces(t) {
 		t.Run(place.name, func(t *testing.T) {
 			t.Parallel()

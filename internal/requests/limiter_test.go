@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-dmap/dmap/internal/requests"
+	"github.com/go-dmap/dmap/internal/testsize"
 )
 
 type status struct{ Code int }
@@ -76,7 +77,8 @@ func TestRequestsFollowAStoreThatThrottles(t *testing.T) {
 				}
 			})
 		}
-		for _, rate := range []float64{100, 50, 100, 400} {
+		rates := []float64{100, 50, 100, 400}
+		for _, rate := range rates[:testsize.Sizes{Race: 1, Usual: len(rates)}.Now()] {
 			s.mu.Lock()
 			s.rate = rate
 			s.mu.Unlock()
