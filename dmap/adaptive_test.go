@@ -106,6 +106,9 @@ func TestFewThrottledCallsAtRandomDoNotSlowARunDown(t *testing.T) {
 
 // The ceiling of the user holds at any time, and the limit that was found is not one.
 func TestTheAdaptiveLimitStaysUnderALowerCeiling(t *testing.T) {
+	if testsize.RaceDetector {
+		t.Skip("it makes a million calls: make test runs it without")
+	}
 	synctest.Test(t, func(t *testing.T) {
 		s := &throttlingServer{rate: 500, burst: 50, latency: 100 * time.Millisecond}
 		run, err := dmap.Start(t.Context(), numbers(10_000_000), s.call, dmap.Options{MaxConcurrency: 100})

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"math"
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -177,13 +178,16 @@ func TestAnEstimateRunsTheFunctionAsTheRunWould(t *testing.T) {
 			RunID: "r", MaxConcurrency: 7, Timeout: 2 * time.Second, AbandonAfter: time.Second,
 			Retry: dmap.Retry{MaxAttempts: 2, NoJitter: true, Initial: time.Hour}, MaxItems: 500,
 		}
+		var mu sync.Mutex
 		keys := map[string]bool{}
 		e, err := dmap.Estimate(t.Context(), numbers(1000), func(ctx context.Context, n int) (int, error) {
 			info, ok := dmap.InfoFrom(ctx)
 			require.True(t, ok)
 			require.Equal(t, dmap.IdempotencyKey("r", fmt.Sprintf("n@%d", n)), info.IdempotencyKey())
 			require.Less(t, n, 500, "MaxItems")
+			mu.Lock()
 			keys[info.ID()] = true
+			mu.Unlock()
 			time.Sleep(time.Second)
 			switch {
 			case n%10 == 0 && info.Attempt == 1:

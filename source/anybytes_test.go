@@ -95,7 +95,9 @@ func TestKeysOfAnyBytesSurviveSuspensions(t *testing.T) {
 		defer bucket.Close()
 		serial := func() dmap.Source[source.Object] { return source.Objects(bucket, "") }
 		parallel := func() dmap.Source[source.Object] {
-			return source.Objects(bucket, "", source.ObjectsOptions{Store: seekable, Listers: 4})
+			exact := seekable // without it, a key that drivers escape may end the listing: who knows where it is stored?
+			exact.StoredKey = func(o *blob.ListObject) string { return o.Key }
+			return source.Objects(bucket, "", source.ObjectsOptions{Store: exact, Listers: 4})
 		}
 		for name, src := range map[string]func() dmap.Source[string]{
 			"serial":   func() dmap.Source[string] { return source.Transform(serial(), keyOf) },
