@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"gocloud.dev/blob"
@@ -209,7 +210,7 @@ func TestNetworkFaultsNeverLoseResults(t *testing.T) {
 				wire.inject(fault.toxin)
 				opts := options(unique())
 				if fault.says != "" {
-					opts.Retry.MaxAttempts = 2
+					opts.Retry.MaxAttempts, opts.Retry.ThrottledFor = 2, 5*time.Second
 				}
 				_, err := runJob(t.Context(), bucket, bucket, opts)
 				require.Positive(t, wire.hit())
