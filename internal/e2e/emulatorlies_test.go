@@ -103,7 +103,7 @@ func TestEmulatedLiesAreFoundOut(t *testing.T) {
 				bender, straight, crooked := e.bent(t, lie.bend)
 				fill(t, straight, n)
 				opts := options(unique())
-				opts.Retry.MaxAttempts = 2
+				opts.Retry.MaxAttempts, opts.Retry.ThrottledFor = 2, -1
 				started := time.Now()
 				_, err := dmap.Map(t.Context(), source.Objects(crooked, "data/", source.ObjectsOptions{Store: e.features}), square, opts, jobSink(crooked))
 				took := time.Since(started)

@@ -278,7 +278,7 @@ func mapped[T any](ctx context.Context, src dmap.Source[T], fn func(context.Cont
 			got = append(got, out)
 		}
 		return out, err
-	}, dmap.Options{MaxConcurrency: 8, DrainTimeout: time.Second})
+	}, dmap.Options{MaxConcurrency: 8, DrainTimeout: time.Second, Retry: dmap.Retry{ThrottledFor: -1}})
 	slices.Sort(got)
 	return got, err
 }
