@@ -5,6 +5,8 @@ import (
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/go-dmap/dmap/internal/budget"
 )
 
 // spareDecoders are the decoders of closed streams, by class. A decoder keeps the memory of its
@@ -15,6 +17,7 @@ import (
 type spareDecoders struct {
 	mu       sync.Mutex
 	byClass  [4][]*zstd.Decoder
+	bytes    int64 // of their windows
 	used     bool // since the last collection
 	watching bool // a collection calls age
 }
@@ -33,14 +36,18 @@ func (s *spareDecoders) take(class int) *zstd.Decoder {
 	d := of[len(of)-1]
 	of[len(of)-1] = nil
 	s.byClass[class] = of[:len(of)-1]
+	s.bytes -= usualWindow << class
 	return d
 }
 
-// keep keeps a decoder. There are never more than the budget has had streams at once.
+// keep keeps a decoder. If it would exceed the budget with the others, it takes their place.
 func (s *spareDecoders) keep(class int, d *zstd.Decoder) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.used = true
+	if s.bytes += usualWindow << class; s.bytes > budget.Bytes {
+		s.byClass, s.bytes = [4][]*zstd.Decoder{}, usualWindow<<class
+	}
 	s.byClass[class] = append(s.byClass[class], d)
 	if !s.watching {
 		s.watching = true
@@ -63,5 +70,5 @@ func (s *spareDecoders) age() {
 		s.watch()
 		return
 	}
-	s.byClass, s.watching = [4][]*zstd.Decoder{}, false
+	s.byClass, s.bytes, s.watching = [4][]*zstd.Decoder{}, 0, false
 }

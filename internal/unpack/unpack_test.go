@@ -18,6 +18,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-dmap/dmap/internal/budget"
 	"github.com/go-dmap/dmap/internal/testsize"
 )
 
@@ -157,6 +158,24 @@ func TestSpareDecodersAreUsedAgainAndDropped(t *testing.T) {
 	require.Eventually(t, func() bool { runtime.GC(); return kept() == 0 }, time.Minute, time.Millisecond)
 	s.keep(1, d)
 	require.Eventually(t, func() bool { runtime.GC(); return kept() == 0 }, time.Minute, time.Millisecond, "again")
+}
+
+func TestSpareDecodersOfAllSizesStayWithinTheBudget(t *testing.T) {
+	var s spareDecoders
+	for round := range 20 {
+		for class := range s.byClass {
+			s.keep(class, &zstd.Decoder{})
+			bytes := int64(0)
+			for c, of := range s.byClass {
+				bytes += int64(len(of)) * usualWindow << c
+			}
+			require.LessOrEqual(t, bytes, int64(budget.Bytes))
+			require.Equal(t, bytes, s.bytes)
+			if round%3 == 0 {
+				require.NotNil(t, s.take(class), "the last one stays")
+			}
+		}
+	}
 }
 
 func TestADecoderOfADamagedStreamReadsTheNextOne(t *testing.T) {
