@@ -17,12 +17,8 @@ import (
 	"github.com/go-dmap/dmap/source"
 )
 
-// peakOf is the most that is allocated while f runs, beyond the memory from before.
+// peakOf is the most that is allocated while f runs, without garbage.
 func peakOf(f func()) (peak uint64) {
-	var m runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&m)
-	before := m.HeapAlloc
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
@@ -41,7 +37,7 @@ func peakOf(f func()) (peak uint64) {
 	f()
 	close(stop)
 	<-done
-	return peak - min(peak, before)
+	return peak
 }
 
 // Neither the memory of a run nor its commits grow with held items.

@@ -10,7 +10,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -146,32 +145,19 @@ func TestARedriveOfManyFailuresNeedsLittleMemory(t *testing.T) {
 		}
 	}
 	run := func(fails bool) (peak uint64) {
-		stop, done := make(chan struct{}), make(chan struct{})
-		go func() {
-			defer close(done)
-			for {
-				var m runtime.MemStats
-				runtime.GC()
-				runtime.ReadMemStats(&m)
-				peak = max(peak, m.HeapAlloc)
-				select {
-				case <-stop:
-					return
-				case <-time.After(50 * time.Millisecond):
+		var stats dmap.Stats
+		var err error
+		peak = peakOf(func() {
+			stats, err = dmap.Map(t.Context(), source.Seq(numbers), func(_ context.Context, in number) (squared, error) {
+				if fails {
+					return squared{}, errUnlucky
 				}
-			}
-		}()
-		stats, err := dmap.Map(t.Context(), source.Seq(numbers), func(_ context.Context, in number) (squared, error) {
-			if fails {
-				return squared{}, errUnlucky
-			}
-			return squared{in.N, in.N}, nil
-		}, dmap.Options{
-			RunID: "r", MaxConcurrency: 8, Tolerance: dmap.Tolerance{Percentage: 100},
-			Redrive: dmap.Redrive{Max: 1, Tolerated: true},
-		}, sink.Bucket[squared](b, "runs", sink.BucketOptions{Records: sink.FailuresOnly}))
-		close(stop)
-		<-done
+				return squared{in.N, in.N}, nil
+			}, dmap.Options{
+				RunID: "r", MaxConcurrency: 8, Tolerance: dmap.Tolerance{Percentage: 100},
+				Redrive: dmap.Redrive{Max: 1, Tolerated: true},
+			}, sink.Bucket[squared](b, "runs", sink.BucketOptions{Records: sink.FailuresOnly}))
+		})
 		require.NoError(t, err)
 		require.EqualValues(t, n, stats.Read)
 		if !fails {
