@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -269,4 +270,12 @@ func undone(encoding string) bool {
 		}
 	}
 	return false
+}
+
+// version is the object's ETag, or its size and modification time where there is none.
+func version(o Object) string {
+	if o.ETag != "" {
+		return o.ETag
+	}
+	return fmt.Sprintf("%d bytes of %s", o.Size, strconv.FormatInt(o.ModTime.UnixNano(), 10))
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"strconv"
 	"time"
 
 	"gocloud.dev/blob"
@@ -116,14 +115,6 @@ func (r *records[T]) resume(ctx context.Context, settled func(id string) (dmap.C
 			yield(dmap.Split{}, err)
 		}
 	}
-}
-
-// version is the object's ETag, or its size and modification time where there is none.
-func version(o Object) string {
-	if o.ETag != "" {
-		return o.ETag
-	}
-	return fmt.Sprintf("%d bytes of %s", o.Size, strconv.FormatInt(o.ModTime.UnixNano(), 10))
 }
 
 // pin requests the size, time and ETag of the object, unless they came from a listing.
