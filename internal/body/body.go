@@ -100,15 +100,15 @@ func (r *Reader) open() (*Reader, error) {
 		r.end != toTheEnd && (r.offset >= r.end || o.Size >= 0 && r.offset >= o.Size) {
 		return r, nil
 	}
-	if err := r.connectFirst(); err != nil {
+	if err := r.connectPatiently(); err != nil {
 		return nil, err
 	}
 	return r, nil
 }
 
-// connectFirst is connect for the first time. While a source reads, it is repeated if the store
-// throttles: nothing else repeats it.
-func (r *Reader) connectFirst() error {
+// connectPatiently is connect. While a source reads, it is repeated if the store throttles: nothing
+// else repeats it for as long.
+func (r *Reader) connectPatiently() error {
 	if requests.Reading(r.ctx) == nil {
 		return r.connect()
 	}
@@ -265,8 +265,9 @@ func (r *Reader) reopen() error {
 			return r.wrap(err)
 		}
 		r.reopens++
-		failed = r.connect()
-		if failed == nil || errors.Is(failed, ErrStalled) || transient.Classify(failed) != transient.Transient {
+		failed = r.connectPatiently()
+		if failed == nil || errors.Is(failed, ErrStalled) || transient.Classify(failed) != transient.Transient ||
+			requests.Reading(r.ctx) != nil && throttle.Is(failed) { // its patience is over
 			return failed
 		}
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/go-dmap/dmap/dmap/dmaptest"
 	"github.com/go-dmap/dmap/internal/body"
+	"github.com/go-dmap/dmap/internal/requests"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -116,6 +117,30 @@ func TestReopeningThatIsRefusedForAMomentIsRepeated(t *testing.T) {
 			}
 			require.NoError(t, err)
 			require.True(t, bytes.Equal(data, got))
+		})
+	}
+}
+
+func TestAReopeningOfASourceOutlastsAStoreThatThrottles(t *testing.T) {
+	for name, busy := range map[string]int{"for a while": 9, "for good": 1000} {
+		synctest.Test(t, func(t *testing.T) {
+			data := content(10_000)
+			bucket, object := store(t, data)
+			bucket.Inject(dmaptest.Fault{Op: dmaptest.OpOpen, Kind: dmaptest.Reset, After: 4000, Err: syscall.ECONNRESET})
+			for n := range busy {
+				bucket.Inject(dmaptest.Fault{Op: dmaptest.OpOpen, Nth: 2 + n, Err: errBusy{}})
+			}
+			var limits requests.Limits
+			began := time.Now()
+			got, err := readFrom(requests.With(t.Context(), &limits), object, 0)
+			if name == "for good" {
+				require.ErrorIs(t, err, errBusy{})
+				require.InDelta(t, 2*time.Minute, time.Since(began), float64(time.Minute))
+				return
+			}
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(data, got))
+			require.EqualValues(t, busy, limits.Reading.Throttled())
 		})
 	}
 }

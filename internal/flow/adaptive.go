@@ -34,6 +34,7 @@ type Adaptive struct {
 
 	fellAt   time.Time // when the bounds fell last
 	doneThen int64     // Signal.Done then
+	refused  int64     // throttled requests since then
 	stumbles int       // short holds since then
 
 	starts meter
@@ -55,7 +56,7 @@ type Signal struct {
 	Slots, Peak int
 	Time        time.Duration
 	Done        int64   // requests that have ended, throttled or not
-	Successes   int64   // successes so far
+	Successes   int64   // so far, of requests or of their parts: only whether they grow counts
 	Chance      float64 // random, in [0, 1): for the jitter
 	Fixed       bool    // only the shared back-off slows requests, the bounds do not
 }
@@ -106,6 +107,7 @@ const (
 // Throttle tells of a throttled request. It returns whether the bounds fell, so that requests in
 // flight started before.
 func (a *Adaptive) Throttle(s Signal) (fell bool) {
+	a.refused++
 	a.hold(s.Now, s.Asked, s.Chance/10)
 	if !s.Fresh {
 		a.doneAt = s.Done
@@ -130,7 +132,7 @@ func (a *Adaptive) Throttle(s Signal) (fell bool) {
 	if !s.Fixed {
 		a.fall(s)
 	}
-	a.successes, a.fellAt, a.doneThen, a.stumbles = s.Successes, s.Now, s.Done, 0
+	a.successes, a.fellAt, a.doneThen, a.refused, a.stumbles = s.Successes, s.Now, s.Done, 0, 0
 	return true
 }
 
@@ -158,7 +160,7 @@ func (a *Adaptive) count(done int64) bool {
 func (a *Adaptive) fall(s Signal) {
 	a.point = a.observed(s)
 	a.share = firstShare
-	accepted := float64(s.Successes-a.successes) / float64(max(1, s.Done-a.doneThen))
+	accepted := 1 - float64(a.refused)/float64(max(1, s.Done-a.doneThen))
 	if !a.engaged || accepted < fewAccepted {
 		a.share = max(leastShare, min(accepted, againShare))
 	}

@@ -82,6 +82,25 @@ func TestBoundsEndOnceTheCeilingIsAllThatHolds(t *testing.T) {
 	require.Zero(t, a.Rate())
 }
 
+// The successes are those of items, and a batch has many.
+func TestBoundsFallFarIfTheServerThrottlesMostRequests(t *testing.T) {
+	a := fallen(t, 0)
+	signal := Signal{Now: at(time.Minute), Fresh: true, Slots: 50, Peak: 50, Time: 100 * time.Millisecond, Done: 10, Successes: 9}
+	for range 16 {
+		signal.Done++
+		require.False(t, a.Throttle(Signal{Now: signal.Now, Done: signal.Done, Successes: signal.Successes}), "not fresh")
+	}
+	signal.Done, signal.Successes = 30, 5000
+	falls := 0
+	for range mostScore + 1 {
+		if a.Throttle(signal) {
+			falls++
+		}
+	}
+	require.Equal(t, 1, falls)
+	require.InDelta(t, leastShare, a.share, 0)
+}
+
 func TestRequestsThatStartedBeforeAFallDoNotLowerTheBoundsAgain(t *testing.T) {
 	a := fallen(t, time.Second)
 	rate, until := a.Rate(), a.Until()

@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/go-dmap/dmap/internal/throttle"
 	"github.com/go-dmap/dmap/internal/transient"
 )
 
 // The SDKs make about three attempts within a second, and only one for errors that they do not
-// know.
+// know, or that source/cloud/s3 leaves to dmap.
 const (
 	attempts  = 4
 	firstWait = 250 * time.Millisecond
@@ -31,7 +32,8 @@ var errNotStored = errors.New("the store has confirmed the object, and does not 
 // goroutine ends and no partial object remains.
 func persist(ctx context.Context, verb, key string, op func(*transient.Limit) error) error {
 	retry := transient.Retry{
-		Attempts: attempts, Patience: transient.Patience, Backoff: transient.Backoff{First: firstWait}, Again: again,
+		Attempts: attempts, Patience: transient.Patience, Again: again, Free: throttled,
+		Backoff: transient.Backoff{First: firstWait, Max: transient.LongestThrottledWait},
 	}
 	n, err := retry.Do(ctx, func() error { return attempt(ctx, op) })
 	if err != nil {
@@ -45,6 +47,10 @@ func again(err error) bool {
 	return errors.Is(err, transient.ErrStalled) || errors.Is(err, errUnderWay) || errors.Is(err, errChanging) ||
 		errors.Is(err, errNotStored) || transient.Classify(err) == transient.Transient
 }
+
+// throttled reports whether the store answered that it gets too many requests. Such attempts do not
+// count: a store may throttle for longer than a few attempts take.
+func throttled(err error) bool { return transient.Answered(err) && throttle.Is(err) }
 
 // attempt runs op once, within a time limit.
 func attempt(ctx context.Context, op func(*transient.Limit) error) (err error) {

@@ -72,6 +72,22 @@ func TestWritesGiveUpAfterFourAttempts(t *testing.T) {
 	})
 }
 
+func TestAWriteOutlastsAStoreThatThrottles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bucket := faulty(t)
+		for n := range 9 {
+			bucket.Inject(dmaptest.Fault{Op: dmaptest.OpClose, Nth: n + 1, Err: statusError(503)})
+		}
+		require.NoError(t, publish.Create(t.Context(), bucket.Bucket, "k", text, []byte("x")))
+		require.Equal(t, 10, bucket.Calls(dmaptest.OpCreate))
+
+		bucket.Inject(dmaptest.Fault{Op: dmaptest.OpClose, Sticky: true, Err: statusError(429)})
+		begin := time.Now()
+		require.ErrorContains(t, publish.Create(t.Context(), bucket.Bucket, "l", text, []byte("x")), "status 429")
+		require.InDelta(t, 125, time.Since(begin).Seconds(), 6, "two minutes, and at most the last wait")
+	})
+}
+
 func TestOtherErrorsOfAWriteAreNotRetried(t *testing.T) {
 	for _, fault := range []dmaptest.Fault{
 		{Op: dmaptest.OpClose}, // unexplained

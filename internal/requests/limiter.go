@@ -42,16 +42,28 @@ func (l *Limiter) Do(ctx context.Context, request func() error) error {
 		return err
 	}
 	began := time.Now()
-	ended := false
-	defer func() {
-		if !ended { // a panic
-			l.end(falls, began, nil)
-		}
-	}()
+	var a answer // a panic is none
+	defer func() { l.end(falls, began, a) }()
 	err = request()
-	ended = true
-	l.end(falls, began, err)
+	a = answerOf(err)
 	return err
+}
+
+// answer is what the store said to a request.
+type answer struct {
+	accepted, throttled bool
+	asked               time.Duration // by a store that throttles
+}
+
+// answerOf calls methods of err: without the lock, and while the request still has its place.
+func answerOf(err error) answer {
+	switch {
+	case err == nil:
+		return answer{accepted: true}
+	case throttle.Is(err):
+		return answer{throttled: true, asked: min(throttle.Asked(err, time.Now()), longestHold)}
+	}
+	return answer{}
 }
 
 // Throttled is the number of requests that the store has throttled.
@@ -118,9 +130,8 @@ func (l *Limiter) tryStart() (falls int, wait time.Duration, freed <-chan struct
 	return l.falls, 0, nil
 }
 
-// end counts a request that returned err.
-func (l *Limiter) end(falls int, began time.Time, err error) {
-	throttled := err != nil && throttle.Is(err)
+// end counts a request that has ended.
+func (l *Limiter) end(falls int, began time.Time, a answer) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
@@ -131,16 +142,16 @@ func (l *Limiter) end(falls int, began time.Time, err error) {
 	l.usual += (took - l.usual) / 4
 	l.done++
 	switch {
-	case throttled:
+	case a.throttled:
 		l.throttled++
 		if l.adaptive.Throttle(flow.Signal{
-			Now: now, Fresh: falls == l.falls, Asked: min(throttle.Asked(err, now), longestHold), Slots: l.active, Peak: l.peak,
+			Now: now, Fresh: falls == l.falls, Asked: a.asked, Slots: l.active, Peak: l.peak,
 			Time: l.usual, Done: l.done, Successes: l.successes, Chance: rand.Float64(),
 		}) {
 			l.falls++
 			l.peak = l.active - 1
 		}
-	case err == nil:
+	case a.accepted:
 		l.successes++
 	}
 	l.active--

@@ -142,6 +142,51 @@ func TestAPanicOfARequestFreesItsPlace(t *testing.T) {
 	})
 }
 
+// panics is throttled, and panics when it is asked for how long to wait.
+type panics struct{ asks }
+
+func (panics) RetryAfter() time.Duration { panic("x") }
+
+func TestAPanicOfAnErrorFreesItsPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l requests.Limiter
+		for range 20 {
+			require.Error(t, l.Do(t.Context(), func() error { return &status{429} }))
+		}
+		for range 10 {
+			require.Panics(t, func() { _ = l.Do(t.Context(), func() error { return panics{} }) })
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		require.NoError(t, l.Do(ctx, func() error { return nil }))
+	})
+}
+
+// blocks is throttled, and does not say for how long to wait before it may.
+type blocks struct {
+	asks
+	release chan struct{}
+}
+
+func (e blocks) RetryAfter() time.Duration { <-e.release; return 0 }
+
+func TestAnErrorThatDoesNotReturnHoldsUpNoOtherRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l requests.Limiter
+		release := make(chan struct{})
+		var wait sync.WaitGroup
+		wait.Go(func() { _ = l.Do(t.Context(), func() error { return blocks{release: release} }) })
+		synctest.Wait()
+		others := 0
+		wait.Go(func() {
+			_ = l.Do(t.Context(), func() error { others++; return nil })
+			close(release)
+		})
+		wait.Wait()
+		require.Equal(t, 1, others)
+	})
+}
+
 func TestWithoutALimiterRequestsAreMadeAtOnce(t *testing.T) {
 	require.Nil(t, requests.Listing(t.Context()))
 	called := false

@@ -1,6 +1,8 @@
 package s3
 
 import (
+	"context"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/go-dmap/dmap/dmap"
@@ -14,11 +16,11 @@ func (r openRetryer) IsErrorRetryable(err error) bool {
 	return !dmap.IsThrottled(err) && r.Retryer.IsErrorRetryable(err)
 }
 
-// open makes the SDK return throttled requests at once. options.Retryer is set in the options of
-// every client.
-func open(r aws.Retryer) aws.Retryer {
-	if r == nil {
-		return nil
+// GetAttemptToken keeps the rate limit of the retry mode "adaptive": the SDK asks only an
+// aws.RetryerV2 for it.
+func (r openRetryer) GetAttemptToken(ctx context.Context) (release func(error) error, err error) {
+	if limited, ok := r.Retryer.(aws.RetryerV2); ok {
+		return limited.GetAttemptToken(ctx)
 	}
-	return openRetryer{r}
+	return r.GetInitialToken(), nil
 }

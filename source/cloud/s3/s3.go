@@ -68,7 +68,7 @@ func Client(client *s3.Client, calls int) *s3.Client {
 		return client
 	}
 	options.HTTPClient = widen(own, calls)
-	options.Retryer = open(options.Retryer)
+	options.Retryer = openRetryer{options.Retryer} // every client has one
 	return s3.New(options)
 }
 
