@@ -48,6 +48,10 @@ func (e *engine[T, R]) leaveRest(pending []Pending) (rest []Pending) {
 			rest = append(rest, p)
 		}
 	}
-	e.tally.read.Add(int64(len(rest) - len(pending)))
+	left := int64(len(pending) - len(rest))
+	e.tally.read.Add(-left)
+	if left > 0 || !e.tally.readAll.Load() { // otherwise MaxItems may have ended the reading
+		e.tally.truncated.Store(true)
+	}
 	return rest
 }

@@ -20,7 +20,6 @@ func (e *engine[T, R]) finish(readErr error) {
 	v := e.judged(readErr, stats)
 	if v.reason == reasonEnough {
 		pending = e.leaveRest(pending)
-		e.tally.truncated.Store(!e.tally.readAll.Load())
 		stats = e.running()
 		stats.Pending = int64(len(pending)) + e.reader.waiting()
 	}
