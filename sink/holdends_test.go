@@ -2,10 +2,12 @@ package sink_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/runfolder"
 	"github.com/go-dmap/dmap/sink"
 )
 
@@ -34,4 +36,26 @@ func TestHeldItemsAreInTheTotalOfARedrive(t *testing.T) {
 		require.NoError(t, err)
 		require.EqualValues(t, 18, stats.Succeeded)
 	})
+}
+
+// A decision that had its effect is not named later, also if that of a later hold was written first.
+func TestDecisionsWithEffectAreNotNamed(t *testing.T) {
+	a := &approvals{bucket: memory(t), src: zeroTo(10), holds: func(n int, d *dmap.Decision) bool {
+		return n == 5 || n == 0 && (d == nil || d.Holds < 2)
+	}}
+	_, err := a.run(t)
+	require.ErrorIs(t, err, dmap.ErrHeld)
+	for _, hold := range []int{2, 1} {
+		content, err := runfolder.EncodeDecision(runfolder.DecisionFile{ID: item(0), Decision: runfolder.Approve})
+		require.NoError(t, err)
+		require.NoError(t, a.bucket.WriteAll(t.Context(), "out/r/"+runfolder.DecisionName(item(0), hold), content, nil))
+		time.Sleep(time.Millisecond) // the times of decisions are in microseconds
+	}
+	var held *dmap.HeldError
+	for call := range 3 {
+		_, err = a.run(t)
+		require.ErrorAs(t, err, &held)
+		require.Len(t, held.Ignored, max(0, 1-call), "the first call: the decision about the second hold")
+	}
+	require.Len(t, a.calls[0], 3)
 }
