@@ -101,24 +101,3 @@ func (d *delivery[T, R]) collect(ctx context.Context) []Pending {
 	}
 	return pending
 }
-
-// countStored counts successes that the sinks have, for hasEnough.
-func (d *delivery[T, R]) countStored(c *chunk[T, R], rejections int64) {
-	if d.tally.enough == 0 {
-		return
-	}
-	n := -rejections
-	for i := range c.entries {
-		if c.entries[i].state == succeeded {
-			n++
-		}
-	}
-	d.tally.stored.Add(n)
-}
-
-// stopIfEnough stops the run when enough items have succeeded.
-func (d *delivery[T, R]) stopIfEnough() {
-	if d.tally.hasEnough() {
-		d.stopper.stop(errEnoughSucceeded)
-	}
-}

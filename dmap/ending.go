@@ -66,11 +66,15 @@ func (e evidence) judged() verdict {
 			errs = append(errs, err)
 		}
 	}
-	errs = append(errs, e.source, e.exceeded, e.trial, e.held, e.sum)
+	errs = append(errs, e.source, e.exceeded, e.trial, e.sum)
 	if e.cause != nil && e.canceled != nil && e.canceled != e.cause {
 		errs = append(errs, e.canceled)
 	}
-	v := verdict{err: errors.Join(errs...), reason: e.reason(), rules: e.rules}
+	v := verdict{reason: e.reason(), rules: e.rules}
+	if v.reason == reasonHeld { // otherwise something else is left to do, or the run has ended
+		errs = append(errs, e.held)
+	}
+	v.err = errors.Join(errs...)
 	if v.state = StateEnded; e.durable && leavesOpen(v.reason) {
 		v.state = StateOpen
 	}
@@ -157,6 +161,9 @@ func leavesOpen(reason string) bool {
 
 // failedWith is v after a step of the end failed with err: a run with a journal is open.
 func (v verdict) failedWith(err error, durable bool) verdict {
+	if v.reason == reasonHeld {
+		v.err = nil // the step is left to do, too
+	}
 	v.err = errors.Join(v.err, err)
 	v.reason = reasonOfSinks([]error{err})
 	if durable {

@@ -17,6 +17,7 @@ func TestWhyARunStopsDecidesItsState(t *testing.T) {
 	fenced := &SinkError{Op: "append", Err: fmt.Errorf("commit 3: %w", ErrFenced)}
 	changed := &SourceError{Err: &SpecError{}}
 	refused := &SourceError{Err: attention.Mark(boom)}
+	held := &HeldError{Held: 2}
 	for name, test := range map[string]struct {
 		evidence
 		reason string
@@ -43,6 +44,11 @@ func TestWhyARunStopsDecidesItsState(t *testing.T) {
 		"fenced":                     {evidence{cause: fenced, sinks: []error{fenced}}, "fenced", StateOpen, false},
 		"changed object":             {evidence{source: changed}, "changed", StateOpen, false},
 		"refused":                    {evidence{source: refused}, "source", StateOpen, false},
+		"held":                       {evidence{held: held}, "held", StateOpen, false},
+		"held, tolerance at the end": {evidence{held: held, exceeded: tolerance}, "tolerance", StateEnded, false},
+		"held, trial":                {evidence{held: held, trial: ErrEnded}, "trial", StateEnded, false},
+		"held, sink":                 {evidence{held: held, sinks: []error{broken}}, "sink", StateOpen, true},
+		"held, counts":               {evidence{held: held, sum: ErrInternal}, "internal", StateOpen, true},
 		"counts":                     {evidence{sum: ErrInternal}, "internal", StateOpen, true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -51,6 +57,7 @@ func TestWhyARunStopsDecidesItsState(t *testing.T) {
 			require.Equal(t, test.reason, v.reason)
 			require.Equal(t, test.state, v.state)
 			require.Equal(t, test.open, errors.Is(v.inRun("r"), ErrOpen))
+			require.Equal(t, test.reason == "held", errors.Is(v.inRun("r"), ErrHeld), "nothing else is left to do")
 			test.durable = false
 			v = test.judged()
 			require.Equal(t, test.reason, v.reason)
@@ -58,6 +65,15 @@ func TestWhyARunStopsDecidesItsState(t *testing.T) {
 			require.NotErrorIs(t, v.inRun("r"), ErrOpen)
 		})
 	}
+}
+
+// A run whose end fails is not one that only waits for people.
+func TestAFailedEndOfARunWithHeldItemsIsResumed(t *testing.T) {
+	v := evidence{durable: true, held: &HeldError{Held: 2}}.judged()
+	require.Equal(t, exitPerson, ExitCode(v.inRun("r")))
+	v = v.failedWith(&SinkError{Op: "end", Err: errors.New("boom")}, true)
+	require.Equal(t, exitOpen, ExitCode(v.inRun("r")))
+	require.NotErrorIs(t, v.inRun("r"), ErrHeld)
 }
 
 func TestExitCodes(t *testing.T) {

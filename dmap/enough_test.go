@@ -142,6 +142,23 @@ func TestEnoughInBatchesAndBeyondTheSource(t *testing.T) {
 	require.ErrorContains(t, err, "Options.Enough")
 }
 
+// The rest of the source is named also where all of it was read, or MaxItems ended the reading.
+func TestEnoughTruncatesASourceThatWasRead(t *testing.T) {
+	for _, opts := range []dmap.Options{{Enough: 3}, {Enough: 3, MaxItems: 20}, {Enough: 20, MaxItems: 20}} {
+		synctest.Test(t, func(t *testing.T) {
+			opts.MaxConcurrency = 1
+			stats, err := dmap.Map(t.Context(), numbers(21), func(_ context.Context, i int) (int, error) {
+				synctest.Wait() // the source is read
+				return i, nil
+			}, opts)
+			require.NoError(t, err)
+			require.Equal(t, "enough", stats.Reason)
+			require.Equal(t, opts.Enough, stats.Read)
+			require.True(t, stats.Truncated)
+		})
+	}
+}
+
 // A success that a sink rejects is a failure, and not one of those that are enough.
 func TestRejectedSuccessesAreNotEnough(t *testing.T) {
 	stats, err := dmap.Map(t.Context(), numbers(100), double, dmap.Options{MaxConcurrency: 3, Enough: 10, Tolerance: dmap.Tolerance{Percentage: 90}},

@@ -201,6 +201,3 @@ func (e *ReadError) Unwrap() error { return fromOutside(e.Err) }
 func (e *ReadError) Class() string {
 	return ownClass(e.Err, "read")
 }
-
-// errEnoughSucceeded stops a run that has enough. It is no failure: the run has succeeded.
-var errEnoughSucceeded = errors.New("enough items have succeeded (Options.Enough)")

@@ -3,7 +3,6 @@ package dmap
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/scrub"
@@ -21,7 +20,6 @@ func (e *engine[T, R]) finish(readErr error) {
 	v := e.judged(readErr, stats)
 	if v.reason == reasonEnough {
 		pending = e.leaveRest(pending)
-		e.tally.truncated.Store(!e.tally.readAll.Load())
 		stats = e.running()
 		stats.Pending = int64(len(pending)) + e.reader.waiting()
 	}
@@ -95,15 +93,6 @@ func stopOf(early bool, v verdict) *journal.Stop {
 	return &journal.Stop{Reason: v.reason, Error: scrub.Clip(v.text(), maxText)}
 }
 
-// startWithEnough stops a run that resumes with enough successes. A redrive with nothing unread
-// processes the items that it has taken, however many have succeeded.
-func (e *engine[T, R]) startWithEnough() {
-	if again := e.tally.redrive; again != nil && (again.Done || again.Trial) {
-		e.tally.enough = 0
-	}
-	e.delivery.stopIfEnough()
-}
-
 // heldEnd is the error of a run in which nothing is left but held items. nil: there are none, or
 // something else is left.
 func (e *engine[T, R]) heldEnd(source error) error {
@@ -112,45 +101,4 @@ func (e *engine[T, R]) heldEnd(source error) error {
 		return nil
 	}
 	return &HeldError{Held: n, Ignored: e.durable.ignored}
-}
-
-// leaveRest makes the items unread that a run with enough successes has read and not settled: they
-// are nothing to redo. Those that a redrive has taken stay pending.
-func (e *engine[T, R]) leaveRest(pending []Pending) (rest []Pending) {
-	for _, p := range pending {
-		if p.taken {
-			rest = append(rest, p)
-		}
-	}
-	e.tally.read.Add(int64(len(rest) - len(pending)))
-	return rest
-}
-
-// watchBudget stops the run when a budget is used up and it is known that the run needs another
-// call. While nobody knows, the next call decides: a run that has used exactly its budget succeeds.
-func (e *engine[T, R]) watchBudget() {
-	var timeUp <-chan time.Time
-	if left, ok := e.spending.timeLeft(); ok {
-		timer := time.NewTimer(left)
-		defer timer.Stop()
-		timeUp = timer.C
-	}
-	full := e.spending.full
-	for {
-		var needed bool
-		select {
-		case <-e.stopper.drained:
-			return
-		case <-full:
-			full = nil
-			needed = e.gate.State().Waiting.Items > 0
-		case <-timeUp:
-			timeUp = nil
-			at := e.gate.State()
-			needed = at.Waiting.Items+at.Queued > 0 || !e.tally.readAll.Load()
-		}
-		if err := e.spending.over(); err != nil && needed {
-			e.stopper.stop(err)
-		}
-	}
 }

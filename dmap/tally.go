@@ -208,7 +208,7 @@ func (c *tally) brokenObjects() []*BrokenObjectError {
 // all items of the run.
 func (c *tally) redriven(failed, settled int64, ended bool) (bad, of int64) {
 	of = c.read.Load() - c.skipped.Load()
-	if ended && settled == of-c.redrive.Waiting {
+	if ended && settled+c.held.Load() == of-c.redrive.Waiting {
 		return failed, of
 	}
 	return failed - c.redrive.Failed - c.gone.Load(), of - c.redrive.Failed - c.redrive.Succeeded - c.redrive.Waiting

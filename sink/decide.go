@@ -60,6 +60,9 @@ func (l *runLog[R]) decide(ctx context.Context, p *journal.Progress, number int6
 		f: l.f, run: l.run, progress: p, most: most, committed: map[string]bool{}, held: parts.Held,
 		sorter: &redrive.Sorter{Store: lists},
 	}
+	if p.Release != nil {
+		d.newest = p.Release.Newest // a decision of it may be newer than all that this one finds
+	}
 	for _, part := range d.held {
 		d.committed[part.Key] = true
 	}
@@ -148,10 +151,10 @@ func (d *decider[R]) decide(ctx context.Context, block []decision) error {
 			return fmt.Errorf("sink: %w", err)
 		}
 		decided, err := d.decisionsOf(ctx, p, content, block)
-		if err != nil || len(decided) == 0 {
-			if err != nil {
-				return err
-			}
+		if err != nil {
+			return err
+		}
+		if len(decided) == 0 {
 			continue
 		}
 		if err := t.take(ctx, p, content, func(r *runfolder.Record) (fields []byte, take bool, err error) {
@@ -165,7 +168,11 @@ func (d *decider[R]) decide(ctx context.Context, block []decision) error {
 		return err
 	}
 	d.items += t.items
-	d.held = slices.DeleteFunc(slices.Clone(d.held), func(p runfolder.Part) bool { return slices.Contains(t.dropped, p.Key) })
+	slices.Sort(t.dropped)
+	d.held = slices.DeleteFunc(d.held, func(p runfolder.Part) bool {
+		_, dropped := slices.BinarySearch(t.dropped, p.Key)
+		return dropped
+	})
 	d.held = append(d.held, t.others.Parts...)
 	d.reportStrays(ctx, block)
 	return nil

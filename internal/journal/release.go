@@ -30,7 +30,7 @@ type Release struct {
 	Number  int64          `json:"number"`            // of the commit
 	Sink    string         `json:"sink"`              // position of the sink that keeps the journal
 	Redrive int            `json:"redrive,omitempty"` // that was under way; 0: none
-	Newest  time.Time      `json:"newest"`            // when the store got the newest of its decisions
+	Newest  time.Time      `json:"newest"`            // when the store got the newest decision, of earlier releases too
 	Parts   []ReleasedPart `json:"parts,omitempty"`
 }
 
