@@ -101,3 +101,24 @@ func (d *delivery[T, R]) collect(ctx context.Context) []Pending {
 	}
 	return pending
 }
+
+// countStored counts successes that the sinks have, for Options.Enough.
+func (d *delivery[T, R]) countStored(c *chunk[T, R], rejections int64) {
+	if d.tally.enough.of == 0 {
+		return
+	}
+	n := -rejections
+	for i := range c.entries {
+		if c.entries[i].state == succeeded {
+			n++
+		}
+	}
+	d.tally.enough.stored.Add(n)
+}
+
+// stopIfEnough stops the run when enough items have succeeded.
+func (d *delivery[T, R]) stopIfEnough() {
+	if d.tally.enough.reached() {
+		d.stopper.stop(errEnoughSucceeded)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync/atomic"
+	"time"
 
 	"github.com/go-dmap/dmap/batch"
 	"github.com/go-dmap/dmap/internal/gate"
@@ -43,7 +44,7 @@ func newEngine[T, R any](ctx context.Context, j job[T, R], plan Plan[T], spec Ru
 		observer: observer, spending: newSpending(opts, runClock{spec.Started}), done: make(chan struct{}),
 	}
 	pace := &pace{inBatches: j.inBatches, limits: spec.Batch, single: opts.AbandonAfter > 0, alone: opts.Enough > 0}
-	e.stopper.observer, e.tally.observer, e.tally.enough = observer, observer, opts.Enough
+	e.stopper.observer, e.tally.observer, e.tally.enough.of = observer, observer, opts.Enough
 	e.watchdog = newWatchdog(opts, e.clock, log)
 	e.workers = &workers[T, R]{
 		job: j, opts: opts, clock: e.clock, pace: pace, tally: e.tally, stopper: e.stopper, watchdog: e.watchdog,
@@ -253,4 +254,42 @@ func (e *engine[T, R]) observeStart(ctx context.Context) context.Context {
 	e.stopper.addValues(values)
 	e.reader.inflight.calls.Context = e.stopper.calls.ctx //nolint:fatcontext // once
 	return &withValues{ctx, values}
+}
+
+// startWithEnough stops a run that resumes with enough successes. A redrive with nothing unread
+// processes the items that it has taken, however many have succeeded.
+func (e *engine[T, R]) startWithEnough() {
+	if again := e.tally.redrive; again != nil && (again.Done || again.Trial) {
+		e.tally.enough.of = 0
+	}
+	e.delivery.stopIfEnough()
+}
+
+// watchBudget stops the run when a budget is used up and it is known that the run needs another
+// call. While nobody knows, the next call decides: a run that has used exactly its budget succeeds.
+func (e *engine[T, R]) watchBudget() {
+	var timeUp <-chan time.Time
+	if left, ok := e.spending.timeLeft(); ok {
+		timer := time.NewTimer(left)
+		defer timer.Stop()
+		timeUp = timer.C
+	}
+	full := e.spending.full
+	for {
+		var needed bool
+		select {
+		case <-e.stopper.drained:
+			return
+		case <-full:
+			full = nil
+			needed = e.gate.State().Waiting.Items > 0
+		case <-timeUp:
+			timeUp = nil
+			at := e.gate.State()
+			needed = at.Waiting.Items+at.Queued > 0 || !e.tally.readAll.Load()
+		}
+		if err := e.spending.over(); err != nil && needed {
+			e.stopper.stop(err)
+		}
+	}
 }

@@ -102,3 +102,19 @@ func (e *engine[T, R]) heldEnd(source error) error {
 	}
 	return &HeldError{Held: n, Ignored: e.durable.ignored}
 }
+
+// leaveRest makes the items unread that a run with enough successes has read and not settled: they
+// are nothing to redo. Taken ones stay pending.
+func (e *engine[T, R]) leaveRest(pending []Pending) (rest []Pending) {
+	for _, p := range pending {
+		if p.taken {
+			rest = append(rest, p)
+		}
+	}
+	left := int64(len(pending) - len(rest))
+	e.tally.read.Add(-left)
+	if left > 0 || !e.tally.readAll.Load() { // otherwise MaxItems may have ended the reading
+		e.tally.truncated.Store(true)
+	}
+	return rest
+}

@@ -1,8 +1,6 @@
 package dmap
 
 import (
-	"time"
-
 	"github.com/go-dmap/dmap/internal/journal"
 )
 
@@ -66,34 +64,5 @@ func (w *worker[T, R]) judgeRetry() {
 	}
 	if err := w.spending.over(); err != nil {
 		w.stopper.stop(err)
-	}
-}
-
-// watchBudget stops the run when a budget is used up and it is known that the run needs another
-// call. While nobody knows, the next call decides: a run that has used exactly its budget succeeds.
-func (e *engine[T, R]) watchBudget() {
-	var timeUp <-chan time.Time
-	if left, ok := e.spending.timeLeft(); ok {
-		timer := time.NewTimer(left)
-		defer timer.Stop()
-		timeUp = timer.C
-	}
-	full := e.spending.full
-	for {
-		var needed bool
-		select {
-		case <-e.stopper.drained:
-			return
-		case <-full:
-			full = nil
-			needed = e.gate.State().Waiting.Items > 0
-		case <-timeUp:
-			timeUp = nil
-			at := e.gate.State()
-			needed = at.Waiting.Items+at.Queued > 0 || !e.tally.readAll.Load()
-		}
-		if err := e.spending.over(); err != nil && needed {
-			e.stopper.stop(err)
-		}
 	}
 }

@@ -18,8 +18,7 @@ type tally struct {
 	broken                atomic.Int64 // objects
 	succeeded             [64]shard
 
-	enough int64        // Options.Enough
-	stored atomic.Int64 // successes that the sinks have; only counted if enough is set
+	enough enough
 
 	gone      atomic.Int64     // of failed, items of the redrive that the source no longer has
 	redrive   *journal.Redrive // nil: the run is not redriven
@@ -62,7 +61,7 @@ func newTally(t Tolerance, log *runLog) *tally {
 func (c *tally) resume(n journal.Counts) {
 	c.read.Store(n.Read)
 	c.shard(0).Store(n.Succeeded)
-	c.stored.Store(n.Succeeded)
+	c.enough.stored.Store(n.Succeeded)
 	c.failed.Store(n.NowFailed())
 	c.skipped.Store(n.Skipped)
 	c.held.Store(n.NowHeld())
