@@ -129,6 +129,15 @@ func TestAPreflightAbandonsWhatIgnoresItsContext(t *testing.T) {
 		require.Equal(t, 42*time.Second, time.Since(began), "the deadline of the caller gives the time")
 		require.ErrorContains(t, err, "no answer within 42s")
 
+		for _, years := range []time.Duration{60, 250} {
+			ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(years*365*24*time.Hour))
+			defer cancel()
+			_, err = dmap.Preflight(ctx, numbers(1), uncalled, dmap.Options{}, trying{try: func(ctx context.Context, _ dmap.RunSpec, report func(dmap.Check)) {
+				report(dmap.Check{Op: "look", Err: ctx.Err()})
+			}})
+			require.NoError(t, err, "a late deadline gives much time")
+		}
+
 		over, cancel := context.WithCancel(t.Context())
 		cancel()
 		_, err = dmap.Preflight(over, numbers(1), uncalled, dmap.Options{}, waits)
@@ -177,4 +186,16 @@ func TestThePreflightErrorsHideWhatTheCallHides(t *testing.T) {
 		require.NotContains(t, text, "jane")
 		require.NotContains(t, text, "secret")
 	}
+
+	report, err = dmap.Preflight(t.Context(), itemsOf(func(yield func(dmap.Item[int], error) bool) {
+		yield(dmap.Item[int]{Key: "jane.json", Err: errBoom}, nil)
+	}), uncalled, opts)
+	require.ErrorContains(t, err, "KEY")
+	require.NotContains(t, err.Error()+report.String(), "jane")
+
+	opts.Redact.Error = func(string) string { return "hidden" }
+	_, err = dmap.Preflight(t.Context(), numbers(1), uncalled, opts, trying{try: func(_ context.Context, _ dmap.RunSpec, report func(dmap.Check)) {
+		report(dmap.Check{Op: "read", Key: "jane.json", Err: errors.New(`read "jane.json": secret`)})
+	}})
+	require.EqualError(t, err, "preflight: sink 0: read KEY: hidden", "the operation is named all the same")
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/go-dmap/dmap/internal/errtext"
-	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/scrub"
 )
 
@@ -29,7 +28,8 @@ func (e *PreflightError) Unwrap() error { return fromOutside(e.Check.Err) }
 // problem is the text of a check that found a problem.
 func (c Check) problem(rules *errtext.Rules) string {
 	text := rules.Text(c.Err, c.Key, maxShown)
-	if !strings.Contains(guard.Text(c.Err, maxShown), strings.TrimSpace(fmt.Sprintf("%s %q", c.Op, c.Key))) {
+	named := func(key string) bool { return strings.Contains(text, fmt.Sprintf("%s %q", c.Op, key)) }
+	if !named(c.Key) && !named(rules.ShownKey(c.Key)) {
 		text = scrub.Text(c.Op, maxText) + c.key(rules) + ": " + text
 	}
 	if c.Bucket != "" && !strings.Contains(text, fmt.Sprintf("%q", c.Bucket)) {
@@ -55,11 +55,11 @@ func (r PreflightReport) String() string {
 	for _, c := range r.Checks {
 		switch {
 		case c.NotTried:
-			fmt.Fprintf(&b, "not tried  %s: %s: %s\n", c.Part, c.Op, scrub.Text(c.Found, maxText))
+			fmt.Fprintf(&b, "not tried  %s: %s: %s\n", c.Part, scrub.Text(c.Op, maxText), scrub.Text(c.Found, maxText))
 		case c.Err != nil:
 			fmt.Fprintf(&b, "PROBLEM    %s\n", strings.TrimPrefix(c.problem(r.rules), "preflight: "))
 		default:
-			fmt.Fprintf(&b, "ok         %s: %s%s%s (%v)\n", c.Part, c.Op, c.place(r.rules), after(": ", scrub.Text(c.Found, maxText)), c.Took.Round(time.Millisecond))
+			fmt.Fprintf(&b, "ok         %s: %s%s%s (%v)\n", c.Part, scrub.Text(c.Op, maxText), c.place(r.rules), after(": ", scrub.Text(c.Found, maxText)), c.Took.Round(time.Millisecond))
 		}
 	}
 	return b.String()

@@ -33,7 +33,8 @@ type preflightRun struct {
 
 // preflight tries everything, each part on a goroutine of its own.
 func preflight[T, R any](ctx context.Context, src Source[T], opts Options, wrong argumentErrors, limits batch.Limits, sinks []Sink[R]) (PreflightReport, error) {
-	p := &preflightRun{rules: preflightRules(opts, wrong, sinks), parts: map[string][]Check{}, closed: map[string]bool{}}
+	good := usable(sinks, wrong)
+	p := &preflightRun{rules: textRules(opts, good), parts: map[string][]Check{}, closed: map[string]bool{}}
 	if !runIDPattern.MatchString(opts.RunID) {
 		opts.RunID = "" // so that sinks can be tried all the same; validate has reported it
 	}
@@ -45,15 +46,15 @@ func preflight[T, R any](ctx context.Context, src Source[T], opts Options, wrong
 	if deadline, ok := ctx.Deadline(); ok {
 		total = max(0, time.Until(deadline))
 	}
-	p.grace = max(total*3/10, time.Second)
-	tries, cancel := context.WithTimeoutCause(ctx, total*7/10, errNoAnswer(total*7/10))
+	p.grace = max(total/10*3, time.Second) // the division first: a deadline may be centuries away
+	tries, cancel := context.WithTimeoutCause(ctx, total/10*7, errNoAnswer(total/10*7))
 	defer cancel()
 	names := []string{"call"}
 	p.call(wrong, !slices.ContainsFunc(sinks, keepsJournal[R]))
 	var parts sync.WaitGroup
 	if wrong.source == nil {
 		names = append(names, "source")
-		plan, folders := PlanOf(src), workingFolders(sinks, wrong)
+		plan, folders := PlanOf(src), ownresults.Collect(good)
 		parts.Go(func() { p.source(tries, folders, plan.Try) })
 	}
 	for i, s := range sinks {
@@ -72,11 +73,6 @@ func errNoAnswer(limit time.Duration) error {
 	return fmt.Errorf("no answer within %v: %w", limit.Round(time.Millisecond), context.DeadlineExceeded)
 }
 
-// preflightRules are the text rules of a run with the sinks that are usable.
-func preflightRules[R any](opts Options, wrong argumentErrors, sinks []Sink[R]) *errtext.Rules {
-	return textRules(opts, usable(sinks, wrong))
-}
-
 // usable returns the sinks with nothing wrong.
 func usable[R any](sinks []Sink[R], wrong argumentErrors) (out []Sink[R]) {
 	for i, s := range sinks {
@@ -85,11 +81,6 @@ func usable[R any](sinks []Sink[R], wrong argumentErrors) (out []Sink[R]) {
 		}
 	}
 	return out
-}
-
-// workingFolders is where the usable sinks write.
-func workingFolders[R any](sinks []Sink[R], wrong argumentErrors) []ownresults.Folder {
-	return ownresults.Collect(usable(sinks, wrong))
 }
 
 func keepsJournal[R any](s Sink[R]) bool {
@@ -102,23 +93,22 @@ func (p *preflightRun) call(wrong argumentErrors, noJournal bool) {
 	if noJournal && p.spec.Options.Redrive.wanted() {
 		wrong.options = errors.Join(wrong.options, errNoJournal)
 	}
-	all := map[string]error{"options": wrong.options, "function": wrong.function, "source": wrong.source}
-	for _, op := range []string{"options", "function", "source"} {
-		p.arguments("call", op, all[op])
-	}
+	p.arguments("options", wrong.options)
+	p.arguments("function", wrong.function)
+	p.arguments("source", wrong.source)
 	for i, err := range wrong.sinks {
-		p.arguments("call", fmt.Sprintf("sink %d", i), err)
+		p.arguments(fmt.Sprintf("sink %d", i), err)
 	}
 }
 
 // arguments reports a check of arguments: a problem for each error that err joins.
-func (p *preflightRun) arguments(part, op string, err error) {
+func (p *preflightRun) arguments(op string, err error) {
 	if err == nil {
-		p.add(part, Check{Op: op})
+		p.add("call", Check{Op: op})
 		return
 	}
 	for _, one := range eachJoined(err) {
-		p.add(part, Check{Op: op, Err: &callError{one}})
+		p.add("call", Check{Op: op, Err: &callError{one}})
 	}
 }
 
@@ -204,37 +194,37 @@ func (p Plan[T]) Try(ctx context.Context, report func(Check)) {
 		return
 	}
 	began := time.Now()
-	var found string
-	err := isolated(func() (err error) { found, err = p.firstItem(ctx); return err })
-	report(Check{Op: "read the first item", Found: found, Err: fromOutside(err), Took: time.Since(began)})
+	var key, found string
+	err := isolated(func() (err error) { key, found, err = p.firstItem(ctx); return err })
+	report(Check{Op: "read the first item", Key: key, Found: found, Err: fromOutside(err), Took: time.Since(began)})
 }
 
-// firstItem reads the first item that is not skipped.
-func (p Plan[T]) firstItem(ctx context.Context) (found string, err error) {
+// firstItem reads the first item that is not skipped. key is that of an item that cannot be read.
+func (p Plan[T]) firstItem(ctx context.Context) (key, found string, err error) {
 	ctx, cancel := context.WithCancel(ctx) // so that the source stops reading
 	defer cancel()
 	read := 0
 	for s, err := range p.Splits(ctx) {
 		if err != nil {
-			return "", err
+			return "", "", err
 		}
 		for item, err := range p.Read(ctx, s) {
 			if err != nil {
-				return "", err
+				return "", "", err
 			}
 			read++
 			switch {
 			case item.Err == nil:
-				return "it has items", nil
+				return "", "it has items", nil
 			case !skips(item.Err):
-				return "", fmt.Errorf("item %q: %w", item.ID(), &ReadError{item.Err})
+				return item.Key, "", fmt.Errorf("item %q: %w", item.ID(), &ReadError{item.Err})
 			case read == preflightItems:
-				return fmt.Sprintf("the first %d items are skipped", read), nil
+				return "", fmt.Sprintf("the first %d items are skipped", read), nil
 			}
 		}
 	}
 	if read > 0 {
-		return fmt.Sprintf("all %d items are skipped", read), nil
+		return "", fmt.Sprintf("all %d items are skipped", read), nil
 	}
-	return "it has no items", nil
+	return "", "it has no items", nil
 }

@@ -398,10 +398,12 @@ func (f *flatten[T]) preflight(ctx context.Context, report func(dmap.Check)) {
 	switch {
 	case err != nil:
 		report(dmap.Check{Op: string(probe.List), Err: err})
+	case first.Err != nil:
+		report(dmap.Check{Op: string(probe.Read), Key: first.Key, Err: guarded.Shown(first.Err)})
 	case first.Key == "":
 		report(dmap.Check{Op: string(probe.Decode), NotTried: true, Found: "there is no object to decode"})
 	default:
-		f.tryContents(ctx, first, report)
+		f.tryContents(ctx, first.Value, report)
 	}
 }
 

@@ -147,25 +147,36 @@ func (k *keyed) yield(ctx context.Context, item dmap.Item[Object], yield func(dm
 // preflight asks for the attributes of the first key and opens its object.
 func (k *keyed) preflight(ctx context.Context, report func(dmap.Check)) {
 	bucket := probe.Of(k.bucket, report)
-	first := new(Object)
-	err := bucket.Try(ctx, probe.Attributes, "", func(ctx context.Context) (found string, err error) {
-		for s, err := range k.keys.Splits(ctx) {
-			if err != nil {
-				return "", err
-			}
-			for named, err := range k.keys.Read(ctx, s) {
-				if err == nil {
-					err = named.Err
-				}
-				if err != nil {
-					return "", err
-				}
-				item := k.item(ctx, named)
-				*first = item.Value
-				return fmt.Sprintf("the first key is %q", item.Key), item.Err
-			}
-		}
-		return "there are no keys", nil
+	var named *dmap.Item[string] // that of an abandoned try is not looked at
+	if _, err := probe.Within(ctx, func(ctx context.Context) (_ string, err error) {
+		named, err = k.firstKey(ctx)
+		return "", err
+	}); err != nil {
+		report(dmap.Check{Op: "read the first key", Err: err})
+		return
+	}
+	if named == nil {
+		bucket.Skip(probe.Attributes, "", "there are no keys")
+		bucket.Skip(probe.Read, "", "there is no object to read")
+		return
+	}
+	first := new(dmap.Item[Object])
+	err := bucket.Try(ctx, probe.Attributes, named.Value, func(ctx context.Context) (string, error) {
+		*first = k.item(ctx, *named)
+		return "", first.Err
 	})
 	tryOpen(ctx, bucket, first, err)
+}
+
+// firstKey returns the first key, nil if there is none.
+func (k *keyed) firstKey(ctx context.Context) (*dmap.Item[string], error) {
+	for s, err := range k.keys.Splits(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		for named, err := range k.keys.Read(ctx, s) {
+			return &named, err
+		}
+	}
+	return nil, nil
 }

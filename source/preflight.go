@@ -22,7 +22,7 @@ const triedBytes = 512
 // preflight lists the first page and opens the first object that is an item.
 func (o *objects) preflight(ctx context.Context, report func(dmap.Check)) {
 	bucket := probe.Of(o.bucket, report)
-	first := new(Object) // that of an abandoned try is not looked at
+	first := new(dmap.Item[Object]) // that of an abandoned try is not looked at
 	err := bucket.Try(ctx, probe.List, o.prefix, func(ctx context.Context) (found string, err error) {
 		*first, found, err = firstObject(ctx, dmap.Plan[Object]{Splits: o.splits, Read: func(ctx context.Context, _ dmap.Split) iter.Seq2[dmap.Item[Object], error] {
 			return o.Items(ctx)
@@ -32,8 +32,9 @@ func (o *objects) preflight(ctx context.Context, report func(dmap.Check)) {
 	tryOpen(ctx, bucket, first, err)
 }
 
-// firstObject returns the first object that is an item, if there is one among the first keys.
-func firstObject(ctx context.Context, plan dmap.Plan[Object]) (first Object, found string, err error) {
+// firstObject returns the first object that is not skipped, if there is one among the first keys.
+// found names no key, as texts redact that of their Check only.
+func firstObject(ctx context.Context, plan dmap.Plan[Object]) (first dmap.Item[Object], found string, err error) {
 	ctx, cancel := context.WithCancel(ctx) // a source may read ahead
 	defer cancel()
 	read := 0
@@ -47,10 +48,8 @@ func firstObject(ctx context.Context, plan dmap.Plan[Object]) (first Object, fou
 			}
 			read++
 			switch {
-			case item.Err == nil:
-				return item.Value, fmt.Sprintf("the first object is %q", item.Key), nil
 			case !guarded.Is(item.Err, dmap.ErrSkip):
-				return first, "", fmt.Errorf("object %q: %w", item.Key, guarded.Shown(item.Err))
+				return item, "it has objects", nil
 			case read == triedKeys:
 				return first, fmt.Sprintf("none of the first %d keys is an item", read), nil
 			}
@@ -60,15 +59,20 @@ func firstObject(ctx context.Context, plan dmap.Plan[Object]) (first Object, fou
 }
 
 // tryOpen reads the first bytes of an object; err says why there is none to try, nil with the zero
-// Object that no object is an item.
-func tryOpen(ctx context.Context, bucket probe.Bucket, o *Object, err error) {
+// Item that no object is an item.
+func tryOpen(ctx context.Context, bucket probe.Bucket, o *dmap.Item[Object], err error) {
 	switch {
 	case err != nil:
 		bucket.Skip(probe.Read, "", "no object is known, because the try before failed")
 	case o.Key == "":
 		bucket.Skip(probe.Read, "", "there is no object to read")
 	default:
-		_ = bucket.Try(ctx, probe.Read, o.Key, o.readStart)
+		_ = bucket.Try(ctx, probe.Read, o.Key, func(ctx context.Context) (string, error) {
+			if o.Err != nil {
+				return "", guarded.Shown(o.Err)
+			}
+			return o.Value.readStart(ctx)
+		})
 	}
 }
 

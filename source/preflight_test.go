@@ -197,3 +197,23 @@ func onlyKeys(items []dmap.Item[source.Object]) string {
 	}
 	return b.String()
 }
+
+// Redact.Key hides keys of items wherever a preflight names them.
+func TestThePreflightOfASourceRedactsKeys(t *testing.T) {
+	bucket := memory(t, map[string]string{"in/jane.json": "{"})
+	opts := dmap.Options{Redact: dmap.Redact{Key: func(string) string { return "KEY" }}}
+	panics := func(context.Context, source.Object) (source.Object, error) { panic("oh") }
+	objects := source.Objects(bucket, "in/")
+	for name, src := range map[string]dmap.Source[source.Object]{
+		"objects":     objects,
+		"keys":        source.Keys(bucket, []string{"in/jane.json"}),
+		"absent key":  source.Keys(bucket, []string{"in/jane.txt"}),
+		"transformed": source.Transform(objects, panics),
+	} {
+		report, err := dmap.Preflight(t.Context(), source.Flatten(src, func(o source.Object) dmap.Source[int] { return source.JSONLinesOf[int](o) }),
+			func(context.Context, int) (int, error) { return 0, nil }, opts)
+		require.Error(t, err, name)
+		require.Contains(t, report.String(), "KEY", name)
+		require.NotContains(t, report.String()+err.Error(), "jane", name)
+	}
+}

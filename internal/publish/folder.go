@@ -47,10 +47,9 @@ func exclusively(ctx context.Context, bucket *blob.Bucket, key string, create fu
 				return fmt.Errorf("%q: %w", name, err)
 			}
 		}
-		if err := makeFolder(ctx, bucket, key, filepath.Dir(path)); err != nil {
-			return err
-		}
-		leave, err := hostlock.Enter(ctx, path+lockSuffix)
+		leave, err := inFolder(ctx, bucket, key, filepath.Dir(path), func() (func(), error) {
+			return hostlock.Enter(ctx, path+lockSuffix)
+		})
 		if err != nil {
 			return err
 		}
@@ -68,10 +67,7 @@ func LockFolder(ctx context.Context, bucket *blob.Bucket, key, name string) (lea
 		return func() {}, err
 	}
 	parent := filepath.Dir(path)
-	if err := makeFolder(ctx, bucket, key, parent); err != nil {
-		return nil, err
-	}
-	return hostlock.Try(filepath.Join(parent, name))
+	return inFolder(ctx, bucket, key, parent, func() (func(), error) { return hostlock.Try(filepath.Join(parent, name)) })
 }
 
 // CheckRegular returns hostlock.ErrIrregular if the bucket is a folder of this host and something
@@ -89,6 +85,24 @@ func CheckRegular(ctx context.Context, bucket *blob.Bucket, key string) error {
 
 // errMade ends a write that is only to make a folder.
 var errMade = errors.New("the folder is made")
+
+// folderAttempts bounds how often a folder that vanishes is made again.
+const folderAttempts = 5
+
+// inFolder makes the folder of the object under key and calls lock, which creates a file in it.
+// Whoever removes empty folders, such as a preflight of the same run, may do so in between: then
+// inFolder does both again.
+func inFolder(ctx context.Context, bucket *blob.Bucket, key, folder string, lock func() (leave func(), err error)) (leave func(), err error) {
+	for range folderAttempts {
+		if err = makeFolder(ctx, bucket, key, folder); err == nil {
+			leave, err = lock()
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	return leave, err
+}
 
 // makeFolder makes the folder of the object under key with the mode that the bucket gives to
 // folders, which only its driver knows.

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -229,4 +230,27 @@ func TestWithoutATemporaryFolderAnObjectIsCreatedOnce(t *testing.T) {
 	content, err := os.ReadFile(filepath.Join(dir, "in", "k"))
 	require.NoError(t, err)
 	require.Equal(t, "one", string(content))
+}
+
+// A preflight that ends removes the folders that it has made, if they are empty.
+func TestAFolderThatVanishesBeforeItsFirstFileIsMadeAgain(t *testing.T) {
+	dir := t.TempDir()
+	bucket := folder(t, dir)
+	for i := range 300 {
+		var remover sync.WaitGroup
+		remover.Go(func() {
+			time.Sleep(time.Duration(i) * time.Microsecond)
+			_ = os.Remove(filepath.Join(dir, "in")) // it fails once a file is in it
+		})
+		leave, err := func() {}, error(nil)
+		if i%2 == 0 {
+			err = publish.Create(t.Context(), bucket, "in/k", text, []byte("one"))
+		} else {
+			leave, err = publish.LockFolder(t.Context(), bucket, "in/k", "run.lock")
+		}
+		remover.Wait()
+		require.NoError(t, err)
+		leave()
+		require.NoError(t, os.RemoveAll(filepath.Join(dir, "in")))
+	}
 }
