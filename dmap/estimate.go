@@ -178,10 +178,10 @@ func sampleErrors[R, T any](src Source[T], opts Options, noFn bool, s Sampling) 
 	return errors.Join(callErrors[T, R](src, opts, noFn, nil).join(), s.validate())
 }
 
-// sampleOptions are those of the calls of a sample, which no failure ends.
+// sampleOptions are those of the calls of a sample, which no failure and no number of successes ends.
 func sampleOptions(opts Options) Options {
 	opts.Tolerance = Tolerance{Percentage: 100}
-	opts.Redrive, opts.MaxItems = Redrive{}, 0
+	opts.Redrive, opts.MaxItems, opts.Enough = Redrive{}, 0, 0
 	return opts
 }
 

@@ -275,3 +275,17 @@ func TestAnEstimateChecksItsArguments(t *testing.T) {
 	var broken *dmap.SourceError
 	require.ErrorAs(t, err, &broken)
 }
+
+// Options.Enough ends the run, and not the sample.
+func TestAnEstimateCallsTheWholeSampleAlsoWithEnough(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		_, err := dmap.Estimate(t.Context(), numbers(1000), func(_ context.Context, n int) (int, error) {
+			calls++
+			time.Sleep(time.Second)
+			return n, nil
+		}, dmap.Options{MaxConcurrency: 1, Enough: 10}, dmap.Sampling{Items: 100})
+		require.NoError(t, err)
+		require.Equal(t, 100, calls)
+	})
+}
