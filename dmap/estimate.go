@@ -137,7 +137,7 @@ func Estimate[T, R any](ctx context.Context, src Source[T], fn func(context.Cont
 	if err != nil {
 		return taken.known(), err
 	}
-	m := newCallMeter()
+	m := newCallMeter(opts)
 	measured := func(ctx context.Context, value T) (R, error) {
 		info, _ := InfoFrom(ctx)
 		defer m.begin(info.ID())()
@@ -147,7 +147,7 @@ func Estimate[T, R any](ctx context.Context, src Source[T], fn func(context.Cont
 	if err != nil {
 		return taken.known(), err
 	}
-	return taken.estimate(stats, m.itemCalls(taken.ids()), opts, s)
+	return taken.estimate(stats, m.measured(idsOf(taken.items), false), opts, s)
 }
 
 // EstimateBatch is Estimate for a function that takes many items in one call. The sampled items
@@ -161,16 +161,16 @@ func EstimateBatch[T, R any](ctx context.Context, src Source[T], limits batch.Li
 	if err != nil {
 		return taken.known(), err
 	}
-	m := newCallMeter()
+	m := newCallMeter(opts)
 	measured := func(ctx context.Context, items []Item[T]) ([]R, error) {
-		defer m.begin("")()
+		defer m.begin(idsOf(items)...)()
 		return fn(ctx, items)
 	}
 	stats, err := MapBatch(ctx, taken, limits, measured, sampleOptions(opts))
 	if err != nil {
 		return taken.known(), err
 	}
-	return taken.estimate(stats, m.batchCalls(len(taken.items)), opts, s)
+	return taken.estimate(stats, m.measured(idsOf(taken.items), true), opts, s)
 }
 
 // sampleErrors is all that is wrong with the arguments.
