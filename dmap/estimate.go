@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/go-dmap/dmap/batch"
+	"github.com/go-dmap/dmap/internal/estimate"
 )
 
 // Sampling says how Estimate takes its sample. The zero value is valid.
@@ -27,7 +28,7 @@ type Sampling struct {
 
 // The limits of Sampling.
 const (
-	leastSample    = 30
+	leastSample    = estimate.MinUnits
 	mostSample     = 100_000
 	usualSample    = 200
 	usualReadItems = 1_000_000
