@@ -69,8 +69,10 @@ type TimeRange struct {
 	Low, High   time.Duration
 }
 
-// Estimation is what a whole run takes, the sampled items included. Each range alone holds the
-// truth with a probability of 90 %.
+// Estimation is what a whole run takes, the sampled items included. Each range alone is meant to
+// hold the truth in 90 % of the estimates that are given, if the calls of the run are like those of
+// the sample. Estimates that are refused ([SampleError]) do not count there: of call times with a
+// heavy tail more than half may be refused.
 type Estimation struct {
 	RunID    string // that the sampled calls had
 	Sampled  int    // items
@@ -126,7 +128,8 @@ func (e *SampleError) Unwrap() error { return fromOutside(e.Err) }
 //
 // The times are those of a simulation: calls as long as the sampled ones fill the slots, whatever
 // the number of slots. So a service that slows under load, or a source that is read more slowly
-// than its items are processed, makes the run longer. Rare slow items that the sample does not have
+// than its items are processed, makes the run longer, as do Options.Rate, back-off and the waits
+// before retries, which are not in the times. Options.Enough makes it shorter. Rare slow items that the sample does not have
 // are unknown to it. [SampleError]: the sample says too little, for one of the concurrencies
 // perhaps; the Estimation has the values that are known.
 func Estimate[T, R any](ctx context.Context, src Source[T], fn func(context.Context, T) (R, error), opts Options, s Sampling) (Estimation, error) {
