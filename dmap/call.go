@@ -91,7 +91,7 @@ func spread(n, values int, err error) []error {
 		return fail(err)
 	case some.Err() != nil && values == 0 && len(some) == n, values == n:
 	default:
-		return fail(Permanent(fmt.Errorf("the batch function returned %d values for %d items", values, n)))
+		return fail(wrongCount(values, n))
 	}
 	for i, e := range some {
 		if i < 0 || i >= n {
@@ -100,6 +100,11 @@ func spread(n, values int, err error) []error {
 		errs[i] = e
 	}
 	return errs
+}
+
+// wrongCount is the error of all items of a batch.
+func wrongCount(values, n int) error {
+	return Permanent(fmt.Errorf("the batch function returned %d values for %d items", values, n))
 }
 
 // named returns the batch.Errors in err, or the error of all items if err holds none, or if a

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/go-dmap/dmap/batch"
+	"github.com/go-dmap/dmap/internal/estimate"
 )
 
 // Sampling says how Estimate takes its sample. The zero value is valid.
@@ -27,7 +28,7 @@ type Sampling struct {
 
 // The limits of Sampling.
 const (
-	leastSample    = 30
+	leastSample    = estimate.MinUnits
 	mostSample     = 100_000
 	usualSample    = 200
 	usualReadItems = 1_000_000
@@ -68,8 +69,10 @@ type TimeRange struct {
 	Low, High   time.Duration
 }
 
-// Estimation is what a whole run takes, the sampled items included. Each range alone holds the
-// truth with a probability of 90 %.
+// Estimation is what a whole run takes, the sampled items included. Each range alone is meant to
+// hold the truth in 90 % of the estimates that are given, if the calls of the run are like those of
+// the sample. Estimates that are refused ([SampleError]) do not count there: of call times with a
+// heavy tail more than half may be refused.
 type Estimation struct {
 	RunID    string // that the sampled calls had
 	Sampled  int    // items
@@ -125,7 +128,8 @@ func (e *SampleError) Unwrap() error { return fromOutside(e.Err) }
 //
 // The times are those of a simulation: calls as long as the sampled ones fill the slots, whatever
 // the number of slots. So a service that slows under load, or a source that is read more slowly
-// than its items are processed, makes the run longer. Rare slow items that the sample does not have
+// than its items are processed, makes the run longer, as do Options.Rate, back-off and the waits
+// before retries, which are not in the times. Options.Enough makes it shorter. Rare slow items that the sample does not have
 // are unknown to it. [SampleError]: the sample says too little, for one of the concurrencies
 // perhaps; the Estimation has the values that are known.
 func Estimate[T, R any](ctx context.Context, src Source[T], fn func(context.Context, T) (R, error), opts Options, s Sampling) (Estimation, error) {
@@ -137,7 +141,7 @@ func Estimate[T, R any](ctx context.Context, src Source[T], fn func(context.Cont
 	if err != nil {
 		return taken.known(), err
 	}
-	m := newCallMeter()
+	m := newCallMeter(opts)
 	measured := func(ctx context.Context, value T) (R, error) {
 		info, _ := InfoFrom(ctx)
 		defer m.begin(info.ID())()
@@ -147,7 +151,7 @@ func Estimate[T, R any](ctx context.Context, src Source[T], fn func(context.Cont
 	if err != nil {
 		return taken.known(), err
 	}
-	return taken.estimate(stats, m.itemCalls(taken.ids()), opts, s)
+	return taken.estimate(stats, m.measured(idsOf(taken.items), false), opts, s)
 }
 
 // EstimateBatch is Estimate for a function that takes many items in one call. The sampled items
@@ -161,16 +165,16 @@ func EstimateBatch[T, R any](ctx context.Context, src Source[T], limits batch.Li
 	if err != nil {
 		return taken.known(), err
 	}
-	m := newCallMeter()
+	m := newCallMeter(opts)
 	measured := func(ctx context.Context, items []Item[T]) ([]R, error) {
-		defer m.begin("")()
+		defer m.begin(idsOf(items)...)()
 		return fn(ctx, items)
 	}
 	stats, err := MapBatch(ctx, taken, limits, measured, sampleOptions(opts))
 	if err != nil {
 		return taken.known(), err
 	}
-	return taken.estimate(stats, m.batchCalls(len(taken.items)), opts, s)
+	return taken.estimate(stats, m.measured(idsOf(taken.items), true), opts, s)
 }
 
 // sampleErrors is all that is wrong with the arguments.
@@ -178,10 +182,10 @@ func sampleErrors[R, T any](src Source[T], opts Options, noFn bool, s Sampling) 
 	return errors.Join(callErrors[T, R](src, opts, noFn, nil).join(), s.validate())
 }
 
-// sampleOptions are those of the calls of a sample, which no failure ends.
+// sampleOptions are those of the calls of a sample, which no failure and no number of successes ends.
 func sampleOptions(opts Options) Options {
 	opts.Tolerance = Tolerance{Percentage: 100}
-	opts.Redrive, opts.MaxItems = Redrive{}, 0
+	opts.Redrive, opts.MaxItems, opts.Enough = Redrive{}, 0, 0
 	return opts
 }
 

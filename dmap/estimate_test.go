@@ -275,3 +275,96 @@ func TestAnEstimateChecksItsArguments(t *testing.T) {
 	var broken *dmap.SourceError
 	require.ErrorAs(t, err, &broken)
 }
+
+// Options.Enough ends the run, and not the sample.
+func TestAnEstimateCallsTheWholeSampleAlsoWithEnough(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		_, err := dmap.Estimate(t.Context(), numbers(1000), func(_ context.Context, n int) (int, error) {
+			calls++
+			time.Sleep(time.Second)
+			return n, nil
+		}, dmap.Options{MaxConcurrency: 1, Enough: 10}, dmap.Sampling{Items: 100})
+		require.NoError(t, err)
+		require.Equal(t, 100, calls)
+	})
+}
+
+// A call that is abandoned holds its slot until then, and not until the end of the sample.
+func TestAnEstimateCountsAbandonedCallsUntilTheirEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fn := func(_ context.Context, n int) (int, error) {
+			time.Sleep(time.Second)
+			if n%10 == 0 {
+				time.Sleep(time.Hour)
+			}
+			return n, nil
+		}
+		defer time.Sleep(2 * time.Hour) // until the abandoned calls return
+		opts := dmap.Options{
+			MaxConcurrency: 1, Timeout: 2 * time.Second, AbandonAfter: time.Second, Tolerance: dmap.Tolerance{Percentage: 100},
+		}
+		e, err := dmap.Estimate(t.Context(), numbers(1000), fn, opts, dmap.Sampling{Items: 200})
+		require.NoError(t, err)
+		began := time.Now()
+		_, err = dmap.Map(t.Context(), numbers(1000), fn, opts)
+		require.NoError(t, err)
+		require.True(t, holds(e.Times[0], time.Since(began)), "%v: %v", e, time.Since(began))
+	})
+}
+
+// Of retried batches the sample tells a range only.
+func TestAnEstimateOfBatchesHoldsTheirRetries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opts := dmap.Options{MaxConcurrency: 10, Retry: dmap.Retry{MaxAttempts: 3}}
+		held := 0
+		for job := range uint64(20) {
+			fn := func(ctx context.Context, items []dmap.Item[int]) ([]int, error) {
+				time.Sleep(time.Second)
+				info, _ := dmap.InfoFrom(ctx)
+				errs := batch.Errors{}
+				for i, item := range items {
+					if item.Value%10 == 0 && info.Attempt == 1 && took(laws[0].draw, job, item.Value) < time.Second/5 {
+						errs[i] = errBoom
+					}
+				}
+				return make([]int, len(items)), errs.Err()
+			}
+			e, err := dmap.EstimateBatch(t.Context(), numbers(5005), batch.Limits{Items: 10}, fn, opts, dmap.Sampling{Items: 505, Seed: job})
+			require.NoError(t, err)
+			stats, err := dmap.MapBatch(t.Context(), numbers(5005), batch.Limits{Items: 10}, fn, opts)
+			require.NoError(t, err)
+			if e.Requests.Low <= float64(stats.Calls) && float64(stats.Calls) <= e.Requests.High {
+				held++
+			}
+		}
+		require.GreaterOrEqual(t, held, 18)
+	})
+}
+
+// An item that cannot be read belongs to no batch.
+func TestAnEstimateOfBatchesWithoutAnyReadableItemIsRefused(t *testing.T) {
+	src := itemsOf(func(yield func(dmap.Item[int], error) bool) {
+		for i := range 100 {
+			if !yield(dmap.Item[int]{Key: "n", Offset: int64(i), Err: errBoom, Next: dmap.Cursor{Offset: int64(i) + 1}}, nil) {
+				return
+			}
+		}
+	})
+	fn := func(_ context.Context, items []dmap.Item[int]) ([]int, error) { return make([]int, len(items)), nil }
+	_, err := dmap.EstimateBatch(t.Context(), src, batch.Limits{Items: 10}, fn, dmap.Options{}, dmap.Sampling{})
+	var little *dmap.SampleError
+	require.ErrorAs(t, err, &little)
+}
+
+// A function whose calls differ is not known exactly when all items are in the sample.
+func TestAnEstimateFromAllItemsIsARangeOfUse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, err := dmap.Estimate(t.Context(), numbers(200), sleeps(laws[2].draw, 1), dmap.Options{MaxConcurrency: 2}, dmap.Sampling{Items: 200})
+		require.NoError(t, err)
+		began := time.Now()
+		_, err = dmap.Map(t.Context(), numbers(200), sleeps(laws[2].draw, 1), dmap.Options{MaxConcurrency: 2})
+		require.NoError(t, err)
+		require.True(t, holds(e.Times[0], time.Since(began)), "%v: %v", e, time.Since(began))
+	})
+}

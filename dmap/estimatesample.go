@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"math/rand/v2"
 	"time"
 
@@ -123,11 +124,11 @@ func (s *sample[T]) add(item Item[T], n int, random *rand.Rand) {
 	}
 }
 
-// ids are those of the items.
-func (s *sample[T]) ids() []string {
-	ids := make([]string, len(s.items))
-	for i := range s.items {
-		ids[i] = s.items[i].ID()
+// idsOf returns the IDs of items.
+func idsOf[T any](items []Item[T]) []string {
+	ids := make([]string, len(items))
+	for i := range items {
+		ids[i] = items[i].ID()
 	}
 	return ids
 }
@@ -135,13 +136,6 @@ func (s *sample[T]) ids() []string {
 // known is the part that is known without calls.
 func (s *sample[T]) known() Estimation {
 	return Estimation{RunID: s.runID, Sampled: len(s.items), Items: s.total, Bytes: s.bytes}
-}
-
-// measuredCalls are the units of work of the sample: items in Map, calls in MapBatch.
-type measuredCalls struct {
-	seconds []float64 // of each unit
-	calls   []float64 // of each unit
-	perItem float64   // units
 }
 
 // level of each range, a little more than 90 %: the ends of a range of times have two parts.
@@ -155,16 +149,17 @@ const ruleOfThree = 3
 func (s *sample[T]) estimate(stats Stats, m measuredCalls, opts Options, by Sampling) (Estimation, error) {
 	e := s.known()
 	e.RunID, e.Failed = stats.RunID, int(stats.Failed)
-	random := newRandom(by.Seed + 1)
-	units := estimate.Range{Low: s.total.Low * m.perItem, High: s.total.High * m.perItem}
-	rest := max(units.Low-float64(len(m.seconds)), 0)
-	perUnit := estimate.Rest(m.calls, rest, level, random)
-	e.Requests = Range{units.Low * perUnit.Low, units.High * perUnit.High}
-	if rest := units.High - float64(len(m.seconds)); rest > 0 && perUnit.Low == perUnit.High && opts.Retry.MaxAttempts > 1 {
-		e.Requests.High += rest * ruleOfThree / float64(len(m.calls)) * float64(opts.Retry.MaxAttempts-1)
+	if len(m.seconds) == 0 {
+		return e, s.refuse("time", fmt.Errorf("%w: none of the sampled items could be read", estimate.ErrFew))
 	}
+	random := newRandom(by.Seed + 1)
+	units := unitsOf(s.total, m, random)
+	e.Requests = requestsOf(m.calls, units, opts.Retry.MaxAttempts, random)
 	if err := estimate.Check(m.seconds); err != nil {
 		return e, s.refuse("time", err)
+	}
+	if m.inBatches {
+		units = estimate.Range(e.Requests)
 	}
 	var errs []error
 	for _, c := range by.Concurrency {
@@ -176,6 +171,24 @@ func (s *sample[T]) estimate(stats Stats, m measuredCalls, opts Options, by Samp
 		e.Times = append(e.Times, TimeRange{c, seconds(r.Low), seconds(r.High)})
 	}
 	return e, errors.Join(errs...)
+}
+
+// unitsOf returns how many units all items are.
+func unitsOf(items Range, m measuredCalls, random *rand.Rand) estimate.Range {
+	n := float64(len(m.sizes))
+	size := estimate.Rest(m.sizes, n*max(1, items.Low/m.sampled), level, random)
+	return estimate.Range{Low: items.Low * m.share / size.High, High: items.High * m.share / size.Low}
+}
+
+// requestsOf returns how many calls the units take, from those of the sampled ones. The calls of the
+// run are others: they may fail where those of the sample did not.
+func requestsOf(calls []float64, units estimate.Range, attempts int, random *rand.Rand) Range {
+	n := float64(len(calls))
+	per := estimate.Rest(calls, max(units.Low, n), level, random)
+	if per.Low == per.High && attempts > 1 {
+		per.High += ruleOfThree / n * float64(attempts-1)
+	}
+	return Range{math.Floor(units.Low * per.Low), math.Ceil(units.High * per.High)}
 }
 
 func (s *sample[T]) refuse(what string, err error) error {

@@ -90,7 +90,7 @@ type CallStart struct {
 // CallEnd describes the end of a call.
 type CallEnd struct {
 	CallStart
-	Err       error         // as the function returned it, or a panic; nil: every item succeeded
+	Err       error         // of the function, a panic, ErrGoexit or ErrStuck; nil: every item succeeded
 	Elapsed   time.Duration // since CallStarted returned
 	Abandoned bool          // the function still runs: Options.AbandonAfter
 }

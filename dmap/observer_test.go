@@ -405,3 +405,34 @@ func TestARunWithoutAnObserverAllocatesNothingForIt(t *testing.T) {
 	t.Logf("%.3f allocations an item", perItem)
 	require.Less(t, perItem, 0.25)
 }
+
+// An observer that returns a context made from that of another call gives the function no identity
+// of that call.
+func TestTheContextOfAnotherCallIsNotThatOfTheCall(t *testing.T) {
+	var first context.Context
+	opts := dmap.Options{MaxConcurrency: 1, Observer: &dmap.Observer{
+		CallStarted: func(ctx context.Context, _ dmap.CallStart) context.Context {
+			if first == nil {
+				first = context.WithValue(ctx, recordingKey("k"), "of the first call")
+			}
+			return first
+		},
+	}}
+	_, err := dmap.Map(t.Context(), numbers(3), func(ctx context.Context, n int) (int, error) {
+		info, _ := dmap.InfoFrom(ctx)
+		require.EqualValues(t, n, info.Offset)
+		require.Equal(t, "of the first call", ctx.Value(recordingKey("k")))
+		return n, nil
+	}, opts)
+	require.NoError(t, err)
+}
+
+func TestTheEndOfABatchCallTellsThatItsItemsFailed(t *testing.T) {
+	var r recording
+	stats, err := dmap.MapBatch(t.Context(), numbers(4), batch.Limits{Items: 2}, func(context.Context, []dmap.Item[int]) ([]int, error) {
+		return make([]int, 1), nil
+	}, dmap.Options{Observer: r.observer(), Tolerance: dmap.Tolerance{Percentage: 100}})
+	require.NoError(t, err)
+	require.EqualValues(t, 4, stats.Failed)
+	require.ErrorContains(t, r.lastCallEnd.Err, "returned 1 values for 2 items")
+}

@@ -79,8 +79,12 @@ type withValues struct {
 }
 
 // Value returns a value of the added context. context.WithoutCancel hides there what the standard
-// library stores for cancellation, so that this is found in Context.
+// library stores for cancellation, so that this is found in Context. So is the call: the added
+// context may be made from that of another one.
 func (c *withValues) Value(key any) any {
+	if key == (infoKey{}) {
+		return c.Context.Value(key)
+	}
 	if v := c.values.Value(key); v != nil {
 		return v
 	}

@@ -1,4 +1,4 @@
 package dmap
 
-// Range holds a value with a probability of 90 %, if the sample is like the rest.
+// Range is meant to hold a value in 90 % of the estimates that are given: see [Estimation].
 type Range struct{ Low, High float64 }

@@ -31,6 +31,9 @@ func (w *worker[T, R]) processBatch() bool {
 		return false
 	}
 	elapsed := w.clock.now() - began
+	if err == nil && len(values) != len(w.picks) {
+		err = wrongCount(len(values), len(w.picks))
+	}
 	w.called(err)
 	w.finishBatch(values, err, elapsed)
 	return true

@@ -18,8 +18,9 @@ const (
 )
 
 // sample reads blocks at random places of a large object, and passes the records that begin in them
-// to add. The number of all records follows from the mean number in a block. Blocks of equal size
-// at uniformly random places have each record with the same probability.
+// to add. The number of all records follows from the mean number in a block. The blocks are different
+// ones of a grid: each record is as likely as each other, and none comes twice. Of records that are
+// longer than blocks there are too few; then the object must be read as a whole.
 //
 // A place inside a quoted field of CSV that spans lines is no row start. Rows from there on do not
 // fit the header: if that happens in more than a few blocks the object must be read as a whole.
@@ -39,9 +40,9 @@ func (r *records[T]) sample(ctx context.Context, n int, random *rand.Rand, add f
 	if err := lines.divisible(ctx); err != nil {
 		return items, bytes, errors.Join(err, errors.ErrUnsupported)
 	}
-	counts, bad := make([]float64, 0, blocks), 0
-	for range blocks {
-		found, err := r.sampleAt(ctx, lines, 1+random.Int64N(object.Size-sampleBlock-1))
+	counts, bad, sampled := make([]float64, 0, blocks), 0, 0
+	for _, at := range randomPlaces(blocks, (object.Size-1)/sampleBlock, random) {
+		found, err := r.sampleAt(ctx, lines, 1+at*sampleBlock)
 		if err != nil {
 			return items, bytes, err
 		}
@@ -56,14 +57,31 @@ func (r *records[T]) sample(ctx context.Context, n int, random *rand.Rand, add f
 			continue
 		}
 		counts = append(counts, float64(len(found)))
+		sampled += len(found)
 		for _, item := range found {
 			add(item)
 		}
+	}
+	if sampled < estimate.MinUnits {
+		return items, bytes, errors.ErrUnsupported
 	}
 	all := float64(object.Size) / sampleBlock
 	each := estimate.Rest(counts, all, 0.95, random)
 	size := float64(object.Size)
 	return dmap.Range{Low: all * each.Low, High: all * each.High}, dmap.Range{Low: size, High: size}, nil
+}
+
+// randomPlaces returns n different numbers from 0 to size-1, of which there are many more.
+func randomPlaces(n int, size int64, random *rand.Rand) []int64 {
+	taken := make(map[int64]bool, n)
+	places := make([]int64, 0, n)
+	for len(places) < n {
+		if at := random.Int64N(size); !taken[at] {
+			taken[at] = true
+			places = append(places, at)
+		}
+	}
+	return places
 }
 
 // sampleAt returns the records that begin in the block at an offset.

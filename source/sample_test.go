@@ -79,3 +79,48 @@ func TestAnObjectWithRowsOfManyLinesIsReadAsAWhole(t *testing.T) {
 		require.Equal(t, dmap.Range{Low: 60_000, High: 60_000}, e.Items)
 	})
 }
+
+// Records are sampled once each, also where the blocks are a quarter of the object.
+func TestASampleOfALargeObjectHasNoRecordTwice(t *testing.T) {
+	var lines strings.Builder
+	for i := range 1400 {
+		fmt.Fprintf(&lines, "{\"n\":%d,\"pad\":%q}\n", i, strings.Repeat("x", 5000))
+	}
+	type row struct {
+		N int `json:"n"`
+	}
+	src := source.JSONLines[row](memory(t, map[string]string{"a.jsonl": lines.String()}), "a.jsonl")
+	for seed := range uint64(5) {
+		synctest.Test(t, func(t *testing.T) {
+			seen := map[int]bool{}
+			_, err := dmap.Estimate(t.Context(), src, func(_ context.Context, v row) (int, error) {
+				require.False(t, seen[v.N], "record %d", v.N)
+				seen[v.N] = true
+				time.Sleep(time.Second)
+				return v.N, nil
+			}, dmap.Options{MaxConcurrency: 1}, dmap.Sampling{Items: 100, Seed: seed, MaxRead: 1000})
+			require.NoError(t, err)
+		})
+	}
+}
+
+// Records that are longer than the blocks begin in few of these: the object is read from its start.
+func TestALargeObjectOfFewRecordsIsReadAsAWhole(t *testing.T) {
+	var lines strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&lines, "{\"n\":%d,\"pad\":%q}\n", i, strings.Repeat("x", 100_000))
+	}
+	type row struct {
+		N int `json:"n"`
+	}
+	src := source.JSONLines[row](memory(t, map[string]string{"a.jsonl": lines.String()}), "a.jsonl")
+	synctest.Test(t, func(t *testing.T) {
+		e, err := dmap.Estimate(t.Context(), src, func(_ context.Context, v row) (int, error) {
+			time.Sleep(time.Second)
+			return v.N, nil
+		}, dmap.Options{}, dmap.Sampling{Items: 100})
+		require.NoError(t, err)
+		require.Equal(t, dmap.Range{Low: 100, High: 100}, e.Items)
+		require.Equal(t, 100, e.Sampled)
+	})
+}

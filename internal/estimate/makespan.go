@@ -82,9 +82,10 @@ func spans(items, slots int, draw func() float64) []float64 {
 const rounding = 1e-9
 
 // Time predicts how long slots workers take for all items, of which there are between all.Low and
-// all.High, and values are the times of a sample.
+// all.High, and values are the times of a sample. The calls of the run are others than those of the
+// sample, also for the same items.
 func Time(values []float64, all Range, slots int, level float64, random *rand.Rand) Range {
-	mean := Rest(values, max(all.Low-float64(len(values)), 1), level, random)
+	mean := Rest(values, max(all.Low, float64(len(values))), level, random)
 	end := End(values, all.Low, slots, level, random)
 	low, high := all.Low*mean.Low/float64(slots)+end.Low, all.High*mean.High/float64(slots)+end.High
 	return Range{low * (1 - rounding), high * (1 + rounding)}
