@@ -1,7 +1,6 @@
 package watch
 
 import (
-	"strings"
 	"sync"
 	"time"
 
@@ -60,22 +59,8 @@ func (c *Collector) failed(e dmap.FailureEvent) {
 	x := failgroup.Failure{
 		Class: dmap.Class(e.Err), Text: text, Key: e.Key, ID: e.ID(), Attempts: e.Attempt, At: time.Now(),
 	}
-	if c.opts.Redact != nil {
-		x.Key, x.ID, x.Text = c.hidden(e.Info, text)
-	}
+	x.Key, x.ID, x.Text = Hidden(c.opts.Redact, x.Key, x.ID, text)
 	c.failures.add(x)
-}
-
-// hidden is the key and the ID of an item, and a text about it, by Options.Redact.
-func (c *Collector) hidden(i dmap.Info, text string) (key, id, shown string) {
-	if c.opts.Redact == nil {
-		return i.Key, i.ID(), text
-	}
-	key = c.opts.Redact(i.Key)
-	if i.Key == "" {
-		return key, i.ID(), text
-	}
-	return key, strings.Replace(i.ID(), i.Key, key, 1), strings.ReplaceAll(text, i.Key, key)
 }
 
 // Groups returns the failures of this process in groups, with samples.

@@ -146,7 +146,7 @@ func (c *Collector) calls() []Call {
 		if errs[i] != nil {
 			last = firstLine(guard.Text(errs[i], maxText))
 		}
-		key, id, last := c.hidden(in.Info, last)
+		key, id, last := Hidden(c.opts.Redact, in.Key, in.ID(), last)
 		out = append(out, Call{
 			ID: id, Key: key, Split: in.Split, Attempt: in.Attempt, Age: in.Age.Seconds(),
 			Slow: Straggles(in.Age, p95), Stuck: timeout > 0 && in.Age > timeout+10*time.Second, Last: last, Token: in.IdempotencyKey(),
