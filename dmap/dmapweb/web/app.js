@@ -1,0 +1,36 @@
+// The page: the list of runs, or one run, by the query of the address.
+
+import { h, text } from "./dom.js";
+import { get } from "./api.js";
+import { runsView } from "./runs.js";
+import { runView } from "./run.js";
+import { helpDialog, listen } from "./keys.js";
+
+const main = document.getElementById("main");
+const link = document.getElementById("link");
+const crumbs = document.getElementById("crumbs");
+
+export function setLink(state) {
+  link.className = "link " + (state === "live" ? "on" : state === "polling" ? "slow" : "off");
+  text(link, state === "live" ? "live" : state === "polling" ? "polling" : state);
+}
+
+async function start() {
+  const run = new URLSearchParams(location.search).get("run");
+  document.getElementById("help-button").addEventListener("click", helpDialog);
+  let session = { controls: false, redrive: false, why: "" };
+  try {
+    session = await get("api/session");
+  } catch (error) {
+    setLink(error.message);
+  }
+  if (run) {
+    crumbs.replaceChildren(h("a", { href: "./" }, "Runs"), h("span", { "aria-hidden": "true" }, " / "), h("span", { class: "crumb" }, run));
+    listen(runView(main, run, session, setLink));
+    return;
+  }
+  crumbs.replaceChildren(h("span", {}, "Runs"));
+  listen(runsView(main, session, setLink));
+}
+
+start();
