@@ -38,7 +38,8 @@ func TestHeldItemsAreInTheTotalOfARedrive(t *testing.T) {
 	})
 }
 
-// A decision that had its effect is not named later, also if that of a later hold was written first.
+// A decision that had its effect is not named later, even if that of a later hold was written
+// first.
 func TestDecisionsWithEffectAreNotNamed(t *testing.T) {
 	a := &approvals{bucket: memory(t), src: zeroTo(10), holds: func(n int, d *dmap.Decision) bool {
 		return n == 5 || n == 0 && (d == nil || d.Holds < 2)

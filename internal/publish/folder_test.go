@@ -242,9 +242,10 @@ func TestAFolderThatVanishesBeforeItsFirstFileIsMadeAgain(t *testing.T) {
 			time.Sleep(time.Duration(i) * time.Microsecond)
 			_ = os.Remove(filepath.Join(dir, "in")) // it fails once a file is in it
 		})
-		leave, err := func() {}, error(nil)
+		var leave func()
+		var err error
 		if i%2 == 0 {
-			err = publish.Create(t.Context(), bucket, "in/k", text, []byte("one"))
+			err, leave = publish.Create(t.Context(), bucket, "in/k", text, []byte("one")), func() {}
 		} else {
 			leave, err = publish.LockFolder(t.Context(), bucket, "in/k", "run.lock")
 		}
