@@ -1,6 +1,7 @@
 package sink_test
 
 import (
+	"runtime"
 	"testing"
 	"time"
 
@@ -50,7 +51,9 @@ func TestDecisionsWithEffectAreNotNamed(t *testing.T) {
 		content, err := runfolder.EncodeDecision(runfolder.DecisionFile{ID: item(0), Decision: runfolder.Approve})
 		require.NoError(t, err)
 		require.NoError(t, a.bucket.WriteAll(t.Context(), "out/r/"+runfolder.DecisionName(item(0), hold), content, nil))
-		time.Sleep(time.Millisecond) // the times of decisions are in microseconds
+		for written := time.Now(); time.Since(written) < time.Millisecond; { // their times are in microseconds
+			runtime.Gosched()
+		}
 	}
 	var held *dmap.HeldError
 	for call := range 3 {

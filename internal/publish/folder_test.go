@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -239,7 +240,9 @@ func TestAFolderThatVanishesBeforeItsFirstFileIsMadeAgain(t *testing.T) {
 	for i := range 300 {
 		var remover sync.WaitGroup
 		remover.Go(func() {
-			time.Sleep(time.Duration(i) * time.Microsecond)
+			for range 10 * i {
+				runtime.Gosched()
+			}
 			_ = os.Remove(filepath.Join(dir, "in")) // it fails once a file is in it
 		})
 		var leave func()
