@@ -56,8 +56,8 @@ func throttles(err error) bool {
 	return exhausted(result(v, "Code")) || exhausted(result(result(v, "GRPCStatus"), "Code")) || inFields(v)
 }
 
-// plain are packages whose errors have no code. Most errors are theirs, and a search for methods and
-// fields by name takes longer than the rest of Is.
+// plain are packages whose errors have no code. Most errors are theirs, and a search for methods
+// and fields by name takes longer than the rest of Is.
 var plain = map[string]bool{"errors": true, "fmt": true} //nolint:gochecknoglobals // a table
 
 func status(n int) bool { return n == tooManyRequests || n == serviceUnavailable }
