@@ -39,26 +39,28 @@ export function follow(key, onState, onLink) {
   let stored = false; // the run is not of this process: there is no stream
   let stopped = false;
   let timer = 0;
-  let retry = 0;
+  let tried = 0; // when the last stream was opened
 
   const connect = () => {
     if (stopped || source) return;
+    tried = Date.now();
     source = new EventSource(runPath(key, "/events"));
     source.addEventListener("state", (event) => {
       last = Date.now();
       onState(JSON.parse(event.data), true);
       onLink("live");
     });
-    source.addEventListener("end", () => close(false));
+    source.addEventListener("end", () => {
+      close();
+      tried = 0; // the run may be resumed
+    });
     source.addEventListener("error", () => {
-      if (source && source.readyState === EventSource.CLOSED) close(true);
+      if (source && source.readyState === EventSource.CLOSED) close();
     });
   };
-  const close = (again) => {
+  const close = () => {
     if (source) source.close();
     source = null;
-    clearTimeout(retry);
-    if (again && !stored) retry = setTimeout(connect, retryStream);
   };
   const poll = async () => {
     let wait = 2000;
@@ -68,15 +70,15 @@ export function follow(key, onState, onLink) {
         if (stopped) return;
         if (Date.now() - last > silence) {
           onState(state, false);
-          onLink("polling");
+          onLink(state.run.live ? "polling" : "stored");
         }
-        if (state.run.live && stored) {
+        if (state.run.live) {
           stored = false;
-          connect();
+          if (!source && Date.now() - tried > retryStream) connect();
         }
         if (!state.run.live) {
           stored = true;
-          close(false);
+          close();
           wait = state.run.verdict.status === "open" ? 5000 : 15000;
         }
       } catch (error) {
@@ -87,11 +89,10 @@ export function follow(key, onState, onLink) {
     }
     timer = setTimeout(poll, wait);
   };
-  connect();
   poll();
   return () => {
     stopped = true;
-    close(false);
+    close();
     clearTimeout(timer);
   };
 }

@@ -10,9 +10,13 @@ const main = document.getElementById("main");
 const link = document.getElementById("link");
 const crumbs = document.getElementById("crumbs");
 
-export function setLink(state) {
-  link.className = "link " + (state === "live" ? "on" : state === "polling" ? "slow" : "off");
-  text(link, state === "live" ? "live" : state === "polling" ? "polling" : state);
+// how the page gets its state: the class and the text of the note in its head
+const links = { live: ["on", "live"], polling: ["slow", "polling"], stored: ["on", "from the bucket"], list: ["on", ""] };
+
+function setLink(state) {
+  const [name, label] = links[state] || ["off", state];
+  link.className = "link " + name;
+  text(link, label);
 }
 
 async function start() {

@@ -67,15 +67,17 @@ export function controlsPart(context) {
     more: () => allowed() && change(1),
     less: () => allowed() && change(-1),
   };
+  const element = h("section", { class: "card", id: "controls", "aria-labelledby": "controls-title" }, h("h2", { id: "controls-title" }, "Controls"), limits, live, why);
   return {
-    element: h("section", { class: "card", id: "controls", "aria-labelledby": "controls-title" }, h("h2", { id: "controls-title" }, "Controls"), limits, live, why),
+    element,
     update({ run }) {
+      show(element, run.live);
       const l = run.limits;
       const can = context.session.controls && run.live;
       show(live, can);
-      show(limits, !can && run.live);
+      show(limits, !can);
       text(limits, "Concurrency " + l.concurrency + " calls, rate " + rate(l.rate) + ", tolerance " + tolerance(l.tolerance) + ".");
-      text(why, can ? "" : run.live ? context.session.why : "Nothing to control: no process that this page sees works on the run.");
+      text(why, can ? "" : context.session.why);
       show(why, !can);
       if (!can) return;
       text(pause, run.stats.paused ? "Resume" : "Pause");

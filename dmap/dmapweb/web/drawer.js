@@ -32,7 +32,7 @@ export async function failureDrawer(context, f) {
         ["State", it.kind ? it.kind.toLowerCase() : "failed"],
         ["Class", it.class], ["Attempts", it.attempts === 0 ? "never called" : it.attempts],
         ["Last call took", it.elapsed ? duration(it.elapsed) : ""], ["Failed at", time(it.at, true)],
-        ["Object", it.key ? h("code", {}, it.key) : ""], ["Offset", wholeObject(it) ? "" : count(it.offset) + " bytes"],
+        ["Object", it.key ? h("code", {}, it.key) : ""], ["Offset", wholeObject(it) ? "" : count(it.offset)],
         ["Split", it.split ? h("code", {}, it.split) : ""], ["Position in the split", it.index], ["Object version", it.version],
         ["Held because", it.reason], ["Decision", it.decision ? JSON.stringify(it.decision) : ""],
         ["Group", it.group], ["Idempotency key", it.token ? h("code", {}, it.token) : ""],

@@ -85,6 +85,7 @@ function verdictPart(context) {
         cause.dataset.seen = "1";
         cause.open = true;
       }
+      show(fuel.closest(".fuel"), run.live || run.fuel.share > 0);
       fuel.value = run.fuel.share || 0;
       text(fuelText, run.fuel.text + (run.fuel.judge ? "; " + run.fuel.judge : ""));
       const list = [];
@@ -92,7 +93,7 @@ function verdictPart(context) {
       if (run.version) list.push("version " + run.version);
       list.push((run.stats.resumed ? "resumed " : "begun ") + time(run.begun, true));
       if (run.ended && new Date(run.ended).getFullYear() > 1970) list.push("ended " + time(run.ended, true));
-      list.push("time so far " + duration(run.stats.elapsed / 1e9));
+      list.push((run.live ? "time so far " : "took ") + duration(run.stats.elapsed / 1e9));
       list.push(counted(run.stats.calls, "call") + (run.stats.retries ? ", " + count(run.stats.retries) + " of them retries" : ""));
       if (run.stats.redrives) list.push(counted(run.stats.redrives, "redrive"));
       if (run.stats.brokenObjects) list.push(counted(run.stats.brokenObjects, "object") + " broke off");
@@ -216,17 +217,17 @@ function callsPart(context) {
   const table = h("table", { class: "rows" }, h("thead", {}, h("tr", {}, ["Item", "Age", "Attempt", "Error of the attempt before"].map((x) => h("th", { scope: "col" }, x)))), rows);
   const note = h("p", { class: "total" });
   const empty = h("p", { class: "empty" });
+  const element = card("calls", "Oldest calls in flight", note, h("div", { class: "scroll" }, table), empty);
   return {
-    element: card("calls", "Oldest calls in flight", note, h("div", { class: "scroll" }, table), empty),
+    element,
     update({ run }) {
+      show(element, run.live);
       const calls = [...(run.calls || [])].sort((a, b) => (b.slow || b.stuck ? 1 : 0) - (a.slow || a.stuck ? 1 : 0) || b.age - a.age);
       show(table, calls.length > 0);
       const now = run.now;
-      text(note, run.live ? counted(now.inCalls, "call") + " of " + count(now.limit) + " in flight" +
-        (now.p95 ? "; in the latest seconds half of the calls took up to " + duration(now.p50) + ", 95 % up to " + duration(now.p95) : "") + "." : "");
-      show(note, run.live);
-      text(empty, run.live ? (run.stats.paused ? "The run is paused: resume it to start calls." : "No call runs now.")
-        : "No call runs: no process that this page sees works on the run.");
+      text(note, counted(now.inCalls, "call") + " of " + count(now.limit) + " in flight" +
+        (now.p95 ? "; in the latest seconds half of the calls took up to " + duration(now.p50) + ", 95 % up to " + duration(now.p95) : "") + ".");
+      text(empty, run.stats.paused ? "The run is paused: resume it to start calls." : "No call runs now.");
       show(empty, calls.length === 0);
       keyed(rows, calls, (c) => c.token, (c) => {
         const row = h("tr", { tabindex: "-1", "data-row": "", onclick: () => callDrawer(context, row.call) },
@@ -252,12 +253,12 @@ function callsPart(context) {
 // 7. Where the time of all goroutines goes.
 function timePart() {
   const rows = h("div", { class: "shares" });
-  const empty = h("p", { class: "empty" }, "Not known: only the process that works on a run measures it.");
+  const element = card("time", "Where time goes", rows);
   return {
-    element: card("time", "Where time goes", rows, empty),
+    element,
     update({ run }) {
       const spent = (run.spent || []).filter((x) => run.live || x.seconds > 0);
-      show(empty, spent.length === 0);
+      show(element, spent.length > 0); // only the process that works on a run measures it
       keyed(rows, spent, (x) => x.name, (x) => h("div", { class: "share " + x.name }, h("span", { class: "name" }, x.name),
         h("span", { class: "track" }, h("i", {})), h("b", {}), h("span", { class: "note" })), (row, x) => {
         row.children[1].firstElementChild.style.width = (x.share * 100).toFixed(1) + "%";

@@ -65,7 +65,7 @@ export function runsView(main, session, setLink) {
       if (!document.hidden || !latest) {
         latest = await get("api/runs");
         draw(latest);
-        setLink("polling");
+        setLink("list");
       }
     } catch (error) {
       setLink(error.message || "no connection to the server; trying again");
