@@ -14,6 +14,8 @@ type delivery[T, R any] struct {
 	stopper  *stopper
 	inflight *inflight[T, R]
 	recycler *recycler[T, R]
+	clock    runClock
+	meter    *meter
 }
 
 // deliver delivers a chunk whose items are all settled and closes it.
@@ -64,6 +66,8 @@ func (d *delivery[T, R]) write(ctx context.Context, c *chunk[T, R], results []Re
 	if len(results) == 0 {
 		return 0, true
 	}
+	inSinks := newLap(d.clock, &d.meter.sinks)
+	defer inSinks.stop()
 	rejected, ok := d.sinks.write(ctx, results, func(errs batch.Errors) []Result[R] { return c.asFailures(results, errs) })
 	for i, err := range rejected {
 		rejections++

@@ -43,12 +43,14 @@ func newEngine[T, R any](ctx context.Context, j job[T, R], plan Plan[T], spec Ru
 		spec: spec, clock: runClock{spec.Started}, stopper: newStopper(ctx, opts, log), tally: newTally(opts.Tolerance, log),
 		observer: observer, spending: newSpending(opts, runClock{spec.Started}), done: make(chan struct{}),
 	}
+	meter := &meter{}
 	pace := &pace{inBatches: j.inBatches, limits: spec.Batch, single: opts.AbandonAfter > 0, alone: opts.Enough > 0}
 	e.stopper.observer, e.tally.observer, e.tally.enough.of = observer, observer, opts.Enough
 	e.watchdog = newWatchdog(opts, e.clock, log)
 	e.workers = &workers[T, R]{
 		job: j, opts: opts, clock: e.clock, pace: pace, tally: e.tally, stopper: e.stopper, watchdog: e.watchdog,
 		texts: make(longTexts, 1), observer: observer, spending: e.spending, limited: e.spending.limited,
+		meter: meter,
 	}
 	e.gate = gate.New[task[T, R]](opts.MaxConcurrency, gate.Config{
 		Room: pace.room, Crowded: crowded, WorthWaking: pace.worthWaking, Start: e.workers.start,
@@ -73,13 +75,14 @@ func newEngine[T, R any](ctx context.Context, j job[T, R], plan Plan[T], spec Ru
 	}
 	e.delivery = &delivery[T, R]{
 		sinks: e.sinks, durable: e.durable, tally: e.tally, stopper: e.stopper, inflight: inflight, recycler: recycler,
+		clock: e.clock, meter: meter,
 	}
 	e.workers.gate, e.workers.delivery = e.gate, e.delivery
 	e.reader = &reader[T, R]{
 		plan: plan, name: spec.Source, runID: spec.RunID, maxItems: opts.MaxItems,
 		inOrder: opts.MaxItems > 0 || opts.MaxConcurrency == 1,
 		stopper: e.stopper, tally: e.tally, pace: pace, durable: e.durable, recycler: recycler, inflight: inflight,
-		delivery: e.delivery, ignorance: opts.ignorance(), adapts: !opts.NoAdapt,
+		delivery: e.delivery, ignorance: opts.ignorance(), adapts: !opts.NoAdapt, clock: e.clock, meter: meter,
 	}
 	return e
 }
@@ -247,7 +250,7 @@ func (e *engine[T, R]) resumeRedrive(p *journal.Progress) {
 // observeStart reports that the run begins in this process. It returns ctx, or one with the values
 // that the observer adds to the contexts of the run.
 func (e *engine[T, R]) observeStart(ctx context.Context) context.Context {
-	values := e.observer.runStarted(RunStart{RunSpec: e.spec, Stats: e.running()})
+	values := e.observer.runStarted(RunStart{RunSpec: e.spec, Stats: e.running(), Run: &Run{e}})
 	if values == nil {
 		return ctx
 	}

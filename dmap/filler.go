@@ -24,9 +24,12 @@ type filler[T, R any] struct {
 func (r *reader[T, R]) fillPiece(ctx context.Context, p *piece) error {
 	s := p.split
 	f := &filler[T, R]{r: r, split: &s, from: s.From, at: s.From}
+	reading := newLap(r.clock, &r.meter.read)
+	enqueue := r.enqueue(&reading)
 	rest, complete := s, false
 	var end error  // of the source
 	defer func() { // also after a panic of the source, which leaves the items of the current chunk unread
+		reading.stop()
 		if !complete {
 			r.leaveRest(rest, end)
 		}
@@ -35,7 +38,7 @@ func (r *reader[T, R]) fillPiece(ctx context.Context, p *piece) error {
 		c, fault := f.next(ctx)
 		rest.From = f.at
 		n := len(c.items) // c may be reused as soon as it is enqueued
-		if n > 0 && !r.inflight.enqueue(c, true) || r.stopper.stopping.Load() {
+		if n > 0 && !enqueue(c, true) || r.stopper.stopping.Load() {
 			return errStopped
 		}
 		if fault != nil {

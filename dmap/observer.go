@@ -56,6 +56,7 @@ type Observer struct {
 type RunStart struct {
 	RunSpec
 	Stats Stats // the counts so far: not zero if the run resumes
+	Run   *Run  // to watch and control the run
 }
 
 // RunEnd is the event of a run that this process has left: ended, or open.

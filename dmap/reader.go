@@ -41,6 +41,8 @@ type reader[T, R any] struct {
 	recycler *recycler[T, R]
 	inflight *inflight[T, R]
 	delivery *delivery[T, R]
+	clock    runClock
+	meter    *meter
 
 	adapts   bool // the requests of the source follow a store that throttles
 	requests requests.Limits
@@ -158,7 +160,7 @@ func (r *reader[T, R]) guarded(f func() error) (err error) {
 
 // planSplits passes the unsettled parts of every split to the readers.
 func (r *reader[T, R]) planSplits(ctx context.Context) error {
-	for s, err := range r.pieces(ctx) {
+	for s, err := range timed(r.pieces(ctx), newLap(r.clock, &r.meter.plan)) {
 		if err != nil {
 			if err = r.endPlan(err); err != nil {
 				return err
@@ -277,11 +279,22 @@ func (r *reader[T, R]) begin(parts []Split, l *leaf) *piece {
 	return r.divider.register(parts[0], l)
 }
 
-// batcher returns the batcher of a split.
+// enqueue passes a chunk to the workers. The wait for space is no part of the time of reading.
+func (r *reader[T, R]) enqueue(reading *lap) func(c *chunk[T, R], wait bool) bool {
+	return func(c *chunk[T, R], wait bool) bool {
+		if wait { // else a timer calls
+			reading.stop()
+			defer reading.start()
+		}
+		return r.inflight.enqueue(c, wait)
+	}
+}
+
+// batcher returns the batcher of a split, without an enqueue.
 func (r *reader[T, R]) batcher(s *Split) *batcher[T, R] {
 	b := &batcher[T, R]{
 		split: s, from: s.From, at: s.From,
-		limits: r.pace.chunkLimits, fresh: r.recycler.chunk, enqueue: r.inflight.enqueue,
+		limits: r.pace.chunkLimits, fresh: r.recycler.chunk,
 	}
 	if r.durable.quarantine != nil {
 		b.level, b.capped = r.level, r.capped
@@ -294,6 +307,8 @@ func (r *reader[T, R]) batcher(s *Split) *batcher[T, R] {
 func (r *reader[T, R]) readItems(ctx context.Context, p *piece, read func(context.Context, Split) iter.Seq2[Item[T], error]) (err error) {
 	s := p.now()
 	b := r.batcher(&s)
+	reading := newLap(r.clock, &r.meter.read)
+	b.enqueue = r.enqueue(&reading)
 	var end pieceEnd
 	var fault error // of the source
 	defer func() {  // also after a panic of the source
@@ -304,6 +319,7 @@ func (r *reader[T, R]) readItems(ctx context.Context, p *piece, read func(contex
 		if !b.flush() && err == nil {
 			err = errStopped
 		}
+		reading.stop()
 		if rest.From = b.at; end == endEarly || err != nil {
 			r.leaveRest(rest, fault)
 			return

@@ -13,6 +13,8 @@ type Run struct {
 type control interface {
 	id() string
 	stats() Stats
+	times() Times
+	oldest(n int) []InFlightCall
 	setLimit(n int)
 	setRate(r Rate)
 	setTolerance(t Tolerance)
@@ -28,6 +30,13 @@ func (r *Run) ID() string { return r.control.id() }
 
 // Stats returns the counts so far, or the final ones.
 func (r *Run) Stats() Stats { return r.control.stats() }
+
+// Times says how this process has spent its time on the run so far.
+func (r *Run) Times() Times { return r.control.times() }
+
+// InFlight returns the n calls that run for the longest time, the longest first; fewer if fewer
+// run. It looks at every running call, so it is meant for a few calls a second.
+func (r *Run) InFlight(n int) []InFlightCall { return r.control.oldest(n) }
 
 // SetMaxConcurrency changes the limit, 1 to 10,000. A lower one takes effect as calls return: none
 // is interrupted.

@@ -21,6 +21,7 @@ type watched struct {
 	gone    callContext
 	inCall  atomic.Bool  // false while the worker passes results to sinks
 	began   atomic.Int64 // of the current call, ns since the start of the run; set if calls have a timeout
+	since   atomic.Int64 // the same, or an earlier reading of the clock in the same task
 	warned  *callContext // the call that was reported as stuck; only the watchdog uses it
 
 	takeOver func() // has another worker continue the task, after current was swapped out

@@ -24,6 +24,7 @@ type workers[T, R any] struct {
 	texts      longTexts
 	observer   *observing // nil: there is none
 	spending   *spending
+	meter      *meter
 	keepsHeld  bool // a sink keeps held items
 	limited    bool // by a budget
 
@@ -199,6 +200,7 @@ func (w *worker[T, R]) processItems() bool {
 	contexts := make([]callContext, len(c.items)-lo)
 	shared := w.task.context()
 	began, before := w.clock.now(), w.calls
+	w.since.Store(int64(began))
 	w.timer = callTimer{last: began, from: lo, every: w.pace.sampleEvery()}
 	for ; w.next < len(c.items); w.next++ {
 		if w.gate.Yield(w.grant) || w.stopper.late() {
@@ -294,6 +296,8 @@ func (w *worker[T, R]) sample(to int) time.Duration {
 	}
 	now := w.clock.now()
 	each := (now - w.timer.last) / time.Duration(n)
+	w.since.Store(int64(now))
+	w.meter.called(w.number, int64(n), each)
 	for i := w.timer.from; w.task.chunk.keeps && i < to; i++ {
 		if s := &w.task.chunk.entries[i]; s.state == succeeded {
 			s.elapsed = each

@@ -24,6 +24,7 @@ func (w *worker[T, R]) processBatch() bool {
 	}
 	w.grant.Calls--
 	began := w.clock.now()
+	w.since.Store(int64(began))
 	ctx := &callContext{}
 	c.prepare(ctx, w.task.context(), w.picks[0], w.picks[1:]...)
 	values, err := invoke(w, ctx, w.job.batchFn, items)
@@ -31,6 +32,7 @@ func (w *worker[T, R]) processBatch() bool {
 		return false
 	}
 	elapsed := w.clock.now() - began
+	w.meter.called(w.number, 1, elapsed)
 	if err == nil && len(values) != len(w.picks) {
 		err = wrongCount(len(values), len(w.picks))
 	}

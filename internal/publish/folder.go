@@ -121,7 +121,10 @@ func makeFolder(ctx context.Context, bucket *blob.Bucket, key, folder string) er
 		err = w.Close()
 	}
 	if _, statErr := os.Stat(folder); statErr != nil {
-		return fmt.Errorf("make the folder %q: %w", folder, errors.Join(err, statErr))
+		if errors.Is(err, errMade) { // and removed since
+			err = statErr
+		}
+		return fmt.Errorf("make the folder %q: %w", folder, err)
 	}
 	return nil
 }

@@ -58,7 +58,7 @@ func Page(ctx context.Context, bucket *blob.Bucket, prefix string, token []byte)
 }
 
 // lookAgain is how often a folder is listed before the next attempt.
-const lookAgain = 10
+const lookAgain = 100
 
 // vanished reports whether a file of a local folder was removed while its driver listed the folder:
 // the temporary file, or the lock, of a process that writes there.

@@ -18,8 +18,8 @@ type spareDecoders struct {
 	mu       sync.Mutex
 	byClass  [4][]*zstd.Decoder
 	bytes    int64 // of their windows
-	used     bool // since the last collection
-	watching bool // a collection calls age
+	used     bool  // since the last collection
+	watching bool  // a collection calls age
 }
 
 var spare spareDecoders //nolint:gochecknoglobals // the memory of a process is one
