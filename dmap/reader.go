@@ -290,11 +290,11 @@ func (r *reader[T, R]) enqueue(reading *lap) func(c *chunk[T, R], wait bool) boo
 	}
 }
 
-// batcher returns the batcher of a split, without an enqueue.
+// batcher returns the batcher of a split.
 func (r *reader[T, R]) batcher(s *Split) *batcher[T, R] {
 	b := &batcher[T, R]{
 		split: s, from: s.From, at: s.From,
-		limits: r.pace.chunkLimits, fresh: r.recycler.chunk,
+		limits: r.pace.chunkLimits, fresh: r.recycler.chunk, enqueue: r.inflight.enqueue,
 	}
 	if r.durable.quarantine != nil {
 		b.level, b.capped = r.level, r.capped
