@@ -129,9 +129,9 @@ func (e *SampleError) Unwrap() error { return fromOutside(e.Err) }
 // The times are those of a simulation: calls as long as the sampled ones fill the slots, whatever
 // the number of slots. So a service that slows under load, or a source that is read more slowly
 // than its items are processed, makes the run longer, as do Options.Rate, back-off and the waits
-// before retries, which are not in the times. Options.Enough makes it shorter. Rare slow items that the sample does not have
-// are unknown to it. [SampleError]: the sample says too little, for one of the concurrencies
-// perhaps; the Estimation has the values that are known.
+// before retries, which are not in the times. Options.Enough makes it shorter. Rare slow items that
+// the sample does not have are unknown to it. [SampleError]: the sample says too little, for one of
+// the concurrencies perhaps; the Estimation has the values that are known.
 func Estimate[T, R any](ctx context.Context, src Source[T], fn func(context.Context, T) (R, error), opts Options, s Sampling) (Estimation, error) {
 	if err := sampleErrors[R](src, opts, fn == nil, s); err != nil {
 		return Estimation{}, &callError{err}
@@ -182,7 +182,7 @@ func sampleErrors[R, T any](src Source[T], opts Options, noFn bool, s Sampling) 
 	return errors.Join(callErrors[T, R](src, opts, noFn, nil).join(), s.validate())
 }
 
-// sampleOptions are those of the calls of a sample, which no failure and no number of successes ends.
+// sampleOptions are those of the calls of a sample, which no number of failures or successes ends.
 func sampleOptions(opts Options) Options {
 	opts.Tolerance = Tolerance{Percentage: 100}
 	opts.Redrive, opts.MaxItems, opts.Enough = Redrive{}, 0, 0

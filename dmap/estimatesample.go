@@ -180,8 +180,8 @@ func unitsOf(items Range, m measuredCalls, random *rand.Rand) estimate.Range {
 	return estimate.Range{Low: items.Low * m.share / size.High, High: items.High * m.share / size.Low}
 }
 
-// requestsOf returns how many calls the units take, from those of the sampled ones. The calls of the
-// run are others: they may fail where those of the sample did not.
+// requestsOf returns how many calls the units take, from those of the sampled ones. The calls of
+// the run are others: they may fail where those of the sample did not.
 func requestsOf(calls []float64, units estimate.Range, attempts int, random *rand.Rand) Range {
 	n := float64(len(calls))
 	per := estimate.Rest(calls, max(units.Low, n), level, random)

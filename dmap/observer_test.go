@@ -413,7 +413,7 @@ func TestTheContextOfAnotherCallIsNotThatOfTheCall(t *testing.T) {
 	opts := dmap.Options{MaxConcurrency: 1, Observer: &dmap.Observer{
 		CallStarted: func(ctx context.Context, _ dmap.CallStart) context.Context {
 			if first == nil {
-				first = context.WithValue(ctx, recordingKey("k"), "of the first call")
+				first = context.WithValue(ctx, recordingKey("k"), "of the first call") //nolint:fatcontext // once
 			}
 			return first
 		},

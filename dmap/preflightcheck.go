@@ -59,7 +59,9 @@ func (r PreflightReport) String() string {
 		case c.Err != nil:
 			fmt.Fprintf(&b, "PROBLEM    %s\n", strings.TrimPrefix(c.problem(r.rules), "preflight: "))
 		default:
-			fmt.Fprintf(&b, "ok         %s: %s%s%s (%v)\n", c.Part, scrub.Text(c.Op, maxText), c.place(r.rules), after(": ", scrub.Text(c.Found, maxText)), c.Took.Round(time.Millisecond))
+			found := after(": ", scrub.Text(c.Found, maxText))
+			took := c.Took.Round(time.Millisecond)
+			fmt.Fprintf(&b, "ok         %s: %s%s%s (%v)\n", c.Part, scrub.Text(c.Op, maxText), c.place(r.rules), found, took)
 		}
 	}
 	return b.String()

@@ -1,6 +1,7 @@
 package sink_test
 
 import (
+	"runtime"
 	"testing"
 	"time"
 
@@ -38,7 +39,8 @@ func TestHeldItemsAreInTheTotalOfARedrive(t *testing.T) {
 	})
 }
 
-// A decision that had its effect is not named later, also if that of a later hold was written first.
+// A decision that had its effect is not named later, even if that of a later hold was written
+// first.
 func TestDecisionsWithEffectAreNotNamed(t *testing.T) {
 	a := &approvals{bucket: memory(t), src: zeroTo(10), holds: func(n int, d *dmap.Decision) bool {
 		return n == 5 || n == 0 && (d == nil || d.Holds < 2)
@@ -49,7 +51,9 @@ func TestDecisionsWithEffectAreNotNamed(t *testing.T) {
 		content, err := runfolder.EncodeDecision(runfolder.DecisionFile{ID: item(0), Decision: runfolder.Approve})
 		require.NoError(t, err)
 		require.NoError(t, a.bucket.WriteAll(t.Context(), "out/r/"+runfolder.DecisionName(item(0), hold), content, nil))
-		time.Sleep(time.Millisecond) // the times of decisions are in microseconds
+		for written := time.Now(); time.Since(written) < 20*time.Millisecond; { // their times are in microseconds
+			runtime.Gosched()
+		}
 	}
 	var held *dmap.HeldError
 	for call := range 3 {

@@ -18,9 +18,9 @@ const (
 )
 
 // sample reads blocks at random places of a large object, and passes the records that begin in them
-// to add. The number of all records follows from the mean number in a block. The blocks are different
-// ones of a grid: each record is as likely as each other, and none comes twice. Of records that are
-// longer than blocks there are too few; then the object must be read as a whole.
+// to add. The number of all records follows from the mean number in a block. The blocks are
+// different ones of a grid: each record is as likely as each other, and none comes twice. Of
+// records that are longer than blocks there are too few; then the object must be read as a whole.
 //
 // A place inside a quoted field of CSV that spans lines is no row start. Rows from there on do not
 // fit the header: if that happens in more than a few blocks the object must be read as a whole.

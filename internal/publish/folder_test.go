@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -239,12 +240,15 @@ func TestAFolderThatVanishesBeforeItsFirstFileIsMadeAgain(t *testing.T) {
 	for i := range 300 {
 		var remover sync.WaitGroup
 		remover.Go(func() {
-			time.Sleep(time.Duration(i) * time.Microsecond)
+			for range 10 * i {
+				runtime.Gosched()
+			}
 			_ = os.Remove(filepath.Join(dir, "in")) // it fails once a file is in it
 		})
-		leave, err := func() {}, error(nil)
+		var leave func()
+		var err error
 		if i%2 == 0 {
-			err = publish.Create(t.Context(), bucket, "in/k", text, []byte("one"))
+			err, leave = publish.Create(t.Context(), bucket, "in/k", text, []byte("one")), func() {}
 		} else {
 			leave, err = publish.LockFolder(t.Context(), bucket, "in/k", "run.lock")
 		}

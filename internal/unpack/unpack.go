@@ -20,7 +20,6 @@ const (
 	MaxBytes  = 64 << 30 // decompressed, by default
 	MaxRatio  = 200      // decompressed bytes per compressed byte of a stream, by default
 	ratioFrom = 1 << 20  // the ratio is checked after this many decompressed bytes
-	MaxWindow = 64 << 20 // bytes of memory that a zstd stream may ask for
 )
 
 // Limits bound what a stream decompresses to. 0: the default; negative: no limit.
