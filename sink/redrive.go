@@ -15,7 +15,7 @@ import (
 func choiceOf(o dmap.Redrive) runfolder.Choice {
 	return runfolder.Choice{
 		Max: o.Max, Canceled: o.Canceled, Tolerated: o.Tolerated, Classes: o.Classes, Glob: o.Glob, Limit: o.Limit,
-		Match: o.Match != nil,
+		Match: o.Match != nil, Groups: o.Groups,
 	}
 }
 

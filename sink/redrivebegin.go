@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/errtext"
+	"github.com/go-dmap/dmap/internal/failgroup"
 	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/publish"
@@ -133,23 +134,24 @@ func (b *redriveStart[R]) takePending(ctx context.Context, sorter *redrive.Sorte
 }
 
 // takeFailed takes the chosen items out of the FAILED parts, and keeps the others of these parts in
-// new ones.
+// new ones. It reads all parts, also when a trial has its items: the index of the others follows
+// from them.
 func (b *redriveStart[R]) takeFailed(ctx context.Context, sorter *redrive.Sorter) error {
 	chooser, err := redrive.NewChooser(b.choice, b.match())
 	if err != nil {
 		return fmt.Errorf("sink: %w", err)
 	}
 	t := newTaker(&itemLists{b.f.bucket, b.run}, sorter, runfolder.Failed, int(b.f.opts.PartBytes))
+	rest := &failgroup.Index{}
 	for _, p := range b.before.ResultFiles.Failed {
-		if chooser.Full() {
-			break
-		}
 		content, err := runfolder.ReadPart(ctx, b.f.bucket, p)
 		if err != nil {
 			return fmt.Errorf("sink: %w", err)
 		}
 		err = t.take(ctx, p, content, func(r *runfolder.Record) (fields []byte, take bool, err error) {
-			take, err = chooser.Takes(r)
+			if take, err = chooser.Takes(r); !take {
+				rest.Add(runfolder.FailureOf(r))
+			}
 			return decisionFields(r.Reason, r.Decision), take, err
 		})
 		if err != nil {
@@ -158,6 +160,7 @@ func (b *redriveStart[R]) takeFailed(ctx context.Context, sorter *redrive.Sorter
 	}
 	err = t.others.Flush(ctx)
 	b.file.Items, b.file.Dropped, b.file.NotTaken = t.items, t.dropped, t.others.Parts
+	b.file.Groups = runfolder.StoredGroups(rest)
 	return err
 }
 

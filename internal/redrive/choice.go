@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/go-dmap/dmap/internal/failgroup"
 	"github.com/go-dmap/dmap/internal/glob"
 	"github.com/go-dmap/dmap/internal/runfolder"
 )
@@ -66,7 +67,8 @@ func (c *Chooser) Takes(r *runfolder.Record) (bool, error) {
 	case c.Full(),
 		r.Class == classRejected && len(c.choice.Classes) == 0, // a person has decided that it must not run
 		len(c.choice.Classes) > 0 && !slices.Contains(c.choice.Classes, r.Class),
-		c.glob != nil && !c.glob.Match(r.Key):
+		c.glob != nil && !c.glob.Match(r.Key),
+		len(c.choice.Groups) > 0 && !slices.Contains(c.choice.Groups, failgroup.IDOf(runfolder.FailureOf(r))):
 		return false, nil
 	}
 	if c.match != nil {
@@ -82,5 +84,5 @@ func (c *Chooser) Takes(r *runfolder.Record) (bool, error) {
 // only decides whether a redrive begins does not count.
 func Differs(recorded, called runfolder.Choice) bool {
 	return recorded.Glob != called.Glob || recorded.Limit != called.Limit || recorded.Match != called.Match ||
-		!slices.Equal(recorded.Classes, called.Classes)
+		!slices.Equal(recorded.Classes, called.Classes) || !slices.Equal(recorded.Groups, called.Groups)
 }

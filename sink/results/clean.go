@@ -79,6 +79,9 @@ func validParts(ctx context.Context, bucket *blob.Bucket, folder, runID string, 
 		for k := range runfolder.Kinds {
 			addParts(valid, m.ResultFiles.Of(k))
 		}
+		if m.Groups != nil {
+			valid[m.Groups.Key] = true
+		}
 	}
 	return valid, addRedrive(ctx, bucket, folder, runID, len(manifests), open, valid)
 }
@@ -131,11 +134,8 @@ func addTaken(valid map[string]bool, file *runfolder.RedriveFile) {
 
 // addReleased adds the lists of the latest release, which a redrive reads, too.
 func addReleased(valid map[string]bool, commits []runfolder.CommitRecord) {
-	for i := len(commits) - 1; i >= 0; i-- {
-		if e := commits[i].Release; e != nil {
-			addParts(valid, e.Taken)
-			return
-		}
+	if e := runfolder.LatestRelease(commits); e != nil {
+		addParts(valid, e.Taken)
 	}
 }
 
