@@ -11,7 +11,7 @@ export function runsView(main, session, setLink) {
   const empty = h("p", { class: "empty" });
   const more = button("Older runs", () => older(), { hidden: true });
   const compare = button("Compare two", () => compareDialog(), { disabled: true });
-  main.replaceChildren(h("section", { class: "card" }, h("div", { class: "title" }, h("h1", {}, "Runs"), compare), h("div", { class: "scroll" }, table), empty, more));
+  const view = h("section", { class: "card" }, h("div", { class: "title" }, h("h1", {}, "Runs"), compare), h("div", { class: "scroll" }, table), empty, more);
   let pages = []; // older ones, loaded on request
   let after = "";
   const chosen = new Set();
@@ -39,6 +39,7 @@ export function runsView(main, session, setLink) {
     text(took, end && run.begun ? duration((end - new Date(run.begun)) / 1000) : "");
   };
   const draw = (answer) => {
+    if (!view.isConnected) main.replaceChildren(view); // until then the first paint stays
     const seen = new Set();
     const runs = [...answer.runs, ...pages].filter((run) => !seen.has(run.key) && seen.add(run.key));
     keyed(rows, runs, (run) => run.key, create, update);

@@ -150,8 +150,7 @@ func shown(selector, text string) string {
 // click clicks the first visible element of a selector whose text contains a text.
 func (b *tab) click(selector, text string) {
 	b.t.Helper()
-	b.until(shown(selector, text))
-	value[bool](b, shown(selector, text)+".click() || true")
+	b.until("((e) => e && (e.click(), true))(" + shown(selector, text) + ")")
 }
 
 // keys presses keys.
