@@ -13,6 +13,7 @@ import (
 	"github.com/go-dmap/dmap/internal/publish"
 	"github.com/go-dmap/dmap/internal/redrive"
 	"github.com/go-dmap/dmap/internal/runfolder"
+	"github.com/go-dmap/dmap/internal/runfolder/convert"
 )
 
 // redriveStart starts a redrive: it chooses the items and records them. It writes nothing that
@@ -171,24 +172,10 @@ func (b *redriveStart[R]) match() func(*runfolder.Record) (bool, error) {
 		return nil
 	}
 	return func(r *runfolder.Record) (ok bool, err error) {
-		item := &dmap.ItemError{
-			Info: dmap.Info{
-				RunID: b.before.RunID, Redrive: b.before.Redrive, Split: r.Split, Key: r.Key, Offset: r.Offset, Index: r.Index,
-				Attempt: r.Attempts,
-			},
-			Err: &recordError{class: r.Class, text: r.Error},
-		}
+		item := convert.FailedItem(b.before.RunID, b.before.Redrive, r)
 		return ok, guarded("Redrive.Match", func() { ok = match(item) })
 	}
 }
-
-// recordError is the error of a record.
-type recordError struct{ class, text string }
-
-func (e *recordError) Error() string { return e.text }
-
-// Class returns the class that the error was stored with.
-func (e *recordError) Class() string { return e.class }
 
 // guarded calls a function of the user on a goroutine of its own. A panic or a Goexit is an error.
 func guarded(name string, f func()) (err error) {

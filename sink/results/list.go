@@ -42,8 +42,8 @@ type Summary struct {
 
 // ListOptions select the runs of a list. The zero value is valid.
 type ListOptions struct {
-	// Before lists the runs whose IDs sort before this one: the last ID of the page before. Empty:
-	// from the last run on.
+	// Before lists the runs whose IDs sort before this one: what List returned with the page before.
+	// Empty: from the last run on.
 	Before string
 	// Limit is how many runs are returned at most, up to MaxListed. 0: DefaultListed.
 	Limit int
@@ -51,24 +51,24 @@ type ListOptions struct {
 
 // List returns the runs that sink.Bucket has written with this bucket and prefix, the last in the
 // order of their IDs first: IDs that dmap makes, and those that begin with a date, are so listed
-// from the newest run on. more says that there are further ones, which Before lists.
+// from the newest run on. next is ListOptions.Before of the next page; empty: this is the last one.
 //
 // The names of all runs are listed, one request for about a thousand, then the chosen runs are read
 // as by [Load], eight at once: three requests for an ended run. Folders that hold no run are left
 // out, so a page may be short.
-func List(ctx context.Context, bucket *blob.Bucket, prefix string, o ListOptions) (page []Summary, more bool, err error) {
+func List(ctx context.Context, bucket *blob.Bucket, prefix string, o ListOptions) (page []Summary, next string, err error) {
 	if err := runfolder.CheckPrefix(prefix); err != nil {
-		return nil, false, fmt.Errorf("results: list: %w", err)
+		return nil, "", fmt.Errorf("results: list: %w", err)
 	}
 	if o.Limit < 0 || o.Limit > MaxListed {
-		return nil, false, fmt.Errorf("results: list: Limit %d: want 0 to %d", o.Limit, MaxListed)
+		return nil, "", fmt.Errorf("results: list: Limit %d: want 0 to %d", o.Limit, MaxListed)
 	}
 	if o.Limit == 0 {
 		o.Limit = DefaultListed
 	}
 	names, more, err := runNames(ctx, bucket, prefix, o)
 	if err != nil {
-		return nil, false, fmt.Errorf("results: list: %w", err)
+		return nil, "", fmt.Errorf("results: list: %w", err)
 	}
 	all := make([]*Summary, len(names))
 	group, ctx := errgroup.WithContext(ctx)
@@ -80,14 +80,17 @@ func List(ctx context.Context, bucket *blob.Bucket, prefix string, o ListOptions
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return nil, false, fmt.Errorf("results: list: %w", err)
+		return nil, "", fmt.Errorf("results: list: %w", err)
 	}
 	for _, s := range all {
 		if s != nil {
 			page = append(page, *s)
 		}
 	}
-	return page, more, nil
+	if more {
+		next = names[len(names)-1]
+	}
+	return page, next, nil
 }
 
 // runNames are the last names of folders before o.Before, at most o.Limit, the last one first.
