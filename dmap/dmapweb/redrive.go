@@ -1,0 +1,187 @@
+package dmapweb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/failgroup"
+	"github.com/go-dmap/dmap/internal/guard"
+	"github.com/go-dmap/dmap/internal/watch"
+	"github.com/go-dmap/dmap/sink/results"
+)
+
+// trialItems is how many items the trial of a redrive takes.
+const trialItems = 10
+
+// preview says what a redrive would take.
+type preview struct {
+	Group    string             `json:"group,omitempty"` // empty: all failures
+	Possible bool               `json:"possible"`
+	Why      string             `json:"why,omitempty"` // it is not
+	Items    int64              `json:"items"`         // failed items that it takes
+	Exact    bool               `json:"exact"`         // otherwise it takes Items or some more
+	Rest     int64              `json:"rest"`          // pending items, which a redrive without limit takes too
+	Unread   bool               `json:"unread"`        // it also reads the unread part of the source
+	Trial    int64              `json:"trial"`         // items of the trial
+	Seconds  float64            `json:"seconds"`       // at the pace of the run so far; 0: not known
+	Text     string             `json:"text"`
+	Samples  []failgroup.Sample `json:"samples,omitempty"`
+}
+
+func (p *Page) servePreview(w http.ResponseWriter, r *http.Request) error {
+	f, err := p.find(r, true)
+	if err != nil {
+		return err
+	}
+	out, err := p.preview(r.Context(), f, r.URL.Query().Get("group"))
+	if err != nil {
+		return err
+	}
+	return answer(w, out)
+}
+
+// preview looks at what a redrive of a group, or of all failures, would take.
+func (p *Page) preview(ctx context.Context, f found, group string) (*preview, error) {
+	out := &preview{Group: group}
+	if f.stored == nil {
+		out.Why = "Only a run in a bucket can be redriven, by sink.Bucket without Express, and the page must have that bucket."
+		return out, nil
+	}
+	groups, err := p.stored.groups(ctx, f.stored)
+	if err != nil {
+		return nil, err
+	}
+	out.Exact = true
+	known := group == ""
+	for _, g := range groups.Groups {
+		if group == "" || g.ID == group {
+			out.Items += g.Count
+			out.Exact = out.Exact && (group == "" || g.Over == 0)
+			known = true
+		}
+		if g.ID == group {
+			out.Samples = g.Samples
+		}
+	}
+	if !known {
+		return nil, notFound("the run has no failures in that group")
+	}
+	run := f.stored
+	out.Rest = run.Stats.Pending
+	out.Unread = run.Unread.All || run.Unread.After != nil || len(run.Unread.Splits) > 0
+	out.Trial = min(trialItems, out.Items)
+	if done := run.Stats.Succeeded + run.Stats.Failed; done > 0 {
+		out.Seconds = run.Stats.Elapsed.Seconds() / float64(done) * float64(out.Items+out.Rest)
+	}
+	out.Why = p.refusal(f)
+	out.Possible = out.Why == ""
+	out.Text = out.describe()
+	return out, nil
+}
+
+// refusal says why a run cannot be redriven now; empty: it can.
+func (p *Page) refusal(f found) string {
+	switch {
+	case f.live != nil && f.live.Live():
+		return "The run works: its failures can be redriven when it has ended."
+	case f.stored.Status == results.Open:
+		return "The run is open: the same call resumes it. Its failures can be redriven when it has ended."
+	case f.stored.Commits == 0:
+		return "The run has no journal (Express), so it cannot be redriven."
+	case p.opts.Redrive == nil:
+		return "This page cannot run your function: the program has not set Options.Redrive. Start the program with Options.Redrive of dmap instead."
+	default:
+		return ""
+	}
+}
+
+func (p *preview) describe() string {
+	text := watch.Counted(p.Items, "failed item")
+	if !p.Exact {
+		text = "At least " + text
+	}
+	if p.Rest > 0 {
+		text += fmt.Sprintf(", and %s", watch.Counted(p.Rest, "pending item"))
+	}
+	if p.Unread {
+		text += ", and the part of the source that was not read"
+	}
+	text += " would run with the code of this process"
+	if p.Seconds > 0 && !p.Unread {
+		text += ", in about " + watch.Duration(time.Duration(p.Seconds*float64(time.Second))) + " at the pace of the run so far"
+	}
+	return text + fmt.Sprintf(". A trial runs %s and leaves everything else as it is.", watch.Counted(p.Trial, "of the failed item"))
+}
+
+// redriveRequest is the body of POST /redrive.
+type redriveRequest struct {
+	Group string `json:"group"` // ID of a group; empty: all failures
+	Trial bool   `json:"trial"` // ten items alone
+}
+
+// redrive starts a redrive by the function of the host.
+func (p *Page) redrive(w http.ResponseWriter, r *http.Request) error {
+	var request redriveRequest
+	if err := decodeBody(r, &request); err != nil {
+		return err
+	}
+	f, err := p.find(r, true)
+	if err != nil {
+		return err
+	}
+	would, err := p.preview(r.Context(), f, request.Group)
+	if err != nil {
+		return err
+	}
+	if !would.Possible {
+		return conflict(would.Why)
+	}
+	options, err := p.redriveOptions(r.Context(), f.stored, request)
+	if err != nil {
+		return err
+	}
+	err, how := guard.Call(func() error { return p.opts.Redrive(r.Context(), f.stored.RunID, options) })
+	if how != "" {
+		err = errors.New("the function Options.Redrive " + string(how))
+	}
+	p.stored.forget(f.stored.RunID)
+	p.log.LogAttrs(r.Context(), slog.LevelInfo, "a reader of the page has started a redrive", slog.String("run", f.stored.RunID),
+		slog.String("group", request.Group), slog.Bool("trial", request.Trial), slog.String("from", r.RemoteAddr), slog.String("error", guard.Text(err, maxMessage)))
+	if err != nil {
+		return conflict(guard.Text(err, maxMessage))
+	}
+	return answer(w, map[string]string{"done": "the redrive has begun"})
+}
+
+// redriveOptions chooses the items of a group.
+func (p *Page) redriveOptions(ctx context.Context, run *results.Run, request redriveRequest) (dmap.Redrive, error) {
+	o := dmap.Redrive{Max: run.Redrive + 1, Canceled: true, Tolerated: true}
+	if request.Trial {
+		o.Limit = trialItems
+	}
+	if request.Group == "" {
+		return o, nil
+	}
+	groups, err := p.stored.groups(ctx, run)
+	if err != nil {
+		return o, err
+	}
+	others := make([]string, 0, len(groups.Groups))
+	for _, g := range groups.Groups {
+		others = append(others, g.ID)
+	}
+	o.Match = func(e *dmap.ItemError) bool {
+		id := failgroup.ID(dmap.Class(e.Err), failgroup.Message(guard.Text(e.Err, maxMessage), e.Key, e.ID()))
+		if request.Group == failgroup.OtherID {
+			return !slices.Contains(others, id)
+		}
+		return id == request.Group
+	}
+	return o, nil
+}

@@ -1,0 +1,234 @@
+package dmapweb
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"gocloud.dev/blob"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/failgroup"
+	"github.com/go-dmap/dmap/internal/guard"
+	"github.com/go-dmap/dmap/internal/watch"
+	"github.com/go-dmap/dmap/sink/results"
+)
+
+// stored reads the runs of a bucket. What it has read stays for some seconds, so that polling
+// readers cost few requests.
+type stored struct {
+	bucket *blob.Bucket
+	prefix string
+	redact func(string) string
+
+	mu    sync.Mutex
+	cache map[string]*entry
+}
+
+// entry is a run that was read.
+type entry struct {
+	until time.Time
+	run   *results.Run
+
+	groupsUntil time.Time
+	groups      watch.Failures
+}
+
+// How long an entry is valid, and how many there are.
+const (
+	openFor    = 2 * time.Second
+	endedFor   = 15 * time.Second // a redrive may begin
+	maxEntries = 64
+)
+
+func newStored(opts Options) *stored {
+	return &stored{bucket: opts.Bucket, prefix: opts.Prefix, redact: opts.Redact, cache: map[string]*entry{}}
+}
+
+// load reads the state of a run.
+func (s *stored) load(ctx context.Context, runID string) (*results.Run, error) {
+	s.mu.Lock()
+	e := s.cache[runID]
+	s.mu.Unlock()
+	if e != nil && time.Now().Before(e.until) {
+		return e.run, nil
+	}
+	run, err := results.Load(ctx, s.bucket, s.prefix, runID)
+	if err != nil {
+		if guard.Is(err, results.ErrNoRun) {
+			return nil, notFound("no run " + runID + " in this process, and none in the bucket: it has not begun, or has no sink.Bucket with that prefix")
+		}
+		if guard.Is(err, results.ErrNoManifest) {
+			return nil, notFound("the run " + runID + " is an Express run that has not ended: nothing of it can be read")
+		}
+		return nil, err
+	}
+	s.keep(runID, run)
+	return run, nil
+}
+
+func (s *stored) keep(runID string, run *results.Run) {
+	until := time.Now().Add(openFor)
+	if run.Status != results.Open {
+		until = time.Now().Add(endedFor)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.cache) >= maxEntries {
+		clear(s.cache)
+	}
+	e := s.cache[runID]
+	if e == nil || e.run.Status != run.Status || e.run.Redrive != run.Redrive || e.run.Commits != run.Commits {
+		e = &entry{}
+	}
+	s.cache[runID] = &entry{until: until, run: run, groups: e.groups, groupsUntil: e.groupsUntil}
+}
+
+// forget drops what is known of a run, which has changed.
+func (s *stored) forget(runID string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.cache, runID)
+}
+
+// groups returns the failures of a run in groups, and reads them once for each state of the run.
+func (s *stored) groups(ctx context.Context, run *results.Run) (watch.Failures, error) {
+	s.mu.Lock()
+	e := s.cache[run.RunID]
+	s.mu.Unlock()
+	if e != nil && e.run == run && !e.groupsUntil.IsZero() {
+		return e.groups, nil
+	}
+	found, err := s.readGroups(ctx, run)
+	if err != nil {
+		return found, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.cache[run.RunID]; e != nil && e.run == run {
+		e.groups, e.groupsUntil = found, time.Now().Add(endedFor)
+	}
+	return found, nil
+}
+
+// readGroups reads all failures.
+func (s *stored) readGroups(ctx context.Context, run *results.Run) (watch.Failures, error) {
+	var index failgroup.Index
+	for f, err := range results.Failures(ctx, s.bucket, run) {
+		if err != nil {
+			return watch.Failures{}, err
+		}
+		index.Add(failgroup.Failure{Class: f.Class, Text: f.Error, Key: f.Key, ID: f.ID, Attempts: f.Attempts})
+	}
+	out := watch.Failures{Total: index.Total(), Groups: index.Groups()}
+	s.hide(out.Groups)
+	return out, nil
+}
+
+// hide replaces keys in samples and prefixes.
+func (s *stored) hide(groups []failgroup.Group) {
+	if s.redact == nil {
+		return
+	}
+	for i := range groups {
+		g := &groups[i]
+		g.Where = nil // of redacted keys prefixes say nothing
+		for j := range g.Samples {
+			sample := &g.Samples[j]
+			sample.Key, sample.ID, sample.Error = watch.Hidden(s.redact, sample.Key, sample.ID, sample.Error)
+		}
+	}
+}
+
+// snapshot is the state of a stored run in the form of a live one.
+func (s *stored) snapshot(run *results.Run, groups watch.Failures) watch.Snapshot {
+	st := run.Stats
+	st.RunID = run.RunID
+	readAll := st.State == dmap.StateEnded && !run.Unread.All && run.Unread.After == nil && len(run.Unread.Splits) == 0
+	begun := run.Started
+	if begun.IsZero() {
+		begun = st.Started
+	}
+	out := watch.Snapshot{
+		Key: run.RunID, RunID: run.RunID, Source: run.Source, At: time.Now(), Begun: begun, Ended: run.Stopped,
+		Stats: st, Failures: groups, Calls: []watch.Call{}, Marks: []watch.Mark{}, Spent: []watch.Share{},
+		Verdict:  watch.Judge(watch.Facts{Stats: st, Err: run.Error, Stored: true}),
+		Progress: watch.Bar(st, readAll, 0),
+		Fuel:     watch.Fuel{Text: watch.Counted(st.Failed, "failure")},
+		Limits:   watch.Limits{Concurrency: st.Limit},
+	}
+	if seconds := st.Elapsed.Seconds(); seconds > 0 {
+		out.Now.Items = float64(st.Succeeded+st.Failed+st.Skipped) / seconds
+		out.Now.Failed = float64(st.Failed) / seconds
+	}
+	out.Durable = watch.Durability{Journal: run.Commits > 0, Number: max(0, run.Commits-1), Commits: run.Commits, Text: storedText(run)}
+	return out
+}
+
+func storedText(run *results.Run) string {
+	switch {
+	case run.Status != results.Open && run.Commits == 0:
+		return "The run had no journal; its results are complete."
+	case run.Status != results.Open:
+		return watch.Counted(run.Commits, "commit") + "; nothing is in flight."
+	default:
+		return "State of commit " + watch.Count(run.Commits-1) + ". Items that a living process has settled since then are not in it."
+	}
+}
+
+// folder is what a run has in the bucket.
+type folder struct {
+	Manifest string       `json:"manifest,omitempty"` // key; empty: the run is open
+	Parts    []storedPart `json:"parts"`
+	Omitted  int          `json:"omitted,omitempty"` // parts that are not listed
+	Bytes    int64        `json:"bytes"`             // of all parts
+	Records  int64        `json:"records"`
+	Broken   []broken     `json:"broken,omitempty"` // objects that broke off
+	Lost     int64        `json:"lost,omitempty"`   // records that could not be written
+	Library  string       `json:"library,omitempty"`
+}
+
+type storedPart struct {
+	Key     string `json:"key"`
+	Kind    string `json:"kind"`
+	Bytes   int64  `json:"bytes"`
+	Records int64  `json:"records"`
+}
+
+type broken struct {
+	Key    string `json:"key"`
+	Offset int64  `json:"offset"`
+	Error  string `json:"error"`
+}
+
+// maxListed bounds lists in answers.
+const maxListed = 100
+
+func (s *stored) folder(run *results.Run) *folder {
+	f := &folder{Parts: []storedPart{}, Library: run.Library}
+	if run.Status != results.Open {
+		f.Manifest = manifestKey(s.prefix, run.RunID, run.Redrive)
+	}
+	for _, kind := range []struct {
+		name  string
+		parts []results.Part
+	}{{"SUCCEEDED", run.SucceededParts}, {"FAILED", run.FailedParts}, {"PENDING", run.PendingParts}, {"HELD", run.HeldParts}} {
+		for _, p := range kind.parts {
+			f.Bytes += p.Size
+			f.Records += p.Records
+			if len(f.Parts) == maxListed {
+				f.Omitted++
+				continue
+			}
+			f.Parts = append(f.Parts, storedPart{p.Key, kind.name, p.Size, p.Records})
+		}
+	}
+	for _, b := range run.Broken {
+		key, _, text := watch.Hidden(s.redact, b.Key, "", b.Error)
+		f.Broken = append(f.Broken, broken{key, b.Offset, text})
+	}
+	for _, l := range run.Lost {
+		f.Lost += l.Records
+	}
+	return f
+}

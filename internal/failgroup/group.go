@@ -1,0 +1,127 @@
+package failgroup
+
+import (
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// OtherID is the ID of the group that holds the failures of all groups without a place.
+const OtherID = "other"
+
+// Bounds of a group.
+const (
+	MaxSamples  = 3       // of a group
+	MaxSample   = 2 << 10 // bytes of a sample: ID, key and error
+	maxSampleID = 1 << 10
+	maxClass    = 64
+)
+
+// Group is the failures of one class and message. Its JSON form is that of the page of a run.
+type Group struct {
+	ID      string `json:"id"` // of class and message, the same in every run; OtherID
+	Class   string `json:"class,omitempty"`
+	Message string `json:"message,omitempty"` // see Message; empty: the error has no text, or other
+	Count   int64  `json:"count"`
+	// Over is how many more failures of the group may be counted in "other", because they came
+	// while it had no place; in "other" itself at most for how many of any group without a place.
+	Over    int64     `json:"over,omitempty"`
+	First   time.Time `json:"first,omitzero"` // when the first failure came, by the clock of the process; zero: unknown
+	Last    time.Time `json:"last,omitzero"`
+	Samples []Sample  `json:"samples,omitempty"` // the first ones
+	Where   []Place   `json:"where,omitempty"`   // the prefix with the most failures first; the counts add up to Count
+	Trend   Trend     `json:"trend,omitzero"`
+}
+
+// Sample is one failure of a group.
+type Sample struct {
+	ID       string    `json:"id"`    // of the item, at most 1 KiB
+	Key      string    `json:"key"`   // of its object: mostly a prefix of ID
+	Error    string    `json:"error"` // clipped, so that ID, Key and Error have at most 2 KiB; a Key that is a prefix of ID takes none
+	Class    string    `json:"class,omitempty"`
+	Attempts int       `json:"attempts"` // calls; 0: never called
+	At       time.Time `json:"at,omitzero"`
+}
+
+func (e *entry) add(f *Failure) {
+	e.Count++
+	at := stored(f.At)
+	e.span(at, at)
+	if len(e.Samples) < MaxSamples {
+		e.Samples = append(e.Samples, sampleOf(f))
+	}
+	e.where.add(f.Key)
+	e.Trend.add(at, 1)
+}
+
+// stored is a time as the run folder has it.
+func stored(t time.Time) time.Time {
+	if t.IsZero() || t.Year() < 1 || t.Year() > 9999 {
+		return time.Time{}
+	}
+	return t.UTC().Truncate(time.Microsecond)
+}
+
+// span makes the group reach from first to last. Zero times are unknown.
+func (e *entry) span(first, last time.Time) {
+	if !first.IsZero() && (e.First.IsZero() || first.Before(e.First)) {
+		e.First = first
+	}
+	if last.After(e.Last) {
+		e.Last = last
+	}
+}
+
+// merge adds the failures of later, without Over.
+func (e *entry) merge(later *entry) {
+	e.Count += later.Count
+	e.span(later.First, later.Last)
+	room := max(0, MaxSamples-len(e.Samples))
+	e.Samples = append(e.Samples, later.Samples[:min(room, len(later.Samples))]...)
+	e.where.merge(&later.where)
+	e.Trend.merge(&later.Trend)
+}
+
+func (e *entry) copy() Group {
+	g := e.Group
+	g.Samples = slices.Clone(e.Samples)
+	g.Where = e.where.sorted()
+	g.Trend.Counts = slices.Clone(e.Trend.Counts)
+	return g
+}
+
+// entryOf is a group of FromGroups, with the bounds that Add keeps.
+func entryOf(g *Group, key string) *entry {
+	e := &entry{Group: *g, key: key}
+	e.Samples = slices.Clone(g.Samples[:min(MaxSamples, len(g.Samples))])
+	e.Trend.Counts = slices.Clone(g.Trend.Counts)
+	e.where = placesOf(g.Where)
+	return e
+}
+
+func sampleOf(f *Failure) Sample {
+	s := Sample{ID: clip(f.ID, maxSampleID), Class: clip(f.Class, maxClass), Attempts: f.Attempts, At: stored(f.At)}
+	room := MaxSample - len(s.ID)
+	if strings.HasPrefix(f.ID, f.Key) {
+		s.Key = s.ID[:min(len(f.Key), len(s.ID))]
+	} else {
+		s.Key = clip(f.Key, room/2)
+		room -= len(s.Key)
+	}
+	s.Error = strings.Clone(clip(f.Text, room))
+	return s
+}
+
+// clip is the first n bytes of s, without a rune that ends after them.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for i := range utf8.UTFMax {
+		if n-i > 0 && utf8.RuneStart(s[n-i]) {
+			return s[:n-i]
+		}
+	}
+	return s[:n]
+}
