@@ -189,7 +189,9 @@ func (r *reader[T, R]) readGroupsFrom(ctx context.Context, g *againGroup, f *fin
 // readGroup reads the items of a group. If anything prevents that, the other items stay unsettled.
 func (r *reader[T, R]) readGroup(ctx context.Context, g *againGroup, f *finder[T]) (err error) {
 	s := g.split
-	b := r.batcher(&s)
+	reading := newLap(r.clock, &r.meter.read)
+	defer reading.stop()
+	b := r.batcher(&s, &reading)
 	finished := false
 	defer func() { // also after a panic of the source
 		if !b.flush() && err == nil {

@@ -25,11 +25,11 @@ func (r *reader[T, R]) fillPiece(ctx context.Context, p *piece) error {
 	s := p.split
 	f := &filler[T, R]{r: r, split: &s, from: s.From, at: s.From}
 	reading := newLap(r.clock, &r.meter.read)
+	defer reading.stop()
 	enqueue := r.enqueue(&reading)
 	rest, complete := s, false
 	var end error  // of the source
 	defer func() { // also after a panic of the source, which leaves the items of the current chunk unread
-		reading.stop()
 		if !complete {
 			r.leaveRest(rest, end)
 		}

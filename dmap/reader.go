@@ -290,11 +290,11 @@ func (r *reader[T, R]) enqueue(reading *lap) func(c *chunk[T, R], wait bool) boo
 	}
 }
 
-// batcher returns the batcher of a split, without an enqueue.
-func (r *reader[T, R]) batcher(s *Split) *batcher[T, R] {
+// batcher returns the batcher of a split, whose waits for space are no part of reading.
+func (r *reader[T, R]) batcher(s *Split, reading *lap) *batcher[T, R] {
 	b := &batcher[T, R]{
 		split: s, from: s.From, at: s.From,
-		limits: r.pace.chunkLimits, fresh: r.recycler.chunk,
+		limits: r.pace.chunkLimits, fresh: r.recycler.chunk, enqueue: r.enqueue(reading),
 	}
 	if r.durable.quarantine != nil {
 		b.level, b.capped = r.level, r.capped
@@ -306,9 +306,9 @@ func (r *reader[T, R]) batcher(s *Split) *batcher[T, R] {
 // item read is left.
 func (r *reader[T, R]) readItems(ctx context.Context, p *piece, read func(context.Context, Split) iter.Seq2[Item[T], error]) (err error) {
 	s := p.now()
-	b := r.batcher(&s)
 	reading := newLap(r.clock, &r.meter.read)
-	b.enqueue = r.enqueue(&reading)
+	defer reading.stop()
+	b := r.batcher(&s, &reading)
 	var end pieceEnd
 	var fault error // of the source
 	defer func() {  // also after a panic of the source
@@ -319,7 +319,6 @@ func (r *reader[T, R]) readItems(ctx context.Context, p *piece, read func(contex
 		if !b.flush() && err == nil {
 			err = errStopped
 		}
-		reading.stop()
 		if rest.From = b.at; end == endEarly || err != nil {
 			r.leaveRest(rest, fault)
 			return

@@ -51,7 +51,7 @@ func TestDecisionsWithEffectAreNotNamed(t *testing.T) {
 		content, err := runfolder.EncodeDecision(runfolder.DecisionFile{ID: item(0), Decision: runfolder.Approve})
 		require.NoError(t, err)
 		require.NoError(t, a.bucket.WriteAll(t.Context(), "out/r/"+runfolder.DecisionName(item(0), hold), content, nil))
-		for written := time.Now(); time.Since(written) < time.Millisecond; { // their times are in microseconds
+		for written := time.Now(); time.Since(written) < 20*time.Millisecond; { // their times are in microseconds
 			runtime.Gosched()
 		}
 	}

@@ -38,7 +38,7 @@ func (a *approvals) reject(t *testing.T, items ...string) {
 func TestAHoldSurvivesADeathAtEachOperation(t *testing.T) {
 	for _, stage := range []string{"hold", "release"} {
 		n := int64(1)
-		for died := true; died; n += int64(testsize.Sizes{Short: 5, Race: 7, Usual: 1}.Now()) {
+		for died := true; died; n += int64(testsize.Sizes{Short: 5, Race: 7, Usual: 1}.Step()) {
 			died = false
 			synctest.Test(t, func(t *testing.T) { died = diesInAHold(t, stage, n) })
 		}

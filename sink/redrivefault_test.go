@@ -52,7 +52,7 @@ func dying(bucket *dmaptest.FaultBucket, n int64) (died func() bool) {
 // A process that dies at any operation of a redrive, from its begin to its manifest, is followed by
 // one that ends the redrive with each item once.
 func TestARedriveSurvivesADeathAtEachOperation(t *testing.T) {
-	stride := int64(testsize.Sizes{Race: 3, Usual: 1}.Now()) // with the race detector every third one
+	stride := int64(testsize.Sizes{Short: 7, Race: 3, Usual: 1}.Step()) // with the race detector every third one
 	n := 1 + rand.Int64N(stride)
 	for died := true; died; n += stride {
 		died = func() (died bool) {

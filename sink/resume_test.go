@@ -99,7 +99,7 @@ func TestARunThatBreaksAtAnyWriteResumesWithEachResultOnce(t *testing.T) {
 			{Op: dmaptest.OpOpen, Sticky: true}, {Op: dmaptest.OpList},
 		} {
 			// with the race detector every third write
-			stride := testsize.Sizes{Race: 3, Usual: 1}.Now()
+			stride := testsize.Sizes{Short: 12, Race: 3, Usual: 1}.Step()
 			fault.Nth = 1 + rand.IntN(stride)
 			for breakAndResume(t, inner, n, fault) {
 				fault.Nth += stride

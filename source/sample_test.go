@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/dmap/dmaptest"
+	"github.com/go-dmap/dmap/internal/testsize"
 	"github.com/go-dmap/dmap/source"
 )
 
@@ -38,7 +39,8 @@ func TestALargeObjectIsSampledAtRandomPlaces(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			held, long, called := 0, 0, 0
-			for seed := range uint64(20) {
+			seeds := uint64(testsize.Sizes{Short: 10, Race: 10, Usual: 20}.Now())
+			for seed := range seeds {
 				synctest.Test(t, func(t *testing.T) {
 					e, err := dmap.Estimate(t.Context(), src, func(_ context.Context, v row) (int, error) {
 						called++
@@ -56,7 +58,7 @@ func TestALargeObjectIsSampledAtRandomPlaces(t *testing.T) {
 					require.Greater(t, e.Times[0].High, n*time.Second*9/10)
 				})
 			}
-			require.GreaterOrEqual(t, held, 18)
+			require.GreaterOrEqual(t, held, int(seeds)*9/10)
 			require.InDelta(t, 0.05, float64(long)/float64(called), 0.015, "one record in twenty is long")
 		})
 	}

@@ -56,6 +56,10 @@ func printRatios(w io.Writer, t table, sides [2]rounds) error {
 	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(out, "case\trounds\tCPU new/old\tfrom - to\tallocs new/old\tpeak new/old\t")
 	for i, c := range t.cases {
+		if i >= len(sides[0].runs) || len(sides[0].runs[i]) == 0 { // such as one that the older binary does not have
+			fmt.Fprintf(out, "%s\t0\t\t\t\t\t\n", c.name)
+			continue
+		}
 		now, old := sides[0].runs[i], sides[1].runs[i]
 		var cpu []float64
 		for k := range now {

@@ -35,7 +35,7 @@ func TestRunSurvivesProcessExitAtAnyStep(t *testing.T) {
 	require.NoError(t, err)
 	closeAtEnd(t, b)
 	writeCrashRows(t, b, 200)
-	stride := int(setting(t, "DMAP_CRASH_STRIDE", uint64(testsize.Sizes{Race: 18, Usual: 6}.Now())))
+	stride := int(setting(t, "DMAP_CRASH_STRIDE", uint64(testsize.Sizes{Race: 18, Usual: 6}.Step())))
 	first := 1 + rand.IntN(stride)
 	t.Logf("DMAP_CRASH_STRIDE=1 tests every step; this run starts at step %d with stride %d", first, stride)
 	var steps atomic.Int64

@@ -22,7 +22,7 @@ func repetitions(short, usual, long int) int {
 // first case, from 1.
 func stride(t *testing.T, sizes testsize.Sizes) (first, stride int) {
 	t.Helper()
-	stride = sizes.Now()
+	stride = sizes.Step()
 	first = 1 + rand.IntN(stride)
 	t.Logf("make long tests every case; this run starts at case %d with stride %d", first, stride)
 	return first, stride

@@ -171,6 +171,7 @@ var known = map[string]string{
 	"internal/listing/walk.go yieldFile: errors.Is":              driver,
 	"internal/listing/walk.go yieldMarker: errors.Is":            driver,
 	"internal/publish/folder.go inFolder: errors.Is":             ours,
+	"internal/publish/folder.go makeFolder: errors.Is":           driver,
 	"internal/publish/publish.go refused: errors.Is":             driver,
 	"internal/publish/read.go holds: errors.Is":                  driver,
 	"internal/publish/retry.go again: errors.Is":                 driver,

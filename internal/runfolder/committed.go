@@ -29,3 +29,14 @@ func partsWithin(folder string, parts []Part) []Part {
 	}
 	return in
 }
+
+// LatestRelease is the latest release of held items by the commits, which are in order; nil if
+// there is none.
+func LatestRelease(commits []CommitRecord) *Release {
+	for i := len(commits) - 1; i >= 0; i-- {
+		if e := commits[i].Release; e != nil {
+			return e
+		}
+	}
+	return nil
+}

@@ -17,6 +17,12 @@ func (s Sizes) Now() int {
 	return s.pick(testing.Short(), RaceDetector, Long())
 }
 
+// Step returns the number for this process, for a test that takes each step-th of its cases: of two
+// numbers that hold the larger one counts, which makes the test smaller.
+func (s Sizes) Step() int {
+	return s.step(testing.Short(), RaceDetector, Long())
+}
+
 // Long reports whether make long runs.
 func Long() bool { return os.Getenv("DMAP_LONG") != "" }
 
@@ -33,6 +39,23 @@ func (s Sizes) pick(short, race, long bool) int {
 	}
 	if short && s.Short > 0 {
 		n = min(n, s.Short)
+	}
+	return n
+}
+
+func (s Sizes) step(short, race, long bool) int {
+	n := s.Usual
+	switch {
+	case long && s.Long > 0:
+		return s.Long
+	case long:
+		return n
+	}
+	if race {
+		n = max(n, s.Race)
+	}
+	if short {
+		n = max(n, s.Short)
 	}
 	return n
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/go-dmap/dmap/internal/guard"
+	"github.com/go-dmap/dmap/internal/httpstatus"
 	"github.com/go-dmap/dmap/internal/retryafter"
 )
 
@@ -36,16 +37,6 @@ var codes = map[string]bool{ //nolint:gochecknoglobals // a table
 func Is(err error) bool { return guard.Walk(err, throttles) }
 
 func throttles(err error) bool {
-	switch e := err.(type) { //nolint:errorlint // Walk visits each error of the chain
-	case interface{ HTTPStatusCode() int }:
-		if status(e.HTTPStatusCode()) {
-			return true
-		}
-	case interface{ HTTPCode() int }:
-		if status(e.HTTPCode()) {
-			return true
-		}
-	}
 	if e, ok := err.(interface{ ErrorCode() string }); ok && codes[e.ErrorCode()] {
 		return true
 	}
@@ -53,25 +44,16 @@ func throttles(err error) bool {
 	if says := reflect.Indirect(v); says.IsValid() && plain[says.Type().PkgPath()] {
 		return false
 	}
-	return exhausted(result(v, "Code")) || exhausted(result(result(v, "GRPCStatus"), "Code")) || inFields(v)
+	if status := httpstatus.Of(err); status == tooManyRequests || status == serviceUnavailable {
+		return true
+	}
+	return exhausted(result(v, "Code")) || exhausted(result(result(v, "GRPCStatus"), "Code")) ||
+		exhausted(httpstatus.Field(v, "Code")) || exhausted(httpstatus.Field(v, "StatusCode"))
 }
 
 // plain are packages whose errors have no code. Most errors are theirs, and a search for methods
 // and fields by name takes longer than the rest of Is.
 var plain = map[string]bool{"errors": true, "fmt": true} //nolint:gochecknoglobals // a table
-
-func status(n int) bool { return n == tooManyRequests || n == serviceUnavailable }
-
-// inFields looks at the fields Code and StatusCode of the struct that v points to.
-func inFields(v reflect.Value) bool {
-	for _, name := range [...]string{"Code", "StatusCode"} {
-		f := field(v, name)
-		if f.IsValid() && f.Kind() == reflect.Int && status(int(f.Int())) || exhausted(f) {
-			return true
-		}
-	}
-	return false
-}
 
 // exhausted reports whether a code of gRPC, Connect or gocloud is ResourceExhausted.
 func exhausted(code reflect.Value) bool {
@@ -105,22 +87,6 @@ func result(v reflect.Value, method string) reflect.Value {
 	return m.Call(nil)[0]
 }
 
-// field is an exported field of a struct that v is, or points to.
-func field(v reflect.Value, name string) reflect.Value {
-	for v.IsValid() && (v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface) {
-		v = v.Elem()
-	}
-	if !v.IsValid() || v.Kind() != reflect.Struct {
-		return reflect.Value{}
-	}
-	if f, ok := v.Type().FieldByName(name); ok && f.IsExported() {
-		if found, err := v.FieldByIndexErr(f.Index); err == nil { // an embedded pointer may be nil
-			return found
-		}
-	}
-	return reflect.Value{}
-}
-
 // Asked returns the wait that the chain of err asks for: by a method RetryAfter, or by the header
 // Retry-After of the answer that the error of an SDK holds. 0: it asks for none. Like Is, it calls
 // methods of the errors.
@@ -132,7 +98,7 @@ func Asked(err error, now time.Time) (wait time.Duration) {
 		}
 		v := reflect.ValueOf(err)
 		for _, header := range [...]reflect.Value{
-			field(v, "Header"), field(field(v, "RawResponse"), "Header"), field(field(v, "Response"), "Header"),
+			httpstatus.Field(v, "Header"), httpstatus.Field(httpstatus.Field(v, "RawResponse"), "Header"), httpstatus.Field(httpstatus.Field(v, "Response"), "Header"),
 		} {
 			if after := first(header, "Retry-After"); after != "" {
 				var ok bool

@@ -4,12 +4,12 @@ import (
 	"errors"
 	"io/fs"
 	"net/http"
-	"reflect"
 
 	"gocloud.dev/gcerrors"
 
 	"github.com/go-dmap/dmap/internal/attention"
 	"github.com/go-dmap/dmap/internal/guard"
+	"github.com/go-dmap/dmap/internal/httpstatus"
 )
 
 // Absent reports whether err clearly says that the object does not exist. gocloud's code is not
@@ -48,46 +48,13 @@ func Explain(err error) error {
 // Answered reports whether err tells of an answer of the store.
 func Answered(err error) bool { return answered(err) != 0 }
 
-// answered returns the HTTP status of the answer that err tells of, 0 if it does not tell. SDKs
-// keep it in a method (smithy, gax) or in a field (googleapi, azcore), whose types this module must
-// not link.
+// answered returns the HTTP status of the answer that err tells of, 0 if it does not tell.
 func answered(err error) (status int) {
 	walk(err, func(err error) bool {
-		status = statusOf(err)
+		status = httpstatus.Of(err)
 		return status == 0
 	})
 	return status
-}
-
-// statusOf is answered for err alone.
-func statusOf(err error) (status int) {
-	switch e := err.(type) { //nolint:errorlint // walk visits each error of the chain
-	case interface{ HTTPStatusCode() int }:
-		status = e.HTTPStatusCode()
-	case interface{ HTTPCode() int }:
-		status = e.HTTPCode()
-	default:
-		status = statusField(err)
-	}
-	if status < 100 || status > 599 {
-		return 0
-	}
-	return status
-}
-
-// statusField is the integer field Code or StatusCode of the struct that err points to, 0 if there
-// is none.
-func statusField(err error) int {
-	v := reflect.ValueOf(err)
-	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
-		return 0
-	}
-	for _, name := range [...]string{"Code", "StatusCode"} {
-		if f := v.Elem().FieldByName(name); f.IsValid() && f.Kind() == reflect.Int {
-			return int(f.Int())
-		}
-	}
-	return 0
 }
 
 // mostWalked bounds the errors that walk visits.

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"gocloud.dev/gcerrors"
+
+	"github.com/go-dmap/dmap/internal/httpstatus"
 )
 
 // Class says whether the same request may succeed if it is sent again.
@@ -74,7 +76,7 @@ func throttled(err error) bool {
 // refuses the request.
 func statuses(err error) (passing, refused bool) {
 	walk(err, func(err error) bool {
-		if status := statusOf(err); passingStatus(status) {
+		if status := httpstatus.Of(err); passingStatus(status) {
 			passing = true
 		} else if status >= 300 {
 			refused = true

@@ -131,11 +131,8 @@ func addTaken(valid map[string]bool, file *runfolder.RedriveFile) {
 
 // addReleased adds the lists of the latest release, which a redrive reads, too.
 func addReleased(valid map[string]bool, commits []runfolder.CommitRecord) {
-	for i := len(commits) - 1; i >= 0; i-- {
-		if e := commits[i].Release; e != nil {
-			addParts(valid, e.Taken)
-			return
-		}
+	if e := runfolder.LatestRelease(commits); e != nil {
+		addParts(valid, e.Taken)
 	}
 }
 

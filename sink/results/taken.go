@@ -23,11 +23,7 @@ type takenList struct {
 // is none.
 func takenLists(folder string, f *runfolder.RedriveFile, commits []runfolder.CommitRecord) ([]takenList, error) {
 	settled := journal.IntervalSet{}
-	var released *runfolder.Release
 	for _, c := range commits {
-		if c.Release != nil {
-			released = c.Release
-		}
 		for _, v := range c.Settled {
 			if journal.IsTakenSplit(v.Split) {
 				settled.Add(journal.Interval{
@@ -50,6 +46,7 @@ func takenLists(folder string, f *runfolder.RedriveFile, commits []runfolder.Com
 			add(w.Part, redrive.Gaps(settled, w.Redrive, w.Part))
 		}
 	}
+	released := runfolder.LatestRelease(commits)
 	if released == nil {
 		return lists, nil
 	}
