@@ -3,6 +3,7 @@ package dmap
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/go-dmap/dmap/internal/glob"
 )
@@ -31,6 +32,9 @@ type Redrive struct {
 	// everything else as it is. A trial is made also beyond Max, and does not count for it. 0: no
 	// trial.
 	Limit int64 `json:"limit,omitempty"`
+	// Groups of failures to take, by the IDs that results.Groups gives. Empty: all. The group
+	// "other" cannot be chosen: its failures have groups of their own, without a place in the index.
+	Groups []string `json:"groups,omitempty"`
 	// Match must accept a failed item that the other fields choose; its Err has the stored class
 	// and text. nil: every one. Called before the redrive begins, on one goroutine.
 	Match func(*ItemError) bool `json:"-"`
@@ -47,11 +51,19 @@ func (r Redrive) validate() error {
 	if _, err := glob.Compile(r.Glob); err != nil {
 		errs = append(errs, fmt.Errorf("dmap: Options.Redrive.Glob: %w", err))
 	}
-	if !r.wanted() && (r.Canceled || r.Tolerated || len(r.Classes) > 0 || r.Glob != "" || r.Match != nil) {
+	for _, id := range r.Groups {
+		if !groupID(id) {
+			errs = append(errs, fmt.Errorf("dmap: Options.Redrive.Groups: %q is no ID of a group: want 12 hexadecimal digits, as results.Groups gives", id))
+		}
+	}
+	if !r.wanted() && (r.Canceled || r.Tolerated || len(r.Classes) > 0 || len(r.Groups) > 0 || r.Glob != "" || r.Match != nil) {
 		errs = append(errs, errors.New("dmap: Options.Redrive has no effect without Max or Limit"))
 	}
 	return errors.Join(errs...)
 }
+
+// groupID reports whether id may be the ID of a group of failures.
+func groupID(id string) bool { return len(id) == 12 && strings.Trim(id, "0123456789abcdef") == "" }
 
 // wanted reports whether r may redrive a run.
 func (r Redrive) wanted() bool { return r.Max > 0 || r.Limit > 0 }

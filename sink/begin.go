@@ -21,7 +21,7 @@ func (f *BucketSink[R]) newRun(b dmap.RunSpec) (*run, error) {
 	writer := rand.Text()[:16] // 80 bits
 	r := &run{
 		spec: b, folder: folder, writer: writer,
-		parts: newParts(f.bucket, folder, writer, f.opts), encoders: newEncoders(f.opts, b.Options.Redact),
+		parts: newParts(f.bucket, folder, writer, f.opts), groups: newGroups(), encoders: newEncoders(f.opts, b.Options.Redact),
 	}
 	if !f.run.CompareAndSwap(nil, r) {
 		return nil, fmt.Errorf("sink: folder %q: this sink is already writing a run", folder)

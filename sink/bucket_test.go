@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -162,6 +163,10 @@ func TestBucketKeepsResultsApartAndReadsThemBack(t *testing.T) {
 			require.Len(t, read(t, bucket, p.Key), int(p.Size))
 			want = append(want, p.Key)
 		}
+		groups := slices.DeleteFunc(keys(t, bucket), func(key string) bool { return !strings.Contains(key, "/GROUPS_") })
+		require.Len(t, groups, 1)
+		require.Contains(t, read(t, bucket, "out/r/manifest-000.json"), strconv.Quote(groups[0]))
+		want = append(want, groups[0])
 		slices.Sort(want)
 		require.Equal(t, want, keys(t, bucket), "nothing but the run's record and what the manifest names")
 	})

@@ -14,6 +14,7 @@ import (
 func (f *BucketSink[R]) Barrier() {
 	if r := f.run.Load(); r != nil {
 		r.parts.barrier()
+		r.groups.barrier()
 	}
 }
 

@@ -49,9 +49,9 @@ func (s journalState) next() int64 {
 
 // encode returns the object of the record to write for commit c, and the segments with it in place
 // of those that it holds. It holds as many of the last commits as fit in most bytes.
-func (s journalState) encode(writer string, c journal.Commit, most int) (content []byte, next journalState, err error) {
+func (s journalState) encode(writer string, c journal.Commit, g grouping, most int) (content []byte, next journalState, err error) {
 	for _, span := range runfolder.Spans(c.Number) {
-		record, keep := s.compacted(c, span)
+		record, keep := s.compacted(c, g, span)
 		if span > 1 && s[keep:].tooLarge(record, most) {
 			continue
 		}
@@ -78,9 +78,10 @@ func (s journalState) tooLarge(union runfolder.CommitRecord, most int) bool {
 
 // compacted returns commit c alone, or its union with the last segments. It has span commits. keep
 // is how many segments remain before it.
-func (s journalState) compacted(c journal.Commit, span int64) (record runfolder.CommitRecord, keep int) {
+func (s journalState) compacted(c journal.Commit, g grouping, span int64) (record runfolder.CommitRecord, keep int) {
 	from := c.Number + 1 - span
 	single := segment{segmentOf(c), 0}
+	single.Groups, single.Regrouped = g.list, g.regrouped
 	keep = slices.IndexFunc(s, func(o segment) bool { return o.From >= from })
 	if keep < 0 || span == 1 {
 		return single.CommitRecord, len(s)
@@ -91,7 +92,9 @@ func (s journalState) compacted(c journal.Commit, span int64) (record runfolder.
 		From: from, Number: c.Number, Settled: convert.Each(p.Settled, storedInterval),
 		Counts: storedCounts(p.Counts), States: p.States, Clean: p.Clean, Stop: single.Stop,
 		Redrive: (*runfolder.Begun)(p.Begun), Release: storedRelease(p.Release), Prefixes: convert.Each(p.Prefixes.All(), storedPrefix),
+		Groups: runfolder.StoredGroups(runfolder.CommittedGroups(merged.records())),
 	}
+	record.Regrouped = slices.ContainsFunc(merged, func(o segment) bool { return o.Regrouped })
 	if p.Begun != nil {
 		dropParts(record.States, p.Begun.Sink)
 	}

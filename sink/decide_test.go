@@ -115,7 +115,7 @@ func TestCompactedRecordsKeepTheLatestRelease(t *testing.T) {
 			c.Counts = journal.Counts{Again: 1, Succeeded: 1}
 		}
 		want.Apply(c)
-		content, next, err := state.encode("w", c, maxCompacted)
+		content, next, err := state.encode("w", c, grouping{}, maxCompacted)
 		require.NoError(t, err)
 		stored, err := runfolder.DecodeCommit(t.Context(), content, n)
 		require.NoError(t, err)

@@ -77,6 +77,10 @@ func (e *ender) end(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	groups := runfolder.StoredGroups(runfolder.CommittedGroups(state.records()))
+	if m.Groups, err = storeGroups(ctx, e.bucket, e.folder+runfolder.GroupsName(e.writer, 0), groups); err != nil {
+		return err
+	}
 	progress := state.progress()
 	if e.again != nil && (progress.Begun == nil || progress.Begun.Number < e.again.file.Redrive) {
 		e.endBeforeBegin(m)
@@ -118,7 +122,7 @@ func (e *ender) fence(ctx context.Context) (journalState, error) {
 		}
 		state := stateOf(records)
 		commit := journal.Commit{Number: state.next(), Clean: true, Stop: &journal.Stop{Reason: reasonEnd}}
-		content, next, encodeErr := state.encode(e.writer, commit, maxCompacted)
+		content, next, encodeErr := state.encode(e.writer, commit, grouping{}, maxCompacted)
 		if encodeErr != nil {
 			return nil, fmt.Errorf("encode commit %d: %w", commit.Number, encodeErr)
 		}
@@ -175,7 +179,7 @@ func listOf(parts []runfolder.Part) []runfolder.Part {
 func (e *ender) endBeforeBegin(m *runfolder.Manifest) {
 	before := e.again.before
 	m.Redrive = e.again.file.Redrive
-	m.ResultFiles, m.Stats, m.Unread = before.ResultFiles, before.Stats, before.Unread
+	m.ResultFiles, m.Stats, m.Unread, m.Groups = before.ResultFiles, before.Stats, before.Unread, before.Groups
 }
 
 // endTaken adds the items to m that a redrive, or a release of held items, left pending, and makes

@@ -33,6 +33,7 @@ func requireEnded(t *testing.T, bucket *blob.Bucket, n int) *results.Run {
 	bad := collect(t, results.Failures(t.Context(), bucket, r))
 	require.Len(t, ok, int(r.Stats.Succeeded))
 	require.Len(t, bad, int(r.Stats.Failed))
+	requireGrouped(t, bucket)
 	for _, s := range ok {
 		seen[s.Offset]++
 	}

@@ -43,6 +43,7 @@ func requireEachOnce(t *testing.T, bucket *blob.Bucket) *results.Run {
 	require.Len(t, bad, int(r.Stats.Failed))
 	require.Len(t, open, int(r.Stats.Pending))
 	require.Equal(t, r.Stats.Read, r.Stats.Succeeded+r.Stats.Failed+r.Stats.Skipped+r.Stats.Pending)
+	requireGrouped(t, bucket)
 	return r
 }
 

@@ -22,7 +22,7 @@ import (
 // error of each step.
 func small(t *testing.T, bucket *blob.Bucket) (begin, write, flush, end error) {
 	t.Helper()
-	f := sink.Bucket[int](bucket, "out", sink.BucketOptions{PartBytes: 300})
+	f := sink.Bucket[int](bucket, "out", sink.BucketOptions{PartBytes: 360})
 	if begin = f.Begin(t.Context(), dmap.RunSpec{RunID: "r"}); begin != nil {
 		return begin, nil, nil, nil
 	}
@@ -63,7 +63,7 @@ func TestAFaultAtEveryWriteIsHarmlessOrNamed(t *testing.T) {
 	begin, write, flush, end := small(t, plain.Bucket)
 	require.NoError(t, errors.Join(begin, write, flush, end))
 	objects := plain.Calls(dmaptest.OpCreate)
-	require.Equal(t, 9, objects)
+	require.Equal(t, 11, objects)
 
 	for _, fault := range []dmaptest.Fault{
 		{Op: dmaptest.OpCreate}, {Op: dmaptest.OpWrite}, {Op: dmaptest.OpClose},
@@ -163,7 +163,7 @@ func TestAStoreThatIsGoneFailsTheRunAndListsTheLosses(t *testing.T) {
 	if write != nil { // the upload may not have failed before the last Write
 		require.ErrorContains(t, write, "disk on fire")
 	}
-	require.Equal(t, 6, strings.Count(flush.Error(), "lost "), flush)
+	require.Equal(t, 7, strings.Count(flush.Error(), "lost "), flush)
 	require.ErrorContains(t, end, "PENDING")
 	require.ErrorContains(t, end, "manifest-000.json")
 	require.Equal(t, []string{"out/r/run.json"}, keys(t, bucket.Bucket))

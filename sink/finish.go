@@ -44,7 +44,11 @@ func (f *BucketSink[R]) End(ctx context.Context, end dmap.Ending) (err error) {
 		return lost
 	}
 	r.parts.promoteStaged()
+	r.groups.promoteStaged()
 	m := f.newManifest(r, end)
+	if m.Groups, err = f.endGroups(ctx, r, m); err != nil {
+		r.warn(ctx, "the groups of the failures could not be stored: readers sort the FAILED records instead", "error", err)
+	}
 	if err = publishManifest(ctx, f.bucket, r.folder, m); err == nil {
 		f.place.Store(r.endPlace(m))
 	}
@@ -52,6 +56,20 @@ func (f *BucketSink[R]) End(ctx context.Context, end dmap.Ending) (err error) {
 		err = fmt.Errorf("sink: %w: %w", dmap.ErrFenced, err)
 	}
 	return errors.Join(lost, err)
+}
+
+// endGroups stores the index of the failures of m. A sink that keeps no journal of a run that has
+// commits does not know the failures of earlier processes, and reads them.
+func (f *BucketSink[R]) endGroups(ctx context.Context, r *run, m *runfolder.Manifest) (*runfolder.Part, error) {
+	list := r.groups.all(r.parts.counted())
+	if r.journal == nil && r.spec.Resumed {
+		x, err := indexOfParts(ctx, f.bucket, m.ResultFiles.Failed)
+		if err != nil {
+			return nil, err
+		}
+		list = runfolder.StoredGroups(x)
+	}
+	return storeGroups(ctx, f.bucket, r.folder+runfolder.GroupsName(r.writer, r.parts.number()), list)
 }
 
 // addOutstanding adds a PENDING record for each item that the redrive took, or that was decided

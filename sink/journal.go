@@ -79,6 +79,7 @@ func (f *BucketSink[R]) openFolder(ctx context.Context, r *run) (p journal.Progr
 		return p, nil, fmt.Errorf("sink: %w: folder %q", dmap.ErrFenced, r.folder)
 	}
 	r.journal.state = stateOf(commits)
+	r.groups.replace(runfolder.CommittedGroups(commits))
 	p = r.journal.state.progress()
 	p.Resumed = !fresh
 	if m != nil {
@@ -224,7 +225,7 @@ func (f *BucketSink[R]) append(ctx context.Context, r *run, c journal.Commit) er
 	if err := r.journal.lock.check(ctx, f.bucket, r.runKey()); err != nil {
 		return err
 	}
-	content, state, err := r.journal.state.encode(r.writer, c, maxCompacted)
+	content, state, err := r.journal.state.encode(r.writer, c, r.grouping(c), maxCompacted)
 	if err != nil {
 		return fmt.Errorf("sink: encode commit %d of %q: %w", c.Number, r.folder, err)
 	}
@@ -238,7 +239,20 @@ func (f *BucketSink[R]) append(ctx context.Context, r *run, c journal.Commit) er
 	}
 	r.journal.state = state
 	r.parts.promoteStaged()
+	if c.Redrive != nil {
+		r.groups.replace(runfolder.IndexOf(r.again.file.Groups))
+	}
+	r.groups.promoteStaged()
 	return nil
+}
+
+// grouping is the groups of the record of c. A redrive begins with the groups of the failures that it
+// leaves.
+func (r *run) grouping(c journal.Commit) grouping {
+	if c.Redrive != nil {
+		return grouping{list: r.again.file.Groups, regrouped: true}
+	}
+	return r.groups.next()
 }
 
 // Close lets another process resume the run.

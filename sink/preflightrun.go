@@ -8,6 +8,7 @@ import (
 	"github.com/go-dmap/dmap/internal/attention"
 	"github.com/go-dmap/dmap/internal/redrive"
 	"github.com/go-dmap/dmap/internal/runfolder"
+	"github.com/go-dmap/dmap/internal/runfolder/convert"
 )
 
 // lookAtRun tells how far the run in the folder has come. The error is the one that the call would
@@ -79,7 +80,7 @@ func (f *BucketSink[R]) lookAtEnd(ctx context.Context, r *run, m *runfolder.Mani
 	if last != nil {
 		end.Made = last.Made
 	}
-	if redrive.Wants(choiceOf(r.spec.Options.Redrive), end) {
+	if redrive.Wants(convert.Choice(r.spec.Options.Redrive), end) {
 		return ended + ": the call redrives it", nil
 	}
 	return ended + ": the call runs nothing and returns its Stats", storedError(m, r.folder+runfolder.ManifestName(m.Redrive))

@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/errtext"
+	"github.com/go-dmap/dmap/internal/failgroup"
 	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/runfolder"
 	"github.com/go-dmap/dmap/internal/runfolder/convert"
@@ -22,6 +23,7 @@ type encoder struct {
 	beyond  bool                // lent beyond the number of encoders
 
 	chunks [runfolder.Kinds]chunk
+	failed []failgroup.Failure // of the FAILED records in chunks
 	values *json.Encoder
 	dst    []byte // where values writes
 
@@ -161,10 +163,14 @@ func (e *encoder) failure(info *dmap.Info, item *runfolder.Item, elapsed time.Du
 	c := &e.chunks[runfolder.Failed]
 	buf := runfolder.AppendItem(c.buf, item)
 	buf = runfolder.AppendElapsed(buf, elapsed.Nanoseconds())
-	buf = runfolder.AppendError(buf, errorClass(err), e.rules.Text(err, info.Key, maxErrorText), panicStack(err))
+	class, text, now := errorClass(err), e.rules.Text(err, info.Key, maxErrorText), runfolder.Time(time.Now())
+	buf = runfolder.AppendAt(runfolder.AppendError(buf, class, text, panicStack(err)), now)
 	buf = appendDecision(buf, info)
 	c.buf = append(e.appendKeptInput(buf, info, input, err), "}\n"...)
 	c.addRecord(info)
+	e.failed = append(e.failed, failgroup.Failure{
+		Class: class, Text: text, Key: info.Key, ID: info.ID(), Attempts: info.Attempt, At: now,
+	})
 }
 
 // pending appends a PENDING record.

@@ -4,20 +4,12 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/publish"
 	"github.com/go-dmap/dmap/internal/redrive"
 	"github.com/go-dmap/dmap/internal/runfolder"
+	"github.com/go-dmap/dmap/internal/runfolder/convert"
 )
-
-// choiceOf is the stored form of what a call says about redrives.
-func choiceOf(o dmap.Redrive) runfolder.Choice {
-	return runfolder.Choice{
-		Max: o.Max, Canceled: o.Canceled, Tolerated: o.Tolerated, Classes: o.Classes, Glob: o.Glob, Limit: o.Limit,
-		Match: o.Match != nil,
-	}
-}
 
 // redrivable reports whether a run that has ended with m is being redriven, or whether the options
 // of the call may begin a redrive. It costs little: most calls for an ended run end with it.
@@ -41,7 +33,7 @@ func (f *BucketSink[R]) openRedrive(ctx context.Context, r *run, m *runfolder.Ma
 	if err != nil {
 		return nil, fmt.Errorf("sink: redrive %d: %w", n, err)
 	}
-	choice := choiceOf(r.spec.Options.Redrive)
+	choice := convert.Choice(r.spec.Options.Redrive)
 	if file != nil {
 		asked := choice.Max > 0 || choice.Limit > 0
 		if asked && redrive.Differs(file.Choice, choice) {

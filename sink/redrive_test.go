@@ -196,6 +196,7 @@ func listed(t *testing.T, bucket *blob.Bucket) map[string]map[string]map[string]
 			}
 		}
 	}
+	requireGrouped(t, bucket)
 	return out
 }
 

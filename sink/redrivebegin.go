@@ -7,11 +7,13 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/errtext"
+	"github.com/go-dmap/dmap/internal/failgroup"
 	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/publish"
 	"github.com/go-dmap/dmap/internal/redrive"
 	"github.com/go-dmap/dmap/internal/runfolder"
+	"github.com/go-dmap/dmap/internal/runfolder/convert"
 )
 
 // redriveStart starts a redrive: it chooses the items and records them. It writes nothing that
@@ -133,23 +135,24 @@ func (b *redriveStart[R]) takePending(ctx context.Context, sorter *redrive.Sorte
 }
 
 // takeFailed takes the chosen items out of the FAILED parts, and keeps the others of these parts in
-// new ones.
+// new ones. It reads all parts, also when a trial has its items: the index of the others follows
+// from them.
 func (b *redriveStart[R]) takeFailed(ctx context.Context, sorter *redrive.Sorter) error {
 	chooser, err := redrive.NewChooser(b.choice, b.match())
 	if err != nil {
 		return fmt.Errorf("sink: %w", err)
 	}
 	t := newTaker(&itemLists{b.f.bucket, b.run}, sorter, runfolder.Failed, int(b.f.opts.PartBytes))
+	rest := &failgroup.Index{}
 	for _, p := range b.before.ResultFiles.Failed {
-		if chooser.Full() {
-			break
-		}
 		content, err := runfolder.ReadPart(ctx, b.f.bucket, p)
 		if err != nil {
 			return fmt.Errorf("sink: %w", err)
 		}
 		err = t.take(ctx, p, content, func(r *runfolder.Record) (fields []byte, take bool, err error) {
-			take, err = chooser.Takes(r)
+			if take, err = chooser.Takes(r); !take {
+				rest.Add(runfolder.FailureOf(r))
+			}
 			return decisionFields(r.Reason, r.Decision), take, err
 		})
 		if err != nil {
@@ -158,6 +161,7 @@ func (b *redriveStart[R]) takeFailed(ctx context.Context, sorter *redrive.Sorter
 	}
 	err = t.others.Flush(ctx)
 	b.file.Items, b.file.Dropped, b.file.NotTaken = t.items, t.dropped, t.others.Parts
+	b.file.Groups = runfolder.StoredGroups(rest)
 	return err
 }
 
@@ -168,24 +172,10 @@ func (b *redriveStart[R]) match() func(*runfolder.Record) (bool, error) {
 		return nil
 	}
 	return func(r *runfolder.Record) (ok bool, err error) {
-		item := &dmap.ItemError{
-			Info: dmap.Info{
-				RunID: b.before.RunID, Redrive: b.before.Redrive, Split: r.Split, Key: r.Key, Offset: r.Offset, Index: r.Index,
-				Attempt: r.Attempts,
-			},
-			Err: &recordError{class: r.Class, text: r.Error},
-		}
+		item := convert.FailedItem(b.before.RunID, b.before.Redrive, r)
 		return ok, guarded("Redrive.Match", func() { ok = match(item) })
 	}
 }
-
-// recordError is the error of a record.
-type recordError struct{ class, text string }
-
-func (e *recordError) Error() string { return e.text }
-
-// Class returns the class that the error was stored with.
-func (e *recordError) Class() string { return e.class }
 
 // guarded calls a function of the user on a goroutine of its own. A panic or a Goexit is an error.
 func guarded(name string, f func()) (err error) {

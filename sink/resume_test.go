@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"math/rand/v2"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -59,9 +60,16 @@ func job(ctx context.Context, bucket *blob.Bucket, n int, calls *atomic.Int64, o
 	}, sink.Bucket[int](bucket, "out", opts...))
 }
 
-// exact reads the manifest and its parts, and nothing else: each of n numbers is there once, with
-// its outcome.
+// exact is exactRecords of a run whose groups are stored, too.
 func exact(t *testing.T, bucket *blob.Bucket, n int) *results.Run {
+	t.Helper()
+	requireGrouped(t, bucket)
+	return exactRecords(t, bucket, n)
+}
+
+// exactRecords reads the manifest and its parts, and nothing else: each of n numbers is there once, with
+// its outcome.
+func exactRecords(t *testing.T, bucket *blob.Bucket, n int) *results.Run {
 	t.Helper()
 	m, err := results.Load(t.Context(), bucket, "out", "r")
 	require.NoError(t, err)
@@ -122,6 +130,9 @@ func breakAndResume(t *testing.T, inner *blob.Bucket, n int, fault dmaptest.Faul
 		first := calls.Load()
 		if err != nil {
 			early, loadErr := results.Load(t.Context(), bucket, "out", "r")
+			if loadErr == nil {
+				requireGrouped(t, bucket)
+			}
 			if fault.Kind != dmaptest.Lost && fault.Op != dmaptest.OpOpen && !errors.Is(loadErr, results.ErrNoRun) {
 				require.NoError(t, loadErr)
 				require.Equal(t, results.Open, early.Status)
@@ -129,7 +140,10 @@ func breakAndResume(t *testing.T, inner *blob.Bucket, n int, fault dmaptest.Faul
 		}
 		stats, err := job(t.Context(), bucket, n, &calls)
 		require.NoError(t, err)
-		m := exact(t, bucket, n)
+		m := exactRecords(t, bucket, n)
+		if strings.Contains(read(t, bucket, "out/r/manifest-000.json"), `"Groups"`) { // else the fault hit its index
+			requireGrouped(t, bucket)
+		}
 		require.Equal(t, m.Stats.Succeeded, stats.Succeeded)
 		again := calls.Load() - int64(n)
 		require.LessOrEqual(t, again, int64(40), "of %d calls", first) // windows that did not count, and what was in flight

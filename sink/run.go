@@ -21,6 +21,7 @@ type run struct {
 	journal  *runJournal // nil: the run has no journal, or one elsewhere
 	began    bool
 	parts    *parts
+	groups   *groups
 	encoders *encoders
 	file     *runfolder.RunFile // as an earlier process wrote it; nil: there was none
 	again    *redriven          // nil: the run is not redriven
@@ -53,6 +54,7 @@ func (r *run) rules(opts BucketOptions) *errtext.Rules { return textRules(opts, 
 // addRecords adds the records that e has encoded to the parts.
 func (r *run) addRecords(ctx context.Context, e *encoder) error {
 	err := r.parts.add(ctx, &e.chunks)
+	e.failed = r.groups.add(e.failed) // also if the records are lost: the items have failed
 	e.reset()
 	return err
 }

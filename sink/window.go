@@ -57,6 +57,13 @@ func (w *parts) stage(ctx context.Context) (state runfolder.BucketState, err err
 	return runfolder.BucketState{Failed: staged[runfolder.Failed], Succeeded: staged[runfolder.Succeeded], Held: staged[runfolder.Held]}, nil
 }
 
+// counted reports whether parts count by commits.
+func (w *parts) counted() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.window.commits
+}
+
 // promoteStaged makes the parts that the last stage returned count.
 func (w *parts) promoteStaged() {
 	w.mu.Lock()

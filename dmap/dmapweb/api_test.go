@@ -12,7 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-dmap/dmap/dmap"
-	"github.com/go-dmap/dmap/internal/failgroup"
 	"github.com/go-dmap/dmap/internal/watch"
 	"github.com/go-dmap/dmap/sink/results"
 )
@@ -198,21 +197,8 @@ func TestARedriveIsPreviewedAndStartedByTheHost(t *testing.T) {
 	require.Len(t, calls, 2)
 	require.EqualValues(t, trialItems, calls[0].with.Limit)
 	require.Equal(t, 1, calls[1].with.Max)
-	require.Nil(t, calls[1].with.Match)
-	matched := 0
-	run, err := results.Load(t.Context(), bucket, "runs/", "monday")
-	require.NoError(t, err)
-	for f, err := range results.Failures(t.Context(), bucket, run) {
-		require.NoError(t, err)
-		e := &dmap.ItemError{Info: dmap.Info{Key: f.Key, Offset: f.Offset}, Err: errors.New(f.Error)}
-		if in := failgroup.ID(f.Class, failgroup.Message(f.Error, f.Key, f.ID)) == group.ID; in {
-			matched++
-			require.True(t, calls[0].with.Match(e), f.Error)
-		} else {
-			require.False(t, calls[0].with.Match(e), f.Error)
-		}
-	}
-	require.Equal(t, 5, matched)
+	require.Equal(t, []string{group.ID}, calls[0].with.Groups)
+	require.Empty(t, calls[1].with.Groups)
 	refuse = true
 	w := p.post("/api/runs/monday/redrive", `{}`)
 	require.Equal(t, http.StatusConflict, w.Code)

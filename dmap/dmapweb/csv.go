@@ -24,7 +24,10 @@ func (p *Page) serveCSV(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	q := query{group: r.URL.Query().Get("group"), text: r.URL.Query().Get("q")}
+	q, err := p.query(r, f)
+	if err != nil {
+		return err
+	}
 	rows := &csvRows{w: w, out: http.NewResponseController(w)}
 	rows.csv = csv.NewWriter(rows)
 	h := w.Header()
@@ -43,8 +46,8 @@ func (p *Page) serveCSV(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return rows.end(err)
 		}
-		row, group := rowOf(f.stored.RunID, &one)
-		if !q.matches(&row, group) {
+		row := rowOf(f.stored.RunID, &one)
+		if !q.matches(&row) {
 			continue
 		}
 		row.Key, row.ID, row.Error = watch.Hidden(p.opts.Redact, row.Key, row.ID, row.Error)

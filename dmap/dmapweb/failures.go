@@ -11,7 +11,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-dmap/dmap/dmap"
-	"github.com/go-dmap/dmap/internal/failgroup"
 	"github.com/go-dmap/dmap/internal/watch"
 	"github.com/go-dmap/dmap/sink/results"
 )
@@ -51,13 +50,34 @@ const (
 // query chooses failures.
 type query struct {
 	group, text string
+	placed      map[string]bool // of the group "other": the groups that are not in it
 }
 
-func (q query) matches(f *failure, group string) bool {
-	if q.group != "" && q.group != group {
+func (q *query) matches(f *failure) bool {
+	switch q.group {
+	case "", f.Group:
+	case results.OtherGroup:
+		if q.placed[f.Group] {
+			return false
+		}
+	default:
 		return false
 	}
 	return q.text == "" || strings.Contains(f.ID, q.text) || strings.Contains(f.Error, q.text) || f.Class == q.text
+}
+
+// query is what a request asks for.
+func (p *Page) query(r *http.Request, f found) (*query, error) {
+	q := &query{group: r.URL.Query().Get("group"), text: r.URL.Query().Get("q")}
+	if q.group != results.OtherGroup || f.stored == nil {
+		return q, nil
+	}
+	groups, err := p.stored.groups(r.Context(), f.stored)
+	q.placed = map[string]bool{}
+	for _, g := range groups.Groups {
+		q.placed[g.ID] = true
+	}
+	return q, err
 }
 
 func (p *Page) serveFailures(w http.ResponseWriter, r *http.Request) error {
@@ -70,8 +90,11 @@ func (p *Page) serveFailures(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	q := query{group: values.Get("group"), text: values.Get("q")}
 	f, err := p.find(r, true)
+	if err != nil {
+		return err
+	}
+	q, err := p.query(r, f)
 	if err != nil {
 		return err
 	}
@@ -96,12 +119,12 @@ func emptyFailures(f found) string {
 }
 
 // sampled lists the samples of a run whose results are in no bucket.
-func (p *Page) sampled(run *watch.Collector, q query) failuresPage {
+func (p *Page) sampled(run *watch.Collector, q *query) failuresPage {
 	out := failuresPage{Failures: []failure{}}
 	for _, g := range run.Groups().Groups {
 		for _, s := range g.Samples {
 			f := failure{ID: s.ID, Key: s.Key, Attempts: s.Attempts, Class: s.Class, Error: s.Error, Group: g.ID, At: s.At}
-			if q.matches(&f, g.ID) {
+			if q.matches(&f) {
 				out.Failures = append(out.Failures, f)
 			}
 		}
@@ -114,7 +137,7 @@ func (p *Page) sampled(run *watch.Collector, q query) failuresPage {
 }
 
 // failures reads a page of the failures of a run.
-func (s *stored) failures(ctx context.Context, run *results.Run, q query, from cursor, limit int) (failuresPage, error) {
+func (s *stored) failures(ctx context.Context, run *results.Run, q *query, from cursor, limit int) (failuresPage, error) {
 	out := failuresPage{Failures: []failure{}}
 	until := time.Now().Add(scanTime)
 	for part := from.part; part < len(run.FailedParts); part++ {
@@ -130,8 +153,8 @@ func (s *stored) failures(ctx context.Context, run *results.Run, q query, from c
 				continue
 			}
 			out.Scanned++
-			row, group := rowOf(run.RunID, &f)
-			if q.matches(&row, group) {
+			row := rowOf(run.RunID, &f)
+			if q.matches(&row) {
 				row.Key, row.ID, row.Error = watch.Hidden(s.redact, row.Key, row.ID, row.Error)
 				out.Failures = append(out.Failures, row)
 			}
@@ -147,13 +170,12 @@ func (s *stored) failures(ctx context.Context, run *results.Run, q query, from c
 	return out, nil
 }
 
-// rowOf is a stored failure as it is shown, and its group.
-func rowOf(runID string, f *results.Failure) (failure, string) {
-	group := failgroup.ID(f.Class, failgroup.Message(f.Error, f.Key, f.ID))
+// rowOf is a stored failure as it is shown.
+func rowOf(runID string, f *results.Failure) failure {
 	return failure{
 		Token: dmap.IdempotencyKey(runID, f.ID), ID: f.ID, Key: f.Key, Offset: f.Offset, Split: f.Split, Index: f.Index,
-		Attempts: f.Attempts, Class: f.Class, Error: f.Error, Group: group, Elapsed: f.Elapsed.Seconds(),
-	}, group
+		Attempts: f.Attempts, Class: f.Class, Error: f.Error, Group: f.Group(), Elapsed: f.Elapsed.Seconds(), At: f.At,
+	}
 }
 
 func parseCursor(text string) (cursor, error) {

@@ -92,10 +92,8 @@ var errSlow = &httpError{http.StatusGatewayTimeout, "the item was not found with
 
 func (p *Page) failed(ctx context.Context, run *results.Run) iter.Seq2[*item, error] {
 	return each(results.Failures(ctx, p.opts.Bucket, run), func(f results.Failure) *item {
-		row, group := rowOf(run.RunID, &f)
-		row.Group = group
 		return &item{
-			failure: row, Stack: f.Stack, Version: f.Version, Decided: f.Decision,
+			failure: rowOf(run.RunID, &f), Stack: f.Stack, Version: f.Version, Decided: f.Decision,
 			Input: p.input(f.Input, f.InputError, f.Raw),
 		}
 	})

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/go-dmap/dmap/dmap"
@@ -79,7 +78,9 @@ func (p *Page) preview(ctx context.Context, f found, group string) (*preview, er
 	if done := run.Stats.Succeeded + run.Stats.Failed; done > 0 {
 		out.Seconds = run.Stats.Elapsed.Seconds() / float64(done) * float64(out.Items+out.Rest)
 	}
-	out.Why = p.refusal(f)
+	if out.Why = p.refusal(f); out.Why == "" && group == results.OtherGroup {
+		out.Why = "These failures have groups of their own that are not in the index: redrive all failures."
+	}
 	out.Possible = out.Why == ""
 	out.Text = out.describe()
 	return out, nil
@@ -142,10 +143,7 @@ func (p *Page) redrive(w http.ResponseWriter, r *http.Request) error {
 	if !would.Possible {
 		return conflict(would.Why)
 	}
-	options, err := p.redriveOptions(r.Context(), f.stored, request)
-	if err != nil {
-		return err
-	}
+	options := redriveOptions(f.stored, request)
 	err, how := guard.Call(func() error { return p.opts.Redrive(r.Context(), f.stored.RunID, options) })
 	if how != "" {
 		err = errors.New("the function Options.Redrive " + string(how))
@@ -160,28 +158,13 @@ func (p *Page) redrive(w http.ResponseWriter, r *http.Request) error {
 }
 
 // redriveOptions chooses the items of a group.
-func (p *Page) redriveOptions(ctx context.Context, run *results.Run, request redriveRequest) (dmap.Redrive, error) {
+func redriveOptions(run *results.Run, request redriveRequest) dmap.Redrive {
 	o := dmap.Redrive{Max: run.Redrive + 1, Canceled: true, Tolerated: true}
 	if request.Trial {
 		o.Limit = trialItems
 	}
-	if request.Group == "" {
-		return o, nil
+	if request.Group != "" {
+		o.Groups = []string{request.Group}
 	}
-	groups, err := p.stored.groups(ctx, run)
-	if err != nil {
-		return o, err
-	}
-	others := make([]string, 0, len(groups.Groups))
-	for _, g := range groups.Groups {
-		others = append(others, g.ID)
-	}
-	o.Match = func(e *dmap.ItemError) bool {
-		id := failgroup.ID(dmap.Class(e.Err), failgroup.Message(guard.Text(e.Err, maxMessage), e.Key, e.ID()))
-		if request.Group == failgroup.OtherID {
-			return !slices.Contains(others, id)
-		}
-		return id == request.Group
-	}
-	return o, nil
+	return o
 }

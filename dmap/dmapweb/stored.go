@@ -111,18 +111,34 @@ func (s *stored) groups(ctx context.Context, run *results.Run) (watch.Failures, 
 	return found, nil
 }
 
-// readGroups reads all failures.
+// readGroups reads the index of failures.
 func (s *stored) readGroups(ctx context.Context, run *results.Run) (watch.Failures, error) {
-	var index failgroup.Index
-	for f, err := range results.Failures(ctx, s.bucket, run) {
-		if err != nil {
-			return watch.Failures{}, err
-		}
-		index.Add(failgroup.Failure{Class: f.Class, Text: f.Error, Key: f.Key, ID: f.ID, Attempts: f.Attempts})
+	found, err := results.Groups(ctx, s.bucket, run)
+	if err != nil {
+		return watch.Failures{}, err
 	}
-	out := watch.Failures{Total: index.Total(), Groups: index.Groups()}
+	out := watch.Failures{Groups: make([]failgroup.Group, 0, len(found))}
+	for i := range found {
+		out.Total += found[i].Count
+		out.Groups = append(out.Groups, groupOf(&found[i]))
+	}
 	s.hide(out.Groups)
 	return out, nil
+}
+
+// groupOf is a stored group in the form of one of a live run.
+func groupOf(g *results.Group) failgroup.Group {
+	out := failgroup.Group{ID: g.ID, Class: g.Class, Message: g.Message, Count: g.Count, Over: g.Over, First: g.First, Last: g.Last}
+	for _, s := range g.Samples {
+		out.Samples = append(out.Samples, failgroup.Sample(s))
+	}
+	for _, w := range g.Where {
+		out.Where = append(out.Where, failgroup.Place(w))
+	}
+	if g.Trend.Width > 0 {
+		out.Trend = failgroup.Trend{Start: g.Trend.Start.Unix(), Width: int64(g.Trend.Width / time.Second), Counts: g.Trend.Counts}
+	}
+	return out
 }
 
 // hide replaces keys in samples and prefixes.

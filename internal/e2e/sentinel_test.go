@@ -187,6 +187,13 @@ func (l *left) all(t *testing.T) map[string]string {
 		texts[name] = text
 	}
 	require.Greater(t, len(texts), 30, "all runs have left something")
+	indexes := 0
+	for name, text := range texts {
+		if strings.Contains(name, "GROUPS_") || strings.Contains(name, "/commits/") && strings.Contains(text, `"samples"`) {
+			indexes++
+		}
+	}
+	require.Greater(t, indexes, 3, "among it the groups of failures")
 	return texts
 }
 

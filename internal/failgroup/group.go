@@ -55,9 +55,9 @@ func (e *entry) add(f *Failure) {
 	e.Trend.add(at, 1)
 }
 
-// stored is a time as the run folder has it.
+// stored is a time as the run folder has it. Times outside of 1970 to 2999 are unknown.
 func stored(t time.Time) time.Time {
-	if t.IsZero() || t.Year() < 1 || t.Year() > 9999 {
+	if year := t.UTC().Year(); year < 1970 || year > 2999 {
 		return time.Time{}
 	}
 	return t.UTC().Truncate(time.Microsecond)

@@ -25,6 +25,12 @@ func Message(text, key, id string) string {
 // ID is the ID of the group of a class and a Message: 12 hexadecimal digits of SHA-256.
 func ID(class, message string) string { return idOf(joinKey(class, message)) }
 
+// IDOf is the ID of the group of f.
+func IDOf(f Failure) string {
+	var scratch [MaxMessage + maxClass + 1]byte
+	return idOf(string(appendKey(scratch[:0], &f)))
+}
+
 func idOf(key string) string {
 	sum := sha256.Sum256([]byte(key))
 	return hex.EncodeToString(sum[:6])

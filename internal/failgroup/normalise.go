@@ -78,39 +78,42 @@ func (n *normaliser) rune() {
 	n.out = utf8.AppendRune(n.out, r)
 }
 
-// quote replaces a quoted value. An apostrophe between letters is none.
+// quote replaces a quoted value. An apostrophe between words, or replaced values, is none.
 func (n *normaliser) quote(c byte) {
 	rest := n.text[n.at+1:]
-	size := 0
-	if c != '\'' || n.at == 0 || !isWord(n.text[n.at-1]) {
+	size := -1
+	if c != '\'' || n.at == 0 || !isWord(n.text[n.at-1]) && n.text[n.at-1] != '>' {
 		size = n.closing(c, rest)
 	}
 	n.out = append(n.out, c)
 	n.at++
-	if size <= 0 {
+	if size < 0 {
 		return
 	}
-	n.out = append(append(n.out, "<value>"...), c)
+	if size > 0 {
+		n.out = append(n.out, "<value>"...)
+	}
+	n.out = append(n.out, c)
 	n.at += size + 1
 	n.word = ""
 }
 
-// closing is the length of a quoted value; 0: it is empty, or the quote is not closed.
+// closing is the length of a quoted value, -1 if the quote is not closed.
 func (n *normaliser) closing(c byte, rest string) int {
 	which := bytes.IndexByte([]byte("\"'`"), c)
 	if n.unclosed[which] {
-		return 0
+		return -1
 	}
 	for i := 0; i < len(rest); i++ {
 		switch {
 		case rest[i] == '\\' && c == '"':
 			i++
-		case rest[i] == c && (c != '\'' || i+1 == len(rest) || !isWord(rest[i+1])):
+		case rest[i] == c && (c != '\'' || i+1 == len(rest) || !isWord(rest[i+1]) && rest[i+1] != '<'):
 			return i
 		}
 	}
 	n.unclosed[which] = true
-	return 0
+	return -1
 }
 
 // wordOrValue copies a word, or replaces the value that it is the start of.

@@ -88,8 +88,8 @@ func (t *Trend) Check() bool {
 	if t.Width == 0 {
 		return len(t.Counts) == 0 && t.Start == 0
 	}
-	const farthest = 1 << 40 // s: beyond the year 9999
-	if t.Width < 0 || t.Width&(t.Width-1) != 0 || t.Width > farthest || t.Start < -farthest || t.Start > farthest ||
+	const farthest = 1 << 35 // s: beyond the year 2999
+	if t.Width < 0 || t.Width&(t.Width-1) != 0 || t.Width > farthest || t.Start < 0 || t.Start > farthest ||
 		t.Start%t.Width != 0 || len(t.Counts) == 0 || len(t.Counts) > maxPoints {
 		return false
 	}

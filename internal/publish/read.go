@@ -42,12 +42,32 @@ func Exists(ctx context.Context, bucket *blob.Bucket, key string) (there bool, e
 // Page returns one page of the objects under prefix and the token of the next page, which is nil
 // after the last. The token of the first page is blob.FirstPageToken.
 func Page(ctx context.Context, bucket *blob.Bucket, prefix string, token []byte) (page []*blob.ListObject, next []byte, err error) {
+	return pageOf(ctx, bucket, &blob.ListOptions{Prefix: prefix}, token)
+}
+
+// Folders returns the next page of the names below prefix that end in the next "/", each with that
+// and the prefix. A page may be empty.
+func Folders(ctx context.Context, bucket *blob.Bucket, prefix string, token []byte) (names []string, next []byte, err error) {
+	page, next, err := pageOf(ctx, bucket, &blob.ListOptions{Prefix: prefix, Delimiter: "/"}, token)
+	if errors.Is(err, io.EOF) {
+		return nil, nil, nil
+	}
+	for _, o := range page {
+		if o.IsDir {
+			names = append(names, o.Key)
+		}
+	}
+	return names, next, err
+}
+
+func pageOf(ctx context.Context, bucket *blob.Bucket, of *blob.ListOptions, token []byte) (page []*blob.ListObject, next []byte, err error) {
+	prefix := of.Prefix
 	err = persist(ctx, "list", prefix, func(ctx *transient.Limit) error {
 		if err := hostfolder.CheckListable(ctx, bucket, prefix); err != nil {
 			return err
 		}
 		for range lookAgain {
-			page, next, err = listPage(ctx, bucket, prefix, token)
+			page, next, err = listPage(ctx, bucket, of, token)
 			if !vanished(bucket, err) {
 				return err
 			}
@@ -67,13 +87,13 @@ func vanished(bucket *blob.Bucket, err error) bool {
 }
 
 // listPage is Bucket.ListPage, whose drivers panic at some answers, as azureblob at an empty one.
-func listPage(ctx context.Context, bucket *blob.Bucket, prefix string, token []byte) (page []*blob.ListObject, next []byte, err error) {
+func listPage(ctx context.Context, bucket *blob.Bucket, of *blob.ListOptions, token []byte) (page []*blob.ListObject, next []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("the bucket's driver does not understand the answer: panic: %v: %w", p, io.ErrUnexpectedEOF)
 		}
 	}()
-	return bucket.ListPage(ctx, token, 1000, &blob.ListOptions{Prefix: prefix})
+	return bucket.ListPage(ctx, token, 1000, of)
 }
 
 // moving gives an attempt more time for the bytes that come.

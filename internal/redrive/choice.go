@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/go-dmap/dmap/internal/failgroup"
 	"github.com/go-dmap/dmap/internal/glob"
 	"github.com/go-dmap/dmap/internal/runfolder"
 )
@@ -60,13 +61,22 @@ func NewChooser(c runfolder.Choice, match func(*runfolder.Record) (bool, error))
 // Full reports whether a trial has all its items.
 func (c *Chooser) Full() bool { return c.choice.Limit > 0 && c.taken >= c.choice.Limit }
 
+// TakesClass reports whether c takes failures of a class. One of an item that a person has rejected
+// must be named.
+func TakesClass(c runfolder.Choice, class string) bool {
+	if len(c.Classes) == 0 {
+		return class != classRejected
+	}
+	return slices.Contains(c.Classes, class)
+}
+
 // Takes reports whether r, a failed item, is taken.
 func (c *Chooser) Takes(r *runfolder.Record) (bool, error) {
 	switch {
 	case c.Full(),
-		r.Class == classRejected && len(c.choice.Classes) == 0, // a person has decided that it must not run
-		len(c.choice.Classes) > 0 && !slices.Contains(c.choice.Classes, r.Class),
-		c.glob != nil && !c.glob.Match(r.Key):
+		!TakesClass(c.choice, r.Class),
+		c.glob != nil && !c.glob.Match(r.Key),
+		len(c.choice.Groups) > 0 && !slices.Contains(c.choice.Groups, failgroup.IDOf(runfolder.FailureOf(r))):
 		return false, nil
 	}
 	if c.match != nil {
@@ -82,5 +92,5 @@ func (c *Chooser) Takes(r *runfolder.Record) (bool, error) {
 // only decides whether a redrive begins does not count.
 func Differs(recorded, called runfolder.Choice) bool {
 	return recorded.Glob != called.Glob || recorded.Limit != called.Limit || recorded.Match != called.Match ||
-		!slices.Equal(recorded.Classes, called.Classes)
+		!slices.Equal(recorded.Classes, called.Classes) || !slices.Equal(recorded.Groups, called.Groups)
 }

@@ -38,6 +38,8 @@ type CommitRecord struct {
 	Attempted []Attempt                    `json:"attempted,omitempty"`
 	Redrive   *Begun                       `json:"redrive,omitempty"`
 	Release   *Release                     `json:"release,omitempty"`
+	Groups    []FailureGroup               `json:"groups,omitempty"`
+	Regrouped bool                         `json:"regrouped,omitempty"`
 }
 
 // Begun is the latest redrive that begins with one of the commits.
@@ -209,7 +211,7 @@ func (r *CommitRecord) fields() []twin {
 	for i := range r.Steps {
 		all = append(all, attemptFields(r.Steps[i].Announced)...)
 	}
-	return append(all, attemptFields(r.Attempted)...)
+	return append(append(all, attemptFields(r.Attempted)...), groupFields(r.Groups)...)
 }
 
 func attemptFields(list []Attempt) []twin {
@@ -280,6 +282,7 @@ func (r *CommitRecord) lists(n int64) map[string]func(*stream) error {
 		"settled":   listOf(&r.Settled, maxElements, "settled interval", decodedInterval),
 		"prefixes":  listOf(&r.Prefixes, maxElements, "sequence", decodedPrefix),
 		"attempted": listOf(&r.Attempted, maxElements, "announced item", decodedAttempt),
+		"groups":    listOf(&r.Groups, MaxGroups, "group", decodedGroup),
 		"states":    func(s *stream) error { return r.decodeStates(s, commits) },
 		"steps":     func(s *stream) error { return r.decodeSteps(s, commits) },
 		"redrive": func(s *stream) error {

@@ -22,6 +22,7 @@ func schema() []any {
 		runfolder.Step{}, runfolder.Stop{}, runfolder.Attempt{},
 		runfolder.Manifest{}, runfolder.ResultFiles{}, runfolder.Part{}, runfolder.Stats{}, runfolder.Unread{}, runfolder.Split{}, runfolder.Broken{}, runfolder.Lost{},
 		runfolder.RedriveFile{}, runfolder.Choice{}, runfolder.TakenPart{}, runfolder.Begun{},
+		runfolder.FailureGroup{}, runfolder.FailureSample{}, runfolder.KeyPrefix{}, runfolder.Trend{},
 		runfolder.Decided{}, runfolder.DecisionFile{}, runfolder.Release{},
 	}
 }

@@ -51,6 +51,7 @@ type Manifest struct {
 	Unread       Unread    `json:"Unread,omitzero"`
 	Broken       []Broken  `json:"Broken,omitempty"`
 	Lost         []Lost    `json:"Lost,omitempty"`
+	Groups       *Part     `json:"Groups,omitempty"`
 }
 
 // ResultFiles lists the parts that count, each kind in the order in which the parts were opened.
@@ -235,6 +236,9 @@ func (m *Manifest) check(folder string, strict bool) error {
 	}
 	if err := m.ResultFiles.check(folder, strict); err != nil {
 		return err
+	}
+	if g := m.Groups; g != nil && (g.Size < 0 || g.Records < 0 || folder != "" && !Within(folder, g.Key)) {
+		return fmt.Errorf("groups %q: size %d, records %d: %w %q", g.Key, g.Size, g.Records, ErrElsewhere, folder)
 	}
 	for _, b := range m.Broken {
 		if b.Offset < 0 {

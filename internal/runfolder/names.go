@@ -89,6 +89,12 @@ func PartName(k Kind, writer string, seq int) string {
 	return fmt.Sprintf("%v_%s-%06d.jsonl", k, writer, seq)
 }
 
+// GroupsName is the name of the object of the groups of failures of an ended run. writer is unique
+// to a process.
+func GroupsName(writer string, seq int) string {
+	return fmt.Sprintf("GROUPS_%s-%06d.jsonl", writer, seq)
+}
+
 // LastCommit is the largest number of a commit record.
 const LastCommit = 999_999_999_999
 
@@ -106,9 +112,9 @@ func CommitNumber(name string) (n int64, ok bool) {
 // part, taken and leftover are the only names that cleaning up may remove. The last matches what
 // fileblob leaves of a write that broke off.
 var (
-	part     = regexp.MustCompile(`^(SUCCEEDED|FAILED|PENDING|HELD)_[A-Z0-9]+-[0-9]+\.jsonl$`)
+	part     = regexp.MustCompile(`^(SUCCEEDED|FAILED|PENDING|HELD|GROUPS)_[A-Z0-9]+-[0-9]+\.jsonl$`)
 	taken    = regexp.MustCompile(`^TAKEN_[A-Z0-9]+-[0-9]+\.jsonl$`)
-	leftover = regexp.MustCompile(`^((SUCCEEDED|FAILED|PENDING|HELD|TAKEN)_[A-Z0-9]+-[0-9]+\.jsonl` +
+	leftover = regexp.MustCompile(`^((SUCCEEDED|FAILED|PENDING|HELD|TAKEN|GROUPS)_[A-Z0-9]+-[0-9]+\.jsonl` +
 		`|(run|(manifest|redrive)-[0-9]+|commits/[0-9-]+|decisions/[0-9a-f-]+)\.json)\.[0-9a-f]+\.tmp$`)
 )
 
@@ -147,7 +153,8 @@ func IsResult(name string) bool {
 		numbered.MatchString(name) || strings.HasPrefix(name, CommitsFolder) || strings.HasPrefix(name, DecisionsFolder)
 }
 
-// IsPart reports whether name, relative to the run's folder, is the name of a part.
+// IsPart reports whether name, relative to the run's folder, is the name of a part, or of an object
+// of groups.
 func IsPart(name string) bool { return part.MatchString(name) }
 
 // IsTaken reports whether name, relative to the run's folder, is the name of a list of taken items.

@@ -36,6 +36,7 @@ type Record struct {
 	Class      string          `json:"class,omitempty"`
 	Error      string          `json:"error,omitempty"`
 	Stack      string          `json:"stack,omitempty"`
+	At         time.Time       `json:"at,omitzero"`
 	Input      json.RawMessage `json:"input,omitempty"`
 	InputError string          `json:"inputError,omitempty"`
 	Output     json.RawMessage `json:"output,omitempty"`
@@ -140,6 +141,12 @@ func AppendError(dst []byte, class, text, stack string) []byte {
 		dst = AppendString(append(dst, `,"stack":`...), stack)
 	}
 	return dst
+}
+
+// AppendAt appends when the item failed.
+func AppendAt(dst []byte, at time.Time) []byte {
+	dst = append(dst, `,"at":"`...)
+	return append(Time(at).AppendFormat(dst, time.RFC3339Nano), '"')
 }
 
 // AppendReason appends why an item is held.

@@ -35,6 +35,8 @@ type RedriveFile struct {
 	Waiting       []TakenPart `json:"waiting,omitempty"`
 	Rest          int64       `json:"rest,omitempty"`
 	Done          bool        `json:"done,omitempty"`
+
+	Groups []FailureGroup `json:"groups,omitempty"`
 }
 
 // Choice says which runs, and which of their failed items, a redrive takes.
@@ -46,6 +48,7 @@ type Choice struct {
 	Glob      string   `json:"glob,omitempty"`
 	Limit     int64    `json:"limit,omitempty"`
 	Match     bool     `json:"match,omitempty"`
+	Groups    []string `json:"groups,omitempty"`
 }
 
 // TakenPart is a list of items that an earlier redrive took.
@@ -54,7 +57,9 @@ type TakenPart struct {
 	Part    Part `json:"part"`
 }
 
-func (f *RedriveFile) fields() []twin { return []twin{{&f.Version, &f.VersionBase64}} }
+func (f *RedriveFile) fields() []twin {
+	return append(groupFields(f.Groups), twin{&f.Version, &f.VersionBase64})
+}
 
 // EncodeRedriveFile is the content of redrive-<n>.json. It sets f.Format.
 func EncodeRedriveFile(f RedriveFile) ([]byte, error) {
@@ -70,6 +75,7 @@ func DecodeRedriveFile(ctx context.Context, content []byte, folder, runID string
 	if err := decodeObject(ctx, content, f, map[string]func(*stream) error{
 		"dropped":  listOf(&f.Dropped, MaxParts, "dropped part", decodedName),
 		"notTaken": listOf(&f.NotTaken, MaxParts, "part", decodedPart),
+		"groups":   listOf(&f.Groups, MaxGroups, "group", decodedGroup),
 		"taken":    listOf(&f.Taken, MaxParts, "part", decodedPart),
 		"waiting":  listOf(&f.Waiting, MaxParts, "waiting part", func(_ []TakenPart, w *TakenPart) error { return decodedPart(nil, &w.Part) }),
 	}); err != nil {

@@ -34,7 +34,12 @@ func Bar(s dmap.Stats, readAll bool, expected int64) Progress {
 	}
 	switch {
 	case p.AtLeast:
-		p.Text = fmt.Sprintf("%s of at least %s, reading continues", Count(done), Counted(p.Total, "item"))
+		p.Text = fmt.Sprintf("%s of at least %s, ", Count(done), Counted(p.Total, "item"))
+		if s.State == dmap.StateEnded || s.State == dmap.StateOpen {
+			p.Text += "the rest of the source is unread"
+		} else {
+			p.Text += "reading continues"
+		}
 	case p.Total == 0:
 		p.Text = "0 items"
 	default:

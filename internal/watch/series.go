@@ -21,7 +21,7 @@ type Delta struct {
 // Point is a part of the time axis. Numbers without a unit are counts within the point.
 type Point struct {
 	At        float64 `json:"t"`           // seconds since the start of this process of the run
-	Seconds   float64 `json:"d"`           // the length of the point; the last one may be shorter than the step
+	Seconds   float64 `json:"d"`           // the length of the point; that of the last one may differ from the step
 	Settled   int64   `json:"n"`           // items
 	Failed    int64   `json:"f,omitempty"` // of them
 	Throttled int64   `json:"th,omitempty"`
@@ -70,11 +70,12 @@ func newSeries(start time.Time) series {
 
 // add adds the change that a reading at a time has found, and the call times until then.
 func (s *series) add(at time.Time, d Delta, calls *dmap.CallTimes) {
-	s.until = max(s.until, at.Sub(s.start), 1)
-	i := s.index()
+	before := s.until
+	s.until = max(before, at.Sub(s.start), 1)
+	i := s.index(before)
 	for i >= pointLimit {
 		s.halve()
-		i = s.index()
+		i = s.index(before)
 	}
 	for len(s.points) <= i {
 		p := seriesPoint{calls: &noCalls}
@@ -101,8 +102,20 @@ func (s *series) time(i int, calls *dmap.CallTimes) {
 	}
 }
 
-// index is the point of the latest reading. A reading at the end of a point belongs to it.
-func (s *series) index() int { return int((s.until - 1) / s.step) }
+// index is the point of the latest reading, by the middle of the time since the reading before:
+// readings come about as often as points end. The last point may be somewhat longer than the step,
+// so that a reading right after a point does not make a point of its own.
+func (s *series) index(before time.Duration) int {
+	middle := s.until - 1
+	if took := s.until - before; took < 2*s.step { // otherwise the process has slept
+		middle = before + took/2
+	}
+	i := int(middle / s.step)
+	if last := len(s.points) - 1; i > last && last >= 0 && s.until-time.Duration(last+1)*s.step < s.step/4 {
+		return last
+	}
+	return i
+}
 
 // halve joins the points by two and doubles the step.
 func (s *series) halve() {
@@ -150,9 +163,12 @@ func (s *series) from(first int) Series {
 	out := Series{Start: s.start, Step: s.step.Seconds(), Until: s.until.Seconds(), Points: []Point{}}
 	for i := max(first, 0); i < len(s.points); i++ {
 		p := &s.points[i]
-		begin := time.Duration(i) * s.step
+		begin, length := time.Duration(i)*s.step, s.step
+		if i == len(s.points)-1 {
+			length = s.until - begin
+		}
 		point := Point{
-			At: begin.Seconds(), Seconds: min(s.step, s.until-begin).Seconds(),
+			At: begin.Seconds(), Seconds: length.Seconds(),
 			Settled: p.settled, Failed: p.failed, Throttled: p.throttled, Retries: p.retries, Commits: p.commits,
 			Limit: p.limit, Adapted: p.adapted,
 		}

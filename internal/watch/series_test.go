@@ -84,3 +84,21 @@ func TestMarksAreBoundedAndKeepTheFirst(t *testing.T) {
 	require.Equal(t, time.Unix(keepFirst-1, 0), m.list[keepFirst-1].At)
 	require.Equal(t, time.Unix(999, 0), m.list[markLimit-1].At)
 }
+
+// Readings that come a little after a point has ended make no point of some milliseconds with the
+// items of a second.
+func TestLateReadingsMakeNoShortPoints(t *testing.T) {
+	start := time.Unix(1_700_000_000, 0)
+	s := newSeries(start)
+	for i := 1; i <= 500; i++ {
+		late := time.Duration(i%7) * 3 * time.Millisecond
+		s.add(start.Add(time.Duration(i)*time.Second+late), Delta{Settled: 100}, &dmap.CallTimes{})
+	}
+	s.add(start.Add(500*time.Second+60*time.Millisecond), Delta{Settled: 3}, &dmap.CallTimes{})
+	sum := int64(0)
+	for _, p := range s.from(0).Points {
+		require.InDelta(t, 100, float64(p.Settled)/p.Seconds, 30, "%+v", p)
+		sum += p.Settled
+	}
+	require.EqualValues(t, 50_003, sum)
+}

@@ -170,7 +170,7 @@ func Shares(t dmap.Times) []Share {
 	}
 	mean := ""
 	if t.Calls.Count > 0 {
-		mean = fmt.Sprintf("%s a call on average, over %s", Duration(t.Calls.Sum/time.Duration(t.Calls.Count)), Counted(t.Calls.Count, "call"))
+		mean = fmt.Sprintf("in all calls, %s on average over %s", Duration(t.Calls.Sum/time.Duration(t.Calls.Count)), Counted(t.Calls.Count, "call"))
 	}
 	return []Share{
 		share("listing", t.Plan, "waiting for the next part of a listing"),

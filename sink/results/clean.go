@@ -79,6 +79,9 @@ func validParts(ctx context.Context, bucket *blob.Bucket, folder, runID string, 
 		for k := range runfolder.Kinds {
 			addParts(valid, m.ResultFiles.Of(k))
 		}
+		if m.Groups != nil {
+			valid[m.Groups.Key] = true
+		}
 	}
 	return valid, addRedrive(ctx, bucket, folder, runID, len(manifests), open, valid)
 }

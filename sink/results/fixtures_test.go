@@ -100,3 +100,20 @@ func stored[R any](t *testing.T, bucket *blob.Bucket, options sink.BucketOptions
 	require.NoError(t, err)
 	return m
 }
+
+// words runs a list of numbers, each of which fails with a text of its own.
+func words(t *testing.T, bucket *blob.Bucket, list []int, redrive ...dmap.Redrive) {
+	t.Helper()
+	opts := dmap.Options{RunID: "words", Tolerance: dmap.Tolerance{Percentage: 100}}
+	if len(redrive) > 0 {
+		opts.Redrive = redrive[0]
+	}
+	_, err := dmap.Map(t.Context(), source.Slice(list), func(_ context.Context, n int) (string, error) {
+		word := "w"
+		for ; n > 0; n /= 20 {
+			word += string("ghijklmnopqrstuvwxyz"[n%20])
+		}
+		return "", fmt.Errorf("cannot parse %s", word)
+	}, opts, sink.Bucket[string](bucket, "runs/"))
+	require.NoError(t, err)
+}

@@ -112,6 +112,7 @@ func open(folder string, file *runfolder.RunFile, commits []runfolder.CommitReco
 		RunID: file.RunID, Status: Open, Source: file.Source, Records: file.Records, Started: file.Started,
 		Library: file.Library, Writer: file.Writer, Stats: convert.CommittedStats(file, commits),
 		SucceededParts: partsOf(state.Succeeded), FailedParts: partsOf(state.Failed), HeldParts: partsOf(state.Held),
+		index: runfolder.CommittedGroups(commits),
 	}
 	r.Redrive, r.Stats.Redrives = begun, begun
 	if n := len(commits); n > 0 {

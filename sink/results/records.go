@@ -52,6 +52,7 @@ type Failure struct {
 	InputError string          // why the value could not be written
 	Raw        Raw             // of an item that could not be read, which has no Input
 	Decision   *dmap.Decision  // as in Success
+	At         time.Time       // when the sink got the failure, by the clock of its process; zero: unknown
 }
 
 // Raw is the bytes of an item that could not be read, as they are in its object, at most 4 KiB.
@@ -95,7 +96,7 @@ func Failures(ctx context.Context, bucket *blob.Bucket, m *Run) iter.Seq2[Failur
 		}
 		return Failure{
 			Item: itemOf(&r.Item), Elapsed: time.Duration(r.Elapsed), Class: r.Class, Error: r.Error, Stack: r.Stack,
-			Input: r.Input, InputError: r.InputError, Raw: rawOf(r),
+			Input: r.Input, InputError: r.InputError, Raw: rawOf(r), At: r.At,
 			Decision: convert.Decision(r.Decision, r.Reason, r.Holds),
 		}, nil
 	})

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/failgroup"
 	"github.com/go-dmap/dmap/internal/runfolder"
 	"github.com/go-dmap/dmap/internal/runfolder/convert"
 )
@@ -47,6 +48,9 @@ type Run struct {
 	// PendingParts. HeldParts have the items that wait for a decision.
 	SucceededParts, FailedParts, PendingParts, HeldParts []Part
 
+	groups *runfolder.Part  // of an ended run; nil: it has no index of its failures
+	index  *failgroup.Index // of an open run
+
 	taken []takenList // of an open run: the items that a redrive took, or that were decided, and that have not settled
 }
 
@@ -88,6 +92,7 @@ func ended(m *runfolder.Manifest) *Run {
 		FailedParts:    partsOf(m.ResultFiles.Failed),
 		PendingParts:   partsOf(m.ResultFiles.Pending),
 		HeldParts:      partsOf(m.ResultFiles.Held),
+		groups:         m.Groups,
 	}
 }
 

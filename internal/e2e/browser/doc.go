@@ -1,0 +1,2 @@
+// Package browser tests the page of runs in a real browser.
+package browser

@@ -1,0 +1,206 @@
+package browser
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/memblob"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/dmap/dmapweb"
+	"github.com/go-dmap/dmap/sink"
+	"github.com/go-dmap/dmap/source"
+)
+
+// liveRun is a run that works, and its page on a server.
+type liveRun struct {
+	run    *dmap.Run
+	page   *dmapweb.Page
+	url    string
+	bucket *blob.Bucket
+}
+
+// startLive starts a run of 100,000 items of some milliseconds, of which some fail, and serves its
+// page below a path.
+func startLive(t *testing.T, prefix string, around ...func(http.Handler) http.Handler) *liveRun {
+	t.Helper()
+	bucket := memblob.OpenBucket(nil)
+	page, err := dmapweb.New(dmapweb.Options{
+		Bucket: bucket, Prefix: "runs/", Authorize: dmapweb.LocalOnly, Payloads: true,
+		Total: func(string) int64 { return 100_000 },
+	})
+	require.NoError(t, err)
+	var handler http.Handler = page
+	for _, f := range around {
+		handler = f(handler)
+	}
+	server := httptest.NewServer(http.StripPrefix(prefix, handler))
+	items := make([]string, 100_000)
+	for i := range items {
+		items[i] = fmt.Sprintf("applications/%04d/%07d.json", i/1000, i)
+	}
+	run, err := dmap.Start(t.Context(), source.Slice(items), func(ctx context.Context, key string) (string, error) {
+		info, _ := dmap.InfoFrom(ctx)
+		wait := time.Duration(5+rand.IntN(60)) * time.Millisecond
+		if rand.IntN(200) == 0 {
+			wait = 3 * time.Second
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
+		switch rand.IntN(100) {
+		case 0:
+			return "", fmt.Errorf("insolvent: payment %d of %d is 1,234.%02d over the income", info.Index%7, 30, info.Index%100)
+		case 1:
+			if info.Attempt < 2 {
+				return "", errors.New("status 503: the rates server is not available")
+			}
+		case 2:
+			if info.Index%3000 < 300 {
+				return "", dmap.Permanent(fmt.Errorf("decode %s: unexpected end of JSON input", key))
+			}
+		}
+		return key, nil
+	}, dmap.Options{
+		RunID: "live", MaxConcurrency: 40, Observer: page.Observer(), Tolerance: dmap.Tolerance{Percentage: 10},
+		Retry: dmap.Retry{MaxAttempts: 2, Initial: 100 * time.Millisecond},
+	}, sink.Bucket[string](bucket, "runs/", sink.BucketOptions{Inputs: sink.InputsAll}))
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		run.Cancel(nil)
+		<-run.Done()
+		page.Close()
+		server.CloseClientConnections()
+		server.Close()
+		require.NoError(t, bucket.Close())
+	})
+	return &liveRun{run, page, server.URL + prefix + "/", bucket}
+}
+
+// failed leaves a run in the bucket that has exceeded its tolerance.
+func failed(t *testing.T, bucket *blob.Bucket, runID string) {
+	t.Helper()
+	items := make([]string, 2000)
+	for i := range items {
+		items[i] = fmt.Sprintf("region %d", i%5)
+	}
+	_, err := dmap.Map(t.Context(), source.Slice(items), func(ctx context.Context, key string) (string, error) {
+		info, _ := dmap.InfoFrom(ctx)
+		switch {
+		case info.Index%97 == 0:
+			return "", fmt.Errorf("no rate for year %d in %s", 1900+info.Index, key)
+		case info.Index%31 == 0:
+			return "", dmap.Permanent(fmt.Errorf("insolvent: payment %d of 30 is %d over the income", info.Index%30, info.Index))
+		case info.Index == 1500:
+			panic("index out of range")
+		}
+		return key, nil
+	}, dmap.Options{RunID: runID, MaxConcurrency: 4, Tolerance: dmap.Tolerance{Count: 70}},
+		sink.Bucket[string](bucket, "runs/", sink.BucketOptions{Inputs: sink.InputsAll}))
+	require.ErrorIs(t, err, dmap.ErrTolerance)
+}
+
+// dead leaves a run in the bucket as a killed process does: with commits, and without an end.
+func dead(t *testing.T, bucket *blob.Bucket, runID string) {
+	t.Helper()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	run, err := dmap.Start(ctx, source.Slice(make([]int, 1000)), func(ctx context.Context, _ int) (int, error) {
+		info, _ := dmap.InfoFrom(ctx)
+		switch {
+		case info.Index >= 500:
+			<-ctx.Done()
+			return 0, ctx.Err()
+		case info.Index%100 == 0:
+			return 0, fmt.Errorf("no rate for year %d", 1900+info.Index)
+		}
+		return 1, nil
+	}, dmap.Options{RunID: runID, MaxConcurrency: 4, Tolerance: dmap.Tolerance{Count: 50}, CommitEvery: 50 * time.Millisecond},
+		sink.Bucket[int](bucket, "runs/"))
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		there, err := bucket.Exists(t.Context(), "runs/"+runID+"/commits/999999999999-0.json")
+		return err == nil && there && run.Stats().Succeeded > 100 && run.Stats().Failed > 0
+	}, 20*time.Second, 10*time.Millisecond)
+	time.Sleep(200 * time.Millisecond) // the last commit of a process that lives
+	kept := map[string][]byte{}
+	objects := bucket.List(&blob.ListOptions{Prefix: "runs/" + runID + "/"})
+	for {
+		object, err := objects.Next(t.Context())
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		require.NoError(t, err)
+		kept[object.Key], err = bucket.ReadAll(t.Context(), object.Key)
+		require.NoError(t, err)
+	}
+	cancel(errors.New("the process is killed"))
+	_, err = run.Wait()
+	require.Error(t, err)
+	objects = bucket.List(&blob.ListOptions{Prefix: "runs/" + runID + "/"})
+	for {
+		object, err := objects.Next(t.Context())
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		require.NoError(t, err)
+		require.NoError(t, bucket.Delete(t.Context(), object.Key))
+	}
+	for key, content := range kept {
+		require.NoError(t, bucket.WriteAll(t.Context(), key, content, nil))
+	}
+}
+
+// hostileError has a hostile text and a hostile class.
+type hostileError struct{ text string }
+
+func (e hostileError) Error() string { return "no rate in " + e.text }
+func (e hostileError) Class() string { return e.text[:min(len(e.text), 20)] }
+
+// hostileRun runs objects with hostile keys, which fail with hostile errors, and leaves the run in
+// the bucket that it returns. With an observer it is a run of a page, too.
+func hostileRun(t *testing.T, texts []string, observers ...*dmap.Observer) *blob.Bucket {
+	t.Helper()
+	in, out := memblob.OpenBucket(nil), memblob.OpenBucket(nil)
+	t.Cleanup(func() { require.NoError(t, errors.Join(in.Close(), out.Close())) })
+	byKey := map[string]string{}
+	for _, text := range texts {
+		key := strings.ToValidUTF8(text, "?")
+		byKey[key] = text
+		require.NoError(t, in.WriteAll(t.Context(), key, []byte(text), nil))
+	}
+	_, err := dmap.Map(t.Context(), source.Objects(in, ""), func(ctx context.Context, o source.Object) (string, error) {
+		return "", hostileError{byKey[o.Key]}
+	}, dmap.Options{RunID: "hostile", Tolerance: dmap.Tolerance{Percentage: 100}, Version: texts[0], Observer: dmap.JoinObservers(observers...)},
+		sink.Bucket[string](out, "runs/", sink.BucketOptions{Inputs: sink.InputsAll}))
+	require.NoError(t, err)
+	return out
+}
+
+// servePage serves a page over a bucket. If live, the hostile run is also one of its process.
+func servePage(t *testing.T, bucket *blob.Bucket, live bool, texts []string) (url string) {
+	t.Helper()
+	page, err := dmapweb.New(dmapweb.Options{Bucket: bucket, Prefix: "runs/", Payloads: true, Authorize: dmapweb.LocalOnly})
+	require.NoError(t, err)
+	if live {
+		hostileRun(t, texts, page.Observer())
+	}
+	server := httptest.NewServer(page)
+	t.Cleanup(func() {
+		page.Close()
+		server.CloseClientConnections()
+		server.Close()
+	})
+	return server.URL + "/"
+}

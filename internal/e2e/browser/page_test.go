@@ -1,0 +1,195 @@
+package browser
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-dmap/dmap/dmap"
+)
+
+// succeeded is an expression for the number of succeeded items that the page shows.
+const succeeded = `Number([...document.querySelectorAll(".legend li")].find((e) => e.textContent.includes("succeeded")).querySelector("b").textContent.replaceAll(",", ""))`
+
+// A reader watches a run, changes it, and looks at its failures. The same under a path.
+func TestThePageShowsAndChangesALiveRun(t *testing.T) {
+	for name, prefix := range map[string]string{"root": "", "path": "/ops/jobs"} {
+		t.Run(name, func(t *testing.T) {
+			live := startLive(t, prefix)
+			b := newTab(t, 1200, 900)
+			b.open(live.url)
+			b.click("a", "live")
+			b.until(shown(".badge", "running"))
+			first := value[int](b, succeeded)
+			b.until(fmt.Sprintf("%s > %d", succeeded, first))
+			b.until(`document.getElementById("link").textContent === "live"`)
+
+			// concurrency, by the form and by keys
+			value[bool](b, `(() => { const i = document.querySelector("#controls input"); i.focus(); i.value = "55"; i.dispatchEvent(new Event("input", {bubbles: true})); return true })()`)
+			b.click("#controls form button", "Set")
+			b.until(shown("#controls .current", "now 55"))
+			require.Equal(t, 55, live.run.Stats().Limit)
+			b.until(shown("#calls .total", "of 55 in flight"))
+			b.keys("+")
+			b.until(shown("#controls .current", "now 61"))
+			value[bool](b, `document.querySelector(".log").open = true`)
+			b.until(shown(".events li", "concurrency: 40 to 55 calls"))
+			b.until(`document.querySelectorAll(".mark.edit").length > 0`)
+
+			// pause and resume
+			b.keys(" ")
+			b.until(shown(".badge", "paused"))
+			require.True(t, live.run.Stats().Paused)
+			b.click("#controls button", "Resume")
+			b.until(shown(".badge", "running"))
+			require.False(t, live.run.Stats().Paused)
+
+			// from a group to an item
+			b.until(shown(".group-head", ""))
+			b.keys("f")
+			b.until(`document.activeElement.classList.contains("group-head")`)
+			b.keys("\r")
+			b.until(shown(".samples button", "item@"))
+			id := value[string](b, `document.querySelector(".samples button").textContent`)
+			b.click(".samples button", id)
+			b.until(shown("#dialog h2", id))
+			b.until(shown("#dialog dd", "failed"))
+			require.Contains(t, value[string](b, `document.getElementById("dialog").innerText`), "Idempotency key")
+			b.click("#dialog button", "Close")
+			require.Contains(t, value[string](b, "location.href"), "#group=")
+			b.until(`document.querySelector(".panel:not([hidden]) a[download]").href.includes("failures.csv?group=")`)
+
+			// a redrive of a run that works is explained, not started
+			b.click(".panel button", "Redrive these")
+			b.until(shown("#preview", "failed item"))
+			b.until(shown("#dialog .next", "The run works"))
+			require.True(t, value[bool](b, `[...document.querySelectorAll("#dialog .actions button")].every((e) => e.disabled)`))
+			b.click("#dialog button", "Close")
+
+			// cancel asks first
+			b.click("#controls button", "Cancel…")
+			b.until(shown("#dialog p", "ends for good"))
+			require.Equal(t, dmap.StateRunning, live.run.Stats().State)
+			b.click("#dialog button", "Cancel the run")
+			_, err := live.run.Wait()
+			require.ErrorIs(t, err, dmap.ErrCanceled)
+			b.until(shown(".badge", "canceled"))
+			require.Contains(t, value[string](b, `document.querySelector(".verdict .next").textContent`), "Canceled: true")
+			b.quiet()
+		})
+	}
+}
+
+// blocked is a host whose proxy holds back streams.
+func TestThePagePollsWhereStreamsAreBlocked(t *testing.T) {
+	for name, block := range map[string]func(http.ResponseWriter, *http.Request){
+		"refused": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) },
+		"silent":  func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			live := startLive(t, "", func(page http.Handler) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if strings.HasSuffix(r.URL.Path, "/events") {
+						block(w, r)
+						return
+					}
+					page.ServeHTTP(w, r)
+				})
+			})
+			b := newTab(t, 1200, 900)
+			b.open(live.url + "?run=live")
+			b.until(shown(".badge", "running"))
+			first := value[int](b, succeeded)
+			b.until(`document.getElementById("link").textContent === "polling"`)
+			b.until(fmt.Sprintf("%s > %d", succeeded, first))
+			b.keys(" ")
+			b.until(shown(".badge", "paused"))
+			b.until(`document.querySelectorAll(".curve.good")[0].getAttribute("d").length > 20`)
+			b.quiet("/events")
+		})
+	}
+}
+
+// The page reads all of a run whose process has died from its bucket.
+func TestADeadRunOpensFromTheBucket(t *testing.T) {
+	live := startLive(t, "")
+	failed(t, live.bucket, "nightly")
+	dead(t, live.bucket, "dead")
+	b := newTab(t, 1200, 900)
+	b.open(live.url)
+	b.click("a", "dead")
+	b.until(shown(".badge", "open"))
+	b.until(shown(".verdict", "its process died"))
+	b.until(shown(".verdict .next", "start the program again with run ID dead"))
+	b.until(shown("#durability summary", "result object"))
+	require.Positive(t, value[int](b, succeeded))
+	b.until(shown(".group-head", "no rate for year"))
+	require.False(t, value[bool](b, "Boolean("+shown("#controls", "")+")"), "nobody can control it")
+
+	b.open(live.url + "?run=nightly")
+	b.until(shown(".badge", "failed"))
+	b.click(".group-head", "insolvent")
+	b.click(".panel button", "List all 53")
+	b.until(`document.querySelectorAll(".panel tbody tr").length === 50`)
+	b.click(".panel button", "Load more")
+	b.until(`document.querySelectorAll(".panel tbody tr").length === 53`)
+	b.keys("/")
+	b.until(`document.activeElement.type === "search"`)
+	value[bool](b, `(document.activeElement.value = "") || true`) // the driver types the key itself, too
+	b.keys("year 1997")
+	b.until(`document.querySelectorAll(".found tbody tr").length === 1`)
+	b.click(".found tbody button", "item@97")
+	b.until(shown("#dialog pre", `"region 2"`))
+	b.click("#dialog button", "Close")
+	b.quiet()
+}
+
+// hostile are keys and texts that want to be markup, a script, an address or a style.
+var hostile = []string{
+	`<script>window.hit=1</script>`, `<img src=x onerror="window.hit=1">`, `"><svg onload=window.hit=1>`, `'><iframe src="javascript:window.hit=1">`,
+	`javascript:window.hit=1`, `</script><script>window.hit=1</script>`, `</title><script>window.hit=1</script>`, `</textarea><script>window.hit=1</script>`,
+	`<style>*{display:none}</style>`, `<base href="https://evil.example/">`, `<meta http-equiv=refresh content="0;url=https://evil.example/">`, `<a href="javascript:window.hit=1">x</a>`,
+	`{{constructor.constructor('window.hit=1')()}}`, `${window.hit=1}`, "`;window.hit=1;`", `';window.hit=1;//`, `";window.hit=1;//`, `--><script>window.hit=1</script>`,
+	`<math><mtext></p><img src=x onerror=window.hit=1>`, `<details open ontoggle=window.hit=1>`, `<form action=https://evil.example><button>x`, `<object data="data:text/html,<script>parent.hit=1</script>">`,
+	`<embed src="javascript:window.hit=1">`, "line\nbreak\r\n\r\ndata: x", "nul\x00byte\x1b[31mred", "\xff\xfe not utf-8 \x80", "\u202Egnp.exe", `../../../etc/passwd`,
+	`%3Cscript%3Ewindow.hit=1%3C/script%3E`, `=cmd|'/c calc'!A1`, `__proto__`, `constructor`,
+}
+
+// Hostile keys and texts are shown as text everywhere, and run nothing.
+func TestHostileKeysRunNoScript(t *testing.T) {
+	require.GreaterOrEqual(t, len(hostile), 30)
+	bucket := hostileRun(t, hostile)
+	for _, runs := range []string{"stored", "live"} {
+		t.Run(runs, func(t *testing.T) {
+			url := servePage(t, bucket, runs == "live", hostile)
+			b := newTab(t, 1200, 900)
+			b.open(url + "?run=hostile&x=<script>window.hit=1</script>")
+			b.until(shown(".group-head", ""))
+			if live := runs == "live"; live {
+				b.until(shown(".badge", "succeeded"))
+			}
+			b.until(`document.querySelectorAll(".group-head").length >= 5`)
+			groups := value[int](b, `document.querySelectorAll(".group-head").length`)
+			for i := range groups {
+				value[bool](b, fmt.Sprintf(`document.querySelectorAll(".group-head")[%d].click() || true`, i))
+				b.until(shown(".samples button", ""))
+				value[bool](b, `document.querySelector(".samples button").click() || true`)
+				b.until(`document.getElementById("dialog").open`)
+				b.wait(100 * time.Millisecond)
+				value[bool](b, `document.getElementById("dialog").close() || true`)
+			}
+			require.True(t, value[bool](b, `window.hit === undefined`), "a script ran")
+			require.Zero(t, value[int](b, `document.querySelectorAll("main script, main img, main iframe, main object, main embed, main base, main meta, main style, main math, main form[action]").length`))
+			require.True(t, value[bool](b, `document.body.innerText.includes("onerror") || document.body.innerText.includes("window.hit")`), "they are shown")
+			require.True(t, strings.HasPrefix(value[string](b, "location.href"), url))
+			b.open(url + "api/runs/hostile/report.html")
+			require.True(t, value[bool](b, `window.hit === undefined && document.querySelectorAll("script, img, iframe").length === 0`))
+			require.True(t, value[bool](b, `getComputedStyle(document.querySelector("pre")).whiteSpace.startsWith("pre")`), "the style of the report is allowed")
+			b.quiet("favicon.ico", "status of 404")
+		})
+	}
+}

@@ -1,0 +1,243 @@
+package runfolder
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"gocloud.dev/blob"
+
+	"github.com/go-dmap/dmap/internal/attention"
+	"github.com/go-dmap/dmap/internal/failgroup"
+)
+
+// FailureGroup is a group of failed items: failgroup.Group as it is stored.
+type FailureGroup struct {
+	ID      string          `json:"id"`
+	Class   string          `json:"class,omitempty"`
+	Message string          `json:"message,omitempty"`
+	Count   int64           `json:"count"`
+	Over    int64           `json:"over,omitempty"`
+	First   time.Time       `json:"first,omitzero"`
+	Last    time.Time       `json:"last,omitzero"`
+	Samples []FailureSample `json:"samples,omitempty"`
+	Where   []KeyPrefix     `json:"where,omitempty"`
+	Trend   Trend           `json:"trend,omitzero"`
+}
+
+// FailureSample is a failed item of a group.
+type FailureSample struct {
+	ID       string    `json:"id"`
+	IDBase64 string    `json:"idBase64,omitempty"`
+	KeyBytes int       `json:"keyBytes,omitempty"`
+	Error    string    `json:"error"`
+	Class    string    `json:"class,omitempty"`
+	Attempts int       `json:"attempts"`
+	At       time.Time `json:"at,omitzero"`
+}
+
+// KeyPrefix is a prefix of keys with the number of failures under it.
+type KeyPrefix struct {
+	Prefix       string `json:"prefix"`
+	PrefixBase64 string `json:"prefixBase64,omitempty"`
+	Count        int64  `json:"count"`
+}
+
+// Trend counts failures in consecutive intervals.
+type Trend struct {
+	Start  time.Time `json:"start"`
+	Width  int64     `json:"width"`
+	Counts []int64   `json:"counts"`
+}
+
+// MaxGroups is how many groups an index may have, with "other".
+const MaxGroups = failgroup.MaxGroups + 1
+
+// maxGroups is how many bytes an object of groups may have: more than the largest index.
+const maxGroups = 64 << 20
+
+// StoredGroups are the groups of an index as they are stored.
+func StoredGroups(x *failgroup.Index) []FailureGroup {
+	var out []FailureGroup
+	for _, g := range x.Groups() {
+		out = append(out, storedGroup(&g))
+	}
+	return out
+}
+
+func storedGroup(g *failgroup.Group) FailureGroup {
+	s := FailureGroup{ID: g.ID, Class: g.Class, Message: g.Message, Count: g.Count, Over: g.Over, First: g.First, Last: g.Last}
+	for i := range g.Samples {
+		one := &g.Samples[i]
+		stored := FailureSample{ID: one.ID, Error: one.Error, Attempts: one.Attempts, At: one.At}
+		if one.Key != one.ID { // a prefix of it
+			stored.KeyBytes = len(one.Key)
+		}
+		if one.Class != g.Class {
+			stored.Class = one.Class
+		}
+		s.Samples = append(s.Samples, stored)
+	}
+	for _, w := range g.Where {
+		s.Where = append(s.Where, KeyPrefix{Prefix: w.Prefix, Count: w.Count})
+	}
+	if t := &g.Trend; t.Width > 0 {
+		s.Trend = Trend{t.StartTime(), t.Width * int64(time.Second), t.Counts}
+	}
+	return s
+}
+
+// IndexOf is the inverse of StoredGroups.
+func IndexOf(groups []FailureGroup) *failgroup.Index {
+	out := make([]failgroup.Group, 0, len(groups))
+	for i := range groups {
+		out = append(out, groups[i].group())
+	}
+	return failgroup.FromGroups(out)
+}
+
+func (s *FailureGroup) group() failgroup.Group {
+	g := failgroup.Group{ID: s.ID, Class: s.Class, Message: s.Message, Count: s.Count, Over: s.Over, First: s.First, Last: s.Last}
+	for _, one := range s.Samples {
+		sample := failgroup.Sample{ID: one.ID, Key: one.ID, Error: one.Error, Class: one.Class, Attempts: one.Attempts, At: one.At}
+		if one.KeyBytes > 0 {
+			sample.Key = one.ID[:one.KeyBytes]
+		}
+		if one.Class == "" {
+			sample.Class = s.Class
+		}
+		g.Samples = append(g.Samples, sample)
+	}
+	for _, w := range s.Where {
+		g.Where = append(g.Where, failgroup.Place{Prefix: w.Prefix, Count: w.Count})
+	}
+	if s.Trend.Width > 0 {
+		g.Trend = failgroup.Trend{Start: s.Trend.Start.Unix(), Width: s.Trend.Width / int64(time.Second), Counts: s.Trend.Counts}
+	}
+	return g
+}
+
+// groupFields are the fields of groups that may not be UTF-8.
+func groupFields(groups []FailureGroup) []twin {
+	var all []twin
+	for i := range groups {
+		g := &groups[i]
+		for j := range g.Samples {
+			all = append(all, twin{&g.Samples[j].ID, &g.Samples[j].IDBase64})
+		}
+		for j := range g.Where {
+			all = append(all, twin{&g.Where[j].Prefix, &g.Where[j].PrefixBase64})
+		}
+	}
+	return all
+}
+
+// decodedGroup checks a group of a list.
+func decodedGroup(before []FailureGroup, g *FailureGroup) error {
+	one := []FailureGroup{*g}
+	if err := decode(groupFields(one)...); err != nil {
+		return err
+	}
+	*g = one[0]
+	if g.ID == "" || len(before) > 0 && before[len(before)-1].ID == failgroup.OtherID {
+		return fmt.Errorf("group %q: no ID, or it follows the group of all others", g.ID)
+	}
+	if err := g.check(); err != nil {
+		return fmt.Errorf("group %q: %w", g.ID, err)
+	}
+	return nil
+}
+
+func (s *FailureGroup) check() error {
+	if err := checkCounts(s.Count, s.Over); err != nil {
+		return err
+	}
+	if len(s.Message) > failgroup.MaxMessage || len(s.Samples) > failgroup.MaxSamples || len(s.Where) > failgroup.MaxPlaces {
+		return fmt.Errorf("message of %d bytes, %d samples, %d prefixes: more than %d, %d or %d",
+			len(s.Message), len(s.Samples), len(s.Where), failgroup.MaxMessage, failgroup.MaxSamples, failgroup.MaxPlaces)
+	}
+	for _, one := range s.Samples {
+		if one.KeyBytes < 0 || one.KeyBytes > len(one.ID) || one.Attempts < 0 || len(one.ID)+len(one.Error) > failgroup.MaxSample {
+			return fmt.Errorf("sample %.40q: key of %d bytes, %d attempts, %d bytes", one.ID, one.KeyBytes, one.Attempts, len(one.ID)+len(one.Error))
+		}
+	}
+	sum := int64(0)
+	for _, w := range s.Where {
+		if err := checkCounts(w.Count); err != nil {
+			return err
+		}
+		sum += w.Count
+	}
+	if sum != s.Count {
+		return fmt.Errorf("%d failures, %d under its prefixes", s.Count, sum)
+	}
+	if t := s.Trend; t.Width%int64(time.Second) != 0 || t.Start.Nanosecond() != 0 {
+		return errors.New("trend is not in whole seconds")
+	}
+	if t := s.group().Trend; s.Trend.Width < 0 || !t.Check() {
+		return errors.New("trend is damaged")
+	}
+	return nil
+}
+
+// EncodeGroups is the content of an object of groups: one a line. It fills their Base64 fields.
+func EncodeGroups(groups []FailureGroup) ([]byte, error) {
+	encode(groupFields(groups)...)
+	var out bytes.Buffer
+	lines := json.NewEncoder(&out)
+	for i := range groups {
+		if err := lines.Encode(&groups[i]); err != nil {
+			return nil, err
+		}
+	}
+	return out.Bytes(), nil
+}
+
+// LoadGroups reads an object of groups and compares it with its entry in a manifest.
+func LoadGroups(ctx context.Context, bucket *blob.Bucket, p Part) ([]FailureGroup, error) {
+	if p.Size > maxGroups {
+		return nil, attention.Mark(fmt.Errorf("part %q: %d bytes, at most %d are read", p.Key, p.Size, maxGroups))
+	}
+	content, err := ReadPart(ctx, bucket, p)
+	if err != nil {
+		return nil, err
+	}
+	var groups []FailureGroup
+	for line := range bytes.Lines(content) {
+		var g FailureGroup
+		err := json.Unmarshal(line, &g)
+		if err == nil {
+			err = decodedGroup(groups, &g)
+		}
+		if err == nil && len(groups) >= MaxGroups {
+			err = fmt.Errorf("more than %d groups", MaxGroups)
+		}
+		if err != nil {
+			return nil, attention.Mark(fmt.Errorf("part %q line %d: %w", p.Key, len(groups)+1, err))
+		}
+		groups = append(groups, g)
+	}
+	return groups, nil
+}
+
+// FailureOf is a record as an index takes it. It is in the same group as when the item failed.
+func FailureOf(r *Record) failgroup.Failure {
+	return failgroup.Failure{Class: r.Class, Text: r.Error, Key: r.Key, ID: r.ID, Attempts: r.Attempts, At: r.At}
+}
+
+// CommittedGroups is the index of the failures that commits name, in order.
+func CommittedGroups(commits []CommitRecord) *failgroup.Index {
+	all := &failgroup.Index{}
+	for i := range commits {
+		next := IndexOf(commits[i].Groups)
+		if commits[i].Regrouped {
+			all = next
+			continue
+		}
+		all.Merge(next)
+	}
+	return all
+}

@@ -1,0 +1,126 @@
+package sink
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"gocloud.dev/blob"
+
+	"github.com/go-dmap/dmap/internal/failgroup"
+	"github.com/go-dmap/dmap/internal/runfolder"
+)
+
+// groups is the index of the failures of a run. It follows the FAILED parts: the failures of a
+// window count once a commit names the parts of the window. It is safe for concurrent use.
+type groups struct {
+	mu     sync.Mutex
+	window *failgroup.Index // since the last barrier, or of the whole run without commits
+	staged *failgroup.Index // before it, and in no commit; nil: none
+	total  failgroup.Index  // in commits
+}
+
+func newGroups() *groups { return &groups{window: &failgroup.Index{}} }
+
+// add adds the failures of records that the parts have, and empties the list.
+func (g *groups) add(list []failgroup.Failure) []failgroup.Failure {
+	if len(list) == 0 {
+		return list
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, f := range list {
+		g.window.Add(f)
+	}
+	clear(list)
+	return list[:0]
+}
+
+// barrier ends the window. The commit of the window before was appended.
+func (g *groups) barrier() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.promote()
+	g.staged, g.window = g.window, &failgroup.Index{}
+}
+
+// promoteStaged makes the failures of the staged window count.
+func (g *groups) promoteStaged() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.promote()
+}
+
+func (g *groups) promote() {
+	if g.staged != nil {
+		g.total.Merge(g.staged)
+		g.staged = nil
+	}
+}
+
+// replace makes x the index of all failures so far.
+func (g *groups) replace(x *failgroup.Index) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.total = *x
+}
+
+// grouping is what a commit record says about groups.
+type grouping struct {
+	list      []runfolder.FailureGroup
+	regrouped bool // list replaces the groups of the commits before
+}
+
+// next is the groups of the next commit record.
+func (g *groups) next() grouping {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.staged == nil {
+		return grouping{}
+	}
+	return grouping{list: runfolder.StoredGroups(g.staged)}
+}
+
+// all is the index of all failures whose records count, in a run with commits or without.
+func (g *groups) all(commits bool) []runfolder.FailureGroup {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !commits {
+		return runfolder.StoredGroups(g.window)
+	}
+	return runfolder.StoredGroups(&g.total)
+}
+
+// storeGroups stores the index of an ended run; nil if it has no failures.
+func storeGroups(ctx context.Context, bucket *blob.Bucket, key string, list []runfolder.FailureGroup) (*runfolder.Part, error) {
+	if len(list) == 0 {
+		return nil, nil
+	}
+	content, err := runfolder.EncodeGroups(list)
+	if err != nil {
+		return nil, fmt.Errorf("sink: encode %q: %w", key, err)
+	}
+	p, err := storePart(ctx, bucket, key, content, int64(len(list)))
+	if err != nil {
+		return nil, err
+	}
+	return &p, nil
+}
+
+// indexOfParts reads FAILED parts and makes their index.
+func indexOfParts(ctx context.Context, bucket *blob.Bucket, parts []runfolder.Part) (*failgroup.Index, error) {
+	x := &failgroup.Index{}
+	for _, p := range parts {
+		content, err := runfolder.ReadPart(ctx, bucket, p)
+		if err != nil {
+			return nil, fmt.Errorf("sink: %w", err)
+		}
+		if err := eachRecord(p, content, func(_ []byte, r *runfolder.Record) error {
+			x.Add(runfolder.FailureOf(r))
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return x, nil
+}
