@@ -14,7 +14,7 @@ type block struct {
 	w     io.Writer
 	size  func() (columns, rows int)
 	color bool
-	hint  func() string
+	hint  func() (note, keys string)
 
 	shown []string // without colors
 }
@@ -22,19 +22,18 @@ type block struct {
 // update rewrites the lines: those of the newest run.
 func (b *block) update(runs []*watch.Collector, now time.Time) {
 	s := runs[len(runs)-1].Snapshot()
-	list := liveLines(&s, now, len(runs)-1)
-	if hint := b.hint(); hint != "" {
-		list = append(list, line{hint, dim})
-	}
 	columns, rows := b.size()
+	list := liveLines(&s, now, len(runs)-1, columns)
+	note, keys := b.hint()
+	list[len(list)-1] = lastLine(list[len(list)-1], note, keys, columns)
 	b.draw(fitted(list, columns, rows))
 }
 
 // final writes the last lines of a run, which stay.
-func (b *block) final(c *watch.Collector, now time.Time) {
+func (b *block) final(c *watch.Collector, _ time.Time) {
 	s := c.Snapshot()
 	columns, _ := b.size()
-	b.draw(fitted(finalLines(&s, now), columns, 0))
+	b.draw(fitted(finalLines(&s, columns), columns, 0))
 	_, _ = io.WriteString(b.w, "\r\n")
 	b.shown = nil
 }

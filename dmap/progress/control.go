@@ -20,7 +20,7 @@ func (d *Display) press(key byte) {
 	if n := len(d.runs); n > 0 {
 		c = d.runs[n-1]
 	}
-	drain := key == 'q' && d.note == drainNote
+	drain := key == 'q' && d.note == drainNote && time.Now().Before(d.noteEnds)
 	d.mu.Unlock()
 	if c == nil || c.Run() == nil {
 		return
@@ -86,14 +86,13 @@ func (d *Display) say(text string, lasts time.Duration) {
 	d.note, d.noteEnds = text, time.Now().Add(lasts)
 }
 
-// hint is the note, or what the keys are. The caller holds mu.
-func (d *Display) hint() string {
-	if time.Now().Before(d.noteEnds) {
-		return d.note
+// hint is the note, and what the keys are. The caller holds mu.
+func (d *Display) hint() (note, keys string) {
+	if !time.Now().Before(d.noteEnds) {
+		d.note = ""
 	}
-	d.note = ""
 	if d.listens {
-		return "keys: space pause, + - calls, q drain"
+		keys = "keys: space pause, + - calls, q drain"
 	}
-	return ""
+	return d.note, keys
 }

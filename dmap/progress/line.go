@@ -48,8 +48,7 @@ func (l line) colored(color bool) string {
 	return "\x1b[" + string(l.style) + "m" + l.text + "\x1b[0m"
 }
 
-// maxLines are six lines and what the keys are.
-const maxLines = 7
+const maxLines = 6
 
 // fitted is the list without control characters, clipped to a terminal of this size; rows 0: of any
 // height. The last column stays empty: a terminal wraps after it.

@@ -53,17 +53,18 @@ func TestLinesAreClippedByColumns(t *testing.T) {
 
 func TestTheLargestGroupsOfFailuresAreNamed(t *testing.T) {
 	f := watch.Failures{Total: 66}
-	require.Empty(t, failuresText(&watch.Failures{}))
+	require.Empty(t, failuresText(&watch.Failures{}, 80))
 	for i, g := range []failgroup.Group{
 		{Class: "timeout", Message: "context deadline exceeded"}, {Class: "error", Message: "card <n> expired"}, {Class: "panic"}, {Class: "read", Message: "x"}, {ID: failgroup.OtherID},
 	} {
 		g.Count = int64(20 - i)
 		f.Groups = append(f.Groups, g)
 	}
-	require.Equal(t, "failures: 20 x timeout: context deadline exceeded | 19 x card <n> expired | 18 x panic | 9 of other kinds", failuresText(&f))
-	require.Equal(t, "3 x "+strings.Repeat("m", 67)+"...", groupText(&failgroup.Group{Count: 3, Message: strings.Repeat("m", 500)}))
-	require.Equal(t, "1 x other", groupText(&failgroup.Group{Count: 1}))
-	require.NotContains(t, groupText(&failgroup.Group{Count: 1, Message: "a\x1b[2J"}), "\x1b")
+	require.Equal(t, "failures: 20 x timeout: context deadline exceeded | 19 x card <n> expired | 18 x panic | 9 of other kinds", failuresText(&f, 200))
+	require.Equal(t, "failures: 20 x timeout:... | 19 x card <n>... | 18 x panic | 9 of other kinds", failuresText(&f, 80))
+	require.Equal(t, "3 x "+strings.Repeat("m", 67)+"...", groupText(&failgroup.Group{Count: 3, Message: strings.Repeat("m", 500)}, 70))
+	require.Equal(t, "1 x other", groupText(&failgroup.Group{Count: 1}, 70))
+	require.NotContains(t, groupText(&failgroup.Group{Count: 1, Message: "a\x1b[2J"}, 70), "\x1b")
 }
 
 func TestTheEndSaysWhatToDo(t *testing.T) {
@@ -73,7 +74,7 @@ func TestTheEndSaysWhatToDo(t *testing.T) {
 		Verdict: watch.Verdict{Status: watch.StatusFailed, Tone: watch.ToneBad, Text: "Failed: more items failed than tolerated.", Cause: "tolerance exceeded\n\ta: boom", Next: "Redrive it."},
 	}
 	var text []string
-	for _, l := range finalLines(s, begun) {
+	for _, l := range finalLines(s, 80) {
 		text = append(text, l.text)
 	}
 	require.Equal(t, []string{

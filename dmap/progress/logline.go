@@ -74,7 +74,7 @@ func logLine(s *watch.Snapshot, now time.Time) string {
 		number("calls", s.Stats.Calls)
 	}
 	if len(s.Failures.Groups) > 0 {
-		add("failures", strings.TrimPrefix(failuresText(&s.Failures), "failures: "))
+		add("failures", strings.TrimPrefix(failuresText(&s.Failures, 300), "failures: "))
 	}
 	add("verdict", s.Verdict.Text)
 	if first, _, _ := strings.Cut(s.Verdict.Cause, "\n"); first != "" {

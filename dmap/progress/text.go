@@ -10,14 +10,15 @@ import (
 	"github.com/go-dmap/dmap/internal/watch"
 )
 
-// liveLines are the lines about a run that works. others is the number of other runs.
-func liveLines(s *watch.Snapshot, now time.Time, others int) []line {
+// liveLines are the lines about a run that works, for a terminal of some columns. others is the
+// number of other runs.
+func liveLines(s *watch.Snapshot, now time.Time, others, columns int) []line {
 	headline := s.Headline(now)
 	if others > 0 {
 		headline = fmt.Sprintf("%s (and %s): %s", shown(s.RunID), watch.Counted(int64(others), "other run"), headline)
 	}
 	list := []line{{headline, toneStyle(s.Verdict.Tone)}, {barText(&s.Progress), ""}, {paceText(s), ""}}
-	if text := failuresText(&s.Failures); text != "" {
+	if text := failuresText(&s.Failures, columns); text != "" {
 		list = append(list, line{text, red})
 	}
 	if text := oldestText(s); text != "" {
@@ -27,7 +28,7 @@ func liveLines(s *watch.Snapshot, now time.Time, others int) []line {
 }
 
 // finalLines are the lines about a run that this process has left.
-func finalLines(s *watch.Snapshot, _ time.Time) []line {
+func finalLines(s *watch.Snapshot, columns int) []line {
 	headline := fmt.Sprintf("%s: %s", shown(s.RunID), s.Verdict.Text)
 	list := []line{{headline, toneStyle(s.Verdict.Tone)}}
 	if s.Verdict.Cause != "" && s.Verdict.Tone != watch.ToneGood {
@@ -39,10 +40,24 @@ func finalLines(s *watch.Snapshot, _ time.Time) []line {
 	}
 	took := watch.Duration(s.Ended.Sub(s.Begun))
 	list = append(list, line{barText(&s.Progress), ""}, line{fmt.Sprintf("took %s: %s", took, paceText(s)), ""})
-	if text := failuresText(&s.Failures); text != "" {
+	if text := failuresText(&s.Failures, columns); text != "" {
 		list = append(list, line{text, red})
 	}
 	return list
+}
+
+// lastLine is the last line with what the keys are, or in its place a note about the latest key.
+func lastLine(l line, note, keys string, columns int) line {
+	switch {
+	case note != "":
+		return line{note, bold}
+	case keys != "":
+		const between = "  "
+		if room := columns - 1 - len(between) - len(keys); room > 0 {
+			l.text = clipped(l.text, room) + between + keys
+		}
+	}
+	return l
 }
 
 // paceText is what the run does now, or has done.
@@ -70,30 +85,31 @@ func perSecond(r float64, noun string) string {
 
 func inSeconds(s float64) string { return watch.Duration(time.Duration(s * float64(time.Second))) }
 
-// failuresText names the three largest groups of failures.
-func failuresText(f *watch.Failures) string {
+// failuresText names the three largest groups of failures, each in its share of the columns.
+func failuresText(f *watch.Failures, columns int) string {
+	const title, most, between, count = "failures: ", 3, " | ", 8
 	if f.Total == 0 {
 		return ""
 	}
-	const most = 3
-	var groups []string
+	largest := f.Groups[:min(most, len(f.Groups))]
 	left := f.Total
-	for i, g := range f.Groups {
-		if i == most {
-			break
-		}
-		left -= g.Count
-		groups = append(groups, groupText(&g))
+	for i := range largest {
+		left -= largest[i].Count
 	}
-	text := "failures: " + strings.Join(groups, " | ")
+	rest := ""
 	if left > 0 {
-		text += fmt.Sprintf(" | %s of other kinds", watch.Count(left))
+		rest = fmt.Sprintf("%s%s of other kinds", between, watch.Count(left))
 	}
-	return text
+	room := columns - len(title) - len(rest)
+	groups := make([]string, len(largest))
+	for i := range largest {
+		groups[i] = groupText(&largest[i], max(12, room/len(largest)-len(between)-count))
+	}
+	return title + strings.Join(groups, between) + rest
 }
 
-// groupText is a group of failures, at most about 80 bytes of it.
-func groupText(g *failgroup.Group) string {
+// groupText is a group of failures, with its name in at most that many columns.
+func groupText(g *failgroup.Group, columns int) string {
 	name := g.Message
 	switch {
 	case name == "" && g.Class == "":
@@ -103,7 +119,7 @@ func groupText(g *failgroup.Group) string {
 	case g.Class != "" && g.Class != "error":
 		name = g.Class + ": " + name
 	}
-	return watch.Count(g.Count) + " x " + clipped(scrub.Printable(name, false), 70)
+	return watch.Count(g.Count) + " x " + clipped(scrub.Printable(name, false), columns)
 }
 
 // oldestText is the oldest call in flight, if it takes long.
