@@ -141,10 +141,9 @@ func (s *stored) failures(ctx context.Context, run *results.Run, q *query, from 
 	out := failuresPage{Failures: []failure{}}
 	until := time.Now().Add(scanTime)
 	for part := from.part; part < len(run.FailedParts); part++ {
-		one := failuresFrom(run, part)
-		one.FailedParts = one.FailedParts[:1]
-		at := 0
-		for f, err := range results.Failures(ctx, s.bucket, one) {
+		one, at := *run, 0
+		one.FailedParts = run.FailedParts[part : part+1]
+		for f, err := range results.Failures(ctx, s.bucket, &one) {
 			if err != nil {
 				return out, err
 			}
@@ -177,6 +176,9 @@ func rowOf(runID string, f *results.Failure) failure {
 		Attempts: f.Attempts, Class: f.Class, Error: f.Error, Group: f.Group(), Elapsed: f.Elapsed.Seconds(), At: f.At,
 	}
 }
+
+// cursor is a position in the failed records of a run: a part, and the lines of it that were read.
+type cursor struct{ part, line int }
 
 func parseCursor(text string) (cursor, error) {
 	if text == "" {

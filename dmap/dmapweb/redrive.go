@@ -24,7 +24,6 @@ type preview struct {
 	Possible bool               `json:"possible"`
 	Why      string             `json:"why,omitempty"` // it is not
 	Items    int64              `json:"items"`         // failed items that it takes
-	Exact    bool               `json:"exact"`         // otherwise it takes Items or some more
 	Rest     int64              `json:"rest"`          // pending items, which a redrive without limit takes too
 	Unread   bool               `json:"unread"`        // it also reads the unread part of the source
 	Trial    int64              `json:"trial"`         // items of the trial
@@ -52,28 +51,28 @@ func (p *Page) preview(ctx context.Context, f found, group string) (*preview, er
 		out.Why = "Only a run in a bucket can be redriven, by sink.Bucket without Express, and the page must have that bucket."
 		return out, nil
 	}
-	groups, err := p.stored.groups(ctx, f.stored)
+	run := f.stored
+	groups, err := p.stored.groups(ctx, run)
 	if err != nil {
 		return nil, err
 	}
-	out.Exact = true
 	known := group == ""
 	for _, g := range groups.Groups {
-		if group == "" || g.ID == group {
-			out.Items += g.Count
-			out.Exact = out.Exact && (group == "" || g.Over == 0)
-			known = true
-		}
 		if g.ID == group {
-			out.Samples = g.Samples
+			known, out.Samples = true, g.Samples
+			out.Items = g.Count
 		}
 	}
 	if !known {
 		return nil, notFound("the run has no failures in that group")
 	}
-	run := f.stored
-	out.Rest = run.Stats.Pending
-	out.Unread = run.Unread.All || run.Unread.After != nil || len(run.Unread.Splits) > 0
+	if group != results.OtherGroup {
+		takes, err := results.PreviewRedrive(ctx, p.opts.Bucket, run, redriveOptions(run, redriveRequest{Group: group}))
+		if err != nil {
+			return nil, err
+		}
+		out.Items, out.Rest, out.Unread = takes.Failed, takes.Pending, takes.Unread
+	}
 	out.Trial = min(trialItems, out.Items)
 	if done := run.Stats.Succeeded + run.Stats.Failed; done > 0 {
 		out.Seconds = run.Stats.Elapsed.Seconds() / float64(done) * float64(out.Items+out.Rest)
@@ -104,9 +103,6 @@ func (p *Page) refusal(f found) string {
 
 func (p *preview) describe() string {
 	text := watch.Counted(p.Items, "failed item")
-	if !p.Exact {
-		text = "At least " + text
-	}
 	if p.Rest > 0 {
 		text += fmt.Sprintf(", and %s", watch.Counted(p.Rest, "pending item"))
 	}

@@ -93,13 +93,13 @@ type found struct {
 	stored *results.Run     // nil: it is not in the bucket, or was not asked for
 }
 
-// find finds the run of a request. Of a run of this process it looks into the bucket only with
-// deep, and it is no error if it is not there.
+// find finds the run of a request. Of a run on which this process works it looks into the bucket
+// only with deep, and it is no error if it is not there.
 func (p *Page) find(r *http.Request, deep bool) (found, error) {
 	key := r.PathValue("run")
 	out := found{live: p.set.Find(key)}
 	if out.live != nil {
-		if !deep || p.stored == nil {
+		if p.stored == nil || !deep && out.live.Live() {
 			return out, nil
 		}
 		run, err := p.stored.load(r.Context(), out.live.Spec().RunID)
@@ -140,14 +140,27 @@ func isRunID(id string) bool {
 
 // snapshot is the state of a run that was found.
 func (p *Page) snapshot(ctx context.Context, f found) (watch.Snapshot, error) {
-	if f.live != nil {
+	if f.stored == nil || f.live != nil && f.live.Live() {
 		return f.live.Snapshot(), nil
 	}
 	groups, err := p.stored.groups(ctx, f.stored)
 	if err != nil {
 		return watch.Snapshot{}, err
 	}
-	return p.stored.snapshot(f.stored, groups), nil
+	if f.live == nil {
+		return p.stored.snapshot(f.stored, groups), nil
+	}
+	s := f.live.Snapshot()
+	if elsewhere(&s, f.stored) {
+		return p.stored.snapshot(f.stored, groups), nil
+	}
+	s.Failures = groups
+	return s, nil
+}
+
+// elsewhere reports whether another process has continued a run since this one has left it.
+func elsewhere(s *watch.Snapshot, run *results.Run) bool {
+	return run.Redrive > s.Stats.Redrives || run.Stats.State != s.Stats.State || run.Stats.Failed != s.Stats.Failed
 }
 
 func (p *Page) serveRun(w http.ResponseWriter, r *http.Request) error {
@@ -235,16 +248,15 @@ func (p *Page) serveGroups(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if f.live != nil {
-		out := p.groupsOf(f.live.Spec().RunID, f.live.Groups())
-		out.Process = f.live.Spec().Resumed || f.live.Spec().Redrive > 0
-		return answer(w, out)
-	}
-	read, err := p.stored.groups(r.Context(), f.stored)
+	s, err := p.snapshot(r.Context(), f)
 	if err != nil {
 		return err
 	}
-	return answer(w, p.groupsOf(f.stored.RunID, read))
+	out := p.groupsOf(s.RunID, s.Failures)
+	if f.live != nil && f.live.Live() {
+		out.Process = f.live.Spec().Resumed || f.live.Spec().Redrive > 0
+	}
+	return answer(w, out)
 }
 
 // session says what the reader may do.

@@ -23,6 +23,7 @@ type stored struct {
 
 	mu    sync.Mutex
 	cache map[string]*entry
+	pages map[string]listed // of the list of runs, by ListOptions.Before
 }
 
 // entry is a run that was read.
@@ -42,7 +43,7 @@ const (
 )
 
 func newStored(opts Options) *stored {
-	return &stored{bucket: opts.Bucket, prefix: opts.Prefix, redact: opts.Redact, cache: map[string]*entry{}}
+	return &stored{bucket: opts.Bucket, prefix: opts.Prefix, redact: opts.Redact, cache: map[string]*entry{}, pages: map[string]listed{}}
 }
 
 // load reads the state of a run.
@@ -89,6 +90,7 @@ func (s *stored) forget(runID string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.cache, runID)
+	clear(s.pages)
 }
 
 // groups returns the failures of a run in groups, and reads them once for each state of the run.

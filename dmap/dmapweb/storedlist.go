@@ -2,12 +2,7 @@ package dmapweb
 
 import (
 	"context"
-	"io"
-	"slices"
-	"strings"
-
-	"gocloud.dev/blob"
-	"golang.org/x/sync/errgroup"
+	"time"
 
 	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/runfolder"
@@ -15,74 +10,67 @@ import (
 	"github.com/go-dmap/dmap/sink/results"
 )
 
-// maxRuns bounds how many folders of a bucket are listed.
-const maxRuns = 10_000
+// listedFor is how long a page of the list of runs is valid: each costs some requests for each of
+// its runs.
+const listedFor = 10 * time.Second
 
-// list returns the next runs of the bucket whose names are smaller than after, the last ones first,
-// which are the newest ones for the IDs that dmap makes. Those of here are left out.
+// listed is a page of the list that was read.
+type listed struct {
+	until time.Time
+	lines []line
+	next  string
+}
+
+// list returns the next runs of the bucket, the last in the order of their IDs first, without those
+// of here.
 func (s *stored) list(ctx context.Context, after string, here map[string]bool) (lines []line, next string, err error) {
-	ids, err := s.ids(ctx)
-	if err != nil {
-		return nil, "", err
-	}
-	var page []string
-	for _, id := range slices.Backward(ids) {
-		if after != "" && id >= after || here[id] {
-			continue
+	s.mu.Lock()
+	page, ok := s.pages[after]
+	s.mu.Unlock()
+	if !ok || time.Now().After(page.until) {
+		if page, err = s.readList(ctx, after); err != nil {
+			return nil, "", err
 		}
-		if len(page) == pageOfRuns {
-			next = page[len(page)-1]
-			break
+		s.mu.Lock()
+		if len(s.pages) >= maxEntries {
+			clear(s.pages)
 		}
-		page = append(page, id)
+		s.pages[after] = page
+		s.mu.Unlock()
 	}
-	lines = make([]line, len(page))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(8)
-	for i, id := range page {
-		group.Go(func() error {
-			lines[i] = s.line(ctx, id)
-			return nil
-		})
+	for _, l := range page.lines {
+		if !here[l.RunID] {
+			lines = append(lines, l)
+		}
 	}
-	err = group.Wait()
-	lines = slices.DeleteFunc(lines, func(l line) bool { return l.Key == "" })
-	return lines, next, err
+	return lines, page.next, nil
 }
 
-// line is a run in the list. A folder without a run is none.
-func (s *stored) line(ctx context.Context, id string) line {
-	run, err := s.load(ctx, id)
+func (s *stored) readList(ctx context.Context, after string) (listed, error) {
+	runs, next, err := results.List(ctx, s.bucket, s.prefix, results.ListOptions{Before: after, Limit: pageOfRuns})
 	if err != nil {
-		if known, ok := guard.As[*httpError](err); ok && strings.HasPrefix(known.text, "no run ") {
-			return line{}
-		}
+		return listed{}, err
+	}
+	page := listed{until: time.Now().Add(listedFor), next: next}
+	for i := range runs {
+		page.lines = append(page.lines, s.line(&runs[i]))
+	}
+	return page, nil
+}
+
+// line is a stored run in the list.
+func (s *stored) line(run *results.Summary) line {
+	if run.Err != nil {
 		return line{
-			Key: id, RunID: id, Status: watch.StatusOpen, Tone: watch.ToneBad, Text: "The run cannot be read.", Error: guard.Text(err, maxMessage),
+			Key: run.RunID, RunID: run.RunID, Status: watch.StatusOpen, Tone: watch.ToneBad,
+			Text: "The run cannot be read.", Error: guard.Text(run.Err, maxMessage),
 		}
 	}
-	snapshot := s.snapshot(run, watch.Failures{})
+	snapshot := s.snapshot(&results.Run{
+		RunID: run.RunID, Status: run.Status, Error: run.Error, Redrive: run.Redrive, Source: run.Source,
+		Started: run.Started, Stopped: run.Stopped, Stats: run.Stats,
+	}, watch.Failures{})
 	return lineOf(&snapshot)
-}
-
-// ids are the names of the folders under the prefix that may be runs, in order.
-func (s *stored) ids(ctx context.Context) (ids []string, err error) {
-	folders := s.bucket.List(&blob.ListOptions{Prefix: s.prefix, Delimiter: "/"})
-	for {
-		object, err := folders.Next(ctx)
-		if guard.Is(err, io.EOF) {
-			return ids, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		id, isDir := strings.CutSuffix(strings.TrimPrefix(object.Key, s.prefix), "/")
-		if isDir && object.IsDir && isRunID(id) {
-			if ids = append(ids, id); len(ids) > maxRuns {
-				ids = ids[1:]
-			}
-		}
-	}
 }
 
 // manifestKey is the key of the manifest of an end of a run.
@@ -92,14 +80,4 @@ func manifestKey(prefix, runID string, redrive int) string {
 		return ""
 	}
 	return folder + runfolder.ManifestName(redrive)
-}
-
-// cursor is a position in the failed records of a run: a part, and the lines of it that were read.
-type cursor struct{ part, line int }
-
-// failuresFrom returns the run with its failed parts from one on.
-func failuresFrom(run *results.Run, part int) *results.Run {
-	one := *run
-	one.FailedParts = run.FailedParts[min(part, len(run.FailedParts)):]
-	return &one
 }

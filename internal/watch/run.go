@@ -32,10 +32,8 @@ func beginOf(e dmap.RunStart) begin {
 // watched says how the mark of the start reads.
 func (b *begin) text() string {
 	switch {
-	case b.spec.Redrive > 0 && b.spec.Resumed:
-		return "redrive " + Count(int64(b.spec.Redrive)) + " begins or resumes"
 	case b.spec.Redrive > 0:
-		return "redrive " + Count(int64(b.spec.Redrive)) + " begins"
+		return "redrive " + Count(int64(b.spec.Redrive)) + " begins or resumes"
 	case b.spec.Resumed:
 		return "this process resumes the run"
 	case b.options:

@@ -13,13 +13,14 @@ export function failuresPart(context) {
   const search = h("input", { type: "search", placeholder: "Search keys and errors", "aria-label": "Search failures", spellcheck: "false" });
   const list = h("div", { class: "groups" });
   const empty = h("p", { class: "empty" });
+  const process = h("p", { class: "empty", hidden: true }, "The groups are those of this process; failures of earlier ones are found by the search, and at the end of the run.");
   const more = button("", () => loadAll(), { class: "quiet", hidden: true });
   const found = h("div", { class: "found", hidden: true });
   const csv = h("a", { class: "button", download: "" }, "Export all as CSV");
   const redriveAll = button("Redrive all…", () => redriveDialog(context, "", "all failures"));
   const element = h("section", { class: "card", id: "failures", "aria-labelledby": "failures-title" },
     h("div", { class: "title" }, h("h2", { id: "failures-title" }, "Failures by group"), h("div", { class: "actions" }, search, csv, redriveAll)),
-    list, empty, more, found);
+    process, list, empty, more, found);
   let all = null; // all groups with samples, once they were asked for
   let opened = new URLSearchParams(location.hash.slice(1)).get("group") || "";
 
@@ -119,9 +120,10 @@ export function failuresPart(context) {
     show(more, hidden > 0);
     text(more, "Show " + counted(hidden, "smaller group"));
     const none = groups.length === 0;
+    show(process, state.run.live && !none && failures.total < state.run.stats.failed);
     show(empty, none);
     text(empty, state.run.stats.failed > 0 && none
-      ? "The failures of this run were settled by another process, and their groups are not here: look at the list of failures in the bucket, or wait for the end of the run."
+      ? "An earlier process has settled the failures of this run: search for them, or wait for the end of the run to see their groups."
       : state.run.live ? "No item has failed so far." : "No item has failed.");
     for (const control of [search, csv, redriveAll]) show(control, !none || state.run.stats.failed > 0);
     show(redriveAll, !none && context.session.bucket);
