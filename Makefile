@@ -24,7 +24,7 @@ LONGEST  := ./internal/e2e ./source ./sink ./dmap ./internal/bench ./source/clou
 PACKAGES := $(LONGEST) $(addsuffix /...,$(MODULES))
 
 # the modules that users import
-PUBLISHED := . source/cloud dmap/cmd/dmap
+PUBLISHED := . dmap/cmd/dmap dmap/dmapotel source/cloud
 CYCLONEDX := v1.10.0
 
 each = @set -e; for dir in $(MODULES); do echo "--- $${dir\#\#$(CURDIR)/}: $(1)"; (cd $$dir && $(1)); done

@@ -24,6 +24,7 @@ type taskContext struct {
 	*calls
 	split     string
 	attempt   int
+	items     int         // of the batch of the call; 0: the call is no batch
 	decisions []*Decision // about the items of the call, which were held; nil: they were not
 }
 

@@ -8,6 +8,7 @@ func (e *engine[T, R]) id() string             { return e.spec.RunID }
 func (e *engine[T, R]) cancel(cause error)     { e.stopper.cancelRun(cause) }
 func (e *engine[T, R]) suspend()               { e.stopper.stop(ErrSuspended) }
 func (e *engine[T, R]) times() Times           { return e.workers.meter.times() }
+func (e *engine[T, R]) written() int64         { return e.sinks.written() }
 func (e *engine[T, R]) ended() <-chan struct{} { return e.done }
 
 func (e *engine[T, R]) oldest(n int) []InFlightCall { return e.watchdog.oldest(n) }

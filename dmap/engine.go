@@ -144,8 +144,9 @@ func (e *engine[T, R]) open() (*Ending, error) {
 		e.spending.resume(progress.Counts)
 		e.resumeRedrive(&progress)
 	}
+	ctx = e.observeStart(ctx)
 	e.stopper.log.started(e.spec, progress.Counts, progress.Number)
-	if err := e.begin(e.observeStart(ctx), progress); err != nil {
+	if err := e.begin(ctx, progress); err != nil {
 		ending := Ending{Stats: e.running(), Err: shown(err, describe(e.stopper.log.rules, err)), Unread: Unread{All: true}, Resumable: e.durable.on()}
 		v := notStarted(ctx, err, e.durable.on())
 		ending.Stats.State, ending.Stats.Reason = v.state, v.reason
@@ -255,6 +256,7 @@ func (e *engine[T, R]) observeStart(ctx context.Context) context.Context {
 		return ctx
 	}
 	e.stopper.addValues(values)
+	e.stopper.log.addValues(values)
 	e.reader.inflight.calls.Context = e.stopper.calls.ctx //nolint:fatcontext // once
 	return &withValues{ctx, values}
 }

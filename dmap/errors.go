@@ -162,7 +162,7 @@ func class(err error) string {
 	_, panicked := guard.ChainAs[*PanicError](err)
 	switch {
 	case has:
-		return own.Class()
+		return nameOf(own)
 	case panicked:
 		return "panic"
 	case guard.ChainIs(err, ErrGoexit):
@@ -174,6 +174,19 @@ func class(err error) string {
 	default:
 		return "error"
 	}
+}
+
+// nameOf is the class that an error gives itself. It may be one of a user that an error of dmap
+// wraps, which is plain.
+func nameOf(own interface{ Class() string }) string {
+	if err, ok := own.(error); ok && guard.PlainError(err) {
+		return own.Class()
+	}
+	name, how := guard.Call(own.Class)
+	if how != "" {
+		return "error"
+	}
+	return name
 }
 
 // ownClass is the result of the method Class of an error in the chain of err, usual if there is

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"slices"
 	"sync"
@@ -237,6 +238,35 @@ func TestTheValuesOfRunStartedReachSourceAndSinks(t *testing.T) {
 	require.True(t, inSink.Load())
 }
 
+// The values of RunStarted are in the contexts of all lines of the Logger too, from the first on.
+func TestTheLinesOfTheLoggerHaveTheValuesOfRunStarted(t *testing.T) {
+	var lines []string
+	h := &contextHandler{seen: func(ctx context.Context, message string) {
+		if ctx.Value(recordingKey("run")) == "seven" && ctx.Value(recordingKey("caller")) == "eight" {
+			lines = append(lines, message)
+		}
+	}}
+	observer := &dmap.Observer{RunStarted: func(ctx context.Context, _ dmap.RunStart) context.Context {
+		return context.WithValue(ctx, recordingKey("run"), "seven")
+	}}
+	ctx := context.WithValue(t.Context(), recordingKey("caller"), "eight")
+	_, err := dmap.Map(ctx, numbers(1), double, dmap.Options{Observer: observer, Logger: slog.New(h)})
+	require.NoError(t, err)
+	require.Equal(t, []string{"dmap: run started", "dmap: run ended"}, lines)
+}
+
+// contextHandler passes on what it gets with each line.
+type contextHandler struct {
+	slog.Handler
+	seen func(ctx context.Context, message string)
+}
+
+func (h *contextHandler) Enabled(context.Context, slog.Level) bool { return true }
+func (h *contextHandler) Handle(ctx context.Context, r slog.Record) error {
+	h.seen(ctx, r.Message)
+	return nil
+}
+
 type sinkFunc func(ctx context.Context)
 
 func (f sinkFunc) Write(ctx context.Context, _ []dmap.Result[int]) error { f(ctx); return nil }
@@ -260,6 +290,21 @@ func TestErrorsInEventsHaveTheTextOfTheRun(t *testing.T) {
 	require.NotContains(t, r.phases[stop].Cause.Error(), "4111")
 	require.NotContains(t, r.end.Err.Error(), "4111")
 }
+
+// Class survives the methods of errors in events too, as it does those of other errors.
+func TestTheClassOfAnErrorInAnEventIsAlwaysKnown(t *testing.T) {
+	var r recording
+	_, err := dmap.Map(t.Context(), numbers(1), func(context.Context, int) (int, error) { return 0, classPanics{} }, dmap.Options{Observer: r.observer()})
+	require.ErrorIs(t, err, dmap.ErrTolerance)
+	require.Equal(t, "error", dmap.Class(r.failures[0].Err))
+	require.Equal(t, "error", dmap.Class(r.lastCallEnd.Err))
+	require.Equal(t, "error", dmap.Class(err))
+}
+
+type classPanics struct{}
+
+func (classPanics) Error() string { return "class panics" }
+func (classPanics) Class() string { panic("in Class") }
 
 type secretError struct{}
 

@@ -25,7 +25,7 @@ func (d *watchdog) oldest(n int) []InFlightCall {
 	slices.SortFunc(all, func(a, b call) int { return cmp.Compare(a.since, b.since) })
 	out := make([]InFlightCall, 0, min(len(all), max(0, n)))
 	for _, c := range all[:cap(out)] {
-		out = append(out, InFlightCall{Info: c.ctx.info(), Age: max(0, now-c.since)})
+		out = append(out, InFlightCall{Info: c.ctx.info(), Items: max(1, c.ctx.task.items), Age: max(0, now-c.since)})
 	}
 	return out
 }

@@ -14,6 +14,7 @@ type control interface {
 	id() string
 	stats() Stats
 	times() Times
+	written() int64
 	oldest(n int) []InFlightCall
 	setLimit(n int)
 	setRate(r Rate)
@@ -33,6 +34,10 @@ func (r *Run) Stats() Stats { return r.control.stats() }
 
 // Times says how this process has spent its time on the run so far.
 func (r *Run) Times() Times { return r.control.times() }
+
+// Written is the number of bytes of results that the sinks have stored in this process, as far as
+// they say it: see [WrittenSink].
+func (r *Run) Written() int64 { return r.control.written() }
 
 // InFlight returns the n calls that run for the longest time, the longest first; fewer if fewer
 // run. It looks at every running call, so it is meant for a few calls a second.

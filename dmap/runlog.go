@@ -18,7 +18,7 @@ import (
 // survives a panic of the Logger's Handler.
 type runLog struct {
 	logger *slog.Logger
-	ctx    context.Context //nolint:containedctx // the values of the run's context, for the Handler
+	ctx    atomic.Pointer[context.Context] // the values of the run's context, for the Handler
 	runID  string
 	rules  *errtext.Rules // for what lines show
 
@@ -36,9 +36,16 @@ const (
 )
 
 func newRunLog(ctx context.Context, opts Options, rules *errtext.Rules) *runLog {
-	return &runLog{
-		logger: opts.Logger, ctx: context.WithoutCancel(ctx), runID: opts.RunID, rules: rules, classes: make(map[string]struct{}),
-	}
+	l := &runLog{logger: opts.Logger, runID: opts.RunID, rules: rules, classes: make(map[string]struct{})}
+	ctx = context.WithoutCancel(ctx)
+	l.ctx.Store(&ctx)
+	return l
+}
+
+// addValues adds the values of a context to that of the lines that follow.
+func (l *runLog) addValues(values context.Context) {
+	var ctx context.Context = &withValues{*l.ctx.Load(), values}
+	l.ctx.Store(&ctx)
 }
 
 func (l *runLog) write(level slog.Level, message string, args ...any) {
@@ -47,7 +54,7 @@ func (l *runLog) write(level slog.Level, message string, args ...any) {
 	}
 	args = append([]any{"run", l.runID}, args...)
 	_, how := guard.Call(func() struct{} {
-		l.logger.Log(l.ctx, level, "dmap: "+message, args...)
+		l.logger.Log(*l.ctx.Load(), level, "dmap: "+message, args...)
 		return struct{}{}
 	})
 	if how.Hangs() {
@@ -60,7 +67,7 @@ func (l *runLog) wants(level slog.Level) bool {
 	if l.silent.Load() || l.logger.Handler() == slog.DiscardHandler {
 		return false
 	}
-	enabled := func() bool { return l.logger.Enabled(l.ctx, level) }
+	enabled := func() bool { return l.logger.Enabled(*l.ctx.Load(), level) }
 	switch l.logger.Handler().(type) {
 	case *slog.TextHandler, *slog.JSONHandler: // their Enabled returns
 		return enabled()

@@ -51,6 +51,10 @@ type Sink[R any] interface {
 // ConcurrentSink is a Sink whose Write is safe for concurrent use: the workers call it directly.
 type ConcurrentSink interface{ ConcurrentWrites() }
 
+// WrittenSink is a Sink that says how many bytes of results it has stored for the run that it
+// serves, or has served last, in this process. Written is called at any time, from any goroutine.
+type WrittenSink interface{ Written() int64 }
+
 // BorrowingSink is a Sink that keeps neither the slice nor the Inputs after Write has returned. If
 // all sinks of a run are BorrowingSinks the engine reuses that memory.
 type BorrowingSink interface{ BorrowsResults() }

@@ -81,6 +81,19 @@ func (s *sinkSet[R]) borrow() bool {
 	})
 }
 
+// written is the sum of what the sinks say they have stored. One whose method does not return, or
+// panics, says nothing.
+func (s *sinkSet[R]) written() int64 {
+	var sum int64
+	for _, o := range s.list {
+		if w, ok := o.sink.(WrittenSink); ok && !o.dead.Load() {
+			n, _ := guard.Call(w.Written)
+			sum += max(0, n)
+		}
+	}
+	return sum
+}
+
 // write sends results to every sink; one that fails stops the run. A sink that rejects successes
 // gets them again as failures, which asFailures makes. It returns the rejected ones by their
 // position in results, and whether every sink has the results.

@@ -70,6 +70,51 @@ func TestTimesOfBatchesCountEachCallOnce(t *testing.T) {
 	})
 }
 
+func TestInFlightCountsTheItemsOfBatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fn := func(_ context.Context, items []dmap.Item[int]) ([]int, error) {
+			time.Sleep(time.Second)
+			return make([]int, len(items)), nil
+		}
+		run, err := dmap.StartBatch(t.Context(), source.Slice(make([]int, 25)), batch.Limits{Items: 10}, fn, dmap.Options{MaxConcurrency: 5})
+		require.NoError(t, err)
+		time.Sleep(time.Second / 2)
+		items := 0
+		for _, c := range run.InFlight(10) {
+			items += c.Items
+		}
+		require.Equal(t, 25, items)
+		_, err = run.Wait()
+		require.NoError(t, err)
+		run, err = dmap.Start(t.Context(), source.Slice(make([]int, 3)), func(context.Context, int) (int, error) { time.Sleep(time.Second); return 0, nil }, dmap.Options{})
+		require.NoError(t, err)
+		time.Sleep(time.Second / 2)
+		require.Equal(t, 1, run.InFlight(1)[0].Items)
+		_, err = run.Wait()
+		require.NoError(t, err)
+	})
+}
+
+func TestWrittenIsTheSumOfWhatSinksSay(t *testing.T) {
+	run, err := dmap.Start(t.Context(), source.Slice(make([]int, 3)), double, dmap.Options{}, dmap.Sink[int](said(5)), said(7), said(-1), discards{})
+	require.NoError(t, err)
+	_, err = run.Wait()
+	require.NoError(t, err)
+	require.EqualValues(t, 12, run.Written())
+}
+
+// said is a sink that says it has stored some bytes. A negative one panics.
+type said int64
+
+func (said) Write(context.Context, []dmap.Result[int]) error { return nil }
+func (said) Flush(context.Context) error                     { return nil }
+func (s said) Written() int64 {
+	if s < 0 {
+		panic("in Written")
+	}
+	return int64(s)
+}
+
 func TestQuantilesAreWithinASixteenthOfTheTimes(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 200 {

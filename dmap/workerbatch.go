@@ -26,7 +26,9 @@ func (w *worker[T, R]) processBatch() bool {
 	began := w.clock.now()
 	w.since.Store(int64(began))
 	ctx := &callContext{}
-	c.prepare(ctx, w.task.context(), w.picks[0], w.picks[1:]...)
+	shared := w.task.context()
+	shared.items = len(w.picks)
+	c.prepare(ctx, shared, w.picks[0], w.picks[1:]...)
 	values, err := invoke(w, ctx, w.job.batchFn, items)
 	if w.lost() {
 		return false

@@ -26,6 +26,8 @@ func (f *BucketSink[R]) newRun(b dmap.RunSpec) (*run, error) {
 	if !f.run.CompareAndSwap(nil, r) {
 		return nil, fmt.Errorf("sink: folder %q: this sink is already writing a run", folder)
 	}
+	f.stored.Store(0)
+	r.parts.stored = &f.stored
 	return r, nil
 }
 

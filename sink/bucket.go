@@ -27,6 +27,7 @@ type BucketSink[R any] struct {
 	wrong  error
 	run    atomic.Pointer[run]    // nil outside a run
 	place  atomic.Pointer[string] // see Place; nil before the end of a run
+	stored atomic.Int64           // see Written
 }
 
 // Bucket returns a sink that writes into prefix/<run ID>/ of bucket: the results as JSON lines in
@@ -70,6 +71,10 @@ func (f *BucketSink[R]) ResultFolder() ownresults.Folder {
 // HidesValues reports whether no value of an item may be in what the sink stores (InputsNone). The
 // engine keeps them out of the log and the error of the run then.
 func (f *BucketSink[R]) HidesValues() bool { return f.opts.Inputs == InputsNone }
+
+// Written is the number of bytes in the parts of settled items that the sink has stored for its run,
+// or for the last one, in this process.
+func (f *BucketSink[R]) Written() int64 { return f.stored.Load() }
 
 // ConcurrentWrites marks BucketSink as a [dmap.ConcurrentSink].
 func (f *BucketSink[R]) ConcurrentWrites() {}

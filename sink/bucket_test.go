@@ -23,6 +23,7 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/sink"
 	"github.com/go-dmap/dmap/sink/results"
+	"github.com/go-dmap/dmap/source"
 )
 
 var (
@@ -168,6 +169,27 @@ func TestBucketKeepsResultsApartAndReadsThemBack(t *testing.T) {
 		want = append(want, groups[0])
 		slices.Sort(want)
 		require.Equal(t, want, keys(t, bucket), "nothing but the run's record and what the manifest names")
+	})
+}
+
+func TestWrittenIsTheSizeOfTheStoredParts(t *testing.T) {
+	buckets(t, func(t *testing.T, bucket *blob.Bucket) {
+		to := sink.Bucket[string](bucket, "out", sink.BucketOptions{PartBytes: 64 << 10})
+		var last int64
+		for _, runID := range []string{"a", "b"} {
+			stats, err := dmap.Map(t.Context(), source.Slice(make([]int, 2000)), func(_ context.Context, i int) (string, error) {
+				return strings.Repeat("x", 100), nil
+			}, dmap.Options{RunID: runID, Observer: &dmap.Observer{RunEnded: func(context.Context, dmap.RunEnd) { last = to.Written() }}}, to)
+			require.NoError(t, err)
+			require.EqualValues(t, 2000, stats.Succeeded)
+			var size int64
+			list := bucket.List(&blob.ListOptions{Prefix: "out/" + runID + "/SUCCEEDED_"})
+			for o, err := list.Next(t.Context()); err == nil; o, err = list.Next(t.Context()) {
+				size += o.Size
+			}
+			require.Greater(t, size, int64(200_000))
+			require.Equal(t, size, last)
+		}
 	})
 }
 

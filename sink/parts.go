@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gocloud.dev/blob"
@@ -30,6 +31,7 @@ type parts struct {
 	writer string // unique, part of every name
 	size   int
 	age    time.Duration
+	stored *atomic.Int64 // bytes of the parts that were stored; nil: nobody asks
 
 	mu       sync.Mutex // guards the fields below
 	open     [runfolder.Kinds]*part
@@ -215,6 +217,9 @@ func (w *parts) uploaded(p *part, sum [sha256.Size]byte, err error) {
 	if err != nil {
 		w.lost = w.lost.with(p.kind.String(), p.key, &p.chunk, err)
 	} else {
+		if w.stored != nil {
+			w.stored.Add(int64(len(p.buf)))
+		}
 		w.written[p.kind] = append(w.written[p.kind], writtenPart{seq: p.seq, Part: runfolder.Part{
 			Key: p.key, Size: int64(len(p.buf)), Records: p.records, SHA256: hex.EncodeToString(sum[:]),
 		}})

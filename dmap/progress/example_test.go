@@ -3,6 +3,7 @@ package progress_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 
 	"github.com/go-dmap/dmap/dmap"
@@ -10,10 +11,29 @@ import (
 	"github.com/go-dmap/dmap/source"
 )
 
+func charge(_ context.Context, id string) (string, error) { return "receipt for " + id, nil }
+
+func ExampleObserver() {
+	stats, err := dmap.Map(context.Background(), source.Slice([]string{"A1", "A2", "A3"}), charge, dmap.Options{
+		Observer: progress.Observer(os.Stderr, progress.Options{}),
+	})
+	fmt.Println(stats.Succeeded, err)
+	// Output: 3 <nil>
+}
+
+func ExampleNew() {
+	display := progress.New(os.Stderr, progress.Options{})
+	defer display.Close()
+	stats, err := dmap.Map(context.Background(), source.Slice([]string{"A1", "A2", "A3"}), charge, dmap.Options{
+		Observer: display.Observer(),
+		Logger:   slog.New(slog.NewTextHandler(display, nil)), // its lines stay above the progress
+	})
+	fmt.Println(stats.Succeeded, err)
+	// Output: 3 <nil>
+}
+
 func ExampleShow() {
-	orders := source.Slice([]string{"A1", "A2", "A3"})
-	charge := func(_ context.Context, id string) (string, error) { return "receipt for " + id, nil }
-	run, err := dmap.Start(context.Background(), orders, charge, dmap.Options{})
+	run, err := dmap.Start(context.Background(), source.Slice([]string{"A1", "A2", "A3"}), charge, dmap.Options{})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -1,83 +1,109 @@
 package progress
 
 import (
-	"fmt"
-	"math"
-	"strconv"
 	"strings"
-	"time"
+	"unicode"
+	"unicode/utf8"
 
-	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/scrub"
+	"github.com/go-dmap/dmap/internal/watch"
 )
 
-// progressLine formats the state of a running run in ASCII. The most important fields come first,
-// because a narrow terminal cuts the end.
-func progressLine(s dmap.Stats, total int64, perSecond float64) string {
-	var fields []string
-	add := func(format string, args ...any) { fields = append(fields, fmt.Sprintf(format, args...)) }
-	done := settled(s)
-	if total > 0 {
-		add("%s/%s items (%d %%)", groupDigits(done), groupDigits(total), min(100, done*100/total))
-	} else {
-		add("%s items", groupDigits(done))
-	}
-	add("%s/s", formatRate(perSecond))
-	if left := total - done; left > 0 && perSecond > 0 {
-		add("%v left", timeLeft(left, perSecond))
-	}
-	if s.Failed > 0 {
-		add("%s failed", groupDigits(s.Failed))
-	}
-	add("%d/%d calls", s.InFlight, s.Limit)
-	if s.Waiting > 0 {
-		add("%d waiting", s.Waiting)
-	}
-	if s.Stuck > 0 {
-		add("%d stuck", s.Stuck)
-	}
-	if s.Paused {
-		add("paused")
-	}
-	if s.ReadingPaused {
-		add("reading paused: waiting retries")
-	}
-	return strings.Join(fields, "  ")
+// line is a line of a terminal. Its text has no control characters once it is fitted.
+type line struct {
+	text  string
+	style style
 }
 
-// finalLine formats the final counts of a run.
-func finalLine(s dmap.Stats) string {
-	fields := []string{fmt.Sprintf("%s items in %v", groupDigits(settled(s)), s.Elapsed.Round(10*time.Millisecond))}
-	for _, count := range []struct {
-		n    int64
-		what string
-	}{{s.Succeeded, "succeeded"}, {s.Failed, "failed"}, {s.Skipped, "skipped"}, {s.Held, "held"}, {s.Pending, "pending"}} {
-		if count.n > 0 {
-			fields = append(fields, groupDigits(count.n)+" "+count.what)
+// style is the parameter of the escape sequence for a color; empty: none.
+type style string
+
+const (
+	dim    style = "2"
+	bold   style = "1"
+	green  style = "32"
+	yellow style = "33"
+	red    style = "31"
+)
+
+// toneStyle is the color of a state.
+func toneStyle(t watch.Tone) style {
+	switch t {
+	case watch.ToneGood:
+		return green
+	case watch.ToneWait:
+		return yellow
+	case watch.ToneBad:
+		return red
+	default:
+		return bold
+	}
+}
+
+// colored is the line with its color.
+func (l line) colored(color bool) string {
+	if !color || l.style == "" || l.text == "" {
+		return l.text
+	}
+	return "\x1b[" + string(l.style) + "m" + l.text + "\x1b[0m"
+}
+
+const maxLines = 6
+
+// fitted is the list without control characters, clipped to a terminal of this size; rows 0: of any
+// height. The last column stays empty: a terminal wraps after it.
+func fitted(list []line, columns, rows int) []line {
+	most := maxLines
+	if rows > 0 {
+		most = max(1, min(most, rows-1))
+	}
+	list = list[:min(len(list), most)]
+	for i := range list {
+		list[i].text = clipped(scrub.Printable(list[i].text, false), columns-1)
+	}
+	return list
+}
+
+// clipped is at most columns columns of s, with an ellipsis where something is left out.
+func clipped(s string, columns int) string {
+	if columns <= 0 {
+		return ""
+	}
+	if len(s) <= columns || columnsOf(s) <= columns {
+		return s
+	}
+	const more = "..."
+	if columns <= len(more) {
+		return more[:columns]
+	}
+	used := 0
+	for i, r := range s {
+		used += columnsOfRune(r)
+		if used > columns-len(more) {
+			return strings.TrimRight(s[:i], " ") + more
 		}
 	}
-	return strings.Join(fields, "  ")
+	return s
 }
 
-// timeLeft returns whole seconds, at least one and at most 9e9: more would overflow a Duration.
-func timeLeft(items int64, perSecond float64) time.Duration {
-	seconds := min(max(1, math.Round(float64(items)/perSecond)), 9e9)
-	return time.Duration(seconds) * time.Second
-}
-
-func settled(s dmap.Stats) int64 { return s.Succeeded + s.Failed + s.Skipped }
-
-func formatRate(r float64) string {
-	if r < 10 {
-		return strconv.FormatFloat(r, 'f', 1, 64)
+// columnsOf is the number of columns of s, or more.
+func columnsOf(s string) int {
+	n := 0
+	for _, r := range s {
+		n += columnsOfRune(r)
 	}
-	return groupDigits(int64(r))
+	return n
 }
 
-// groupDigits formats n with a comma between groups of three digits.
-func groupDigits(n int64) string {
-	digits := strconv.FormatInt(n, 10)
-	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {
-		digits = digits[:i] + "," + digits[i:]
+// columnsOfRune is the number of columns of r, or more: no table of a terminal is known here, and a
+// line that is too short does less harm than one that wraps.
+func columnsOfRune(r rune) int {
+	switch {
+	case r < 0x1100 && r != utf8.RuneError:
+		return 1 // also of marks that have none
+	case r < 0x2e80 && !unicode.Is(unicode.So, r) && r >= 0x2000:
+		return 1 // punctuation, arrows, boxes
+	default:
+		return 2
 	}
-	return digits
 }

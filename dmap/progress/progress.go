@@ -1,110 +1,73 @@
-// Package progress shows the progress of a run: one rewritten line on a terminal, else one line
-// every few seconds.
+// Package progress shows runs while they work: up to six lines that are rewritten on a terminal,
+// with keys that steer the run, and a line of key=value pairs every few seconds elsewhere.
+//
+//	opts.Observer = progress.Observer(os.Stderr, progress.Options{})
+//
+// The lines of a terminal are, in this order: the state of the run with its reason and its expected
+// end; a bar that adds up; the rate, times of calls, and calls against their limit; the largest
+// groups of failures; the oldest call; the last commit. Lines without content are left out, and
+// all are clipped to the width of the terminal.
+//
+// The environment variables NO_COLOR (any value: no colors) and TERM ("dumb": as if it were no
+// terminal) are observed. Texts from outside, such as keys and errors, have their control
+// characters escaped.
 package progress
 
 import (
-	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/go-dmap/dmap/dmap"
 )
 
-// Default times between two lines.
+// Default times between two updates.
 const (
 	EveryTerminal = 250 * time.Millisecond
 	EveryLog      = 10 * time.Second
 )
 
-// width is the maximum length of a line on a terminal. A longer line would be wrapped, and a
-// carriage return could not rewrite it.
-const width = 79
-
 // Run is the part of *dmap.Run that Show needs.
 type Run interface {
 	ID() string
 	Stats() dmap.Stats
+	Times() dmap.Times
+	InFlight(n int) []dmap.InFlightCall
 	Done() <-chan struct{}
 }
 
-// Options configures Show. The zero value is valid.
+// Options configures what is shown. The zero value is valid.
 type Options struct {
-	// Total is the expected number of items, for the percentage and the remaining time. 0: unknown,
-	// neither is shown.
+	// Total is the expected number of items, for the share and the end while the source is still
+	// read. 0: not known.
 	Total int64
-	// Every is the time between two lines. 0: EveryTerminal on a terminal, else EveryLog.
+	// Every is the time between two updates. 0: EveryTerminal on a terminal, else EveryLog.
 	Every time.Duration
+	// Redact returns what is shown in place of the key of an item, such as a hash of it. It is called
+	// from many goroutines. nil: what the log of the run shows, by Options.Redact of the run; Show
+	// does not know that, and shows keys.
+	Redact func(key string) string
+	// NoKeys leaves the keyboard alone: for programs that read it themselves. Otherwise, if both
+	// the output and the standard input are terminals: space pauses and resumes, + and - change
+	// the concurrency by a tenth, q twice suspends the run (see dmap.Run.Suspend). Keys are not
+	// echoed meanwhile. Ctrl-C, Ctrl-\ and Ctrl-Z act as always, after the terminal is as it was.
+	NoKeys bool
 }
 
-// Show writes the progress of run to w until the run has ended. The last line shows the final
-// counts. Show runs on the caller's goroutine and never delays the run. It ignores errors of w.
-//
-// If w is a terminal, one line is rewritten. Otherwise each line is complete and starts with the
-// run's ID.
+// Observer is New(w, opts).Observer().
+func Observer(w io.Writer, opts Options) *dmap.Observer { return New(w, opts).Observer() }
+
+// Show writes the progress of run to w until the run has ended. It runs on the caller's goroutine,
+// never delays the run, and ignores errors of w. It knows no failures in groups and no commits:
+// they need an observer, see New.
 func Show(w io.Writer, run Run, opts Options) {
-	show(w, run, opts, isTerminal(w))
+	d := New(w, opts)
+	defer d.Close()
+	d.show(d.set.Add(run))
 }
 
-func show(w io.Writer, run Run, opts Options, terminal bool) {
-	every := opts.Every
-	switch {
-	case every > 0:
-	case terminal:
-		every = EveryTerminal
-	default:
-		every = EveryLog
-	}
-	ticker := time.NewTicker(every)
-	defer ticker.Stop()
-	p := printer{w: w, id: run.ID(), terminal: terminal}
-	var r rate
-	for {
-		select {
-		case <-ticker.C:
-			s := run.Stats()
-			p.print(progressLine(s, opts.Total, r.add(s)))
-		case <-run.Done():
-			p.print(finalLine(run.Stats()))
-			p.finish()
-			return
-		}
-	}
-}
-
-// printer rewrites one line on a terminal, or else appends lines.
-type printer struct {
-	w        io.Writer
-	id       string
-	terminal bool
-	shown    int // length of the line on the terminal
-}
-
-func (p *printer) print(text string) {
-	if !p.terminal {
-		fmt.Fprintf(p.w, "%s: %s\n", p.id, text)
-		return
-	}
-	if len(text) > width {
-		text = text[:width]
-	}
-	fmt.Fprintf(p.w, "\r%s%s", text, strings.Repeat(" ", max(0, p.shown-len(text))))
-	p.shown = len(text)
-}
-
-func (p *printer) finish() {
-	if p.terminal {
-		fmt.Fprintln(p.w)
-	}
-}
-
-// isTerminal reports whether w is a character device. This includes /dev/null, which does no harm.
-func isTerminal(w io.Writer) bool {
+// interactive reports whether w is a terminal whose lines can be rewritten.
+func interactive(w io.Writer) (*os.File, bool) {
 	file, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	return file, ok && isTerminal(file) && !dumb(os.Getenv("TERM"))
 }

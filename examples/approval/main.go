@@ -3,11 +3,13 @@
 // continues the run. All data is in a bucket in memory.
 //
 //	go run ./examples/approval
+//	go run ./examples/approval -http localhost:8080   # a page of the run
 package main
 
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log"
@@ -17,6 +19,7 @@ import (
 	"gocloud.dev/blob/memblob"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/examples/display"
 	"github.com/go-dmap/dmap/sink"
 	"github.com/go-dmap/dmap/sink/results"
 	"github.com/go-dmap/dmap/source"
@@ -42,7 +45,14 @@ const (
 )
 
 func main() {
-	if err := run(context.Background(), os.Stdout); err != nil {
+	address := flag.String("http", "", display.Usage)
+	flag.Parse()
+	show, err := display.Open(os.Stderr, *address, 0)
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = run(context.Background(), os.Stdout, show.Observer)
+	if err := errors.Join(err, show.Close()); err != nil {
 		log.Print(err)
 		os.Exit(dmap.ExitCode(err))
 	}
@@ -61,9 +71,9 @@ func pay(ctx context.Context, p payment) (string, error) {
 }
 
 // payAll runs the payments, or continues with them. A payment that a person rejects has failed.
-func payAll(ctx context.Context, bucket *blob.Bucket) (dmap.Stats, error) {
+func payAll(ctx context.Context, bucket *blob.Bucket, observer *dmap.Observer) (dmap.Stats, error) {
 	payments := source.JSONLines[payment](bucket, "payments.jsonl")
-	opts := dmap.Options{RunID: runID, Tolerance: dmap.Tolerance{Percentage: 50}, MaxConcurrency: 1} // 1: in order
+	opts := dmap.Options{RunID: runID, Tolerance: dmap.Tolerance{Percentage: 50}, MaxConcurrency: 1, Observer: observer} // 1: in order
 	stats, err := dmap.Map(ctx, payments, pay, opts, sink.Bucket[string](bucket, prefix))
 	if errors.Is(err, dmap.ErrHeld) {
 		return stats, nil // everything else is done; a call after the decisions continues
@@ -103,13 +113,13 @@ func decide(ctx context.Context, bucket *blob.Bucket, held []results.HeldItem) e
 	return bucket.WriteAll(ctx, prefix+runID+"/"+held[1].DecisionKey, []byte(decision), &blob.WriterOptions{IfNotExist: true})
 }
 
-func run(ctx context.Context, out io.Writer) error {
+func run(ctx context.Context, out io.Writer, observer *dmap.Observer) error {
 	bucket := memblob.OpenBucket(nil)
 	defer bucket.Close()
 	if err := bucket.WriteAll(ctx, "payments.jsonl", []byte(payments), nil); err != nil {
 		return err
 	}
-	stats, err := payAll(ctx, bucket)
+	stats, err := payAll(ctx, bucket, observer)
 	if err != nil {
 		return err
 	}
@@ -121,7 +131,7 @@ func run(ctx context.Context, out io.Writer) error {
 	if err := decide(ctx, bucket, held); err != nil {
 		return err
 	}
-	if stats, err = payAll(ctx, bucket); err != nil {
+	if stats, err = payAll(ctx, bucket, observer); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "%d paid, %d failed, %d held, the run is %s\n", stats.Succeeded, stats.Failed, stats.Held, stats.State)
@@ -131,7 +141,7 @@ func run(ctx context.Context, out io.Writer) error {
 	if err := results.Approve(ctx, bucket, prefix, runID, results.Verdict{By: "alice"}, held[0].ID); err != nil {
 		return err
 	}
-	if stats, err = payAll(ctx, bucket); err != nil {
+	if stats, err = payAll(ctx, bucket, observer); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "%d paid, %d failed, %d held, the run is %s\n", stats.Succeeded, stats.Failed, stats.Held, stats.State)

@@ -9,7 +9,7 @@ import (
 
 func TestEachPaymentHasTheOutcomeThatWasDecided(t *testing.T) {
 	var out strings.Builder
-	require.NoError(t, run(t.Context(), &out))
+	require.NoError(t, run(t.Context(), &out, nil))
 	require.Equal(t, `3 paid, 4 held, the run is open
 held: payments.jsonl@26: 990000 cents to Bob, input {"to":"Bob","cents":990000}
 held: payments.jsonl@81: 250000 cents to Dan, input {"to":"Dan","cents":250000}

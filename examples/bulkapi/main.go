@@ -3,6 +3,7 @@
 // failed items again, and waits as long as the server asks for.
 //
 //	go run ./examples/bulkapi
+//	go run ./examples/bulkapi -http localhost:8080   # a page of the run
 package main
 
 import (
@@ -10,6 +11,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log"
@@ -21,6 +23,7 @@ import (
 
 	"github.com/go-dmap/dmap/batch"
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/examples/display"
 	"github.com/go-dmap/dmap/sink"
 	"github.com/go-dmap/dmap/source"
 )
@@ -39,13 +42,20 @@ type (
 )
 
 func main() {
-	if err := run(context.Background(), os.Stdout, new(server)); err != nil {
+	address := flag.String("http", "", display.Usage)
+	flag.Parse()
+	show, err := display.Open(os.Stderr, *address, 0)
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = run(context.Background(), os.Stdout, new(server), show.Observer)
+	if err := errors.Join(err, show.Close()); err != nil {
 		log.Print(err)
 		os.Exit(dmap.ExitCode(err))
 	}
 }
 
-func run(ctx context.Context, w io.Writer, api *server) error {
+func run(ctx context.Context, w io.Writer, api *server, observer *dmap.Observer) error {
 	listening := httptest.NewServer(api)
 	defer listening.Close()
 	c := client{http: listening.Client(), url: listening.URL}
@@ -56,6 +66,7 @@ func run(ctx context.Context, w io.Writer, api *server) error {
 		Timeout:        10 * time.Second,
 		Retry:          dmap.Retry{MaxAttempts: 5, Initial: 10 * time.Millisecond},
 		Tolerance:      dmap.Tolerance{Percentage: 5},
+		Observer:       observer,
 	}, &ids)
 
 	for _, failure := range ids.Failed() {

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestOnlyFailedContactsAreSentAgainAfterRetryAfter(t *testing.T) {
 	var out bytes.Buffer
 	begin := time.Now()
-	require.NoError(t, run(t.Context(), &out, new(server)))
+	require.NoError(t, run(t.Context(), &out, new(server), nil))
 	require.Equal(t, `item@499: "person499" is not an email address
 item@999: "person999" is not an email address
 item@1499: "person1499" is not an email address

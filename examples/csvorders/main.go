@@ -4,6 +4,7 @@
 //
 //	go run ./examples/csvorders
 //	go run ./examples/csvorders -tolerance 2
+//	go run ./examples/csvorders -http localhost:8080   # a page of the run
 package main
 
 import (
@@ -20,6 +21,7 @@ import (
 	"gocloud.dev/blob/memblob"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/examples/display"
 	"github.com/go-dmap/dmap/sink"
 	"github.com/go-dmap/dmap/source"
 )
@@ -49,17 +51,23 @@ func charge(_ context.Context, o Order) (Receipt, error) {
 
 func main() {
 	tolerance := flag.Int64("tolerance", 5, "maximum number of `rows` that may fail")
+	address := flag.String("http", "", display.Usage)
 	flag.Parse()
 	if flag.NArg() > 0 {
 		log.Fatalf("unknown argument %q", flag.Arg(0))
 	}
-	if err := run(context.Background(), os.Stdout, *tolerance); err != nil {
+	show, err := display.Open(os.Stderr, *address, 0)
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = run(context.Background(), os.Stdout, *tolerance, show.Observer)
+	if err := errors.Join(err, show.Close()); err != nil {
 		log.Print(err)
 		os.Exit(dmap.ExitCode(err))
 	}
 }
 
-func run(ctx context.Context, w io.Writer, tolerance int64) error {
+func run(ctx context.Context, w io.Writer, tolerance int64, observer *dmap.Observer) error {
 	bucket := memblob.OpenBucket(nil) // or blob.OpenBucket(ctx, "s3://...")
 	defer bucket.Close()
 	if err := writeOrders(ctx, bucket); err != nil {
@@ -67,7 +75,7 @@ func run(ctx context.Context, w io.Writer, tolerance int64) error {
 	}
 	var receipts sink.Memory[Receipt] // or sink.Bucket[Receipt](bucket, "runs/")
 	stats, err := dmap.Map(ctx, source.CSV(bucket, "orders.csv", source.Into[Order]), charge,
-		dmap.Options{Tolerance: dmap.Tolerance{Count: tolerance}}, &receipts)
+		dmap.Options{Tolerance: dmap.Tolerance{Count: tolerance}, Observer: observer}, &receipts)
 
 	for _, failure := range receipts.Failed() {
 		fmt.Fprintf(w, "%s: %v\n", failure.ID(), failure.Err)

@@ -7,12 +7,14 @@
 // ID.
 //
 //	go run ./examples/invoices
+//	go run ./examples/invoices -http localhost:8080   # a page of the run
 package main
 
 import (
 	"context"
 	"database/sql"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log"
@@ -25,6 +27,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/examples/display"
 	"github.com/go-dmap/dmap/source"
 )
 
@@ -41,13 +44,20 @@ type Invoice struct {
 }
 
 func main() {
-	if err := run(context.Background(), os.Stdout); err != nil {
+	address := flag.String("http", "", display.Usage)
+	flag.Parse()
+	show, err := display.Open(os.Stderr, *address, 0)
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = run(context.Background(), os.Stdout, show.Observer)
+	if err := errors.Join(err, show.Close()); err != nil {
 		log.Print(err)
 		os.Exit(dmap.ExitCode(err))
 	}
 }
 
-func run(ctx context.Context, w io.Writer) error {
+func run(ctx context.Context, w io.Writer, observer *dmap.Observer) error {
 	dir, err := os.MkdirTemp("", "invoices-")
 	if err != nil {
 		return err
@@ -67,7 +77,7 @@ func run(ctx context.Context, w io.Writer) error {
 	table := &table{db: db}
 	for range 2 { // the second time is the repetition after a crash
 		stats, err := dmap.Map(ctx, source.Objects(bucket, "invoices/"), table.put, dmap.Options{
-			RunID: runID, MaxConcurrency: 8, Retry: dmap.Retry{MaxAttempts: 3, Initial: time.Millisecond},
+			RunID: runID, MaxConcurrency: 8, Retry: dmap.Retry{MaxAttempts: 3, Initial: time.Millisecond}, Observer: observer,
 		})
 		if err != nil {
 			return err

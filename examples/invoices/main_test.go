@@ -14,7 +14,7 @@ import (
 
 func TestEachInvoiceIsOneRowAfterRetriesAndRepetition(t *testing.T) {
 	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), &out))
+	require.NoError(t, run(t.Context(), &out, nil))
 	// 300 invoices of 1000 + 7i cents; those divisible by ten are written twice in each run.
 	require.Equal(t, `300 invoices, 330 calls including 30 retries: 300 rows, 6139.50 in total
 300 invoices, 330 calls including 30 retries: 300 rows, 6139.50 in total

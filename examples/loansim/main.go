@@ -5,6 +5,7 @@
 //
 //	go run ./examples/loansim
 //	go run ./examples/loansim -n 500000 -batch 400 -concurrency 1000
+//	go run ./examples/loansim -http localhost:8080  # also shows the run on a page
 //	go run ./examples/loansim -in s3://loans -out gs://results -tolerance 5
 //	go run ./examples/loansim -in loans -out results -run monday  # resumes after Ctrl-C or a kill
 package main
@@ -22,7 +23,7 @@ import (
 
 	"github.com/go-dmap/dmap/batch"
 	"github.com/go-dmap/dmap/dmap"
-	"github.com/go-dmap/dmap/dmap/progress"
+	"github.com/go-dmap/dmap/examples/display"
 	"github.com/go-dmap/dmap/examples/loansim/loan"
 	"github.com/go-dmap/dmap/internal/usage"
 	"github.com/go-dmap/dmap/sink"
@@ -43,6 +44,7 @@ type config struct {
 	fill, keep           bool
 	inflation, tolerance float64
 	concurrency, batch   int
+	http                 string
 }
 
 func main() {
@@ -59,12 +61,17 @@ func main() {
 }
 
 // demo is the program without its process: arguments, outputs and the context are parameters.
-func demo(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+func demo(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
 	cfg, err := parse(args, stderr)
 	if err != nil {
 		return err
 	}
-	place, err := open(ctx, cfg, stderr)
+	show, err := display.Open(stderr, cfg.http, cfg.generated())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, show.Close()) }()
+	place, err := open(ctx, cfg, show)
 	if err != nil {
 		return err
 	}
@@ -75,7 +82,6 @@ func demo(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	progress.Show(stderr, run, progress.Options{Total: place.total})
 	stats, runErr := run.Wait()
 	cost := usage.Now()
 	cost.CPU -= before.CPU
@@ -106,6 +112,7 @@ func start(ctx context.Context, cfg config, p *place) (*dmap.Run, error) {
 		MaxItems:       cfg.maxItems,
 		Tolerance:      dmap.Tolerance{Percentage: cfg.tolerance},
 		Retry:          dmap.Retry{MaxAttempts: 3},
+		Observer:       p.observer,
 	}
 	if cfg.batch == 0 {
 		return dmap.Start(ctx, items, func(ctx context.Context, o source.Object) (loan.Verdict, error) {
@@ -128,6 +135,15 @@ func start(ctx context.Context, cfg config, p *place) (*dmap.Run, error) {
 // durable reports whether both buckets survive the process, so that another process can resume the
 // run.
 func (c config) durable() bool { return c.in != "" && c.out != "" }
+
+// generated is the number of applications that the program generates; 0: it is not known how many
+// there are.
+func (c config) generated() int64 {
+	if c.in != "" && !c.fill {
+		return 0
+	}
+	return c.n
+}
 
 // assess reads one application and simulates it. Read errors are retried. A loan that fails and
 // malformed JSON are permanent errors.
@@ -161,6 +177,7 @@ func parse(args []string, stderr io.Writer) (config, error) {
 	flags.Int64Var(&cfg.maxItems, "max-items", 0, "process only the first `N` applications; 0: all")
 	flags.IntVar(&cfg.concurrency, "concurrency", 1000, "maximum number of concurrent `calls`, 1 to 10,000")
 	flags.IntVar(&cfg.batch, "batch", 0, "`applications` per call; 0: one at a time, with Map instead of MapBatch")
+	flags.StringVar(&cfg.http, "http", "", display.Usage)
 	if err := flags.Parse(args); err != nil {
 		return config{}, err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"iter"
 	"net/url"
@@ -18,7 +17,7 @@ import (
 	_ "gocloud.dev/blob/memblob"  // mem://
 
 	"github.com/go-dmap/dmap/dmap"
-	"github.com/go-dmap/dmap/dmap/progress"
+	"github.com/go-dmap/dmap/examples/display"
 	"github.com/go-dmap/dmap/examples/loansim/loan"
 	"github.com/go-dmap/dmap/source"
 	"github.com/go-dmap/dmap/source/cloud/azure"
@@ -31,13 +30,14 @@ type place struct {
 	in, out *blob.Bucket
 	store   source.StoreFeatures // features of the store of in
 	outURL  string
-	total   int64  // applications in the input; 0: unknown
 	made    string // temporary folder of applications, removed at the end; empty: none
+
+	observer *dmap.Observer // of all runs; nil: none
 }
 
 // open opens both buckets, and generates the applications if they do not exist.
-func open(ctx context.Context, cfg config, stderr io.Writer) (_ *place, err error) {
-	p := &place{outURL: cfg.out}
+func open(ctx context.Context, cfg config, show *display.Display) (_ *place, err error) {
+	p := &place{outURL: cfg.out, observer: show.Observer}
 	defer func() {
 		if err != nil {
 			p.close()
@@ -65,13 +65,9 @@ func open(ctx context.Context, cfg config, stderr io.Writer) (_ *place, err erro
 		return nil, err
 	}
 	if p.made != "" || cfg.fill {
-		fmt.Fprintf(stderr, "generating %d applications in %s\n", cfg.n, inURL)
+		fmt.Fprintf(show, "generating %d applications in %s\n", cfg.n, inURL)
 		write, most := p.writer()
-		err = fill(ctx, cfg.n, write, most, stderr)
-		p.total = cfg.n
-	}
-	if cfg.maxItems > 0 && (p.total == 0 || cfg.maxItems < p.total) {
-		p.total = cfg.maxItems
+		err = fill(ctx, cfg.n, write, most, p.observer)
 	}
 	if cfg.keep {
 		p.made = ""
@@ -139,19 +135,14 @@ func openFolder(ctx context.Context, dir string, create bool) (*blob.Bucket, err
 
 // fill generates n applications, with at most most concurrent writes. It uses dmap itself, with a
 // map from numbers to objects.
-func fill(ctx context.Context, n int64, write writeFunc, most int, stderr io.Writer) error {
-	run, err := dmap.Start(ctx, source.Seq(numbers(n)), func(ctx context.Context, i int64) (struct{}, error) {
+func fill(ctx context.Context, n int64, write writeFunc, most int, observer *dmap.Observer) error {
+	_, err := dmap.Map(ctx, source.Seq(numbers(n)), func(ctx context.Context, i int64) (struct{}, error) {
 		data, err := loan.Encode(i)
 		if err != nil {
 			return struct{}{}, err
 		}
 		return struct{}{}, write(ctx, loan.Key(i), data)
-	}, dmap.Options{MaxConcurrency: most})
-	if err != nil {
-		return err
-	}
-	progress.Show(stderr, run, progress.Options{Total: n})
-	_, err = run.Wait()
+	}, dmap.Options{RunID: "generating", MaxConcurrency: most, Observer: observer})
 	return err
 }
 

@@ -3,11 +3,13 @@
 // outcome. All data is in a bucket in memory.
 //
 //	go run ./examples/redrive
+//	go run ./examples/redrive -http localhost:8080   # a page of the run
 package main
 
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log"
@@ -17,6 +19,7 @@ import (
 	"gocloud.dev/blob/memblob"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/examples/display"
 	"github.com/go-dmap/dmap/sink"
 	"github.com/go-dmap/dmap/sink/results"
 	"github.com/go-dmap/dmap/source"
@@ -36,7 +39,14 @@ const orders = `{"id":"a","cents":900,"parts":3}
 `
 
 func main() {
-	if err := run(context.Background(), os.Stdout); err != nil {
+	address := flag.String("http", "", display.Usage)
+	flag.Parse()
+	show, err := display.Open(os.Stderr, *address, 0)
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = run(context.Background(), os.Stdout, show.Observer)
+	if err := errors.Join(err, show.Close()); err != nil {
 		log.Print(err)
 		os.Exit(dmap.ExitCode(err))
 	}
@@ -58,7 +68,7 @@ func fixedPrice(ctx context.Context, o order) (int, error) {
 	return price(ctx, o)
 }
 
-func run(ctx context.Context, out io.Writer) error {
+func run(ctx context.Context, out io.Writer, observer *dmap.Observer) error {
 	bucket := memblob.OpenBucket(nil)
 	defer bucket.Close()
 	if err := bucket.WriteAll(ctx, "orders.jsonl", []byte(orders), nil); err != nil {
@@ -66,7 +76,7 @@ func run(ctx context.Context, out io.Writer) error {
 	}
 	orders := source.JSONLines[order](bucket, "orders.jsonl")
 	folder := sink.Bucket[int](bucket, "runs/")
-	opts := dmap.Options{RunID: "monday", Tolerance: dmap.Tolerance{Percentage: 80}}
+	opts := dmap.Options{RunID: "monday", Tolerance: dmap.Tolerance{Percentage: 80}, Observer: observer}
 	first, err := dmap.Map(ctx, orders, price, opts, folder)
 	if err != nil {
 		return err

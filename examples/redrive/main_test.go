@@ -9,7 +9,7 @@ import (
 
 func TestRedriveProcessesOnlyTheFailures(t *testing.T) {
 	var out strings.Builder
-	require.NoError(t, run(t.Context(), &out))
+	require.NoError(t, run(t.Context(), &out, nil))
 	require.Equal(t, `first: 2 succeeded, 3 failed
 redriven: 4 succeeded, 1 failed
 still failed: orders.jsonl@130: negative amount

@@ -12,12 +12,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/batch"
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/dmap/progress"
 	"github.com/go-dmap/dmap/sink"
 	"github.com/go-dmap/dmap/sink/results"
 	"github.com/go-dmap/dmap/source"
@@ -125,7 +127,8 @@ func runAllForms(t *testing.T, b *blob.Bucket, o sink.BucketOptions, redact dmap
 	opts := func(id string) dmap.Options {
 		return dmap.Options{
 			RunID: id, Tolerance: dmap.Tolerance{Percentage: 100, BrokenObjects: 10}, Logger: l.logger(), Redact: redact,
-			Retry: dmap.Retry{MaxAttempts: 2, Initial: 1},
+			Observer: progress.Observer(l, progress.Options{Every: time.Millisecond}), // its lines are part of the log
+			Retry:    dmap.Retry{MaxAttempts: 2, Initial: 1},
 		}
 	}
 	values := make([]string, 40)

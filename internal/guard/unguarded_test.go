@@ -118,12 +118,24 @@ const (
 	driver    = "the value comes from the driver of a bucket through gocloud, which walks its chain too"
 	inCall    = "the call is inside guard.Call, or on an error that is plain"
 	recovered = "the caller recovers panics, and a Goexit ends the reading with an error"
+	ofEvent   = "the engine guards errors of events, and the caller recovers panics of those inside a batch.Errors"
 )
 
 var known = map[string]string{
 	"dmap/call.go Error: Error":                                  ours,
 	"dmap/errors.go Error: Error":                                ours,
-	"dmap/errors.go class: Class":                                inCall,
+	"dmap/errors.go nameOf: Class":                               inCall,
+	"dmap/dmapotel/outcome.go callOutcome: errors.As":            ofEvent,
+	"dmap/dmapotel/outcome.go callOutcome: errors.Is":            ofEvent,
+	"dmap/dmapotel/outcome.go errorOf: errors.As":                ofEvent,
+	"dmap/dmapotel/outcome.go failed: errors.Is":                 ofEvent,
+	"dmap/dmapotel/outcome.go failedOutcome: errors.Is":          ofEvent,
+	"dmap/dmapotel/outcome.go held: errors.As":                   ofEvent,
+	"dmap/dmapotel/spans.go addCallError: Error":                 ofEvent,
+	"dmap/dmapotel/spans.go addCallError: errors.As":             ofEvent,
+	"dmap/dmapotel/spans.go addFailure: Error":                   ofEvent,
+	"dmap/dmapotel/spans.go endRun: Error":                       ofEvent,
+	"dmap/dmapotel/spans.go endRun: errors.Is":                   ofEvent,
 	"dmap/errors.go describe: Error":                             ours,
 	"dmap/preflightrun.go eachJoined: Unwrap":                    ours,
 	"dmap/redact.go describe: Error":                             ours,

@@ -37,6 +37,7 @@ type Collector struct {
 }
 
 func newCollector(key string, b begin, opts Options) *Collector {
+	opts.Redact = redactor(opts.Redact, b.spec.Options.Redact.Key)
 	now := time.Now()
 	c := &Collector{
 		key: key, begin: b, opts: opts, start: now, over: make(chan struct{}),

@@ -13,7 +13,8 @@ import (
 type Options struct {
 	// Every is the time between two readings of a run. 0: one second.
 	Every time.Duration
-	// Redact returns what is shown in place of the key of an item. nil: keys are shown.
+	// Redact returns what is shown in place of the key of an item. nil: what the run shows, by its
+	// Options.Redact.
 	Redact func(key string) string
 	// Total is the expected number of items of a run, while its source is still read. nil, or a
 	// result of 0: not known.

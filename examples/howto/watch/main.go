@@ -1,4 +1,5 @@
-// Command watch starts a run, shows its progress, and lets you steer it over HTTP.
+// Command watch starts a run, shows its progress with keys that steer it, and lets you steer it over
+// HTTP too.
 //
 //	go run ./examples/howto/watch                  # prints the address of the handler
 //	curl localhost:8080/                           # the counts
@@ -14,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -41,9 +43,12 @@ func run(ctx context.Context, w io.Writer, address string, n int) error {
 		return err
 	}
 	defer listener.Close()
+	display := progress.New(w, progress.Options{Total: int64(n)})
 	started, err := dmap.Start(ctx, source.Slice(make([]struct{}, n)), work, dmap.Options{
 		MaxConcurrency: 10,
 		Tolerance:      dmap.Tolerance{Count: 10},
+		Observer:       display.Observer(),
+		Logger:         slog.New(slog.NewTextHandler(display, nil)), // its lines stay above the progress
 	})
 	if err != nil {
 		return err
@@ -52,8 +57,7 @@ func run(ctx context.Context, w io.Writer, address string, n int) error {
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 
-	fmt.Fprintf(w, "steer the run at http://%s/\n", listener.Addr())
-	progress.Show(w, started, progress.Options{Total: int64(n)}) // until the run has ended
+	fmt.Fprintf(display, "steer the run at http://%s/\n", listener.Addr())
 	_, err = started.Wait()
 	closed := server.Close()
 	if serveErr := <-served; !errors.Is(serveErr, http.ErrServerClosed) {

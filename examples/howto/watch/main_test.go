@@ -18,7 +18,8 @@ func TestTheProgramShowsTheRunUntilItsEnd(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), &out, "localhost:0", 20))
 	require.Contains(t, out.String(), "steer the run at http://127.0.0.1:")
-	require.Contains(t, out.String(), "20")
+	require.Contains(t, out.String(), "state=succeeded settled=20 total=20 percent=100")
+	require.Contains(t, out.String(), `msg="dmap: run ended"`)
 }
 
 func TestARunIsSteeredOverHTTP(t *testing.T) {
