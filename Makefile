@@ -24,12 +24,12 @@ LONGEST  := ./internal/e2e ./source ./sink ./dmap ./internal/bench ./source/clou
 PACKAGES := $(LONGEST) $(addsuffix /...,$(MODULES))
 
 # the modules that users import
-PUBLISHED := . dmap/dmapotel source/cloud
+PUBLISHED := . dmap/cmd/dmap dmap/dmapotel source/cloud
 CYCLONEDX := v1.10.0
 
 each = @set -e; for dir in $(MODULES); do echo "--- $${dir\#\#$(CURDIR)/}: $(1)"; (cd $$dir && $(1)); done
 
-.PHONY: help build test short long test-tools lint fmt vet tidy tidy-check deps house guards guards-record comments api api-check snippets versions fuzz cover bench bench-all bench-job bench-fanout bench-scale bench-listing bench-large bench-reads bench-results bench-readers bench-folders bench-flow charts terminal-screenshots durability crash lives hostile lies emulators plantedbugs licences sbom vuln tools clean
+.PHONY: help build test short long test-tools lint fmt vet tidy tidy-check deps house guards guards-record comments api api-check snippets versions fuzz cover bench bench-all bench-job bench-fanout bench-scale bench-listing bench-large bench-reads bench-results bench-readers bench-folders bench-flow bench-page charts terminal-screenshots durability crash lives hostile lies emulators plantedbugs licences sbom vuln tools clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -138,6 +138,9 @@ bench-readers: ## CSV, JSON lines, JSON arrays, gzip and zstd beside the standar
 
 bench-flow: ## runs against servers that throttle: rate, shared back-off, adaptive limits, beside fixed ones and x/time/rate
 	go run ./internal/bench flow
+
+bench-page: ## what the page costs a run, with 10 readers; takes three minutes
+	go run ./internal/bench page
 
 bench-folders: ## folders of 500,000 files listed, beside filepath.WalkDir and gocloud
 	go run ./internal/bench $(BENCHFLAGS) folders

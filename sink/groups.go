@@ -78,7 +78,12 @@ func (g *groups) next() grouping {
 	if g.staged == nil {
 		return grouping{}
 	}
-	return grouping{list: runfolder.StoredGroups(g.staged)}
+	next := grouping{list: runfolder.StoredGroups(g.staged)}
+	for i := range next.list { // three samples of a group count, the first ones
+		one := &next.list[i]
+		one.Samples = one.Samples[:min(len(one.Samples), failgroup.MaxSamples-g.total.Samples(one.Class, one.Message))]
+	}
+	return next
 }
 
 // all is the index of all failures whose records count, in a run with commits or without.

@@ -15,6 +15,7 @@ import (
 	"log"
 	"os"
 
+	"gocloud.dev/blob"
 	"gocloud.dev/blob/memblob"
 
 	"github.com/go-dmap/dmap/dmap"
@@ -101,5 +102,25 @@ func run(ctx context.Context, out io.Writer, observer *dmap.Observer) error {
 		}
 		fmt.Fprintf(out, "still failed: %s: %s\n", failure.ID, failure.Error)
 	}
+	return tryGroup(ctx, out, bucket, opts.RunID)
+}
+
+// tryGroup says what a trial of the largest group would process. The redrive itself is the same
+// call as before, with this Options.Redrive.
+func tryGroup(ctx context.Context, out io.Writer, bucket *blob.Bucket, runID string) error {
+	manifest, err := results.Load(ctx, bucket, "runs/", runID)
+	if err != nil {
+		return err
+	}
+	groups, err := results.Groups(ctx, bucket, manifest)
+	if err != nil {
+		return err
+	}
+	trial := dmap.Redrive{Limit: 10, Tolerated: true, Groups: []string{groups[0].ID}}
+	preview, err := results.PreviewRedrive(ctx, bucket, manifest, trial)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "a trial of %q would take %d items\n", groups[0].Message, preview.Failed)
 	return nil
 }

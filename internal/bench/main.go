@@ -5,6 +5,7 @@
 //	go run ./internal/bench -out docs/bench fanout   all tables under fanout/, data and charts
 //	go run ./internal/bench flow                     servers that throttle: no table, a report of
 //	                                                 its own; flow/http and flow/s3 are its parts
+//	go run ./internal/bench page                     what the page of a run costs it; the same
 //	go run ./internal/bench -draw docs/bench         draws the charts again, from the data
 //	go run ./internal/bench -cases 'dmap|errgroup' -profile prof fanout/b1-c100
 //
@@ -88,6 +89,12 @@ func bench(ctx context.Context, args []string) error {
 	}
 	if len(set.names) == 1 && strings.HasPrefix(set.names[0], "flow") {
 		return showFlow(ctx, os.Stdout, set.names[0])
+	}
+	if len(set.names) == 1 && set.names[0] == readersName {
+		return readStreams(ctx, os.Stdout, os.Stdin, set.child)
+	}
+	if len(set.names) == 1 && set.names[0] == "page" {
+		return showPage(ctx, os.Stdout)
 	}
 	chosen, err := choose(tables(), set.names)
 	if err != nil {

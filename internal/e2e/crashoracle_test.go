@@ -85,7 +85,33 @@ func checkManifest(t *testing.T, b *blob.Bucket, runID string, redrive, n int, f
 		}
 	}
 	v.counts(m, records, times)
+	v.groups(t, b, m)
 	return v
+}
+
+// groups checks that the groups of failures are those of the FAILED records.
+func (v *verdict) groups(t *testing.T, b *blob.Bucket, m manifest) {
+	sum := int64(0)
+	if m.Groups != nil {
+		content, err := b.ReadAll(t.Context(), m.Groups.Key)
+		if err != nil {
+			v.report("%s: %v", m.Groups.Key, err)
+			return
+		}
+		for line := range bytes.Lines(content) {
+			var g struct {
+				ID    string
+				Count int64
+			}
+			if err := json.Unmarshal(line, &g); err != nil {
+				v.report("%s: %v: %s", m.Groups.Key, err, line)
+			}
+			sum += g.Count
+		}
+	}
+	if sum != m.Stats.Failed {
+		v.report("groups of %d failures, the manifest says %d", sum, m.Stats.Failed)
+	}
 }
 
 // record checks and counts one record.

@@ -34,6 +34,7 @@ type manifest struct {
 	Stats  struct{ Read, Succeeded, Failed, Skipped, Pending int64 }
 	Unread map[string]any
 	Lost   []any
+	Groups *struct{ Key string }
 }
 
 type record struct {

@@ -132,6 +132,14 @@ func (x *Index) Merge(later *Index) {
 	}
 }
 
+// Samples is the number of samples of a group.
+func (x *Index) Samples(class, message string) int {
+	if e := x.groups[joinKey(class, message)]; e != nil {
+		return len(e.Group.Samples)
+	}
+	return 0
+}
+
 // Total is the number of failures.
 func (x *Index) Total() (n int64) {
 	if x.other != nil {

@@ -14,8 +14,9 @@ const (
 
 // Place is a key, or the prefix of keys up to a "/" or an empty one, with the number of failures of
 // a group under it that have no longer prefix in the table. A table holds at most 16 prefixes of at
-// most 256 bytes. Where a new key finds no place, the prefix with the fewest failures is replaced
-// by its parent, which gets them: the sum remains exact, and prefixes with many failures stay.
+// most 256 bytes. Where a new key finds no place, the prefix with the fewest failures that has no
+// longer one in the table is replaced by its parent, which gets them: the sum remains exact, and
+// prefixes with many failures stay.
 type Place struct {
 	Prefix string `json:"prefix"`
 	Count  int64  `json:"count"`
@@ -47,17 +48,39 @@ func shortened(key string) string {
 }
 
 // fold replaces the prefix with the fewest failures by its parent, but not the one named keep, and
-// not the empty one, which has none.
+// not the empty one, which has none. Prefixes with longer ones are the last to go.
 func (p *places) fold(keep string) {
+	var inner [MaxPlaces * 3]bool // prefixes with longer ones, as far as is known
 	smallest := -1
-	for i := range p.list {
-		if l := &p.list[i]; l.Prefix != "" && l.Prefix != keep && (smallest < 0 || l.foldsBefore(&p.list[smallest])) {
-			smallest = i
+	for {
+		next := -1
+		for i := range p.list {
+			if l := &p.list[i]; l.Prefix != "" && l.Prefix != keep && !inner[i] && (next < 0 || l.foldsBefore(&p.list[next])) {
+				next = i
+			}
+		}
+		if next < 0 {
+			break
+		}
+		if smallest < 0 {
+			smallest = next
+		}
+		if inner[next] = p.hasLonger(next); !inner[next] {
+			smallest = next
+			break
 		}
 	}
 	folded := p.list[smallest]
 	p.list = slices.Delete(p.list, smallest, smallest+1)
 	p.put(Place{parent(folded.Prefix), folded.Count})
+}
+
+// hasLonger reports whether the table has a prefix that starts with prefix i.
+func (p *places) hasLonger(i int) bool {
+	prefix := p.list[i].Prefix
+	return strings.HasSuffix(prefix, "/") && slices.ContainsFunc(p.list, func(l Place) bool {
+		return len(l.Prefix) > len(prefix) && strings.HasPrefix(l.Prefix, prefix)
+	})
 }
 
 // foldsBefore orders prefixes for fold: few failures, then long ones.

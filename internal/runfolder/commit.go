@@ -282,7 +282,7 @@ func (r *CommitRecord) lists(n int64) map[string]func(*stream) error {
 		"settled":   listOf(&r.Settled, maxElements, "settled interval", decodedInterval),
 		"prefixes":  listOf(&r.Prefixes, maxElements, "sequence", decodedPrefix),
 		"attempted": listOf(&r.Attempted, maxElements, "announced item", decodedAttempt),
-		"groups":    listOf(&r.Groups, MaxGroups, "group", decodedGroup),
+		"groups":    groupList(&r.Groups),
 		"states":    func(s *stream) error { return r.decodeStates(s, commits) },
 		"steps":     func(s *stream) error { return r.decodeSteps(s, commits) },
 		"redrive": func(s *stream) error {

@@ -135,8 +135,46 @@ func groupFields(groups []FailureGroup) []twin {
 	return all
 }
 
-// decodedGroup checks a group of a list.
-func decodedGroup(before []FailureGroup, g *FailureGroup) error {
+// maxGroup is how many bytes a group may have: more than the largest has with all its escapes.
+const maxGroup = 1 << 20
+
+// groupList decodes a list of groups. Each is checked before the next one is decoded, and its size
+// before it is.
+func groupList(out *[]FailureGroup) func(*stream) error {
+	return func(s *stream) error {
+		*out = nil
+		return s.elements(func() { *out = []FailureGroup{} }, func(i int) error {
+			var text json.RawMessage
+			if err := s.json.Decode(&text); err != nil {
+				return fmt.Errorf("group %d: %w", i, err)
+			}
+			return addGroup(out, text)
+		})
+	}
+}
+
+// addGroup decodes a group and adds it to a list.
+func addGroup(list *[]FailureGroup, text []byte) error {
+	i := len(*list)
+	if i >= MaxGroups {
+		return fmt.Errorf("more than %d groups", MaxGroups)
+	}
+	if len(text) > maxGroup {
+		return fmt.Errorf("group %d: %d bytes, at most %d are read", i, len(text), maxGroup)
+	}
+	var g FailureGroup
+	if err := json.Unmarshal(text, &g); err != nil {
+		return fmt.Errorf("group %d: %w", i, err)
+	}
+	if err := checkGroup(*list, &g); err != nil {
+		return err
+	}
+	*list = append(*list, g)
+	return nil
+}
+
+// checkGroup checks a group after those before it, and restores its texts.
+func checkGroup(before []FailureGroup, g *FailureGroup) error {
 	one := []FailureGroup{*g}
 	if err := decode(groupFields(one)...); err != nil {
 		return err
@@ -207,18 +245,9 @@ func LoadGroups(ctx context.Context, bucket *blob.Bucket, p Part) ([]FailureGrou
 	}
 	var groups []FailureGroup
 	for line := range bytes.Lines(content) {
-		var g FailureGroup
-		err := json.Unmarshal(line, &g)
-		if err == nil {
-			err = decodedGroup(groups, &g)
-		}
-		if err == nil && len(groups) >= MaxGroups {
-			err = fmt.Errorf("more than %d groups", MaxGroups)
-		}
-		if err != nil {
+		if err := addGroup(&groups, line); err != nil {
 			return nil, attention.Mark(fmt.Errorf("part %q line %d: %w", p.Key, len(groups)+1, err))
 		}
-		groups = append(groups, g)
 	}
 	return groups, nil
 }

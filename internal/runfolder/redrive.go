@@ -75,7 +75,7 @@ func DecodeRedriveFile(ctx context.Context, content []byte, folder, runID string
 	if err := decodeObject(ctx, content, f, map[string]func(*stream) error{
 		"dropped":  listOf(&f.Dropped, MaxParts, "dropped part", decodedName),
 		"notTaken": listOf(&f.NotTaken, MaxParts, "part", decodedPart),
-		"groups":   listOf(&f.Groups, MaxGroups, "group", decodedGroup),
+		"groups":   groupList(&f.Groups),
 		"taken":    listOf(&f.Taken, MaxParts, "part", decodedPart),
 		"waiting":  listOf(&f.Waiting, MaxParts, "waiting part", func(_ []TakenPart, w *TakenPart) error { return decodedPart(nil, &w.Part) }),
 	}); err != nil {

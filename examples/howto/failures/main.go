@@ -49,6 +49,13 @@ func report(ctx context.Context, w io.Writer, bucket *blob.Bucket, runID string)
 	if err != nil {
 		return err
 	}
+	groups, err := results.Groups(ctx, bucket, manifest) // one request
+	if err != nil {
+		return err
+	}
+	for _, g := range groups {
+		fmt.Fprintf(w, "group %s: %d items, such as %s: %s\n", g.ID, g.Count, g.Samples[0].ID, g.Message)
+	}
 	classes := map[string]int{}
 	for failure, err := range results.Failures(ctx, bucket, manifest) {
 		if err != nil {

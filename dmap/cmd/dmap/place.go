@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"gocloud.dev/blob"
+
+	"github.com/go-dmap/dmap/sink/results"
+)
+
+// place is where runs lie.
+type place struct {
+	bucket *blob.Bucket
+	name   string // of the bucket, as people know it
+	prefix string
+}
+
+// open opens a URL, or a folder, which must exist.
+func (p *place) open(ctx context.Context, where string) error {
+	p.name = withoutQuery(where)
+	address := where
+	if !strings.Contains(where, "://") {
+		path, err := filepath.Abs(where)
+		if err != nil {
+			return err
+		}
+		info, err := os.Stat(path)
+		switch {
+		case err != nil:
+			return fmt.Errorf("bucket %s: %w: give a folder that exists, or a URL such as s3://name", where, err)
+		case !info.IsDir():
+			return badUsage("%s is a file: give the folder that sink.Bucket writes to", where)
+		}
+		folder := url.URL{Scheme: "file", Path: "/" + strings.TrimPrefix(filepath.ToSlash(path), "/"), RawQuery: "metadata=skip"}
+		address = folder.String()
+	}
+	var err error
+	if p.bucket, err = blob.OpenBucket(ctx, address); err != nil {
+		return fmt.Errorf("open bucket %s: %s", p.name, strings.ReplaceAll(err.Error(), address, p.name)) // without a secret of its query
+	}
+	return nil
+}
+
+// withoutQuery is a URL without what may be a credential.
+func withoutQuery(where string) string {
+	if u, err := url.Parse(where); err == nil && u.Scheme != "" {
+		u.RawQuery, u.User, u.Fragment = "", nil, ""
+		return u.String()
+	}
+	before, _, _ := strings.Cut(where, "?")
+	return before
+}
+
+// load reads the run of a call: the one that is named, or the newest.
+func (c *call) load(ctx context.Context) (*results.Run, error) {
+	if c.runID == "" {
+		page, _, err := results.List(ctx, c.bucket, c.prefix, results.ListOptions{Limit: 1})
+		if err != nil {
+			return nil, err
+		}
+		if len(page) == 0 {
+			return nil, c.nothingThere(ctx)
+		}
+		c.runID = page[0].RunID
+	}
+	r, err := results.Load(ctx, c.bucket, c.prefix, c.runID)
+	if errors.Is(err, results.ErrNoRun) {
+		return nil, fmt.Errorf("%w: %q below prefix %q of %s: dmap runs lists those that there are", results.ErrNoRun, c.runID, c.prefix, c.name)
+	}
+	return r, err
+}
+
+// maxFolders is how many folders an error names.
+const maxFolders = 5
+
+// nothingThere is the error of a place without runs. It names the folders of the bucket, one of
+// which may be the prefix.
+func (c *call) nothingThere(ctx context.Context) error {
+	err := &noRunsError{fmt.Sprintf("no run lies below prefix %q of %s", c.prefix, c.name)}
+	var folders []string
+	objects := c.bucket.List(&blob.ListOptions{Delimiter: "/"})
+	for len(folders) < maxFolders {
+		o, next := objects.Next(ctx)
+		if next == io.EOF {
+			break
+		}
+		if next != nil {
+			return err
+		}
+		if o.IsDir {
+			folders = append(folders, fmt.Sprintf("%q", o.Key))
+		}
+	}
+	if len(folders) == 0 {
+		err.text += ": the bucket has no folders"
+		return err
+	}
+	err.text += ": set -prefix to what sink.Bucket got (\"\" for none); the bucket has the folders " + strings.Join(folders, ", ")
+	return err
+}
+
+// noRunsError says that a place has no runs.
+type noRunsError struct{ text string }
+
+func (e *noRunsError) Error() string { return e.text }
+
+func (e *noRunsError) Is(target error) bool { return target == results.ErrNoRun }
