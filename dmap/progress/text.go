@@ -117,7 +117,7 @@ func groupText(g *failgroup.Group, columns int) string {
 		name = "other"
 	case name == "":
 		name = g.Class
-	case g.Class != "" && g.Class != "error":
+	case g.Class != "" && g.Class != "error" && !strings.HasPrefix(name, g.Class+":"):
 		name = g.Class + ": " + name
 	}
 	return clipped(watch.Count(g.Count)+" x "+scrub.Printable(name, false), columns)

@@ -30,14 +30,61 @@ type liveRun struct {
 	bucket *blob.Bucket
 }
 
-// startLive starts a run of 100,000 items of some milliseconds, of which some fail, and serves its
-// page below a path.
-func startLive(t *testing.T, prefix string, around ...func(http.Handler) http.Handler) *liveRun {
+// liveItems is how many items the live run has.
+const liveItems = 20_000
+
+// loans is a bucket of applications.
+func loans(t *testing.T, n int) *blob.Bucket {
 	t.Helper()
 	bucket := memblob.OpenBucket(nil)
+	t.Cleanup(func() { require.NoError(t, bucket.Close()) })
+	for i := range n {
+		key := fmt.Sprintf("applications/%04d/%07d.json", i/1000, i)
+		require.NoError(t, bucket.WriteAll(t.Context(), key, fmt.Appendf(nil, `{"loan": %d, "amount": 250000, "years": 30}`, i), nil))
+	}
+	return bucket
+}
+
+// simulate takes some time, as a call of a server does, and fails for some loans.
+func simulate(ctx context.Context, o source.Object) (string, error) {
+	wait := time.Duration(20+rand.IntN(100)) * time.Millisecond
+	if rand.IntN(300) == 0 {
+		wait = 4 * time.Second
+	}
+	select {
+	case <-time.After(wait):
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	return verdict(ctx, o)
+}
+
+// verdict fails for some loans.
+func verdict(ctx context.Context, o source.Object) (string, error) {
+	data, err := o.ReadAll(ctx)
+	if err != nil {
+		return "", &dmap.ReadError{Err: err}
+	}
+	info, _ := dmap.InfoFrom(ctx)
+	switch n := info.Index; {
+	case n%97 == 13:
+		return "", dmap.Permanent(fmt.Errorf("insolvent: payment %d of 30 is %d.%02d over the income", n%30, n, n%100))
+	case n%61 == 7 && info.Attempt < 2:
+		return "", errors.New("status 503: the rates server is not available")
+	case n%1000 > 300 && n%1000 < 312:
+		return "", dmap.Permanent(fmt.Errorf("decode %s: unexpected end of JSON input after %d bytes", o.Key, len(data)))
+	}
+	return "solvent", nil
+}
+
+// startLive starts a run of 20,000 loans that takes half a minute, and serves its page below a
+// path.
+func startLive(t *testing.T, prefix string, around ...func(http.Handler) http.Handler) *liveRun {
+	t.Helper()
+	in, bucket := loans(t, liveItems), memblob.OpenBucket(nil)
 	page, err := dmapweb.New(dmapweb.Options{
 		Bucket: bucket, Prefix: "runs/", Authorize: dmapweb.LocalOnly, Payloads: true,
-		Total: func(string) int64 { return 100_000 },
+		Total: func(string) int64 { return liveItems },
 	})
 	require.NoError(t, err)
 	var handler http.Handler = page
@@ -45,36 +92,8 @@ func startLive(t *testing.T, prefix string, around ...func(http.Handler) http.Ha
 		handler = f(handler)
 	}
 	server := httptest.NewServer(http.StripPrefix(prefix, handler))
-	items := make([]string, 100_000)
-	for i := range items {
-		items[i] = fmt.Sprintf("applications/%04d/%07d.json", i/1000, i)
-	}
-	run, err := dmap.Start(t.Context(), source.Slice(items), func(ctx context.Context, key string) (string, error) {
-		info, _ := dmap.InfoFrom(ctx)
-		wait := time.Duration(5+rand.IntN(60)) * time.Millisecond
-		if rand.IntN(200) == 0 {
-			wait = 3 * time.Second
-		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return "", ctx.Err()
-		}
-		switch rand.IntN(100) {
-		case 0:
-			return "", fmt.Errorf("insolvent: payment %d of %d is 1,234.%02d over the income", info.Index%7, 30, info.Index%100)
-		case 1:
-			if info.Attempt < 2 {
-				return "", errors.New("status 503: the rates server is not available")
-			}
-		case 2:
-			if info.Index%3000 < 300 {
-				return "", dmap.Permanent(fmt.Errorf("decode %s: unexpected end of JSON input", key))
-			}
-		}
-		return key, nil
-	}, dmap.Options{
-		RunID: "live", MaxConcurrency: 40, Observer: page.Observer(), Tolerance: dmap.Tolerance{Percentage: 10},
+	run, err := dmap.Start(t.Context(), source.Objects(in, "applications/"), simulate, dmap.Options{
+		RunID: "live", MaxConcurrency: 40, Observer: page.Observer(), Tolerance: dmap.Tolerance{Percentage: 5},
 		Retry: dmap.Retry{MaxAttempts: 2, Initial: 100 * time.Millisecond},
 	}, sink.Bucket[string](bucket, "runs/", sink.BucketOptions{Inputs: sink.InputsAll}))
 	require.NoError(t, err)
@@ -92,22 +111,8 @@ func startLive(t *testing.T, prefix string, around ...func(http.Handler) http.Ha
 // failed leaves a run in the bucket that has exceeded its tolerance.
 func failed(t *testing.T, bucket *blob.Bucket, runID string) {
 	t.Helper()
-	items := make([]string, 2000)
-	for i := range items {
-		items[i] = fmt.Sprintf("region %d", i%5)
-	}
-	_, err := dmap.Map(t.Context(), source.Slice(items), func(ctx context.Context, key string) (string, error) {
-		info, _ := dmap.InfoFrom(ctx)
-		switch {
-		case info.Index%97 == 0:
-			return "", fmt.Errorf("no rate for year %d in %s", 1900+info.Index, key)
-		case info.Index%31 == 0:
-			return "", dmap.Permanent(fmt.Errorf("insolvent: payment %d of 30 is %d over the income", info.Index%30, info.Index))
-		case info.Index == 1500:
-			panic("index out of range")
-		}
-		return key, nil
-	}, dmap.Options{RunID: runID, MaxConcurrency: 4, Tolerance: dmap.Tolerance{Count: 70}},
+	_, err := dmap.Map(t.Context(), source.Objects(loans(t, 8000), "applications/"), verdict,
+		dmap.Options{RunID: runID, MaxConcurrency: 4, Tolerance: dmap.Tolerance{Count: 100}},
 		sink.Bucket[string](bucket, "runs/", sink.BucketOptions{Inputs: sink.InputsAll}))
 	require.ErrorIs(t, err, dmap.ErrTolerance)
 }
