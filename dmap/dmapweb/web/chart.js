@@ -123,5 +123,5 @@ export function sparkline(trend) {
   const top = Math.max(1, ...counts);
   const bars = counts.map((n, i) =>
     s("rect", { x: i * 2, y: 16 - Math.max(n ? 1 : 0, (n / top) * 16), width: 1.6, height: Math.max(n ? 1 : 0, (n / top) * 16) }));
-  return s("svg", { class: "spark", viewBox: `0 0 ${Math.max(2, counts.length * 2)} 16`, preserveAspectRatio: "none", "aria-hidden": "true" }, bars);
+  return s("svg", { class: "spark", viewBox: `0 0 ${Math.max(40, counts.length * 2)} 16`, preserveAspectRatio: "none", "aria-hidden": "true" }, bars);
 }

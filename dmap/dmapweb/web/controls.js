@@ -42,7 +42,7 @@ export function controlsPart(context) {
   const share = number("Tolerated failures, percent", { min: 0, max: 100, step: "any" });
   const rows = [
     row("Concurrency", [concurrency], () => send({ action: "concurrency", concurrency: value(concurrency) }), "calls at once"),
-    row("Rate", [calls], () => send({ action: "rate", rate: { ...context.state.run.limits.rate, calls: value(calls) } }), "calls a second; 0 is no limit"),
+    row("Rate", [calls], () => send({ action: "rate", rate: { ...context.state.run.limits.rate, calls: value(calls) } }), "calls/s; 0: no limit"),
     row("Tolerance", [failures, share], () => send({ action: "tolerance", tolerance: { ...context.state.run.limits.tolerance, count: value(failures), percentage: value(share) } }), "items, or %"),
   ];
   const ask = (title, message, action) => {

@@ -27,6 +27,7 @@ export function runView(main, key, session, setLink) {
       built = true;
       main.replaceChildren(context.notice, h("div", { class: "run" }, parts.map((part) => part.element)));
     }
+    main.lastElementChild.classList.toggle("stored", !state.run.live);
     for (const part of parts) part.update(state, streamed);
     const v = state.run.verdict;
     document.title = (state.run.live && state.run.progress.share ? percent(state.run.progress.share) + " " : v.status + " · ") + state.run.runId + " · dmap";
@@ -93,7 +94,7 @@ function verdictPart(context) {
       if (run.version) list.push("version " + run.version);
       list.push((run.stats.resumed ? "resumed " : "begun ") + time(run.begun, true));
       if (run.ended && new Date(run.ended).getFullYear() > 1970) list.push("ended " + time(run.ended, true));
-      list.push((run.live ? "time so far " : "took ") + duration(run.stats.elapsed / 1e9));
+      list.push((run.live || v.status === "open" ? "time so far " : "took ") + duration(run.stats.elapsed / 1e9));
       list.push(counted(run.stats.calls, "call") + (run.stats.retries ? ", " + count(run.stats.retries) + " of them retries" : ""));
       if (run.stats.redrives) list.push(counted(run.stats.redrives, "redrive"));
       if (run.stats.brokenObjects) list.push(counted(run.stats.brokenObjects, "object") + " broke off");
@@ -122,7 +123,7 @@ function barPart() {
         const label = [h("i", { class: part.name.replace(" ", "-"), "aria-hidden": "true" }), h("b", {}), " " + part.name];
         return h("li", {}, targets[part.name] ? h("a", { href: targets[part.name] }, label) : h("span", {}, label));
       }, (element, part) => text(element.querySelector("b"), count(part.items)));
-      text(total, p.text + "." + (run.live ? " " + perSecond(run.now.items) + " items now, " + perSecond(run.now.failed) + " of them fail." : ""));
+      text(total, p.text + "." + (run.live ? " Now " + perSecond(run.now.items).replace("/s", "") + " items a second, " + perSecond(run.now.failed).replace("/s", "") + " of them fail." : ""));
     },
   };
 }
@@ -214,7 +215,7 @@ function chartsPart(context) {
 // 5. The oldest calls in flight.
 function callsPart(context) {
   const rows = h("tbody", {});
-  const table = h("table", { class: "rows" }, h("thead", {}, h("tr", {}, ["Item", "Age", "Attempt", "Error of the attempt before"].map((x) => h("th", { scope: "col" }, x)))), rows);
+  const table = h("table", { class: "rows" }, h("thead", {}, h("tr", {}, ["Item", "Age", "Attempt", "Error before"].map((x) => h("th", { scope: "col" }, x)))), rows);
   const note = h("p", { class: "total" });
   const empty = h("p", { class: "empty" });
   const element = card("calls", "Oldest calls in flight", note, h("div", { class: "scroll" }, table), empty);

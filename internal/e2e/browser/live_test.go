@@ -2,6 +2,7 @@ package browser
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/dmap/dmapweb"
+	"github.com/go-dmap/dmap/examples/loansim/loan"
 	"github.com/go-dmap/dmap/sink"
 	"github.com/go-dmap/dmap/source"
 )
@@ -30,14 +32,71 @@ type liveRun struct {
 	bucket *blob.Bucket
 }
 
-// startLive starts a run of 100,000 items of some milliseconds, of which some fail, and serves its
-// page below a path.
-func startLive(t *testing.T, prefix string, around ...func(http.Handler) http.Handler) *liveRun {
+// The items of the live run, and of one that has failed.
+const (
+	liveItems   = 20_000
+	failedItems = 8_000
+)
+
+// loans is a bucket of applications, as the example loansim generates them.
+func loans(t *testing.T, n int64) *blob.Bucket {
 	t.Helper()
 	bucket := memblob.OpenBucket(nil)
+	t.Cleanup(func() { require.NoError(t, bucket.Close()) })
+	for i := range n {
+		data, err := loan.Encode(i)
+		require.NoError(t, err)
+		require.NoError(t, bucket.WriteAll(t.Context(), loan.Key(i), data, nil))
+	}
+	return bucket
+}
+
+// slowly is assess behind a server that takes some time, seldom a long one, and fails now and then.
+func slowly(ctx context.Context, o source.Object) (loan.Verdict, error) {
+	wait := time.Duration(20+rand.IntN(100)) * time.Millisecond
+	if rand.IntN(300) == 0 {
+		wait = 4 * time.Second
+	}
+	select {
+	case <-time.After(wait):
+	case <-ctx.Done():
+		return loan.Verdict{}, ctx.Err()
+	}
+	if info, _ := dmap.InfoFrom(ctx); info.Attempt == 1 && rand.IntN(60) == 0 {
+		return loan.Verdict{}, errors.New("status 503: the rates server is not available")
+	}
+	return assess(ctx, o)
+}
+
+// assess is the function of loansim, at two points of inflation above the expected rate.
+func assess(ctx context.Context, o source.Object) (loan.Verdict, error) {
+	data, err := o.ReadAll(ctx)
+	if err != nil {
+		return loan.Verdict{}, &dmap.ReadError{Err: err}
+	}
+	var app loan.Application
+	if err := json.Unmarshal(data, &app); err != nil {
+		return loan.Verdict{}, dmap.Permanent(&dmap.ReadError{Err: fmt.Errorf("%s: %w", o.Key, err)})
+	}
+	verdict, err := loan.Simulate(app, 2)
+	return verdict, dmap.Permanent(err)
+}
+
+// startLive starts loansim with 20,000 loans that takes half a minute, and serves its page below a
+// path.
+func startLive(t *testing.T, prefix string, around ...func(http.Handler) http.Handler) *liveRun {
+	t.Helper()
+	in, bucket := loans(t, liveItems), memblob.OpenBucket(nil)
+	var page *dmapweb.Page
 	page, err := dmapweb.New(dmapweb.Options{
 		Bucket: bucket, Prefix: "runs/", Authorize: dmapweb.LocalOnly, Payloads: true,
-		Total: func(string) int64 { return 100_000 },
+		Total: func(string) int64 { return liveItems },
+		Redrive: func(ctx context.Context, runID string, redrive dmap.Redrive) error {
+			_, err := dmap.Start(context.WithoutCancel(ctx), source.Objects(loans(t, failedItems), "applications/"), slowly,
+				dmap.Options{RunID: runID, MaxConcurrency: 4, Redrive: redrive, Observer: page.Observer(), Tolerance: dmap.Tolerance{Count: 100}},
+				sink.Bucket[loan.Verdict](bucket, "runs/", sink.BucketOptions{Inputs: sink.InputsAll}))
+			return err
+		},
 	})
 	require.NoError(t, err)
 	var handler http.Handler = page
@@ -45,38 +104,10 @@ func startLive(t *testing.T, prefix string, around ...func(http.Handler) http.Ha
 		handler = f(handler)
 	}
 	server := httptest.NewServer(http.StripPrefix(prefix, handler))
-	items := make([]string, 100_000)
-	for i := range items {
-		items[i] = fmt.Sprintf("applications/%04d/%07d.json", i/1000, i)
-	}
-	run, err := dmap.Start(t.Context(), source.Slice(items), func(ctx context.Context, key string) (string, error) {
-		info, _ := dmap.InfoFrom(ctx)
-		wait := time.Duration(5+rand.IntN(60)) * time.Millisecond
-		if rand.IntN(200) == 0 {
-			wait = 3 * time.Second
-		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return "", ctx.Err()
-		}
-		switch rand.IntN(100) {
-		case 0:
-			return "", fmt.Errorf("insolvent: payment %d of %d is 1,234.%02d over the income", info.Index%7, 30, info.Index%100)
-		case 1:
-			if info.Attempt < 2 {
-				return "", errors.New("status 503: the rates server is not available")
-			}
-		case 2:
-			if info.Index%3000 < 300 {
-				return "", dmap.Permanent(fmt.Errorf("decode %s: unexpected end of JSON input", key))
-			}
-		}
-		return key, nil
-	}, dmap.Options{
-		RunID: "live", MaxConcurrency: 40, Observer: page.Observer(), Tolerance: dmap.Tolerance{Percentage: 10},
+	run, err := dmap.Start(t.Context(), source.Objects(in, "applications/"), slowly, dmap.Options{
+		RunID: "live", MaxConcurrency: 40, Observer: page.Observer(), Tolerance: dmap.Tolerance{Percentage: 20},
 		Retry: dmap.Retry{MaxAttempts: 2, Initial: 100 * time.Millisecond},
-	}, sink.Bucket[string](bucket, "runs/", sink.BucketOptions{Inputs: sink.InputsAll}))
+	}, sink.Bucket[loan.Verdict](bucket, "runs/", sink.BucketOptions{Inputs: sink.InputsAll}))
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		run.Cancel(nil)
@@ -92,23 +123,9 @@ func startLive(t *testing.T, prefix string, around ...func(http.Handler) http.Ha
 // failed leaves a run in the bucket that has exceeded its tolerance.
 func failed(t *testing.T, bucket *blob.Bucket, runID string) {
 	t.Helper()
-	items := make([]string, 2000)
-	for i := range items {
-		items[i] = fmt.Sprintf("region %d", i%5)
-	}
-	_, err := dmap.Map(t.Context(), source.Slice(items), func(ctx context.Context, key string) (string, error) {
-		info, _ := dmap.InfoFrom(ctx)
-		switch {
-		case info.Index%97 == 0:
-			return "", fmt.Errorf("no rate for year %d in %s", 1900+info.Index, key)
-		case info.Index%31 == 0:
-			return "", dmap.Permanent(fmt.Errorf("insolvent: payment %d of 30 is %d over the income", info.Index%30, info.Index))
-		case info.Index == 1500:
-			panic("index out of range")
-		}
-		return key, nil
-	}, dmap.Options{RunID: runID, MaxConcurrency: 4, Tolerance: dmap.Tolerance{Count: 70}},
-		sink.Bucket[string](bucket, "runs/", sink.BucketOptions{Inputs: sink.InputsAll}))
+	_, err := dmap.Map(t.Context(), source.Objects(loans(t, failedItems), "applications/"), assess,
+		dmap.Options{RunID: runID, MaxConcurrency: 4, Tolerance: dmap.Tolerance{Count: 100}},
+		sink.Bucket[loan.Verdict](bucket, "runs/", sink.BucketOptions{Inputs: sink.InputsAll}))
 	require.ErrorIs(t, err, dmap.ErrTolerance)
 }
 
