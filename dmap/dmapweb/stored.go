@@ -43,7 +43,10 @@ const (
 )
 
 func newStored(opts Options) *stored {
-	return &stored{bucket: opts.Bucket, prefix: opts.Prefix, redact: func(string) func(string) string { return opts.Redact }, cache: map[string]*entry{}, pages: map[string]listed{}}
+	return &stored{
+		bucket: opts.Bucket, prefix: opts.Prefix, redact: func(string) func(string) string { return opts.Redact },
+		cache: map[string]*entry{}, pages: map[string]listed{},
+	}
 }
 
 // load reads the state of a run.

@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -8,8 +9,11 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"gocloud.dev/blob/memblob"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/sink"
+	"github.com/go-dmap/dmap/source"
 )
 
 // succeeded is an expression for the number of succeeded items that the page shows.
@@ -165,6 +169,56 @@ func TestADeadRunOpensFromTheBucket(t *testing.T) {
 	b.quiet()
 }
 
+// A new user has the run ID from the log of the nightly job, and wants the items that have failed.
+func TestAReaderFindsTwelveFailuresInThreeActions(t *testing.T) {
+	bucket := memblob.OpenBucket(nil)
+	defer bucket.Close()
+	n := 700_000
+	if testing.Short() {
+		n = 7_000
+	}
+	items := make([]int, n)
+	for i := range items {
+		items[i] = i
+	}
+	_, err := dmap.Map(t.Context(), source.Slice(items), func(_ context.Context, i int) (int, error) {
+		if i%(n/12) == 5 && i < n/12*12 {
+			return 0, fmt.Errorf("charge %d: card declined", i)
+		}
+		return i, nil
+	}, dmap.Options{RunID: "nightly", MaxConcurrency: 8, Tolerance: dmap.Tolerance{Count: 12}},
+		sink.Bucket[int](bucket, "runs/", sink.BucketOptions{Inputs: sink.InputsAll}))
+	require.NoError(t, err)
+	b := newTab(t, 1200, 900)
+	b.open(servePage(t, bucket, false, nil) + "?run=nightly")                           // 1
+	b.click(".group-head", "charge <n>: card declined")                                 // 2
+	b.until(shown(".group-head b", "12"))                                               // all of them are in one group
+	b.click(".samples button", "item@5")                                                // 3
+	b.until(shown("#dialog pre", "charge 5: card declined"))                            // the error
+	b.until(shown("#dialog dl", "Idempotency key"))                                     // by which the service knows it
+	b.until(`[...document.querySelectorAll("#dialog pre")].at(-1).textContent === "5"`) // its input
+	b.quiet()
+}
+
+// Two runs are compared side by side.
+func TestTwoRunsAreComparedSideBySide(t *testing.T) {
+	live := startLive(t, "")
+	failed(t, live.bucket, "monday")
+	failed(t, live.bucket, "tuesday")
+	b := newTab(t, 1200, 900)
+	b.open(live.url)
+	b.until(shown("a", "monday"))
+	for _, run := range []string{"monday", "tuesday"} {
+		value[bool](b, fmt.Sprintf(`document.querySelector('input[aria-label="Choose %s to compare"]').click() || true`, run))
+	}
+	b.click("button", "Compare two")
+	b.until(shown("#dialog th", "monday"))
+	b.until(shown("#dialog th", "tuesday"))
+	b.until(shown("#dialog tr", "Largest group of failures"))
+	require.Contains(t, value[string](b, `document.getElementById("dialog").innerText`), "insolvent")
+	b.quiet()
+}
+
 // hostile are keys and texts that want to be markup, a script, an address or a style.
 var hostile = []string{
 	`<script>window.hit=1</script>`, `<img src=x onerror="window.hit=1">`, `"><svg onload=window.hit=1>`, `'><iframe src="javascript:window.hit=1">`,
@@ -196,7 +250,7 @@ func TestHostileKeysRunNoScript(t *testing.T) {
 				b.until(shown(".samples button", ""))
 				value[bool](b, `document.querySelector(".samples button").click() || true`)
 				b.until(`document.getElementById("dialog").open`)
-				b.wait(100 * time.Millisecond)
+				b.wait(20 * time.Millisecond)
 				value[bool](b, `document.getElementById("dialog").close() || true`)
 			}
 			require.True(t, value[bool](b, `window.hit === undefined`), "a script ran")
