@@ -66,8 +66,8 @@ func TestPayloadsAreShownOnRequestAlone(t *testing.T) {
 	ended(t, bucket, "monday", dmap.Options{})
 	p := open(t, Options{Bucket: bucket, Prefix: "runs/", Payloads: true})
 	first := read[failuresPage](p, "/api/runs/monday/failures").Failures[0]
-	require.Equal(t, `"loan 0"`, read[item](p, "/api/runs/monday/item?token="+first.Token).Input.Text)
-	token := dmap.IdempotencyKey("monday", strings.Replace(first.ID, "0", "1", 1))
+	require.Equal(t, fmt.Sprintf(`"loan %d"`, first.Offset), read[item](p, "/api/runs/monday/item?token="+first.Token).Input.Text)
+	token := dmap.IdempotencyKey("monday", "item@1")
 	it := read[item](p, "/api/runs/monday/item?token="+token)
 	require.Equal(t, "SUCCEEDED", it.Kind)
 	require.Equal(t, `"loan 1"`, it.Output.Text)
@@ -160,6 +160,20 @@ func TestRedactedKeysAreNowhere(t *testing.T) {
 	}
 	f := read[failuresPage](p, "/api/runs/monday/failures").Failures[0]
 	require.Equal(t, "secret", f.Key)
+	require.Equal(t, "secret", read[item](p, "/api/runs/monday/item?token="+f.Token).Key)
+}
+
+// The records of a run keep its keys. Its page hides them as its log does.
+func TestARunThatRedactsItsKeysHasNoneOnItsPage(t *testing.T) {
+	bucket := memory(t)
+	p := open(t, Options{Bucket: bucket, Prefix: "runs/"})
+	ended(t, bucket, "monday", dmap.Options{Observer: p.Observer(), Redact: dmap.Redact{Key: func(string) string { return "secret" }}})
+	for _, path := range []string{"", "/failures", "/groups", "/failures.csv", "/report.html"} {
+		content := p.get("/api/runs/monday" + path).Body.String()
+		require.NotContains(t, content, "item@", path)
+		require.NotContains(t, content, `"item"`, path)
+	}
+	f := read[failuresPage](p, "/api/runs/monday/failures").Failures[0]
 	require.Equal(t, "secret", read[item](p, "/api/runs/monday/item?token="+f.Token).Key)
 }
 

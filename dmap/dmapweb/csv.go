@@ -42,6 +42,7 @@ func (p *Page) serveCSV(w http.ResponseWriter, r *http.Request) error {
 		}
 		return rows.end(nil)
 	}
+	redact := p.redact(f.stored.RunID)
 	for one, err := range results.Failures(r.Context(), p.opts.Bucket, f.stored) {
 		if err != nil {
 			return rows.end(err)
@@ -50,7 +51,7 @@ func (p *Page) serveCSV(w http.ResponseWriter, r *http.Request) error {
 		if !q.matches(&row) {
 			continue
 		}
-		row.Key, row.ID, row.Error = watch.Hidden(p.opts.Redact, row.Key, row.ID, row.Error)
+		row.Key, row.ID, row.Error = watch.Hidden(redact, row.Key, row.ID, row.Error)
 		if rows.write(&row); rows.err != nil {
 			return nil
 		}

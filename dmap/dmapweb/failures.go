@@ -154,7 +154,7 @@ func (s *stored) failures(ctx context.Context, run *results.Run, q *query, from 
 			out.Scanned++
 			row := rowOf(run.RunID, &f)
 			if q.matches(&row) {
-				row.Key, row.ID, row.Error = watch.Hidden(s.redact, row.Key, row.ID, row.Error)
+				row.Key, row.ID, row.Error = watch.Hidden(s.redact(run.RunID), row.Key, row.ID, row.Error)
 				out.Failures = append(out.Failures, row)
 			}
 			if full := len(out.Failures) == limit; full || time.Now().After(until) {

@@ -53,8 +53,9 @@ func (p *Page) serveItem(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	found.Key, found.ID, found.Error = watch.Hidden(p.opts.Redact, found.Key, found.ID, found.Error)
-	_, _, found.Stack = watch.Hidden(p.opts.Redact, found.Key, "", found.Stack)
+	redact := p.redact(f.stored.RunID)
+	_, _, found.Stack = watch.Hidden(redact, found.Key, "", found.Stack)
+	found.Key, found.ID, found.Error = watch.Hidden(redact, found.Key, found.ID, found.Error)
 	return answer(w, found)
 }
 

@@ -43,7 +43,8 @@ type Options struct {
 	// times alone.
 	Payloads bool
 	// Redact returns what the page shows in place of the key of an item, such as a hash of it. It is
-	// called from many goroutines. nil: keys are shown.
+	// called from many goroutines. nil: runs of this process are shown with their Options.Redact.Key,
+	// other ones with their keys.
 	Redact func(key string) string
 
 	// Total returns the number of items that a run will have, for its share and end while its source

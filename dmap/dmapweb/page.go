@@ -61,11 +61,23 @@ func New(opts Options) (*Page, error) {
 	}
 	if opts.Bucket != nil {
 		p.stored = newStored(opts)
+		p.stored.redact = p.redact
 	}
 	for _, r := range p.routes() {
 		p.mux.Handle(r.pattern(), p.handler(r))
 	}
 	return p, nil
+}
+
+// redact is what hides the keys of a run, also in its records: by the host, or, of a run of this
+// process, as in its log. nil: nothing does.
+func (p *Page) redact(runID string) func(string) string {
+	for _, c := range p.set.Runs() {
+		if c.Spec().RunID == runID {
+			return c.Redact()
+		}
+	}
+	return p.opts.Redact
 }
 
 // Observer is the observer for Options.Observer of the runs that the page is to show while they

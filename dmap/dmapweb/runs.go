@@ -224,14 +224,15 @@ type group struct {
 const placesShown = 4
 
 func (p *Page) groupsOf(runID string, f watch.Failures) groups {
+	redact := p.redact(runID)
 	out := groups{Total: f.Total, Groups: make([]group, 0, len(f.Groups))}
 	for _, g := range f.Groups {
 		one := group{Group: g, Where: failgroup.Gather(g.Where, placesShown)}
-		if p.opts.Redact != nil {
-			one.Where = nil
+		if redact != nil {
+			one.Where = nil // of redacted keys prefixes say nothing
 		}
 		for _, s := range g.Samples {
-			if p.opts.Redact == nil {
+			if redact == nil {
 				one.Tokens = append(one.Tokens, dmap.IdempotencyKey(runID, s.ID))
 			}
 		}

@@ -19,7 +19,7 @@ import (
 type stored struct {
 	bucket *blob.Bucket
 	prefix string
-	redact func(string) string
+	redact func(runID string) func(string) string // of the keys of a run; a nil result: none
 
 	mu    sync.Mutex
 	cache map[string]*entry
@@ -43,7 +43,7 @@ const (
 )
 
 func newStored(opts Options) *stored {
-	return &stored{bucket: opts.Bucket, prefix: opts.Prefix, redact: opts.Redact, cache: map[string]*entry{}, pages: map[string]listed{}}
+	return &stored{bucket: opts.Bucket, prefix: opts.Prefix, redact: func(string) func(string) string { return opts.Redact }, cache: map[string]*entry{}, pages: map[string]listed{}}
 }
 
 // load reads the state of a run.
@@ -124,7 +124,7 @@ func (s *stored) readGroups(ctx context.Context, run *results.Run) (watch.Failur
 		out.Total += found[i].Count
 		out.Groups = append(out.Groups, groupOf(&found[i]))
 	}
-	s.hide(out.Groups)
+	s.hide(run.RunID, out.Groups)
 	return out, nil
 }
 
@@ -144,8 +144,9 @@ func groupOf(g *results.Group) failgroup.Group {
 }
 
 // hide replaces keys in samples and prefixes.
-func (s *stored) hide(groups []failgroup.Group) {
-	if s.redact == nil {
+func (s *stored) hide(runID string, groups []failgroup.Group) {
+	redact := s.redact(runID)
+	if redact == nil {
 		return
 	}
 	for i := range groups {
@@ -153,7 +154,7 @@ func (s *stored) hide(groups []failgroup.Group) {
 		g.Where = nil // of redacted keys prefixes say nothing
 		for j := range g.Samples {
 			sample := &g.Samples[j]
-			sample.Key, sample.ID, sample.Error = watch.Hidden(s.redact, sample.Key, sample.ID, sample.Error)
+			sample.Key, sample.ID, sample.Error = watch.Hidden(redact, sample.Key, sample.ID, sample.Error)
 		}
 	}
 }
@@ -241,8 +242,9 @@ func (s *stored) folder(run *results.Run) *folder {
 			f.Parts = append(f.Parts, storedPart{p.Key, kind.name, p.Size, p.Records})
 		}
 	}
+	redact := s.redact(run.RunID)
 	for _, b := range run.Broken {
-		key, _, text := watch.Hidden(s.redact, b.Key, "", b.Error)
+		key, _, text := watch.Hidden(redact, b.Key, "", b.Error)
 		f.Broken = append(f.Broken, broken{key, b.Offset, text})
 	}
 	for _, l := range run.Lost {

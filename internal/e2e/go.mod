@@ -10,6 +10,7 @@ require (
 	github.com/chromedp/cdproto v0.159.0
 	github.com/chromedp/chromedp v0.23.0
 	github.com/go-dmap/dmap v0.0.0-00010101000000-000000000000
+	github.com/go-dmap/dmap/examples v0.0.0-00010101000000-000000000000
 	github.com/go-dmap/dmap/source/cloud v0.0.0-00010101000000-000000000000
 	github.com/johannesboyne/gofakes3 v1.2.0
 	github.com/klauspost/compress v1.20.4
@@ -85,7 +86,7 @@ require (
 	golang.org/x/net v0.58.0 // indirect
 	golang.org/x/oauth2 v0.36.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
-	golang.org/x/sys v0.48.0 // indirect
+	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/term v0.45.0 // indirect
 	golang.org/x/text v0.41.0 // indirect
 	golang.org/x/time v0.15.0 // indirect
@@ -101,5 +102,6 @@ require (
 
 replace (
 	github.com/go-dmap/dmap => ../..
+	github.com/go-dmap/dmap/examples => ../../examples
 	github.com/go-dmap/dmap/source/cloud => ../../source/cloud
 )

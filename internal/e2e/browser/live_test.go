@@ -2,6 +2,7 @@ package browser
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/dmap/dmapweb"
+	"github.com/go-dmap/dmap/examples/loansim/loan"
 	"github.com/go-dmap/dmap/sink"
 	"github.com/go-dmap/dmap/source"
 )
@@ -30,23 +32,27 @@ type liveRun struct {
 	bucket *blob.Bucket
 }
 
-// liveItems is how many items the live run has.
-const liveItems = 20_000
+// The items of the live run, and of one that has failed.
+const (
+	liveItems   = 20_000
+	failedItems = 8_000
+)
 
-// loans is a bucket of applications.
-func loans(t *testing.T, n int) *blob.Bucket {
+// loans is a bucket of applications, as the example loansim generates them.
+func loans(t *testing.T, n int64) *blob.Bucket {
 	t.Helper()
 	bucket := memblob.OpenBucket(nil)
 	t.Cleanup(func() { require.NoError(t, bucket.Close()) })
 	for i := range n {
-		key := fmt.Sprintf("applications/%04d/%07d.json", i/1000, i)
-		require.NoError(t, bucket.WriteAll(t.Context(), key, fmt.Appendf(nil, `{"loan": %d, "amount": 250000, "years": 30}`, i), nil))
+		data, err := loan.Encode(i)
+		require.NoError(t, err)
+		require.NoError(t, bucket.WriteAll(t.Context(), loan.Key(i), data, nil))
 	}
 	return bucket
 }
 
-// simulate takes some time, as a call of a server does, and fails for some loans.
-func simulate(ctx context.Context, o source.Object) (string, error) {
+// slowly is assess behind a server that takes some time, seldom a long one, and fails now and then.
+func slowly(ctx context.Context, o source.Object) (loan.Verdict, error) {
 	wait := time.Duration(20+rand.IntN(100)) * time.Millisecond
 	if rand.IntN(300) == 0 {
 		wait = 4 * time.Second
@@ -54,37 +60,43 @@ func simulate(ctx context.Context, o source.Object) (string, error) {
 	select {
 	case <-time.After(wait):
 	case <-ctx.Done():
-		return "", ctx.Err()
+		return loan.Verdict{}, ctx.Err()
 	}
-	return verdict(ctx, o)
+	if info, _ := dmap.InfoFrom(ctx); info.Attempt == 1 && rand.IntN(60) == 0 {
+		return loan.Verdict{}, errors.New("status 503: the rates server is not available")
+	}
+	return assess(ctx, o)
 }
 
-// verdict fails for some loans.
-func verdict(ctx context.Context, o source.Object) (string, error) {
+// assess is the function of loansim, at two points of inflation above the expected rate.
+func assess(ctx context.Context, o source.Object) (loan.Verdict, error) {
 	data, err := o.ReadAll(ctx)
 	if err != nil {
-		return "", &dmap.ReadError{Err: err}
+		return loan.Verdict{}, &dmap.ReadError{Err: err}
 	}
-	info, _ := dmap.InfoFrom(ctx)
-	switch n := info.Index; {
-	case n%97 == 13:
-		return "", dmap.Permanent(fmt.Errorf("insolvent: payment %d of 30 is %d.%02d over the income", n%30, n, n%100))
-	case n%61 == 7 && info.Attempt < 2:
-		return "", errors.New("status 503: the rates server is not available")
-	case n%1000 > 300 && n%1000 < 312:
-		return "", dmap.Permanent(fmt.Errorf("decode %s: unexpected end of JSON input after %d bytes", o.Key, len(data)))
+	var app loan.Application
+	if err := json.Unmarshal(data, &app); err != nil {
+		return loan.Verdict{}, dmap.Permanent(&dmap.ReadError{Err: fmt.Errorf("%s: %w", o.Key, err)})
 	}
-	return "solvent", nil
+	verdict, err := loan.Simulate(app, 2)
+	return verdict, dmap.Permanent(err)
 }
 
-// startLive starts a run of 20,000 loans that takes half a minute, and serves its page below a
+// startLive starts loansim with 20,000 loans that takes half a minute, and serves its page below a
 // path.
 func startLive(t *testing.T, prefix string, around ...func(http.Handler) http.Handler) *liveRun {
 	t.Helper()
 	in, bucket := loans(t, liveItems), memblob.OpenBucket(nil)
+	var page *dmapweb.Page
 	page, err := dmapweb.New(dmapweb.Options{
 		Bucket: bucket, Prefix: "runs/", Authorize: dmapweb.LocalOnly, Payloads: true,
 		Total: func(string) int64 { return liveItems },
+		Redrive: func(ctx context.Context, runID string, redrive dmap.Redrive) error {
+			_, err := dmap.Start(context.WithoutCancel(ctx), source.Objects(loans(t, failedItems), "applications/"), slowly,
+				dmap.Options{RunID: runID, MaxConcurrency: 4, Redrive: redrive, Observer: page.Observer(), Tolerance: dmap.Tolerance{Count: 100}},
+				sink.Bucket[loan.Verdict](bucket, "runs/", sink.BucketOptions{Inputs: sink.InputsAll}))
+			return err
+		},
 	})
 	require.NoError(t, err)
 	var handler http.Handler = page
@@ -92,10 +104,10 @@ func startLive(t *testing.T, prefix string, around ...func(http.Handler) http.Ha
 		handler = f(handler)
 	}
 	server := httptest.NewServer(http.StripPrefix(prefix, handler))
-	run, err := dmap.Start(t.Context(), source.Objects(in, "applications/"), simulate, dmap.Options{
-		RunID: "live", MaxConcurrency: 40, Observer: page.Observer(), Tolerance: dmap.Tolerance{Percentage: 5},
+	run, err := dmap.Start(t.Context(), source.Objects(in, "applications/"), slowly, dmap.Options{
+		RunID: "live", MaxConcurrency: 40, Observer: page.Observer(), Tolerance: dmap.Tolerance{Percentage: 20},
 		Retry: dmap.Retry{MaxAttempts: 2, Initial: 100 * time.Millisecond},
-	}, sink.Bucket[string](bucket, "runs/", sink.BucketOptions{Inputs: sink.InputsAll}))
+	}, sink.Bucket[loan.Verdict](bucket, "runs/", sink.BucketOptions{Inputs: sink.InputsAll}))
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		run.Cancel(nil)
@@ -111,9 +123,9 @@ func startLive(t *testing.T, prefix string, around ...func(http.Handler) http.Ha
 // failed leaves a run in the bucket that has exceeded its tolerance.
 func failed(t *testing.T, bucket *blob.Bucket, runID string) {
 	t.Helper()
-	_, err := dmap.Map(t.Context(), source.Objects(loans(t, 8000), "applications/"), verdict,
+	_, err := dmap.Map(t.Context(), source.Objects(loans(t, failedItems), "applications/"), assess,
 		dmap.Options{RunID: runID, MaxConcurrency: 4, Tolerance: dmap.Tolerance{Count: 100}},
-		sink.Bucket[string](bucket, "runs/", sink.BucketOptions{Inputs: sink.InputsAll}))
+		sink.Bucket[loan.Verdict](bucket, "runs/", sink.BucketOptions{Inputs: sink.InputsAll}))
 	require.ErrorIs(t, err, dmap.ErrTolerance)
 }
 

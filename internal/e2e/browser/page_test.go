@@ -150,6 +150,18 @@ func TestADeadRunOpensFromTheBucket(t *testing.T) {
 	b.until(shown("#dialog pre", "insolvent"))
 	b.until(shown("#dialog pre", id)) // the input names the object
 	b.click("#dialog button", "Close")
+
+	// a trial of ten by the function of the host, which the page follows
+	b.keys("\x1b")
+	value[bool](b, `(() => { const i = document.querySelector("input[type=search]"); i.value = ""; i.dispatchEvent(new Event("input")); return true })()`)
+	b.click(".panel button", "Redrive these")
+	b.until(shown("#preview", fmt.Sprintf("%d failed items", n)))
+	b.click("#dialog button", "Try 10 of them")
+	b.until(shown("#dialog .notice", "has begun"))
+	b.until(shown(".facts", "1 redrive"))
+	b.until(shown(".badge", "failed")) // it has ended, and the same code has failed again
+	value[bool](b, `document.querySelector(".log").open = true`)
+	b.until(shown(".events li", "redrive 1 begins"))
 	b.quiet()
 }
 
