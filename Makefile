@@ -29,7 +29,7 @@ CYCLONEDX := v1.10.0
 
 each = @set -e; for dir in $(MODULES); do echo "--- $${dir\#\#$(CURDIR)/}: $(1)"; (cd $$dir && $(1)); done
 
-.PHONY: help build test short long test-tools lint fmt vet tidy tidy-check deps house guards guards-record comments api api-check snippets versions fuzz screenshots cover bench bench-all bench-job bench-fanout bench-scale bench-listing bench-large bench-reads bench-results bench-readers bench-folders bench-flow bench-page charts durability crash lives hostile lies emulators plantedbugs licences sbom vuln tools clean
+.PHONY: help build test short long test-tools lint fmt vet tidy tidy-check deps house guards guards-record comments api api-check snippets versions fuzz screenshots cover bench bench-all bench-job bench-fanout bench-scale bench-listing bench-large bench-reads bench-results bench-readers bench-folders bench-flow bench-page charts terminal-screenshots durability crash lives hostile lies emulators plantedbugs licences sbom vuln tools clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -101,7 +101,7 @@ house: ## what the linter does not see: formatting, sleeping tests
 fuzz: ## every fuzz test, or those whose names match FUZZ, for FUZZTIME (20s)
 	@.ci/fuzz $(FUZZTIME)
 
-screenshots: ## pictures of the page for the documentation, in docs/page; needs a browser
+screenshots: terminal-screenshots ## pictures of the page for the documentation, in docs/page; needs a browser
 	@mkdir -p docs/page
 	cd internal/e2e && DMAP_SHOTS=$(CURDIR)/docs/page go test -run '^TestScreenshots$$' -count=1 -v ./browser
 
@@ -151,6 +151,10 @@ bench-folders: ## folders of 500,000 files listed, beside filepath.WalkDir and g
 
 charts: ## draw docs/charts from the data in docs/bench, without measuring
 	go run ./internal/bench -draw docs/bench
+
+terminal-screenshots: ## draw docs/screens/terminal-*.svg from runs in virtual time
+	@mkdir -p docs/screens
+	DMAP_SCREENSHOTS=$(CURDIR)/docs/screens go test -count=1 -run '^TestScreenshots$$' ./dmap/progress
 
 durability: ## what surviving kill -9 costs: the job with its journal off and on, and the resume of a million settled items
 	go run ./internal/bench $(BENCHFLAGS) durability

@@ -33,7 +33,7 @@ type Redrive struct {
 	// trial.
 	Limit int64 `json:"limit,omitempty"`
 	// Groups of failures to take, by the IDs that results.Groups gives. Empty: all. The group
-	// "other" cannot be chosen: its failures have groups of their own, without a place in the index.
+	// "other" cannot be chosen: its failures are of groups that have no place in the index.
 	Groups []string `json:"groups,omitempty"`
 	// Match must accept a failed item that the other fields choose; its Err has the stored class
 	// and text. nil: every one. Called before the redrive begins, on one goroutine.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -61,6 +63,35 @@ func BenchmarkWrite(b *testing.B) {
 	b.ReportMetric(float64(store.bytes.Load())/float64(b.N), "B/result")
 	if err := f.End(b.Context(), dmap.Ending{}); err != nil {
 		b.Fatal(err)
+	}
+}
+
+// BenchmarkWriteFailures writes failures of 12 and of 5,000 kinds, each of another item.
+func BenchmarkWriteFailures(b *testing.B) {
+	for _, kinds := range []int{12, 5000} {
+		b.Run(fmt.Sprintf("kinds=%d", kinds), func(b *testing.B) {
+			bucket := blob.NewBucket(new(discard))
+			defer bucket.Close()
+			f := sink.Bucket[verdict](bucket, "out")
+			if err := f.Begin(b.Context(), dmap.RunSpec{RunID: "r"}); err != nil {
+				b.Fatal(err)
+			}
+			errs := make([]error, kinds)
+			for i := range errs {
+				errs[i] = fmt.Errorf("kind %s: loan 4711: dial tcp 10.0.0.1:443: connection refused", letters(i))
+			}
+			one := []dmap.Result[verdict]{{Info: dmap.Info{Offset: dmap.WholeObject, Attempt: 1}, Input: new(int)}}
+			b.ReportAllocs()
+			for i := range b.N {
+				one[0].Key, one[0].Err = fmt.Sprintf("loans/2026/%02d/loan-%d.json", i%12, i), errs[i%kinds]
+				if err := f.Write(b.Context(), one); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if err := errors.Join(f.Flush(b.Context()), f.End(b.Context(), dmap.Ending{})); err != nil {
+				b.Fatal(err)
+			}
+		})
 	}
 }
 

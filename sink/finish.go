@@ -58,20 +58,6 @@ func (f *BucketSink[R]) End(ctx context.Context, end dmap.Ending) (err error) {
 	return errors.Join(lost, err)
 }
 
-// endGroups stores the index of the failures of m. A sink that keeps no journal of a run that has
-// commits does not know the failures of earlier processes, and reads them.
-func (f *BucketSink[R]) endGroups(ctx context.Context, r *run, m *runfolder.Manifest) (*runfolder.Part, error) {
-	list := r.groups.all(r.parts.counted())
-	if r.journal == nil && r.spec.Resumed {
-		x, err := indexOfParts(ctx, f.bucket, m.ResultFiles.Failed)
-		if err != nil {
-			return nil, err
-		}
-		list = runfolder.StoredGroups(x)
-	}
-	return storeGroups(ctx, f.bucket, r.folder+runfolder.GroupsName(r.writer, r.parts.number()), list)
-}
-
 // addOutstanding adds a PENDING record for each item that the redrive took, or that was decided
 // after a hold, and that has not settled. pending are the items among them that were read: their
 // records, which say more, are written already.

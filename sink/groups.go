@@ -1,11 +1,7 @@
 package sink
 
 import (
-	"context"
-	"fmt"
 	"sync"
-
-	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/internal/failgroup"
 	"github.com/go-dmap/dmap/internal/runfolder"
@@ -94,38 +90,4 @@ func (g *groups) all(commits bool) []runfolder.FailureGroup {
 		return runfolder.StoredGroups(g.window)
 	}
 	return runfolder.StoredGroups(&g.total)
-}
-
-// storeGroups stores the index of an ended run; nil if it has no failures.
-func storeGroups(ctx context.Context, bucket *blob.Bucket, key string, list []runfolder.FailureGroup) (*runfolder.Part, error) {
-	if len(list) == 0 {
-		return nil, nil
-	}
-	content, err := runfolder.EncodeGroups(list)
-	if err != nil {
-		return nil, fmt.Errorf("sink: encode %q: %w", key, err)
-	}
-	p, err := storePart(ctx, bucket, key, content, int64(len(list)))
-	if err != nil {
-		return nil, err
-	}
-	return &p, nil
-}
-
-// indexOfParts reads FAILED parts and makes their index.
-func indexOfParts(ctx context.Context, bucket *blob.Bucket, parts []runfolder.Part) (*failgroup.Index, error) {
-	x := &failgroup.Index{}
-	for _, p := range parts {
-		content, err := runfolder.ReadPart(ctx, bucket, p)
-		if err != nil {
-			return nil, fmt.Errorf("sink: %w", err)
-		}
-		if err := eachRecord(p, content, func(_ []byte, r *runfolder.Record) error {
-			x.Add(runfolder.FailureOf(r))
-			return nil
-		}); err != nil {
-			return nil, err
-		}
-	}
-	return x, nil
 }

@@ -246,8 +246,8 @@ func (f *BucketSink[R]) append(ctx context.Context, r *run, c journal.Commit) er
 	return nil
 }
 
-// grouping is the groups of the record of c. A redrive begins with the groups of the failures that it
-// leaves.
+// grouping is the groups of the record of c. A redrive begins with the groups of the failures that
+// it leaves.
 func (r *run) grouping(c journal.Commit) grouping {
 	if c.Redrive != nil {
 		return grouping{list: r.again.file.Groups, regrouped: true}

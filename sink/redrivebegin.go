@@ -135,23 +135,32 @@ func (b *redriveStart[R]) takePending(ctx context.Context, sorter *redrive.Sorte
 }
 
 // takeFailed takes the chosen items out of the FAILED parts, and keeps the others of these parts in
-// new ones. It reads all parts, also when a trial has its items: the index of the others follows
-// from them.
+// new ones. It reads all parts, unless a trial has its items and the groups of the others are known
+// without them.
 func (b *redriveStart[R]) takeFailed(ctx context.Context, sorter *redrive.Sorter) error {
 	chooser, err := redrive.NewChooser(b.choice, b.match())
 	if err != nil {
 		return fmt.Errorf("sink: %w", err)
 	}
 	t := newTaker(&itemLists{b.f.bucket, b.run}, sorter, runfolder.Failed, int(b.f.opts.PartBytes))
-	rest := &failgroup.Index{}
+	left := &leftGroups{read: &failgroup.Index{}}
+	if b.choice.Limit > 0 {
+		if left.known, err = knownGroups(ctx, b.f.bucket, b.before); err != nil {
+			return err
+		}
+	}
 	for _, p := range b.before.ResultFiles.Failed {
+		if chooser.Full() && left.complete() {
+			left.read = left.known
+			break
+		}
 		content, err := runfolder.ReadPart(ctx, b.f.bucket, p)
 		if err != nil {
 			return fmt.Errorf("sink: %w", err)
 		}
 		err = t.take(ctx, p, content, func(r *runfolder.Record) (fields []byte, take bool, err error) {
-			if take, err = chooser.Takes(r); !take {
-				rest.Add(runfolder.FailureOf(r))
+			if take, err = chooser.Takes(r); err == nil {
+				left.add(r, take)
 			}
 			return decisionFields(r.Reason, r.Decision), take, err
 		})
@@ -161,7 +170,7 @@ func (b *redriveStart[R]) takeFailed(ctx context.Context, sorter *redrive.Sorter
 	}
 	err = t.others.Flush(ctx)
 	b.file.Items, b.file.Dropped, b.file.NotTaken = t.items, t.dropped, t.others.Parts
-	b.file.Groups = runfolder.StoredGroups(rest)
+	b.file.Groups = runfolder.StoredGroups(left.read)
 	return err
 }
 

@@ -67,8 +67,8 @@ func exact(t *testing.T, bucket *blob.Bucket, n int) *results.Run {
 	return exactRecords(t, bucket, n)
 }
 
-// exactRecords reads the manifest and its parts, and nothing else: each of n numbers is there once, with
-// its outcome.
+// exactRecords reads the manifest and its parts, and nothing else: each of n numbers is there once,
+// with its outcome.
 func exactRecords(t *testing.T, bucket *blob.Bucket, n int) *results.Run {
 	t.Helper()
 	m, err := results.Load(t.Context(), bucket, "out", "r")

@@ -7,17 +7,15 @@ import (
 	"github.com/go-dmap/dmap/internal/watch"
 )
 
-const barColumns = 24
-
-// barText is a bar with its parts in numbers, which add up.
-func barText(p *watch.Progress) string {
+// barText is a bar with its parts in numbers, which add up, for a terminal of some columns.
+func barText(p *watch.Progress, columns int) string {
 	parts := make([]string, 0, len(p.Parts))
 	for _, part := range p.Parts {
 		if part.Items > 0 {
 			parts = append(parts, watch.Count(part.Items)+" "+part.Name)
 		}
 	}
-	text := "[" + bar(p, barColumns) + "] " + p.Text
+	text := "[" + bar(p, min(24, max(8, columns/6))) + "] " + p.Text
 	if len(parts) > 0 {
 		text += ": " + strings.Join(parts, ", ")
 	}

@@ -13,12 +13,16 @@ type screen struct {
 	mu       sync.Mutex // guards the fields below
 	columns  int
 	rows     [][]rune
+	styles   map[[2]int]style // of a cell by row and column; cells without one are left out
+	style    style
 	row, col int
 	wrong    []string // sequences that the package must not write
 	writes   int
 }
 
-func newScreen(columns int) *screen { return &screen{columns: columns, rows: [][]rune{nil}} }
+func newScreen(columns int) *screen {
+	return &screen{columns: columns, rows: [][]rune{nil}, styles: map[[2]int]style{}}
+}
 
 func (s *screen) Write(p []byte) (int, error) {
 	s.mu.Lock()
@@ -65,6 +69,10 @@ func (s *screen) put(r rune) {
 			s.rows[s.row] = append(s.rows[s.row], ' ')
 		}
 		s.rows[s.row][s.col] = r
+		delete(s.styles, [2]int{s.row, s.col})
+		if s.style != "" {
+			s.styles[[2]int{s.row, s.col}] = s.style
+		}
 		s.col++
 		r = 0
 	}
@@ -91,6 +99,9 @@ func (s *screen) escape(text string) int {
 		}
 		s.rows = s.rows[:s.row+1]
 	case 'm':
+		if s.style = style(text[2:end]); s.style == "0" {
+			s.style = ""
+		}
 	default:
 		s.wrong = append(s.wrong, fmt.Sprintf("%q", text[:end+1]))
 	}

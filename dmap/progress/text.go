@@ -17,7 +17,7 @@ func liveLines(s *watch.Snapshot, now time.Time, others, columns int) []line {
 	if others > 0 {
 		headline = fmt.Sprintf("%s (and %s): %s", shown(s.RunID), watch.Counted(int64(others), "other run"), headline)
 	}
-	list := []line{{headline, toneStyle(s.Verdict.Tone)}, {barText(&s.Progress), ""}, {paceText(s), ""}}
+	list := []line{{headline, toneStyle(s.Verdict.Tone)}, {barText(&s.Progress, columns), ""}, {paceText(s), ""}}
 	if text := failuresText(&s.Failures, columns); text != "" {
 		list = append(list, line{text, red})
 	}
@@ -39,7 +39,7 @@ func finalLines(s *watch.Snapshot, columns int) []line {
 		list = append(list, line{"next: " + s.Verdict.Next, ""})
 	}
 	took := watch.Duration(s.Ended.Sub(s.Begun))
-	list = append(list, line{barText(&s.Progress), ""}, line{fmt.Sprintf("took %s: %s", took, paceText(s)), ""})
+	list = append(list, line{barText(&s.Progress, columns), ""}, line{fmt.Sprintf("took %s: %s", took, paceText(s)), ""})
 	if text := failuresText(&s.Failures, columns); text != "" {
 		list = append(list, line{text, red})
 	}
@@ -66,11 +66,11 @@ func paceText(s *watch.Snapshot) string {
 	if s.Now.Failed > 0 {
 		fields = append(fields, perSecond(s.Now.Failed, "failed"))
 	}
-	if s.Now.P95 > 0 {
-		fields = append(fields, fmt.Sprintf("calls p50 %s, p95 %s, max %s", inSeconds(s.Now.P50), inSeconds(s.Now.P95), inSeconds(s.Now.Max)))
-	}
 	if s.Live {
 		fields = append(fields, fmt.Sprintf("%s of %s in use", watch.Count(int64(s.Now.InCalls)), watch.Counted(int64(s.Now.Limit), "call")))
+	}
+	if s.Now.P95 > 0 {
+		fields = append(fields, fmt.Sprintf("call p50 %s, p95 %s, max %s", inSeconds(s.Now.P50), inSeconds(s.Now.P95), inSeconds(s.Now.Max)))
 	}
 	if s.Stats.Failed > 0 {
 		fields = append(fields, s.Fuel.Text)
@@ -87,7 +87,7 @@ func inSeconds(s float64) string { return watch.Duration(time.Duration(s * float
 
 // failuresText names the three largest groups of failures, each in its share of the columns.
 func failuresText(f *watch.Failures, columns int) string {
-	const title, most, between, count = "failures: ", 3, " | ", 8
+	const title, most, between = "failures: ", 3, " | "
 	if f.Total == 0 {
 		return ""
 	}
@@ -100,15 +100,16 @@ func failuresText(f *watch.Failures, columns int) string {
 	if left > 0 {
 		rest = fmt.Sprintf("%s%s of other kinds", between, watch.Count(left))
 	}
-	room := columns - len(title) - len(rest)
+	room := columns - 1 - len(title) - len(rest) - (len(largest)-1)*len(between)
 	groups := make([]string, len(largest))
 	for i := range largest {
-		groups[i] = groupText(&largest[i], max(12, room/len(largest)-len(between)-count))
+		groups[i] = groupText(&largest[i], max(20, room/(len(largest)-i)))
+		room -= columnsOf(groups[i])
 	}
 	return title + strings.Join(groups, between) + rest
 }
 
-// groupText is a group of failures, with its name in at most that many columns.
+// groupText is a group of failures in at most that many columns.
 func groupText(g *failgroup.Group, columns int) string {
 	name := g.Message
 	switch {
@@ -116,10 +117,10 @@ func groupText(g *failgroup.Group, columns int) string {
 		name = "other"
 	case name == "":
 		name = g.Class
-	case g.Class != "" && g.Class != "error":
+	case g.Class != "" && g.Class != "error" && !strings.HasPrefix(name, g.Class+":"):
 		name = g.Class + ": " + name
 	}
-	return watch.Count(g.Count) + " x " + clipped(scrub.Printable(name, false), columns)
+	return clipped(watch.Count(g.Count)+" x "+scrub.Printable(name, false), columns)
 }
 
 // oldestText is the oldest call in flight, if it takes long.

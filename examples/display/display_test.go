@@ -81,7 +81,7 @@ func TestAPageStaysUntilTheInterrupt(t *testing.T) {
 	require.Contains(t, string(body), "<html")
 	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGINT))
 	require.NoError(t, <-closed)
-	_, err = client.Do(request)
+	_, err = client.Do(request) //nolint:bodyclose // there is no response
 	require.Error(t, err)
 }
 

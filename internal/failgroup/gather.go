@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Gather says in at most n prefixes where the failures of a Group.Where lie, for people. A prefix is
-// shown if more than 1/n of all failures lie under it that are under no longer prefix that is shown:
+// Gather says in at most n prefixes where the failures of a Group.Where lie, for people. A prefix
+// is shown if more than 1/n of all failures are under it and under no longer prefix that is shown:
 // these are the hierarchical heavy hitters (Cormode, Korn, Muthukrishnan, Srivastava: Finding
 // hierarchical heavy hitters in data streams, VLDB 2003). The other failures are shown under the
 // prefix that they share. The counts add up to that of where.

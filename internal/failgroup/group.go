@@ -1,7 +1,6 @@
 package failgroup
 
 import (
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -44,60 +43,12 @@ type Sample struct {
 	At       time.Time `json:"at,omitzero"`
 }
 
-func (e *entry) add(f *Failure) {
-	e.Count++
-	at := stored(f.At)
-	e.span(at, at)
-	if len(e.Samples) < MaxSamples {
-		e.Samples = append(e.Samples, sampleOf(f))
-	}
-	e.where.add(f.Key)
-	e.Trend.add(at, 1)
-}
-
 // stored is a time as the run folder has it. Times outside of 1970 to 2999 are unknown.
 func stored(t time.Time) time.Time {
 	if year := t.UTC().Year(); year < 1970 || year > 2999 {
 		return time.Time{}
 	}
 	return t.UTC().Truncate(time.Microsecond)
-}
-
-// span makes the group reach from first to last. Zero times are unknown.
-func (e *entry) span(first, last time.Time) {
-	if !first.IsZero() && (e.First.IsZero() || first.Before(e.First)) {
-		e.First = first
-	}
-	if last.After(e.Last) {
-		e.Last = last
-	}
-}
-
-// merge adds the failures of later, without Over.
-func (e *entry) merge(later *entry) {
-	e.Count += later.Count
-	e.span(later.First, later.Last)
-	room := max(0, MaxSamples-len(e.Samples))
-	e.Samples = append(e.Samples, later.Samples[:min(room, len(later.Samples))]...)
-	e.where.merge(&later.where)
-	e.Trend.merge(&later.Trend)
-}
-
-func (e *entry) copy() Group {
-	g := e.Group
-	g.Samples = slices.Clone(e.Samples)
-	g.Where = e.where.sorted()
-	g.Trend.Counts = slices.Clone(e.Trend.Counts)
-	return g
-}
-
-// entryOf is a group of FromGroups, with the bounds that Add keeps.
-func entryOf(g *Group, key string) *entry {
-	e := &entry{Group: *g, key: key}
-	e.Samples = slices.Clone(g.Samples[:min(MaxSamples, len(g.Samples))])
-	e.Trend.Counts = slices.Clone(g.Trend.Counts)
-	e.where = placesOf(g.Where)
-	return e
 }
 
 func sampleOf(f *Failure) Sample {

@@ -3,21 +3,10 @@ package failgroup
 import (
 	"cmp"
 	"slices"
-	"time"
 )
 
 // MaxGroups is how many groups an Index keeps beside "other".
 const MaxGroups = 200
-
-// Failure is one failed item.
-type Failure struct {
-	Class    string // of the error
-	Text     string // of the error; the first 4 KiB count
-	Key      string // of the item's object
-	ID       string // of the item: the key, or key@offset
-	Attempts int    // calls of the item; 0: it was never called
-	At       time.Time
-}
 
 // Index holds groups of failures. The zero Index is empty and ready. It is not safe for concurrent
 // use.
@@ -42,15 +31,6 @@ type Index struct {
 
 	scratch []byte // for the key of a group
 }
-
-// entry is a group with its key in the map.
-type entry struct {
-	Group
-	key   string
-	where places
-}
-
-func (e *entry) rank() int64 { return e.Count + e.Over }
 
 // Add adds a failure.
 func (x *Index) Add(f Failure) {

@@ -2,6 +2,9 @@ package failgroup
 
 import (
 	"bytes"
+	"net/http"
+	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -181,4 +184,20 @@ func (n *normaliser) mixed(word string, digits int) {
 	}
 	n.at += len(word)
 	n.word = word
+}
+
+// keepsNumber reports whether the number at the start of rest is one that names an error: a code
+// after a word such as "status", or an HTTP status before its text.
+func (n *normaliser) keepsNumber(rest string, size int) bool {
+	number := rest[:size]
+	if size > 5 || strings.Trim(number, "0123456789") != "" {
+		return false
+	}
+	switch strings.ToLower(n.word) {
+	case "status", "code", "error", "errno", "sqlstate", "http":
+		return true
+	}
+	code, _ := strconv.Atoi(number)
+	text := http.StatusText(code)
+	return size == 3 && text != "" && len(rest) > 4 && strings.HasPrefix(rest[4:], text) && ends(rest, 4+len(text))
 }

@@ -1,10 +1,6 @@
 package failgroup
 
-import (
-	"net/http"
-	"strconv"
-	"strings"
-)
+import "strings"
 
 // values are the variable parts of a text that start with a letter or a digit, in the order in
 // which they are tried. size is the length of the value that s starts with, 0 if it is none.
@@ -248,22 +244,6 @@ func numberSize(s string) int {
 		return 0
 	}
 	return n
-}
-
-// keepsNumber reports whether the number at the start of rest is one that names an error: a code
-// after a word such as "status", or an HTTP status before its text.
-func (n *normaliser) keepsNumber(rest string, size int) bool {
-	number := rest[:size]
-	if size > 5 || strings.Trim(number, "0123456789") != "" {
-		return false
-	}
-	switch strings.ToLower(n.word) {
-	case "status", "code", "error", "errno", "sqlstate", "http":
-		return true
-	}
-	code, _ := strconv.Atoi(number)
-	text := http.StatusText(code)
-	return size == 3 && text != "" && len(rest) > 4 && strings.HasPrefix(rest[4:], text) && ends(rest, 4+len(text))
 }
 
 // classChanges counts how often a word changes between letters and digits.

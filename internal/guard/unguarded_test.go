@@ -136,6 +136,7 @@ var known = map[string]string{
 	"dmap/dmapotel/spans.go addFailure: Error":                   ofEvent,
 	"dmap/dmapotel/spans.go endRun: Error":                       ofEvent,
 	"dmap/dmapotel/spans.go endRun: errors.Is":                   ofEvent,
+	"dmap/progress/control.go limitCalls: Error":                 ours,
 	"dmap/errors.go describe: Error":                             ours,
 	"dmap/preflightrun.go eachJoined: Unwrap":                    ours,
 	"dmap/redact.go describe: Error":                             ours,

@@ -65,9 +65,9 @@ func (g *Group) Gather(n int) []KeyPrefix {
 	return convert.Each(failgroup.Gather(where, n), func(w failgroup.Place) KeyPrefix { return KeyPrefix(w) })
 }
 
-// Groups returns the failures of a run by group, the largest first and [OtherGroup] last. The counts
-// add up to the failures of the run. After a redrive has begun they are those that it left, and
-// those since.
+// Groups returns the failures of a run by group, the largest first and [OtherGroup] last. The
+// counts add up to the failures of the run. After a redrive has begun they are those that it left,
+// and those since.
 //
 // It costs one request for an ended run, and none for an open one, whose groups are in its commits.
 // Where the run has no index of all its failures, because dmap could not write it, Groups reads all

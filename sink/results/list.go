@@ -42,8 +42,8 @@ type Summary struct {
 
 // ListOptions select the runs of a list. The zero value is valid.
 type ListOptions struct {
-	// Before lists the runs whose IDs sort before this one: what List returned with the page before.
-	// Empty: from the last run on.
+	// Before lists the runs whose IDs sort before this one: the next that List returned with the
+	// page before. Empty: from the last run on.
 	Before string
 	// Limit is how many runs are returned at most, up to MaxListed. 0: DefaultListed.
 	Limit int

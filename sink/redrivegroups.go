@@ -1,0 +1,61 @@
+package sink
+
+import (
+	"context"
+	"fmt"
+
+	"gocloud.dev/blob"
+
+	"github.com/go-dmap/dmap/internal/failgroup"
+	"github.com/go-dmap/dmap/internal/runfolder"
+)
+
+// leftGroups makes the index of the failures that a redrive leaves.
+type leftGroups struct {
+	read  *failgroup.Index // of the records that were read and not taken
+	known *failgroup.Index // of all records before the redrive, without the taken ones; nil: not known
+	bare  map[string]bool  // groups of known that have lost all their samples
+}
+
+// complete reports whether known needs no further record.
+func (g *leftGroups) complete() bool { return g.known != nil && len(g.bare) == 0 }
+
+// add registers a record.
+func (g *leftGroups) add(r *runfolder.Record, taken bool) {
+	f := runfolder.FailureOf(r)
+	if !taken {
+		g.read.Add(f)
+	}
+	switch {
+	case g.known == nil:
+		return
+	case taken:
+		g.known.Remove(f)
+	default:
+		g.known.AddSample(f) // in place of one that is taken
+	}
+	if g.bare == nil {
+		g.bare = map[string]bool{}
+	}
+	if id := failgroup.IDOf(f); g.known.Bare(f) {
+		g.bare[id] = true
+	} else {
+		delete(g.bare, id)
+	}
+}
+
+// knownGroups reads the index of a run that has ended with m; nil: it has none of all its failures.
+func knownGroups(ctx context.Context, bucket *blob.Bucket, m *runfolder.Manifest) (*failgroup.Index, error) {
+	if m.Groups == nil {
+		return nil, nil
+	}
+	groups, err := runfolder.LoadGroups(ctx, bucket, *m.Groups)
+	if err != nil {
+		return nil, fmt.Errorf("sink: %w", err)
+	}
+	x := runfolder.IndexOf(groups)
+	if x.Total() != m.Stats.Failed {
+		return nil, nil
+	}
+	return x, nil
+}
