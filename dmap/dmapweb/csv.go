@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-dmap/dmap/internal/watch"
 	"github.com/go-dmap/dmap/sink/results"
 )
 
@@ -51,7 +50,7 @@ func (p *Page) serveCSV(w http.ResponseWriter, r *http.Request) error {
 		if !q.matches(&row) {
 			continue
 		}
-		row.Key, row.ID, row.Error = watch.Hidden(redact, row.Key, row.ID, row.Error)
+		row.hide(redact)
 		if rows.write(&row); rows.err != nil {
 			return nil
 		}

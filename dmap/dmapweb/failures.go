@@ -154,7 +154,7 @@ func (s *stored) failures(ctx context.Context, run *results.Run, q *query, from 
 			out.Scanned++
 			row := rowOf(run.RunID, &f)
 			if q.matches(&row) {
-				row.Key, row.ID, row.Error = watch.Hidden(s.redact(run.RunID), row.Key, row.ID, row.Error)
+				row.hide(s.redact(run.RunID))
 				out.Failures = append(out.Failures, row)
 			}
 			if full := len(out.Failures) == limit; full || time.Now().After(until) {
@@ -179,6 +179,14 @@ func rowOf(runID string, f *results.Failure) failure {
 
 // cursor is a position in the failed records of a run: a part, and the lines of it that were read.
 type cursor struct{ part, line int }
+
+// hide replaces the key of the item. Splits are named by keys.
+func (f *failure) hide(redact func(string) string) {
+	if redact != nil {
+		f.Key, f.ID, f.Error = watch.Hidden(redact, f.Key, f.ID, f.Error)
+		f.Split = ""
+	}
+}
 
 func parseCursor(text string) (cursor, error) {
 	if text == "" {

@@ -55,7 +55,7 @@ func (p *Page) serveItem(w http.ResponseWriter, r *http.Request) error {
 	}
 	redact := p.redact(f.stored.RunID)
 	_, _, found.Stack = watch.Hidden(redact, found.Key, "", found.Stack)
-	found.Key, found.ID, found.Error = watch.Hidden(redact, found.Key, found.ID, found.Error)
+	found.hide(redact)
 	return answer(w, found)
 }
 

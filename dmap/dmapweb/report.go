@@ -107,7 +107,7 @@ func itemsChart(d reportData) template.HTML {
 			return float64(n(p)) / p.Seconds
 		}
 	}
-	return chart(&d.Series, d.Run.Marks, func(v float64) string { return watch.PerSecond(v) + " items" },
+	return chart(&d.Series, d.Run.Marks, func(v float64) string { return strings.TrimSuffix(watch.PerSecond(v), "/s") + " items a second" },
 		curve{"line good", perSecond(func(p *watch.Point) int64 { return p.Settled })},
 		curve{"line bad", perSecond(func(p *watch.Point) int64 { return p.Failed })})
 }

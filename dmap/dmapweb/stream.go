@@ -128,6 +128,9 @@ func (p *Page) serveEvents(w http.ResponseWriter, r *http.Request) error {
 	if run == nil {
 		return notFound("no run of this process has that ID: poll it instead")
 	}
+	if r.Method != http.MethodGet { // HEAD
+		return &httpError{http.StatusMethodNotAllowed, "a stream is read by GET"}
+	}
 	out := http.NewResponseController(w)
 	if err := out.SetWriteDeadline(time.Now().Add(writeDeadline)); err != nil {
 		return &httpError{http.StatusNotImplemented, "the server cannot limit the time of a write: poll instead"}

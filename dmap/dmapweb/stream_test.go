@@ -2,7 +2,9 @@ package dmapweb
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -14,7 +16,9 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/failgroup"
+	"github.com/go-dmap/dmap/internal/testsize"
 	"github.com/go-dmap/dmap/internal/watch"
+	"github.com/go-dmap/dmap/source"
 )
 
 // events reads the events of a stream.
@@ -171,4 +175,24 @@ func TestAMessageIsBounded(t *testing.T) {
 	require.Contains(t, string(content), "no rate")
 	require.Equal(t, "ab…", clip("abcd", 2))
 	require.Equal(t, "a…", clip("aé", 2))
+}
+
+// 100,000 failures of 5,000 kinds: the page stays within its bounds, and loses no count.
+func TestThousandsOfKindsOfFailuresStayWithinTheBoundsOfThePage(t *testing.T) {
+	p := open(t, Options{})
+	n := testsize.Sizes{Short: 10_000, Race: 20_000, Usual: 100_000}.Now()
+	_, err := dmap.Map(t.Context(), source.Slice(make([]struct{}, n)), func(ctx context.Context, _ struct{}) (int, error) {
+		info, _ := dmap.InfoFrom(ctx)
+		i := info.Index % 5000
+		return 0, fmt.Errorf("kind %c%c%c%s: no rate for year %d", 'a'+i%18, 'a'+i/18%18, 'a'+i/324, strings.Repeat(" long", 200), info.Index)
+	}, dmap.Options{RunID: "many", Observer: p.Observer(), Tolerance: dmap.Tolerance{Percentage: 100}})
+	require.NoError(t, err)
+	content, err := p.message(p.set.Find("many"))
+	require.NoError(t, err)
+	require.LessOrEqual(t, len(content), maxStreamed)
+	found := read[groups](p, "/api/runs/many/groups")
+	require.EqualValues(t, n, found.Total)
+	require.Len(t, found.Groups, failgroup.MaxGroups+1)
+	require.Less(t, p.get("/api/runs/many/groups").Body.Len(), 3<<20)
+	t.Logf("a message has %d bytes, all groups %d", len(content), p.get("/api/runs/many/groups").Body.Len())
 }

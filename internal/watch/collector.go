@@ -97,8 +97,13 @@ func (c *Collector) ended(s dmap.Stats, err error) {
 	}
 	spent := c.spent()
 	now := time.Now()
+	var bytes int64
+	if c.begin.run != nil {
+		bytes = written(c.begin.run)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.readings.written = bytes
 	c.end(now, s, text, spent)
 }
 

@@ -160,15 +160,15 @@ func TestTheOldestCallsHaveTheErrorOfTheAttemptBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		redact := func(key string) string { return strings.Repeat("*", len(key)) }
 		w := watch(t, NewSet(Options{Redact: redact}), dmap.RunSpec{RunID: "monday"})
-		first, second := dmap.Info{Key: "secret", Attempt: 2, RunID: "monday"}, dmap.Info{Key: "other", Attempt: 1, RunID: "monday"}
+		first, second := dmap.Info{Key: "secret", Split: "secret", Attempt: 2, RunID: "monday"}, dmap.Info{Key: "other", Attempt: 1, RunID: "monday"}
 		w.RetryScheduled(w.ctx, dmap.RetryEvent{Info: first, Err: errors.New("secret is busy\nand more")})
 		w.run.mu.Lock()
-		w.run.calls = []dmap.InFlightCall{{Info: first, Age: time.Minute}, {Info: second, Age: time.Second}}
+		w.run.calls = []dmap.InFlightCall{{Info: first, Items: 1, Age: time.Minute}, {Info: second, Age: time.Second}}
 		w.run.mu.Unlock()
 		time.Sleep(1100 * time.Millisecond)
 		calls := w.Snapshot().Calls
 		require.Len(t, calls, 2)
-		require.Equal(t, Call{ID: "******@0", Key: "******", Attempt: 2, Age: 60, Last: "****** is busy", Token: first.IdempotencyKey()}, calls[0])
+		require.Equal(t, Call{ID: "******@0", Key: "******", Items: 1, Attempt: 2, Age: 60, Last: "****** is busy", Token: first.IdempotencyKey()}, calls[0])
 		require.Empty(t, calls[1].Last)
 		w.FailureSettled(w.ctx, dmap.FailureEvent{Info: first, Err: errors.New("secret: too late")})
 		g := w.Groups().Groups[0]

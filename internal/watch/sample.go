@@ -32,13 +32,22 @@ func (c *Collector) sample() {
 
 func (c *Collector) takeReading() {
 	run := c.begin.run
-	stats, spent, calls := run.Stats(), run.Times(), run.InFlight(oldestCalls)
+	stats, spent, calls, written := run.Stats(), run.Times(), run.InFlight(oldestCalls), written(run)
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.closed {
+		c.readings.written = written
 		c.read(now, stats, &spent, calls)
 	}
+}
+
+// written is how many bytes the sinks of a run have stored; 0: they do not say.
+func written(run Run) int64 {
+	if w, ok := run.(interface{ Written() int64 }); ok {
+		return w.Written()
+	}
+	return 0
 }
 
 // lastReading ends a Collector that no event ends.
@@ -57,11 +66,12 @@ func (c *Collector) lastReading() {
 
 // readings are the latest readings: the newest one, and older ones to compare it with.
 type readings struct {
-	at    time.Time
-	stats dmap.Stats
-	spent dmap.Times
-	calls []dmap.InFlightCall
-	ring  []reading // of the latest minute, the oldest first
+	at      time.Time
+	stats   dmap.Stats
+	spent   dmap.Times
+	calls   []dmap.InFlightCall
+	written int64
+	ring    []reading // of the latest minute, the oldest first
 }
 
 type reading struct {

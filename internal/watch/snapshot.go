@@ -27,8 +27,9 @@ type Snapshot struct {
 	Progress Progress   `json:"progress"`
 	Now      Pace       `json:"now"`
 	Limits   Limits     `json:"limits"`
-	Calls    []Call     `json:"calls"` // the oldest in flight
-	Spent    []Share    `json:"spent"` // where the time of this process has gone
+	Calls    []Call     `json:"calls"`             // the oldest in flight
+	Spent    []Share    `json:"spent"`             // where the time of this process has gone
+	Written  int64      `json:"written,omitempty"` // bytes that sinks of this process have stored
 	Durable  Durability `json:"durable"`
 	Failures Failures   `json:"failures"`
 	Marks    []Mark     `json:"marks"`
@@ -73,7 +74,8 @@ type Limits struct {
 type Call struct {
 	ID      string  `json:"id"` // of its item; of the first item of a batch
 	Key     string  `json:"key"`
-	Split   string  `json:"split,omitempty"`
+	Split   string  `json:"split,omitempty"` // empty if keys are hidden
+	Items   int     `json:"items"`           // 1, or those of the batch
 	Attempt int     `json:"attempt"`
 	Age     float64 `json:"age"`            // seconds
 	Slow    bool    `json:"slow,omitempty"` // much longer than the p95 of the calls so far

@@ -23,7 +23,7 @@ func (c *Collector) Snapshot() Snapshot {
 		Key: c.key, RunID: c.begin.spec.RunID, Source: c.begin.spec.Source, At: c.readings.at, Begun: c.start, Ended: c.endedAt,
 		Live: !c.closed, Version: c.begin.spec.Options.Version, Batch: c.begin.spec.Batch.Items > 0 || c.begin.spec.Batch.Bytes > 0,
 		Stats: s, Phase: c.phase, Failures: groups, Marks: slices.Clone(c.marks.list), Omitted: c.marks.omitted,
-		Calls: calls, Spent: Shares(c.readings.spent),
+		Calls: calls, Written: c.readings.written, Spent: Shares(c.readings.spent),
 		Durable: c.saved.durability(now, s, c.begin.spec.Resumed),
 		Limits:  Limits{Concurrency: s.Limit, Rate: s.Rate, Tolerance: c.tolerance, Paused: s.Paused},
 	}
@@ -147,8 +147,12 @@ func (c *Collector) calls() []Call {
 			last = firstLine(guard.Text(errs[i], maxText))
 		}
 		key, id, last := Hidden(c.opts.Redact, in.Key, in.ID(), last)
+		split := in.Split
+		if c.opts.Redact != nil {
+			split = ""
+		}
 		out = append(out, Call{
-			ID: id, Key: key, Split: in.Split, Attempt: in.Attempt, Age: in.Age.Seconds(),
+			ID: id, Key: key, Split: split, Items: in.Items, Attempt: in.Attempt, Age: in.Age.Seconds(),
 			Slow: Straggles(in.Age, p95), Stuck: timeout > 0 && in.Age > timeout+10*time.Second, Last: last, Token: in.IdempotencyKey(),
 		})
 	}

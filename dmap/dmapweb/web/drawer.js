@@ -54,7 +54,7 @@ export async function failureDrawer(context, f) {
 export function callDrawer(context, c) {
   openDialog(c.id || "(no ID)", "drawer", h("div", { class: "drawer-body" }, fields([
     ["State", c.stuck ? "stuck: it runs on after the end of its context" : c.slow ? "in a call, much longer than 95 % of the calls" : "in a call"],
-    ["Age of the call", duration(c.age)], ["Attempt", c.attempt], ["Error of the attempt before", c.last],
+    ["Age of the call", duration(c.age)], ["Items of the call", c.items > 1 ? count(c.items) : ""], ["Attempt", c.attempt], ["Error of the attempt before", c.last],
     ["Object", c.key ? h("code", {}, c.key) : ""], ["Split", c.split ? h("code", {}, c.split) : ""],
     ["Idempotency key", c.token ? h("code", {}, c.token) : ""],
   ]), h("p", { class: "empty" }, "The item has no result yet." + (context.state && context.state.run.batch ? " It is the first item of a batch." : ""))));

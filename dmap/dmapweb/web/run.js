@@ -240,7 +240,7 @@ function callsPart(context) {
       }, (row, c) => {
         row.call = c;
         const [item, age, attempt, last] = row.children;
-        text(item.firstElementChild, c.id || "(no ID)");
+        text(item.firstElementChild, (c.id || "(no ID)") + (c.items > 1 ? " and " + counted(c.items - 1, "other") : ""));
         text(age, duration(c.age) + (c.stuck ? " stuck" : c.slow ? " slow" : ""));
         age.className = "n " + (c.stuck ? "bad" : c.slow ? "wait" : "");
         age.title = c.slow ? "much longer than 95 % of the calls" : "";
@@ -306,7 +306,8 @@ function durabilityPart(context) {
       else if (run.live || !stored) look();
       const d = run.durable;
       text(line, d.last && run.live && new Date(d.last).getFullYear() > 1970
-        ? "Last commit " + ago(d.last) + ". After kill -9, " + counted(d.runAgain, "item") + " would run again." : d.text);
+        ? "Last commit " + ago(d.last) + ". After kill -9, " + counted(d.runAgain, "item") + " would run again." +
+          (run.written ? " Results of this process so far: " + bytes(run.written) + "." : "") : d.text);
       text(resume, run.live && d.journal ? "To resume after a crash, start the program again with run ID " + run.runId + "." : "");
       show(resume, Boolean(resume.textContent));
       show(save, Boolean(context.session.controls && stored));

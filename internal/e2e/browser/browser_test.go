@@ -129,7 +129,7 @@ func value[T any](b *tab, expression string) T {
 // until waits for an expression of the page to be true.
 func (b *tab) until(expression string) {
 	b.t.Helper()
-	for end := time.Now().Add(20 * time.Second); !value[bool](b, "Boolean("+expression+")"); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); !value[bool](b, "Boolean("+expression+")"); b.wait(50 * time.Millisecond) {
 		if time.Now().After(end) {
 			require.FailNow(b.t, "the page did not reach a state", "%s\npage: %s", expression, b.describe())
 		}

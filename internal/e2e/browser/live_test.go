@@ -150,7 +150,7 @@ func dead(t *testing.T, bucket *blob.Bucket, runID string) {
 		there, err := bucket.Exists(t.Context(), "runs/"+runID+"/commits/999999999999-0.json")
 		return err == nil && there && run.Stats().Succeeded > 100 && run.Stats().Failed > 0
 	}, 20*time.Second, 10*time.Millisecond)
-	time.Sleep(200 * time.Millisecond) // the last commit of a process that lives
+	<-time.After(200 * time.Millisecond) // the last commit of a process that lives
 	kept := map[string][]byte{}
 	objects := bucket.List(&blob.ListOptions{Prefix: "runs/" + runID + "/"})
 	for {

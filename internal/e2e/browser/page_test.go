@@ -12,6 +12,7 @@ import (
 	"gocloud.dev/blob/memblob"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/testsize"
 	"github.com/go-dmap/dmap/sink"
 	"github.com/go-dmap/dmap/source"
 )
@@ -173,10 +174,7 @@ func TestADeadRunOpensFromTheBucket(t *testing.T) {
 func TestAReaderFindsTwelveFailuresInThreeActions(t *testing.T) {
 	bucket := memblob.OpenBucket(nil)
 	defer bucket.Close()
-	n := 700_000
-	if testing.Short() {
-		n = 7_000
-	}
+	n := testsize.Sizes{Short: 7_000, Race: 70_000, Usual: 700_000}.Now()
 	items := make([]int, n)
 	for i := range items {
 		items[i] = i
