@@ -43,9 +43,9 @@ type Options struct {
 	Total int64
 	// Every is the time between two updates. 0: EveryTerminal on a terminal, else EveryLog.
 	Every time.Duration
-	// Redact returns what is shown in place of the key of an item, such as a hash of it. It is called
-	// from many goroutines. nil: what the log of the run shows, by Options.Redact of the run; Show
-	// does not know that, and shows keys.
+	// Redact returns what is shown in place of the key of an item, such as a hash of it. It is
+	// called from many goroutines. nil: what the log of the run shows, by Options.Redact of the
+	// run; Show does not know that, and shows keys.
 	Redact func(key string) string
 	// NoKeys leaves the keyboard alone: for programs that read it themselves. Otherwise, if both
 	// the output and the standard input are terminals: space pauses and resumes, + and - change

@@ -17,8 +17,8 @@ func Choice(o dmap.Redrive) runfolder.Choice {
 	}
 }
 
-// Match is Redrive.Match for FAILED records of a run, nil if there is none. It calls the function of
-// the user on a goroutine of its own; a panic or a Goexit is an error.
+// Match is Redrive.Match for FAILED records of a run, nil if there is none. It calls the function
+// of the user on a goroutine of its own; a panic or a Goexit is an error.
 func Match(o dmap.Redrive, runID string, redrive int) func(*runfolder.Record) (bool, error) {
 	match := o.Match
 	if match == nil {
