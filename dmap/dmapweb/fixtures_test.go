@@ -128,6 +128,6 @@ func wait(t *testing.T, p *page, opts dmap.Options, sinks ...dmap.Sink[int]) (ru
 		}
 	}
 	t.Cleanup(func() { release(); <-run.Done() })
-	require.Eventually(t, func() bool { return p.set.Find(opts.RunID).Groups().Total == 10 }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return p.site.set.Find(opts.RunID).Groups().Total == 10 }, 20*time.Second, time.Millisecond)
 	return run, release
 }

@@ -27,17 +27,17 @@ type firstPaint struct {
 // paintTime bounds the reading for the first paint: the script asks again.
 const paintTime = 2 * time.Second
 
-func (p *Page) serveIndex(w http.ResponseWriter, r *http.Request) error {
+func (p *site) serveIndex(w http.ResponseWriter, r *http.Request) error {
 	var out bytes.Buffer
 	if err := p.index.Execute(&out, p.firstPaint(r)); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, err := w.Write(out.Bytes())
-	return ignoreGone(err)
+	_, _ = w.Write(out.Bytes()) // an error: the reader has left
+	return nil
 }
 
-func (p *Page) firstPaint(r *http.Request) firstPaint {
+func (p *site) firstPaint(r *http.Request) firstPaint {
 	ctx, cancel := context.WithTimeout(r.Context(), paintTime)
 	defer cancel()
 	paint := firstPaint{Title: "Runs", Bucket: p.stored != nil}
@@ -73,7 +73,7 @@ func assetTypes() map[string]string {
 	}
 }
 
-func (p *Page) serveAsset(w http.ResponseWriter, r *http.Request) error {
+func (p *site) serveAsset(w http.ResponseWriter, r *http.Request) error {
 	name := r.PathValue("file")
 	kind := assetTypes()[path.Ext(name)]
 	content, err := files.ReadFile("web/" + name)

@@ -37,7 +37,7 @@ var tokenPattern = regexp.MustCompile(`^[0-9a-f]{32}$`)
 // itemTime bounds the search for an item.
 const itemTime = 10 * time.Second
 
-func (p *Page) serveItem(w http.ResponseWriter, r *http.Request) error {
+func (p *site) serveItem(w http.ResponseWriter, r *http.Request) error {
 	token, kind := r.URL.Query().Get("token"), r.URL.Query().Get("kind")
 	if !tokenPattern.MatchString(token) {
 		return badRequest("token: want the idempotency key of an item, 32 hexadecimal digits")
@@ -61,7 +61,7 @@ func (p *Page) serveItem(w http.ResponseWriter, r *http.Request) error {
 
 // item searches the records of a run, those of failures first. kind names the records to search;
 // empty: all.
-func (p *Page) item(ctx context.Context, run *results.Run, token, kind string) (*item, error) {
+func (p *site) item(ctx context.Context, run *results.Run, token, kind string) (*item, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, itemTime, errSlow)
 	defer cancel()
 	for _, k := range []struct {
@@ -91,7 +91,7 @@ func (p *Page) item(ctx context.Context, run *results.Run, token, kind string) (
 
 var errSlow = &httpError{http.StatusGatewayTimeout, "the item was not found within 10 s: read its record with results.Successes or results.Failures"}
 
-func (p *Page) failed(ctx context.Context, run *results.Run) iter.Seq2[*item, error] {
+func (p *site) failed(ctx context.Context, run *results.Run) iter.Seq2[*item, error] {
 	return each(results.Failures(ctx, p.opts.Bucket, run), func(f results.Failure) *item {
 		return &item{
 			failure: rowOf(run.RunID, &f), Stack: f.Stack, Version: f.Version, Decided: f.Decision,
@@ -100,7 +100,7 @@ func (p *Page) failed(ctx context.Context, run *results.Run) iter.Seq2[*item, er
 	})
 }
 
-func (p *Page) held(ctx context.Context, run *results.Run) iter.Seq2[*item, error] {
+func (p *site) held(ctx context.Context, run *results.Run) iter.Seq2[*item, error] {
 	return each(results.Held(ctx, p.opts.Bucket, run), func(h results.HeldItem) *item {
 		return &item{
 			failure: ofItem(&h.Item, h.Elapsed), Reason: h.Reason, Version: h.Version, Decided: h.Before,
@@ -109,7 +109,7 @@ func (p *Page) held(ctx context.Context, run *results.Run) iter.Seq2[*item, erro
 	})
 }
 
-func (p *Page) pending(ctx context.Context, run *results.Run) iter.Seq2[*item, error] {
+func (p *site) pending(ctx context.Context, run *results.Run) iter.Seq2[*item, error] {
 	return each(results.Pending(ctx, p.opts.Bucket, run), func(f results.PendingItem) *item {
 		row := ofItem(&f.Item, 0)
 		row.Class, row.Error = f.Class, f.Error
@@ -117,7 +117,7 @@ func (p *Page) pending(ctx context.Context, run *results.Run) iter.Seq2[*item, e
 	})
 }
 
-func (p *Page) succeeded(ctx context.Context, run *results.Run) iter.Seq2[*item, error] {
+func (p *site) succeeded(ctx context.Context, run *results.Run) iter.Seq2[*item, error] {
 	if run.Records != "" { // they have no IDs
 		return func(func(*item, error) bool) {}
 	}
@@ -134,14 +134,14 @@ func ofItem(it *results.Item, elapsed time.Duration) failure {
 }
 
 // input is the value of an item, or the bytes of one that could not be read.
-func (p *Page) input(stored json.RawMessage, problem string, raw results.Raw) *value {
+func (p *site) input(stored json.RawMessage, problem string, raw results.Raw) *value {
 	if len(stored) == 0 && problem == "" && len(raw.Bytes) > 0 && p.opts.Payloads {
 		return &value{Text: string(raw.Bytes), Why: "the bytes that could not be read as an item"}
 	}
 	return p.value(stored, problem)
 }
 
-func (p *Page) value(stored json.RawMessage, problem string) *value {
+func (p *site) value(stored json.RawMessage, problem string) *value {
 	switch {
 	case !p.opts.Payloads:
 		return &value{Why: "inputs and outputs are hidden: the program has not set Options.Payloads"}

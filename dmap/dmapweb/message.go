@@ -22,6 +22,17 @@ type streamed struct {
 	First  int          `json:"first"`  // index of the first of them
 }
 
+// message is the state of a run as an event of a stream.
+func message(run *watch.Collector) ([]byte, error) {
+	m := streamed{describe: describeRun(run.Snapshot())}
+	m.Series = run.Series(0)
+	if m.First = len(m.Series.Points) - tailPoints; m.First > 0 {
+		m.Series.Points = m.Series.Points[m.First:]
+	}
+	m.First = max(0, m.First)
+	return encodeMessage(m)
+}
+
 // size is how much of the state a message has.
 type size struct{ groups, places, calls, marks, text int }
 

@@ -32,7 +32,7 @@ type preview struct {
 	Samples  []failgroup.Sample `json:"samples,omitempty"`
 }
 
-func (p *Page) servePreview(w http.ResponseWriter, r *http.Request) error {
+func (p *site) servePreview(w http.ResponseWriter, r *http.Request) error {
 	f, err := p.find(r, true)
 	if err != nil {
 		return err
@@ -45,7 +45,7 @@ func (p *Page) servePreview(w http.ResponseWriter, r *http.Request) error {
 }
 
 // preview looks at what a redrive of a group, or of all failures, would take.
-func (p *Page) preview(ctx context.Context, f found, group string) (*preview, error) {
+func (p *site) preview(ctx context.Context, f found, group string) (*preview, error) {
 	out := &preview{Group: group}
 	if f.stored == nil {
 		out.Why = "Only a run in a bucket can be redriven, by sink.Bucket without Express, and the page must have that bucket."
@@ -86,7 +86,7 @@ func (p *Page) preview(ctx context.Context, f found, group string) (*preview, er
 }
 
 // refusal says why a run cannot be redriven now; empty: it can.
-func (p *Page) refusal(f found) string {
+func (p *site) refusal(f found) string {
 	switch {
 	case f.live != nil && f.live.Live():
 		return "The run works: its failures can be redriven when it has ended."
@@ -123,7 +123,7 @@ type redriveRequest struct {
 }
 
 // redrive starts a redrive by the function of the host.
-func (p *Page) redrive(w http.ResponseWriter, r *http.Request) error {
+func (p *site) redrive(w http.ResponseWriter, r *http.Request) error {
 	var request redriveRequest
 	if err := decodeBody(r, &request); err != nil {
 		return err

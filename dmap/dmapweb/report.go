@@ -126,7 +126,7 @@ func callsChart(d reportData) template.HTML {
 }
 
 // reportFor renders the report of a run that was found.
-func (p *Page) reportFor(r *http.Request) (found, []byte, error) {
+func (p *site) reportFor(r *http.Request) (found, []byte, error) {
 	f, err := p.find(r, true)
 	if err != nil {
 		return f, nil, err
@@ -146,7 +146,7 @@ func (p *Page) reportFor(r *http.Request) (found, []byte, error) {
 }
 
 // serveReport shows a report: its own style is allowed by its hash.
-func (p *Page) serveReport(w http.ResponseWriter, r *http.Request) error {
+func (p *site) serveReport(w http.ResponseWriter, r *http.Request) error {
 	_, content, err := p.reportFor(r)
 	if err != nil {
 		return err
@@ -156,12 +156,12 @@ func (p *Page) serveReport(w http.ResponseWriter, r *http.Request) error {
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+
 		"'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
-	_, err = w.Write(content)
-	return ignoreGone(err)
+	_, _ = w.Write(content) // an error: the reader has left
+	return nil
 }
 
 // saveReport writes a report beside the manifest.
-func (p *Page) saveReport(w http.ResponseWriter, r *http.Request) error {
+func (p *site) saveReport(w http.ResponseWriter, r *http.Request) error {
 	if err := decodeBody(r, &struct{}{}); err != nil {
 		return err
 	}

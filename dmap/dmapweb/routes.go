@@ -1,9 +1,6 @@
 package dmapweb
 
 import (
-	"encoding/json"
-	"errors"
-	"io"
 	"log/slog"
 	"mime"
 	"net/http"
@@ -22,7 +19,7 @@ type route struct {
 func (r *route) pattern() string { return r.method + " " + r.path }
 
 // routes is the table of all addresses. Nothing that GET reaches changes anything.
-func (p *Page) routes() []route {
+func (p *site) routes() []route {
 	return []route{
 		{http.MethodGet, "/{$}", false, p.serveIndex},
 		{http.MethodGet, "/assets/{file}", false, p.serveAsset},
@@ -44,7 +41,7 @@ func (p *Page) routes() []route {
 }
 
 // handler answers a route, with the checks that its kind needs.
-func (p *Page) handler(r route) http.Handler {
+func (p *site) handler(r route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		if r.changes {
 			if err := p.allowed(request); err != nil {
@@ -63,31 +60,8 @@ func (p *Page) handler(r route) http.Handler {
 	})
 }
 
-// Bounds of requests and answers.
-const (
-	maxBody    = 64 << 10
-	maxMessage = 4 << 10
-)
-
-// httpError is an error with a status.
-type httpError struct {
-	status int
-	text   string
-}
-
-func (e *httpError) Error() string { return e.text }
-
-func notFound(text string) error   { return &httpError{http.StatusNotFound, text} }
-func badRequest(text string) error { return &httpError{http.StatusBadRequest, text} }
-func conflict(text string) error   { return &httpError{http.StatusConflict, text} }
-
-var (
-	errReadOnly  = errors.New("this page is read-only: the program has not set Options.Authorize")
-	errAuthorize = errors.New("the program could not decide whether you may do that: its log says why")
-)
-
 // fail answers with an error. Those of a bucket and of the host have status 502.
-func (p *Page) fail(w http.ResponseWriter, r *http.Request, err error) {
+func (p *site) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if known, ok := guard.As[*httpError](err); ok {
 		refuse(w, known.status, known.text)
 		return
@@ -98,39 +72,4 @@ func (p *Page) fail(w http.ResponseWriter, r *http.Request, err error) {
 	text := guard.Text(err, maxMessage)
 	p.log.LogAttrs(r.Context(), slog.LevelError, "the page could not answer", slog.String("path", r.URL.Path), slog.String("error", text))
 	refuse(w, http.StatusBadGateway, text)
-}
-
-func refuse(w http.ResponseWriter, status int, text string) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	content, err := json.Marshal(map[string]string{"error": text})
-	if err == nil {
-		_, _ = w.Write(content)
-	}
-}
-
-func answer(w http.ResponseWriter, v any) error {
-	content, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	_, err = w.Write(content)
-	return ignoreGone(err)
-}
-
-// ignoreGone drops the error of a reader that has left.
-func ignoreGone(error) error { return nil }
-
-// decodeBody reads the one JSON value of a request, without unknown fields.
-func decodeBody(r *http.Request, into any) error {
-	d := json.NewDecoder(r.Body)
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		return badRequest("the body is no such request: " + guard.Text(err, maxMessage))
-	}
-	if _, err := d.Token(); !guard.Is(err, io.EOF) {
-		return badRequest("the body has more than one JSON value")
-	}
-	return nil
 }

@@ -58,7 +58,7 @@ func TestEveryRouteRefusesWhatItMust(t *testing.T) {
 		"/api/runs/{run}/report":  `{}`,
 	}
 	tested := 0
-	for _, route := range p.routes() {
+	for _, route := range p.site.routes() {
 		for _, kind := range kinds {
 			t.Run(route.method+" "+route.path+" "+kind.name, func(t *testing.T) {
 				allow = kind.allowed
@@ -97,7 +97,7 @@ func TestEveryRouteRefusesWhatItMust(t *testing.T) {
 			})
 		}
 	}
-	require.Equal(t, len(p.routes())*len(kinds), tested)
+	require.Equal(t, len(p.site.routes())*len(kinds), tested)
 	require.Equal(t, 7, run.Stats().Limit)
 	require.Equal(t, 1, redriven)
 }

@@ -81,3 +81,6 @@ func manifestKey(prefix, runID string, redrive int) string {
 	}
 	return folder + runfolder.ManifestName(redrive)
 }
+
+// pageOfRuns is how many runs of the bucket a page of the list has.
+const pageOfRuns = 25

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/go-dmap/dmap/internal/watch"
@@ -21,28 +22,45 @@ var (
 	errBusy  = &httpError{http.StatusServiceUnavailable, "32 streams are open: poll instead"}
 )
 
+// streams sends the states of runs to all readers.
+type streams struct {
+	mu    sync.Mutex // guards the fields below
+	feeds map[string]*feed
+	open  int // of all feeds
+
+	closed    chan struct{}
+	closeOnce sync.Once
+}
+
+func newStreams() *streams {
+	return &streams{feeds: map[string]*feed{}, closed: make(chan struct{})}
+}
+
+// close ends all streams.
+func (s *streams) close() { s.closeOnce.Do(func() { close(s.closed) }) }
+
 // feed sends the state of one run to its readers. It lives while it has readers.
 type feed struct {
-	page *Page
+	of   *streams
 	run  *watch.Collector
-	subs map[chan []byte]struct{} // guarded by Page.mu
-	last []byte                   // guarded by Page.mu
+	subs map[chan []byte]struct{} // guarded by streams.mu
+	last []byte                   // guarded by streams.mu
 }
 
 // subscribe adds a reader. The channel gets the newest message and is closed after the last one.
-func (p *Page) subscribe(run *watch.Collector) (chan []byte, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.streams >= maxStreams {
+func (s *streams) subscribe(run *watch.Collector) (chan []byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open >= maxStreams {
 		return nil, errBusy
 	}
-	f := p.feeds[run.Key()]
+	f := s.feeds[run.Key()]
 	if f == nil || f.run != run {
-		f = &feed{page: p, run: run, subs: map[chan []byte]struct{}{}}
-		p.feeds[run.Key()] = f
+		f = &feed{of: s, run: run, subs: map[chan []byte]struct{}{}}
+		s.feeds[run.Key()] = f
 		go f.send()
 	}
-	p.streams++
+	s.open++
 	messages := make(chan []byte, 1)
 	f.subs[messages] = struct{}{}
 	if f.last != nil {
@@ -52,11 +70,11 @@ func (p *Page) subscribe(run *watch.Collector) (chan []byte, error) {
 }
 
 // unsubscribe removes a reader.
-func (p *Page) unsubscribe(run *watch.Collector, messages chan []byte) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.streams--
-	if f := p.feeds[run.Key()]; f != nil && f.run == run {
+func (s *streams) unsubscribe(run *watch.Collector, messages chan []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open--
+	if f := s.feeds[run.Key()]; f != nil && f.run == run {
 		delete(f.subs, messages)
 	}
 }
@@ -67,37 +85,26 @@ func (f *feed) send() {
 	defer ticks.Stop()
 	for {
 		live := f.run.Live() // before the snapshot: that of a run that has ended is the last
-		content, err := f.page.message(f.run)
+		content, err := message(f.run)
 		if !f.offer(content, !live || err != nil) {
 			return
 		}
 		select {
 		case <-ticks.C:
 		case <-f.run.Over():
-		case <-f.page.closed:
+		case <-f.of.closed:
 			f.offer(nil, true)
 			return
 		}
 	}
 }
 
-// message is the state of a run as an event of a stream.
-func (p *Page) message(run *watch.Collector) ([]byte, error) {
-	m := streamed{describe: describeRun(run.Snapshot())}
-	m.Series = run.Series(0)
-	if m.First = len(m.Series.Points) - tailPoints; m.First > 0 {
-		m.Series.Points = m.Series.Points[m.First:]
-	}
-	m.First = max(0, m.First)
-	return encodeMessage(m)
-}
-
 // offer gives a message to all readers: one that has not taken the message before loses that. It
 // reports whether there is anybody to send to.
 func (f *feed) offer(content []byte, last bool) bool {
-	p := f.page
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	s := f.of
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	f.last = content
 	for messages := range f.subs {
 		if content != nil {
@@ -113,52 +120,12 @@ func (f *feed) offer(content []byte, last bool) bool {
 	}
 	if last || len(f.subs) == 0 {
 		f.subs = map[chan []byte]struct{}{}
-		if p.feeds[f.run.Key()] == f {
-			delete(p.feeds, f.run.Key())
+		if s.feeds[f.run.Key()] == f {
+			delete(s.feeds, f.run.Key())
 		}
 		return false
 	}
 	return true
-}
-
-// serveEvents streams the state of a run of this process as server-sent events. A reader that
-// cannot get them polls the run.
-func (p *Page) serveEvents(w http.ResponseWriter, r *http.Request) error {
-	run := p.set.Find(r.PathValue("run"))
-	if run == nil {
-		return notFound("no run of this process has that ID: poll it instead")
-	}
-	if r.Method != http.MethodGet { // HEAD
-		return &httpError{http.StatusMethodNotAllowed, "a stream is read by GET"}
-	}
-	out := http.NewResponseController(w)
-	if err := out.SetWriteDeadline(time.Now().Add(writeDeadline)); err != nil {
-		return &httpError{http.StatusNotImplemented, "the server cannot limit the time of a write: poll instead"}
-	}
-	messages, err := p.subscribe(run)
-	if err != nil {
-		w.Header().Set("Retry-After", "5")
-		return err
-	}
-	defer p.unsubscribe(run, messages)
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("X-Accel-Buffering", "no")
-	w.Header().Set("Connection", "close") // the deadline must not meet the next request
-	w.WriteHeader(http.StatusOK)
-	for {
-		select {
-		case content, ok := <-messages:
-			if !ok {
-				writeEvent(w, out, "end", []byte("{}"))
-				return nil
-			}
-			if !writeEvent(w, out, "state", content) {
-				return nil
-			}
-		case <-r.Context().Done():
-			return nil
-		}
-	}
 }
 
 // writeEvent reports whether the reader has taken the event in time.

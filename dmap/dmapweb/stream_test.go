@@ -103,9 +103,9 @@ func TestAtMost32StreamsAreOpen(t *testing.T) {
 		end()
 	}
 	require.Eventually(t, func() bool {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		return p.streams == 0
+		p.site.streams.mu.Lock()
+		defer p.site.streams.mu.Unlock()
+		return p.site.streams.open == 0
 	}, 10*time.Second, 10*time.Millisecond)
 }
 
@@ -114,10 +114,10 @@ func TestAtMost32StreamsAreOpen(t *testing.T) {
 func TestAReaderThatReadsNothingDelaysNobody(t *testing.T) {
 	p := open(t, Options{})
 	wait(t, p, dmap.Options{RunID: "live", Tolerance: dmap.Tolerance{Count: 50}})
-	run := p.set.Find("live")
-	slow, err := p.subscribe(run)
+	run := p.site.set.Find("live")
+	slow, err := p.site.streams.subscribe(run)
 	require.NoError(t, err)
-	fast, err := p.subscribe(run)
+	fast, err := p.site.streams.subscribe(run)
 	require.NoError(t, err)
 	for range 3 {
 		select {
@@ -127,8 +127,8 @@ func TestAReaderThatReadsNothingDelaysNobody(t *testing.T) {
 		}
 	}
 	require.LessOrEqual(t, len(slow), 1)
-	p.unsubscribe(run, slow)
-	p.unsubscribe(run, fast)
+	p.site.streams.unsubscribe(run, slow)
+	p.site.streams.unsubscribe(run, fast)
 
 	server := httptest.NewServer(p)
 	defer server.Close()
@@ -137,9 +137,17 @@ func TestAReaderThatReadsNothingDelaysNobody(t *testing.T) {
 	defer conn.Close()
 	_, err = conn.Write([]byte("GET /api/runs/live/events HTTP/1.1\r\nHost: localhost\r\n\r\n"))
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { p.mu.Lock(); defer p.mu.Unlock(); return p.streams == 1 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool {
+		p.site.streams.mu.Lock()
+		defer p.site.streams.mu.Unlock()
+		return p.site.streams.open == 1
+	}, 10*time.Second, time.Millisecond)
 	p.Close()
-	require.Eventually(t, func() bool { p.mu.Lock(); defer p.mu.Unlock(); return p.streams == 0 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool {
+		p.site.streams.mu.Lock()
+		defer p.site.streams.mu.Unlock()
+		return p.site.streams.open == 0
+	}, 10*time.Second, time.Millisecond)
 }
 
 // Keys and texts whose JSON form is six times as long leave a message within its bound.
@@ -187,7 +195,7 @@ func TestThousandsOfKindsOfFailuresStayWithinTheBoundsOfThePage(t *testing.T) {
 		return 0, fmt.Errorf("kind %c%c%c%s: no rate for year %d", 'a'+i%18, 'a'+i/18%18, 'a'+i/324, strings.Repeat(" long", 200), info.Index)
 	}, dmap.Options{RunID: "many", Observer: p.Observer(), Tolerance: dmap.Tolerance{Percentage: 100}})
 	require.NoError(t, err)
-	content, err := p.message(p.set.Find("many"))
+	content, err := message(p.site.set.Find("many"))
 	require.NoError(t, err)
 	require.LessOrEqual(t, len(content), maxStreamed)
 	found := read[groups](p, "/api/runs/many/groups")
