@@ -168,7 +168,7 @@ func TestAnEstimateRefusesWhatASampleDoesNotTell(t *testing.T) {
 			require.ErrorAs(t, err, &little, name)
 			require.ErrorContains(t, err, test.want, name)
 		}
-		require.Zero(t, calls, "what is unknown before the calls is refused before them")
+		require.Zero(t, calls, "an unknown total is refused before the calls")
 	})
 }
 

@@ -255,7 +255,7 @@ func TestTheLinesOfTheLoggerHaveTheValuesOfRunStarted(t *testing.T) {
 	require.Equal(t, []string{"dmap: run started", "dmap: run ended"}, lines)
 }
 
-// contextHandler passes on what it gets with each line.
+// contextHandler passes on each line with its context.
 type contextHandler struct {
 	slog.Handler
 	seen func(ctx context.Context, message string)

@@ -131,7 +131,7 @@ func (c *tally) exceededBy(ended bool) error {
 	tolerance := *c.tolerance.Load()
 	switch {
 	case c.redrive != nil:
-		bad, of = c.redriven(bad, of, ended)
+		bad, of, ended = c.redriven(bad, of, ended)
 	case c.readAll.Load():
 		of = c.read.Load() - c.skipped.Load()
 	}
@@ -202,15 +202,16 @@ func (c *tally) brokenObjects() []*BrokenObjectError {
 	return c.firstBroken[:len(c.firstBroken):len(c.firstBroken)]
 }
 
-// redriven returns the failed items of the redrive that count against the tolerance, and the items
-// that they are judged by. While some are unsettled these are the items of the redrive; in the end
-// all items of the run.
-func (c *tally) redriven(failed, settled int64, ended bool) (bad, of int64) {
+// redriven returns the failed items of the redrive that count against the tolerance, the items that
+// they are judged by, and whether these are all. While some are unsettled they are the items of the
+// redrive, and not all: the others may make the share of the failures small enough. In the end they
+// are all items of the run.
+func (c *tally) redriven(failed, settled int64, ended bool) (bad, of int64, all bool) {
 	of = c.read.Load() - c.skipped.Load()
 	if ended && settled+c.held.Load() == of-c.redrive.Waiting {
-		return failed, of
+		return failed, of, true
 	}
-	return failed - c.redrive.Failed - c.gone.Load(), of - c.redrive.Failed - c.redrive.Succeeded - c.redrive.Waiting
+	return failed - c.redrive.Failed - c.gone.Load(), of - c.redrive.Failed - c.redrive.Succeeded - c.redrive.Waiting, false
 }
 
 // trialEnd is the error of a trial after which items that the run had left pending or unread still

@@ -203,7 +203,7 @@ func (w *worker[T, R]) processItems() bool {
 	w.since.Store(int64(began))
 	w.timer = callTimer{last: began, from: lo, every: w.pace.sampleEvery()}
 	for ; w.next < len(c.items); w.next++ {
-		if w.gate.Yield(w.grant) || w.stopper.late() {
+		if w.gate.Yield(w.grant) || w.over() {
 			w.giveBack()
 			break
 		}
@@ -232,6 +232,9 @@ func (w *worker[T, R]) processItems() bool {
 	w.pace.learn(w.calls-before, w.timer.last-began)
 	return true
 }
+
+// over reports whether no call may start any more. The gate learns it a moment later.
+func (w *worker[T, R]) over() bool { return w.stopper.late() || w.tally.enough.reached() }
 
 // giveBack returns the items that were not called yet to the gate. The others do not wait for them.
 func (w *worker[T, R]) giveBack() {

@@ -6,7 +6,7 @@ import "time"
 func (w *worker[T, R]) processBatch() bool {
 	c := w.task.chunk
 	if w.picks == nil {
-		if w.gate.Yield(w.grant) || w.stopper.late() {
+		if w.gate.Yield(w.grant) || w.over() {
 			w.refused = true
 			return true
 		}

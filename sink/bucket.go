@@ -72,8 +72,8 @@ func (f *BucketSink[R]) ResultFolder() ownresults.Folder {
 // engine keeps them out of the log and the error of the run then.
 func (f *BucketSink[R]) HidesValues() bool { return f.opts.Inputs == InputsNone }
 
-// Written is the number of bytes in the parts of settled items that the sink has stored for its run,
-// or for the last one, in this process.
+// Written is the number of bytes in the parts of settled items that the sink has stored for its
+// run, or for the last one, in this process.
 func (f *BucketSink[R]) Written() int64 { return f.stored.Load() }
 
 // ConcurrentWrites marks BucketSink as a [dmap.ConcurrentSink].

@@ -6,9 +6,7 @@ import (
 	"time"
 
 	"github.com/go-dmap/dmap/dmap"
-	"github.com/go-dmap/dmap/internal/errtext"
 	"github.com/go-dmap/dmap/internal/failgroup"
-	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/publish"
 	"github.com/go-dmap/dmap/internal/redrive"
@@ -138,7 +136,7 @@ func (b *redriveStart[R]) takePending(ctx context.Context, sorter *redrive.Sorte
 // new ones. It reads all parts, unless a trial has its items and the groups of the others are known
 // without them.
 func (b *redriveStart[R]) takeFailed(ctx context.Context, sorter *redrive.Sorter) error {
-	chooser, err := redrive.NewChooser(b.choice, b.match())
+	chooser, err := redrive.NewChooser(b.choice, convert.Match(b.run.spec.Options.Redrive, b.before.RunID, b.before.Redrive))
 	if err != nil {
 		return fmt.Errorf("sink: %w", err)
 	}
@@ -171,33 +169,5 @@ func (b *redriveStart[R]) takeFailed(ctx context.Context, sorter *redrive.Sorter
 	err = t.others.Flush(ctx)
 	b.file.Items, b.file.Dropped, b.file.NotTaken = t.items, t.dropped, t.others.Parts
 	b.file.Groups = runfolder.StoredGroups(left.read)
-	return err
-}
-
-// match is Redrive.Match for records, nil if there is none.
-func (b *redriveStart[R]) match() func(*runfolder.Record) (bool, error) {
-	match := b.run.spec.Options.Redrive.Match
-	if match == nil {
-		return nil
-	}
-	return func(r *runfolder.Record) (ok bool, err error) {
-		item := convert.FailedItem(b.before.RunID, b.before.Redrive, r)
-		return ok, guarded("Redrive.Match", func() { ok = match(item) })
-	}
-}
-
-// guarded calls a function of the user on a goroutine of its own. A panic or a Goexit is an error.
-func guarded(name string, f func()) (err error) {
-	returned := guard.Returns(func() {
-		defer func() {
-			if p := recover(); p != nil {
-				err = fmt.Errorf("%s: panic: %s", name, errtext.PanicText(p, maxErrorText))
-			}
-		}()
-		f()
-	})
-	if !returned {
-		err = fmt.Errorf("%s: %w", name, dmap.ErrGoexit)
-	}
 	return err
 }

@@ -27,9 +27,9 @@ const (
 	MetricRetries = "dmap.item.retries"
 	// MetricInFlight is the number of items in calls that run now. Unit: {item}.
 	MetricInFlight = "dmap.items.inflight"
-	// MetricLimit is the number of calls that may run at once now: Stats.AdaptedLimit where a server
-	// that throttles has lowered it, else Stats.Limit, of all runs. Unit: {item}; in MapBatch a call
-	// has a batch.
+	// MetricLimit is the number of calls that may run at once now: Stats.AdaptedLimit where a
+	// server that throttles has lowered it, else Stats.Limit, of all runs. Unit: {item}; in
+	// MapBatch a call has a batch.
 	MetricLimit = "dmap.concurrency.limit"
 	// MetricRead counts the bytes of items that were called for the first time, by Item.Size. Unit:
 	// By.

@@ -10,7 +10,8 @@ import (
 // describe is a run with the names of DescribeMapRun of Step Functions, and our own state beside
 // them.
 //
-// [DescribeMapRun]: https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeMapRun.html
+// [DescribeMapRun]:
+// https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeMapRun.html
 type describe struct {
 	// Status is RUNNING also for an open run, which Step Functions does not know: it has not ended.
 	Status                     string     `json:"status"` // RUNNING, SUCCEEDED, FAILED or ABORTED

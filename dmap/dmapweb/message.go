@@ -45,7 +45,7 @@ func encodeMessage(m streamed) ([]byte, error) {
 	return nil, errLarge
 }
 
-// shrink copies what it changes.
+// shrink copies the parts that it changes.
 func (s size) shrink(r *watch.Snapshot) {
 	r.Failures = r.Failures.Short(s.groups)
 	for i := range r.Failures.Groups {

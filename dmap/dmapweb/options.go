@@ -28,30 +28,32 @@ type Options struct {
 	// goroutines. nil: the page has no controls.
 	Authorize func(*http.Request) error
 
-	// Redrive starts a redrive of a run in Bucket, with the function and the options of the host and
-	// with the Options.Redrive given, and returns when it has begun, or with the reason why not. Its
-	// context ends with the request: a run that is to outlive it needs context.WithoutCancel. It is
-	// called after Authorize. nil: the page shows which items a redrive would take, and runs none.
+	// Redrive starts a redrive of a run in Bucket, with the function and the options of the host
+	// and with the Options.Redrive given, and returns when it has begun, or with the reason why
+	// not. Its context ends with the request: a run that is to outlive it needs
+	// context.WithoutCancel. It is called after Authorize. nil: the page shows which items a
+	// redrive would take, and runs none.
 	Redrive func(ctx context.Context, runID string, redrive dmap.Redrive) error
 
-	// Hosts are names by which the page is reached, such as "jobs.example.com", without port. Requests
-	// to any other name are refused, so that no page of another site can read this one by a name of
-	// its own (DNS rebinding). IP addresses and localhost are always allowed.
+	// Hosts are names by which the page is reached, such as "jobs.example.com", without port.
+	// Requests to any other name are refused, so that no page of another site can read this one by
+	// a name of its own (DNS rebinding). IP addresses and localhost are always allowed.
 	Hosts []string
 
 	// Payloads shows inputs and outputs of items. Otherwise the page has their keys, errors and
 	// times alone.
 	Payloads bool
-	// Redact returns what the page shows in place of the key of an item, such as a hash of it. It is
-	// called from many goroutines. nil: runs of this process are shown with their Options.Redact.Key,
-	// other ones with their keys.
+	// Redact returns what the page shows in place of the key of an item, such as a hash of it. It
+	// is called from many goroutines. nil: runs of this process are shown with their
+	// Options.Redact.Key, other ones with their keys.
 	Redact func(key string) string
 
-	// Total returns the number of items that a run will have, for its share and end while its source
-	// is still read. nil, or a result of 0: not known.
+	// Total returns the number of items that a run will have, for its share and end while its
+	// source is still read. nil, or a result of 0: not known.
 	Total func(runID string) int64
 
-	// Logger gets a line for each change that a reader makes, and for errors of the page. nil: none.
+	// Logger gets a line for each change that a reader makes, and for errors of the page. nil:
+	// none.
 	Logger *slog.Logger
 }
 

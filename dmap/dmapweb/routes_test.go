@@ -23,7 +23,7 @@ type asked struct {
 	allowed bool   // Authorize allows it
 }
 
-// Each route with each kind of request: what it answers, and that refused requests change nothing.
+// Each route with each kind of request: its answers, and that refused requests change nothing.
 func TestEveryRouteRefusesWhatItMust(t *testing.T) {
 	const json = "application/json"
 	kinds := []asked{

@@ -14,7 +14,7 @@ import (
 	"github.com/go-dmap/dmap/sink/results"
 )
 
-// stored reads the runs of a bucket. What it has read stays for some seconds, so that polling
+// stored reads the runs of a bucket. It keeps its answers for some seconds, so that polling
 // readers cost few requests.
 type stored struct {
 	bucket *blob.Bucket
@@ -88,7 +88,7 @@ func (s *stored) keep(runID string, run *results.Run) {
 	s.cache[runID] = &entry{until: until, run: run, groups: e.groups, groupsUntil: e.groupsUntil}
 }
 
-// forget drops what is known of a run, which has changed.
+// forget drops the answers about a run, which has changed.
 func (s *stored) forget(runID string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

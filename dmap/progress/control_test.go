@@ -12,7 +12,7 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 )
 
-// steered is a run that remembers what was changed.
+// steered is a run that remembers its changes.
 type steered struct {
 	steady
 	stats dmap.Stats

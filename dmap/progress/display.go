@@ -82,7 +82,7 @@ func (d *Display) Observer() *dmap.Observer {
 	return o
 }
 
-// Write writes p, such as the lines of a log handler, above what is rewritten:
+// Write writes p, such as the lines of a log handler, above the rewritten lines:
 //
 //	opts.Logger = slog.New(slog.NewTextHandler(display, nil))
 //

@@ -2,8 +2,8 @@ package progress
 
 import "os"
 
-// keyboard reads single keys from a terminal. It leaves the terminal as it was when it is closed, or
-// when a key sends a signal. A nil keyboard has no keys.
+// keyboard reads single keys from a terminal. It leaves the terminal as it was when it is closed,
+// or when a key sends a signal. A nil keyboard has no keys.
 type keyboard struct {
 	pressed chan byte
 

@@ -27,8 +27,8 @@ type terminal struct {
 	was  unix.Termios
 }
 
-// foreground reports whether the terminal is that of this process group. One in the background would
-// be stopped by changing its mode.
+// foreground reports whether the terminal is that of this process group. One in the background
+// would be stopped by changing its mode.
 func (t *terminal) foreground() bool {
 	group, err := unix.IoctlGetInt(t.fd, unix.TIOCGPGRP)
 	return err == nil && group == unix.Getpgrp()

@@ -119,8 +119,8 @@ func decimal(f float64) string {
 // maxValue bounds a value of a line, in bytes.
 const maxValue = 1 << 10
 
-// quoted is a value as slog.TextHandler writes it: in double quotes if it is empty or has a space, a
-// quote, an equals sign, or a character that cannot be shown.
+// quoted is a value as slog.TextHandler writes it: in double quotes if it is empty or has a space,
+// a quote, an equals sign, or a character that cannot be shown.
 func quoted(value string) string {
 	value = scrub.Clip(value, maxValue)
 	if value == "" || strings.ContainsAny(value, " \"=\\`") || scrub.Printable(value, false) != value {

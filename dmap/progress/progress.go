@@ -36,16 +36,16 @@ type Run interface {
 	Done() <-chan struct{}
 }
 
-// Options configures what is shown. The zero value is valid.
+// Options configures a display. The zero value is valid.
 type Options struct {
 	// Total is the expected number of items, for the share and the end while the source is still
 	// read. 0: not known.
 	Total int64
 	// Every is the time between two updates. 0: EveryTerminal on a terminal, else EveryLog.
 	Every time.Duration
-	// Redact returns what is shown in place of the key of an item, such as a hash of it. It is called
-	// from many goroutines. nil: what the log of the run shows, by Options.Redact of the run; Show
-	// does not know that, and shows keys.
+	// Redact returns the text in place of the key of an item, such as a hash of it. It is
+	// called from many goroutines. nil: what the log of the run shows, by Options.Redact of the
+	// run; Show does not know that, and shows keys.
 	Redact func(key string) string
 	// NoKeys leaves the keyboard alone: for programs that read it themselves. Otherwise, if both
 	// the output and the standard input are terminals: space pauses and resumes, + and - change

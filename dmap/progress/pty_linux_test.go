@@ -131,7 +131,7 @@ func (p *terminalOf) press(keys string) {
 	require.NoError(p.t, err)
 }
 
-// see waits until the program has written what matches, after what was seen before.
+// see waits until the program has written a match, after the one before.
 func (p *terminalOf) see(pattern string) string {
 	p.t.Helper()
 	expression := regexp.MustCompile(pattern)

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// screen is a terminal: it shows what is written to it. Rows that have scrolled away stay.
+// screen is a terminal: it shows the text that is written to it. Rows that have scrolled away stay.
 type screen struct {
 	mu       sync.Mutex // guards the fields below
 	columns  int
@@ -108,7 +108,7 @@ func (s *screen) escape(text string) int {
 	return end + 1
 }
 
-// resize makes the screen as wide as that, and wraps what is on it anew, as most terminals do.
+// resize makes the screen as wide as that, and wraps its text anew, as most terminals do.
 func (s *screen) resize(columns int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -130,7 +130,7 @@ func (s *screen) resize(columns int) {
 	}
 }
 
-// lines is what is on the screen, without the spaces at the ends of lines.
+// lines is the text on the screen, without the spaces at the ends of lines.
 func (s *screen) lines() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

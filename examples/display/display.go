@@ -55,7 +55,7 @@ func Open(w io.Writer, address string, total int64) (*Display, error) {
 	return d, nil
 }
 
-// Write writes lines to the output of the runs, above what is rewritten.
+// Write writes lines to the output of the runs, above the rewritten lines.
 func (d *Display) Write(p []byte) (int, error) { return d.lines.Write(p) }
 
 // Close ends the showing. A page stays until Ctrl-C: defer Close before the buckets of the run are

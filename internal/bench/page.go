@@ -171,7 +171,7 @@ func startReaders(ctx context.Context, url string, n int) (end func() (pageRead,
 	}, nil
 }
 
-// readStreams reads streams until r ends, and prints what it has read.
+// readStreams reads streams until r ends, and prints the number of messages and bytes.
 func readStreams(ctx context.Context, w io.Writer, r io.Reader, url string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

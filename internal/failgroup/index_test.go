@@ -56,7 +56,7 @@ func TestAnIndexSortsFailures(t *testing.T) {
 	require.EqualValues(t, 13, x.Total())
 }
 
-// 100,000 failures of 5,000 kinds: the counts add up, and what is large has a place.
+// 100,000 failures of 5,000 kinds: the counts add up, and a large group has a place.
 func TestFailuresOfThousandsOfKindsStayWithinBounds(t *testing.T) {
 	n := testsize.Sizes{Short: 20_000, Race: 20_000, Usual: 100_000}.Now()
 	before, start := heap(), time.Now()

@@ -122,6 +122,20 @@ const (
 )
 
 var known = map[string]string{
+	"dmap/cmd/dmap/export.go toFile: errors.Is":                  ours,
+	"dmap/cmd/dmap/export.go writeCSV: Error":                    ours,
+	"dmap/cmd/dmap/main.go execute: errors.Is":                   ours,
+	"dmap/cmd/dmap/main.go exitCode: Error":                      ours,
+	"dmap/cmd/dmap/main.go exitCode: errors.As":                  ours,
+	"dmap/cmd/dmap/main.go exitCode: errors.Is":                  ours,
+	"dmap/cmd/dmap/place.go load: errors.Is":                     ours,
+	"dmap/cmd/dmap/place.go open: Error":                         ours,
+	"dmap/cmd/dmap/runs.go listRuns: Error":                      ours,
+	"dmap/cmd/dmap/runs.go printLines: Error":                    ours,
+	"dmap/cmd/dmap/serve.go servePage: errors.Is":                ours,
+	"dmap/cmd/dmap/show.go showRun: errors.Is":                   ours,
+	"internal/publish/read.go Folders: errors.Is":                driver,
+	"sink/results/list.go summary: errors.Is":                    ours,
 	"dmap/call.go Error: Error":                                  ours,
 	"dmap/errors.go Error: Error":                                ours,
 	"dmap/errors.go nameOf: Class":                               inCall,

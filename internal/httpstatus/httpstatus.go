@@ -4,9 +4,9 @@ package httpstatus
 import "reflect"
 
 // Of returns the HTTP status of the answer that err alone tells of, not its causes; 0 if it tells
-// none. SDKs keep it in a method, HTTPStatusCode (smithy) or HTTPCode (gax), or in an integer field,
-// Code (googleapi) or StatusCode (azcore), of types that the library must not link. It calls a
-// method of err: the caller is inside a guard.Call, or knows that err is plain.
+// none. SDKs keep it in a method, HTTPStatusCode (smithy) or HTTPCode (gax), or in an integer
+// field, Code (googleapi) or StatusCode (azcore), of types that the library must not link. It calls
+// a method of err: the caller is inside a guard.Call, or knows that err is plain.
 func Of(err error) (status int) {
 	switch e := err.(type) { //nolint:errorlint // err alone
 	case interface{ HTTPStatusCode() int }:
@@ -31,7 +31,8 @@ func inFields(v reflect.Value) int {
 	return 0
 }
 
-// Field is an exported field of the struct that v is, or points to; the zero Value if there is none.
+// Field is an exported field of the struct that v is, or points to; the zero Value if there is
+// none.
 func Field(v reflect.Value, name string) reflect.Value {
 	for v.IsValid() && (v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface) {
 		v = v.Elem()

@@ -58,7 +58,7 @@ func (c *Collector) Run() *dmap.Run {
 	return run
 }
 
-// Redact returns what is shown in place of a key of the run. nil: keys are shown.
+// Redact returns the text in place of a key of the run. nil: keys are shown.
 func (c *Collector) Redact() func(key string) string { return c.opts.Redact }
 
 // Spec says how the run was started.

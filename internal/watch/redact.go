@@ -2,7 +2,7 @@ package watch
 
 import "github.com/go-dmap/dmap/internal/guard"
 
-// redactor returns what is shown in place of a key: by the host, else by the run, as in its log. A
+// redactor returns the text in place of a key: by the host, else by the run, as in its log. A
 // key whose redaction fails is hidden. nil: keys are shown.
 func redactor(host, run func(string) string) func(string) string {
 	redact := host

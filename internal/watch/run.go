@@ -13,7 +13,7 @@ type Run interface {
 	Done() <-chan struct{}
 }
 
-// begin is what is known of a run when it starts.
+// begin is a run when it starts.
 type begin struct {
 	run     Run
 	spec    dmap.RunSpec

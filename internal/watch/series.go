@@ -44,7 +44,7 @@ type Series struct {
 	Points []Point   `json:"points"`
 }
 
-// series keeps the points with what is needed to join them: sums, and the call times so far.
+// series keeps the points, with the sums and call times by which it joins them.
 type series struct {
 	start  time.Time
 	step   time.Duration

@@ -13,7 +13,7 @@ import (
 type Options struct {
 	// Every is the time between two readings of a run. 0: one second.
 	Every time.Duration
-	// Redact returns what is shown in place of the key of an item. nil: what the run shows, by its
+	// Redact returns the text in place of the key of an item. nil: that of the run, by its
 	// Options.Redact.
 	Redact func(key string) string
 	// Total is the expected number of items of a run, while its source is still read. nil, or a

@@ -24,7 +24,8 @@ func Counted(n int64, noun string) string {
 	return Count(n) + " " + noun + "s"
 }
 
-// Duration formats d with at most two units: "85 ms", "1.4 s", "2 min 5 s", "3 h 20 min", "2 d 4 h".
+// Duration formats d with at most two units: "85 ms", "1.4 s", "2 min 5 s", "3 h 20 min", "2 d 4
+// h".
 func Duration(d time.Duration) string {
 	d = max(d, 0)
 	switch {

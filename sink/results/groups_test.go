@@ -165,6 +165,8 @@ func TestAPreviewCountsWhatARedriveTakes(t *testing.T) {
 	}
 	_, err = results.PreviewRedrive(t.Context(), bucket, r, dmap.Redrive{Glob: "["})
 	require.ErrorContains(t, err, "preview")
+	_, err = results.PreviewRedrive(t.Context(), bucket, r, dmap.Redrive{Match: func(*dmap.ItemError) bool { panic("no match") }})
+	require.ErrorContains(t, err, "Redrive.Match: panic: no match")
 
 	// beyond 200 groups the records are counted
 	var list []int

@@ -23,7 +23,7 @@ type Preview struct {
 // PreviewRedrive says what a redrive of a run that has ended would process now, with these options
 // in its call. It does not look at Max, Canceled and Tolerated, which only decide whether the
 // redrive begins. One request tells the count of whole groups, or of all failures; with Classes,
-// Glob or Match all FAILED records are read. Match is called on this goroutine.
+// Glob or Match all FAILED records are read. A Match that panics is an error.
 func PreviewRedrive(ctx context.Context, bucket *blob.Bucket, r *Run, o dmap.Redrive) (Preview, error) {
 	p := Preview{Pending: r.Stats.Pending, Unread: len(r.Unread.Splits) > 0 || r.Unread.After != nil || r.Unread.All}
 	if o.Limit > 0 {
@@ -64,13 +64,7 @@ func countGroups(ctx context.Context, bucket *blob.Bucket, r *Run, o dmap.Redriv
 
 // countRecords counts the chosen items by their records.
 func countRecords(ctx context.Context, bucket *blob.Bucket, r *Run, o dmap.Redrive) (n int64, err error) {
-	var match func(*runfolder.Record) (bool, error)
-	if o.Match != nil {
-		match = func(record *runfolder.Record) (bool, error) {
-			return o.Match(convert.FailedItem(r.RunID, r.Redrive, record)), nil
-		}
-	}
-	chooser, err := redrive.NewChooser(convert.Choice(o), match)
+	chooser, err := redrive.NewChooser(convert.Choice(o), convert.Match(o, r.RunID, r.Redrive))
 	if err != nil {
 		return 0, err
 	}

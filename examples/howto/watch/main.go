@@ -1,5 +1,5 @@
-// Command watch starts a run, shows its progress with keys that steer it, and lets you steer it over
-// HTTP too.
+// Command watch starts a run, shows its progress with keys that steer it, and lets you steer it
+// over HTTP too.
 //
 //	go run ./examples/howto/watch                  # prints the address of the handler
 //	curl localhost:8080/                           # the counts

@@ -1,7 +1,11 @@
 package convert
 
 import (
+	"fmt"
+
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/errtext"
+	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/runfolder"
 )
 
@@ -13,8 +17,42 @@ func Choice(o dmap.Redrive) runfolder.Choice {
 	}
 }
 
-// FailedItem is a FAILED record of a run for Redrive.Match.
-func FailedItem(runID string, redrive int, r *runfolder.Record) *dmap.ItemError {
+// Match is Redrive.Match for FAILED records of a run, nil if there is none. It calls the function
+// of the user on a goroutine of its own; a panic or a Goexit is an error.
+func Match(o dmap.Redrive, runID string, redrive int) func(*runfolder.Record) (bool, error) {
+	match := o.Match
+	if match == nil {
+		return nil
+	}
+	return func(r *runfolder.Record) (bool, error) {
+		item := failedItem(runID, redrive, r)
+		var ok bool
+		err := guarded("Redrive.Match", func() { ok = match(item) })
+		return ok, err
+	}
+}
+
+// guarded calls a function on a goroutine of its own. A panic or a Goexit is an error.
+func guarded(name string, f func()) (err error) {
+	returned := guard.Returns(func() {
+		defer func() {
+			if p := recover(); p != nil {
+				err = fmt.Errorf("%s: panic: %s", name, errtext.PanicText(p, maxText))
+			}
+		}()
+		f()
+	})
+	if !returned {
+		err = fmt.Errorf("%s: %w", name, dmap.ErrGoexit)
+	}
+	return err
+}
+
+// maxText bounds the text of a panic, in bytes.
+const maxText = 4 << 10
+
+// failedItem is a FAILED record of a run for Redrive.Match.
+func failedItem(runID string, redrive int, r *runfolder.Record) *dmap.ItemError {
 	return &dmap.ItemError{
 		Info: dmap.Info{
 			RunID: runID, Redrive: redrive, Split: r.Split, Key: r.Key, Offset: r.Offset, Index: r.Index, Attempt: r.Attempts,
