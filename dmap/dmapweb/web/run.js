@@ -149,8 +149,10 @@ function chartsPart(context) {
       { name: "limit", className: "faint", value: (p) => p.a || p.l },
     ], (n) => String(+n.toFixed(1)), cursor),
   ];
+  // of a run from the bucket, whose history is not known
+  const stored = chart("Failures a second", [{ name: "failed", className: "bad", value: each((p) => p.f), area: true }], perSecond, makeCursor());
   const events = h("ol", { class: "events" });
-  const element = card("charts", "Over time", h("div", { class: "charts" }, charts.map((c) => c.element)), at, empty,
+  const element = card("charts", "Over time", h("div", { class: "charts" }, charts.map((c) => c.element), stored.element), at, empty,
     h("details", { class: "log" }, h("summary", {}, "Events"), events));
   let series = null;
   let marks = [];
@@ -187,6 +189,12 @@ function chartsPart(context) {
       show(empty, Boolean(empty.textContent));
       for (const c of charts) show(c.element, Boolean(series));
       show(element.querySelector(".log"), marks.length > 0);
+      const trend = series || !context.state ? null : trendSeries(context.state.run.failures.groups || []);
+      show(stored.element, Boolean(trend));
+      if (trend) {
+        stored.draw(trend, []);
+        text(at, "Failures from " + time(trend.start, true) + " on, " + duration(trend.until) + " long.");
+      }
       draw();
     } catch {
       // the next state tries again
@@ -210,6 +218,24 @@ function chartsPart(context) {
       draw();
     },
   };
+}
+
+// trendSeries adds up the failures of groups over time, in intervals of the widest one.
+function trendSeries(groups) {
+  const trends = groups.map((g) => g.trend).filter((t) => t && t.width > 0);
+  if (!trends.length) return null;
+  const width = Math.max(...trends.map((t) => t.width));
+  const start = Math.min(...trends.map((t) => Math.floor(t.start / width) * width));
+  const points = [];
+  for (const t of trends) {
+    t.counts.forEach((n, i) => {
+      const at = Math.floor((t.start + i * t.width - start) / width);
+      while (points.length <= at) points.push({ t: points.length * width, d: width, f: 0 });
+      points[at].f += n;
+    });
+  }
+  if (points.length < 3) return null; // too short for a curve
+  return { start: new Date(start * 1000).toISOString(), step: width, until: points.length * width, points };
 }
 
 // 5. The oldest calls in flight.

@@ -138,6 +138,7 @@ func TestADeadRunOpensFromTheBucket(t *testing.T) {
 	b.open(live.url + "?run=nightly")
 	b.until(shown(".badge", "failed"))
 	b.until(shown(".group-head", "insolvent"))
+	require.False(t, value[bool](b, "Boolean("+shown(".chart figcaption", "Items a second")+")"), "nobody knows them")
 	n := value[int](b, `Number(`+shown(".group-head", "insolvent")+`.querySelector("b").textContent)`)
 	require.Greater(t, n, 50)
 	b.click(".group-head", "insolvent")
@@ -195,6 +196,23 @@ func TestAReaderFindsTwelveFailuresInThreeActions(t *testing.T) {
 	b.until(shown("#dialog pre", "charge 5: card declined"))                            // the error
 	b.until(shown("#dialog dl", "Idempotency key"))                                     // by which the service knows it
 	b.until(`[...document.querySelectorAll("#dialog pre")].at(-1).textContent === "5"`) // its input
+	b.quiet()
+}
+
+// The failures of a stored run over time are known from their groups.
+func TestFailuresOfAStoredRunAreDrawnOverTime(t *testing.T) {
+	bucket := memblob.OpenBucket(nil)
+	defer bucket.Close()
+	_, err := dmap.Map(t.Context(), source.Slice(make([]int, 40)), func(ctx context.Context, _ int) (int, error) {
+		info, _ := dmap.InfoFrom(ctx)
+		<-time.After(100 * time.Millisecond)
+		return 0, fmt.Errorf("no rate for year %d", info.Index)
+	}, dmap.Options{RunID: "nightly", MaxConcurrency: 1, Tolerance: dmap.Tolerance{Count: 40}}, sink.Bucket[int](bucket, "runs/"))
+	require.NoError(t, err)
+	b := newTab(t, 1200, 900)
+	b.open(servePage(t, bucket, false, nil) + "?run=nightly")
+	b.until(shown(".chart figcaption", "Failures a second"))
+	b.until(`document.querySelector(".chart:not([hidden]) .curve").getAttribute("d").length > 20`)
 	b.quiet()
 }
 
