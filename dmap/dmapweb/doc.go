@@ -4,7 +4,8 @@
 //
 //	page, err := dmapweb.New(dmapweb.Options{Bucket: bucket, Prefix: "runs/"})
 //	http.Handle("/runs/", http.StripPrefix("/runs", page))
-//	dmap.Map(ctx, src, fn, dmap.Options{Observer: page.Observer()}, sink.Bucket[T](bucket, "runs/"))
+//	opts.Observer = page.Observer()
+//	dmap.Map(ctx, src, fn, opts, sink.Bucket[T](bucket, "runs/"))
 //
 // Without Options.Authorize it changes nothing. It never delays a run: readings are taken once a
 // second, and a slow reader loses messages. Who may read the page is the decision of the host:

@@ -64,6 +64,7 @@ func TestMessageReplacesTheKeyOfTheItem(t *testing.T) {
 		{"parse a.json: bad", "loans/a.json", "loans/a.json", "parse <key>: bad"},
 		{"row x.csv@120: bad", "x.csv", "x.csv@120", "row <id>: bad"},
 		{"object x.csv: bad", "x.csv", "x.csv@120", "object <key>: bad"},
+		{"this costs one item", "item", "item@120", "this costs one item"},
 		{"the name abc is bad, abcd is not", "abc", "abc", "the name <id> is bad, abcd is not"},
 		{"is it a key", "it", "it", "is it a key"},                                         // too short to be sure
 		{"loading failed", "in/loading", "in/loading", "loading failed"},                   // a word, not a name
