@@ -24,7 +24,7 @@ func (c *Collector) Snapshot() Snapshot {
 		Live: !c.closed, Version: c.begin.spec.Options.Version, Batch: c.begin.spec.Batch.Items > 0 || c.begin.spec.Batch.Bytes > 0,
 		Stats: s, Phase: c.phase, Failures: groups, Marks: slices.Clone(c.marks.list), Omitted: c.marks.omitted,
 		Calls: calls, Written: c.readings.written, Spent: Shares(c.readings.spent),
-		Durable: c.saved.durability(now, s, c.begin.spec.Resumed),
+		Durable: c.saved.durability(now, s, c.readings.committed, c.begin.spec.Resumed),
 		Limits:  Limits{Concurrency: s.Limit, Rate: s.Rate, Tolerance: c.tolerance, Paused: s.Paused},
 	}
 	if out.Stats.RunID == "" {
