@@ -190,7 +190,8 @@ func (c *Collector) throttled(e dmap.ThrottleEvent) {
 	}
 	text := "throttling begins"
 	if e.Err != nil {
-		text += ": " + firstLine(guard.Text(e.Err, maxText))
+		_, _, shown := Hidden(c.opts.Redact, e.Key, "", guard.Text(e.Err, maxText))
+		text += ": " + firstLine(shown)
 	}
 	c.Mark(MarkThrottle, text)
 }

@@ -106,7 +106,7 @@ func rateTimes() []time.Duration {
 }
 
 func (c *Collector) eta(now time.Time, s *Snapshot, l Load) ETA {
-	w := Work{Now: now, Open: s.Progress.AtLeast, Left: s.Progress.Total - settled(s.Stats), Tail: max(l.P95, l.Oldest)}
+	w := Work{Now: now, Open: s.Progress.AtLeast, Left: s.Progress.Total - settled(s.Stats) - s.Stats.Held, Tail: max(l.P95, l.Oldest)}
 	for _, over := range rateTimes() {
 		if r, ok := c.series.perSecond(over); ok {
 			w.Rates = append(w.Rates, r)
@@ -144,16 +144,16 @@ func (c *Collector) calls() []Call {
 	for i, in := range list {
 		last := ""
 		if errs[i] != nil {
-			last = firstLine(guard.Text(errs[i], maxText))
+			last = guard.Text(errs[i], maxText)
 		}
-		key, id, last := Hidden(c.opts.Redact, in.Key, in.ID(), last)
+		key, id, last := Hidden(c.opts.Redact, in.Key, in.ID(), last) // before the text is shortened
 		split := in.Split
 		if c.opts.Redact != nil {
 			split = ""
 		}
 		out = append(out, Call{
 			ID: id, Key: key, Split: split, Items: in.Items, Attempt: in.Attempt, Age: in.Age.Seconds(),
-			Slow: Straggles(in.Age, p95), Stuck: timeout > 0 && in.Age > timeout+10*time.Second, Last: last, Token: in.IdempotencyKey(),
+			Slow: Straggles(in.Age, p95), Stuck: timeout > 0 && in.Age > timeout+10*time.Second, Last: firstLine(last), Token: in.IdempotencyKey(),
 		})
 	}
 	return out
