@@ -193,6 +193,32 @@ func TestALongKeyIsHiddenInTheErrorOfACall(t *testing.T) {
 	})
 }
 
+// What a run that stopped early has seen is not all of its source, and reading may have ended before
+// it stopped.
+func TestARunThatStoppedEarlyHasNotReadItsSource(t *testing.T) {
+	for _, all := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := watch(t, NewSet(Options{}), dmap.RunSpec{RunID: "monday"})
+			w.run.set(func(s *dmap.Stats) { s.Succeeded, s.Pending, s.Read = 600, 10, 610 })
+			if all {
+				w.PhaseChanged(w.ctx, dmap.PhaseEvent{Phase: dmap.PhaseRead})
+			}
+			w.PhaseChanged(w.ctx, dmap.PhaseEvent{Phase: dmap.PhaseStopping, Cause: dmap.ErrSuspended})
+			time.Sleep(1100 * time.Millisecond)
+			require.Equal(t, !all, w.Snapshot().Progress.AtLeast, "while it stops")
+			w.PhaseChanged(w.ctx, dmap.PhaseEvent{Phase: dmap.PhaseSaving})
+			require.Equal(t, !all, w.Snapshot().Progress.AtLeast, "while it saves")
+			w.run.set(func(s *dmap.Stats) { s.Succeeded, s.Pending = 610, 0 })
+			w.end(dmap.StateOpen, "suspended", dmap.ErrSuspended)
+			want := "610 of at least 610 items, the rest of the source is unread"
+			if all {
+				want = "610 of 610 items, 100 %"
+			}
+			require.Equal(t, want, w.Snapshot().Progress.Text)
+		})
+	}
+}
+
 // Held items are not left to this process.
 func TestHeldItemsAreNotPartOfTheEstimate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -31,7 +31,7 @@ func (c *Collector) Snapshot() Snapshot {
 		out.Stats.RunID = out.RunID
 	}
 	out.Verdict = Judge(Facts{Stats: s, Phase: c.phase, Cause: c.cause, Err: c.err, Throttling: now.Sub(c.throttle) < recent && !c.closed})
-	out.Progress = Bar(s, c.readAll(), expected)
+	out.Progress = Bar(s, c.sourceRead(), expected)
 	out.Fuel = c.fuel(&groups)
 	load := c.readings.load(c.phase)
 	out.Slowed = Slowed(load)
@@ -49,9 +49,21 @@ func (c *Collector) Series(first int) Series {
 	return c.series.from(first)
 }
 
-// readAll reports whether nothing is left to read. The caller holds mu.
-func (c *Collector) readAll() bool {
-	return c.closed || c.phase == dmap.PhaseRead || c.phase == dmap.PhaseSaving
+// readAll reports whether no item is read any more. The caller holds mu.
+func (c *Collector) readAll() bool { return c.closed || c.allRead || c.phase == dmap.PhaseSaving }
+
+// sourceRead reports whether nothing of the source is left to read. A run that stopped early has
+// left some. The caller holds mu.
+func (c *Collector) sourceRead() bool {
+	if c.allRead || !c.closed {
+		return c.allRead
+	}
+	switch c.final.Reason { // of a run without events
+	case "succeeded", "max items":
+		return true
+	default:
+		return c.final.Reason == "" && c.err == ""
+	}
 }
 
 // expected is the number of items by the host; 0: not known.
