@@ -27,6 +27,8 @@ func (l *lines) final(c *watch.Collector, now time.Time) {
 	_, _ = io.WriteString(l.w, logLine(&s, now))
 }
 
+func (*lines) leave() {}
+
 func (l *lines) write(p []byte) (int, error) { return l.w.Write(p) }
 
 // logLine is the state of a run as key=value pairs, with units in the keys. Fields without a value
