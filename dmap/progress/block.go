@@ -34,7 +34,14 @@ func (b *block) final(c *watch.Collector, _ time.Time) {
 	s := c.Snapshot()
 	columns, _ := b.size()
 	b.draw(fitted(finalLines(&s, columns), columns, 0))
-	_, _ = io.WriteString(b.w, "\r\n")
+	b.leave()
+}
+
+// leave moves the cursor to the line after those that are shown.
+func (b *block) leave() {
+	if len(b.shown) > 0 {
+		_, _ = io.WriteString(b.w, "\r\n")
+	}
 	b.shown = nil
 }
 

@@ -33,6 +33,7 @@ type Display struct {
 type output interface {
 	update(runs []*watch.Collector, now time.Time)
 	final(c *watch.Collector, now time.Time)
+	leave() // what is shown stays, and is not rewritten
 	write(p []byte) (int, error)
 }
 
@@ -98,6 +99,7 @@ func (d *Display) Write(p []byte) (int, error) {
 func (d *Display) Close() {
 	d.mu.Lock()
 	d.runs = nil
+	d.out.leave()
 	d.mu.Unlock()
 	d.rest()
 }

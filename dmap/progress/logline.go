@@ -27,6 +27,8 @@ func (l *lines) final(c *watch.Collector, now time.Time) {
 	_, _ = io.WriteString(l.w, logLine(&s, now))
 }
 
+func (*lines) leave() {}
+
 func (l *lines) write(p []byte) (int, error) { return l.w.Write(p) }
 
 // logLine is the state of a run as key=value pairs, with units in the keys. Fields without a value
@@ -55,10 +57,11 @@ func logLine(s *watch.Snapshot, now time.Time) string {
 	add("state", string(s.Verdict.Status))
 	add("settled", strconv.FormatInt(s.Stats.Succeeded+s.Stats.Failed+s.Stats.Skipped, 10))
 	number("total", s.Progress.Total)
-	if s.Progress.AtLeast {
-		add("reading", "true")
-	} else {
+	switch {
+	case !s.Progress.AtLeast:
 		add("percent", decimal(s.Progress.Share*100))
+	case s.Live && s.Phase == "":
+		add("reading", "true")
 	}
 	for _, part := range s.Progress.Parts {
 		number(strings.ReplaceAll(part.Name, " ", "_"), part.Items)

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -434,8 +435,13 @@ func TestCloseEndsTheDisplayOfARun(t *testing.T) {
 		d, s := onScreen(150, Options{})
 		run, err := failing(t.Context(), d.Observer(), nil)
 		require.NoError(t, err)
-		time.Sleep(time.Second)
+		time.Sleep(1100 * time.Millisecond)
+		shown := s.lines()
 		d.Close()
+		require.Equal(t, []int{len(s.rows) - 1, 0}, []int{s.row, s.col}, "a prompt begins a line of its own")
+		_, err = d.Write([]byte("bye\n"))
+		require.NoError(t, err)
+		require.Equal(t, append(slices.Clone(shown), "bye", ""), s.lines(), "the lines stay")
 		writes := s.writes
 		_, err = run.Wait()
 		require.NoError(t, err)

@@ -45,7 +45,8 @@ func Open(w io.Writer, address string, total int64) (*Display, error) {
 	}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("-http %s: %w", address, err)
+		page.Close()
+		return nil, fmt.Errorf("-http %s: %w: give a free address, such as localhost:0", address, err)
 	}
 	d.page, d.served = page, make(chan error, 1)
 	d.server = &http.Server{Handler: page, ReadHeaderTimeout: 10 * time.Second}

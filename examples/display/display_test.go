@@ -88,4 +88,5 @@ func TestAPageStaysUntilTheInterrupt(t *testing.T) {
 func TestAnAddressThatCannotBeUsedIsAnError(t *testing.T) {
 	_, err := Open(io.Discard, "localhost:notaport", 0)
 	require.ErrorContains(t, err, "-http localhost:notaport")
+	require.ErrorContains(t, err, "give a free address")
 }

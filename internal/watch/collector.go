@@ -24,6 +24,7 @@ type Collector struct {
 	final     dmap.Stats
 	err       string
 	phase     dmap.Phase
+	allRead   bool // PhaseRead has come
 	cause     string
 	tolerance dmap.Tolerance
 	series    series
@@ -150,6 +151,7 @@ func (c *Collector) phaseChanged(e dmap.PhaseEvent) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.allRead = c.allRead || e.Phase == dmap.PhaseRead
 	if c.phase != dmap.PhaseStopping || e.Phase != dmap.PhaseRead { // reading may end while the run stops
 		c.phase = e.Phase
 	}
@@ -190,7 +192,8 @@ func (c *Collector) throttled(e dmap.ThrottleEvent) {
 	}
 	text := "throttling begins"
 	if e.Err != nil {
-		text += ": " + firstLine(guard.Text(e.Err, maxText))
+		_, _, shown := Hidden(c.opts.Redact, e.Key, "", guard.Text(e.Err, maxText))
+		text += ": " + firstLine(shown)
 	}
 	c.Mark(MarkThrottle, text)
 }

@@ -173,6 +173,65 @@ func TestTheOldestCallsHaveTheErrorOfTheAttemptBefore(t *testing.T) {
 		w.FailureSettled(w.ctx, dmap.FailureEvent{Info: first, Err: errors.New("secret: too late")})
 		g := w.Groups().Groups[0]
 		require.NotContains(t, fmt.Sprintf("%+v", g), "secret")
+		w.Throttled(w.ctx, dmap.ThrottleEvent{Info: first, Err: errors.New("secret: slow down")})
+		marks := w.Snapshot().Marks
+		require.Equal(t, "throttling begins: ******: slow down", marks[len(marks)-1].Text)
+	})
+}
+
+// A key that is shortened with its text is hidden first.
+func TestALongKeyIsHiddenInTheErrorOfACall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := watch(t, NewSet(Options{Redact: func(string) string { return "*" }}), dmap.RunSpec{RunID: "monday"})
+		info := dmap.Info{Key: strings.Repeat("secret", 100), Attempt: 2, RunID: "monday"}
+		w.RetryScheduled(w.ctx, dmap.RetryEvent{Info: info, Err: errors.New(info.Key + " is busy")})
+		w.run.mu.Lock()
+		w.run.calls = []dmap.InFlightCall{{Info: info, Items: 1, Age: time.Minute}}
+		w.run.mu.Unlock()
+		time.Sleep(1100 * time.Millisecond)
+		require.Equal(t, "* is busy", w.Snapshot().Calls[0].Last)
+	})
+}
+
+// What a run that stopped early has seen is not all of its source, and reading may have ended before
+// it stopped.
+func TestARunThatStoppedEarlyHasNotReadItsSource(t *testing.T) {
+	for _, all := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := watch(t, NewSet(Options{}), dmap.RunSpec{RunID: "monday"})
+			w.run.set(func(s *dmap.Stats) { s.Succeeded, s.Pending, s.Read = 600, 10, 610 })
+			if all {
+				w.PhaseChanged(w.ctx, dmap.PhaseEvent{Phase: dmap.PhaseRead})
+			}
+			w.PhaseChanged(w.ctx, dmap.PhaseEvent{Phase: dmap.PhaseStopping, Cause: dmap.ErrSuspended})
+			time.Sleep(1100 * time.Millisecond)
+			require.Equal(t, !all, w.Snapshot().Progress.AtLeast, "while it stops")
+			w.PhaseChanged(w.ctx, dmap.PhaseEvent{Phase: dmap.PhaseSaving})
+			require.Equal(t, !all, w.Snapshot().Progress.AtLeast, "while it saves")
+			w.run.set(func(s *dmap.Stats) { s.Succeeded, s.Pending = 610, 0 })
+			w.end(dmap.StateOpen, "suspended", dmap.ErrSuspended)
+			want := "610 of at least 610 items, the rest of the source is unread"
+			if all {
+				want = "610 of 610 items, 100 %"
+			}
+			require.Equal(t, want, w.Snapshot().Progress.Text)
+		})
+	}
+}
+
+// Held items are not left to this process.
+func TestHeldItemsAreNotPartOfTheEstimate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := watch(t, NewSet(Options{}), dmap.RunSpec{RunID: "monday"})
+		w.PhaseChanged(w.ctx, dmap.PhaseEvent{Phase: dmap.PhaseRead})
+		time.Sleep(500 * time.Millisecond)
+		for range 20 {
+			w.run.set(func(s *dmap.Stats) { s.Succeeded, s.Held, s.Pending = s.Succeeded+10, 5000, 100 })
+			time.Sleep(time.Second)
+		}
+		eta := w.Snapshot().ETA
+		require.True(t, eta.Known)
+		require.InDelta(t, 10, eta.Left, 1)
 	})
 }
 

@@ -13,7 +13,7 @@ type Durability struct {
 	Last     time.Time `json:"last,omitzero"`     // the latest commit of this process
 	Number   int64     `json:"number,omitempty"`  // of its record
 	Commits  int64     `json:"commits,omitempty"` // of this process
-	RunAgain int64     `json:"runAgain"`          // items that would run again after kill -9
+	RunAgain int64     `json:"runAgain"`          // items that a kill -9 at the reading would run again
 	Text     string    `json:"text"`              // one or two sentences
 }
 
@@ -32,12 +32,13 @@ func (s *saved) add(now time.Time, e dmap.CommitEvent) {
 	s.count += e.Succeeded + e.Failed + e.Skipped + e.Held
 }
 
-// durability tells what a crash would cost. journal says that the run has one: without a commit yet
-// nobody can know.
-func (s *saved) durability(now time.Time, stats dmap.Stats, resumed bool) Durability {
+// durability tells what a crash would have cost at a reading: stats are of the reading, committed is
+// saved.count right before it. Commits that came later settle items that stats do not count yet.
+// Without a commit, only resumed tells that the run has a journal.
+func (s *saved) durability(now time.Time, stats dmap.Stats, committed int64, resumed bool) Durability {
 	d := Durability{Journal: s.n > 0 || resumed, Last: s.last, Number: s.index, Commits: s.n}
 	inCalls := max(0, stats.Pending-int64(stats.Queued)-int64(stats.Waiting))
-	d.RunAgain = max(0, settled(stats)+stats.Held-s.base-s.count) + inCalls
+	d.RunAgain = max(0, settled(stats)+stats.Held-s.base-committed) + inCalls
 	if stats.State != dmap.StateRunning {
 		d.RunAgain = 0
 		d.Text = fmt.Sprintf("%s in this process; nothing is in flight.", Counted(s.n, "commit"))

@@ -94,14 +94,17 @@ func (e ETA) Text(now time.Time) string {
 	return text + " (" + early + " to " + e.Late.In(now.Location()).Format(form) + ")"
 }
 
-// clockForm shows seconds for an end that is near, and the day for one that is far.
+// clockForm shows seconds for an end that is near, and the day if a time of the range is not of
+// today.
 func clockForm(e ETA, now time.Time) string {
-	switch {
-	case e.Left < 600:
-		return "15:04:05"
-	case e.About.In(now.Location()).YearDay() == now.YearDay() && e.Left < 24*3600:
-		return "15:04"
-	default:
-		return "Jan 2 15:04"
+	today := now.Format(time.DateOnly)
+	for _, t := range []time.Time{e.About, e.Early, e.Late} {
+		if !t.IsZero() && t.In(now.Location()).Format(time.DateOnly) != today {
+			return "Jan 2 15:04"
+		}
 	}
+	if e.Left < 600 {
+		return "15:04:05"
+	}
+	return "15:04"
 }

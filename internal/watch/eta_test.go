@@ -18,6 +18,8 @@ func TestTheEstimateIsARangeByTheLatestRates(t *testing.T) {
 	require.True(t, e.Late.IsZero())
 	require.Contains(t, e.Text(now), "or much later")
 	require.Equal(t, "done about Nov 28 14:00", Estimate(Work{Now: now, Left: 48 * 3600, Rates: []float64{1}}).Text(now))
+	far := Estimate(Work{Now: now, Left: 36_000, Rates: []float64{10, 10, 0.5}})
+	require.Equal(t, "done about Nov 26 15:00 (Nov 26 15:00 to Nov 27 10:00)", far.Text(now))
 	require.Equal(t, "done about 14:00:07", Estimate(Work{Now: now, Left: 0, Tail: 7 * time.Second}).Text(now)[:len("done about 14:00:07")])
 }
 

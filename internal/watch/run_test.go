@@ -18,7 +18,8 @@ import (
 // One line, Options.Observer, gives all of a run of Map, and its controls.
 func TestTheObserverWatchesAndControlsARunOfMap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		set := NewSet(Options{Total: func(string) int64 { return 400 }})
+		// Calls end each half second: no reading comes at the same moment.
+		set := NewSet(Options{Every: 960 * time.Millisecond, Total: func(string) int64 { return 400 }})
 		ended := make(chan error, 1)
 		go func() {
 			_, err := dmap.Map(t.Context(), source.Slice(make([]int, 400)), func(ctx context.Context, _ int) (int, error) {

@@ -31,15 +31,23 @@ func (c *Collector) sample() {
 }
 
 func (c *Collector) takeReading() {
-	run := c.begin.run
+	run, committed := c.begin.run, c.committedSoFar()
 	stats, spent, calls, written := run.Stats(), run.Times(), run.InFlight(oldestCalls), written(run)
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.closed {
-		c.readings.written = written
+		c.readings.written, c.readings.committed = written, committed
 		c.read(now, stats, &spent, calls)
 	}
+}
+
+// committedSoFar is how many items the commits of this process have settled. A reading takes it
+// before Stats: a commit between the two then makes Durability.RunAgain too large, never too small.
+func (c *Collector) committedSoFar() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.saved.count
 }
 
 // written is how many bytes the sinks of a run have stored; 0: they do not say.
@@ -66,12 +74,13 @@ func (c *Collector) lastReading() {
 
 // readings are the latest readings: the newest one, and older ones to compare it with.
 type readings struct {
-	at      time.Time
-	stats   dmap.Stats
-	spent   dmap.Times
-	calls   []dmap.InFlightCall
-	written int64
-	ring    []reading // of the latest minute, the oldest first
+	at        time.Time
+	stats     dmap.Stats
+	spent     dmap.Times
+	calls     []dmap.InFlightCall
+	written   int64
+	committed int64     // saved.count
+	ring      []reading // of the latest minute, the oldest first
 }
 
 type reading struct {

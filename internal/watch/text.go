@@ -67,8 +67,8 @@ func PerSecond(r float64) string {
 	}
 }
 
-// Percent formats a share of 0 to 1. It rounds down to 99 %, and up from 0 %, so that only all is
-// 100 % and only nothing is 0 %.
+// Percent formats a share of 0 to 1. It rounds down from 100 %, and a share below 0.1 % is "< 0.1 %":
+// only all is 100 % and only nothing is 0 %.
 func Percent(share float64) string {
 	p := share * 100
 	switch {
@@ -76,8 +76,10 @@ func Percent(share float64) string {
 		return "0 %"
 	case p >= 100:
 		return "100 %"
+	case p < 0.1:
+		return "< 0.1 %"
 	case p < 1:
-		return strconv.FormatFloat(math.Max(0.1, math.Round(p*10)/10), 'f', -1, 64) + " %"
+		return strconv.FormatFloat(math.Round(p*10)/10, 'f', -1, 64) + " %"
 	case p > 99:
 		return strconv.FormatFloat(math.Floor(p*10)/10, 'f', -1, 64) + " %"
 	default:

@@ -23,7 +23,7 @@ func TestNumbersHaveUnitsAndFewDigits(t *testing.T) {
 		require.Equal(t, want, PerSecond(r))
 	}
 	for share, want := range map[float64]string{
-		0: "0 %", math.NaN(): "0 %", 1e-9: "0.1 %", 0.005: "0.5 %", 0.62: "62 %", 0.9996: "99.9 %", 0.999999: "99.9 %", 1: "100 %", 2: "100 %",
+		0: "0 %", math.NaN(): "0 %", 1e-9: "< 0.1 %", 0.0009: "< 0.1 %", 0.001: "0.1 %", 0.005: "0.5 %", 0.62: "62 %", 0.9996: "99.9 %", 0.999999: "99.9 %", 1: "100 %", 2: "100 %",
 	} {
 		require.Equal(t, want, Percent(share), share)
 	}

@@ -24,14 +24,14 @@ func (c *Collector) Snapshot() Snapshot {
 		Live: !c.closed, Version: c.begin.spec.Options.Version, Batch: c.begin.spec.Batch.Items > 0 || c.begin.spec.Batch.Bytes > 0,
 		Stats: s, Phase: c.phase, Failures: groups, Marks: slices.Clone(c.marks.list), Omitted: c.marks.omitted,
 		Calls: calls, Written: c.readings.written, Spent: Shares(c.readings.spent),
-		Durable: c.saved.durability(now, s, c.begin.spec.Resumed),
+		Durable: c.saved.durability(now, s, c.readings.committed, c.begin.spec.Resumed),
 		Limits:  Limits{Concurrency: s.Limit, Rate: s.Rate, Tolerance: c.tolerance, Paused: s.Paused},
 	}
 	if out.Stats.RunID == "" {
 		out.Stats.RunID = out.RunID
 	}
 	out.Verdict = Judge(Facts{Stats: s, Phase: c.phase, Cause: c.cause, Err: c.err, Throttling: now.Sub(c.throttle) < recent && !c.closed})
-	out.Progress = Bar(s, c.readAll(), expected)
+	out.Progress = Bar(s, c.sourceRead(), expected)
 	out.Fuel = c.fuel(&groups)
 	load := c.readings.load(c.phase)
 	out.Slowed = Slowed(load)
@@ -49,9 +49,21 @@ func (c *Collector) Series(first int) Series {
 	return c.series.from(first)
 }
 
-// readAll reports whether nothing is left to read. The caller holds mu.
-func (c *Collector) readAll() bool {
-	return c.closed || c.phase == dmap.PhaseRead || c.phase == dmap.PhaseSaving
+// readAll reports whether no item is read any more. The caller holds mu.
+func (c *Collector) readAll() bool { return c.closed || c.allRead || c.phase == dmap.PhaseSaving }
+
+// sourceRead reports whether nothing of the source is left to read. A run that stopped early has
+// left some. The caller holds mu.
+func (c *Collector) sourceRead() bool {
+	if c.allRead || !c.closed {
+		return c.allRead
+	}
+	switch c.final.Reason { // of a run without events
+	case "succeeded", "max items":
+		return true
+	default:
+		return c.final.Reason == "" && c.err == ""
+	}
 }
 
 // expected is the number of items by the host; 0: not known.
@@ -106,7 +118,7 @@ func rateTimes() []time.Duration {
 }
 
 func (c *Collector) eta(now time.Time, s *Snapshot, l Load) ETA {
-	w := Work{Now: now, Open: s.Progress.AtLeast, Left: s.Progress.Total - settled(s.Stats), Tail: max(l.P95, l.Oldest)}
+	w := Work{Now: now, Open: s.Progress.AtLeast, Left: s.Progress.Total - settled(s.Stats) - s.Stats.Held, Tail: max(l.P95, l.Oldest)}
 	for _, over := range rateTimes() {
 		if r, ok := c.series.perSecond(over); ok {
 			w.Rates = append(w.Rates, r)
@@ -144,16 +156,16 @@ func (c *Collector) calls() []Call {
 	for i, in := range list {
 		last := ""
 		if errs[i] != nil {
-			last = firstLine(guard.Text(errs[i], maxText))
+			last = guard.Text(errs[i], maxText)
 		}
-		key, id, last := Hidden(c.opts.Redact, in.Key, in.ID(), last)
+		key, id, last := Hidden(c.opts.Redact, in.Key, in.ID(), last) // before the text is shortened
 		split := in.Split
 		if c.opts.Redact != nil {
 			split = ""
 		}
 		out = append(out, Call{
 			ID: id, Key: key, Split: split, Items: in.Items, Attempt: in.Attempt, Age: in.Age.Seconds(),
-			Slow: Straggles(in.Age, p95), Stuck: timeout > 0 && in.Age > timeout+10*time.Second, Last: last, Token: in.IdempotencyKey(),
+			Slow: Straggles(in.Age, p95), Stuck: timeout > 0 && in.Age > timeout+10*time.Second, Last: firstLine(last), Token: in.IdempotencyKey(),
 		})
 	}
 	return out

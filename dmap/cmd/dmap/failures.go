@@ -48,7 +48,7 @@ func printFailures(ctx context.Context, c *call) error {
 		}
 	}
 	if len(groups) > 0 {
-		fmt.Fprintf(c.stdout, "\nall items of a group: dmap failures -group %s %s %s\n", groups[0].ID, c.name, printable(r.RunID))
+		fmt.Fprintf(c.stdout, "\nall items of a group: dmap failures -group %s %s %s\n", groups[0].ID, c.args(), printable(r.RunID))
 	}
 	return nil
 }
@@ -84,9 +84,9 @@ func (c *call) printTop(ctx context.Context, r *results.Run) error {
 	}
 	switch more := len(groups) - topGroups; {
 	case more == 1:
-		_, err = fmt.Fprintf(c.stdout, "\n1 more group: dmap failures %s %s\n", c.name, printable(r.RunID))
+		_, err = fmt.Fprintf(c.stdout, "\n1 more group: dmap failures %s %s\n", c.args(), printable(r.RunID))
 	case more > 1:
-		_, err = fmt.Fprintf(c.stdout, "\n%d more groups: dmap failures %s %s\n", more, c.name, printable(r.RunID))
+		_, err = fmt.Fprintf(c.stdout, "\n%d more groups: dmap failures %s %s\n", more, c.args(), printable(r.RunID))
 	}
 	return err
 }

@@ -195,7 +195,7 @@ func (c *call) flags(of command) *flag.FlagSet {
 	f := flag.NewFlagSet(of.name, flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	f.Usage = func() {}
-	f.StringVar(&c.prefix, "prefix", "runs/", "`prefix` of the runs in the bucket, as sink.Bucket got it")
+	f.StringVar(&c.prefix, "prefix", usualPrefix, "`prefix` of the runs in the bucket, as sink.Bucket got it")
 	switch of.name {
 	case "runs":
 		f.BoolVar(&c.json, "json", false, "print one JSON object a line")

@@ -37,6 +37,12 @@ type failing func(i int) error
 // folder makes a results folder with runs, each of n items.
 func folder(t *testing.T, n int, runs map[string]failing) string {
 	t.Helper()
+	return folderBelow(t, "runs/", n, runs)
+}
+
+// folderBelow is folder with the runs below a prefix.
+func folderBelow(t *testing.T, prefix string, n int, runs map[string]failing) string {
+	t.Helper()
 	dir := t.TempDir()
 	bucket := open(t, dir)
 	list := make([]int, n)
@@ -45,7 +51,7 @@ func folder(t *testing.T, n int, runs map[string]failing) string {
 	}
 	for id, fails := range runs {
 		_, err := dmap.Map(t.Context(), source.Slice(list), func(_ context.Context, i int) (int, error) { return i, fails(i) },
-			dmap.Options{RunID: id, MaxConcurrency: 2, Tolerance: dmap.Tolerance{Percentage: 20}}, sink.Bucket[int](bucket, "runs/"))
+			dmap.Options{RunID: id, MaxConcurrency: 2, Tolerance: dmap.Tolerance{Percentage: 20}}, sink.Bucket[int](bucket, prefix))
 		if err != nil {
 			require.ErrorIs(t, err, dmap.ErrTolerance)
 		}
@@ -116,6 +122,27 @@ func TestAPersonFindsOutWhyTheRunFailed(t *testing.T) {
 	require.Equal(t, "run 2026-11-25: no item has failed\n", done(t, "failures", dir, "2026-11-25"))
 }
 
+// The commands that an output names find the same runs.
+func TestCommandsInTheOutputNameThePrefix(t *testing.T) {
+	dir := folderBelow(t, "nightly/", 100, map[string]failing{
+		"a": func(i int) error { return errors.New([]string{"red", "green", "blue", "black", "white"}[i%5]) }, "b": everyTenth,
+	})
+	prefix := []string{"-prefix", "nightly/", dir}
+	place := `-prefix "nightly/" ` + dir
+	require.Contains(t, done(t, append([]string{"runs", "-n", "1"}, prefix...)...), "dmap runs -before b "+place+"\n")
+	require.Regexp(t, `: dmap failures -group \w+ `+regexp.QuoteMeta(place)+` b\n`, done(t, append([]string{"failures"}, prefix...)...))
+	require.Regexp(t, `more groups?: dmap failures `+regexp.QuoteMeta(place)+` a\n`, done(t, append([]string{"show"}, append(prefix, "a")...)...))
+}
+
+func TestOnlyAllIsAHundredPercent(t *testing.T) {
+	for want, n := range map[string][2]int64{
+		"0 %": {0, 10}, "< 0.1 %": {1, 100_000}, "0.5 %": {1, 200}, "62 %": {62, 100}, "99.9 %": {99_999, 100_000}, "100 %": {7, 7},
+	} {
+		require.Equal(t, want, share(n[0], n[1]))
+	}
+	require.Equal(t, "0 %", share(0, 0))
+}
+
 func TestOutputForPrograms(t *testing.T) {
 	dir := folder(t, 100, map[string]failing{"a": everyTenth, "b": everyTenth})
 	var ids []string
@@ -127,7 +154,7 @@ func TestOutputForPrograms(t *testing.T) {
 		ids = append(ids, r.RunID)
 	}
 	require.Equal(t, []string{"b", "a"}, ids)
-	require.Contains(t, done(t, "runs", "-n", "1", dir), "earlier runs: dmap runs -before b")
+	require.Contains(t, done(t, "runs", "-n", "1", dir), "earlier runs: dmap runs -before b "+dir+"\n")
 	require.NotContains(t, done(t, "runs", "-before", "b", dir), "b  ")
 
 	var r runLine

@@ -58,6 +58,17 @@ func withoutQuery(where string) string {
 	return before
 }
 
+// usualPrefix is that of -prefix.
+const usualPrefix = "runs/"
+
+// args are the arguments by which another command finds the place. The query of a URL is left out.
+func (p *place) args() string {
+	if p.prefix == usualPrefix {
+		return p.name
+	}
+	return fmt.Sprintf("-prefix %q %s", p.prefix, p.name)
+}
+
 // load reads the run of a call: the one that is named, or the newest.
 func (c *call) load(ctx context.Context) (*results.Run, error) {
 	if c.runID == "" {

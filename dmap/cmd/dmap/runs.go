@@ -59,7 +59,7 @@ func listRuns(ctx context.Context, c *call) error {
 		return err
 	}
 	if next != "" {
-		fmt.Fprintf(c.stdout, "earlier runs: dmap runs -before %s\n", next)
+		fmt.Fprintf(c.stdout, "earlier runs: dmap runs -before %s %s\n", printable(next), c.args())
 	}
 	return nil
 }

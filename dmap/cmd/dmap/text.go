@@ -71,17 +71,21 @@ func times(n int) string {
 	return number(int64(n)) + " calls"
 }
 
-// share is n of all in percent.
+// share is n of all in percent. Only all is 100 %, and only nothing is 0 %.
 func share(n, all int64) string {
 	if all == 0 {
-		return ""
+		return "0 %"
 	}
 	p := 100 * float64(n) / float64(all)
 	switch {
-	case n > 0 && p < 0.1:
-		return "<0.1 %"
+	case n <= 0:
+		return "0 %"
+	case p < 0.1:
+		return "< 0.1 %"
 	case p < 10:
 		return fmt.Sprintf("%.1f %%", p)
+	case p > 99 && n < all:
+		return fmt.Sprintf("%.1f %%", min(p, 99.9))
 	}
 	return fmt.Sprintf("%.0f %%", p)
 }

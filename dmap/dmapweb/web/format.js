@@ -30,7 +30,8 @@ export function percent(share) {
   const p = share * 100;
   if (!(p > 0)) return "0 %";
   if (p >= 100) return "100 %";
-  if (p < 1) return Math.max(0.1, +p.toFixed(1)) + " %";
+  if (p < 0.1) return "< 0.1 %";
+  if (p < 1) return +p.toFixed(1) + " %";
   if (p > 99) return Math.floor(p * 10) / 10 + " %";
   return Math.round(p) + " %";
 }

@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"sync"
 	"time"
 
 	"gocloud.dev/blob"
@@ -78,8 +79,8 @@ func run(ctx context.Context, w io.Writer, address string, n int) error {
 		_, err = first.Wait()
 	}
 	<-ctx.Done()
-	j.wait()
 	closed := server.Shutdown(context.WithoutCancel(ctx))
+	j.wait() // no request starts a redrive any more
 	if serveErr := <-served; !errors.Is(serveErr, http.ErrServerClosed) {
 		return errors.Join(err, serveErr)
 	}
@@ -95,7 +96,9 @@ type job struct {
 	bucket   *blob.Bucket
 	page     *dmapweb.Page
 	invoices []string
-	latest   *dmap.Run
+
+	mu   sync.Mutex // redrives start from requests
+	last *dmap.Run
 }
 
 func (j *job) start(runID string, redrive dmap.Redrive) (*dmap.Run, error) {
@@ -107,15 +110,20 @@ func (j *job) start(runID string, redrive dmap.Redrive) (*dmap.Run, error) {
 		Observer:       j.page.Observer(),
 	}, sink.Bucket[string](j.bucket, "runs/"))
 	if err == nil {
-		j.latest = started
+		j.mu.Lock()
+		j.last = started
+		j.mu.Unlock()
 	}
 	return started, err
 }
 
 // wait waits for the latest run, which ends with the context.
 func (j *job) wait() {
-	if j.latest != nil {
-		<-j.latest.Done()
+	j.mu.Lock()
+	last := j.last
+	j.mu.Unlock()
+	if last != nil {
+		<-last.Done()
 	}
 }
 
