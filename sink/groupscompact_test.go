@@ -22,7 +22,7 @@ func TestCompactedRecordsHaveTheGroupsOfTheirCommits(t *testing.T) {
 		want := &failgroup.Index{}
 		var state journalState
 		for n := range int64(300) {
-			next := grouping{}
+			var next grouping
 			if n%97 == 96 {
 				want = &failgroup.Index{}
 				want.Add(failureOf(dice, n))
