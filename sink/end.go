@@ -77,14 +77,10 @@ func (e *ender) end(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	groups := runfolder.StoredGroups(runfolder.CommittedGroups(state.records()))
-	if m.Groups, err = storeGroups(ctx, e.bucket, e.folder+runfolder.GroupsName(e.writer, 0), groups); err != nil {
-		return err
-	}
 	progress := state.progress()
 	if e.again != nil && (progress.Begun == nil || progress.Begun.Number < e.again.file.Redrive) {
 		e.endBeforeBegin(m)
-	} else if err := e.endTaken(ctx, m, &progress); err != nil {
+	} else if err := e.endAfterBegin(ctx, m, state, &progress); err != nil {
 		return err
 	}
 	err = publishManifest(ctx, e.bucket, e.folder, m)
@@ -180,6 +176,16 @@ func (e *ender) endBeforeBegin(m *runfolder.Manifest) {
 	before := e.again.before
 	m.Redrive = e.again.file.Redrive
 	m.ResultFiles, m.Stats, m.Unread, m.Groups = before.ResultFiles, before.Stats, before.Unread, before.Groups
+}
+
+// endAfterBegin stores what the commits say: the index of the failures and the items that are left
+// pending.
+func (e *ender) endAfterBegin(ctx context.Context, m *runfolder.Manifest, state journalState, p *journal.Progress) (err error) {
+	groups := runfolder.StoredGroups(runfolder.CommittedGroups(state.records()))
+	if m.Groups, err = storeGroups(ctx, e.bucket, e.folder+runfolder.GroupsName(e.writer, 0), groups); err != nil {
+		return err
+	}
+	return e.endTaken(ctx, m, p)
 }
 
 // endTaken adds the items to m that a redrive, or a release of held items, left pending, and makes

@@ -106,8 +106,12 @@ func TestAnOpenRedriveIsReadWithoutAnItemTwiceAndCanBeEnded(t *testing.T) {
 					require.Equal(t, first.Stats.Failed, r.Stats.Failed)
 				}
 
+				before := len(keys(t, bucket))
 				require.NoError(t, sink.End(t.Context(), bucket, "out", "r"))
 				require.NoError(t, sink.End(t.Context(), bucket, "out", "r"))
+				if !test.begun {
+					require.Len(t, keys(t, bucket), before+2, "a commit and a manifest, which names the groups from before")
+				}
 				ended := requireEachOnce(t, bucket)
 				require.Equal(t, results.Canceled, ended.Status)
 				require.Equal(t, 1, ended.Redrive)

@@ -345,6 +345,32 @@ func TestARunWhoseGroupsCannotBeStoredEnds(t *testing.T) {
 	require.EqualValues(t, 20, groups[0].Count)
 }
 
+// A trial whose index is damaged reads all records, and stores an index that is right.
+func TestATrialNeedsNoGroups(t *testing.T) {
+	for name, damage := range map[string]func(bucket *blob.Bucket, key string) error{
+		"absent": func(bucket *blob.Bucket, key string) error { return bucket.Delete(t.Context(), key) },
+		"changed": func(bucket *blob.Bucket, key string) error {
+			return bucket.WriteAll(t.Context(), key, []byte("{}\n"), nil)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bucket := memory(t)
+			_, err := many(t.Context(), bucket, 20, tolerant, func(i int) (any, error) { return nil, fmt.Errorf("%s fails", letters(i%2)) })
+			require.NoError(t, err)
+			for _, key := range keys(t, bucket) {
+				if strings.HasPrefix(key, "out/r/GROUPS_") {
+					require.NoError(t, damage(bucket, key))
+				}
+			}
+			opts := dmap.Options{Tolerance: tolerant.Tolerance, Redrive: dmap.Redrive{Limit: 3, Tolerated: true}}
+			stats, err := many(t.Context(), bucket, 20, opts, func(i int) (any, error) { return i, nil })
+			require.NoError(t, err)
+			require.EqualValues(t, 17, stats.Failed)
+			require.Len(t, requireGrouped(t, bucket), 2)
+		})
+	}
+}
+
 // 100,000 failures of 5,000 kinds: the figures of docs/howto/failures.md.
 func TestManyKindsOfFailuresCostLittle(t *testing.T) {
 	bucket := memory(t)

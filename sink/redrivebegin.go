@@ -143,9 +143,7 @@ func (b *redriveStart[R]) takeFailed(ctx context.Context, sorter *redrive.Sorter
 	t := newTaker(&itemLists{b.f.bucket, b.run}, sorter, runfolder.Failed, int(b.f.opts.PartBytes))
 	left := &leftGroups{read: &failgroup.Index{}}
 	if b.choice.Limit > 0 {
-		if left.known, err = knownGroups(ctx, b.f.bucket, b.before); err != nil {
-			return err
-		}
+		left.known = knownGroups(ctx, b.f.bucket, b.run, b.before)
 	}
 	for _, p := range b.before.ResultFiles.Failed {
 		if chooser.Full() && left.complete() {

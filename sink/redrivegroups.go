@@ -2,7 +2,6 @@ package sink
 
 import (
 	"context"
-	"fmt"
 
 	"gocloud.dev/blob"
 
@@ -44,18 +43,20 @@ func (g *leftGroups) add(r *runfolder.Record, taken bool) {
 	}
 }
 
-// knownGroups reads the index of a run that has ended with m; nil: it has none of all its failures.
-func knownGroups(ctx context.Context, bucket *blob.Bucket, m *runfolder.Manifest) (*failgroup.Index, error) {
+// knownGroups reads the index of run r, which has ended with m. nil: it has none of all its
+// failures, or none that can be read. An index is no result: its loss stops no redrive.
+func knownGroups(ctx context.Context, bucket *blob.Bucket, r *run, m *runfolder.Manifest) *failgroup.Index {
 	if m.Groups == nil {
-		return nil, nil
+		return nil
 	}
 	groups, err := runfolder.LoadGroups(ctx, bucket, *m.Groups)
 	if err != nil {
-		return nil, fmt.Errorf("sink: %w", err)
+		r.warn(ctx, "the groups of the failures could not be read: the redrive reads all FAILED records instead", "error", err)
+		return nil
 	}
 	x := runfolder.IndexOf(groups)
 	if x.Total() != m.Stats.Failed {
-		return nil, nil
+		return nil
 	}
-	return x, nil
+	return x
 }

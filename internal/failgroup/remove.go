@@ -17,13 +17,21 @@ func (x *Index) Remove(f Failure) {
 			return
 		}
 		if x.other.remove(&f); x.other.Count == 0 {
-			x.other, x.floor = nil, 0
+			x.noOthers()
 		}
 		return
 	}
 	if e.remove(&f); e.Count == 0 {
 		delete(x.groups, e.key)
 		x.list = slices.DeleteFunc(x.list, func(o *entry) bool { return o == e })
+	}
+}
+
+// noOthers removes other, which has no failures left: all counts are exact again.
+func (x *Index) noOthers() {
+	x.other, x.floor = nil, 0
+	for _, e := range x.list {
+		e.Over = 0
 	}
 }
 

@@ -83,3 +83,25 @@ func TestASampleThatRunsAgainIsNone(t *testing.T) {
 	x.Remove(Failure{Text: "of no group"})
 	require.EqualValues(t, 3, x.Total())
 }
+
+// Nothing is counted elsewhere once "other" has lost its last failure.
+func TestCountsAreExactAgainWithoutOther(t *testing.T) {
+	var x Index
+	for i := range MaxGroups + 1 {
+		x.Add(Failure{Class: "error", Text: kind(i), Key: "k", ID: "k", At: noon})
+	}
+	groups := x.Groups()
+	require.Equal(t, OtherID, groups[MaxGroups].ID)
+	require.EqualValues(t, 1, groups[MaxGroups].Count)
+	for i := range MaxGroups + 1 {
+		f := Failure{Class: "error", Text: kind(i), Key: "k", ID: "k", At: noon}
+		if x.groups[joinKey("error", Message(f.Text, f.Key, f.ID))] == nil {
+			x.Remove(f)
+		}
+	}
+	require.EqualValues(t, MaxGroups, x.Total())
+	for _, g := range x.Groups() {
+		require.NotEqual(t, OtherID, g.ID)
+		require.Zero(t, g.Over)
+	}
+}

@@ -205,6 +205,9 @@ func (s *FailureGroup) check() error {
 	if sum != s.Count {
 		return fmt.Errorf("%d failures, %d under its prefixes", s.Count, sum)
 	}
+	if err := checkCounts(s.Trend.Counts...); err != nil {
+		return fmt.Errorf("trend: %w", err)
+	}
 	if t := s.Trend; t.Width%int64(time.Second) != 0 || t.Start.Nanosecond() != 0 {
 		return errors.New("trend is not in whole seconds")
 	}

@@ -93,6 +93,7 @@ func TestGroupsThatDmapHasNotWrittenAreRefused(t *testing.T) {
 		`"count":1}],"t`:           `"count":2}],"t`,
 		`1000000000`:               `1500000000`,
 		`"counts":[1]`:             `"counts":[-1]`,
+		`"counts":[1]}}`:           `"counts":[9223372036854775807]}}`, // two of them would be negative
 		`"2026-11-26T12`:           `"1826-11-26T12`,
 		`{"prefix":"k","count":1}`: strings.TrimSuffix(strings.Repeat(`{"prefix":"k","count":0},`, 17), ","),
 	} {

@@ -53,6 +53,14 @@ func TestDamagedGroupsAreRefused(t *testing.T) {
 	_, err = results.Groups(t.Context(), bucket, r)
 	require.ErrorContains(t, err, "restore it")
 	require.ErrorContains(t, err, "GROUPS_")
+
+	// a redrive needs no index, so its preview counts the records
+	p, err := results.PreviewRedrive(t.Context(), bucket, r, dmap.Redrive{Limit: 7})
+	require.NoError(t, err)
+	require.EqualValues(t, 7, p.Failed)
+	p, err = results.PreviewRedrive(t.Context(), bucket, r, dmap.Redrive{})
+	require.NoError(t, err)
+	require.EqualValues(t, 10, p.Failed)
 }
 
 func TestTheFailuresOfGroupsWithoutAPlaceAreInOther(t *testing.T) {

@@ -23,18 +23,19 @@ type Preview struct {
 // PreviewRedrive says what a redrive of a run that has ended would process now, with these options
 // in its call. It does not look at Max, Canceled and Tolerated, which only decide whether the
 // redrive begins. One request tells the count of whole groups, or of all failures; with Classes,
-// Glob or Match all FAILED records are read. A Match that panics is an error.
+// Glob or Match, or if the index of the failures is damaged, all FAILED records are read. A Match
+// that panics is an error.
 func PreviewRedrive(ctx context.Context, bucket *blob.Bucket, r *Run, o dmap.Redrive) (Preview, error) {
 	p := Preview{Pending: r.Stats.Pending, Unread: len(r.Unread.Splits) > 0 || r.Unread.After != nil || r.Unread.All}
 	if o.Limit > 0 {
 		p.Pending, p.Unread = 0, false
 	}
-	n, exact, err := countGroups(ctx, bucket, r, o)
-	if err == nil && !exact {
-		n, err = countRecords(ctx, bucket, r, o)
-	}
-	if err != nil {
-		return p, fmt.Errorf("results: preview of a redrive of run %q: %w", r.RunID, err)
+	n, exact := countGroups(ctx, bucket, r, o)
+	if !exact {
+		var err error
+		if n, err = countRecords(ctx, bucket, r, o); err != nil {
+			return p, fmt.Errorf("results: preview of a redrive of run %q: %w", r.RunID, err)
+		}
 	}
 	if p.Failed = n; o.Limit > 0 {
 		p.Failed = min(n, o.Limit)
@@ -42,14 +43,15 @@ func PreviewRedrive(ctx context.Context, bucket *blob.Bucket, r *Run, o dmap.Red
 	return p, nil
 }
 
-// countGroups counts the chosen items by the index; exact is false if it does not tell.
-func countGroups(ctx context.Context, bucket *blob.Bucket, r *Run, o dmap.Redrive) (n int64, exact bool, err error) {
+// countGroups counts the chosen items by the index; exact is false if it does not tell, or
+// cannot be read: a redrive needs no index.
+func countGroups(ctx context.Context, bucket *blob.Bucket, r *Run, o dmap.Redrive) (n int64, exact bool) {
 	if len(o.Classes) > 0 || o.Glob != "" || o.Match != nil {
-		return 0, false, nil
+		return 0, false
 	}
 	x, err := index(ctx, bucket, r)
 	if err != nil {
-		return 0, false, err
+		return 0, false
 	}
 	groups := x.Groups()
 	whole := len(groups) == 0 || groups[len(groups)-1].ID != OtherGroup
@@ -59,7 +61,7 @@ func countGroups(ctx context.Context, bucket *blob.Bucket, r *Run, o dmap.Redriv
 		}
 		n += g.Count
 	}
-	return n, whole, nil
+	return n, whole
 }
 
 // countRecords counts the chosen items by their records.
