@@ -33,7 +33,7 @@ type Display struct {
 type output interface {
 	update(runs []*watch.Collector, now time.Time)
 	final(c *watch.Collector, now time.Time)
-	leave() // what is shown stays, and is not rewritten
+	leave() // the shown lines stay, and are not rewritten
 	write(p []byte) (int, error)
 }
 

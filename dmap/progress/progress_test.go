@@ -202,6 +202,7 @@ func failing(ctx context.Context, observer *dmap.Observer, more func(*dmap.Optio
 	}
 	return dmap.Start(ctx, source.Slice(make([]int, 200)), func(ctx context.Context, _ int) (int, error) {
 		info, _ := dmap.InfoFrom(ctx)
+		time.Sleep(470 * time.Millisecond) // all calls are slow: each slot has work of its own
 		switch {
 		case info.Index == 0:
 			time.Sleep(20 * time.Second)
@@ -210,14 +211,13 @@ func failing(ctx context.Context, observer *dmap.Observer, more func(*dmap.Optio
 		case info.Index%9 == 2:
 			return 0, errors.New("GET http://localhost: 503 Service Unavailable")
 		}
-		time.Sleep(500 * time.Millisecond)
 		return 0, nil
 	}, opts)
 }
 
 func TestALineOfMapShowsAllSixLines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d, s := onScreen(200, Options{})
+		d, s := onScreen(200, Options{Total: 200})
 		run, err := failing(t.Context(), d.Observer(), nil)
 		require.NoError(t, err)
 		time.Sleep(10100 * time.Millisecond)

@@ -67,8 +67,8 @@ func appendMessage(dst []byte, text, key, id string) []byte {
 	return n.finish(len(dst))
 }
 
-// replaceNames replaces the names of the item. The key of its object, and the last part of that, are
-// names if they do not look like words: the key of a slice is "item".
+// replaceNames replaces the names of the item. The key of its object, and the last part of that,
+// are names if they do not look like words: the key of a slice is "item".
 func replaceNames(text, key, id string) string {
 	text = replaceName(text, id, "<id>")
 	if key != id && strings.ContainsAny(key, "/.0123456789") {

@@ -193,8 +193,8 @@ func TestALongKeyIsHiddenInTheErrorOfACall(t *testing.T) {
 	})
 }
 
-// What a run that stopped early has seen is not all of its source, and reading may have ended before
-// it stopped.
+// What a run that stopped early has seen is not all of its source, and reading may have ended
+// before it stopped.
 func TestARunThatStoppedEarlyHasNotReadItsSource(t *testing.T) {
 	for _, all := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {

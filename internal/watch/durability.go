@@ -32,8 +32,8 @@ func (s *saved) add(now time.Time, e dmap.CommitEvent) {
 	s.count += e.Succeeded + e.Failed + e.Skipped + e.Held
 }
 
-// durability tells what a crash would have cost at a reading: stats are of the reading, committed is
-// saved.count right before it. Commits that came later settle items that stats do not count yet.
+// durability tells what a crash would have cost at a reading: stats are of the reading, committed
+// is saved.count right before it. Commits that came later settle items that stats do not count yet.
 // Without a commit, only resumed tells that the run has a journal.
 func (s *saved) durability(now time.Time, stats dmap.Stats, committed int64, resumed bool) Durability {
 	d := Durability{Journal: s.n > 0 || resumed, Last: s.last, Number: s.index, Commits: s.n}

@@ -67,8 +67,8 @@ func PerSecond(r float64) string {
 	}
 }
 
-// Percent formats a share of 0 to 1. It rounds down from 100 %, and a share below 0.1 % is "< 0.1 %":
-// only all is 100 % and only nothing is 0 %.
+// Percent formats a share of 0 to 1. It rounds down from 100 %, and a share below 0.1 % is "< 0.1
+// %": only all is 100 % and only nothing is 0 %.
 func Percent(share float64) string {
 	p := share * 100
 	switch {

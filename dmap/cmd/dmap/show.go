@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/go-dmap/dmap/sink/results"
@@ -54,7 +55,8 @@ func printRun(out io.Writer, r *results.Run) {
 	line("run", "%s", printable(r.RunID))
 	line("state", "%s", state(r.Status, s.Reason))
 	if r.Error != "" {
-		line("error", "%s", short(r.Error, 500))
+		first, _, _ := strings.Cut(r.Error, "\n") // the lines after it list failures, which follow in groups
+		line("error", "%s", short(first, 500))
 	}
 	line("items", "%s read: %s succeeded, %s failed, %s skipped, %s held, %s pending",
 		number(s.Read), number(s.Succeeded), number(s.Failed), number(s.Skipped), number(s.Held), number(s.Pending))
