@@ -140,6 +140,9 @@ func (f folder) hasNoOtherObjects(t *testing.T, b *blob.Bucket) {
 			known[p.Key] = true
 		}
 	}
+	if g := f.manifest.Groups; g != nil {
+		known[g.Key] = true
+	}
 	list := b.List(&blob.ListOptions{Prefix: f.prefix})
 	for {
 		o, err := list.Next(t.Context())
