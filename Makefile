@@ -20,7 +20,7 @@ UNRACED  := ThousandsOfKindsOfFailuresStay|FindsTwelveFailures|OfThousandsOfKind
 
 # all packages in one go test, so that packages of one module run while those of another compile.
 # go starts them in this order: first those that take longest, or they would run alone at the end.
-LONGEST  := ./internal/e2e ./source ./sink ./dmap ./internal/bench ./source/cloud/s3
+LONGEST  := ./internal/e2e ./internal/e2e/browser ./source ./sink ./dmap ./internal/bench ./source/cloud/s3
 PACKAGES := $(LONGEST) $(addsuffix /...,$(MODULES))
 
 # the modules that users import
