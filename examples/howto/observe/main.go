@@ -29,7 +29,7 @@ func run(ctx context.Context, w io.Writer) error {
 	m := &meter{}
 	stats, err := dmap.Map(ctx, source.Slice([]string{"ann", "bob", "cleo"}), greet, dmap.Options{
 		MaxConcurrency: 1,
-		Retry:          dmap.Retry{MaxAttempts: 2, Initial: time.Millisecond},
+		Retry:          dmap.Retry{MaxAttempts: 2, Initial: time.Second, NoJitter: true},
 		Observer:       dmap.JoinObservers(traces(w), m.observer()),
 	})
 	fmt.Fprintf(w, "observed %d calls, %d retries; the run counts %d and %d\n", m.calls.Load(), m.retries.Load(), stats.Calls, stats.Retries)
