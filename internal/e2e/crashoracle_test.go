@@ -33,7 +33,9 @@ func (v *verdict) report(format string, args ...any) {
 	}
 }
 
-func (v *verdict) clean() bool { return v.lost == 0 && v.doubled == 0 && len(v.wrong) == 0 && !v.unindexed }
+func (v *verdict) clean() bool {
+	return v.lost == 0 && v.doubled == 0 && len(v.wrong) == 0 && !v.unindexed
+}
 
 // crashRecord holds the checked fields of a record.
 type crashRecord struct {
