@@ -51,7 +51,7 @@ func loans(t *testing.T, n int64) *blob.Bucket {
 	return bucket
 }
 
-// slowly is assess behind a server that takes some time, seldom a long one, and fails now and then.
+// slowly is assess on a server that takes some time, seldom a long one, and fails now and then.
 func slowly(ctx context.Context, o source.Object) (loan.Verdict, error) {
 	wait := time.Duration(20+rand.IntN(100)) * time.Millisecond
 	if rand.IntN(300) == 0 {
