@@ -220,12 +220,16 @@ function chartsPart(context) {
   };
 }
 
-// trendSeries adds up the failures of groups over time, in intervals of the widest one.
+// trendSeries adds up the failures of groups over time, in at most about 240 intervals: those of a
+// redrive may come weeks after the others.
 function trendSeries(groups) {
   const trends = groups.map((g) => g.trend).filter((t) => t && t.width > 0);
   if (!trends.length) return null;
-  const width = Math.max(...trends.map((t) => t.width));
-  const start = Math.min(...trends.map((t) => Math.floor(t.start / width) * width));
+  const first = Math.min(...trends.map((t) => t.start));
+  const last = Math.max(...trends.map((t) => t.start + t.width * t.counts.length));
+  let width = Math.max(...trends.map((t) => t.width)); // a power of two, as all widths
+  while (last - first > 240 * width) width *= 2;
+  const start = Math.floor(first / width) * width;
   const points = [];
   for (const t of trends) {
     t.counts.forEach((n, i) => {
