@@ -213,6 +213,13 @@ func TestFailuresOfAStoredRunAreDrawnOverTime(t *testing.T) {
 	b.open(servePage(t, bucket, false, nil) + "?run=nightly")
 	b.until(shown(".chart figcaption", "Failures a second"))
 	b.until(`document.querySelector(".chart:not([hidden]) .curve").getAttribute("d").length > 20`)
+	// a group of a redrive years later, with intervals of a second
+	value[bool](b, `(import("./assets/trend.js").then((m) => { window.apart = m.trendSeries([
+		{ trend: { start: 1700000000, width: 1, counts: [1, 2] } }, { trend: { start: 1800000000, width: 1, counts: [5] } },
+	]).points }), true)`)
+	b.until("window.apart")
+	require.LessOrEqual(t, value[int](b, "window.apart.length"), 241)
+	require.Equal(t, 8, value[int](b, "window.apart.reduce((sum, p) => sum + p.f, 0)"))
 	b.quiet()
 }
 
