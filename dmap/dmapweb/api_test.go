@@ -1,11 +1,15 @@
 package dmapweb
 
 import (
+	"bytes"
+	"context"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -13,7 +17,9 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/watch"
+	"github.com/go-dmap/dmap/sink"
 	"github.com/go-dmap/dmap/sink/results"
+	"github.com/go-dmap/dmap/source"
 )
 
 func TestAFinishedRunIsShownFromTheBucketAlone(t *testing.T) {
@@ -147,6 +153,43 @@ func TestFailuresAreExportedWithoutFormulas(t *testing.T) {
 	require.Equal(t, "a_b_c", fileName("a\"b\nc"))
 }
 
+// An export whose failures cannot be read on is an error, or a connection that ends: never a file
+// that looks whole.
+func TestAnExportThatBreaksOffIsNoWholeFile(t *testing.T) {
+	bucket := memory(t)
+	_, err := dmap.Map(t.Context(), source.Slice(make([]int, 200)), func(context.Context, int) (int, error) {
+		return 0, errors.New("no rate")
+	}, dmap.Options{RunID: "monday", MaxConcurrency: 1, Tolerance: dmap.Tolerance{Count: 200}}, sink.Bucket[int](bucket, "runs/", sink.BucketOptions{PartBytes: 8192}))
+	require.NoError(t, err)
+	run, err := results.Load(t.Context(), bucket, "runs/", "monday")
+	require.NoError(t, err)
+	parts := run.FailedParts
+	require.Greater(t, len(parts), 2)
+	var log bytes.Buffer
+	export := func() (w *httptest.ResponseRecorder, aborted any) {
+		p := open(t, Options{Bucket: bucket, Prefix: "runs/", Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/runs/monday/failures.csv", nil)
+		r.Host, w = "localhost:8080", httptest.NewRecorder()
+		defer func() { aborted = recover() }()
+		p.ServeHTTP(w, r)
+		return w, nil
+	}
+	require.NoError(t, bucket.Delete(t.Context(), parts[len(parts)-1].Key))
+	w, aborted := export()
+	require.Equal(t, http.ErrAbortHandler, aborted)
+	require.Greater(t, w.Body.Len(), 4096)
+	require.Contains(t, log.String(), "an export of failures broke off")
+	require.Contains(t, log.String(), parts[len(parts)-1].Key)
+
+	require.NoError(t, bucket.Delete(t.Context(), parts[0].Key))
+	w, aborted = export()
+	require.Nil(t, aborted)
+	require.Equal(t, http.StatusBadGateway, w.Code)
+	require.Equal(t, "application/json", w.Header().Get("Content-Type"))
+	require.Empty(t, w.Header().Get("Content-Disposition"))
+	require.Contains(t, w.Body.String(), parts[0].Key)
+}
+
 func TestRedactedKeysAreNowhere(t *testing.T) {
 	bucket := memory(t)
 	ended(t, bucket, "monday", dmap.Options{})
@@ -188,7 +231,7 @@ func TestARedriveIsPreviewedAndStartedByTheHost(t *testing.T) {
 	refuse := false
 	p := open(t, Options{
 		Bucket: bucket, Prefix: "runs/", Authorize: func(*http.Request) error { return nil },
-		Redrive: func(_ contextOf, runID string, r dmap.Redrive) error {
+		Redrive: func(_ context.Context, runID string, r dmap.Redrive) error {
 			if refuse {
 				return errors.New("not today")
 			}

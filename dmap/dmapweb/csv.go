@@ -4,11 +4,13 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/sink/results"
 )
 
@@ -39,12 +41,13 @@ func (p *site) serveCSV(w http.ResponseWriter, r *http.Request) error {
 		for _, one := range p.sampled(f.live, q).Failures {
 			rows.write(&one)
 		}
-		return rows.end(nil)
+		rows.csv.Flush()
+		return nil
 	}
 	redact := p.redact(f.stored.RunID)
 	for one, err := range results.Failures(r.Context(), p.opts.Bucket, f.stored) {
 		if err != nil {
-			return rows.end(err)
+			return p.breakOff(w, r, rows, err)
 		}
 		row := rowOf(f.stored.RunID, &one)
 		if !q.matches(&row) {
@@ -55,7 +58,20 @@ func (p *site) serveCSV(w http.ResponseWriter, r *http.Request) error {
 			return nil
 		}
 	}
-	return rows.end(nil)
+	rows.csv.Flush()
+	return nil
+}
+
+// breakOff ends an export that cannot be read on. Once some of it is sent, only the end of the
+// connection tells the reader that the file is incomplete.
+func (p *site) breakOff(w http.ResponseWriter, r *http.Request, rows *csvRows, err error) error {
+	if !rows.sent {
+		w.Header().Del("Content-Disposition")
+		return err
+	}
+	rows.csv.Flush()
+	p.log.LogAttrs(r.Context(), slog.LevelError, "an export of failures broke off", slog.String("path", r.URL.Path), slog.String("error", guard.Text(err, maxMessage)))
+	panic(http.ErrAbortHandler)
 }
 
 // csvRows writes rows, each batch of them within a deadline, so that a reader that has gone does
@@ -65,6 +81,8 @@ type csvRows struct {
 	out *http.ResponseController
 	csv *csv.Writer
 	err error
+
+	sent bool // some rows are
 }
 
 // csvDeadline is the time that a reader has for some kilobytes.
@@ -72,6 +90,7 @@ const csvDeadline = 30 * time.Second
 
 // Write passes rows on.
 func (c *csvRows) Write(b []byte) (int, error) {
+	c.sent = true
 	_ = c.out.SetWriteDeadline(time.Now().Add(csvDeadline))
 	return c.w.Write(b)
 }
@@ -81,17 +100,6 @@ func (c *csvRows) write(f *failure) {
 		harmless(f.ID), harmless(f.Key), strconv.FormatInt(f.Offset, 10), strconv.FormatInt(f.Index, 10), strconv.Itoa(f.Attempts),
 		harmless(f.Class), harmless(f.Error), strconv.FormatFloat(f.Elapsed, 'g', 6, 64), f.Group, f.Token,
 	})
-}
-
-// end writes the last rows. An error after the first row is the last line of the file: the status
-// is sent already.
-func (c *csvRows) end(err error) error {
-	if err != nil {
-		c.csv.Flush()
-		panic(http.ErrAbortHandler) // the reader sees that the file is incomplete
-	}
-	c.csv.Flush()
-	return nil
 }
 
 // harmless keeps spreadsheets from taking a text for a formula.

@@ -54,8 +54,6 @@ func ended(t *testing.T, bucket *blob.Bucket, runID string, opts dmap.Options) d
 }
 
 // page is a page with its requests.
-type contextOf = context.Context
-
 type page struct {
 	*Page
 	t *testing.T

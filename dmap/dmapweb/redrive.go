@@ -113,7 +113,7 @@ func (p *preview) describe() string {
 	if p.Seconds > 0 && !p.Unread {
 		text += ", in about " + watch.Duration(time.Duration(p.Seconds*float64(time.Second))) + " at the pace of the run so far"
 	}
-	return text + fmt.Sprintf(". A trial runs %s and leaves everything else as it is.", watch.Counted(p.Trial, "of the failed item"))
+	return text + fmt.Sprintf(". A trial runs %s of the failed items and leaves everything else as it is.", watch.Count(p.Trial))
 }
 
 // redriveRequest is the body of POST /redrive.

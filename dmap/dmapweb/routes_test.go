@@ -1,6 +1,7 @@
 package dmapweb
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -48,7 +49,7 @@ func TestEveryRouteRefusesWhatItMust(t *testing.T) {
 			}
 			return nil
 		},
-		Redrive: func(contextOf, string, dmap.Redrive) error { redriven++; return nil },
+		Redrive: func(context.Context, string, dmap.Redrive) error { redriven++; return nil },
 	})
 	run, _ := wait(t, p, dmap.Options{RunID: "live", Tolerance: dmap.Tolerance{Count: 50}, MaxConcurrency: 20})
 	token := read[failuresPage](p, "/api/runs/monday/failures").Failures[0].Token
@@ -158,7 +159,7 @@ func TestOnlyNamesOfTheOptionsAddressesAndLocalhostAreAnswered(t *testing.T) {
 }
 
 func TestOptionsThatCannotWorkAreErrors(t *testing.T) {
-	redrive := func(contextOf, string, dmap.Redrive) error { return nil }
+	redrive := func(context.Context, string, dmap.Redrive) error { return nil }
 	for name, c := range map[string]struct {
 		opts Options
 		want string

@@ -31,8 +31,8 @@ type entry struct {
 	until time.Time
 	run   *results.Run
 
-	groupsUntil time.Time
-	groups      watch.Failures
+	grouped bool // groups was read
+	groups  watch.Failures
 }
 
 // How long an entry is valid, and how many there are.
@@ -85,7 +85,7 @@ func (s *stored) keep(runID string, run *results.Run) {
 	if e == nil || e.run.Status != run.Status || e.run.Redrive != run.Redrive || e.run.Commits != run.Commits {
 		e = &entry{}
 	}
-	s.cache[runID] = &entry{until: until, run: run, groups: e.groups, groupsUntil: e.groupsUntil}
+	s.cache[runID] = &entry{until: until, run: run, grouped: e.grouped, groups: e.groups}
 }
 
 // forget drops the answers about a run, which has changed.
@@ -101,7 +101,7 @@ func (s *stored) groups(ctx context.Context, run *results.Run) (watch.Failures, 
 	s.mu.Lock()
 	e := s.cache[run.RunID]
 	s.mu.Unlock()
-	if e != nil && e.run == run && !e.groupsUntil.IsZero() {
+	if e != nil && e.run == run && e.grouped {
 		return e.groups, nil
 	}
 	found, err := s.readGroups(ctx, run)
@@ -111,7 +111,7 @@ func (s *stored) groups(ctx context.Context, run *results.Run) (watch.Failures, 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e := s.cache[run.RunID]; e != nil && e.run == run {
-		e.groups, e.groupsUntil = found, time.Now().Add(endedFor)
+		e.grouped, e.groups = true, found
 	}
 	return found, nil
 }
