@@ -16,7 +16,7 @@ GORACE_EXIT := atexit_sleep_ms=100
 
 # tests of sequential code and of times that do less with the race detector, or nothing: make test
 # runs them in full without it
-UNRACED  := ThousandsOfKindsOfFailuresStay|FindsTwelveFailures|OfThousandsOfKinds|TwelveFailures|IsSampledAtRandomPlaces|EstimatesHoldTheTime|HalfAMillion|FindsTheRateOfTheServer|StaysUnderALowerCeiling|RequestsFollowAStore|HoldsThroughKills|HoldSurvivesADeath|ListersShare|ByManyConform|BreaksAtAnyWrite|NeverDouble|DeathAtEach|CompactedRecords|CompactionBounds|ChainOfRedrives|TestCrash$$|CrashOfRedrives|ChainsOfRedrives/jsonlines|FaultInAnyBucketCall|SuspensionAtAnyCall|FaultsNeverLose/in_process|RunnersOfOneRun|IsReadInAnyMemory|EachWrapperLists|EveryShapeOfKeys|OfADividedObjectAreThoseOfTheWhole|RowsAtTheEdges|TestAllCasesOfATableAgree/listing|IsKilledMakesProgress|CrashesIsFoundAmongMany|ManyFailuresNeedsLittleMemory|HeldItemsNeedLittleMemory|ProcessExitAtAnyStep|TwoProcessesOfOneRun|ListsOfNothing|HostileInputs|StoreThatLies|Emulat|AzureKeysOfOther
+UNRACED  := TestScreenshots|ThePage|ADeadRunOpens|AReaderFinds|FailuresOfAStored|TwoRunsAreCompared|HostileKeysRun|ThousandsOfKindsOfFailuresStay|FindsTwelveFailures|OfThousandsOfKinds|TwelveFailures|IsSampledAtRandomPlaces|EstimatesHoldTheTime|HalfAMillion|FindsTheRateOfTheServer|StaysUnderALowerCeiling|RequestsFollowAStore|HoldsThroughKills|HoldSurvivesADeath|ListersShare|ByManyConform|BreaksAtAnyWrite|NeverDouble|DeathAtEach|CompactedRecords|CompactionBounds|ChainOfRedrives|TestCrash$$|CrashOfRedrives|ChainsOfRedrives/jsonlines|FaultInAnyBucketCall|SuspensionAtAnyCall|FaultsNeverLose/in_process|RunnersOfOneRun|IsReadInAnyMemory|EachWrapperLists|EveryShapeOfKeys|OfADividedObjectAreThoseOfTheWhole|RowsAtTheEdges|TestAllCasesOfATableAgree/listing|IsKilledMakesProgress|CrashesIsFoundAmongMany|ManyFailuresNeedsLittleMemory|HeldItemsNeedLittleMemory|ProcessExitAtAnyStep|TwoProcessesOfOneRun|ListsOfNothing|HostileInputs|StoreThatLies|Emulat|AzureKeysOfOther
 
 # all packages in one go test, so that packages of one module run while those of another compile.
 # go starts them in this order: first those that take longest, or they would run alone at the end.
@@ -39,7 +39,7 @@ build: ## compile everything
 
 test: .bin/testrun ## all tests of all modules under the race detector
 	@GORACE="$$GORACE $(GORACE_EXIT)" .bin/testrun $(RACE) $(TESTFLAGS) $(PACKAGES)
-	@.bin/testrun -vet=off -parallel 16 -run '$(UNRACED)' $(TESTFLAGS) ./internal/e2e ./source ./sink ./dmap ./internal/bench ./internal/runfolder ./internal/requests ./internal/failgroup ./dmap/dmapweb ./internal/e2e/browser
+	@.bin/testrun -vet=off -parallel 16 -run '$(UNRACED)' $(TESTFLAGS) ./internal/e2e ./internal/e2e/browser ./source ./sink ./dmap ./internal/bench ./internal/runfolder ./internal/requests ./internal/failgroup ./dmap/dmapweb
 	@$(MAKE) --no-print-directory test-tools
 
 short: .bin/testrun ## the same without the race detector and without what takes long

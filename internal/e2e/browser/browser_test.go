@@ -14,6 +14,8 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-dmap/dmap/internal/testsize"
 )
 
 // chromium is the path of a browser. Without one the test is skipped, except where DMAP_BROWSER is
@@ -44,6 +46,9 @@ type tab struct {
 // newTab starts a browser of its own, with a window of that size.
 func newTab(t *testing.T, width, height int) *tab {
 	t.Helper()
+	if testsize.RaceDetector {
+		t.Skip("the time is that of the browser: make test runs it without the race detector")
+	}
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
 		chromedp.ExecPath(chromium(t)), chromedp.NoSandbox, chromedp.WindowSize(width, height), chromedp.DisableGPU,
 		chromedp.Flag("disable-dev-shm-usage", true), chromedp.UserDataDir(t.TempDir()))
