@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -176,8 +177,12 @@ func (w *parts) openPart(ctx context.Context, kind runfolder.Kind) *part {
 	return p
 }
 
-// closePart closes an open part and starts its upload, which only flush and stage interrupt.
+// closePart closes an open part and starts its upload, which flush and stage interrupt, and a loss
+// (see dropUseless).
 func (w *parts) closePart(p *part) {
+	if w.window.commits && len(w.lost) > 0 {
+		p.cancel(errUseless)
+	}
 	w.open[p.kind] = nil
 	w.filled[p.kind] = w.filled[p.kind] || 2*len(p.buf) > w.size
 	w.uploads = append(w.uploads, p)
@@ -208,15 +213,32 @@ func (w *parts) upload(ctx context.Context, p *part) {
 	err = publish.Create(ctx, w.bucket, p.key, recordsAs, p.buf)
 }
 
+// errUseless says why a part is not written.
+var errUseless = errors.New("no commit can follow the loss of a part")
+
+// dropUseless ends the uploads under way after a loss, if only commits make parts count: none can
+// follow. A store that refuses every part would take its time for each. mu is held.
+func (w *parts) dropUseless() {
+	if !w.window.commits {
+		return
+	}
+	for _, p := range w.uploads {
+		p.cancel(errUseless)
+	}
+}
+
 // uploaded records the end of an upload, and lets the next part be opened.
 func (w *parts) uploaded(p *part, sum [sha256.Size]byte, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.alive--
 	w.uploads = slices.DeleteFunc(w.uploads, func(u *part) bool { return u == p })
-	if err != nil {
+	switch {
+	case errors.Is(err, errUseless): // its items run again, as those of the lost part
+	case err != nil:
 		w.lost = w.lost.with(p.kind.String(), p.key, &p.chunk, err)
-	} else {
+		w.dropUseless()
+	default:
 		if w.stored != nil {
 			w.stored.Add(int64(len(p.buf)))
 		}

@@ -20,6 +20,7 @@ import (
 	"github.com/go-dmap/dmap/dmap/dmaptest"
 	"github.com/go-dmap/dmap/sink"
 	"github.com/go-dmap/dmap/sink/results"
+	"github.com/go-dmap/dmap/source"
 )
 
 // one is a Write of a single result.
@@ -146,6 +147,33 @@ func TestAWriterThatMayNotWaitReportsTheLostRecords(t *testing.T) {
 		require.Len(t, left, 3)
 		require.Contains(t, left[0], "out/r/GROUPS_", "an item has failed, although its record is lost")
 		require.Equal(t, []string{"out/r/manifest-000.json", "out/r/run.json"}, left[1:])
+	})
+}
+
+// refused is the answer of a store to a request that it throttles.
+type refused struct{}
+
+func (refused) Error() string       { return "busy" }
+func (refused) HTTPStatusCode() int { return 503 }
+
+// A store that refuses every part costs the time of one part, also if more records wait for theirs.
+func TestNoPartIsWrittenAfterALossThatNoCommitCanFollow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bucket := dmaptest.NewFaultBucket(t, memory(t))
+		bucket.Inject(dmaptest.Fault{Op: dmaptest.OpClose, Key: "SUCCEEDED_", Sticky: true, Err: refused{}})
+		bucket.Record(dmaptest.OpClose)
+		begin := time.Now()
+		_, err := dmap.Map(t.Context(), source.Slice(make([]int, 24)), func(ctx context.Context, _ int) (int, error) {
+			if info, _ := dmap.InfoFrom(ctx); info.Index%2 == 1 { // of a later window than the others
+				time.Sleep(1500 * time.Millisecond)
+			}
+			return 0, nil
+		}, dmap.Options{RunID: "r", MaxConcurrency: 24}, sink.Bucket[int](bucket.Bucket, "out", sink.BucketOptions{}))
+		var lost *sink.LostError
+		require.ErrorAs(t, err, &lost)
+		require.ErrorIs(t, err, refused{})
+		require.Less(t, lost.Records, int64(24), "the rest waits for a later part")
+		require.Less(t, time.Since(begin), 150*time.Second)
 	})
 }
 
