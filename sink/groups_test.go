@@ -18,6 +18,7 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/dmap/dmaptest"
 	"github.com/go-dmap/dmap/internal/failgroup"
+	"github.com/go-dmap/dmap/internal/testsize"
 	"github.com/go-dmap/dmap/sink"
 	"github.com/go-dmap/dmap/sink/results"
 	"github.com/go-dmap/dmap/source"
@@ -374,10 +375,7 @@ func TestATrialNeedsNoGroups(t *testing.T) {
 // 100,000 failures of 5,000 kinds: the figures of docs/howto/failures.md.
 func TestManyKindsOfFailuresCostLittle(t *testing.T) {
 	bucket := memory(t)
-	n := 100_000
-	if testing.Short() {
-		n = 10_000
-	}
+	n := testsize.Sizes{Short: 10_000, Race: 10_000, Usual: 100_000}.Now()
 	start := time.Now()
 	_, err := many(t.Context(), bucket, n, dmap.Options{Tolerance: tolerant.Tolerance, CommitEvery: 100 * time.Millisecond}, func(i int) (any, error) {
 		return nil, fmt.Errorf("kind %s: loan %d: dial tcp 10.0.0.%d:443: connection refused", letters(i%5000), i, i%256)

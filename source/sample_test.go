@@ -39,7 +39,7 @@ func TestALargeObjectIsSampledAtRandomPlaces(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			held, long, called := 0, 0, 0
-			seeds := uint64(testsize.Sizes{Short: 10, Race: 10, Usual: 20}.Now())
+			seeds := uint64(testsize.Sizes{Short: 10, Race: 4, Usual: 20}.Now())
 			for seed := range seeds {
 				synctest.Test(t, func(t *testing.T) {
 					e, err := dmap.Estimate(t.Context(), src, func(_ context.Context, v row) (int, error) {
