@@ -17,8 +17,8 @@ import (
 	"github.com/go-dmap/dmap/source"
 )
 
-// peakOf is the most that is allocated while f runs, without garbage, beyond the memory from before:
-// the tests before this one have left some, such as decoders that are used again.
+// peakOf is the most that is allocated while f runs, without garbage, beyond the memory from
+// before: the tests before this one have left some, such as decoders that are used again.
 func peakOf(f func()) (peak uint64) {
 	var m runtime.MemStats
 	runtime.GC()
