@@ -12,6 +12,7 @@ import (
 
 	"gocloud.dev/blob"
 
+	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/publish"
 	"github.com/go-dmap/dmap/internal/runfolder"
 )
@@ -234,7 +235,7 @@ func (w *parts) uploaded(p *part, sum [sha256.Size]byte, err error) {
 	w.alive--
 	w.uploads = slices.DeleteFunc(w.uploads, func(u *part) bool { return u == p })
 	switch {
-	case errors.Is(err, errUseless): // its items run again, as those of the lost part
+	case guard.Is(err, errUseless): // its items run again, as those of the lost part
 	case err != nil:
 		w.lost = w.lost.with(p.kind.String(), p.key, &p.chunk, err)
 		w.dropUseless()
