@@ -39,14 +39,14 @@ func TestTheAdaptiveLimitFindsTheRateOfTheServer(t *testing.T) {
 	}{
 		{"asks for a wait", throttlingServer{rate: 500, burst: 50, latency: 20 * time.Millisecond, after: time.Second}},
 		{"3 ms", throttlingServer{rate: 500, burst: 5, latency: 3 * time.Millisecond}},
-		{"1 ms", throttlingServer{rate: 500, burst: 50, latency: time.Millisecond}},
 		{"20 ms", throttlingServer{rate: 500, burst: 50, latency: 20 * time.Millisecond}},
+		{"counts seconds", throttlingServer{rate: 500, burst: 500, window: true, latency: 20 * time.Millisecond}},
 		{"20 ms, random", throttlingServer{rate: 500, burst: 50, latency: 20 * time.Millisecond, jitter: true}},
 		{"100 ms, random", throttlingServer{rate: 500, burst: 50, latency: 100 * time.Millisecond, jitter: true}},
-		{"counts seconds", throttlingServer{rate: 500, burst: 500, window: true, latency: 20 * time.Millisecond}},
+		{"1 ms", throttlingServer{rate: 500, burst: 50, latency: time.Millisecond}},
 		{"asks for a short wait", throttlingServer{rate: 500, burst: 50, latency: 20 * time.Millisecond, after: 100 * time.Millisecond}},
 	}
-	checked := testsize.Sizes{Short: 2, Usual: len(servers)}.Now()
+	checked := testsize.Sizes{Short: 2, Usual: 4, Long: len(servers)}.Now()
 	for i := range servers[:checked] {
 		name, s := servers[i].name, &servers[i].throttlingServer
 		synctest.Test(t, func(t *testing.T) {

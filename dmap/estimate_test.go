@@ -54,13 +54,13 @@ func sleeps(draw func(*rand.Rand) float64, job uint64) func(context.Context, int
 
 func holds(r dmap.TimeRange, truth time.Duration) bool { return r.Low <= truth && truth <= r.High }
 
-// A hundred jobs of each law, in virtual time: each is estimated from 300 of its items, and then
+// Jobs of each law, a hundred in make long, in virtual time: each is estimated from 300 of its items, and then
 // runs. Of the estimates that were not refused 90 % hold the time.
 func TestEstimatesHoldTheTimeOfJobs(t *testing.T) {
 	const items, slots = 6000, 20
 	for _, law := range laws {
 		t.Run(law.name, func(t *testing.T) {
-			held, refused, all := 0, 0, testsize.Sizes{Short: 10, Race: 5, Usual: 100}.Now()
+			held, refused, all := 0, 0, testsize.Sizes{Short: 10, Race: 5, Usual: 40, Long: 100}.Now()
 			var width float64
 			for job := range uint64(all) {
 				synctest.Test(t, func(t *testing.T) {

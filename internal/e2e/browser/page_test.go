@@ -24,8 +24,8 @@ const succeeded = `Number([...document.querySelectorAll(".legend li")].find((e) 
 func TestThePageShowsAndChangesALiveRun(t *testing.T) {
 	for name, prefix := range map[string]string{"root": "", "path": "/ops/jobs"} {
 		t.Run(name, func(t *testing.T) {
-			live := startLive(t, prefix)
 			b := newTab(t, 1200, 900)
+			live := startLive(t, prefix)
 			b.open(live.url)
 			b.click("a", "live")
 			b.until(shown(".badge", "running"))
@@ -96,6 +96,7 @@ func TestThePagePollsWhereStreamsAreBlocked(t *testing.T) {
 		"silent":  func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
 	} {
 		t.Run(name, func(t *testing.T) {
+			b := newTab(t, 1200, 900)
 			live := startLive(t, "", func(page http.Handler) http.Handler {
 				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					if strings.HasSuffix(r.URL.Path, "/events") {
@@ -105,7 +106,6 @@ func TestThePagePollsWhereStreamsAreBlocked(t *testing.T) {
 					page.ServeHTTP(w, r)
 				})
 			})
-			b := newTab(t, 1200, 900)
 			b.open(live.url + "?run=live")
 			b.until(shown(".badge", "running"))
 			first := value[int](b, succeeded)
@@ -121,10 +121,10 @@ func TestThePagePollsWhereStreamsAreBlocked(t *testing.T) {
 
 // The page reads all of a run whose process has died from its bucket.
 func TestADeadRunOpensFromTheBucket(t *testing.T) {
+	b := newTab(t, 1200, 900)
 	live := startLive(t, "")
 	failed(t, live.bucket, "nightly")
 	dead(t, live.bucket, "dead")
-	b := newTab(t, 1200, 900)
 	b.open(live.url)
 	b.click("a", "dead")
 	b.until(shown(".badge", "open"))
@@ -173,6 +173,7 @@ func TestADeadRunOpensFromTheBucket(t *testing.T) {
 
 // A new user has the run ID from the log of the nightly job, and wants the items that have failed.
 func TestAReaderFindsTwelveFailuresInThreeActions(t *testing.T) {
+	b := newTab(t, 1200, 900)
 	bucket := memblob.OpenBucket(nil)
 	defer bucket.Close()
 	n := testsize.Sizes{Short: 7_000, Race: 70_000, Usual: 700_000}.Now()
@@ -188,7 +189,6 @@ func TestAReaderFindsTwelveFailuresInThreeActions(t *testing.T) {
 	}, dmap.Options{RunID: "nightly", MaxConcurrency: 8, Tolerance: dmap.Tolerance{Count: 12}},
 		sink.Bucket[int](bucket, "runs/", sink.BucketOptions{Inputs: sink.InputsAll}))
 	require.NoError(t, err)
-	b := newTab(t, 1200, 900)
 	b.open(servePage(t, bucket, false, nil) + "?run=nightly")                           // 1
 	b.click(".group-head", "charge <n>: card declined")                                 // 2
 	b.until(shown(".group-head b", "12"))                                               // all of them are in one group
@@ -201,6 +201,7 @@ func TestAReaderFindsTwelveFailuresInThreeActions(t *testing.T) {
 
 // The failures of a stored run over time are known from their groups.
 func TestFailuresOfAStoredRunAreDrawnOverTime(t *testing.T) {
+	b := newTab(t, 1200, 900)
 	bucket := memblob.OpenBucket(nil)
 	defer bucket.Close()
 	_, err := dmap.Map(t.Context(), source.Slice(make([]int, 40)), func(ctx context.Context, _ int) (int, error) {
@@ -209,7 +210,6 @@ func TestFailuresOfAStoredRunAreDrawnOverTime(t *testing.T) {
 		return 0, fmt.Errorf("no rate for year %d", info.Index)
 	}, dmap.Options{RunID: "nightly", MaxConcurrency: 1, Tolerance: dmap.Tolerance{Count: 40}}, sink.Bucket[int](bucket, "runs/"))
 	require.NoError(t, err)
-	b := newTab(t, 1200, 900)
 	b.open(servePage(t, bucket, false, nil) + "?run=nightly")
 	b.until(shown(".chart figcaption", "Failures a second"))
 	b.until(`document.querySelector(".chart:not([hidden]) .curve").getAttribute("d").length > 20`)
@@ -225,10 +225,10 @@ func TestFailuresOfAStoredRunAreDrawnOverTime(t *testing.T) {
 
 // Two runs are compared side by side.
 func TestTwoRunsAreComparedSideBySide(t *testing.T) {
+	b := newTab(t, 1200, 900)
 	live := startLive(t, "")
 	failed(t, live.bucket, "monday")
 	failed(t, live.bucket, "tuesday")
-	b := newTab(t, 1200, 900)
 	b.open(live.url)
 	b.until(shown("a", "monday"))
 	for _, run := range []string{"monday", "tuesday"} {
@@ -259,8 +259,8 @@ func TestHostileKeysRunNoScript(t *testing.T) {
 	bucket := hostileRun(t, hostile)
 	for _, runs := range []string{"stored", "live"} {
 		t.Run(runs, func(t *testing.T) {
-			url := servePage(t, bucket, runs == "live", hostile)
 			b := newTab(t, 1200, 900)
+			url := servePage(t, bucket, runs == "live", hostile)
 			b.open(url + "?run=hostile&x=<script>window.hit=1</script>")
 			b.until(shown(".group-head", ""))
 			if live := runs == "live"; live {
