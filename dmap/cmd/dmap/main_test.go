@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -190,8 +191,46 @@ func hostile(t *testing.T) string {
 		require.NoError(t, s.Write(t.Context(), []dmap.Result[int]{one}))
 	}
 	require.NoError(t, s.Flush(t.Context()))
-	require.NoError(t, s.End(t.Context(), dmap.Ending{Stats: dmap.Stats{Read: 12, Failed: 12}}))
+	end := dmap.Ending{Stats: dmap.Stats{Read: 12, Failed: 12}, EditCount: int64(len(odd()))}
+	for _, text := range odd() {
+		end.Edits = append(end.Edits, dmap.Edit{At: time.Now(), Setting: text, From: text, To: text})
+	}
+	require.NoError(t, s.End(t.Context(), end))
 	return dir
+}
+
+// show says what was changed while a run ran, and how much of its tolerance is used.
+func TestShowPrintsEditsAndTolerance(t *testing.T) {
+	dir := t.TempDir()
+	started := make(chan *dmap.Run, 1)
+	_, err := dmap.Map(t.Context(), source.Slice(make([]int, 4)), func(ctx context.Context, _ int) (int, error) {
+		info, _ := dmap.InfoFrom(ctx)
+		if info.Index > 0 {
+			return 0, nil
+		}
+		run := <-started
+		for n := range 12 {
+			require.NoError(t, run.SetMaxConcurrency(700*(n+1)))
+		}
+		require.NoError(t, run.SetTolerance(dmap.Tolerance{Count: 4}))
+		return 0, errors.New("odd")
+	}, dmap.Options{RunID: "r", MaxConcurrency: 1, Observer: &dmap.Observer{
+		RunStarted: func(ctx context.Context, e dmap.RunStart) context.Context {
+			started <- e.Run
+			return ctx
+		},
+	}}, sink.Bucket[int](open(t, dir), "runs/"))
+	require.NoError(t, err)
+	out := done(t, "show", dir)
+	require.Regexp(t, `\ntolerance +1 of 4 tolerated failures used\n`, out)
+	require.Contains(t, out, "\nsettings changed while the run ran: 13, of which the newest 10 are\n")
+	require.Regexp(t, `\n    \d{4}-\d\d-\d\d .*  concurrency: 7,700 to 8,400 calls\n .*  tolerance: none to 4 items\n`, out)
+	require.Equal(t, 10, strings.Count(out, "concurrency: ")+strings.Count(out, "tolerance: "))
+	var line runLine
+	require.NoError(t, json.Unmarshal([]byte(done(t, "show", "-json", dir)), &line))
+	require.Equal(t, &dmap.Tolerance{Count: 4}, line.Tolerance)
+	require.Len(t, line.Edits, 13)
+	require.EqualValues(t, 13, line.EditCount)
 }
 
 func TestHostileTextsDoNotReachTheTerminal(t *testing.T) {
