@@ -159,7 +159,7 @@ function chartsPart(context) {
     chart("Calls in flight", [
       { name: "in use", className: "work", value: (p) => p.in, area: true },
       { name: "limit", className: "faint", value: (p) => p.a || p.l },
-    ], (n) => String(+n.toFixed(1)), cursor),
+    ], (n) => +n.toFixed(1) + (n === 1 ? " call" : " calls"), cursor),
   ];
   // of a run from the bucket, whose history is not known
   const stored = chart("Failures a second", [{ name: "failed", className: "bad", value: each((p) => p.f), area: true }], perSecond, makeCursor());
@@ -171,7 +171,7 @@ function chartsPart(context) {
   let marks = [];
   let omitted = 0;
   let loading = false;
-  let loaded = 0;
+  let loaded = -Infinity;
   for (const c of [...charts, stored]) show(c.element, false); // until it is known which there are
 
   cursor.listeners.push(() => {
@@ -206,7 +206,7 @@ function chartsPart(context) {
       series = answer.points.length ? answer : null;
       marks = answer.marks || [];
       omitted = answer.omittedMarks || 0;
-      loaded = Date.now();
+      loaded = performance.now();
       text(empty, answer.empty || (series ? "" : "The first point comes one second after the begin of the run."));
       show(empty, Boolean(empty.textContent));
       for (const c of charts) show(c.element, Boolean(series));
@@ -228,7 +228,7 @@ function chartsPart(context) {
     update(state) {
       const tail = state.series;
       if (!series || !tail || tail.step !== series.step || tail.start !== series.start || state.first > series.points.length) {
-        if (Date.now() - loaded > (series || !tail ? 4000 : 900)) load();
+        if (performance.now() - loaded > (series || !tail ? 4000 : 900)) load();
         return;
       }
       series.points.splice(state.first, series.points.length, ...tail.points);
@@ -317,10 +317,10 @@ function durabilityPart(context) {
   });
   const json = h("a", { class: "button", target: "_blank", rel: "noreferrer" }, "JSON");
   let stored = null;
-  let asked = 0;
+  let asked = -Infinity;
   const look = async () => {
-    if (!context.session.bucket || Date.now() - asked < 5000) return;
-    asked = Date.now();
+    if (!context.session.bucket || performance.now() - asked < 5000) return;
+    asked = performance.now();
     try {
       stored = (await get(runPath(context.key, "?stored=1"))).stored || null;
     } catch {
@@ -335,7 +335,7 @@ function durabilityPart(context) {
       else if (run.live || !stored) look();
       const d = run.durable;
       text(line, d.last && run.live && new Date(d.last).getFullYear() > 1970
-        ? "Last commit " + ago(d.last) + ". After kill -9, " + counted(d.runAgain, "item") + " would run again." +
+        ? "Last commit " + ago(d.last, run.at) + ". After kill -9, " + counted(d.runAgain, "item") + " would run again." +
           (run.written ? " Results of this process so far: " + bytes(run.written) + "." : "") : d.text);
       text(resume, run.live && d.journal ? "To resume after a crash, start the program again with run ID " + run.runId + "." : "");
       show(resume, Boolean(resume.textContent));
