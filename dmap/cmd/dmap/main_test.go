@@ -338,6 +338,70 @@ func TestErrorsNameTheNextStep(t *testing.T) {
 	}
 }
 
+// writes counts the calls of Write.
+type writes struct {
+	bytes.Buffer
+	calls int
+	fails bool
+}
+
+func (w *writes) Write(p []byte) (int, error) {
+	if w.calls++; w.fails {
+		return 0, errors.New("broken pipe")
+	}
+	return w.Buffer.Write(p)
+}
+
+// The items of a large group are not written one by one, and a reader that leaves ends the command.
+func TestItemsAreWrittenTogether(t *testing.T) {
+	dir := folder(t, 1000, map[string]failing{"r": everyTenth})
+	group := regexp.MustCompile(`(?m)^([0-9a-f]{12})  100 items`).FindStringSubmatch(done(t, "failures", dir))[1]
+	for _, args := range [][]string{{"failures", "-group", group, dir}, {"failures", "-json", "-group", group, dir}} {
+		var out writes
+		require.Equal(t, exitOK, run(t.Context(), args, &out, io.Discard))
+		require.Equal(t, 100, strings.Count(out.String(), "\n"))
+		require.Less(t, out.calls, 20)
+	}
+	for _, args := range [][]string{{"failures", "-group", group, dir}, {"failures", dir}, {"show", dir}, {"export", dir}, {"runs", dir}, {"show", "-json", dir}} {
+		require.Equal(t, exitError, run(t.Context(), args, &writes{fails: true}, io.Discard), args)
+	}
+}
+
+// A folder that holds no run does not hide the newest run.
+func TestTheNewestRunIsFoundBesideOtherFolders(t *testing.T) {
+	dir := folder(t, 20, map[string]failing{"2026-11-25": everyTenth, "2026-11-26": everyTenth})
+	for _, name := range []string{"backup", "old", "zzz"} {
+		require.NoError(t, os.MkdirAll(filepath.Join(dir, "runs", name), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "runs", name, "x.txt"), []byte("x"), 0o600))
+	}
+	require.Regexp(t, `run +2026-11-26\n`, done(t, "show", dir))
+	none := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(none, "runs", "backup"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(none, "runs", "backup", "x.txt"), []byte("x"), 0o600))
+	code, _, stderr := do(t, "show", none)
+	require.Equal(t, exitNoRun, code)
+	require.Contains(t, stderr, "no run lies below prefix")
+}
+
+// With -json there is JSON also of a run of which nothing counts, and of a state that nobody knows.
+func TestRunsOfWhichNothingIsKnown(t *testing.T) {
+	dir := t.TempDir()
+	s := sink.Bucket[int](open(t, dir), "runs/", sink.BucketOptions{Express: true})
+	require.NoError(t, s.Begin(t.Context(), dmap.RunSpec{RunID: "r", Started: time.Now()}))
+	var line runLine
+	require.NoError(t, json.Unmarshal([]byte(done(t, "show", "-json", dir, "r")), &line))
+	require.Equal(t, runLine{RunID: "r", Status: results.Open}, line)
+	code, _, _ := do(t, "show", "-json", "-check", dir, "r")
+	require.Equal(t, exitState, code)
+	require.NoError(t, s.Flush(t.Context()))
+	require.NoError(t, s.End(t.Context(), dmap.Ending{}))
+	manifest := filepath.Join(dir, "runs", "r", "manifest-000.json")
+	content, err := os.ReadFile(manifest)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(manifest, bytes.Replace(content, []byte(`"SUCCEEDED",`), []byte(`"SOME\u001bHOW",`), 1), 0o600))
+	require.Regexp(t, `state +SOME\\x1bHOW`, done(t, "show", dir, "r"))
+}
+
 func TestADamagedRunDoesNotHideTheOthers(t *testing.T) {
 	dir := folder(t, 100, map[string]failing{"a": everyTenth, "b": everyTenth})
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "runs/b/manifest-000.json"), []byte("{}"), 0o600))

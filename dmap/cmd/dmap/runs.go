@@ -72,6 +72,9 @@ func state(s results.Status, reason string) string {
 	word := map[results.Status]string{
 		results.Open: "open", results.Succeeded: "succeeded", results.Failed: "failed", results.Canceled: "canceled",
 	}[s]
+	if word == "" { // of another program
+		word = short(string(s), 40)
+	}
 	switch {
 	case s == results.Open && reason == "":
 		return "open: it works, or was killed"

@@ -16,6 +16,12 @@ import (
 func showRun(ctx context.Context, c *call) error {
 	r, err := c.load(ctx)
 	if errors.Is(err, results.ErrNoManifest) {
+		if c.json {
+			if err := json.NewEncoder(c.stdout).Encode(runLine{RunID: c.runID, Status: results.Open}); err != nil {
+				return err
+			}
+			return c.checked(nil)
+		}
 		fmt.Fprintf(c.stdout, "run %s keeps no journal (BucketOptions.Express) and has not ended: nothing of it counts yet\n", printable(c.runID))
 		return c.checked(nil)
 	}
