@@ -63,5 +63,5 @@ func show(w io.Writer, run watch.Run, opts Options) {
 // interactive reports whether w is a terminal whose lines can be rewritten.
 func interactive(w io.Writer) (*os.File, bool) {
 	file, ok := w.(*os.File)
-	return file, ok && isTerminal(file) && !dumb(os.Getenv("TERM"))
+	return file, ok && isTerminal(file) && !dumb(os.Getenv("TERM")) && rewrites(file)
 }
