@@ -13,27 +13,36 @@ func (e *engine[T, R]) ended() <-chan struct{} { return e.done }
 
 func (e *engine[T, R]) oldest(n int) []InFlightCall { return e.watchdog.oldest(n) }
 
+func (e *engine[T, R]) edit(setting string, change func() (from, to any)) {
+	e.observer.edited(e.edits.make(setting, change))
+}
+
 func (e *engine[T, R]) setLimit(n int) {
-	before := e.gate.State().Limit
-	e.gate.SetLimit(n)
-	e.observer.edited("MaxConcurrency", before, n)
+	e.edit("MaxConcurrency", func() (from, to any) {
+		from = e.gate.State().Limit
+		e.gate.SetLimit(n)
+		return from, n
+	})
 }
 
 func (e *engine[T, R]) setRate(r Rate) {
-	before := e.rate.Swap(&r)
-	e.gate.SetRate(r.limits())
-	e.observer.edited("Rate", *before, r)
+	e.edit("Rate", func() (from, to any) {
+		from = *e.rate.Swap(&r)
+		e.gate.SetRate(r.limits())
+		return from, r
+	})
 }
 
 func (e *engine[T, R]) setPaused(paused bool) {
-	before := e.gate.State().Paused
-	e.gate.SetPaused(paused)
-	e.observer.edited("Paused", before, paused)
+	e.edit("Paused", func() (from, to any) {
+		from = e.gate.State().Paused
+		e.gate.SetPaused(paused)
+		return from, paused
+	})
 }
 
 func (e *engine[T, R]) setTolerance(t Tolerance) {
-	before := e.tally.tolerance.Swap(&t)
-	e.observer.edited("Tolerance", *before, t)
+	e.edit("Tolerance", func() (from, to any) { return *e.tally.tolerance.Swap(&t), t })
 	select {
 	case <-e.stopper.drained:
 	default:

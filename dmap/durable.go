@@ -70,6 +70,8 @@ type durable struct {
 	committed  func(number int64, n journal.Counts)
 
 	uncommitted func() float64 // takes the units that were spent since the last record
+	edits       *edits
+	tolerance   *atomic.Pointer[Tolerance] // of the run
 
 	quarantine *quarantine // nil: no caution is needed
 
@@ -80,11 +82,12 @@ type durable struct {
 	elapsedBefore  time.Duration               // the time that they took
 
 	barrier barrier
-	// writing holds a token around each record, which guards number and broken. It is no Mutex: a
+	// writing holds a token around each record, which guards number, broken and stored. It is no Mutex: a
 	// goroutine that waits for one stops the clock of testing/synctest.
 	writing chan struct{}
-	number  int64 // of the next record
-	broken  bool  // a record could not be written: no later one may follow
+	number  int64      // of the next record
+	broken  bool       // a record could not be written: no later one may follow
+	stored  *Tolerance // that the records of this process say; nil: none does
 
 	ignorance time.Duration // how long a sink may ignore the end of its context
 	dead      atomic.Bool   // a sink was abandoned: no record is written any more
@@ -110,6 +113,7 @@ func (d *durable) resume(ctx context.Context, p *journal.Progress, poisonAfter i
 		record.Redrive, record.Counts.Redriven = again.Begins, again.Items
 		record.States = map[string]json.RawMessage{d.keeper: again.State}
 	}
+	d.addTolerance(&record)
 	if err := within(ctx, d.ignorance, "Append", func() error { return d.log.Append(ctx, record) }); err != nil {
 		return &SinkError{Op: "append", Err: fmt.Errorf("commit %d: %w", record.Number, err)}
 	}
@@ -184,7 +188,7 @@ func (d *durable) commit(ctx context.Context, stop *journal.Stop) bool {
 	}
 	record, any := d.closeWindow(stop != nil)
 	record.Clean, record.Stop = stop != nil, stop
-	if !any && stop == nil && record.Counts.Units == 0 {
+	if !any && stop == nil && record.Counts.Units == 0 && record.Edits.Count == 0 {
 		return true
 	}
 	if any {
@@ -228,6 +232,7 @@ func (d *durable) append(ctx context.Context, record journal.Commit) {
 	if d.broken || d.dead.Load() {
 		return
 	}
+	d.addTolerance(&record)
 	record.Number = d.number
 	if err := within(ctx, d.ignorance, "Append", func() error { return d.log.Append(ctx, record) }); err != nil {
 		d.broken = true
@@ -246,7 +251,8 @@ func (d *durable) appendFinal(ctx context.Context) error {
 	}
 	d.writing <- struct{}{}
 	defer func() { <-d.writing }()
-	record := journal.Commit{Number: d.number, Clean: true}
+	record := journal.Commit{Number: d.number, Clean: true, Edits: d.edits.take()}
+	d.addTolerance(&record)
 	if err := within(ctx, d.ignorance, "Append", func() error { return d.log.Append(ctx, record) }); err != nil {
 		return &SinkError{Op: "append", Err: fmt.Errorf("commit %d: %w", record.Number, err)}
 	}
@@ -255,7 +261,8 @@ func (d *durable) appendFinal(ctx context.Context) error {
 }
 
 // closeWindow ends the window and begins the next. any is false if nothing was settled in it: then
-// the record has the units that were spent, and if it is the last one the calls and the time too.
+// the record has the edits and the units that were spent, and if it is the last one the calls and
+// the time too.
 func (d *durable) closeWindow(last bool) (record journal.Commit, any bool) {
 	d.barrier.between(func() {
 		d.mu.Lock()
@@ -276,7 +283,19 @@ func (d *durable) closeWindow(last bool) (record journal.Commit, any bool) {
 			c.Barrier()
 		}
 	})
+	record.Edits = d.edits.take()
 	return record, any
+}
+
+// addTolerance adds the tolerance of the run to a record unless an earlier one of this process says
+// it; writing is held, or nothing else writes.
+func (d *durable) addTolerance(record *journal.Commit) {
+	now := *d.tolerance.Load()
+	if d.stored != nil && *d.stored == now {
+		return
+	}
+	d.stored = &now
+	record.Tolerance = (*journal.Tolerance)(&now)
 }
 
 // close lets another process resume the run.

@@ -26,6 +26,7 @@ type engine[T, R any] struct {
 	sinks    *sinkSet[R]
 	durable  *durable
 	rate     atomic.Pointer[Rate]
+	edits    *edits
 	delivery *delivery[T, R]
 	observer *observing // nil: there is none
 
@@ -41,7 +42,7 @@ func newEngine[T, R any](ctx context.Context, j job[T, R], plan Plan[T], spec Ru
 	observer := newObserving(ctx, opts.Observer, log)
 	e := &engine[T, R]{
 		spec: spec, clock: runClock{spec.Started}, stopper: newStopper(ctx, opts, log), tally: newTally(opts.Tolerance, log),
-		observer: observer, spending: newSpending(opts, runClock{spec.Started}), done: make(chan struct{}),
+		observer: observer, spending: newSpending(opts, runClock{spec.Started}), edits: &edits{}, done: make(chan struct{}),
 	}
 	meter := &meter{}
 	pace := &pace{inBatches: j.inBatches, limits: spec.Batch, single: opts.AbandonAfter > 0, alone: opts.Enough > 0}
@@ -67,6 +68,7 @@ func newEngine[T, R any](ctx context.Context, j job[T, R], plan Plan[T], spec Ru
 			observer.committed(number, n)
 		},
 		writing: make(chan struct{}, 1), ignorance: opts.ignorance(), uncommitted: e.spending.uncommitted,
+		edits: e.edits, tolerance: &e.tally.tolerance,
 	}
 	recycler := &recycler[T, R]{off: !e.sinks.borrow() || opts.AbandonAfter > 0, lent: j.inBatches}
 	inflight := &inflight[T, R]{
@@ -148,6 +150,7 @@ func (e *engine[T, R]) open() (*Ending, error) {
 	e.stopper.log.started(e.spec, progress.Counts, progress.Number)
 	if err := e.begin(ctx, progress); err != nil {
 		ending := Ending{Stats: e.running(), Err: shown(err, describe(e.stopper.log.rules, err)), Unread: Unread{All: true}, Resumable: e.durable.on()}
+		ending.Tolerance = e.spec.Options.Tolerance
 		v := notStarted(ctx, err, e.durable.on())
 		ending.Stats.State, ending.Stats.Reason = v.state, v.reason
 		_ = e.sinks.end(e.stopper.save.ctx, ending)

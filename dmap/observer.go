@@ -48,7 +48,9 @@ type Observer struct {
 
 	// Committed is called when a record of the journal is durable.
 	Committed func(ctx context.Context, e CommitEvent)
-	// Edited is called when a method of Run has changed a setting.
+	// Edited is called when a method of Run has set a setting, also to the value that it had. The
+	// journal of the run gets each edit that changes a value with the next commit, of many in one
+	// commit window the newest 100. A run that resumes starts with its Options, not with old edits.
 	Edited func(ctx context.Context, e EditEvent)
 }
 
@@ -126,8 +128,8 @@ type CommitEvent struct {
 	Held      int64
 }
 
-// EditEvent describes a change of a setting of a run. Concurrent edits of one setting may each have
-// the From of the other.
+// EditEvent describes a change of a setting of a run. From is the To of the edit of that setting
+// before. The events of concurrent edits may come in another order.
 type EditEvent struct {
 	Setting  string // "MaxConcurrency" (int), "Rate" (Rate), "Tolerance" (Tolerance), "Paused" (bool)
 	From, To any    // of the type above

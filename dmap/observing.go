@@ -203,11 +203,11 @@ func (o *observing) committed(number int64, n journal.Counts) {
 }
 
 // edited reports a change of a setting.
-func (o *observing) edited(setting string, from, to any) {
+func (o *observing) edited(e EditEvent) {
 	if o == nil {
 		return
 	}
-	observe(o.ctx, o, "Edited", o.to.Edited, EditEvent{Setting: setting, From: from, To: to})
+	observe(o.ctx, o, "Edited", o.to.Edited, e)
 }
 
 // shown returns err with the text that it has by the rules of the run. key is that of its item.

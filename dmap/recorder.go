@@ -45,6 +45,12 @@ type Ending struct {
 	Unread  Unread    // the part of the source that was not read
 	// Broken are the first 100 objects that broke off. Their rests are in Unread.
 	Broken []*BrokenObjectError
+	// Tolerance is that of the run at its end.
+	Tolerance Tolerance
+	// Edits are the newest 100 of the EditCount edits of this process that no record of a journal
+	// has: all in a run without one.
+	Edits     []Edit
+	EditCount int64
 	// Resumable says that the run is open (StateOpen), so its final record must not be written.
 	Resumable bool
 }

@@ -62,6 +62,9 @@ func (t Tolerance) exceeded(failed, of int64, ended bool) bool {
 // moreThanPercent reports whether failed is more than percentage per cent of of. The percentage is
 // the decimal number as it is written: 2.3 is 23/10, not the nearest binary fraction.
 func moreThanPercent(failed, of int64, percentage float64) bool {
+	if whole := int64(percentage); float64(whole) == percentage && max(failed, of) < math.MaxInt64/100 {
+		return failed*100 > of*whole
+	}
 	got, limit := float64(failed)*100, float64(of)*percentage
 	if margin := 1e-9 * (got + limit); math.Abs(got-limit) > margin { // far beyond the rounding of both
 		return got > limit

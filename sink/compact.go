@@ -94,6 +94,7 @@ func (s journalState) compacted(c journal.Commit, g grouping, span int64) (recor
 		Redrive: (*runfolder.Begun)(p.Begun), Release: storedRelease(p.Release), Prefixes: convert.Each(p.Prefixes.All(), storedPrefix),
 		Groups: runfolder.StoredGroups(runfolder.CommittedGroups(merged.records())),
 	}
+	record.Edits, record.Tolerance = runfolder.CommittedEdits(merged.records()), runfolder.CommittedTolerance(merged.records())
 	record.Regrouped = slices.ContainsFunc(merged, func(o segment) bool { return o.Regrouped })
 	if p.Begun != nil {
 		dropParts(record.States, p.Begun.Sink)
@@ -129,6 +130,7 @@ func segmentOf(c journal.Commit) runfolder.CommitRecord {
 		Counts: storedCounts(c.Counts), Clean: c.Clean, Redrive: (*runfolder.Begun)(c.Redrive),
 		Release:  storedRelease(c.Release),
 		Prefixes: convert.Each(c.Prefixes, storedPrefix),
+		Edits:    storedEdits(c.Edits), Tolerance: (*runfolder.Tolerance)(c.Tolerance),
 	}
 	if c.Stop != nil {
 		r.Stop = &runfolder.Stop{Reason: scrub.Clip(c.Stop.Reason, maxClass), Error: scrub.Clip(c.Stop.Error, maxErrorText)}

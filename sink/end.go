@@ -159,6 +159,7 @@ func (e *ender) manifest(file *runfolder.RunFile, state journalState) (*runfolde
 		Stats:       convert.StoredStats(convert.CommittedStats(file, state.records())),
 		Unread:      convert.StoredUnread(unread),
 		ResultFiles: &runfolder.ResultFiles{Failed: listOf(parts.Failed), Succeeded: listOf(parts.Succeeded), Pending: []runfolder.Part{}, Held: parts.Held},
+		Edits:       runfolder.CommittedEdits(state.records()), Tolerance: runfolder.CommittedTolerance(state.records()),
 	}, nil
 }
 

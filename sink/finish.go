@@ -108,6 +108,7 @@ func (f *BucketSink[R]) newManifest(r *run, end dmap.Ending) *runfolder.Manifest
 	if r.journal != nil {
 		m.Commits = r.journal.state.next()
 	}
+	r.endSettings(m, &end)
 	m.Status, m.Reason = status(end), end.Stats.Reason
 	if r.again != nil {
 		r.again.manifest(m)

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"gocloud.dev/blob"
@@ -87,7 +88,7 @@ func TestGoldenFoldersHaveTheFieldsOfTheFormat(t *testing.T) {
 	kinds := map[string]int{}
 	for _, name := range []string{
 		"golden-v1/open", "golden-v1/ended", "golden-v1/canceled", "golden-v1/held",
-		"golden-v2/open", "golden-v2/ended", "golden-v2/held", "golden-v2/redriven",
+		"golden-v2/open", "golden-v2/ended", "golden-v2/held", "golden-v2/redriven", "golden-v2/edited",
 	} {
 		bucket := memory(t)
 		upload(t, bucket, filepath.Join("testdata", name))
@@ -218,12 +219,44 @@ func TestGoldenFoldersOfRedrivenRunsAreRead(t *testing.T) {
 	require.Equal(t, "no customer", groups[0].Message)
 }
 
+// editAndEnd leaves a run of 20 numbers whose settings were edited.
+func editAndEnd(t *testing.T, bucket *blob.Bucket) {
+	t.Helper()
+	run, err := dmap.Start(t.Context(), upTo(20), second, dmap.Options{RunID: "r", MaxConcurrency: 1, Tolerance: dmap.Tolerance{Count: 5}},
+		sink.Bucket[int](bucket, "out"))
+	require.NoError(t, err)
+	time.Sleep(1500 * time.Millisecond)
+	require.NoError(t, run.SetMaxConcurrency(3))
+	require.NoError(t, run.SetTolerance(dmap.Tolerance{Percentage: 2.5, MinItems: 10}))
+	_, err = run.Wait()
+	require.NoError(t, err)
+}
+
+func second(_ context.Context, i int) (int, error) {
+	time.Sleep(time.Second)
+	return 2 * i, nil
+}
+
+// This version reads the edits of a run of any earlier version.
+func TestGoldenFoldersOfEditedRunsAreRead(t *testing.T) {
+	bucket := memory(t)
+	upload(t, bucket, "testdata/golden-v2/edited")
+	r := load(t, bucket)
+	require.Equal(t, []string{"MaxConcurrency 3", "Tolerance 2.5 % from 10 items on"}, settings(r))
+	require.Equal(t, &dmap.Tolerance{Percentage: 2.5, MinItems: 10}, r.Tolerance)
+	upload(t, bucket, "testdata/golden-v2/ended") // of a version that does not keep them
+	r = load(t, bucket)
+	require.Empty(t, r.Edits)
+	require.Nil(t, r.Tolerance)
+}
+
 func TestWriteGoldenFolders(t *testing.T) {
 	if *golden == "" {
 		t.Skip("go test ./sink -run Golden -write-golden=testdata/golden-vN")
 	}
 	synctest.Test(t, func(t *testing.T) {
-		open, ended, held, redriven := memory(t), memory(t), memory(t), memory(t)
+		open, ended, held, redriven, edited := memory(t), memory(t), memory(t), memory(t), memory(t)
+		editAndEnd(t, edited)
 		var calls atomic.Int64
 		for range 4 {
 			suspended(t, open, 200)
@@ -232,7 +265,7 @@ func TestWriteGoldenFolders(t *testing.T) {
 		require.NoError(t, err)
 		holdAndDecide(t, held)
 		redriveGroup(t, redriven)
-		for name, bucket := range map[string]*blob.Bucket{"open": open, "ended": ended, "held": held, "redriven": redriven} {
+		for name, bucket := range map[string]*blob.Bucket{"open": open, "ended": ended, "held": held, "redriven": redriven, "edited": edited} {
 			for _, key := range keys(t, bucket) {
 				path := filepath.Join(*golden, name, filepath.FromSlash(key))
 				require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/codes"
 	metricnoop "go.opentelemetry.io/otel/metric/noop"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
@@ -273,22 +274,56 @@ func TestGaugesAddUpTheRunsOfTheProcess(t *testing.T) {
 	})
 }
 
-// The engine passes no events on after a function that does not return: RunEnded is lost.
-func TestARunWhoseEndIsLostIsNotSampledForEver(t *testing.T) {
+// The engine passes no events on after a function that does not return: RunEnded is lost. The run
+// leaves nothing nevertheless, whether its metrics are read or not.
+func TestARunWhoseEndIsLostLeavesNothing(t *testing.T) {
+	for _, read := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBackend(t)
+			release := make(chan struct{})
+			blocks := &dmap.Observer{PhaseChanged: func(context.Context, dmap.PhaseEvent) { <-release }}
+			run, err := dmap.Start(t.Context(), numbers(10), func(_ context.Context, i int) (int, error) {
+				if i == 7 {
+					return 0, errBoom
+				}
+				return i, nil
+			}, dmap.Options{RunID: "lost", MaxConcurrency: 1, Observer: dmap.JoinObservers(b.observer(), blocks)})
+			require.NoError(t, err)
+			if read {
+				require.NotEmpty(t, b.metrics(t))
+			}
+			_, err = run.Wait()
+			require.ErrorIs(t, err, errBoom)
+			synctest.Wait()
+			require.Empty(t, providersInUse.all, "the callback is unregistered")
+			span := attributes(b.one(t, SpanRun).Attributes())
+			require.Equal(t, "ended", span[AttrState])
+			require.EqualValues(t, 7, span[AttrSucceeded])
+			require.Equal(t, codes.Error, b.one(t, SpanRun).Status().Code)
+			require.NotContains(t, b.metrics(t), MetricInFlight)
+			items := sums(t, b.metrics(t)[MetricItems])
+			require.Equal(t, map[string]float64{"outcome=succeeded ": 7, "outcome=failed error.type=error ": 1, "outcome=aborted ": 2}, items)
+			close(release)
+		})
+	}
+}
+
+// The end of a run counts once, also if its event comes while the run is over already.
+func TestARunEndsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBackend(t)
-		release := make(chan struct{})
-		blocks := &dmap.Observer{PhaseChanged: func(context.Context, dmap.PhaseEvent) { <-release }}
-		_, err := dmap.Map(t.Context(), numbers(10), double, dmap.Options{Observer: dmap.JoinObservers(b.observer(), blocks)})
-		require.NoError(t, err)
-		require.Empty(t, b.named(SpanRun), "the event was lost")
-		require.NotContains(t, b.metrics(t), MetricInFlight)
-		require.Equal(t, map[string]float64{"outcome=succeeded ": 10}, sums(t, b.metrics(t)[MetricItems]))
-		for _, p := range providersInUse.all {
-			require.Empty(t, p.live)
+		o := b.observer()
+		ended := o.RunEnded
+		o.RunEnded = func(ctx context.Context, e dmap.RunEnd) {
+			time.Sleep(20 * time.Second) // the engine gives it up
+			ended(ctx, e)
 		}
-		clear(providersInUse.all)
-		close(release)
+		_, err := dmap.Map(t.Context(), numbers(10), double, dmap.Options{Observer: o})
+		require.NoError(t, err)
+		time.Sleep(time.Minute)
+		b.one(t, SpanRun)
+		require.Empty(t, providersInUse.all)
+		require.Equal(t, map[string]float64{"outcome=succeeded ": 10}, sums(t, b.metrics(t)[MetricItems]))
 	})
 }
 

@@ -2,6 +2,7 @@ package dmapotel
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -40,6 +41,7 @@ type run struct {
 	span    *runSpan    // nil: none
 	metrics *runMetrics // nil: none
 	batches bool
+	ended   atomic.Bool
 }
 
 type callKey struct{ of *observer }
@@ -58,18 +60,24 @@ func (o *observer) runStarted(ctx context.Context, e dmap.RunStart) context.Cont
 	if o.metrics {
 		r.metrics = startMetrics(joinProcess(o.opts.meters()), e)
 	}
+	go r.awaitEnd(ctx, e.Run)
 	return context.WithValue(ctx, o, r)
 }
 
-// of is the run of a context; nil: the event of its start was lost.
-func (o *observer) of(ctx context.Context) *run {
-	r, _ := ctx.Value(o).(*run)
-	return r
+// awaitEnd ends r if the event of its end is lost: an observer that it is joined with may not
+// return, or panic. It survives a provider that panics, as the engine does.
+func (r *run) awaitEnd(ctx context.Context, of *dmap.Run) {
+	<-of.Done()
+	stats, err := of.Wait()
+	safely(struct{}{}, func() struct{} {
+		r.end(ctx, dmap.RunEnd{Stats: stats, Err: err})
+		return struct{}{}
+	})
 }
 
-func (o *observer) runEnded(ctx context.Context, e dmap.RunEnd) {
-	r := o.of(ctx)
-	if r == nil {
+// end ends the metrics and the span, once.
+func (r *run) end(ctx context.Context, e dmap.RunEnd) {
+	if r.ended.Swap(true) {
 		return
 	}
 	if r.metrics != nil {
@@ -81,6 +89,18 @@ func (o *observer) runEnded(ctx context.Context, e dmap.RunEnd) {
 	}
 	if r.span != nil {
 		r.span.endRun(e)
+	}
+}
+
+// of is the run of a context; nil: the event of its start was lost.
+func (o *observer) of(ctx context.Context) *run {
+	r, _ := ctx.Value(o).(*run)
+	return r
+}
+
+func (o *observer) runEnded(ctx context.Context, e dmap.RunEnd) {
+	if r := o.of(ctx); r != nil {
+		r.end(ctx, e)
 	}
 }
 

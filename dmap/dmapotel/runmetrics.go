@@ -36,16 +36,12 @@ func startMetrics(p *process, e dmap.RunStart) *runMetrics {
 	return r
 }
 
-// end counts the rest, and ends the sampling.
+// end counts the rest, and ends the sampling. It is called once.
 func (r *runMetrics) end(ctx context.Context, s dmap.Stats, lost int64) {
 	r.follow(ctx, s)
 	r.mu.Lock()
-	before := r.ended
 	r.ended = true
 	r.mu.Unlock()
-	if before {
-		return
-	}
 	r.addItems(ctx, OutcomeAborted, lost)
 	r.process.remove(r)
 	r.process.leave()
@@ -71,8 +67,7 @@ func (r *runMetrics) sample(ctx context.Context, now time.Time) (g gauges, lives
 	s := r.run.Stats()
 	r.follow(ctx, s)
 	select {
-	case <-r.run.Done(): // and its observer got no event of its end
-		r.process.remove(r)
+	case <-r.run.Done(): // the observer is about to end it
 		return g, false
 	default:
 	}

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -65,6 +66,49 @@ func TestAFinishedRunIsShownFromTheBucketAlone(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, p.get("/api/runs/monday/item?token="+strings.Repeat("0", 32)).Code)
 	require.Equal(t, http.StatusNotFound, p.get("/api/runs/tuesday").Code)
 	require.Equal(t, http.StatusNotFound, p.get("/api/runs/..%2fx").Code)
+}
+
+// The edits of a stored run are its marks, and its tolerance is a gauge.
+func TestEditsAndToleranceOfAStoredRunAreShown(t *testing.T) {
+	bucket := memory(t)
+	started := make(chan *dmap.Run, 1)
+	_, err := dmap.Map(t.Context(), source.Slice(make([]int, 8)), func(ctx context.Context, _ int) (int, error) {
+		info, _ := dmap.InfoFrom(ctx)
+		if info.Index == 0 {
+			run := <-started
+			run.Pause()
+			run.Resume()
+			require.NoError(t, run.SetTolerance(dmap.Tolerance{Count: 4, Percentage: 80, MinItems: 5}))
+		}
+		return 0, map[bool]error{true: errors.New("odd")}[info.Index%4 == 1]
+	}, dmap.Options{RunID: "monday", MaxConcurrency: 1, Tolerance: dmap.Tolerance{Count: 9}, Observer: &dmap.Observer{
+		RunStarted: func(ctx context.Context, e dmap.RunStart) context.Context {
+			started <- e.Run
+			return ctx
+		},
+	}}, sink.Bucket[int](bucket, "runs/"))
+	require.NoError(t, err)
+	p := open(t, Options{Bucket: bucket, Prefix: "runs/"})
+	d := read[describe](p, "/api/runs/monday?stored=1")
+	require.EqualValues(t, 4, d.ToleratedFailureCount)
+	require.InDelta(t, 80, d.ToleratedFailurePercentage, 0)
+	require.Equal(t, "2 items (25 %) failed of 4 items or 80 % tolerated", d.Run.Fuel.Text)
+	require.InDelta(t, 0.5, d.Run.Fuel.Share, 1e-9)
+	require.False(t, d.Run.Fuel.Unknown)
+	h := read[history](p, "/api/runs/monday/series")
+	require.Zero(t, h.Omitted)
+	var texts []string
+	for _, m := range h.Marks {
+		require.WithinDuration(t, time.Now(), m.At, time.Minute)
+		texts = append(texts, m.Kind+": "+m.Text)
+	}
+	require.Equal(t, []string{"pause: paused", "pause: resumed", "edit: tolerance: 9 items to 4 items or 80 % from 5 items on"}, texts)
+	require.Equal(t, h.Marks, d.Run.Marks)
+	require.NoError(t, WriteReport(t.Context(), bucket, "runs/", "monday"))
+	report, err := bucket.ReadAll(t.Context(), "runs/monday/"+ReportName)
+	require.NoError(t, err)
+	require.Contains(t, string(report), "<td>tolerance: 9 items to 4 items or 80 % from 5 items on</td>")
+	require.Contains(t, string(report), "2 items (25 %) failed of 4 items or 80 % tolerated.")
 }
 
 func TestPayloadsAreShownOnRequestAlone(t *testing.T) {

@@ -3,14 +3,16 @@ package dmapweb
 import (
 	"context"
 	"net/http"
+	"time"
 )
 
 // list is the answer of /api/runs.
 type list struct {
-	Runs   []line `json:"runs"`
-	After  string `json:"after,omitempty"` // the next page of the bucket; empty: this is the last
-	Bucket bool   `json:"bucket"`          // the page has a bucket
-	Empty  string `json:"empty,omitempty"` // there is no run: what to do
+	Runs   []line    `json:"runs"`
+	At     time.Time `json:"at"`              // by the clock of the server
+	After  string    `json:"after,omitempty"` // the next page of the bucket; empty: this is the last
+	Bucket bool      `json:"bucket"`          // the page has a bucket
+	Empty  string    `json:"empty,omitempty"` // there is no run: what to do
 }
 
 func (p *site) serveRuns(w http.ResponseWriter, r *http.Request) error {
@@ -23,7 +25,7 @@ func (p *site) serveRuns(w http.ResponseWriter, r *http.Request) error {
 
 // listRuns lists the runs of this process, then those of the bucket.
 func (p *site) listRuns(ctx context.Context, after string) (list, error) {
-	out := list{Runs: []line{}, Bucket: p.stored != nil}
+	out := list{Runs: []line{}, At: time.Now(), Bucket: p.stored != nil}
 	here := map[string]bool{}
 	for _, c := range p.set.Runs() {
 		s := c.Snapshot()

@@ -21,7 +21,7 @@ func (p *site) serveSeries(w http.ResponseWriter, r *http.Request) error {
 	}
 	if f.live == nil {
 		return answer(w, history{
-			Series: watch.Series{Points: []watch.Point{}}, Marks: []watch.Mark{},
+			Series: watch.Series{Points: []watch.Point{}}, Marks: storedMarks(f.stored), Omitted: f.stored.EditCount - int64(len(f.stored.Edits)),
 			Empty: "The history of a run is kept by the process that works on it, while it lives. Save the report there to keep it.",
 		})
 	}

@@ -173,11 +173,15 @@ func (s *stored) snapshot(run *results.Run, groups watch.Failures) watch.Snapsho
 	}
 	out := watch.Snapshot{
 		Key: run.RunID, RunID: run.RunID, Source: run.Source, At: time.Now(), Begun: begun, Ended: run.Stopped,
-		Stats: st, Failures: groups, Calls: []watch.Call{}, Marks: []watch.Mark{}, Spent: []watch.Share{},
+		Stats: st, Failures: groups, Calls: []watch.Call{}, Marks: storedMarks(run), Omitted: run.EditCount - int64(len(run.Edits)),
+		Spent:    []watch.Share{},
 		Verdict:  watch.Judge(watch.Facts{Stats: st, Err: run.Error, Stored: true}),
 		Progress: watch.Bar(st, readAll, 0),
-		Fuel:     watch.Fuel{Text: watch.Counted(st.Failed, "failure")},
+		Fuel:     watch.StoredFuel(run.Tolerance, st, readAll),
 		Limits:   watch.Limits{Concurrency: st.Limit},
+	}
+	if run.Tolerance != nil {
+		out.Limits.Tolerance = *run.Tolerance
 	}
 	if seconds := st.Elapsed.Seconds(); seconds > 0 {
 		out.Now.Items = float64(st.Succeeded+st.Failed+st.Skipped) / seconds
@@ -185,6 +189,15 @@ func (s *stored) snapshot(run *results.Run, groups watch.Failures) watch.Snapsho
 	}
 	out.Durable = watch.Durability{Journal: run.Commits > 0, Number: max(0, run.Commits-1), Commits: run.Commits, Text: storedText(run)}
 	return out
+}
+
+// storedMarks are the edits of a run as marks.
+func storedMarks(run *results.Run) []watch.Mark {
+	marks := make([]watch.Mark, 0, len(run.Edits))
+	for _, e := range run.Edits {
+		marks = append(marks, watch.EditMark(e))
+	}
+	return marks
 }
 
 func storedText(run *results.Run) string {

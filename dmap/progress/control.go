@@ -43,7 +43,7 @@ const drainNote = "press q again to suspend the run: calls in flight return, and
 
 // run is what keys change.
 type run interface {
-	Run
+	watch.Run
 	Pause()
 	Resume()
 	SetMaxConcurrency(n int) error

@@ -69,6 +69,53 @@ func typed(d *Display) (keys chan<- byte) {
 	return pressed
 }
 
+// The lines name no keys that are not read: after Ctrl-C, and while the process is in the background
+// of its terminal. They are read again when it comes back.
+func TestKeysThatAreNotReadAreNotNamed(t *testing.T) {
+	for name, background := range map[string]bool{"Ctrl-C": false, "Ctrl-Z and bg": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d, s := onScreen(150, Options{})
+				var opened []*keyboard
+				away := false
+				d.keys = func() *keyboard {
+					if away {
+						return nil
+					}
+					k := &keyboard{pressed: make(chan byte), stop: make(chan struct{}), lost: make(chan struct{}), done: make(chan struct{})}
+					close(k.done)
+					opened = append(opened, k)
+					return k
+				}
+				run, err := failing(t.Context(), d.Observer(), nil)
+				require.NoError(t, err)
+				named := func() bool {
+					time.Sleep(time.Second)
+					synctest.Wait()
+					all := s.lines()
+					return strings.Contains(all[len(all)-1], "keys: space")
+				}
+				require.True(t, named())
+				away = true
+				opened[0].background = background
+				close(opened[0].lost)
+				require.False(t, named())
+				away = false
+				require.Equal(t, background, named())
+				if background {
+					require.Len(t, opened, 2)
+					opened[1].pressed <- ' '
+					synctest.Wait()
+					require.True(t, run.Stats().Paused)
+				}
+				run.Cancel(nil)
+				_, err = run.Wait()
+				require.Error(t, err)
+			})
+		})
+	}
+}
+
 func TestKeysOfATerminalPauseResizeAndDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, s := onScreen(150, Options{})

@@ -163,12 +163,8 @@ func (d *Display) draw(stop <-chan struct{}, drawn chan<- struct{}, before <-cha
 	if before != nil {
 		<-before
 	}
-	keys := d.keys()
-	defer keys.close()
-	var pressed <-chan byte
-	if keys != nil {
-		pressed = keys.pressed
-	}
+	keys, away := d.keys(), false
+	defer func() { keys.close() }()
 	d.listen(keys != nil)
 	defer d.listen(false)
 	ticks := time.NewTicker(d.every)
@@ -177,9 +173,19 @@ func (d *Display) draw(stop <-chan struct{}, drawn chan<- struct{}, before <-cha
 		select {
 		case <-stop:
 			return
-		case key := <-pressed:
+		case key := <-keys.keys():
 			d.press(key)
+		case <-keys.ended():
+			away = keys.background
+			keys.close()
+			keys = nil
+			d.listen(false)
 		case <-ticks.C:
+			if away {
+				keys = d.keys()
+				away = keys == nil
+				d.listen(!away)
+			}
 		}
 		if !d.update() {
 			return

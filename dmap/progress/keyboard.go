@@ -8,7 +8,26 @@ type keyboard struct {
 	pressed chan byte
 
 	stop chan struct{}
+	lost chan struct{} // closed when keys are not read any more; nil: that is never so
 	done chan struct{} // closed when the terminal is as it was
+
+	background bool // with lost: the process is in the background of its terminal, and may come back
+}
+
+// keys are those that are pressed.
+func (k *keyboard) keys() <-chan byte {
+	if k == nil {
+		return nil
+	}
+	return k.pressed
+}
+
+// ended is closed when keys are not read any more.
+func (k *keyboard) ended() <-chan struct{} {
+	if k == nil {
+		return nil
+	}
+	return k.lost
 }
 
 // openKeyboard reads the keys of the standard input; nil: it is no terminal of this process, or

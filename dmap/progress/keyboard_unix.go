@@ -15,7 +15,7 @@ func listen(file *os.File) *keyboard {
 	if !t.foreground() || t.setKeys() != nil {
 		return nil
 	}
-	k := &keyboard{pressed: make(chan byte), stop: make(chan struct{}), done: make(chan struct{})}
+	k := &keyboard{pressed: make(chan byte), stop: make(chan struct{}), lost: make(chan struct{}), done: make(chan struct{})}
 	go k.read(t)
 	return k
 }
@@ -54,6 +54,7 @@ func (t *terminal) restore() { _ = unix.IoctlSetTermios(t.fd, setTermios, &t.was
 // read reads keys until stop is closed, or the terminal is gone.
 func (k *keyboard) read(t *terminal) {
 	defer close(k.done)
+	defer close(k.lost)
 	listening := true
 	defer func() {
 		if listening {
@@ -124,5 +125,6 @@ func (k *keyboard) resumed(t *terminal) bool {
 	case <-k.stop:
 		return false
 	}
-	return t.foreground() && t.setKeys() == nil
+	k.background = !t.foreground()
+	return !k.background && t.setKeys() == nil
 }

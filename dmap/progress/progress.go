@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/watch"
 )
 
 // Default times between two updates.
@@ -26,15 +27,6 @@ const (
 	EveryTerminal = 250 * time.Millisecond
 	EveryLog      = 10 * time.Second
 )
-
-// Run is the part of *dmap.Run that Show needs.
-type Run interface {
-	ID() string
-	Stats() dmap.Stats
-	Times() dmap.Times
-	InFlight(n int) []dmap.InFlightCall
-	Done() <-chan struct{}
-}
 
 // Options configures a display. The zero value is valid.
 type Options struct {
@@ -60,7 +52,9 @@ func Observer(w io.Writer, opts Options) *dmap.Observer { return New(w, opts).Ob
 // Show writes the progress of run to w until the run has ended. It runs on the caller's goroutine,
 // never delays the run, and ignores errors of w. It knows no failures in groups and no commits:
 // they need an observer, see New.
-func Show(w io.Writer, run Run, opts Options) {
+func Show(w io.Writer, run *dmap.Run, opts Options) { show(w, run, opts) }
+
+func show(w io.Writer, run watch.Run, opts Options) {
 	d := New(w, opts)
 	defer d.Close()
 	d.show(d.set.Add(run))
@@ -69,5 +63,5 @@ func Show(w io.Writer, run Run, opts Options) {
 // interactive reports whether w is a terminal whose lines can be rewritten.
 func interactive(w io.Writer) (*os.File, bool) {
 	file, ok := w.(*os.File)
-	return file, ok && isTerminal(file) && !dumb(os.Getenv("TERM"))
+	return file, ok && isTerminal(file) && !dumb(os.Getenv("TERM")) && rewrites(file)
 }

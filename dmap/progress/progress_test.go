@@ -93,7 +93,7 @@ func TestShowWritesALineEveryTenSecondsToALog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		begin := time.Now()
-		Show(&out, start(1000, 35*time.Second), Options{Total: 35_000})
+		show(&out, start(1000, 35*time.Second), Options{Total: 35_000})
 		require.Equal(t, 35*time.Second, time.Since(begin))
 		lines := strings.SplitAfter(strings.TrimSuffix(out.String(), "\n"), "\n")
 		require.Len(t, lines, 4)
@@ -121,7 +121,7 @@ func TestShowWritesALineEveryTenSecondsToALog(t *testing.T) {
 func TestShowUsesTheIntervalOfItsOptions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		Show(&out, start(3, 10*time.Second+time.Millisecond), Options{Every: time.Second})
+		show(&out, start(3, 10*time.Second+time.Millisecond), Options{Every: time.Second})
 		require.Equal(t, 11, strings.Count(out.String(), "\n"))
 		require.Contains(t, out.String(), "reading=true", "no total is known")
 	})
@@ -131,7 +131,7 @@ func TestShowOfAnEndedRunWritesOnlyTheFinalLine(t *testing.T) {
 	run := &steady{started: time.Now(), done: make(chan struct{})}
 	close(run.done)
 	var out bytes.Buffer
-	Show(&out, run, Options{})
+	show(&out, run, Options{})
 	require.Equal(t, 1, strings.Count(out.String(), "\n"))
 	require.Equal(t, "succeeded", fields(t, out.String())["state"])
 }
@@ -139,7 +139,7 @@ func TestShowOfAnEndedRunWritesOnlyTheFinalLine(t *testing.T) {
 func TestShowContinuesWhenWritesFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
-		Show(broken{}, start(1, time.Minute), Options{})
+		show(broken{}, start(1, time.Minute), Options{})
 		require.Equal(t, time.Minute, time.Since(begin))
 		d, _ := onScreen(80, Options{})
 		d.out.(*block).w = broken{}

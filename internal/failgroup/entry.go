@@ -9,7 +9,34 @@ import (
 type entry struct {
 	Group
 	key   string
+	order uint64 // by key
 	where places
+}
+
+// newEntry returns an empty group. It takes the memory of spare, unless that is nil.
+func newEntry(spare *entry, key string) *entry {
+	e := &entry{}
+	if spare != nil {
+		clear(spare.Samples) // their texts
+		clear(spare.where.list)
+		*spare = entry{
+			Group: Group{Samples: spare.Samples[:0], Trend: Trend{Counts: spare.Trend.Counts[:0]}},
+			where: places{spare.where.list[:0]},
+		}
+		e = spare
+	}
+	e.key = key
+	e.ID, e.order = hashOf(key)
+	e.Class, e.Message = splitKey(key)
+	return e
+}
+
+// evictedBefore orders groups for eviction: few failures first.
+func (e *entry) evictedBefore(o *entry) bool {
+	if e.rank() != o.rank() {
+		return e.rank() < o.rank()
+	}
+	return e.order < o.order || e.order == o.order && e.key < o.key
 }
 
 func (e *entry) rank() int64 { return e.Count + e.Over }

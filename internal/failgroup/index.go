@@ -44,11 +44,12 @@ func (x *Index) Add(f Failure) {
 
 // insert adds an empty group, in the place of the smallest if there is no other place.
 func (x *Index) insert(key string) *entry {
+	var evicted *entry
 	if len(x.list) >= MaxGroups {
-		x.evict()
+		evicted = x.evict()
 	}
-	class, message := splitKey(key)
-	e := &entry{Group: Group{ID: idOf(key), Class: class, Message: message, Over: x.floor}, key: key}
+	e := newEntry(evicted, key)
+	e.Over = x.floor
 	x.put(e)
 	return e
 }
@@ -61,11 +62,11 @@ func (x *Index) put(e *entry) {
 	x.list = append(x.list, e)
 }
 
-// evict moves the smallest group into other.
-func (x *Index) evict() {
+// evict moves the smallest group into other, and returns it: nothing refers to it any more.
+func (x *Index) evict() *entry {
 	smallest := 0
 	for i, e := range x.list {
-		if s := x.list[smallest]; cmp.Or(cmp.Compare(e.rank(), s.rank()), cmp.Compare(e.key, s.key)) < 0 {
+		if e.evictedBefore(x.list[smallest]) {
 			smallest = i
 		}
 	}
@@ -76,6 +77,7 @@ func (x *Index) evict() {
 	delete(x.groups, e.key)
 	x.floor = max(x.floor, e.rank())
 	x.others().merge(e)
+	return e
 }
 
 func (x *Index) others() *entry {
@@ -97,7 +99,8 @@ func (x *Index) Merge(later *Index) {
 	for _, l := range later.list {
 		e := x.groups[l.key]
 		if e == nil {
-			e = &entry{Group: Group{ID: l.ID, Class: l.Class, Message: l.Message, Over: floor}, key: l.key}
+			e = newEntry(nil, l.key)
+			e.Over = floor
 			x.put(e)
 		}
 		e.Over += l.Over
@@ -164,7 +167,8 @@ func FromGroups(groups []Group) *Index {
 		l := entryOf(g, joinKey(g.Class, g.Message))
 		e := x.groups[l.key]
 		if e == nil {
-			e = &entry{Group: Group{ID: idOf(l.key), Class: g.Class, Message: g.Message, Over: g.Over}, key: l.key}
+			e = newEntry(nil, l.key)
+			e.Over = g.Over
 			x.put(e)
 		}
 		e.merge(l)

@@ -2,6 +2,7 @@ package failgroup
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"strings"
 )
@@ -32,8 +33,17 @@ func IDOf(f Failure) string {
 }
 
 func idOf(key string) string {
+	id, _ := hashOf(key)
+	return id
+}
+
+// hashOf is the ID of the group with this key, and a number that orders groups as well as the key
+// does.
+func hashOf(key string) (id string, order uint64) {
 	sum := sha256.Sum256([]byte(key))
-	return hex.EncodeToString(sum[:6])
+	var text [12]byte
+	hex.Encode(text[:], sum[:6])
+	return string(text[:]), binary.BigEndian.Uint64(sum[:])
 }
 
 // The key of a group is its class and its message. A class has no zero byte.

@@ -39,6 +39,10 @@ type Commit struct {
 	// Release says that held items run again from this record on: the settled intervals of earlier
 	// releases no longer count.
 	Release *Release `json:"release,omitempty"`
+	// Edits are those since the record before.
+	Edits Edits `json:"edits,omitzero"`
+	// Tolerance is that of the run from this record on. nil: that of the records before.
+	Tolerance *Tolerance `json:"tolerance,omitempty"`
 }
 
 // Stop says why a process stopped before the end of its run.

@@ -40,6 +40,8 @@ type CommitRecord struct {
 	Release   *Release                     `json:"release,omitempty"`
 	Groups    []FailureGroup               `json:"groups,omitempty"`
 	Regrouped bool                         `json:"regrouped,omitempty"`
+	Edits     *Edits                       `json:"edits,omitempty"`
+	Tolerance *Tolerance                   `json:"tolerance,omitempty"`
 }
 
 // Begun is the latest redrive that begins with one of the commits.
@@ -283,6 +285,7 @@ func (r *CommitRecord) lists(n int64) map[string]func(*stream) error {
 		"prefixes":  listOf(&r.Prefixes, maxElements, "sequence", decodedPrefix),
 		"attempted": listOf(&r.Attempted, maxElements, "announced item", decodedAttempt),
 		"groups":    groupList(&r.Groups),
+		"edits":     editList(&r.Edits),
 		"states":    func(s *stream) error { return r.decodeStates(s, commits) },
 		"steps":     func(s *stream) error { return r.decodeSteps(s, commits) },
 		"redrive": func(s *stream) error {
@@ -344,7 +347,8 @@ func (r *CommitRecord) check(n int64) error {
 	if r.Number != n || !slices.Contains(Spans(n), n+1-r.From) {
 		return fmt.Errorf("record holds the commits %d to %d, want %d to %d", r.From, r.Number, FirstOf(n), n)
 	}
-	if err := errors.Join(checkIntervals(r.Settled), checkPrefixes(r.Prefixes), r.Counts.check(), checkAttempts(r.Attempted)); err != nil {
+	settings := errors.Join(r.Edits.check(), r.Tolerance.check())
+	if err := errors.Join(checkIntervals(r.Settled), checkPrefixes(r.Prefixes), r.Counts.check(), checkAttempts(r.Attempted), settings); err != nil {
 		return err
 	}
 	if len(r.Settled) == 0 && r.Counts.Read > 0 {

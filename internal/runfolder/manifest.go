@@ -52,6 +52,9 @@ type Manifest struct {
 	Broken       []Broken  `json:"Broken,omitempty"`
 	Lost         []Lost    `json:"Lost,omitempty"`
 	Groups       *Part     `json:"Groups,omitempty"`
+
+	Tolerance *Tolerance `json:"Tolerance,omitempty"`
+	Edits     *Edits     `json:"Edits,omitempty"`
 }
 
 // ResultFiles lists the parts that count, each kind in the order in which the parts were opened.
@@ -212,6 +215,7 @@ func (m *Manifest) lists() map[string]func(*stream) error {
 			})
 		},
 		"Broken": listOf(&m.Broken, maxListed, "broken object", func(_ []Broken, b *Broken) error { return decode(twin{&b.Key, &b.KeyBase64}) }),
+		"Edits":  editList(&m.Edits),
 		"Lost":   listOf(&m.Lost, MaxParts, "lost part", decodedLost),
 	}
 }
@@ -245,7 +249,7 @@ func (m *Manifest) check(folder string, strict bool) error {
 			return fmt.Errorf("broken object %q: offset %d", b.Key, b.Offset)
 		}
 	}
-	if err := errors.Join(checkCounts(int64(m.Redrive), m.Commits), m.Stats.check(), m.Unread.check()); err != nil {
+	if err := errors.Join(checkCounts(int64(m.Redrive), m.Commits), m.Stats.check(), m.Unread.check(), m.Edits.check(), m.Tolerance.check()); err != nil {
 		return err
 	}
 	// A run with a journal does not end unless its counts add up.

@@ -1,7 +1,6 @@
 package watch
 
 import (
-	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -217,26 +216,9 @@ func (c *Collector) edited(e dmap.EditEvent) {
 	if t, ok := e.To.(dmap.Tolerance); ok {
 		c.tolerance = t
 	}
-	kind, text := editText(e)
+	from, to := e.Texts()
+	kind, text := editText(e.Setting, from, to)
 	c.marks.add(time.Now(), kind, text)
-}
-
-func editText(e dmap.EditEvent) (kind, text string) {
-	switch to := e.To.(type) {
-	case bool:
-		if to {
-			return MarkPause, "paused"
-		}
-		return MarkPause, "resumed"
-	case dmap.Rate:
-		from, _ := e.From.(dmap.Rate)
-		return MarkEdit, "rate: " + RateText(from) + " to " + RateText(to)
-	case int:
-		from, _ := e.From.(int)
-		return MarkEdit, fmt.Sprintf("concurrency: %s to %s", Count(int64(from)), Counted(int64(to), "call"))
-	default:
-		return MarkEdit, fmt.Sprintf("%s: %v to %v", strings.ToLower(e.Setting), e.From, e.To)
-	}
 }
 
 // RateText formats a rate limit: "50 calls a second", "no limit".

@@ -237,6 +237,8 @@ type Fuel struct {
 	Text  string  `json:"text"`            // "41 of 1,000 tolerated failures used"
 	Share float64 `json:"share"`           // of the tolerance that is used, 0 to 1
 	Judge string  `json:"judge,omitempty"` // when a percentage is judged, if not yet
+	// Unknown says that nobody knows the tolerance of a stored run.
+	Unknown bool `json:"unknown,omitempty"`
 }
 
 // Gauge says how much of a tolerance the failures use. of is the number of items that a percentage

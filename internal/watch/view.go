@@ -82,10 +82,7 @@ func (c *Collector) expected() int64 {
 // fuel is the gauge of the tolerance. In a redrive it is of the items of the redrive alone.
 func (c *Collector) fuel(groups *Failures) Fuel {
 	s := &c.readings.stats
-	failed, of := s.Failed, settled(*s)
-	if c.readAll() {
-		of = s.Read
-	}
+	failed, of := s.Failed, judged(*s, c.readAll())
 	if c.begin.spec.Redrive > 0 {
 		failed, of = groups.Total, max(0, settled(*s)-settled(c.begin.stats))
 		of = max(of, failed)

@@ -114,6 +114,7 @@ func open(folder string, file *runfolder.RunFile, commits []runfolder.CommitReco
 		SucceededParts: partsOf(state.Succeeded), FailedParts: partsOf(state.Failed), HeldParts: partsOf(state.Held),
 		index: runfolder.CommittedGroups(commits),
 	}
+	r.settings(runfolder.CommittedEdits(commits), runfolder.CommittedTolerance(commits))
 	r.Redrive, r.Stats.Redrives = begun, begun
 	if n := len(commits); n > 0 {
 		last := commits[n-1]

@@ -41,8 +41,16 @@ type Run struct {
 	Unread  dmap.Unread    // of an ended run
 	Broken  []BrokenObject // the first 100 objects that broke off; Stats.BrokenObjects is their number
 	Lost    []Lost         // records that could not be written
-	Library string         // the version of dmap that wrote the manifest
-	Writer  string         // unique to the process that wrote it
+	// Edits are the newest 100 changes of settings by methods of dmap.Run, in all processes of the
+	// run, in order. EditCount is the number of all.
+	Edits     []dmap.Edit
+	EditCount int64
+	// Tolerance is that of the run at its end, or at its last commit. nil: not known, as no commit
+	// says it, or an earlier version of dmap ended the run.
+	Tolerance *dmap.Tolerance
+
+	Library string // the version of dmap that wrote the manifest
+	Writer  string // unique to the process that wrote it
 
 	// The parts of each kind, in the order in which they were opened. An open run has no
 	// PendingParts. HeldParts have the items that wait for a decision.
@@ -81,7 +89,7 @@ type Lost struct {
 
 // ended is a run by its manifest.
 func ended(m *runfolder.Manifest) *Run {
-	return &Run{
+	r := &Run{
 		RunID: m.RunID, Redrive: m.Redrive, Status: Status(m.Status), Error: m.Error,
 		Source: m.Source, Records: m.Records, Bucket: m.DestinationBucket, Started: m.Started, Stopped: m.Stopped,
 		Commits: m.Commits, Stats: convert.EndedStats(m), Unread: convert.Unread(m.Unread),
@@ -94,6 +102,17 @@ func ended(m *runfolder.Manifest) *Run {
 		HeldParts:      partsOf(m.ResultFiles.Held),
 		groups:         m.Groups,
 	}
+	r.settings(m.Edits, m.Tolerance)
+	return r
+}
+
+// settings adds what is stored about changes of settings.
+func (m *Run) settings(edits *runfolder.Edits, tolerance *runfolder.Tolerance) {
+	if edits != nil {
+		m.EditCount = edits.Count
+		m.Edits = convert.Each(edits.Newest, func(e runfolder.Edit) dmap.Edit { return dmap.Edit(e) })
+	}
+	m.Tolerance = (*dmap.Tolerance)(tolerance)
 }
 
 func partsOf(list []runfolder.Part) []Part {

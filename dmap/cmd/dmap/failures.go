@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -137,19 +139,19 @@ func (c *call) knowsGroup(groups []results.Group, id string) error {
 
 // printItems prints all failed items of a group.
 func (c *call) printItems(ctx context.Context, r *results.Run) error {
-	out := json.NewEncoder(c.stdout)
+	buffered := bufio.NewWriter(c.stdout)
+	out := json.NewEncoder(buffered)
 	for f, err := range results.FailuresOf(ctx, c.bucket, r, c.group) {
-		if err != nil {
-			return err
-		}
-		if c.json {
+		switch {
+		case err != nil:
+		case c.json:
 			err = out.Encode(lineOf(r, &f, false))
-		} else {
-			_, err = fmt.Fprintf(c.stdout, "%s, %s: %s\n", printable(f.ID), times(f.Attempts), printable(f.Error))
+		default:
+			_, err = fmt.Fprintf(buffered, "%s, %s: %s\n", printable(f.ID), times(f.Attempts), printable(f.Error))
 		}
 		if err != nil {
-			return err
+			return errors.Join(err, buffered.Flush())
 		}
 	}
-	return nil
+	return buffered.Flush()
 }

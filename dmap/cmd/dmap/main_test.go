@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -190,8 +191,46 @@ func hostile(t *testing.T) string {
 		require.NoError(t, s.Write(t.Context(), []dmap.Result[int]{one}))
 	}
 	require.NoError(t, s.Flush(t.Context()))
-	require.NoError(t, s.End(t.Context(), dmap.Ending{Stats: dmap.Stats{Read: 12, Failed: 12}}))
+	end := dmap.Ending{Stats: dmap.Stats{Read: 12, Failed: 12}, EditCount: int64(len(odd()))}
+	for _, text := range odd() {
+		end.Edits = append(end.Edits, dmap.Edit{At: time.Now(), Setting: text, From: text, To: text})
+	}
+	require.NoError(t, s.End(t.Context(), end))
 	return dir
+}
+
+// show says what was changed while a run ran, and how much of its tolerance is used.
+func TestShowPrintsEditsAndTolerance(t *testing.T) {
+	dir := t.TempDir()
+	started := make(chan *dmap.Run, 1)
+	_, err := dmap.Map(t.Context(), source.Slice(make([]int, 4)), func(ctx context.Context, _ int) (int, error) {
+		info, _ := dmap.InfoFrom(ctx)
+		if info.Index > 0 {
+			return 0, nil
+		}
+		run := <-started
+		for n := range 12 {
+			require.NoError(t, run.SetMaxConcurrency(700*(n+1)))
+		}
+		require.NoError(t, run.SetTolerance(dmap.Tolerance{Count: 4}))
+		return 0, errors.New("odd")
+	}, dmap.Options{RunID: "r", MaxConcurrency: 1, Observer: &dmap.Observer{
+		RunStarted: func(ctx context.Context, e dmap.RunStart) context.Context {
+			started <- e.Run
+			return ctx
+		},
+	}}, sink.Bucket[int](open(t, dir), "runs/"))
+	require.NoError(t, err)
+	out := done(t, "show", dir)
+	require.Regexp(t, `\ntolerance +1 of 4 tolerated failures used\n`, out)
+	require.Contains(t, out, "\nsettings changed while the run ran: 13, of which the newest 10 are\n")
+	require.Regexp(t, `\n    \d{4}-\d\d-\d\d .*  concurrency: 7,700 to 8,400 calls\n .*  tolerance: none to 4 items\n`, out)
+	require.Equal(t, 10, strings.Count(out, "concurrency: ")+strings.Count(out, "tolerance: "))
+	var line runLine
+	require.NoError(t, json.Unmarshal([]byte(done(t, "show", "-json", dir)), &line))
+	require.Equal(t, &dmap.Tolerance{Count: 4}, line.Tolerance)
+	require.Len(t, line.Edits, 13)
+	require.EqualValues(t, 13, line.EditCount)
 }
 
 func TestHostileTextsDoNotReachTheTerminal(t *testing.T) {
@@ -297,6 +336,70 @@ func TestErrorsNameTheNextStep(t *testing.T) {
 		require.Contains(t, done(t, c.name, "-h"), c.does)
 		require.Contains(t, done(t, "help"), c.does)
 	}
+}
+
+// writes counts the calls of Write.
+type writes struct {
+	bytes.Buffer
+	calls int
+	fails bool
+}
+
+func (w *writes) Write(p []byte) (int, error) {
+	if w.calls++; w.fails {
+		return 0, errors.New("broken pipe")
+	}
+	return w.Buffer.Write(p)
+}
+
+// The items of a large group are not written one by one, and a reader that leaves ends the command.
+func TestItemsAreWrittenTogether(t *testing.T) {
+	dir := folder(t, 1000, map[string]failing{"r": everyTenth})
+	group := regexp.MustCompile(`(?m)^([0-9a-f]{12})  100 items`).FindStringSubmatch(done(t, "failures", dir))[1]
+	for _, args := range [][]string{{"failures", "-group", group, dir}, {"failures", "-json", "-group", group, dir}} {
+		var out writes
+		require.Equal(t, exitOK, run(t.Context(), args, &out, io.Discard))
+		require.Equal(t, 100, strings.Count(out.String(), "\n"))
+		require.Less(t, out.calls, 20)
+	}
+	for _, args := range [][]string{{"failures", "-group", group, dir}, {"failures", dir}, {"show", dir}, {"export", dir}, {"runs", dir}, {"show", "-json", dir}} {
+		require.Equal(t, exitError, run(t.Context(), args, &writes{fails: true}, io.Discard), args)
+	}
+}
+
+// A folder that holds no run does not hide the newest run.
+func TestTheNewestRunIsFoundBesideOtherFolders(t *testing.T) {
+	dir := folder(t, 20, map[string]failing{"2026-11-25": everyTenth, "2026-11-26": everyTenth})
+	for _, name := range []string{"backup", "old", "zzz"} {
+		require.NoError(t, os.MkdirAll(filepath.Join(dir, "runs", name), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "runs", name, "x.txt"), []byte("x"), 0o600))
+	}
+	require.Regexp(t, `run +2026-11-26\n`, done(t, "show", dir))
+	none := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(none, "runs", "backup"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(none, "runs", "backup", "x.txt"), []byte("x"), 0o600))
+	code, _, stderr := do(t, "show", none)
+	require.Equal(t, exitNoRun, code)
+	require.Contains(t, stderr, "no run lies below prefix")
+}
+
+// With -json there is JSON also of a run of which nothing counts, and of a state that nobody knows.
+func TestRunsOfWhichNothingIsKnown(t *testing.T) {
+	dir := t.TempDir()
+	s := sink.Bucket[int](open(t, dir), "runs/", sink.BucketOptions{Express: true})
+	require.NoError(t, s.Begin(t.Context(), dmap.RunSpec{RunID: "r", Started: time.Now()}))
+	var line runLine
+	require.NoError(t, json.Unmarshal([]byte(done(t, "show", "-json", dir, "r")), &line))
+	require.Equal(t, runLine{RunID: "r", Status: results.Open}, line)
+	code, _, _ := do(t, "show", "-json", "-check", dir, "r")
+	require.Equal(t, exitState, code)
+	require.NoError(t, s.Flush(t.Context()))
+	require.NoError(t, s.End(t.Context(), dmap.Ending{}))
+	manifest := filepath.Join(dir, "runs", "r", "manifest-000.json")
+	content, err := os.ReadFile(manifest)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(manifest, bytes.Replace(content, []byte(`"SUCCEEDED",`), []byte(`"SOME\u001bHOW",`), 1), 0o600))
+	require.Regexp(t, `state +SOME\\x1bHOW`, done(t, "show", dir, "r"))
 }
 
 func TestADamagedRunDoesNotHideTheOthers(t *testing.T) {

@@ -72,20 +72,32 @@ func (p *place) args() string {
 // load reads the run of a call: the one that is named, or the newest.
 func (c *call) load(ctx context.Context) (*results.Run, error) {
 	if c.runID == "" {
-		page, _, err := results.List(ctx, c.bucket, c.prefix, results.ListOptions{Limit: 1})
-		if err != nil {
+		if err := c.findNewest(ctx); err != nil {
 			return nil, err
 		}
-		if len(page) == 0 {
-			return nil, c.nothingThere(ctx)
-		}
-		c.runID = page[0].RunID
 	}
 	r, err := results.Load(ctx, c.bucket, c.prefix, c.runID)
 	if errors.Is(err, results.ErrNoRun) {
 		return nil, fmt.Errorf("%w: %q below prefix %q of %s: dmap runs lists those that there are", results.ErrNoRun, c.runID, c.prefix, c.name)
 	}
 	return r, err
+}
+
+// findNewest makes the newest run that of the call. Folders that hold no run may come before it.
+func (c *call) findNewest(ctx context.Context) error {
+	for o := (results.ListOptions{Limit: 1}); ; o.Limit = 20 {
+		page, next, err := results.List(ctx, c.bucket, c.prefix, o)
+		switch {
+		case err != nil:
+			return err
+		case len(page) > 0:
+			c.runID = page[0].RunID
+			return nil
+		case next == "":
+			return c.nothingThere(ctx)
+		}
+		o.Before = next
+	}
 }
 
 // maxFolders is how many folders an error names.

@@ -13,16 +13,19 @@ import (
 
 // runLine is a run as JSON.
 type runLine struct {
-	RunID    string         `json:"runId"`
-	Status   results.Status `json:"status,omitempty"`
-	Reason   string         `json:"reason,omitempty"`
-	Error    string         `json:"error,omitempty"`
-	Redrive  int            `json:"redrive,omitempty"`
-	Source   string         `json:"source,omitempty"`
-	Started  time.Time      `json:"started,omitzero"`
-	Stopped  time.Time      `json:"stopped,omitzero"`
-	Stats    *dmap.Stats    `json:"stats,omitempty"`
-	Manifest string         `json:"manifest,omitempty"`
+	RunID   string         `json:"runId"`
+	Status  results.Status `json:"status,omitempty"`
+	Reason  string         `json:"reason,omitempty"`
+	Error   string         `json:"error,omitempty"`
+	Redrive int            `json:"redrive,omitempty"`
+	Source  string         `json:"source,omitempty"`
+	Started time.Time      `json:"started,omitzero"`
+	Stopped time.Time      `json:"stopped,omitzero"`
+	Stats   *dmap.Stats    `json:"stats,omitempty"`
+	// Of show.
+	Tolerance *dmap.Tolerance `json:"tolerance,omitempty"`
+	Edits     []dmap.Edit     `json:"edits,omitempty"`
+	EditCount int64           `json:"editCount,omitempty"`
 	// Unreadable says why the run could not be read.
 	Unreadable string `json:"unreadable,omitempty"`
 }
@@ -69,6 +72,9 @@ func state(s results.Status, reason string) string {
 	word := map[results.Status]string{
 		results.Open: "open", results.Succeeded: "succeeded", results.Failed: "failed", results.Canceled: "canceled",
 	}[s]
+	if word == "" { // of another program
+		word = short(string(s), 40)
+	}
 	switch {
 	case s == results.Open && reason == "":
 		return "open: it works, or was killed"

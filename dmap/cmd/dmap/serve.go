@@ -18,7 +18,9 @@ import (
 func servePage(ctx context.Context, c *call) error {
 	var hosts []string
 	if c.hosts != "" {
-		hosts = strings.Split(c.hosts, ",")
+		for host := range strings.SplitSeq(c.hosts, ",") {
+			hosts = append(hosts, strings.TrimSpace(host))
+		}
 	}
 	page, err := dmapweb.New(dmapweb.Options{
 		Bucket: c.bucket, Prefix: c.prefix, Hosts: hosts, Logger: slog.New(slog.NewTextHandler(c.stderr, nil)),

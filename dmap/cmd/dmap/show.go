@@ -9,12 +9,19 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/go-dmap/dmap/internal/watch"
 	"github.com/go-dmap/dmap/sink/results"
 )
 
 func showRun(ctx context.Context, c *call) error {
 	r, err := c.load(ctx)
 	if errors.Is(err, results.ErrNoManifest) {
+		if c.json {
+			if err := json.NewEncoder(c.stdout).Encode(runLine{RunID: c.runID, Status: results.Open}); err != nil {
+				return err
+			}
+			return c.checked(nil)
+		}
 		fmt.Fprintf(c.stdout, "run %s keeps no journal (BucketOptions.Express) and has not ended: nothing of it counts yet\n", printable(c.runID))
 		return c.checked(nil)
 	}
@@ -25,7 +32,7 @@ func showRun(ctx context.Context, c *call) error {
 		s := r.Stats
 		line := runLine{
 			RunID: r.RunID, Status: r.Status, Reason: s.Reason, Error: r.Error, Redrive: r.Redrive, Source: r.Source,
-			Started: r.Started, Stopped: r.Stopped, Stats: &s,
+			Started: r.Started, Stopped: r.Stopped, Stats: &s, Tolerance: r.Tolerance, Edits: r.Edits, EditCount: r.EditCount,
 		}
 		if err := json.NewEncoder(c.stdout).Encode(line); err != nil {
 			return err
@@ -60,7 +67,10 @@ func printRun(out io.Writer, r *results.Run) {
 	}
 	line("items", "%s read: %s succeeded, %s failed, %s skipped, %s held, %s pending",
 		number(s.Read), number(s.Succeeded), number(s.Failed), number(s.Skipped), number(s.Held), number(s.Pending))
-	if u := r.Unread; len(u.Splits) > 0 || u.After != nil || u.All {
+	if r.Tolerance != nil {
+		line("tolerance", "%s", gauge(r))
+	}
+	if partlyRead(r) {
 		line("unread", "a part of the source: the run stopped before its end")
 	}
 	if s.BrokenObjects > 0 {
@@ -81,6 +91,40 @@ func printRun(out io.Writer, r *results.Run) {
 	}
 	line("next", "%s", nextStep(r))
 	_ = w.Flush() // printTop finds out that nobody reads
+	printEdits(out, r)
+}
+
+// partlyRead reports whether an ended run has not read all of its source.
+func partlyRead(r *results.Run) bool {
+	return len(r.Unread.Splits) > 0 || r.Unread.After != nil || r.Unread.All
+}
+
+// gauge says how much of its tolerance a run has used.
+func gauge(r *results.Run) string {
+	fuel := watch.StoredFuel(r.Tolerance, r.Stats, r.Status != results.Open && !partlyRead(r))
+	if fuel.Judge != "" {
+		return fuel.Text + "; " + fuel.Judge
+	}
+	return fuel.Text
+}
+
+// shownEdits is how many edits show prints.
+const shownEdits = 10
+
+// printEdits prints the newest edits of a run, the newest last.
+func printEdits(out io.Writer, r *results.Run) {
+	if r.EditCount == 0 {
+		return
+	}
+	newest := r.Edits[max(0, len(r.Edits)-shownEdits):]
+	fmt.Fprintf(out, "\nsettings changed while the run ran: %s", number(r.EditCount))
+	if left := r.EditCount - int64(len(newest)); left > 0 {
+		fmt.Fprintf(out, ", of which the newest %d are", len(newest))
+	}
+	fmt.Fprintln(out)
+	for _, e := range newest {
+		fmt.Fprintf(out, "    %s  %s\n", moment(e.At), short(watch.EditMark(e).Text, 200))
+	}
 }
 
 func firstBroken(r *results.Run) string {

@@ -22,11 +22,13 @@ function setLink(state) {
 async function start() {
   const run = new URLSearchParams(location.search).get("run");
   document.getElementById("help-button").addEventListener("click", helpDialog);
-  let session = { controls: false, redrive: false, why: "" };
+  const session = { controls: false, redrive: false, why: "" };
+  const ask = async () => Object.assign(session, await get("api/session"));
   try {
-    session = await get("api/session");
+    await ask();
   } catch (error) {
     setLink(error.message);
+    const again = setInterval(() => ask().then(() => clearInterval(again), () => {}), 5000); // the parts look at it
   }
   if (run) {
     crumbs.replaceChildren(h("a", { href: "./" }, "Runs"), h("span", { "aria-hidden": "true" }, " / "), h("span", { class: "crumb" }, run));

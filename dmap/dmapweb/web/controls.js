@@ -2,7 +2,7 @@
 
 import { h, text, show, button } from "./dom.js";
 import { post, runPath } from "./api.js";
-import { rate, tolerance } from "./format.js";
+import { counted, rate, tolerance } from "./format.js";
 import { openDialog } from "./keys.js";
 
 export function controlsPart(context) {
@@ -43,16 +43,23 @@ export function controlsPart(context) {
   const rows = [
     row("Concurrency", [concurrency], () => send({ action: "concurrency", concurrency: value(concurrency) }), "calls at once"),
     row("Rate", [calls], () => send({ action: "rate", rate: { ...context.state.run.limits.rate, calls: value(calls) } }), "calls/s; 0: no limit"),
-    row("Tolerance", [failures, share], () => send({ action: "tolerance", tolerance: { ...context.state.run.limits.tolerance, count: value(failures), percentage: value(share) } }), "items, or %"),
+    row("Tolerance", [failures, share], () => setTolerance(value(failures), value(share)), "items, or %"),
   ];
-  const ask = (title, message, action) => {
+  const ask = (title, message, body) => {
     const close = openDialog(title, "confirm", h("p", {}, message), h("div", { class: "actions" }, button(title, () => {
       close();
-      send({ action });
+      send(body);
     }, { class: "danger" }), button("Keep running", () => close())));
   };
-  const suspend = button("Suspend…", () => ask("Suspend the run", "No new call starts, calls in flight get their drain timeout, and all settled items are saved. The same call of the program resumes the run.", "suspend"));
-  const cancel = button("Cancel…", () => ask("Cancel the run", "Calls in flight are interrupted, and the run ends for good: only a redrive continues it.", "cancel"), { class: "danger" });
+  const setTolerance = (count, percentage) => {
+    const body = { action: "tolerance", tolerance: { ...context.state.run.limits.tolerance, count, percentage } };
+    const failed = context.state.run.stats.failed;
+    if (failed > count && (count > 0 || percentage === 0)) {
+      ask("Fail the run", "The run has " + counted(failed, "failure") + ", more than the new tolerance allows (" + tolerance(body.tolerance) + "): it fails at once.", body);
+    } else send(body);
+  };
+  const suspend = button("Suspend…", () => ask("Suspend the run", "No new call starts, calls in flight get their drain timeout, and all settled items are saved. The same call of the program resumes the run.", { action: "suspend" }));
+  const cancel = button("Cancel…", () => ask("Cancel the run", "Calls in flight are interrupted, and the run ends for good: only a redrive continues it.", { action: "cancel" }), { class: "danger" });
   const live = h("div", { class: "controls" }, h("div", { class: "actions" }, pause, suspend, cancel), rows.map((r) => r.form));
   const limits = h("p", { class: "total" });
 

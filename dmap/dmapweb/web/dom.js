@@ -35,12 +35,16 @@ export function show(element, visible) {
 }
 
 // keyed makes the children of container match items: one element for each key, in order. Elements
-// stay, and with them the focus.
+// stay, and with them the focus. Items of the same key have elements of their own.
 export function keyed(container, items, keyOf, create, update) {
   const old = new Map([...container.children].map((child) => [child.dataset.key, child]));
+  const seen = new Map();
   let at = container.firstElementChild;
   for (const item of items) {
-    const key = String(keyOf(item));
+    let key = String(keyOf(item));
+    const before = seen.get(key) || 0;
+    seen.set(key, before + 1);
+    if (before) key += "\u0000" + before;
     let element = old.get(key);
     if (element) old.delete(key);
     else {

@@ -46,12 +46,19 @@ export function failuresPart(context) {
     if (q) found.replaceChildren(h("h3", {}, "Failures with “" + q + "”"), failureList(context, { q }));
     else found.replaceChildren();
   };
+  let loaded = -Infinity; // when all was
+  let loading = false;
   const loadAll = async () => {
+    if (loading) return;
+    loading = true;
     try {
       all = await get(runPath(context.key, "/groups"));
       if (context.state) draw(context.state);
     } catch (error) {
       context.say(error.message);
+    } finally {
+      loading = false;
+      loaded = performance.now();
     }
   };
 
@@ -102,13 +109,14 @@ export function failuresPart(context) {
       spark.replaceChildren(sparkline(g.trend));
     }
     const first = time(g.first, true);
-    text(seen, first ? "first " + first + ", last " + (context.state.run.live ? ago(g.last) : time(g.last, true)) : "");
+    text(seen, first ? "first " + first + ", last " + (context.state.run.live ? ago(g.last, context.state.run.at) : time(g.last, true)) : "");
   };
   const draw = (state) => {
     const failures = state.run.failures;
     let groups = failures.groups || [];
     const short = groups.length;
     if (all && all.groups.length > groups.length) {
+      if (state.run.live && performance.now() - loaded > 10000) loadAll(); // the groups that a message leaves out
       const fresh = new Map(groups.map((g) => [g.id, g]));
       groups = all.groups.map((g) => fresh.get(g.id) || g);
       for (const g of fresh.values()) if (!groups.includes(g)) groups.push(g);

@@ -55,7 +55,8 @@ export function time(value, precise) {
   return (precise ? clockSeconds : clock).format(at);
 }
 
-export const ago = (value) => duration(Math.max(0, (Date.now() - new Date(value)) / 1000)) + " ago";
+// ago is the time from value to at: both are times of the server, whose clock may not be ours.
+export const ago = (value, at) => duration(Math.max(0, (new Date(at) - new Date(value)) / 1000)) + " ago";
 
 // eta is the estimate in words.
 export function eta(e) {

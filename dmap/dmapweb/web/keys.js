@@ -19,7 +19,7 @@ export function listen(actions) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     const target = event.target;
-    if (target.closest("input, textarea, select, dialog[open]")) return;
+    if (document.getElementById("dialog").open || target.closest("input, textarea, select")) return;
     if (event.key === "?") {
       event.preventDefault();
       helpDialog();

@@ -87,7 +87,7 @@ function verdictPart(context) {
         cause.dataset.seen = "1";
         cause.open = true;
       }
-      show(fuel.closest(".fuel"), run.live || run.fuel.share > 0);
+      show(fuel.closest(".fuel"), !run.fuel.unknown);
       fuel.value = run.fuel.share || 0;
       text(fuelText, run.fuel.text + (run.fuel.judge ? "; " + run.fuel.judge : ""));
       const list = [];
@@ -129,6 +129,17 @@ function barPart() {
   };
 }
 
+// mostMarks is how many marks the server keeps of a run.
+const mostMarks = 200;
+
+// later are the marks of list after the newest of known. Several may have the same time.
+function later(list, known) {
+  const newest = known[known.length - 1];
+  if (!newest) return list;
+  const at = list.findLastIndex((m) => m.at === newest.at && m.text === newest.text);
+  return at < 0 ? list.filter((m) => new Date(m.at) > new Date(newest.at)) : list.slice(at + 1);
+}
+
 // 4. Three charts over one time axis.
 function chartsPart(context) {
   const cursor = makeCursor();
@@ -148,17 +159,20 @@ function chartsPart(context) {
     chart("Calls in flight", [
       { name: "in use", className: "work", value: (p) => p.in, area: true },
       { name: "limit", className: "faint", value: (p) => p.a || p.l },
-    ], (n) => String(+n.toFixed(1)), cursor),
+    ], (n) => +n.toFixed(1) + (n === 1 ? " call" : " calls"), cursor),
   ];
   // of a run from the bucket, whose history is not known
   const stored = chart("Failures a second", [{ name: "failed", className: "bad", value: each((p) => p.f), area: true }], perSecond, makeCursor());
   const events = h("ol", { class: "events" });
-  const element = card("charts", "Over time", h("div", { class: "charts" }, charts.map((c) => c.element), stored.element), at, empty,
-    h("details", { class: "log" }, h("summary", {}, "Events"), events));
+  const left = h("p", { class: "empty" });
+  const log = h("details", { class: "log" }, h("summary", {}, "Events"), events, left);
+  const element = card("charts", "Over time", h("div", { class: "charts" }, charts.map((c) => c.element), stored.element), at, empty, log);
   let series = null;
   let marks = [];
+  let omitted = 0;
   let loading = false;
-  let loaded = 0;
+  let loaded = -Infinity;
+  for (const c of [...charts, stored]) show(c.element, false); // until it is known which there are
 
   cursor.listeners.push(() => {
     if (!series || cursor.at === null) return text(at, axis());
@@ -166,17 +180,23 @@ function chartsPart(context) {
   });
   const axis = () => (series && series.points.length ? "From " + time(series.start, true) + ", " + duration(series.until) + " long; one point is " + duration(series.step) + "." : "");
 
+  const linesFrom = (start) => marks.map((m) => ({ x: (new Date(m.at) - new Date(start)) / 1000, kind: m.kind, text: time(m.at, true) + " " + m.text }));
+  const list = () => {
+    show(log, marks.length > 0);
+    text(left, omitted > 0 ? counted(omitted, "event") + " between them, or before them, " + (omitted === 1 ? "is" : "are") + " left out." : "");
+    show(left, omitted > 0);
+    keyed(events, [...marks].reverse(), (m) => m.at + m.text, (m) => h("li", { class: m.kind }, h("time", {}, time(m.at, true)), " ", m.text));
+  };
   const draw = () => {
+    list();
     if (!series) return;
-    const start = new Date(series.start).getTime();
-    const lines = marks.map((m) => ({ x: (new Date(m.at) - start) / 1000, kind: m.kind, text: time(m.at, true) + " " + m.text }));
+    const lines = linesFrom(series.start);
     for (const p of series.points) {
       if (p.c) lines.push({ x: p.t + p.d / 2, kind: "commit", text: counted(p.c, "commit") });
       if (p.th) lines.push({ x: p.t + p.d / 2, kind: "throttled", text: counted(p.th, "throttled call") });
     }
     for (const c of charts) c.draw(series, lines);
     if (cursor.at === null) text(at, axis());
-    keyed(events, [...marks].reverse(), (m) => m.at + m.text, (m) => h("li", { class: m.kind }, h("time", {}, time(m.at, true)), " ", m.text));
   };
   const load = async () => {
     if (loading) return;
@@ -185,15 +205,15 @@ function chartsPart(context) {
       const answer = await get(runPath(context.key, "/series"));
       series = answer.points.length ? answer : null;
       marks = answer.marks || [];
-      loaded = Date.now();
+      omitted = answer.omittedMarks || 0;
+      loaded = performance.now();
       text(empty, answer.empty || (series ? "" : "The first point comes one second after the begin of the run."));
       show(empty, Boolean(empty.textContent));
       for (const c of charts) show(c.element, Boolean(series));
-      show(element.querySelector(".log"), marks.length > 0);
       const trend = series || !context.state ? null : trendSeries(context.state.run.failures.groups || []);
       show(stored.element, Boolean(trend));
       if (trend) {
-        stored.draw(trend, []);
+        stored.draw(trend, linesFrom(trend.start));
         text(at, "Failures from " + time(trend.start, true) + " on, " + duration(trend.until) + " long.");
       }
       draw();
@@ -208,14 +228,14 @@ function chartsPart(context) {
     update(state) {
       const tail = state.series;
       if (!series || !tail || tail.step !== series.step || tail.start !== series.start || state.first > series.points.length) {
-        if (Date.now() - loaded > (series || !tail ? 4000 : 900)) load();
+        if (performance.now() - loaded > (series || !tail ? 4000 : 900)) load();
         return;
       }
       series.points.splice(state.first, series.points.length, ...tail.points);
       series.until = tail.until;
-      const newest = marks.length ? new Date(marks[marks.length - 1].at) : 0;
-      for (const m of state.run.marks || []) if (new Date(m.at) > newest) marks.push(m);
-      show(element.querySelector(".log"), marks.length > 0);
+      marks.push(...later(state.run.marks || [], marks));
+      const beyond = marks.length - 2 * mostMarks;
+      if (beyond > 0) omitted += marks.splice(0, beyond).length;
       draw();
     },
   };
@@ -297,10 +317,10 @@ function durabilityPart(context) {
   });
   const json = h("a", { class: "button", target: "_blank", rel: "noreferrer" }, "JSON");
   let stored = null;
-  let asked = 0;
+  let asked = -Infinity;
   const look = async () => {
-    if (!context.session.bucket || Date.now() - asked < 5000) return;
-    asked = Date.now();
+    if (!context.session.bucket || performance.now() - asked < 5000) return;
+    asked = performance.now();
     try {
       stored = (await get(runPath(context.key, "?stored=1"))).stored || null;
     } catch {
@@ -315,7 +335,7 @@ function durabilityPart(context) {
       else if (run.live || !stored) look();
       const d = run.durable;
       text(line, d.last && run.live && new Date(d.last).getFullYear() > 1970
-        ? "Last commit " + ago(d.last) + ". After kill -9, " + counted(d.runAgain, "item") + " would run again." +
+        ? "Last commit " + ago(d.last, run.at) + ". After kill -9, " + counted(d.runAgain, "item") + " would run again." +
           (run.written ? " Results of this process so far: " + bytes(run.written) + "." : "") : d.text);
       text(resume, run.live && d.journal ? "To resume after a crash, start the program again with run ID " + run.runId + "." : "");
       show(resume, Boolean(resume.textContent));

@@ -2,7 +2,7 @@
 
 import { h, text, show, keyed, button } from "./dom.js";
 import { get, query } from "./api.js";
-import { count, percent, time, duration } from "./format.js";
+import { count, counted, percent, time, duration } from "./format.js";
 import { openDialog, step } from "./keys.js";
 
 export function runsView(main, session, setLink) {
@@ -25,7 +25,7 @@ export function runsView(main, session, setLink) {
     return h("tr", {}, h("td", {}, box), h("td", {}, h("a", { class: "key", "data-row": "", href: query({ run: run.key }) }, run.runId)), h("td", {}, h("span", { class: "badge" }), " ", h("span", { class: "message" })),
       h("td", { class: "n" }), h("td", { class: "n" }), h("td", {}), h("td", { class: "n" }));
   };
-  const update = (row, run) => {
+  const update = (at) => (row, run) => {
     const [, name, state, items, failed, begun, took] = row.children;
     name.title = run.source || "";
     state.children[0].className = "badge " + run.tone;
@@ -35,14 +35,14 @@ export function runsView(main, session, setLink) {
     text(failed, count(run.failed));
     failed.className = run.failed ? "n bad" : "n";
     text(begun, time(run.begun, true));
-    const end = run.ended && new Date(run.ended).getFullYear() > 1970 ? new Date(run.ended) : run.live ? new Date() : null;
+    const end = run.ended && new Date(run.ended).getFullYear() > 1970 ? new Date(run.ended) : run.live ? new Date(at) : null; // by the clock of the server
     text(took, end && run.begun ? duration((end - new Date(run.begun)) / 1000) : "");
   };
   const draw = (answer) => {
     if (!view.isConnected) main.replaceChildren(view); // until then the first paint stays
     const seen = new Set();
     const runs = [...answer.runs, ...pages].filter((run) => !seen.has(run.key) && seen.add(run.key));
-    keyed(rows, runs, (run) => run.key, create, update);
+    keyed(rows, runs, (run) => run.key, create, update(answer.at));
     show(table, runs.length > 0);
     show(compare, runs.length > 1);
     text(empty, answer.empty || "");
@@ -95,7 +95,7 @@ function comparison(runs) {
     ["Succeeded", (r) => count(r.stats.succeeded)], ["Failed", (r) => count(r.stats.failed)], ["Skipped", (r) => count(r.stats.skipped)],
     ["Pending", (r) => count(r.stats.pending)], ["Calls", (r) => count(r.stats.calls)], ["Retries", (r) => count(r.stats.retries)],
     ["Time", (r) => duration(r.stats.elapsed / 1e9)], ["Items a second", (r) => (r.stats.elapsed ? ((r.stats.succeeded + r.stats.failed) / (r.stats.elapsed / 1e9)).toFixed(1) : "")],
-    ["Concurrency", (r) => count(r.limits.concurrency)], ["Largest group of failures", (r) => ((r.failures.groups || [])[0] || {}).message],
+    ["Concurrency", (r) => counted(r.limits.concurrency, "call")], ["Largest group of failures", (r) => ((r.failures.groups || [])[0] || {}).message],
   ];
   return h("table", { class: "rows" }, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, ""), runs.map((r) => h("th", { scope: "col" }, r.runId)))),
     h("tbody", {}, lines.map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, name), runs.map((r) => h("td", {}, value(r) || "–"))))));

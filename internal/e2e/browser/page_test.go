@@ -2,6 +2,7 @@ package browser
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -113,7 +114,7 @@ func TestThePagePollsWhereStreamsAreBlocked(t *testing.T) {
 			b.until(fmt.Sprintf("%s > %d", succeeded, first))
 			b.keys(" ")
 			b.until(shown(".badge", "paused"))
-			b.until(`document.querySelectorAll(".curve.good")[0].getAttribute("d").length > 20`)
+			b.until(`(document.querySelectorAll(".curve.good")[0].getAttribute("d") || "").length > 20`)
 			b.quiet("/events")
 		})
 	}
@@ -212,7 +213,7 @@ func TestFailuresOfAStoredRunAreDrawnOverTime(t *testing.T) {
 	require.NoError(t, err)
 	b.open(servePage(t, bucket, false, nil) + "?run=nightly")
 	b.until(shown(".chart figcaption", "Failures a second"))
-	b.until(`document.querySelector(".chart:not([hidden]) .curve").getAttribute("d").length > 20`)
+	b.until(`(document.querySelector(".chart:not([hidden]) .curve").getAttribute("d") || "").length > 20`)
 	// a group of a redrive years later, with intervals of a second
 	value[bool](b, `(import("./assets/trend.js").then((m) => { window.apart = m.trendSeries([
 		{ trend: { start: 1700000000, width: 1, counts: [1, 2] } }, { trend: { start: 1800000000, width: 1, counts: [5] } },
@@ -220,6 +221,55 @@ func TestFailuresOfAStoredRunAreDrawnOverTime(t *testing.T) {
 	b.until("window.apart")
 	require.LessOrEqual(t, value[int](b, "window.apart.length"), 241)
 	require.Equal(t, 8, value[int](b, "window.apart.reduce((sum, p) => sum + p.f, 0)"))
+	b.quiet()
+}
+
+// The edits of a stored run are marks on its chart and lines of its events, and its tolerance is a
+// gauge.
+func TestEditsOfAStoredRunAreMarks(t *testing.T) {
+	bucket := memblob.OpenBucket(nil)
+	defer bucket.Close()
+	run, err := dmap.Start(t.Context(), source.Slice(make([]int, 60)), func(context.Context, int) (int, error) {
+		<-time.After(100 * time.Millisecond)
+		return 0, errors.New("no rate")
+	}, dmap.Options{RunID: "nightly", MaxConcurrency: 1, Tolerance: dmap.Tolerance{Count: 90}}, sink.Bucket[int](bucket, "runs/"))
+	require.NoError(t, err)
+	<-time.After(2 * time.Second)
+	for n := range 101 { // one more than are kept
+		require.NoError(t, run.SetMaxConcurrency(n%2+1))
+	}
+	require.NoError(t, run.SetTolerance(dmap.Tolerance{Count: 120}))
+	_, err = run.Wait()
+	require.NoError(t, err)
+	b := newTab(t, 1200, 900)
+	b.open(servePage(t, bucket, false, nil) + "?run=nightly")
+	b.until(shown(".fuel span", "60 of 120 tolerated failures used"))
+	require.InDelta(t, 0.5, value[float64](b, `document.querySelector(".fuel meter").value`), 1e-6)
+	b.until(`document.querySelectorAll(".chart:not([hidden]) .mark.edit").length === 100`)
+	value[bool](b, `document.querySelector(".log").open = true`)
+	b.until(shown(".events li", "tolerance: 90 items to 120 items"))
+	b.until(shown(".events li", "concurrency: 1 to 2 calls"))
+	b.until(shown(".log p", "1 event"))
+	require.Equal(t, 100, value[int](b, `document.querySelectorAll(".events li").length`))
+	b.quiet()
+}
+
+// Elements of a list whose items have the same key do not pile up.
+func TestItemsWithTheSameKeyDoNotPileUp(t *testing.T) {
+	bucket := memblob.OpenBucket(nil)
+	defer bucket.Close()
+	b := newTab(t, 600, 400)
+	b.open(servePage(t, bucket, false, nil))
+	value[bool](b, `(import("./assets/dom.js").then(({ h, keyed }) => {
+		const list = h("ul", {});
+		const draw = (items) => keyed(list, items, (x) => x, (x) => h("li", {}, x));
+		for (let i = 0; i < 50; i++) draw(["a", "a", "b", "a"]);
+		const first = list.firstElementChild;
+		draw(["a", "b"]);
+		window.list = [first === list.firstElementChild, ...[...list.children].map((x) => x.textContent)].join(" ");
+	}), true)`)
+	b.until("window.list")
+	require.Equal(t, "true a b", value[string](b, "window.list"))
 	b.quiet()
 }
 

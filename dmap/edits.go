@@ -1,0 +1,110 @@
+package dmap
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-dmap/dmap/internal/journal"
+	"github.com/go-dmap/dmap/internal/scrub"
+)
+
+// Edit is a change of a setting of a run by a method of Run, as the run is stored with it.
+type Edit struct {
+	At      time.Time `json:"at"`      // by the clock of the process
+	Setting string    `json:"setting"` // as in EditEvent
+	From    string    `json:"from"`    // as EditEvent.Texts
+	To      string    `json:"to"`
+}
+
+// maxEditText bounds the text of a setting, in bytes.
+const maxEditText = 256
+
+// Texts returns the values before and after the change, for people: "10" and "20", "no limit" and
+// "50 calls a second", "none" and "10 items or 5 %", "false" and "true".
+func (e EditEvent) Texts() (from, to string) { return settingText(e.From), settingText(e.To) }
+
+func settingText(value any) string {
+	var text string
+	switch v := value.(type) {
+	case Rate:
+		text = v.text()
+	case Tolerance:
+		text = v.text()
+	default:
+		text = fmt.Sprint(v)
+	}
+	return scrub.Clip(text, maxEditText)
+}
+
+// text returns all limits, such as "50 calls a second, burst 5".
+func (r Rate) text() string {
+	var parts []string
+	if r.Calls > 0 {
+		parts = append(parts, fmt.Sprintf("%v calls a second", r.Calls))
+	}
+	if r.Items > 0 {
+		parts = append(parts, fmt.Sprintf("%v items a second", r.Items))
+	}
+	if r.Burst > 0 {
+		parts = append(parts, fmt.Sprintf("burst %d", r.Burst))
+	}
+	if len(parts) == 0 {
+		return "no limit"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// text returns String, and the fields that it leaves out.
+func (t Tolerance) text() string {
+	text := t.String()
+	if t.MinItems > 0 {
+		text += fmt.Sprintf(" from %d items on", t.MinItems)
+	}
+	if t.BrokenObjects > 0 {
+		text += fmt.Sprintf(", %d broken objects", t.BrokenObjects)
+	}
+	return text
+}
+
+// edits are the changes of settings that no record of the journal has.
+type edits struct {
+	changing sync.Mutex // held while a setting changes, so that From is the To of the edit before
+
+	mu    sync.Mutex // guards the field below
+	fresh journal.Edits
+}
+
+// make changes a setting. change returns the values before and after.
+func (e *edits) make(setting string, change func() (from, to any)) EditEvent {
+	e.changing.Lock()
+	defer e.changing.Unlock()
+	event := EditEvent{Setting: setting}
+	if event.From, event.To = change(); event.From != event.To {
+		one := journal.Edit{At: time.Now(), Setting: setting}
+		one.From, one.To = event.Texts()
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.fresh.Add(journal.Edits{Count: 1, Newest: []journal.Edit{one}})
+	}
+	return event
+}
+
+// take returns the edits that no record has; from now on one has them.
+func (e *edits) take() journal.Edits {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	taken := e.fresh
+	e.fresh = journal.Edits{}
+	return taken
+}
+
+// endWith adds the edits that no record has to the end of the run.
+func (e *edits) endWith(ending *Ending) {
+	left := e.take()
+	ending.EditCount = left.Count
+	for _, one := range left.Newest {
+		ending.Edits = append(ending.Edits, Edit(one))
+	}
+}

@@ -1,0 +1,101 @@
+package runfolder
+
+import (
+	"fmt"
+	"time"
+)
+
+// Limits of edits.
+const (
+	MaxEdits    = 100 // that a record names
+	MaxEditText = 256 // bytes of a text of an edit
+)
+
+// Edits are changes of settings while a run runs.
+type Edits struct {
+	Count  int64  `json:"count"`
+	Newest []Edit `json:"newest"`
+}
+
+// Edit is one change of a setting.
+type Edit struct {
+	At      time.Time `json:"at"`
+	Setting string    `json:"setting"`
+	From    string    `json:"from"`
+	To      string    `json:"to"`
+}
+
+// Tolerance says how many failures a run tolerates: dmap.Tolerance.
+type Tolerance struct {
+	Count         int64   `json:"count,omitempty"`
+	Percentage    float64 `json:"percentage,omitempty"`
+	MinItems      int64   `json:"minItems,omitempty"`
+	BrokenObjects int64   `json:"brokenObjects,omitempty"`
+}
+
+// CommittedEdits are the edits of the commits of a run together, nil if there are none.
+func CommittedEdits(commits []CommitRecord) *Edits {
+	var all Edits
+	for i := range commits {
+		e := commits[i].Edits
+		if e == nil {
+			continue
+		}
+		all.Count += e.Count
+		all.Newest = append(all.Newest, e.Newest...)
+		all.Newest = all.Newest[max(0, len(all.Newest)-MaxEdits):]
+	}
+	if all.Count == 0 {
+		return nil
+	}
+	return &all
+}
+
+// CommittedTolerance is the tolerance after the commits of a run, nil if they do not say it.
+func CommittedTolerance(commits []CommitRecord) *Tolerance {
+	for i := len(commits) - 1; i >= 0; i-- {
+		if t := commits[i].Tolerance; t != nil {
+			return t
+		}
+	}
+	return nil
+}
+
+// editList decodes Edits.
+func editList(out **Edits) func(*stream) error {
+	return func(s *stream) error {
+		*out = new(Edits)
+		return s.object(*out, map[string]func(*stream) error{"newest": listOf(&(*out).Newest, MaxEdits, "edit", decodedEdit)})
+	}
+}
+
+func decodedEdit(_ []Edit, e *Edit) error {
+	if len(e.Setting) > MaxEditText || len(e.From) > MaxEditText || len(e.To) > MaxEditText {
+		return fmt.Errorf("a text has more than %d bytes", MaxEditText)
+	}
+	return nil
+}
+
+// check checks Edits that were decoded.
+func (e *Edits) check() error {
+	switch {
+	case e == nil:
+		return nil
+	case e.Count < int64(len(e.Newest)):
+		return fmt.Errorf("%d edits are counted, %d are there", e.Count, len(e.Newest))
+	}
+	return checkCounts(e.Count)
+}
+
+func (t *Tolerance) check() error {
+	switch {
+	case t == nil:
+		return nil
+	case !(t.Percentage >= 0 && t.Percentage <= 100):
+		return fmt.Errorf("tolerance is %v %%", t.Percentage)
+	}
+	if err := checkCounts(t.Count, t.MinItems, t.BrokenObjects); err != nil {
+		return fmt.Errorf("tolerance: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,60 @@
+package watch
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/go-dmap/dmap/dmap"
+)
+
+// EditMark is a stored edit as a mark: the same as that of the live run.
+func EditMark(e dmap.Edit) Mark {
+	kind, text := editText(e.Setting, e.From, e.To)
+	return Mark{At: e.At, Kind: kind, Text: text}
+}
+
+// editText says how a setting changed, by dmap.EditEvent.Texts.
+func editText(setting, from, to string) (kind, text string) {
+	switch {
+	case setting == "Paused" && to == "true":
+		return MarkPause, "paused"
+	case setting == "Paused" && to == "false":
+		return MarkPause, "resumed"
+	case setting == "MaxConcurrency":
+		return MarkEdit, "concurrency: " + grouped(from) + " to " + grouped(to) + plural(to, " call")
+	}
+	return MarkEdit, firstLine(strings.ToLower(setting) + ": " + from + " to " + to)
+}
+
+// grouped formats the digits of a number as Count does.
+func grouped(number string) string {
+	n, err := strconv.ParseInt(number, 10, 64)
+	if err != nil {
+		return firstLine(number)
+	}
+	return Count(n)
+}
+
+func plural(number, noun string) string {
+	if number == "1" {
+		return noun
+	}
+	return noun + "s"
+}
+
+// StoredFuel is the gauge of a run whose state was read from its bucket. A nil tolerance: it is not
+// known.
+func StoredFuel(t *dmap.Tolerance, s dmap.Stats, readAll bool) Fuel {
+	if t == nil {
+		return Fuel{Text: Counted(s.Failed, "failure"), Unknown: true}
+	}
+	return Gauge(*t, s.Failed, judged(s, readAll), readAll)
+}
+
+// judged is the number of items that a percentage of failures is of: skipped ones do not count.
+func judged(s dmap.Stats, readAll bool) int64 {
+	if readAll {
+		return s.Read - s.Skipped
+	}
+	return s.Succeeded + s.Failed
+}
