@@ -70,7 +70,7 @@ type durable struct {
 	committed  func(number int64, n journal.Counts)
 
 	uncommitted func() float64 // takes the units that were spent since the last record
-	edits       *edits
+	edits       edits
 	tolerance   *atomic.Pointer[Tolerance] // of the run
 
 	quarantine *quarantine // nil: no caution is needed
@@ -82,8 +82,8 @@ type durable struct {
 	elapsedBefore  time.Duration               // the time that they took
 
 	barrier barrier
-	// writing holds a token around each record, which guards number, broken and stored. It is no Mutex: a
-	// goroutine that waits for one stops the clock of testing/synctest.
+	// writing holds a token around each record: it guards number, broken and stored. It is no
+	// Mutex: a goroutine that waits for one stops the clock of testing/synctest.
 	writing chan struct{}
 	number  int64      // of the next record
 	broken  bool       // a record could not be written: no later one may follow

@@ -70,14 +70,20 @@ func (t Tolerance) text() string {
 
 // edits are the changes of settings that no record of the journal has.
 type edits struct {
+	observer *observing // nil: there is none
+
 	changing sync.Mutex // held while a setting changes, so that From is the To of the edit before
 
 	mu    sync.Mutex // guards the field below
 	fresh journal.Edits
 }
 
-// make changes a setting. change returns the values before and after.
-func (e *edits) make(setting string, change func() (from, to any)) EditEvent {
+// make changes a setting, and reports that. change returns the values before and after.
+func (e *edits) make(setting string, change func() (from, to any)) {
+	e.observer.edited(e.register(setting, change))
+}
+
+func (e *edits) register(setting string, change func() (from, to any)) EditEvent {
 	e.changing.Lock()
 	defer e.changing.Unlock()
 	event := EditEvent{Setting: setting}

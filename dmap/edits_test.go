@@ -26,6 +26,13 @@ func (d *diary) edits() (all journal.Edits) {
 	return all
 }
 
+// length is the number of records.
+func (d *diary) length() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.commits)
+}
+
 // tolerances are those that the records say, in order.
 func (d *diary) tolerances() (all []journal.Tolerance) {
 	d.mu.Lock()
@@ -51,7 +58,7 @@ func TestEachEditIsInTheJournal(t *testing.T) {
 		run, err := dmap.Start(t.Context(), numbers(100), forever, opts, d)
 		require.NoError(t, err)
 		time.Sleep(1500 * time.Millisecond)
-		require.Len(t, d.commits, 1, "the end of the source")
+		require.Equal(t, 1, d.length(), "the end of the source")
 		at := time.Now()
 		require.NoError(t, run.SetMaxConcurrency(20))
 		require.NoError(t, run.SetMaxConcurrency(20), "no change")
@@ -60,9 +67,9 @@ func TestEachEditIsInTheJournal(t *testing.T) {
 		require.Equal(t, journal.Edits{Count: 2, Newest: []journal.Edit{
 			{At: at.UTC(), Setting: "MaxConcurrency", From: "10", To: "20"}, {At: at.UTC(), Setting: "MaxConcurrency", From: "20", To: "15"},
 		}}, utc(d.edits()), "an edit alone reaches the journal within a commit window")
-		require.Len(t, d.commits, 2)
+		require.Equal(t, 2, d.length())
 		time.Sleep(10 * time.Second)
-		require.Len(t, d.commits, 2)
+		require.Equal(t, 2, d.length())
 
 		run.Pause()
 		require.NoError(t, run.SetRate(dmap.Rate{Calls: 50, Items: 0.5, Burst: 3}))

@@ -26,7 +26,6 @@ type engine[T, R any] struct {
 	sinks    *sinkSet[R]
 	durable  *durable
 	rate     atomic.Pointer[Rate]
-	edits    *edits
 	delivery *delivery[T, R]
 	observer *observing // nil: there is none
 
@@ -42,7 +41,7 @@ func newEngine[T, R any](ctx context.Context, j job[T, R], plan Plan[T], spec Ru
 	observer := newObserving(ctx, opts.Observer, log)
 	e := &engine[T, R]{
 		spec: spec, clock: runClock{spec.Started}, stopper: newStopper(ctx, opts, log), tally: newTally(opts.Tolerance, log),
-		observer: observer, spending: newSpending(opts, runClock{spec.Started}), edits: &edits{}, done: make(chan struct{}),
+		observer: observer, spending: newSpending(opts, runClock{spec.Started}), done: make(chan struct{}),
 	}
 	meter := &meter{}
 	pace := &pace{inBatches: j.inBatches, limits: spec.Batch, single: opts.AbandonAfter > 0, alone: opts.Enough > 0}
@@ -68,7 +67,7 @@ func newEngine[T, R any](ctx context.Context, j job[T, R], plan Plan[T], spec Ru
 			observer.committed(number, n)
 		},
 		writing: make(chan struct{}, 1), ignorance: opts.ignorance(), uncommitted: e.spending.uncommitted,
-		edits: e.edits, tolerance: &e.tally.tolerance,
+		edits: edits{observer: observer}, tolerance: &e.tally.tolerance,
 	}
 	recycler := &recycler[T, R]{off: !e.sinks.borrow() || opts.AbandonAfter > 0, lent: j.inBatches}
 	inflight := &inflight[T, R]{

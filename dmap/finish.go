@@ -49,7 +49,7 @@ func (e *engine[T, R]) end(ending Ending, v verdict) verdict {
 	if !ending.Resumable {
 		failed(e.durable.appendFinal(ctx)) // first: a process that was fenced ends nothing
 	}
-	e.edits.endWith(&ending)
+	e.durable.edits.endWith(&ending)
 	ending.Tolerance = *e.tally.tolerance.Load()
 	failed(e.sinks.end(ctx, ending))
 	failed(e.sinks.endKeeper(ctx, ending))

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/publish"
 	"github.com/go-dmap/dmap/internal/runfolder"
 	"github.com/go-dmap/dmap/internal/runfolder/convert"
@@ -120,4 +121,14 @@ func (f *BucketSink[R]) newManifest(r *run, end dmap.Ending) *runfolder.Manifest
 		m.Status, m.Error = runfolder.StatusFailed, "records were lost: "+m.Lost[0].Error
 	}
 	return m
+}
+
+// endSettings adds the edits of the run to m, and the tolerance at its end.
+func (r *run) endSettings(m *runfolder.Manifest, end *dmap.Ending) {
+	m.Tolerance = (*runfolder.Tolerance)(&end.Tolerance)
+	if r.journal != nil {
+		m.Edits = runfolder.CommittedEdits(r.journal.state.records())
+		return
+	}
+	m.Edits = storedEdits(journal.Edits{Count: end.EditCount, Newest: convert.Each(end.Edits, func(e dmap.Edit) journal.Edit { return journal.Edit(e) })})
 }

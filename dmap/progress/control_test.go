@@ -3,6 +3,7 @@ package progress
 import (
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -69,17 +70,17 @@ func typed(d *Display) (keys chan<- byte) {
 	return pressed
 }
 
-// The lines name no keys that are not read: after Ctrl-C, and while the process is in the background
-// of its terminal. They are read again when it comes back.
+// The lines name no keys that are not read: after Ctrl-C, and while the process is in the
+// background of its terminal. They are read again when it comes back.
 func TestKeysThatAreNotReadAreNotNamed(t *testing.T) {
 	for name, background := range map[string]bool{"Ctrl-C": false, "Ctrl-Z and bg": true} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				d, s := onScreen(150, Options{})
 				var opened []*keyboard
-				away := false
+				var away atomic.Bool
 				d.keys = func() *keyboard {
-					if away {
+					if away.Load() {
 						return nil
 					}
 					k := &keyboard{pressed: make(chan byte), stop: make(chan struct{}), lost: make(chan struct{}), done: make(chan struct{})}
@@ -96,11 +97,11 @@ func TestKeysThatAreNotReadAreNotNamed(t *testing.T) {
 					return strings.Contains(all[len(all)-1], "keys: space")
 				}
 				require.True(t, named())
-				away = true
+				away.Store(true)
 				opened[0].background = background
 				close(opened[0].lost)
 				require.False(t, named())
-				away = false
+				away.Store(false)
 				require.Equal(t, background, named())
 				if background {
 					require.Len(t, opened, 2)

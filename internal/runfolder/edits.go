@@ -33,34 +33,6 @@ type Tolerance struct {
 	BrokenObjects int64   `json:"brokenObjects,omitempty"`
 }
 
-// CommittedEdits are the edits of the commits of a run together, nil if there are none.
-func CommittedEdits(commits []CommitRecord) *Edits {
-	var all Edits
-	for i := range commits {
-		e := commits[i].Edits
-		if e == nil {
-			continue
-		}
-		all.Count += e.Count
-		all.Newest = append(all.Newest, e.Newest...)
-		all.Newest = all.Newest[max(0, len(all.Newest)-MaxEdits):]
-	}
-	if all.Count == 0 {
-		return nil
-	}
-	return &all
-}
-
-// CommittedTolerance is the tolerance after the commits of a run, nil if they do not say it.
-func CommittedTolerance(commits []CommitRecord) *Tolerance {
-	for i := len(commits) - 1; i >= 0; i-- {
-		if t := commits[i].Tolerance; t != nil {
-			return t
-		}
-	}
-	return nil
-}
-
 // editList decodes Edits.
 func editList(out **Edits) func(*stream) error {
 	return func(s *stream) error {

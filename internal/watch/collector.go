@@ -165,15 +165,6 @@ func (c *Collector) phaseChanged(e dmap.PhaseEvent) {
 	c.marks.add(time.Now(), MarkPhase, text)
 }
 
-// firstLine is the first line of a text, at most 200 bytes of it.
-func firstLine(text string) string {
-	line, _, _ := strings.Cut(text, "\n")
-	if len(line) > 200 {
-		line = strings.ToValidUTF8(line[:200], "") + "..."
-	}
-	return line
-}
-
 // quietMinute is the time without throttling after which the next throttled call is a mark.
 const quietMinute = time.Minute
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -85,6 +86,15 @@ func Percent(share float64) string {
 	default:
 		return fmt.Sprintf("%.0f %%", p)
 	}
+}
+
+// firstLine is the first line of a text, at most 200 bytes of it.
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	if len(line) > 200 {
+		line = strings.ToValidUTF8(line[:200], "") + "..."
+	}
+	return line
 }
 
 // Bounds of texts of errors.

@@ -271,6 +271,23 @@ func Gauge(t dmap.Tolerance, failed, of int64, readAll bool) Fuel {
 	return f
 }
 
+// StoredFuel is the gauge of a run whose state was read from its bucket. A nil tolerance: it is not
+// known.
+func StoredFuel(t *dmap.Tolerance, s dmap.Stats, readAll bool) Fuel {
+	if t == nil {
+		return Fuel{Text: Counted(s.Failed, "failure"), Unknown: true}
+	}
+	return Gauge(*t, s.Failed, judged(s, readAll), readAll)
+}
+
+// judged is the number of items that a percentage of failures is of: skipped ones do not count.
+func judged(s dmap.Stats, readAll bool) int64 {
+	if readAll {
+		return s.Read - s.Skipped
+	}
+	return s.Succeeded + s.Failed
+}
+
 func used(n, of float64) float64 { return min(1, max(0, n/of)) }
 
 // since is how long ago something was, never negative.

@@ -106,7 +106,7 @@ func ended(m *runfolder.Manifest) *Run {
 	return r
 }
 
-// settings adds what is stored about changes of settings.
+// settings adds the stored edits and the stored tolerance.
 func (m *Run) settings(edits *runfolder.Edits, tolerance *runfolder.Tolerance) {
 	if edits != nil {
 		m.EditCount = edits.Count

@@ -199,7 +199,7 @@ func hostile(t *testing.T) string {
 	return dir
 }
 
-// show says what was changed while a run ran, and how much of its tolerance is used.
+// show prints the changes of settings, and the used share of the tolerance.
 func TestShowPrintsEditsAndTolerance(t *testing.T) {
 	dir := t.TempDir()
 	started := make(chan *dmap.Run, 1)
