@@ -54,8 +54,8 @@ func sleeps(draw func(*rand.Rand) float64, job uint64) func(context.Context, int
 
 func holds(r dmap.TimeRange, truth time.Duration) bool { return r.Low <= truth && truth <= r.High }
 
-// Jobs of each law, a hundred in make long, in virtual time: each is estimated from 300 of its items, and then
-// runs. Of the estimates that were not refused 90 % hold the time.
+// Jobs of each law, in virtual time, a hundred in make long: each is estimated from 300 of its
+// items, and then runs. Of the estimates that were not refused 90 % hold the time.
 func TestEstimatesHoldTheTimeOfJobs(t *testing.T) {
 	const items, slots = 6000, 20
 	for _, law := range laws {
