@@ -10,13 +10,15 @@ COVER    := .cache/cover.out
 # goroutine leaks, races and shuffled order are part of every test run
 # one package more than cores: tests that wait for killed processes and stores leave a core idle
 AT_ONCE  := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+# without the race detector most of the time is that of tests which wait for browsers and servers
+WAITING  := $(shell expr $(AT_ONCE) + 1)
 RACE     := -race -shuffle=on -timeout 10m -p $(AT_ONCE)
 # by default a test binary sleeps for a second when it exits, for races of goroutines that still run
 GORACE_EXIT := atexit_sleep_ms=100
 
 # tests of sequential code and of times that do less with the race detector, or nothing: make test
 # runs them in full without it
-UNRACED  := TestScreenshots|ATightToleranceIsAskedAbout|EditsOfAStoredRunAreMarks|APageThatStartsWithAFailureGetsItsControls|KeysDoNothingWhileADialogIsOpen|ItemsWithTheSameKey|SmallerGroupsAreKept|ATabThatNobody|ThePage|ADeadRunOpens|AReaderFinds|FailuresOfAStored|TwoRunsAreCompared|HostileKeysRun|ThousandsOfKindsOfFailuresStay|KindsOfFailuresCostLittle|FindsTwelveFailures|OfThousandsOfKinds|TwelveFailures|IsSampledAtRandomPlaces|EstimatesHoldTheTime|HalfAMillion|FindsTheRateOfTheServer|StaysUnderALowerCeiling|RequestsFollowAStore|HoldsThroughKills|HoldSurvivesADeath|ListersShare|ByManyConform|BreaksAtAnyWrite|NeverDouble|DeathAtEach|CompactedRecords|CompactionBounds|ChainOfRedrives|TestCrash$$|CrashOfRedrives|ChainsOfRedrives/jsonlines|FaultInAnyBucketCall|SuspensionAtAnyCall|FaultsNeverLose/in_process|RunnersOfOneRun|IsReadInAnyMemory|EachWrapperLists|EveryShapeOfKeys|OfADividedObjectAreThoseOfTheWhole|RowsAtTheEdges|TestAllCasesOfATableAgree/listing|IsKilledMakesProgress|CrashesIsFoundAmongMany|ManyFailuresNeedsLittleMemory|HeldItemsNeedLittleMemory|ProcessExitAtAnyStep|TwoProcessesOfOneRun|ListsOfNothing|HostileInputs|StoreThatLies|Emulat|AzureKeysOfOther
+UNRACED  := TestScreenshots|IndexFindsTheRowsOfTheParser|InputUsesBoundedMemory|RowsEqualTheStandardLibrary|ATightToleranceIsAskedAbout|EditsOfAStoredRunAreMarks|APageThatStartsWithAFailureGetsItsControls|KeysDoNothingWhileADialogIsOpen|ItemsWithTheSameKey|SmallerGroupsAreKept|ATabThatNobody|ThePage|ADeadRunOpens|AReaderFinds|FailuresOfAStored|TwoRunsAreCompared|HostileKeysRun|ThousandsOfKindsOfFailuresStay|KindsOfFailuresCostLittle|FindsTwelveFailures|OfThousandsOfKinds|TwelveFailures|IsSampledAtRandomPlaces|EstimatesHoldTheTime|HalfAMillion|FindsTheRateOfTheServer|StaysUnderALowerCeiling|RequestsFollowAStore|HoldsThroughKills|HoldSurvivesADeath|ListersShare|ByManyConform|BreaksAtAnyWrite|NeverDouble|DeathAtEach|CompactedRecords|CompactionBounds|ChainOfRedrives|TestCrash$$|CrashOfRedrives|ChainsOfRedrives/jsonlines|FaultInAnyBucketCall|SuspensionAtAnyCall|FaultsNeverLose/in_process|RunnersOfOneRun|IsReadInAnyMemory|EachWrapperLists|EveryShapeOfKeys|OfADividedObjectAreThoseOfTheWhole|RowsAtTheEdges|AllCasesOfATableAgree|IsKilledMakesProgress|CrashesIsFoundAmongMany|ManyFailuresNeedsLittleMemory|HeldItemsNeedLittleMemory|ProcessExitAtAnyStep|TwoProcessesOfOneRun|ListsOfNothing|HostileInputs|StoreThatLies|Emulat|AzureKeysOfOther
 
 # all packages in one go test, so that packages of one module run while those of another compile.
 # go starts them in this order: first those that take longest, or they would run alone at the end.
@@ -39,7 +41,7 @@ build: ## compile everything
 
 test: .bin/testrun ## all tests of all modules under the race detector
 	@GORACE="$$GORACE $(GORACE_EXIT)" .bin/testrun $(RACE) $(TESTFLAGS) $(PACKAGES)
-	@.bin/testrun -vet=off -parallel 16 -run '$(UNRACED)' $(TESTFLAGS) ./internal/e2e ./internal/e2e/browser ./source ./sink ./dmap ./internal/bench ./internal/runfolder ./internal/requests ./internal/failgroup ./dmap/dmapweb
+	@.bin/testrun -vet=off -parallel 16 -p $(WAITING) -run '$(UNRACED)' $(TESTFLAGS) ./internal/e2e ./internal/e2e/browser ./source ./sink ./dmap ./internal/bench ./internal/record ./internal/runfolder ./internal/requests ./internal/failgroup ./dmap/dmapweb
 	@$(MAKE) --no-print-directory test-tools
 
 short: .bin/testrun ## the same without the race detector and without what takes long

@@ -152,7 +152,7 @@ func compare(tb testing.TB, data []byte, size int) {
 
 func TestRowsEqualTheStandardLibrary(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
-	for range (testsize.Sizes{Short: 2000, Usual: 8000, Long: 80_000}).Now() {
+	for range (testsize.Sizes{Short: 2000, Race: 1000, Usual: 8000, Long: 80_000}).Now() {
 		compare(t, randomCSV(random, []string{"a", "é", ",", ",", `"`, `"`, `""`, "\n", "\n"}), 4+random.IntN(40))
 	}
 }
@@ -235,7 +235,7 @@ func TestIndexFindsTheRowsOfTheParser(t *testing.T) {
 		{`"a",`, `"b""c",`, `"",`, "\"d\"\n", "\"long enough to span two blocks, and with a comma\"\n"},
 		{`"a",`, `"",`, "\"d\"\r\n", `1,`, "2\n", "\n"}, {`"a",`, "\"d\"\n", `"x"y,`, "\xff", "\x00"}, {`"a",`, "\"d\"\n", "\"d\"\n", "\"d\"\n", "1\n"},
 	} {
-		for range (testsize.Sizes{Short: 40, Usual: 150, Long: 1500}).Now() {
+		for range (testsize.Sizes{Short: 40, Race: 20, Usual: 150, Long: 1500}).Now() {
 			var b []byte
 			for range 1 + random.IntN(200) {
 				b = append(b, alphabet[random.IntN(len(alphabet))]...)

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-dmap/dmap/internal/testsize"
 )
 
 // linesFrom reads data from an offset, through a buffer of size bytes at first.
@@ -98,6 +100,9 @@ const (
 )
 
 func TestHostileInputUsesBoundedMemory(t *testing.T) {
+	if testsize.RaceDetector {
+		t.Skip("hundreds of MiB are parsed on one goroutine: make test runs it without the race detector")
+	}
 	o := CSVOptions{Delimiter: ',', MaxRecord: maxRecord, MaxFields: 10_000}
 	for _, test := range []struct {
 		name, begin, line string
