@@ -3,13 +3,11 @@ package browser
 import (
 	"bufio"
 	"bytes"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -49,40 +47,20 @@ func startProgram(t *testing.T, name string, args ...string) *program {
 	return p
 }
 
-// The example loansim, as its users start it: a browser steers the run that generates the loans,
-// and then shows which of them fail.
-func TestThePageOfAProgramIsWatchedAndSteered(t *testing.T) {
+// The example loansim, as its users start it: its page shows which loans fail, and Ctrl-C ends it.
+func TestThePageOfAProgramShowsItsRun(t *testing.T) {
 	b := newTab(t, 1200, 900)
 	dir := t.TempDir()
 	p := startProgram(t, "loansim", "-in", filepath.Join(dir, "in"), "-out", filepath.Join(dir, "out"), "-run", "monday",
-		"-fill", "-n", "5000")
+		"-fill", "-n", "2000")
 	b.open(p.url)
-	b.click("a", "generating")
-	b.until(shown(".badge", "running"))
-	b.until(fmt.Sprintf("%s > 0", succeeded))
-	b.keys(" ")
-	b.until(shown(".badge", "paused"))
-	b.wait(time.Second)
-	paused := value[int](b, succeeded)
-	require.Less(t, paused, 5_000)
-	b.wait(2 * time.Second)
-	require.Equal(t, paused, value[int](b, succeeded), "no call begins while the run is paused")
-	limit := `document.querySelector("#controls .current").textContent`
-	before := value[string](b, limit)
-	b.keys("+")
-	b.until(fmt.Sprintf("%s !== %q", limit, before))
-	b.keys(" ")
-	b.until(fmt.Sprintf("%s > %d", succeeded, paused))
-
-	b.open(p.url)
-	b.until(shown("tr", "monday"))
-	b.until(`[...document.querySelectorAll("tr")].find((e) => e.textContent.includes("monday")).textContent.includes("succeeded")`)
+	b.until(`[...document.querySelectorAll("tr")].find((e) => e.textContent.includes("monday"))?.textContent.includes("succeeded")`)
 	b.click("a", "monday")
 	b.until(shown(".badge", "succeeded"))
 	b.until(shown(".group-head", "insolvent"))
-	require.Greater(t, value[int](b, succeeded), 4_000)
+	require.Greater(t, value[int](b, succeeded), 1_500)
 	b.quiet()
 	require.NoError(t, p.cmd.Process.Signal(os.Interrupt))
 	require.NoError(t, p.cmd.Wait())
-	require.Contains(t, p.stdout.String(), "5000 read = ")
+	require.Contains(t, p.stdout.String(), "2000 read = ")
 }
