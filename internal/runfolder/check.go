@@ -28,6 +28,17 @@ func checkCounts(numbers ...int64) error {
 	return nil
 }
 
+// checkLimits checks numbers that a user chose, which may be as large as the type: nothing is
+// counted up to them.
+func checkLimits(numbers ...int64) error {
+	for _, n := range numbers {
+		if n < 0 {
+			return errors.New("a limit is negative")
+		}
+	}
+	return nil
+}
+
 // checkElapsed checks a duration in nanoseconds, the sum over many processes.
 func checkElapsed(ns int64) error {
 	if ns < 0 || ns > 1<<60 {

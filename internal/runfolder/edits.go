@@ -66,7 +66,7 @@ func (t *Tolerance) check() error {
 	case !(t.Percentage >= 0 && t.Percentage <= 100):
 		return fmt.Errorf("tolerance is %v %%", t.Percentage)
 	}
-	if err := checkCounts(t.Count, t.MinItems, t.BrokenObjects); err != nil {
+	if err := checkLimits(t.Count, t.MinItems, t.BrokenObjects); err != nil {
 		return fmt.Errorf("tolerance: %w", err)
 	}
 	return nil

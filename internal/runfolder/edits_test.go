@@ -69,7 +69,7 @@ func TestEditsThatNoRunWritesAreRefused(t *testing.T) {
 	for want, tolerance := range map[string]runfolder.Tolerance{
 		"tolerance is -1 %":              {Percentage: -1},
 		"tolerance is 101 %":             {Percentage: 101},
-		"tolerance: a count is negative": {BrokenObjects: -1},
+		"tolerance: a limit is negative": {BrokenObjects: -1},
 	} {
 		record := anyCommit()
 		record.Tolerance = &tolerance

@@ -87,8 +87,8 @@ func DecodeRedriveFile(ctx context.Context, content []byte, folder, runID string
 	if f.RunID != runID || f.Redrive != n {
 		return nil, fmt.Errorf("record belongs to redrive %d of run %q, not to redrive %d of %q", f.Redrive, f.RunID, n, runID)
 	}
-	if err := errors.Join(decode(f.fields()...), checkCounts(
-		f.Items, f.Rest, int64(f.Made), f.Choice.Limit, int64(f.Choice.Max), int64(f.Batch.Items), f.Batch.Bytes, f.Batch.Wait)); err != nil {
+	if err := errors.Join(decode(f.fields()...), checkLimits(
+		f.Choice.Limit, int64(f.Choice.Max), int64(f.Batch.Items), f.Batch.Bytes, f.Batch.Wait)); err != nil {
 		return nil, err
 	}
 	return f, f.check(folder)

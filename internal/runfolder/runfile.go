@@ -60,7 +60,7 @@ func DecodeRunFile(content []byte, runID string) (*RunFile, error) {
 	if f.RunID != runID {
 		return nil, fmt.Errorf("run file belongs to run %q, not to %q", f.RunID, runID)
 	}
-	if err := errors.Join(decode(f.fields()...), checkCounts(f.MaxItems, int64(f.Batch.Items), f.Batch.Bytes, f.Batch.Wait)); err != nil {
+	if err := errors.Join(decode(f.fields()...), checkLimits(f.MaxItems, int64(f.Batch.Items), f.Batch.Bytes, f.Batch.Wait)); err != nil {
 		return nil, err
 	}
 	return f, nil
