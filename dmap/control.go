@@ -14,7 +14,7 @@ func (e *engine[T, R]) ended() <-chan struct{} { return e.done }
 func (e *engine[T, R]) oldest(n int) []InFlightCall { return e.watchdog.oldest(n) }
 
 func (e *engine[T, R]) setLimit(n int) {
-	e.durable.edits.make("MaxConcurrency", func() (from, to any) {
+	e.durable.edits.apply("MaxConcurrency", func() (from, to any) {
 		from = e.gate.State().Limit
 		e.gate.SetLimit(n)
 		return from, n
@@ -22,7 +22,7 @@ func (e *engine[T, R]) setLimit(n int) {
 }
 
 func (e *engine[T, R]) setRate(r Rate) {
-	e.durable.edits.make("Rate", func() (from, to any) {
+	e.durable.edits.apply("Rate", func() (from, to any) {
 		from = *e.rate.Swap(&r)
 		e.gate.SetRate(r.limits())
 		return from, r
@@ -30,7 +30,7 @@ func (e *engine[T, R]) setRate(r Rate) {
 }
 
 func (e *engine[T, R]) setPaused(paused bool) {
-	e.durable.edits.make("Paused", func() (from, to any) {
+	e.durable.edits.apply("Paused", func() (from, to any) {
 		from = e.gate.State().Paused
 		e.gate.SetPaused(paused)
 		return from, paused
@@ -38,7 +38,7 @@ func (e *engine[T, R]) setPaused(paused bool) {
 }
 
 func (e *engine[T, R]) setTolerance(t Tolerance) {
-	e.durable.edits.make("Tolerance", func() (from, to any) { return *e.tally.tolerance.Swap(&t), t })
+	e.durable.edits.apply("Tolerance", func() (from, to any) { return *e.tally.tolerance.Swap(&t), t })
 	select {
 	case <-e.stopper.drained:
 	default:

@@ -113,9 +113,8 @@ func (d *durable) resume(ctx context.Context, p *journal.Progress, poisonAfter i
 		record.Redrive, record.Counts.Redriven = again.Begins, again.Items
 		record.States = map[string]json.RawMessage{d.keeper: again.State}
 	}
-	d.addTolerance(&record)
-	if err := within(ctx, d.ignorance, "Append", func() error { return d.log.Append(ctx, record) }); err != nil {
-		return &SinkError{Op: "append", Err: fmt.Errorf("commit %d: %w", record.Number, err)}
+	if err := d.write(ctx, record); err != nil {
+		return &SinkError{Op: "append", Err: err}
 	}
 	p.Apply(record)
 	if err := d.release(ctx, p); err != nil {
@@ -232,11 +231,10 @@ func (d *durable) append(ctx context.Context, record journal.Commit) {
 	if d.broken || d.dead.Load() {
 		return
 	}
-	d.addTolerance(&record)
 	record.Number = d.number
-	if err := within(ctx, d.ignorance, "Append", func() error { return d.log.Append(ctx, record) }); err != nil {
+	if err := d.write(ctx, record); err != nil {
 		d.broken = true
-		d.fail("append", fmt.Errorf("commit %d: %w", record.Number, err))
+		d.fail("append", err)
 		return
 	}
 	d.committed(d.number, record.Counts)
@@ -252,9 +250,8 @@ func (d *durable) appendFinal(ctx context.Context) error {
 	d.writing <- struct{}{}
 	defer func() { <-d.writing }()
 	record := journal.Commit{Number: d.number, Clean: true, Edits: d.edits.take()}
-	d.addTolerance(&record)
-	if err := within(ctx, d.ignorance, "Append", func() error { return d.log.Append(ctx, record) }); err != nil {
-		return &SinkError{Op: "append", Err: fmt.Errorf("commit %d: %w", record.Number, err)}
+	if err := d.write(ctx, record); err != nil {
+		return &SinkError{Op: "append", Err: err}
 	}
 	d.number++
 	return nil
@@ -287,15 +284,17 @@ func (d *durable) closeWindow(last bool) (record journal.Commit, any bool) {
 	return record, any
 }
 
-// addTolerance adds the tolerance of the run to a record unless an earlier one of this process says
-// it; writing is held, or nothing else writes.
-func (d *durable) addTolerance(record *journal.Commit) {
-	now := *d.tolerance.Load()
-	if d.stored != nil && *d.stored == now {
-		return
+// write writes a record, with the tolerance of the run unless an earlier record of this process
+// says it. writing is held, or nothing else writes.
+func (d *durable) write(ctx context.Context, record journal.Commit) error {
+	if now := *d.tolerance.Load(); d.stored == nil || *d.stored != now {
+		d.stored = &now
+		record.Tolerance = (*journal.Tolerance)(&now)
 	}
-	d.stored = &now
-	record.Tolerance = (*journal.Tolerance)(&now)
+	if err := within(ctx, d.ignorance, "Append", func() error { return d.log.Append(ctx, record) }); err != nil {
+		return fmt.Errorf("commit %d: %w", record.Number, err)
+	}
+	return nil
 }
 
 // close lets another process resume the run.

@@ -2,7 +2,6 @@ package dmap
 
 import (
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -28,32 +27,12 @@ func (e EditEvent) Texts() (from, to string) { return settingText(e.From), setti
 func settingText(value any) string {
 	var text string
 	switch v := value.(type) {
-	case Rate:
-		text = v.text()
 	case Tolerance:
 		text = v.text()
 	default:
 		text = fmt.Sprint(v)
 	}
 	return scrub.Clip(text, maxEditText)
-}
-
-// text returns all limits, such as "50 calls a second, burst 5".
-func (r Rate) text() string {
-	var parts []string
-	if r.Calls > 0 {
-		parts = append(parts, fmt.Sprintf("%v calls a second", r.Calls))
-	}
-	if r.Items > 0 {
-		parts = append(parts, fmt.Sprintf("%v items a second", r.Items))
-	}
-	if r.Burst > 0 {
-		parts = append(parts, fmt.Sprintf("burst %d", r.Burst))
-	}
-	if len(parts) == 0 {
-		return "no limit"
-	}
-	return strings.Join(parts, ", ")
 }
 
 // text returns String, and the fields that it leaves out.
@@ -72,26 +51,22 @@ func (t Tolerance) text() string {
 type edits struct {
 	observer *observing // nil: there is none
 
-	changing sync.Mutex // held while a setting changes, so that From is the To of the edit before
-
-	mu    sync.Mutex // guards the field below
+	mu    sync.Mutex // also held while a setting changes: From is the To of the edit before
 	fresh journal.Edits
 }
 
-// make changes a setting, and reports that. change returns the values before and after.
-func (e *edits) make(setting string, change func() (from, to any)) {
+// apply changes a setting, and reports that. change returns the values before and after.
+func (e *edits) apply(setting string, change func() (from, to any)) {
 	e.observer.edited(e.register(setting, change))
 }
 
 func (e *edits) register(setting string, change func() (from, to any)) EditEvent {
-	e.changing.Lock()
-	defer e.changing.Unlock()
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	event := EditEvent{Setting: setting}
 	if event.From, event.To = change(); event.From != event.To {
 		one := journal.Edit{At: time.Now(), Setting: setting}
 		one.From, one.To = event.Texts()
-		e.mu.Lock()
-		defer e.mu.Unlock()
 		e.fresh.Add(journal.Edits{Count: 1, Newest: []journal.Edit{one}})
 	}
 	return event

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/go-dmap/dmap/internal/gate"
 )
@@ -39,6 +40,24 @@ func (r Rate) validate() error {
 		errs = append(errs, fmt.Errorf("dmap: Options.Rate.Burst %d is negative", r.Burst))
 	}
 	return errors.Join(errs...)
+}
+
+// String returns all limits, such as "50 calls a second, burst 5", or "no limit".
+func (r Rate) String() string {
+	var parts []string
+	if r.Calls > 0 {
+		parts = append(parts, fmt.Sprintf("%v calls a second", r.Calls))
+	}
+	if r.Items > 0 {
+		parts = append(parts, fmt.Sprintf("%v items a second", r.Items))
+	}
+	if r.Burst > 0 {
+		parts = append(parts, fmt.Sprintf("burst %d", r.Burst))
+	}
+	if len(parts) == 0 {
+		return "no limit"
+	}
+	return strings.Join(parts, ", ")
 }
 
 // limits is the Rate for the gate.

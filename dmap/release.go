@@ -30,8 +30,8 @@ func (d *durable) release(ctx context.Context, p *journal.Progress) error {
 		Number: p.Number, Release: decided.Release, Counts: journal.Counts{Released: decided.Items},
 		States: map[string]json.RawMessage{d.keeper: decided.State},
 	}
-	if err := within(ctx, d.ignorance, "Append", func() error { return d.log.Append(ctx, record) }); err != nil {
-		return &SinkError{Op: "append", Err: fmt.Errorf("commit %d: %w", record.Number, err)}
+	if err := d.write(ctx, record); err != nil {
+		return &SinkError{Op: "append", Err: err}
 	}
 	p.Apply(record)
 	return nil

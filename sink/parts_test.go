@@ -156,8 +156,8 @@ type refused struct{}
 func (refused) Error() string       { return "busy" }
 func (refused) HTTPStatusCode() int { return 503 }
 
-// A store that refuses every part costs the time of one part, also if more records wait for theirs.
-func TestNoPartIsWrittenAfterALossThatNoCommitCanFollow(t *testing.T) {
+// No commit can follow the loss of a part, so the part that is open meanwhile is not tried.
+func TestAStoreThatRefusesEveryPartCostsTheTimeOfOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket := dmaptest.NewFaultBucket(t, memory(t))
 		bucket.Inject(dmaptest.Fault{Op: dmaptest.OpClose, Key: "SUCCEEDED_", Sticky: true, Err: refused{}})

@@ -71,7 +71,7 @@ func (c *change) apply(run *dmap.Run) (string, error) {
 		if c.Rate == nil {
 			return "", errors.New("rate: want an object with calls, items and burst")
 		}
-		return "rate: " + watch.RateText(*c.Rate), run.SetRate(*c.Rate)
+		return "rate: " + c.Rate.String(), run.SetRate(*c.Rate)
 	case "tolerance":
 		if c.Tolerance == nil {
 			return "", errors.New("tolerance: want an object with count, percentage and minItems")

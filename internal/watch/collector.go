@@ -1,7 +1,6 @@
 package watch
 
 import (
-	"strings"
 	"sync"
 	"time"
 
@@ -210,19 +209,4 @@ func (c *Collector) edited(e dmap.EditEvent) {
 	from, to := e.Texts()
 	kind, text := editText(e.Setting, from, to)
 	c.marks.add(time.Now(), kind, text)
-}
-
-// RateText formats a rate limit: "50 calls a second", "no limit".
-func RateText(r dmap.Rate) string {
-	var limits []string
-	if r.Calls > 0 {
-		limits = append(limits, strings.TrimSuffix(PerSecond(r.Calls), "/s")+" calls a second")
-	}
-	if r.Items > 0 {
-		limits = append(limits, strings.TrimSuffix(PerSecond(r.Items), "/s")+" items a second")
-	}
-	if len(limits) == 0 {
-		return "no limit"
-	}
-	return strings.Join(limits, ", ")
 }

@@ -21,7 +21,7 @@ func editText(setting, from, to string) (kind, text string) {
 	case setting == "Paused" && to == "false":
 		return MarkPause, "resumed"
 	case setting == "MaxConcurrency":
-		return MarkEdit, "concurrency: " + grouped(from) + " to " + grouped(to) + plural(to, " call")
+		return MarkEdit, "concurrency: " + grouped(from) + " to " + calls(to)
 	}
 	return MarkEdit, firstLine(strings.ToLower(setting) + ": " + from + " to " + to)
 }
@@ -35,9 +35,9 @@ func grouped(number string) string {
 	return Count(n)
 }
 
-func plural(number, noun string) string {
+func calls(number string) string {
 	if number == "1" {
-		return noun
+		return Counted(1, "call")
 	}
-	return noun + "s"
+	return grouped(number) + " calls"
 }
