@@ -12,7 +12,8 @@ COVER    := .cache/cover.out
 AT_ONCE  := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 # without the race detector most of the time is that of tests which wait for browsers and servers
 WAITING  := $(shell expr $(AT_ONCE) + 1)
-RACE     := -race -shuffle=on -timeout 10m -p $(AT_ONCE)
+# go vet has a step of its own in .ci/run
+RACE     := -race -shuffle=on -vet=off -timeout 10m -p $(AT_ONCE)
 # by default a test binary sleeps for a second when it exits, for races of goroutines that still run
 GORACE_EXIT := atexit_sleep_ms=100
 
@@ -24,6 +25,8 @@ UNRACED  := TestScreenshots|IndexFindsTheRowsOfTheParser|InputUsesBoundedMemory|
 # go starts them in this order: first those that take longest, or they would run alone at the end.
 LONGEST  := ./internal/e2e ./internal/e2e/browser ./source ./sink ./dmap ./internal/bench ./source/cloud/s3
 PACKAGES := $(LONGEST) $(addsuffix /...,$(MODULES))
+# small programs for readers: to link each with the race detector takes longer than to run it
+HOWTO    := ./examples/howto/...
 
 # the modules that users import
 PUBLISHED := . dmap/cmd/dmap dmap/dmapotel source/cloud
@@ -39,8 +42,9 @@ help: ## list the targets
 build: ## compile everything
 	$(call each,go build -o /dev/null ./...)
 
-test: .bin/testrun ## all tests of all modules under the race detector
-	@GORACE="$$GORACE $(GORACE_EXIT)" .bin/testrun $(RACE) $(TESTFLAGS) $(PACKAGES)
+test: .bin/testrun ## all tests of all modules, nearly all of them under the race detector
+	@GORACE="$$GORACE $(GORACE_EXIT)" .bin/testrun $(RACE) $(TESTFLAGS) $$(go list $(PACKAGES) | grep -v /examples/howto)
+	@.bin/testrun -vet=off -shuffle=on -p $(WAITING) $(TESTFLAGS) $(HOWTO)
 	@.bin/testrun -vet=off -parallel 16 -p $(WAITING) -run '$(UNRACED)' $(TESTFLAGS) ./internal/e2e ./internal/e2e/browser ./source ./sink ./dmap ./internal/bench ./internal/record ./internal/runfolder ./internal/requests ./internal/failgroup ./dmap/dmapweb
 	@$(MAKE) --no-print-directory test-tools
 
@@ -54,7 +58,7 @@ test-tools: .bin/testrun ## the tests of internal/tools, which is not in go.work
 	@cd internal/tools && GOWORK=off $(CURDIR)/.bin/testrun ./...
 
 lint: .bin/golangci-lint ## the layer rules and the style, by golangci-lint
-	$(call each,$(CURDIR)/.bin/golangci-lint run --allow-parallel-runners ./...)
+	.bin/golangci-lint run --allow-parallel-runners $(patsubst $(CURDIR)%,.%/...,$(MODULES)) # one run: modules share what is loaded
 	cd internal/tools && GOWORK=off $(CURDIR)/.bin/golangci-lint run --allow-parallel-runners ./...
 
 fmt: ## format the code
