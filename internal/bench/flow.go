@@ -239,7 +239,7 @@ func atFixed(ctx context.Context, after string, most int) (span, error) {
 // showSlowDown lists and reads objects of an S3 protocol server that throttles both, by limits of
 // their own.
 func showSlowDown(ctx context.Context, w io.Writer) error {
-	const keys, lists, gets = 400_000, 20, 500
+	const keys, lists, gets = 1_000_000, 20, 500
 	store := newLimitedStore(numberedKeys(keys), lists, gets)
 	listening := httptest.NewServer(store)
 	defer listening.Close()
@@ -340,16 +340,24 @@ func atFixedReads(ctx context.Context, store *limitedStore, address string, most
 
 // listAlone lists all keys, and reads none, so that the listing is the bound.
 func listAlone(ctx context.Context, w io.Writer, store *limitedStore, objects dmap.Source[source.Object]) error {
-	requests, throttled := store.list.counts()
+	run, err := dmap.Start(ctx, objects, func(context.Context, source.Object) (int, error) { return 0, nil }, dmap.Options{MaxConcurrency: 100})
+	if err != nil {
+		return err
+	}
 	began := time.Now()
-	stats, err := dmap.Map(ctx, objects, func(context.Context, source.Object) (int, error) { return 0, nil }, dmap.Options{MaxConcurrency: 100})
+	show := func(name string, s span) {
+		fmt.Fprintf(w, "  %-36s %14.1f %14.1f\n", name, s.perSecond, s.throttled)
+	}
+	show(fmt.Sprintf("pages, the first %v", warmUp), watchServer(ctx, store.list, warmUp))
+	requests, throttled := store.list.counts()
+	later := time.Now()
+	stats, err := run.Wait()
 	if err != nil {
 		return err
 	}
 	r, t := store.list.counts()
 	r, t = r-requests, t-throttled
-	took := time.Since(began).Seconds()
-	fmt.Fprintf(w, "  listing alone: %d keys in %.1f s, %.1f pages/s, %d requests, %d throttled (%.1f %%)\n",
-		stats.Read, took, float64(r-t)/took, r, t, 100*float64(t)/float64(r))
-	return nil
+	show("pages, until the listing's end", span{float64(r-t) / time.Since(later).Seconds(), 100 * float64(t) / float64(max(1, r))})
+	fmt.Fprintf(w, "  listing alone: %d keys in %.1f s\n", stats.Read, time.Since(began).Seconds())
+	return ctx.Err()
 }
