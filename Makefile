@@ -41,7 +41,7 @@ build: ## compile everything
 
 test: .bin/testrun ## all tests of all modules under the race detector
 	@GORACE="$$GORACE $(GORACE_EXIT)" .bin/testrun $(RACE) $(TESTFLAGS) $(PACKAGES)
-	@.bin/testrun -vet=off -parallel 16 -p $(WAITING) -run '$(UNRACED)' $(TESTFLAGS) ./internal/e2e ./internal/e2e/browser ./source ./sink ./dmap ./internal/bench ./internal/record ./internal/runfolder ./internal/requests ./internal/failgroup ./dmap/dmapweb
+	@.bin/testrun -vet=off -parallel 16 -p $(WAITING) -run '$(UNRACED)' $(TESTFLAGS) ./internal/e2e ./internal/e2e/browser ./source ./sink ./dmap ./internal/bench ./internal/record ./internal/runfolder ./internal/commits ./internal/requests ./internal/failgroup ./dmap/dmapweb
 	@$(MAKE) --no-print-directory test-tools
 
 short: .bin/testrun ## the same without the race detector and without what takes long

@@ -10,6 +10,7 @@ import (
 	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/commits"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/publish"
 	"github.com/go-dmap/dmap/internal/redrive"
@@ -77,7 +78,7 @@ func (e *ender) end(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	progress := state.progress()
+	progress := state.Progress()
 	if e.again != nil && (progress.Begun == nil || progress.Begun.Number < e.again.file.Redrive) {
 		e.endBeforeBegin(m)
 	} else if err := e.endAfterBegin(ctx, m, state, &progress); err != nil {
@@ -109,16 +110,16 @@ func (e *ender) ended(ctx context.Context) (bool, error) {
 
 // fence creates the next commit. A runner that works cannot write it any more, so nothing that it
 // does from then on counts. It returns all commits.
-func (e *ender) fence(ctx context.Context) (journalState, error) {
+func (e *ender) fence(ctx context.Context) (commits.State, error) {
 	var err error
 	for range mostRaces {
 		records, loadErr := runfolder.LoadCommits(ctx, e.bucket, e.folder)
 		if loadErr != nil {
 			return nil, loadErr
 		}
-		state := stateOf(records)
-		commit := journal.Commit{Number: state.next(), Clean: true, Stop: &journal.Stop{Reason: reasonEnd}}
-		content, next, encodeErr := state.encode(e.writer, commit, grouping{}, maxCompacted)
+		state := commits.StateOf(records)
+		commit := journal.Commit{Number: state.Next(), Clean: true, Stop: &journal.Stop{Reason: reasonEnd}}
+		content, next, encodeErr := state.Encode(e.writer, commit, commits.Grouping{}, commits.MaxBytes)
 		if encodeErr != nil {
 			return nil, fmt.Errorf("encode commit %d: %w", commit.Number, encodeErr)
 		}
@@ -138,13 +139,13 @@ func (e *ender) fence(ctx context.Context) (journalState, error) {
 }
 
 // manifest is that of the run after its last commit.
-func (e *ender) manifest(file *runfolder.RunFile, state journalState) (*runfolder.Manifest, error) {
-	parts, err := runfolder.CommittedParts(e.folder, state.records())
+func (e *ender) manifest(file *runfolder.RunFile, state commits.State) (*runfolder.Manifest, error) {
+	parts, err := runfolder.CommittedParts(e.folder, state.Records())
 	if err != nil {
 		return nil, err
 	}
 	unread := dmap.Unread{All: true}
-	for _, v := range state.progress().Settled {
+	for _, v := range state.Progress().Settled {
 		if journal.IsTakenSplit(v.Split) {
 			continue
 		}
@@ -154,12 +155,12 @@ func (e *ender) manifest(file *runfolder.RunFile, state journalState) (*runfolde
 	}
 	return &runfolder.Manifest{
 		Library: libraryVersion(), Writer: e.writer, RunID: e.runID, Source: file.Source,
-		Records: file.Records, Started: file.Started, Stopped: runfolder.Time(time.Now()), Commits: state.next(),
+		Records: file.Records, Started: file.Started, Stopped: runfolder.Time(time.Now()), Commits: state.Next(),
 		Status: runfolder.StatusCanceled, Reason: reasonEnd, Error: "ended by sink.End",
-		Stats:       convert.StoredStats(convert.CommittedStats(file, state.records())),
+		Stats:       convert.StoredStats(convert.CommittedStats(file, state.Records())),
 		Unread:      convert.StoredUnread(unread),
 		ResultFiles: &runfolder.ResultFiles{Failed: listOf(parts.Failed), Succeeded: listOf(parts.Succeeded), Pending: []runfolder.Part{}, Held: parts.Held},
-		Edits:       runfolder.CommittedEdits(state.records()), Tolerance: runfolder.CommittedTolerance(state.records()),
+		Edits:       runfolder.CommittedEdits(state.Records()), Tolerance: runfolder.CommittedTolerance(state.Records()),
 	}, nil
 }
 
@@ -181,8 +182,8 @@ func (e *ender) endBeforeBegin(m *runfolder.Manifest) {
 
 // endAfterBegin stores what the commits say: the index of the failures and the items that are left
 // pending.
-func (e *ender) endAfterBegin(ctx context.Context, m *runfolder.Manifest, state journalState, p *journal.Progress) (err error) {
-	groups := runfolder.StoredGroups(runfolder.CommittedGroups(state.records()))
+func (e *ender) endAfterBegin(ctx context.Context, m *runfolder.Manifest, state commits.State, p *journal.Progress) (err error) {
+	groups := runfolder.StoredGroups(runfolder.CommittedGroups(state.Records()))
 	if m.Groups, err = storeGroups(ctx, e.bucket, e.folder+runfolder.GroupsName(e.writer, 0), groups); err != nil {
 		return err
 	}

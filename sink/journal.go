@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/attention"
+	"github.com/go-dmap/dmap/internal/commits"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/publish"
 	"github.com/go-dmap/dmap/internal/runfolder"
@@ -71,16 +72,16 @@ func (f *BucketSink[R]) openFolder(ctx context.Context, r *run) (p journal.Progr
 	if lockErr != nil {
 		return p, nil, lockErr
 	}
-	commits, err := runfolder.LoadCommits(ctx, f.bucket, r.folder)
+	records, err := runfolder.LoadCommits(ctx, f.bucket, r.folder)
 	if err != nil {
 		return p, nil, fmt.Errorf("sink: %w", err)
 	}
-	if fresh && len(commits) > 0 {
+	if fresh && len(records) > 0 {
 		return p, nil, fmt.Errorf("sink: %w: folder %q", dmap.ErrFenced, r.folder)
 	}
-	r.journal.state = stateOf(commits)
-	r.groups.replace(runfolder.CommittedGroups(commits))
-	p = r.journal.state.progress()
+	r.journal.state = commits.StateOf(records)
+	r.groups.replace(runfolder.CommittedGroups(records))
+	p = r.journal.state.Progress()
 	p.Resumed = !fresh
 	if m != nil {
 		return f.continueRedrive(ctx, r, m, p, ended)
@@ -219,13 +220,13 @@ func (l *runLog[R]) Append(ctx context.Context, c journal.Commit) error {
 }
 
 func (f *BucketSink[R]) append(ctx context.Context, r *run, c journal.Commit) error {
-	if next := r.journal.state.next(); c.Number != next {
+	if next := r.journal.state.Next(); c.Number != next {
 		return fmt.Errorf("sink: commit %d of %q: want %d", c.Number, r.folder, next)
 	}
 	if err := r.journal.lock.check(ctx, f.bucket, r.runKey()); err != nil {
 		return err
 	}
-	content, state, err := r.journal.state.encode(r.writer, c, r.grouping(c), maxCompacted)
+	content, state, err := r.journal.state.Encode(r.writer, c, r.grouping(c), commits.MaxBytes)
 	if err != nil {
 		return fmt.Errorf("sink: encode commit %d of %q: %w", c.Number, r.folder, err)
 	}
@@ -248,9 +249,9 @@ func (f *BucketSink[R]) append(ctx context.Context, r *run, c journal.Commit) er
 
 // grouping is the groups of the record of c. A redrive begins with the groups of the failures that
 // it leaves.
-func (r *run) grouping(c journal.Commit) grouping {
+func (r *run) grouping(c journal.Commit) commits.Grouping {
 	if c.Redrive != nil {
-		return grouping{list: r.again.file.Groups, regrouped: true}
+		return commits.Grouping{List: r.again.file.Groups, Regrouped: true}
 	}
 	return r.groups.next()
 }
@@ -259,14 +260,4 @@ func (r *run) grouping(c journal.Commit) grouping {
 func (l *runLog[R]) Close() error {
 	l.f.run.CompareAndSwap(l.run, nil)
 	return l.run.journal.lock.release()
-}
-
-// release is the latest release of held items, nil if there was none.
-func (s journalState) release() *runfolder.Release {
-	for i := len(s) - 1; i >= 0; i-- {
-		if e := s[i].Release; e != nil {
-			return e
-		}
-	}
-	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/commits"
 	"github.com/go-dmap/dmap/internal/errtext"
 	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/journal"
@@ -29,7 +30,7 @@ type run struct {
 
 // runJournal is the journal of a run that is open.
 type runJournal struct {
-	state journalState // all that is written
+	state commits.State // all that is written
 	lock  *runLock
 	same  func(context.Context, *journal.Progress) error // compares the source before a redrive
 }
