@@ -65,7 +65,7 @@ func TestDecisionsAreFoundInAnyNumberOfBlocks(t *testing.T) {
 				}
 			}
 			require.Empty(t, want)
-			state, err := runfolder.CommittedParts("r/", f.run.Load().journal.state.Records())
+			state, err := runfolder.CommittedParts("r/", f.run.Load().journal.log.State.Records())
 			require.NoError(t, err)
 			change, err := runfolder.DecodeStates([]json.RawMessage{d.State})
 			require.NoError(t, err)

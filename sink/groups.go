@@ -3,7 +3,6 @@ package sink
 import (
 	"sync"
 
-	"github.com/go-dmap/dmap/internal/commits"
 	"github.com/go-dmap/dmap/internal/failgroup"
 	"github.com/go-dmap/dmap/internal/runfolder"
 )
@@ -63,15 +62,15 @@ func (g *groups) replace(x *failgroup.Index) {
 }
 
 // next is the groups of the next commit record.
-func (g *groups) next() commits.Grouping {
+func (g *groups) next() []runfolder.FailureGroup {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.staged == nil {
-		return commits.Grouping{}
+		return nil
 	}
-	next := commits.Grouping{List: runfolder.StoredGroups(g.staged)}
-	for i := range next.List { // three samples of a group count, the first ones
-		one := &next.List[i]
+	next := runfolder.StoredGroups(g.staged)
+	for i := range next { // three samples of a group count, the first ones
+		one := &next[i]
 		one.Samples = one.Samples[:min(len(one.Samples), failgroup.MaxSamples-g.total.Samples(one.Class, one.Message))]
 	}
 	return next

@@ -23,12 +23,12 @@ func TestCompactedRecordsHaveTheGroupsOfTheirCommits(t *testing.T) {
 		want := &failgroup.Index{}
 		var state commits.State
 		for n := range int64(300) {
-			var next commits.Grouping
+			var next commits.Extra
 			if n%97 == 96 {
 				want = &failgroup.Index{}
 				want.Add(failureOf(dice, n))
-				next = commits.Grouping{List: runfolder.StoredGroups(want), Regrouped: true}
-				g.replace(runfolder.IndexOf(next.List))
+				next = commits.Extra{Groups: runfolder.StoredGroups(want), Regrouped: true}
+				g.replace(runfolder.IndexOf(next.Groups))
 			} else {
 				for range dice.IntN(3) {
 					f := failureOf(dice, n)
@@ -36,7 +36,7 @@ func TestCompactedRecordsHaveTheGroupsOfTheirCommits(t *testing.T) {
 					want.Add(f)
 				}
 				g.barrier()
-				next = g.next()
+				next.Groups = g.next()
 			}
 			content, after, err := state.Encode("w", journal.Commit{Number: n}, next, most)
 			require.NoError(t, err)

@@ -12,10 +12,11 @@ import (
 
 // compacted returns commit c alone, or its union with the last segments. It has span commits. keep
 // is how many segments remain before it.
-func (s State) compacted(c journal.Commit, g Grouping, span int64) (record runfolder.CommitRecord, keep int) {
+func (s State) compacted(c journal.Commit, x Extra, span int64) (record runfolder.CommitRecord, keep int) {
 	from := c.Number + 1 - span
 	single := segment{segmentOf(c), 0}
-	single.Groups, single.Regrouped = g.List, g.Regrouped
+	single.Groups, single.Regrouped, single.Lane = x.Groups, x.Regrouped, x.Lane
+	single.Era, single.Shared = s.eraAfter(c)
 	keep = slices.IndexFunc(s, func(o segment) bool { return o.From >= from })
 	if keep < 0 || span == 1 {
 		return single.CommitRecord, len(s)
@@ -29,6 +30,8 @@ func (s State) compacted(c journal.Commit, g Grouping, span int64) (record runfo
 		Groups: runfolder.StoredGroups(runfolder.CommittedGroups(merged.Records())),
 	}
 	record.Edits, record.Tolerance = runfolder.CommittedEdits(merged.Records()), runfolder.CommittedTolerance(merged.Records())
+	record.Era, record.Shared, record.Final, record.Lane = single.Era, single.Shared, single.Final, merged[0].Lane
+	record.Absorbed = storedLeases(merged.Absorbed())
 	record.Regrouped = slices.ContainsFunc(merged, func(o segment) bool { return o.Regrouped })
 	if p.Begun != nil {
 		dropParts(record.States, p.Begun.Sink)
@@ -71,9 +74,13 @@ func segmentOf(c journal.Commit) runfolder.CommitRecord {
 		Release:  storedRelease(c.Release),
 		Prefixes: convert.Each(c.Prefixes, storedPrefix),
 		Edits:    StoredEdits(c.Edits), Tolerance: (*runfolder.Tolerance)(c.Tolerance),
+		Absorbed: storedLeases(c.Absorbed), Final: c.Final,
 	}
 	if c.Stop != nil {
 		r.Stop = &runfolder.Stop{Reason: scrub.Clip(c.Stop.Reason, maxReason), Error: scrub.Clip(c.Stop.Error, maxError)}
+	}
+	if len(c.AllStates) > 0 {
+		r.States = c.AllStates
 	}
 	for sink, state := range c.States {
 		if r.States == nil {

@@ -46,7 +46,7 @@ func TestCompactedRecordsEqualTheirCommits(t *testing.T) {
 		for n := range int64(700) {
 			c := commitOf(dice, n)
 			want.Apply(c)
-			content, next, err := state.Encode("w", c, Grouping{}, most)
+			content, next, err := state.Encode("w", c, Extra{}, most)
 			require.NoError(t, err)
 			stored, err := runfolder.DecodeCommit(t.Context(), content, n)
 			require.NoError(t, err)
@@ -100,7 +100,7 @@ func TestCompactedRecordsDoNotGrowWithCrashes(t *testing.T) {
 	add := func(c journal.Commit) {
 		c.Number = number
 		number++
-		content, next, err := state.Encode("w", c, Grouping{}, MaxBytes)
+		content, next, err := state.Encode("w", c, Extra{}, MaxBytes)
 		require.NoError(t, err)
 		state, most = next, max(most, len(content))
 	}
@@ -133,7 +133,7 @@ func TestCompactionBoundsReadsAndWrites(t *testing.T) {
 		record, keep := state.compacted(journal.Commit{
 			Number: i, Settled: []journal.Interval{{Split: "s", From: journal.Cursor{Offset: i}, To: journal.Cursor{Offset: i + 1}}},
 			States: map[string]json.RawMessage{"0": part},
-		}, Grouping{}, runfolder.Spans(i)[0])
+		}, Extra{}, runfolder.Spans(i)[0])
 		state = append(state[:keep], segment{record, 0})
 		written += len(record.States["0"])
 		require.Len(t, record.Settled, 1)

@@ -33,7 +33,7 @@ func TestCompactedRecordsHaveTheNewestEdits(t *testing.T) {
 			c.Tolerance = &tolerance
 		}
 		want.Add(c.Edits)
-		content, next, err := state.Encode("w", c, Grouping{}, MaxBytes)
+		content, next, err := state.Encode("w", c, Extra{}, MaxBytes)
 		require.NoError(t, err)
 		largest = max(largest, len(content))
 		stored, err := runfolder.DecodeCommit(t.Context(), content, n)

@@ -41,7 +41,7 @@ func TestCompactedRecordsKeepTheLatestRelease(t *testing.T) {
 			c.Counts = journal.Counts{Again: 1, Succeeded: 1}
 		}
 		want.Apply(c)
-		content, next, err := state.Encode("w", c, Grouping{}, MaxBytes)
+		content, next, err := state.Encode("w", c, Extra{}, MaxBytes)
 		require.NoError(t, err)
 		stored, err := runfolder.DecodeCommit(t.Context(), content, n)
 		require.NoError(t, err)

@@ -27,10 +27,11 @@ type segment struct {
 // of one commit may have up to runfolder.MaxCommit bytes.
 const MaxBytes = 64 << 20
 
-// Grouping is what a commit record says about groups of failures.
-type Grouping struct {
-	List      []runfolder.FailureGroup
-	Regrouped bool // List replaces the groups of the commits before
+// Extra is what a record says beyond its commit.
+type Extra struct {
+	Groups    []runfolder.FailureGroup
+	Regrouped bool            // Groups replace those of the commits before
+	Lane      *runfolder.Lane // of record 0 of a lane
 }
 
 // StateOf makes a state of the records of a folder.
@@ -56,9 +57,9 @@ func (s State) Next() int64 {
 
 // Encode returns the object of the record to write for commit c, and the segments with it in place
 // of those that it holds. It holds as many of the last commits as fit in most bytes.
-func (s State) Encode(writer string, c journal.Commit, g Grouping, most int) (content []byte, next State, err error) {
+func (s State) Encode(writer string, c journal.Commit, x Extra, most int) (content []byte, next State, err error) {
 	for _, span := range runfolder.Spans(c.Number) {
-		record, keep := s.compacted(c, g, span)
+		record, keep := s.compacted(c, x, span)
 		if span > 1 && s[keep:].tooLarge(record, most) {
 			continue
 		}

@@ -198,7 +198,7 @@ var known = map[string]string{
 	"internal/record/window.go Error: Error":                     ours,
 	"internal/redrive/choice.go Takes: Match":                    ours,
 	"internal/runfolder/read.go LoadManifests: errors.Is":        driver,
-	"internal/runfolder/read.go NewestCommit: errors.Is":         driver,
+	"internal/runfolder/readcommits.go newestIn: errors.Is":      driver,
 	"internal/runfolder/stream.go decodeObject: errors.Is":       ours,
 	"internal/transient/limit.go End: errors.Is":                 driver,
 	"internal/transient/status.go Refused: errors.Is":            driver,

@@ -21,6 +21,8 @@ type CommitHeader struct {
 	Writer string `json:"writer"`
 	Size   int    `json:"size"`
 	SHA256 string `json:"sha256"`
+	Era    *int64 `json:"era,omitempty"`
+	Shared bool   `json:"shared,omitempty"`
 }
 
 // CommitRecord is the union of the commits From to Number: one commit, or a compacted record of
@@ -28,6 +30,11 @@ type CommitHeader struct {
 type CommitRecord struct {
 	From      int64                        `json:"from"`
 	Number    int64                        `json:"number"`
+	Era       *int64                       `json:"era,omitempty"`
+	Shared    bool                         `json:"shared,omitempty"`
+	Absorbed  []LeaseRange                 `json:"absorbed,omitempty"` // before States, whose number it limits
+	Lane      *Lane                        `json:"lane,omitempty"`
+	Final     bool                         `json:"final,omitempty"`
 	Settled   []Interval                   `json:"settled,omitempty"`
 	Prefixes  []Prefix                     `json:"prefixes,omitempty"`
 	Counts    Counts                       `json:"counts"`
@@ -121,70 +128,6 @@ type Attempt struct {
 	Single   bool     `json:"single,omitempty"`
 }
 
-// BucketState is the state that the bucket's sink puts into a commit: the parts that count from it
-// on.
-type BucketState struct {
-	Failed    []Part `json:"FAILED,omitempty"`
-	Succeeded []Part `json:"SUCCEEDED,omitempty"`
-	Held      []Part `json:"HELD,omitempty"`
-	// Dropped are the keys of FAILED and HELD parts that count no more: a redrive took some of
-	// their items, or some were decided.
-	Dropped []string `json:"DROPPED,omitempty"`
-}
-
-// Add adds the state of a later commit to s. It looks at the parts of s only if later drops some: a
-// journal has as many states as commits.
-func (s *BucketState) Add(later BucketState) {
-	if len(later.Dropped) > 0 {
-		s.drop(later.Dropped)
-	}
-	s.Failed = append(s.Failed, later.Failed...)
-	s.Succeeded = append(s.Succeeded, later.Succeeded...)
-	s.Held = append(s.Held, later.Held...)
-}
-
-// drop removes the FAILED and HELD parts with these keys.
-func (s *BucketState) drop(keys []string) {
-	dropped := make(map[string]bool, len(keys))
-	for _, key := range keys {
-		dropped[key] = true
-	}
-	drop := func(p Part) bool {
-		drop := dropped[p.Key]
-		delete(dropped, p.Key)
-		return drop
-	}
-	s.Failed, s.Held = slices.DeleteFunc(s.Failed, drop), slices.DeleteFunc(s.Held, drop)
-	for _, key := range keys {
-		if dropped[key] { // of a commit before s
-			s.Dropped = append(s.Dropped, key)
-		}
-	}
-}
-
-// DecodeStates returns what the states of the bucket's sink say together, in the order of their
-// commits.
-func DecodeStates(states []json.RawMessage) (all BucketState, err error) {
-	for i, text := range states {
-		state, err := decodeState(text)
-		if err != nil {
-			return all, fmt.Errorf("state %d of %d: %w", i+1, len(states), err)
-		}
-		all.Add(state)
-	}
-	return all, nil
-}
-
-func decodeState(text []byte) (state BucketState, err error) {
-	err = decodeObject(nil, text, &struct{}{}, map[string]func(*stream) error{ //nolint:staticcheck // nil: a record is decoded before
-		"FAILED":    listOf(&state.Failed, MaxParts, "part", decodedPart),
-		"SUCCEEDED": listOf(&state.Succeeded, MaxParts, "part", decodedPart),
-		"HELD":      listOf(&state.Held, MaxParts, "part", decodedPart),
-		"DROPPED":   listOf(&state.Dropped, MaxParts, "dropped part", decodedName),
-	})
-	return state, err
-}
-
 // FirstOf is the first commit that record n may hold: it reaches back as far as the largest power
 // of 16 that divides n+1. A resume thus reads at most 15 records for each digit of n+1 in base 16,
 // and a commit is written once for each digit. A record that would become too large reaches back a
@@ -213,6 +156,7 @@ func (r *CommitRecord) fields() []twin {
 	for i := range r.Steps {
 		all = append(all, attemptFields(r.Steps[i].Announced)...)
 	}
+	all = append(all, r.Lane.fields()...)
 	return append(append(all, attemptFields(r.Attempted)...), groupFields(r.Groups)...)
 }
 
@@ -242,24 +186,42 @@ func EncodeCommit(writer string, r CommitRecord) ([]byte, error) {
 	if len(body) > MaxCommit-maxHeader {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d can be read", ErrTooLarge, len(body), MaxCommit-maxHeader)
 	}
-	header, err := json.Marshal(CommitHeader{Format: Format, Writer: writer, Size: len(body), SHA256: hex.EncodeToString(sum[:])})
+	header, err := json.Marshal(CommitHeader{
+		Format: r.format(), Writer: writer, Size: len(body), SHA256: hex.EncodeToString(sum[:]), Era: r.Era, Shared: r.Shared,
+	})
 	if err != nil {
 		return nil, err
 	}
 	return append(bytes.Join([][]byte{header, body}, []byte{'\n'}), '\n'), nil
 }
 
+// format is FormatShared if a version that knows no lanes must not continue the run.
+func (r *CommitRecord) format() int {
+	if r.Era != nil || r.Lane != nil || r.Final {
+		return FormatShared
+	}
+	return Format
+}
+
+// decodeHeader reads and checks the first line of a commit record.
+func decodeHeader(first []byte) (header CommitHeader, err error) {
+	if len(first) > maxHeader {
+		return header, fmt.Errorf("first line has %d bytes, at most %d are expected", len(first), maxHeader)
+	}
+	if err := json.Unmarshal(first, &header); err != nil {
+		return header, fmt.Errorf("first line: %w", err)
+	}
+	if header.Format == FormatShared {
+		return header, nil
+	}
+	return header, checkFormat(header.Format)
+}
+
 // DecodeCommit reads and checks commit record n.
 func DecodeCommit(ctx context.Context, content []byte, n int64) (r CommitRecord, err error) {
 	first, rest, _ := bytes.Cut(content, []byte{'\n'})
-	var header CommitHeader
-	if len(first) > maxHeader {
-		return r, fmt.Errorf("first line has %d bytes, at most %d are expected", len(first), maxHeader)
-	}
-	if err := json.Unmarshal(first, &header); err != nil {
-		return r, fmt.Errorf("first line: %w", err)
-	}
-	if err := checkFormat(header.Format); err != nil {
+	header, err := decodeHeader(first)
+	if err != nil {
 		return r, err
 	}
 	body, end, _ := bytes.Cut(rest, []byte{'\n'})
@@ -272,6 +234,9 @@ func DecodeCommit(ctx context.Context, content []byte, n int64) (r CommitRecord,
 	}
 	if err := decodeObject(ctx, body, &r, r.lists(n)); err != nil {
 		return r, err
+	}
+	if !r.agrees(header) {
+		return r, errors.New("record is damaged: its lines name different eras")
 	}
 	return r, r.check(n)
 }
@@ -286,8 +251,18 @@ func (r *CommitRecord) lists(n int64) map[string]func(*stream) error {
 		"attempted": listOf(&r.Attempted, maxElements, "announced item", decodedAttempt),
 		"groups":    groupList(&r.Groups),
 		"edits":     editList(&r.Edits),
-		"states":    func(s *stream) error { return r.decodeStates(s, commits) },
-		"steps":     func(s *stream) error { return r.decodeSteps(s, commits) },
+		"absorbed":  listOf(&r.Absorbed, maxRanges, "range of lease", decodedRange),
+		"states": func(s *stream) error {
+			if len(r.Absorbed) > 0 { // a state for each commit of each lane
+				return r.decodeStates(s, maxStates)
+			}
+			return r.decodeStates(s, commits)
+		},
+		"lane": func(s *stream) error {
+			r.Lane = new(Lane)
+			return s.object(r.Lane, map[string]func(*stream) error{"splits": listOf(&r.Lane.Splits, maxElements, "split", decodedSplit)})
+		},
+		"steps": func(s *stream) error { return r.decodeSteps(s, commits) },
 		"redrive": func(s *stream) error {
 			r.Redrive = new(Begun)
 			return s.object(r.Redrive, map[string]func(*stream) error{"waiting": listOf(&r.Redrive.Waiting, MaxParts, "waiting split", decodedName)})
@@ -297,6 +272,14 @@ func (r *CommitRecord) lists(n int64) map[string]func(*stream) error {
 			return s.object(r.Release, map[string]func(*stream) error{"taken": listOf(&r.Release.Taken, MaxParts, "part", decodedPart)})
 		},
 	}
+}
+
+// agrees reports whether the header says of the era what the record says.
+func (r *CommitRecord) agrees(h CommitHeader) bool {
+	if (r.Era == nil) != (h.Era == nil) || r.Shared != h.Shared {
+		return false
+	}
+	return r.Era == nil || *r.Era == *h.Era
 }
 
 // maxSinks is how many sinks of a run may have states.
@@ -347,7 +330,7 @@ func (r *CommitRecord) check(n int64) error {
 	if r.Number != n || !slices.Contains(Spans(n), n+1-r.From) {
 		return fmt.Errorf("record holds the commits %d to %d, want %d to %d", r.From, r.Number, FirstOf(n), n)
 	}
-	settings := errors.Join(r.Edits.check(), r.Tolerance.check())
+	settings := errors.Join(r.Edits.check(), r.Tolerance.check(), r.checkShared())
 	if err := errors.Join(checkIntervals(r.Settled), checkPrefixes(r.Prefixes), r.Counts.check(), checkAttempts(r.Attempted), settings); err != nil {
 		return err
 	}

@@ -115,7 +115,7 @@ var (
 	part     = regexp.MustCompile(`^(SUCCEEDED|FAILED|PENDING|HELD|GROUPS)_[A-Z0-9]+-[0-9]+\.jsonl$`)
 	taken    = regexp.MustCompile(`^TAKEN_[A-Z0-9]+-[0-9]+\.jsonl$`)
 	leftover = regexp.MustCompile(`^((SUCCEEDED|FAILED|PENDING|HELD|TAKEN|GROUPS)_[A-Z0-9]+-[0-9]+\.jsonl` +
-		`|(run|(manifest|redrive)-[0-9]+|commits/[0-9-]+|decisions/[0-9a-f-]+)\.json)\.[0-9a-f]+\.tmp$`)
+		`|(run|(manifest|redrive)-[0-9]+|commits/[0-9-]+|lanes/[0-9-]+/[0-9-]+|decisions/[0-9a-f-]+)\.json)\.[0-9a-f]+\.tmp$`)
 )
 
 // probe is the name of the object of a preflight. Neither a user nor a run has such names.
@@ -150,7 +150,8 @@ var numbered = regexp.MustCompile(`^(manifest|redrive)-[0-9]{3,}\.json$`)
 // IsResult reports whether name, relative to the run's folder, is one of those that dmap gives.
 func IsResult(name string) bool {
 	return name == RunFileName || name == LockName || IsPart(name) || IsTaken(name) || IsLeftover(name) ||
-		numbered.MatchString(name) || strings.HasPrefix(name, CommitsFolder) || strings.HasPrefix(name, DecisionsFolder)
+		numbered.MatchString(name) || strings.HasPrefix(name, CommitsFolder) ||
+		strings.HasPrefix(name, DecisionsFolder) || strings.HasPrefix(name, LanesFolder)
 }
 
 // IsPart reports whether name, relative to the run's folder, is the name of a part, or of an object
