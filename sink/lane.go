@@ -88,21 +88,14 @@ func (l *Lane[R]) End(ctx context.Context, end dmap.Ending) error {
 // Place is empty: the results of a lease are where those of its run are.
 func (l *Lane[R]) Place() string { return "" }
 
-// Settled is what all attempts at the lease have settled, and Rest the parts of its splits that
-// none has. They are valid after the run of the lease, also if it has failed.
-func (l *Lane[R]) Settled() (journal.Counts, []journal.Interval) {
+// Outcome is what all attempts at the lease have settled, and what they have left. It seals the
+// lane if the run of the lease could not write its final record. It is for the time after that run;
+// a worker that gets an error reports nothing.
+func (l *Lane[R]) Outcome(ctx context.Context) (lanes.Outcome, error) {
 	if l.lane == nil {
-		return journal.Counts{}, nil
+		return lanes.Outcome{}, errors.New("sink: the lane was not opened")
 	}
-	return l.lane.Settled()
-}
-
-// Rest are the parts of the splits of the lease that no attempt has settled.
-func (l *Lane[R]) Rest() []dmap.Split {
-	if l.lane == nil {
-		return l.splits
-	}
-	return l.lane.Rest()
+	return l.lane.Outcome(ctx)
 }
 
 // laneLog appends the records of a lane.

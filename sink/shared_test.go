@@ -15,6 +15,7 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/dmap/dmaptest"
 	"github.com/go-dmap/dmap/internal/journal"
+	"github.com/go-dmap/dmap/internal/lanes"
 	"github.com/go-dmap/dmap/internal/lease"
 	"github.com/go-dmap/dmap/sink"
 	"github.com/go-dmap/dmap/sink/results"
@@ -82,6 +83,13 @@ func work(ctx context.Context, bucket *blob.Bucket, ref lease.Ref, calls *atomic
 	return lane, err
 }
 
+func outcome(t *testing.T, lane *sink.Lane[int]) lanes.Outcome {
+	t.Helper()
+	o, err := lane.Outcome(t.Context())
+	require.NoError(t, err)
+	return o
+}
+
 // share begins an era, and join acts for one. finish ends the run.
 func share(t *testing.T, bucket *blob.Bucket) *sink.Host[int] {
 	t.Helper()
@@ -118,10 +126,10 @@ func TestLeasesOfARunGiveTheResultsOfOneMap(t *testing.T) {
 				ref := lease.Ref{Lease: n, Attempt: 1, Era: h.Era()}
 				lane, err := work(t.Context(), inner, ref, &calls, piece(20*n, 20*n+10), piece(20*n+10, 20*n+20))
 				require.NoError(t, err)
-				require.Empty(t, lane.Rest())
-				counts, settled := lane.Settled()
-				require.EqualValues(t, 20, counts.Read)
-				require.Len(t, settled, 1)
+				end := outcome(t, lane)
+				require.Empty(t, end.Rest)
+				require.EqualValues(t, 20, end.Counts.Read)
+				require.Len(t, end.Settled, 1)
 				refs = append(refs, ref)
 			}
 			require.Zero(t, h.Progress().Counts.Read, "lanes count for nothing by themselves")
@@ -161,15 +169,34 @@ func TestTheNextAttemptContinuesALease(t *testing.T) {
 		lane, err := work(t.Context(), inner, ref, &again, piece(0, 100))
 		require.NoError(t, err)
 		require.Less(t, again.Load(), int64(100))
-		counts, _ := lane.Settled()
-		require.EqualValues(t, 100, counts.Read, "of all attempts")
-		require.Empty(t, lane.Rest())
+		require.EqualValues(t, 100, outcome(t, lane).Counts.Read, "of all attempts")
+		require.Empty(t, outcome(t, lane).Rest)
 
 		for attempt := range 3 { // each is sealed
 			_, err = work(t.Context(), inner, lease.Ref{Era: h.Era(), Attempt: attempt + 1}, &again, piece(0, 100))
 			require.ErrorIs(t, err, dmap.ErrFenced)
 		}
 		require.NoError(t, join(t, inner, h.Era()).Absorb(t.Context(), []lease.Ref{ref}, 0))
+		finish(t, inner, h.Era())
+		exact(t, inner, 100)
+	})
+}
+
+// An owner whose last record is stored, but who got an error, knows what it has settled.
+func TestTheOutcomeOfALeaseIsWhatIsStored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := memory(t)
+		h := share(t, inner)
+		faults := dmaptest.NewFaultBucket(t, inner)
+		faults.Inject(dmaptest.Fault{Op: dmaptest.OpClose, Key: "/lanes/", Nth: 3, Kind: dmaptest.Lost, Sticky: true})
+		faults.Inject(dmaptest.Fault{Op: dmaptest.OpOpen, Key: "/lanes/", Nth: 2, Sticky: true}) // it cannot read the record back, either
+		lane, err := work(t.Context(), faults.Bucket, lease.Ref{Era: h.Era(), Attempt: 1}, new(atomic.Int64), piece(0, 100))
+		require.Error(t, err)
+		faults.Heal()
+		end := outcome(t, lane)
+		require.Less(t, end.Counts.Read, int64(100))
+		_, err = work(t.Context(), inner, lease.Ref{Lease: 1, Era: h.Era(), Attempt: 1}, new(atomic.Int64), end.Rest...)
+		require.NoError(t, err)
 		finish(t, inner, h.Era())
 		exact(t, inner, 100)
 	})
@@ -185,11 +212,10 @@ func TestALeaseReturnsItsRest(t *testing.T) {
 		defer cancel()
 		lane, err := work(ctx, inner, lease.Ref{Era: h.Era(), Attempt: 1}, &calls, piece(0, 50), piece(50, 100))
 		require.Error(t, err)
-		rest := lane.Rest()
-		require.NotEmpty(t, rest)
-		counts, _ := lane.Settled()
-		require.Positive(t, counts.Read)
-		_, err = work(t.Context(), inner, lease.Ref{Lease: 1, Era: h.Era(), Attempt: 1}, &calls, rest...)
+		end := outcome(t, lane)
+		require.NotEmpty(t, end.Rest)
+		require.Positive(t, end.Counts.Read)
+		_, err = work(t.Context(), inner, lease.Ref{Lease: 1, Era: h.Era(), Attempt: 1}, &calls, end.Rest...)
 		require.NoError(t, err)
 		finish(t, inner, h.Era())
 		exact(t, inner, 100)

@@ -84,24 +84,31 @@ func (l *Lane) checkEra(ctx context.Context) error {
 	return nil
 }
 
-// Settled is what all attempts have settled.
-func (l *Lane) Settled() (journal.Counts, []journal.Interval) {
-	p := unite(append(l.before[:len(l.before):len(l.before)], l.log.State))
-	return p.Counts, p.Settled
+// Outcome is what the attempts at a lease have settled, and what they have left.
+type Outcome struct {
+	Counts  journal.Counts
+	Settled []journal.Interval
+	Rest    []dmap.Split // the parts of the splits that no attempt has settled
 }
 
-// Rest are the parts of the splits that no attempt has settled.
-func (l *Lane) Rest() []dmap.Split {
-	_, settled := l.Settled()
-	set := journal.NewIntervalSet(settled)
-	var rest []dmap.Split
-	for _, s := range l.splits {
-		all := journal.Interval{Split: s.ID, Version: s.Version, From: journal.Cursor(s.From), To: journal.Cursor(s.To)}
-		for _, gap := range set.Gaps(all) {
-			part := s
-			part.From, part.To = dmap.Cursor(gap.From), dmap.Cursor(gap.To)
-			rest = append(rest, part)
+// Outcome seals the lane, unless its owner has written its last record, and says how far the lease
+// has come. Only a sealed lane tells: a record may be stored although its writer got an error.
+func (l *Lane) Outcome(ctx context.Context) (o Outcome, err error) {
+	if !l.log.State.Final() {
+		if l.log.State, err = l.run.seal(ctx, l.ref.Lease, l.ref.Attempt); err != nil {
+			return o, err
 		}
 	}
-	return rest
+	p := unite(append(l.before[:len(l.before):len(l.before)], l.log.State))
+	o.Counts, o.Settled = p.Counts, p.Settled
+	settled := journal.NewIntervalSet(p.Settled)
+	for _, s := range l.splits {
+		all := journal.Interval{Split: s.ID, Version: s.Version, From: journal.Cursor(s.From), To: journal.Cursor(s.To)}
+		for _, gap := range settled.Gaps(all) {
+			part := s
+			part.From, part.To = dmap.Cursor(gap.From), dmap.Cursor(gap.To)
+			o.Rest = append(o.Rest, part)
+		}
+	}
+	return o, nil
 }
