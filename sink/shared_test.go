@@ -3,6 +3,7 @@ package sink_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"sync/atomic"
 	"testing"
@@ -348,4 +349,59 @@ func TestWhatIsNoLeaseOfTheRunIsRefused(t *testing.T) {
 	_, _, err = sink.Bucket[int](inner, "out", sink.BucketOptions{Express: true}).BeginShared(t.Context(), sharedSpec())
 	require.ErrorContains(t, err, "Express")
 	require.False(t, errors.Is(err, dmap.ErrFenced))
+}
+
+// Clean does not remove parts of leases that are not taken in yet.
+func TestCleanLeavesTheLeasesOfASharedRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := memory(t)
+		h := share(t, inner)
+		_, err := work(t.Context(), inner, lease.Ref{Attempt: 1, Era: h.Era()}, new(atomic.Int64), piece(0, 100))
+		require.NoError(t, err)
+		_, err = results.Clean(t.Context(), inner, "out", "r", results.CleanOptions{Open: true})
+		require.ErrorContains(t, err, "resume or end the run")
+		finish(t, inner, h.Era())
+		removed, err := results.Clean(t.Context(), inner, "out", "r")
+		require.NoError(t, err)
+		require.Empty(t, removed)
+		exact(t, inner, 100)
+	})
+}
+
+// Items that leases hold are decided, and run again, in a Map.
+func TestHeldItemsOfLeasesAreReleasedByAMap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := memory(t)
+		h := share(t, inner)
+		hold := func(ctx context.Context, n int) (int, error) {
+			if info, _ := dmap.InfoFrom(ctx); n%10 == 3 && info.Decision == nil {
+				return 0, dmap.Hold("look at it")
+			} else if n%10 == 3 {
+				return 0, errBad
+			}
+			return 2 * n, nil
+		}
+		opts := dmap.Options{RunID: "r", Tolerance: dmap.Tolerance{Percentage: 50}}
+		for n := range int64(2) {
+			splits := []dmap.Split{piece(20*n, 20*n+20)}
+			lane := sink.Bucket[int](inner, "out").Lane(lease.Ref{Lease: n, Attempt: 1, Era: h.Era()}, splits)
+			_, err := dmap.Map(t.Context(), leased(splits), hold, opts, lane)
+			var held *dmap.HeldError
+			require.ErrorAs(t, err, &held)
+			require.Empty(t, outcome(t, lane).Rest, "a hold settles the item in the journal")
+			require.EqualValues(t, 2, outcome(t, lane).Counts.Held)
+		}
+		require.NoError(t, join(t, inner, h.Era()).Absorb(t.Context(), []lease.Ref{{Attempt: 1, Era: h.Era()}, {Lease: 1, Attempt: 1, Era: h.Era()}}, 0))
+		for _, n := range []int{3, 13, 23} {
+			require.NoError(t, results.Approve(t.Context(), inner, "out", "r", results.Verdict{}, fmt.Sprintf("n@%d", n)))
+		}
+		_, err := dmap.Map(t.Context(), upTo(40), hold, opts, sink.Bucket[int](inner, "out"))
+		var held *dmap.HeldError
+		require.ErrorAs(t, err, &held)
+		require.EqualValues(t, 1, held.Held)
+		require.NoError(t, results.Approve(t.Context(), inner, "out", "r", results.Verdict{}, "n@33"))
+		_, err = dmap.Map(t.Context(), upTo(40), hold, opts, sink.Bucket[int](inner, "out"))
+		require.NoError(t, err)
+		exact(t, inner, 40)
+	})
 }

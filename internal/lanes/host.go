@@ -3,6 +3,8 @@ package lanes
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/go-dmap/dmap/internal/commits"
@@ -76,13 +78,26 @@ func (h *Host) Absorb(ctx context.Context, refs []lease.Ref, elapsed time.Durati
 	return h.retry(ctx, func() error {
 		absorbed := h.root.State.Absorbed()
 		var left []given
-		for _, ref := range refs {
-			if !absorbed.Has(ref.Lease) {
-				left = append(left, given{ref.Lease, ref.Attempt})
+		for _, one := range newest(refs) {
+			if !absorbed.Has(one.lease) {
+				left = append(left, one)
 			}
 		}
 		return h.take(ctx, h.run.gather(left), &elapsed)
 	})
+}
+
+// newest are the newest attempts of refs, one for each lease.
+func newest(refs []lease.Ref) []given {
+	last := map[int64]int{}
+	for _, ref := range refs {
+		last[ref.Lease] = max(last[ref.Lease], ref.Attempt)
+	}
+	var out []given
+	for _, n := range slices.Sorted(maps.Keys(last)) {
+		out = append(out, given{n, last[n]})
+	}
+	return out
 }
 
 // absorbRest takes in all leases that have lanes.

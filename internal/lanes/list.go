@@ -6,6 +6,7 @@ import (
 
 	"gocloud.dev/blob"
 
+	"github.com/go-dmap/dmap/internal/commits"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/publish"
 	"github.com/go-dmap/dmap/internal/runfolder"
@@ -70,4 +71,13 @@ func (l *lister) parse(name string) (lease int64, attempt int, wanted bool) {
 func (l *lister) page(ctx context.Context) (err error) {
 	l.names, l.token, err = publish.Folders(ctx, l.run.Bucket, l.run.Folder+runfolder.LanesFolder, l.token)
 	return err
+}
+
+// Left reports whether a lease has lanes and is not absorbed by the records of the run.
+func Left(ctx context.Context, bucket *blob.Bucket, folder string, state commits.State) (bool, error) {
+	if _, _, known := state.Era(); !known {
+		return false, nil
+	}
+	_, left, err := Run{Bucket: bucket, Folder: folder}.list(state.Absorbed()).next(ctx)
+	return left, err
 }
