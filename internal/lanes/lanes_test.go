@@ -229,3 +229,47 @@ func TestSealingIsBounded(t *testing.T) {
 	require.ErrorContains(t, err, "call again")
 	require.Equal(t, mostRaces, records)
 }
+
+// An owner that has not begun when another process takes the run over is fenced at its first
+// record, and one that has begun at its next one: before that its lane is taken in.
+func TestAnOwnerOfAnEarlierEraIsFenced(t *testing.T) {
+	r := newRun(t)
+	h, err := r.Begin(t.Context(), r.root(t))
+	require.NoError(t, err)
+	late, err := r.Open(t.Context(), lease.Ref{Lease: 1, Attempt: 1, Era: h.Era()}, nil)
+	require.NoError(t, err)
+	early, err := r.Open(t.Context(), lease.Ref{Lease: 2, Attempt: 1, Era: h.Era()}, nil)
+	require.NoError(t, err)
+	require.NoError(t, early.Append(t.Context(), journal.Commit{}, commits.Extra{}))
+	require.NoError(t, early.Append(t.Context(), settle(1, 0, 5, 1), commits.Extra{}))
+
+	second, err := r.Begin(t.Context(), r.root(t))
+	require.NoError(t, err)
+	require.EqualValues(t, 5, second.Progress().Counts.Read)
+	require.ErrorIs(t, early.Append(t.Context(), settle(2, 5, 10, 1), commits.Extra{}), dmap.ErrFenced)
+	require.ErrorIs(t, late.Append(t.Context(), journal.Commit{}, commits.Extra{}), dmap.ErrFenced)
+	_, err = r.Join(r.root(t), h.Era())
+	require.ErrorIs(t, err, dmap.ErrFenced)
+	require.ErrorIs(t, h.Absorb(t.Context(), []lease.Ref{{Lease: 1, Attempt: 1, Era: h.Era()}}, 0), dmap.ErrFenced)
+	require.NoError(t, second.Finish(t.Context(), nil))
+	require.EqualValues(t, 5, r.root(t).State.Progress().Counts.Read)
+}
+
+// The next attempt fences the one before, and continues it.
+func TestTheNextAttemptFencesTheOneBefore(t *testing.T) {
+	r := newRun(t)
+	h, err := r.Begin(t.Context(), r.root(t))
+	require.NoError(t, err)
+	first, err := r.Open(t.Context(), lease.Ref{Attempt: 1, Era: h.Era()}, nil)
+	require.NoError(t, err)
+	require.NoError(t, first.Append(t.Context(), journal.Commit{}, commits.Extra{}))
+	require.NoError(t, first.Append(t.Context(), settle(1, 0, 5, 1), commits.Extra{}))
+	third, err := r.Open(t.Context(), lease.Ref{Attempt: 3, Era: h.Era()}, nil)
+	require.NoError(t, err)
+	require.EqualValues(t, 5, third.Before().Counts.Read)
+	require.ErrorIs(t, first.Append(t.Context(), settle(2, 5, 10, 1), commits.Extra{}), dmap.ErrFenced)
+	second, err := r.Open(t.Context(), lease.Ref{Attempt: 2, Era: h.Era()}, nil)
+	require.NoError(t, err)
+	require.ErrorIs(t, second.Append(t.Context(), journal.Commit{}, commits.Extra{}), dmap.ErrFenced)
+	require.NoError(t, third.Append(t.Context(), journal.Commit{}, commits.Extra{}))
+}
