@@ -17,8 +17,9 @@ import (
 	"github.com/go-dmap/dmap/internal/runfolder/convert"
 )
 
-// Host acts for a run that several machines work on: it gives leases, takes in what they have
-// settled, and ends the run. It is for the packages of this module that share runs.
+// Host acts for a run that several machines work on: it begins eras, takes in
+// the settled items of leases, and ends the run. It is for the packages of this module that share
+// runs.
 type Host[R any] struct {
 	f    *BucketSink[R]
 	run  *run

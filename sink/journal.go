@@ -241,8 +241,8 @@ func (f *BucketSink[R]) append(ctx context.Context, r *run, c journal.Commit) er
 	return nil
 }
 
-// extra is what the record of c says beyond c. A redrive begins with the groups of the failures that
-// it leaves.
+// extra is the rest of the record of c. A redrive begins with the groups of the failures that it
+// leaves.
 func (r *run) extra(c journal.Commit) commits.Extra {
 	switch {
 	case c.Redrive != nil:

@@ -31,7 +31,7 @@ func (f *BucketSink[R]) Lane(ref lease.Ref, splits []dmap.Split) *Lane[R] {
 	return &Lane[R]{BucketSink: own, ref: ref, splits: splits}
 }
 
-// OpenJournal seals the lanes of the attempts before, and returns what they have settled. The Log
+// OpenJournal seals the lanes of the attempts before, and returns their progress. The Log
 // opens the lane with the first record. dmap.ErrFenced: another process has sealed the lane, or
 // has taken the run over.
 func (l *Lane[R]) OpenJournal(ctx context.Context, spec dmap.RunSpec, _ func(context.Context, *journal.Progress) error) (log journal.Log, p journal.Progress, ended *dmap.Ending, err error) {
@@ -88,9 +88,9 @@ func (l *Lane[R]) End(ctx context.Context, end dmap.Ending) error {
 // Place is empty: the results of a lease are where those of its run are.
 func (l *Lane[R]) Place() string { return "" }
 
-// Outcome is what all attempts at the lease have settled, and what they have left. It seals the
-// lane if the run of the lease could not write its final record. It is for the time after that run;
-// a worker that gets an error reports nothing.
+// Outcome is the settled and the remaining part of the lease, after all attempts so far. It
+// seals the lane if the run of the lease could not write its final record. It is for the time after
+// that run; a worker that gets an error reports nothing.
 func (l *Lane[R]) Outcome(ctx context.Context) (lanes.Outcome, error) {
 	if l.lane == nil {
 		return lanes.Outcome{}, errors.New("sink: the lane was not opened")

@@ -214,7 +214,6 @@ var known = map[string]string{
 	"internal/unpack/unpack.go readError: errors.Is":             ours,
 	"sink/end.go end: errors.Is":                                 driver,
 	"sink/end.go ended: errors.Is":                               driver,
-	"sink/end.go fence: errors.Is":                               driver,
 	"sink/failure.go WithoutValue: Error":                        ours,
 	"sink/failure.go rawInput: RawInput":                         inCall,
 	"sink/finish.go End: errors.Is":                              driver,

@@ -127,8 +127,8 @@ func (h *Host) take(ctx context.Context, g *Gatherer, elapsed *time.Duration) er
 	}
 }
 
-// Finish ends the era: from then on no lease can be opened in it. It absorbs what is left, and
-// writes the last record. Any number of processes may call it.
+// Finish ends the era: from then on no lease can be opened in it. It absorbs the other
+// leases, and writes the last record. Any number of processes may call it.
 func (h *Host) Finish(ctx context.Context, stop *journal.Stop) error {
 	err := h.retry(ctx, func() error {
 		if _, open, _ := h.root.State.Era(); !open {

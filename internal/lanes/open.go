@@ -84,7 +84,7 @@ func (l *Lane) checkEra(ctx context.Context) error {
 	return nil
 }
 
-// Outcome is what the attempts at a lease have settled, and what they have left.
+// Outcome is the settled and the remaining part of a lease, after all attempts at it so far.
 type Outcome struct {
 	Counts  journal.Counts
 	Settled []journal.Interval

@@ -15,16 +15,6 @@ import (
 // MaxCommit is how many bytes a commit record may have.
 const MaxCommit = 256 << 20
 
-// CommitHeader is the first line of a commit record. The second line is the CommitRecord.
-type CommitHeader struct {
-	Format int    `json:"format"`
-	Writer string `json:"writer"`
-	Size   int    `json:"size"`
-	SHA256 string `json:"sha256"`
-	Era    *int64 `json:"era,omitempty"`
-	Shared bool   `json:"shared,omitempty"`
-}
-
 // CommitRecord is the union of the commits From to Number: one commit, or a compacted record of
 // several. Settled is in the order of splits and cursors, without intervals that touch.
 type CommitRecord struct {
@@ -128,6 +118,70 @@ type Attempt struct {
 	Single   bool     `json:"single,omitempty"`
 }
 
+// BucketState is the state that the bucket's sink puts into a commit: the parts that count from it
+// on.
+type BucketState struct {
+	Failed    []Part `json:"FAILED,omitempty"`
+	Succeeded []Part `json:"SUCCEEDED,omitempty"`
+	Held      []Part `json:"HELD,omitempty"`
+	// Dropped are the keys of FAILED and HELD parts that count no more: a redrive took some of
+	// their items, or some were decided.
+	Dropped []string `json:"DROPPED,omitempty"`
+}
+
+// Add adds the state of a later commit to s. It looks at the parts of s only if later drops some: a
+// journal has as many states as commits.
+func (s *BucketState) Add(later BucketState) {
+	if len(later.Dropped) > 0 {
+		s.drop(later.Dropped)
+	}
+	s.Failed = append(s.Failed, later.Failed...)
+	s.Succeeded = append(s.Succeeded, later.Succeeded...)
+	s.Held = append(s.Held, later.Held...)
+}
+
+// drop removes the FAILED and HELD parts with these keys.
+func (s *BucketState) drop(keys []string) {
+	dropped := make(map[string]bool, len(keys))
+	for _, key := range keys {
+		dropped[key] = true
+	}
+	drop := func(p Part) bool {
+		drop := dropped[p.Key]
+		delete(dropped, p.Key)
+		return drop
+	}
+	s.Failed, s.Held = slices.DeleteFunc(s.Failed, drop), slices.DeleteFunc(s.Held, drop)
+	for _, key := range keys {
+		if dropped[key] { // of a commit before s
+			s.Dropped = append(s.Dropped, key)
+		}
+	}
+}
+
+// DecodeStates returns what the states of the bucket's sink say together, in the order of their
+// commits.
+func DecodeStates(states []json.RawMessage) (all BucketState, err error) {
+	for i, text := range states {
+		state, err := decodeState(text)
+		if err != nil {
+			return all, fmt.Errorf("state %d of %d: %w", i+1, len(states), err)
+		}
+		all.Add(state)
+	}
+	return all, nil
+}
+
+func decodeState(text []byte) (state BucketState, err error) {
+	err = decodeObject(nil, text, &struct{}{}, map[string]func(*stream) error{ //nolint:staticcheck // nil: a record is decoded before
+		"FAILED":    listOf(&state.Failed, MaxParts, "part", decodedPart),
+		"SUCCEEDED": listOf(&state.Succeeded, MaxParts, "part", decodedPart),
+		"HELD":      listOf(&state.Held, MaxParts, "part", decodedPart),
+		"DROPPED":   listOf(&state.Dropped, MaxParts, "dropped part", decodedName),
+	})
+	return state, err
+}
+
 // FirstOf is the first commit that record n may hold: it reaches back as far as the largest power
 // of 16 that divides n+1. A resume thus reads at most 15 records for each digit of n+1 in base 16,
 // and a commit is written once for each digit. A record that would become too large reaches back a
@@ -168,9 +222,6 @@ func attemptFields(list []Attempt) []twin {
 	return all
 }
 
-// maxHeader is more than the first line of a record takes.
-const maxHeader = 1 << 10
-
 // ErrTooLarge says that a record would be too large for its readers.
 var ErrTooLarge = errors.New("the record is too large")
 
@@ -203,20 +254,6 @@ func (r *CommitRecord) format() int {
 	return Format
 }
 
-// decodeHeader reads and checks the first line of a commit record.
-func decodeHeader(first []byte) (header CommitHeader, err error) {
-	if len(first) > maxHeader {
-		return header, fmt.Errorf("first line has %d bytes, at most %d are expected", len(first), maxHeader)
-	}
-	if err := json.Unmarshal(first, &header); err != nil {
-		return header, fmt.Errorf("first line: %w", err)
-	}
-	if header.Format == FormatShared {
-		return header, nil
-	}
-	return header, checkFormat(header.Format)
-}
-
 // DecodeCommit reads and checks commit record n.
 func DecodeCommit(ctx context.Context, content []byte, n int64) (r CommitRecord, err error) {
 	first, rest, _ := bytes.Cut(content, []byte{'\n'})
@@ -235,7 +272,7 @@ func DecodeCommit(ctx context.Context, content []byte, n int64) (r CommitRecord,
 	if err := decodeObject(ctx, body, &r, r.lists(n)); err != nil {
 		return r, err
 	}
-	if !r.agrees(header) {
+	if !header.agrees(r.Era, r.Shared) {
 		return r, errors.New("record is damaged: its lines name different eras")
 	}
 	return r, r.check(n)
@@ -272,14 +309,6 @@ func (r *CommitRecord) lists(n int64) map[string]func(*stream) error {
 			return s.object(r.Release, map[string]func(*stream) error{"taken": listOf(&r.Release.Taken, MaxParts, "part", decodedPart)})
 		},
 	}
-}
-
-// agrees reports whether the header says of the era what the record says.
-func (r *CommitRecord) agrees(h CommitHeader) bool {
-	if (r.Era == nil) != (h.Era == nil) || r.Shared != h.Shared {
-		return false
-	}
-	return r.Era == nil || *r.Era == *h.Era
 }
 
 // maxSinks is how many sinks of a run may have states.
@@ -356,4 +385,19 @@ func (r *CommitRecord) check(n int64) error {
 
 func (s *Step) check() error {
 	return checkAttempts(s.Announced)
+}
+
+// checkShared checks what a record says about sharing a run between machines.
+func (r *CommitRecord) checkShared() error {
+	switch {
+	case r.Lane != nil && r.From != 0:
+		return errors.New("the lane is not in the first record")
+	case r.Era != nil && (*r.Era < 0 || *r.Era > r.Number):
+		return fmt.Errorf("era %d in record %d", *r.Era, r.Number)
+	case r.Era == nil && (r.Shared || len(r.Absorbed) > 0):
+		return errors.New("the record has no era")
+	case r.Era != nil && (r.Lane != nil || r.Final):
+		return errors.New("the record is of a run and of a lane")
+	}
+	return r.Lane.check()
 }

@@ -13,14 +13,16 @@ import (
 	"github.com/go-dmap/dmap/internal/scrub"
 )
 
-// Names in a run's folder. The names lanes/, log/ and control.json are reserved: see
+// Names in a run's folder. The names log/ and control.json are reserved: see
 // docs/format.md.
 const (
 	RunFileName   = "run.json"
 	CommitsFolder = "commits/"
 	// DecisionsFolder is where people write their decisions about held items.
 	DecisionsFolder = "decisions/"
-	LockName        = "run.lock" // in a folder of a host, while a process works on the run
+	// LanesFolder is where the lanes of a run lie: the journals of attempts at leases.
+	LanesFolder = "lanes/"
+	LockName    = "run.lock" // in a folder of a host, while a process works on the run
 )
 
 // Kind is one of the kinds of records, each of which has parts of its own.
@@ -107,6 +109,36 @@ func CommitNumber(name string) (n int64, ok bool) {
 	_, rest, _ := strings.Cut(strings.TrimSuffix(name, ".json"), "-")
 	n, err := strconv.ParseInt(rest, 10, 64)
 	return n, err == nil && n >= 0 && n <= LastCommit && CommitName(n) == name
+}
+
+// LastLease and LastAttempt are the largest numbers of a lease and of an attempt at one.
+const (
+	LastLease   = 9_999_999
+	LastAttempt = 999_999
+)
+
+// LaneName is the name of a lane in LanesFolder, with a trailing slash. The names count down, so
+// that a listing begins with the newest leases.
+func LaneName(lease int64, attempt int) string {
+	return LeasePrefix(lease) + strconv.Itoa(attempt) + "/"
+}
+
+// LeasePrefix begins the names of the lanes of a lease, and of no other.
+func LeasePrefix(lease int64) string { return fmt.Sprintf("%07d-%d-", LastLease-lease, lease) }
+
+// LaneOf is the inverse of LaneName. ok is false for other names.
+func LaneOf(name string) (lease int64, attempt int, ok bool) {
+	_, rest, _ := strings.Cut(strings.TrimSuffix(name, "/"), "-")
+	number, k, _ := strings.Cut(rest, "-")
+	lease, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || lease < 0 || lease > LastLease {
+		return 0, 0, false
+	}
+	attempt, err = strconv.Atoi(k)
+	if err != nil || attempt < 1 || attempt > LastAttempt {
+		return 0, 0, false
+	}
+	return lease, attempt, LaneName(lease, attempt) == name
 }
 
 // part, taken and leftover are the only names that cleaning up may remove. The last matches what
