@@ -19,7 +19,10 @@ GORACE_EXIT := atexit_sleep_ms=100
 
 # tests of sequential code and of times that do less with the race detector, or nothing: make test
 # runs them in full without it
-UNRACED  := TestScreenshots|IndexFindsTheRowsOfTheParser|InputUsesBoundedMemory|RowsEqualTheStandardLibrary|ATightToleranceIsAskedAbout|EditsOfAStoredRunAreMarks|APageThatStartsWithAFailureGetsItsControls|KeysDoNothingWhileADialogIsOpen|ItemsWithTheSameKey|SmallerGroupsAreKept|ATabThatNobody|ThePage|ADeadRunOpens|AReaderFinds|FailuresOfAStored|TwoRunsAreCompared|HostileKeysRun|ThousandsOfKindsOfFailuresStay|KindsOfFailuresCostLittle|FindsTwelveFailures|OfThousandsOfKinds|TwelveFailures|IsSampledAtRandomPlaces|EstimatesHoldTheTime|HalfAMillion|FindsTheRateOfTheServer|StaysUnderALowerCeiling|RequestsFollowAStore|HoldsThroughKills|HoldSurvivesADeath|ListersShare|ByManyConform|BreaksAtAnyWrite|NeverDouble|DeathAtEach|CompactedRecords|CompactionBounds|ChainOfRedrives|TestCrash$$|CrashOfRedrives|ChainsOfRedrives/jsonlines|FaultInAnyBucketCall|SuspensionAtAnyCall|FaultsNeverLose/in_process|RunnersOfOneRun|IsReadInAnyMemory|EachWrapperLists|EveryShapeOfKeys|OfADividedObjectAreThoseOfTheWhole|RowsAtTheEdges|AllCasesOfATableAgree|IsKilledMakesProgress|CrashesIsFoundAmongMany|ManyFailuresNeedsLittleMemory|HeldItemsNeedLittleMemory|ProcessExitAtAnyStep|TwoProcessesOfOneRun|ListsOfNothing|HostileInputs|StoreThatLies|Emulat|AzureKeysOfOther
+UNRACED  := TestScreenshots|IndexFindsTheRowsOfTheParser|InputUsesBoundedMemory|RowsEqualTheStandardLibrary|ATightToleranceIsAskedAbout|EditsOfAStoredRunAreMarks|APageThatStartsWithAFailureGetsItsControls|KeysDoNothingWhileADialogIsOpen|ItemsWithTheSameKey|SmallerGroupsAreKept|ATabThatNobody|ThePage|ADeadRunOpens|AReaderFinds|FailuresOfAStored|TwoRunsAreCompared|HostileKeysRun|ThousandsOfKindsOfFailuresStay|KindsOfFailuresCostLittle|FindsTwelveFailures|OfThousandsOfKinds|TwelveFailures|IsSampledAtRandomPlaces|EstimatesHoldTheTime|HalfAMillion|FindsTheRateOfTheServer|StaysUnderALowerCeiling|RequestsFollowAStore|HoldsThroughKills|HoldSurvivesADeath|ListersShare|ByManyConform|BreaksAtAnyWrite|NeverDouble|SharedRunsNeverLose|OpeningALane|DeathAtEach|CompactedRecords|CompactionBounds|ChainOfRedrives|TestCrash$$|CrashOfRedrives|ChainsOfRedrives/jsonlines|FaultInAnyBucketCall|SuspensionAtAnyCall|FaultsNeverLose/in_process|RunnersOfOneRun|IsReadInAnyMemory|EachWrapperLists|EveryShapeOfKeys|OfADividedObjectAreThoseOfTheWhole|RowsAtTheEdges|AllCasesOfATableAgree|IsKilledMakesProgress|CrashesIsFoundAmongMany|ManyFailuresNeedsLittleMemory|HeldItemsNeedLittleMemory|ProcessExitAtAnyStep|TwoProcessesOfOneRun|ListsOfNothing|HostileInputs|StoreThatLies|Emulat|AzureKeysOfOther
+
+# the packages of these tests
+FULL     := ./internal/e2e ./internal/e2e/browser ./source ./sink ./dmap ./internal/bench ./internal/record ./internal/runfolder ./internal/commits ./internal/requests ./internal/failgroup ./dmap/dmapweb
 
 # all packages in one go test, so that packages of one module run while those of another compile.
 # go starts them in this order: first those that take longest, or they would run alone at the end.
@@ -45,7 +48,7 @@ build: ## compile everything
 test: .bin/testrun ## all tests of all modules, nearly all of them under the race detector
 	@GORACE="$$GORACE $(GORACE_EXIT)" .bin/testrun $(RACE) $(TESTFLAGS) $$(go list $(PACKAGES) | grep -v /examples/howto)
 	@.bin/testrun -vet=off -shuffle=on -p $(WAITING) $(TESTFLAGS) $(HOWTO)
-	@.bin/testrun -vet=off -parallel 16 -p $(WAITING) -run '$(UNRACED)' $(TESTFLAGS) ./internal/e2e ./internal/e2e/browser ./source ./sink ./dmap ./internal/bench ./internal/record ./internal/runfolder ./internal/requests ./internal/failgroup ./dmap/dmapweb
+	@.bin/testrun -vet=off -parallel 16 -p $(WAITING) -run '$(UNRACED)' $(TESTFLAGS) $(FULL)
 	@$(MAKE) --no-print-directory test-tools
 
 short: .bin/testrun ## the same without the race detector and without what takes long

@@ -117,6 +117,9 @@ func (d *durable) resume(ctx context.Context, p *journal.Progress, poisonAfter i
 		return &SinkError{Op: "append", Err: err}
 	}
 	p.Apply(record)
+	if err := d.absorb(ctx, p); err != nil {
+		return err
+	}
 	if err := d.release(ctx, p); err != nil {
 		return err
 	}

@@ -26,6 +26,7 @@ import (
 // as a bucket does.
 type diary struct {
 	journal.NoHolds
+	journal.NoLanes
 
 	mu       sync.Mutex
 	begun    *dmap.RunSpec

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/go-dmap/dmap/internal/commits"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/listing"
 	"github.com/go-dmap/dmap/internal/redrive"
@@ -51,7 +52,7 @@ func (l *runLog[R]) Decide(ctx context.Context, p *journal.Progress, number int6
 
 // decide is Decide with at most most decisions in memory.
 func (l *runLog[R]) decide(ctx context.Context, p *journal.Progress, number int64, most int) (journal.Decided, error) {
-	parts, err := runfolder.CommittedParts(l.run.folder, l.run.journal.state.records())
+	parts, err := runfolder.CommittedParts(l.run.folder, l.run.journal.log.State.Records())
 	if err != nil {
 		return journal.Decided{}, err
 	}
@@ -80,7 +81,7 @@ func (l *runLog[R]) decide(ctx context.Context, p *journal.Progress, number int6
 	if err != nil {
 		return out, err
 	}
-	out.Items, out.Release = d.items, release(&runfolder.Release{Number: number, Taken: taken, Newest: runfolder.Time(d.newest)})
+	out.Items, out.Release = d.items, commits.Release(&runfolder.Release{Number: number, Taken: taken, Newest: runfolder.Time(d.newest)})
 	if p.Redrive != nil {
 		out.Release.Redrive = p.Redrive.Number
 	}
@@ -308,7 +309,7 @@ func (d *decider[R]) ignore(ctx context.Context, key, why string) {
 // ReadReleased yields the items of a list of the latest release after an offset.
 func (l *runLog[R]) ReadReleased(ctx context.Context, part journal.TakenPart, from int64) takenItems {
 	return func(yield func(journal.TakenItem, error) bool) {
-		e := l.run.journal.state.release()
+		e := l.run.journal.log.State.LatestRelease()
 		if e == nil {
 			yield(journal.TakenItem{}, fmt.Errorf("sink: no release has a part %q", part.Split))
 			return

@@ -9,8 +9,10 @@ import (
 
 	"gocloud.dev/blob"
 
-	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/commits"
+	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/journal"
+	"github.com/go-dmap/dmap/internal/lanes"
 	"github.com/go-dmap/dmap/internal/publish"
 	"github.com/go-dmap/dmap/internal/redrive"
 	"github.com/go-dmap/dmap/internal/runfolder"
@@ -77,7 +79,7 @@ func (e *ender) end(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	progress := state.progress()
+	progress := state.Progress()
 	if e.again != nil && (progress.Begun == nil || progress.Begun.Number < e.again.file.Redrive) {
 		e.endBeforeBegin(m)
 	} else if err := e.endAfterBegin(ctx, m, state, &progress); err != nil {
@@ -109,57 +111,75 @@ func (e *ender) ended(ctx context.Context) (bool, error) {
 
 // fence creates the next commit. A runner that works cannot write it any more, so nothing that it
 // does from then on counts. It returns all commits.
-func (e *ender) fence(ctx context.Context) (journalState, error) {
+func (e *ender) fence(ctx context.Context) (commits.State, error) {
+	log := &commits.Log{Bucket: e.bucket, In: e.folder + runfolder.CommitsFolder, Writer: e.writer}
 	var err error
 	for range mostRaces {
-		records, loadErr := runfolder.LoadCommits(ctx, e.bucket, e.folder)
-		if loadErr != nil {
-			return nil, loadErr
+		if err := log.Reload(ctx); err != nil {
+			return nil, err
 		}
-		state := stateOf(records)
-		commit := journal.Commit{Number: state.next(), Clean: true, Stop: &journal.Stop{Reason: reasonEnd}}
-		content, next, encodeErr := state.encode(e.writer, commit, grouping{}, maxCompacted)
-		if encodeErr != nil {
-			return nil, fmt.Errorf("encode commit %d: %w", commit.Number, encodeErr)
+		if _, _, known := log.State.Era(); known {
+			err = e.absorb(ctx, log)
 		}
-		key := e.folder + runfolder.CommitsFolder + runfolder.CommitName(commit.Number)
-		err = publish.Claim(ctx, e.bucket, key, "application/json", content)
+		if err == nil {
+			err = e.claim(ctx, log, journal.Commit{Clean: true, Stop: &journal.Stop{Reason: reasonEnd}})
+		}
 		switch {
 		case err == nil:
-			return next, nil
-		case errors.Is(err, publish.ErrNotExclusive):
+			return log.State, nil
+		case guard.Is(err, publish.ErrNotExclusive):
 			return nil, fmt.Errorf("nothing keeps a process that works on the run from writing the same commit: "+
 				"stop it, and use a store that honors create-only writes: %w", err)
-		case !errors.Is(err, publish.ErrExists):
+		case !guard.Is(err, publish.ErrExists):
 			return nil, err
 		}
 	}
 	return nil, fmt.Errorf("a process that works on the run wrote each of %d commits first: call again: %w", mostRaces, err)
 }
 
+// claim appends the next commit, and finds out whether the store refuses to write it twice.
+func (e *ender) claim(ctx context.Context, log *commits.Log, c journal.Commit) error {
+	c.Number = log.State.Next()
+	return log.Claim(ctx, c, commits.Extra{})
+}
+
+// absorb takes in what machines have settled that share the run. They are fenced first.
+func (e *ender) absorb(ctx context.Context, log *commits.Log) error {
+	if err := e.claim(ctx, log, journal.Commit{Begins: true}); err != nil {
+		return err
+	}
+	settled := journal.NewIntervalSet(log.State.Progress().Settled)
+	leases := lanes.Run{Bucket: e.bucket, Folder: e.folder, Writer: e.writer}.TakeOver(log.State.Absorbed())
+	for {
+		b, ok, err := leases.Next(ctx)
+		if err == nil && ok {
+			err = lanes.Disjoint(settled, b.Commit)
+		}
+		if err != nil || !ok {
+			return err
+		}
+		b.Commit.Number = log.State.Next()
+		if err := log.Append(ctx, b.Commit, b.Extra); err != nil {
+			return err
+		}
+		settled.Union(b.Commit.Settled)
+	}
+}
+
 // manifest is that of the run after its last commit.
-func (e *ender) manifest(file *runfolder.RunFile, state journalState) (*runfolder.Manifest, error) {
-	parts, err := runfolder.CommittedParts(e.folder, state.records())
+func (e *ender) manifest(file *runfolder.RunFile, state commits.State) (*runfolder.Manifest, error) {
+	parts, err := runfolder.CommittedParts(e.folder, state.Records())
 	if err != nil {
 		return nil, err
 	}
-	unread := dmap.Unread{All: true}
-	for _, v := range state.progress().Settled {
-		if journal.IsTakenSplit(v.Split) {
-			continue
-		}
-		unread.Settled = append(unread.Settled, dmap.Split{
-			ID: v.Split, Version: v.Version, From: dmap.Cursor(v.From), To: dmap.Cursor(v.To),
-		})
-	}
 	return &runfolder.Manifest{
 		Library: libraryVersion(), Writer: e.writer, RunID: e.runID, Source: file.Source,
-		Records: file.Records, Started: file.Started, Stopped: runfolder.Time(time.Now()), Commits: state.next(),
+		Records: file.Records, Started: file.Started, Stopped: runfolder.Time(time.Now()), Commits: state.Next(),
 		Status: runfolder.StatusCanceled, Reason: reasonEnd, Error: "ended by sink.End",
-		Stats:       convert.StoredStats(convert.CommittedStats(file, state.records())),
-		Unread:      convert.StoredUnread(unread),
+		Stats:       convert.StoredStats(convert.CommittedStats(file, state.Records())),
+		Unread:      convert.StoredUnread(unsettled(state)),
 		ResultFiles: &runfolder.ResultFiles{Failed: listOf(parts.Failed), Succeeded: listOf(parts.Succeeded), Pending: []runfolder.Part{}, Held: parts.Held},
-		Edits:       runfolder.CommittedEdits(state.records()), Tolerance: runfolder.CommittedTolerance(state.records()),
+		Edits:       runfolder.CommittedEdits(state.Records()), Tolerance: runfolder.CommittedTolerance(state.Records()),
 	}, nil
 }
 
@@ -181,8 +201,8 @@ func (e *ender) endBeforeBegin(m *runfolder.Manifest) {
 
 // endAfterBegin stores what the commits say: the index of the failures and the items that are left
 // pending.
-func (e *ender) endAfterBegin(ctx context.Context, m *runfolder.Manifest, state journalState, p *journal.Progress) (err error) {
-	groups := runfolder.StoredGroups(runfolder.CommittedGroups(state.records()))
+func (e *ender) endAfterBegin(ctx context.Context, m *runfolder.Manifest, state commits.State, p *journal.Progress) (err error) {
+	groups := runfolder.StoredGroups(runfolder.CommittedGroups(state.Records()))
 	if m.Groups, err = storeGroups(ctx, e.bucket, e.folder+runfolder.GroupsName(e.writer, 0), groups); err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/commits"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/publish"
 	"github.com/go-dmap/dmap/internal/runfolder"
@@ -63,10 +64,10 @@ func (f *BucketSink[R]) End(ctx context.Context, end dmap.Ending) (err error) {
 // after a hold, and that has not settled. pending are the items among them that were read: their
 // records, which say more, are written already.
 func (f *BucketSink[R]) addOutstanding(ctx context.Context, r *run, e *encoder, pending []dmap.Pending) error {
-	if r.again == nil && r.journal.state.release() == nil {
+	if r.again == nil && r.journal.log.State.LatestRelease() == nil {
 		return nil
 	}
-	p := r.journal.state.progress()
+	p := r.journal.log.State.Progress()
 	written := make(map[string]bool, len(pending))
 	for i := range pending {
 		written[pending[i].ID()] = true
@@ -107,7 +108,7 @@ func (f *BucketSink[R]) newManifest(r *run, end dmap.Ending) *runfolder.Manifest
 	}
 	m.ResultFiles, m.Lost = r.parts.result()
 	if r.journal != nil {
-		m.Commits = r.journal.state.next()
+		m.Commits = r.journal.log.State.Next()
 	}
 	r.endSettings(m, &end)
 	m.Status, m.Reason = status(end), end.Stats.Reason
@@ -127,8 +128,8 @@ func (f *BucketSink[R]) newManifest(r *run, end dmap.Ending) *runfolder.Manifest
 func (r *run) endSettings(m *runfolder.Manifest, end *dmap.Ending) {
 	m.Tolerance = (*runfolder.Tolerance)(&end.Tolerance)
 	if r.journal != nil {
-		m.Edits = runfolder.CommittedEdits(r.journal.state.records())
+		m.Edits = runfolder.CommittedEdits(r.journal.log.State.Records())
 		return
 	}
-	m.Edits = storedEdits(journal.Edits{Count: end.EditCount, Newest: convert.Each(end.Edits, func(e dmap.Edit) journal.Edit { return journal.Edit(e) })})
+	m.Edits = commits.StoredEdits(journal.Edits{Count: end.EditCount, Newest: convert.Each(end.Edits, func(e dmap.Edit) journal.Edit { return journal.Edit(e) })})
 }

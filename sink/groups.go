@@ -61,22 +61,16 @@ func (g *groups) replace(x *failgroup.Index) {
 	g.total = *x
 }
 
-// grouping is what a commit record says about groups.
-type grouping struct {
-	list      []runfolder.FailureGroup
-	regrouped bool // list replaces the groups of the commits before
-}
-
 // next is the groups of the next commit record.
-func (g *groups) next() grouping {
+func (g *groups) next() []runfolder.FailureGroup {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.staged == nil {
-		return grouping{}
+		return nil
 	}
-	next := grouping{list: runfolder.StoredGroups(g.staged)}
-	for i := range next.list { // three samples of a group count, the first ones
-		one := &next.list[i]
+	next := runfolder.StoredGroups(g.staged)
+	for i := range next { // three samples of a group count, the first ones
+		one := &next[i]
 		one.Samples = one.Samples[:min(len(one.Samples), failgroup.MaxSamples-g.total.Samples(one.Class, one.Message))]
 	}
 	return next

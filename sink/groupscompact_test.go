@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-dmap/dmap/internal/commits"
 	"github.com/go-dmap/dmap/internal/failgroup"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/runfolder"
@@ -20,14 +21,14 @@ func TestCompactedRecordsHaveTheGroupsOfTheirCommits(t *testing.T) {
 		most := []int{1 << 20, 20_000}[seed%2] // the second is too small for all commits in one
 		g := newGroups()
 		want := &failgroup.Index{}
-		var state journalState
+		var state commits.State
 		for n := range int64(300) {
-			var next grouping
+			var next commits.Extra
 			if n%97 == 96 {
 				want = &failgroup.Index{}
 				want.Add(failureOf(dice, n))
-				next = grouping{list: runfolder.StoredGroups(want), regrouped: true}
-				g.replace(runfolder.IndexOf(next.list))
+				next = commits.Extra{Groups: runfolder.StoredGroups(want), Regrouped: true}
+				g.replace(runfolder.IndexOf(next.Groups))
 			} else {
 				for range dice.IntN(3) {
 					f := failureOf(dice, n)
@@ -35,15 +36,15 @@ func TestCompactedRecordsHaveTheGroupsOfTheirCommits(t *testing.T) {
 					want.Add(f)
 				}
 				g.barrier()
-				next = g.next()
+				next.Groups = g.next()
 			}
-			content, after, err := state.encode("w", journal.Commit{Number: n}, next, most)
+			content, after, err := state.Encode("w", journal.Commit{Number: n}, next, most)
 			require.NoError(t, err)
 			g.promoteStaged()
 			state = after
 			state[len(state)-1].CommitRecord, err = runfolder.DecodeCommit(t.Context(), content, n)
 			require.NoError(t, err)
-			got := runfolder.CommittedGroups(state.records())
+			got := runfolder.CommittedGroups(state.Records())
 			require.Equal(t, want.Groups(), got.Groups(), "seed %d commit %d", seed, n)
 			require.Equal(t, runfolder.StoredGroups(want), g.all(true))
 		}

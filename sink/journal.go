@@ -7,6 +7,8 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/attention"
+	"github.com/go-dmap/dmap/internal/commits"
+	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/publish"
 	"github.com/go-dmap/dmap/internal/runfolder"
@@ -34,7 +36,7 @@ func (f *BucketSink[R]) OpenJournal(ctx context.Context, spec dmap.RunSpec, same
 	if err != nil {
 		return nil, p, nil, err
 	}
-	r.journal = &runJournal{same: same}
+	r.journal = newRunJournal(f, r, same)
 	l := &runLog[R]{f, r}
 	if p, ended, err = f.openFolder(ctx, r); err != nil {
 		return nil, p, nil, errors.Join(err, l.Close())
@@ -71,16 +73,15 @@ func (f *BucketSink[R]) openFolder(ctx context.Context, r *run) (p journal.Progr
 	if lockErr != nil {
 		return p, nil, lockErr
 	}
-	commits, err := runfolder.LoadCommits(ctx, f.bucket, r.folder)
-	if err != nil {
+	if err := r.journal.log.Reload(ctx); err != nil {
 		return p, nil, fmt.Errorf("sink: %w", err)
 	}
-	if fresh && len(commits) > 0 {
+	state := r.journal.log.State
+	if fresh && len(state) > 0 {
 		return p, nil, fmt.Errorf("sink: %w: folder %q", dmap.ErrFenced, r.folder)
 	}
-	r.journal.state = stateOf(commits)
-	r.groups.replace(runfolder.CommittedGroups(commits))
-	p = r.journal.state.progress()
+	r.groups.replace(runfolder.CommittedGroups(state.Records()))
+	p = state.Progress()
 	p.Resumed = !fresh
 	if m != nil {
 		return f.continueRedrive(ctx, r, m, p, ended)
@@ -219,54 +220,42 @@ func (l *runLog[R]) Append(ctx context.Context, c journal.Commit) error {
 }
 
 func (f *BucketSink[R]) append(ctx context.Context, r *run, c journal.Commit) error {
-	if next := r.journal.state.next(); c.Number != next {
-		return fmt.Errorf("sink: commit %d of %q: want %d", c.Number, r.folder, next)
-	}
 	if err := r.journal.lock.check(ctx, f.bucket, r.runKey()); err != nil {
 		return err
 	}
-	content, state, err := r.journal.state.encode(r.writer, c, r.grouping(c), maxCompacted)
+	err := r.journal.log.Append(ctx, c, r.extra(c))
+	if guard.Is(err, publish.ErrExists) && c.Begins && r.journal.host() {
+		return fmt.Errorf("sink: %w: folder %q: %w: %w", dmap.ErrFenced, r.folder, errShared, err)
+	}
 	if err != nil {
-		return fmt.Errorf("sink: encode commit %d of %q: %w", c.Number, r.folder, err)
-	}
-	key := r.folder + runfolder.CommitsFolder + runfolder.CommitName(c.Number)
-	create := publish.Create
-	if c.Begins {
-		create = publish.Claim
-	}
-	if err = create(ctx, f.bucket, key, "application/json", content); err != nil {
 		return r.explainCreate(err, dmap.ErrFenced)
 	}
-	r.journal.state = state
 	r.parts.promoteStaged()
 	if c.Redrive != nil {
 		r.groups.replace(runfolder.IndexOf(r.again.file.Groups))
 	}
 	r.groups.promoteStaged()
+	if len(c.Absorbed) > 0 {
+		r.groups.replace(runfolder.CommittedGroups(r.journal.log.State.Records()))
+	}
 	return nil
 }
 
-// grouping is the groups of the record of c. A redrive begins with the groups of the failures that
-// it leaves.
-func (r *run) grouping(c journal.Commit) grouping {
-	if c.Redrive != nil {
-		return grouping{list: r.again.file.Groups, regrouped: true}
+// extra is the rest of the record of c. A redrive begins with the groups of the failures that it
+// leaves.
+func (r *run) extra(c journal.Commit) commits.Extra {
+	switch {
+	case c.Redrive != nil:
+		return commits.Extra{Groups: r.again.file.Groups, Regrouped: true}
+	case len(c.Absorbed) > 0:
+		return r.journal.absorbed
+	default:
+		return commits.Extra{Groups: r.groups.next()}
 	}
-	return r.groups.next()
 }
 
 // Close lets another process resume the run.
 func (l *runLog[R]) Close() error {
 	l.f.run.CompareAndSwap(l.run, nil)
 	return l.run.journal.lock.release()
-}
-
-// release is the latest release of held items, nil if there was none.
-func (s journalState) release() *runfolder.Release {
-	for i := len(s) - 1; i >= 0; i-- {
-		if e := s[i].Release; e != nil {
-			return e
-		}
-	}
-	return nil
 }

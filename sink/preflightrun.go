@@ -6,6 +6,7 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/attention"
+	"github.com/go-dmap/dmap/internal/commits"
 	"github.com/go-dmap/dmap/internal/redrive"
 	"github.com/go-dmap/dmap/internal/runfolder"
 	"github.com/go-dmap/dmap/internal/runfolder/convert"
@@ -35,11 +36,11 @@ func (f *BucketSink[R]) lookAtRun(ctx context.Context, spec dmap.RunSpec, folder
 	if m != nil {
 		return f.lookAtEnd(ctx, r, m)
 	}
-	commits, err := runfolder.LoadCommits(ctx, f.bucket, folder)
+	records, err := runfolder.LoadCommits(ctx, f.bucket, folder)
 	if err != nil {
 		return "", fmt.Errorf("sink: %w", err)
 	}
-	counts := stateOf(commits).progress().Counts
+	counts := commits.StateOf(records).Progress().Counts
 	found = fmt.Sprintf("the run is open, with %d items settled: the call resumes it", counts.Taken)
 	return found, f.sameSpec(r, r.file, &begunWith{r.file.Version, r.file.Batch})
 }

@@ -7,6 +7,7 @@ import (
 
 	"gocloud.dev/blob"
 
+	"github.com/go-dmap/dmap/internal/commits"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/redrive"
 	"github.com/go-dmap/dmap/internal/runfolder"
@@ -37,7 +38,7 @@ func (l *takenLine) item() (item journal.TakenItem, err error) {
 		return item, err
 	}
 	return journal.TakenItem{
-		Split: r.Split, Version: r.Version, Start: journalCursor(r.Start), Next: journalCursor(r.Next),
+		Split: r.Split, Version: r.Version, Start: commits.Cursor(r.Start), Next: commits.Cursor(r.Next),
 		Key: r.Key, Offset: r.Offset, Index: r.Index, After: l.after, Decision: decisionOf(r),
 	}, nil
 }
@@ -57,10 +58,6 @@ func readList(ctx context.Context, bucket *blob.Bucket, list runfolder.Part, fro
 			}
 		}
 	}
-}
-
-func journalCursor(c runfolder.Cursor) journal.Cursor {
-	return journal.Cursor{Key: c.Key, Offset: c.Offset}
 }
 
 // unsettledLines yields the lines of a part that redrive n took whose items have not settled.

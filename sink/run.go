@@ -6,9 +6,11 @@ import (
 	"fmt"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/commits"
 	"github.com/go-dmap/dmap/internal/errtext"
 	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/journal"
+	"github.com/go-dmap/dmap/internal/lanes"
 	"github.com/go-dmap/dmap/internal/publish"
 	"github.com/go-dmap/dmap/internal/runfolder"
 )
@@ -29,9 +31,12 @@ type run struct {
 
 // runJournal is the journal of a run that is open.
 type runJournal struct {
-	state journalState // all that is written
-	lock  *runLock
-	same  func(context.Context, *journal.Progress) error // compares the source before a redrive
+	log  *commits.Log
+	lock *runLock
+	same func(context.Context, *journal.Progress) error // compares the source before a redrive
+
+	absorbing *lanes.Gatherer // of the leases that the run takes in at its start; nil: it takes in none
+	absorbed  commits.Extra   // of the commit that Absorb returned last
 }
 
 func (r *run) runKey() string { return r.folder + runfolder.RunFileName }

@@ -18,7 +18,24 @@ type Log interface {
 	// Close releases the run for other processes.
 	Close() error
 	Holder
+	Absorber
 }
+
+// Absorber is the part of a Log that takes in what other machines have settled in a run that was
+// shared between them. It is no optional interface: a wrapper of a Log that lacks it would have
+// their items processed again.
+type Absorber interface {
+	// Absorb returns the commit that takes in the next leases; ok is false if there are none. It
+	// has no Number. It is called after a record with Begins, until ok is false, and each commit is
+	// appended before the next call.
+	Absorb(ctx context.Context) (c Commit, ok bool, err error)
+}
+
+// NoLanes is the Absorber of a Log of a run that is never shared.
+type NoLanes struct{}
+
+// Absorb finds nothing.
+func (NoLanes) Absorb(context.Context) (Commit, bool, error) { return Commit{}, false, nil }
 
 // Commit is one record of a journal.
 type Commit struct {
@@ -27,12 +44,15 @@ type Commit struct {
 	Prefixes []Prefix                   `json:"prefixes,omitempty"` // of the sequences that are read, in the order of their splits
 	Counts   Counts                     `json:"counts"`
 	States   map[string]json.RawMessage `json:"states,omitempty"` // of the sinks that are Committers, by position
-	Begins   bool                       `json:"begins,omitempty"` // a process resumes the run with this record
-	Stuck    bool                       `json:"stuck,omitempty"`  // with Begins: the process before settled nothing
-	Clean    bool                       `json:"clean,omitempty"`  // the last record of a process that stopped by itself
-	Stop     *Stop                      `json:"stop,omitempty"`   // of a Clean one that leaves the run open: why
-	Alone    bool                       `json:"alone,omitempty"`  // no call is in flight, but of items in Trying
-	Trying   []Trial                    `json:"trying,omitempty"` // items that are about to be called
+	// AllStates are those of several commits, in their order, in place of States.
+	AllStates map[string][]json.RawMessage `json:"allStates,omitempty"`
+
+	Begins bool    `json:"begins,omitempty"` // a process resumes the run with this record
+	Stuck  bool    `json:"stuck,omitempty"`  // with Begins: the process before settled nothing
+	Clean  bool    `json:"clean,omitempty"`  // the last record of a process that stopped by itself
+	Stop   *Stop   `json:"stop,omitempty"`   // of a Clean one that leaves the run open: why
+	Alone  bool    `json:"alone,omitempty"`  // no call is in flight, but of items in Trying
+	Trying []Trial `json:"trying,omitempty"` // items that are about to be called
 	// Redrive says that a redrive begins with this record: the settled intervals of earlier ones no
 	// longer count.
 	Redrive *Begun `json:"redrive,omitempty"`
@@ -43,6 +63,10 @@ type Commit struct {
 	Edits Edits `json:"edits,omitzero"`
 	// Tolerance is that of the run from this record on. nil: that of the records before.
 	Tolerance *Tolerance `json:"tolerance,omitempty"`
+	Shared    bool       `json:"shared,omitempty"`   // with Begins: a host has the run, and gives leases
+	Closes    bool       `json:"closes,omitempty"`   // the host gives no more leases
+	Absorbed  Leases     `json:"absorbed,omitempty"` // leases whose lanes this record takes in
+	Final     bool       `json:"final,omitempty"`    // the last record of a lane
 }
 
 // Stop says why a process stopped before the end of its run.

@@ -50,6 +50,12 @@ func (p *Progress) Apply(commits ...Commit) {
 			}
 			p.States[sink] = append(p.States[sink], state)
 		}
+		for sink, states := range c.AllStates {
+			if p.States == nil {
+				p.States = make(map[string][]json.RawMessage)
+			}
+			p.States[sink] = append(p.States[sink], states...)
+		}
 		p.trials.apply(c, &p.settled)
 	}
 	if p.settled.flush(); p.settled.changed {

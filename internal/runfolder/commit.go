@@ -15,19 +15,16 @@ import (
 // MaxCommit is how many bytes a commit record may have.
 const MaxCommit = 256 << 20
 
-// CommitHeader is the first line of a commit record. The second line is the CommitRecord.
-type CommitHeader struct {
-	Format int    `json:"format"`
-	Writer string `json:"writer"`
-	Size   int    `json:"size"`
-	SHA256 string `json:"sha256"`
-}
-
 // CommitRecord is the union of the commits From to Number: one commit, or a compacted record of
 // several. Settled is in the order of splits and cursors, without intervals that touch.
 type CommitRecord struct {
 	From      int64                        `json:"from"`
 	Number    int64                        `json:"number"`
+	Era       *int64                       `json:"era,omitempty"`
+	Shared    bool                         `json:"shared,omitempty"`
+	Absorbed  []LeaseRange                 `json:"absorbed,omitempty"` // before States, whose number it limits
+	Lane      *Lane                        `json:"lane,omitempty"`
+	Final     bool                         `json:"final,omitempty"`
 	Settled   []Interval                   `json:"settled,omitempty"`
 	Prefixes  []Prefix                     `json:"prefixes,omitempty"`
 	Counts    Counts                       `json:"counts"`
@@ -213,6 +210,7 @@ func (r *CommitRecord) fields() []twin {
 	for i := range r.Steps {
 		all = append(all, attemptFields(r.Steps[i].Announced)...)
 	}
+	all = append(all, r.Lane.fields()...)
 	return append(append(all, attemptFields(r.Attempted)...), groupFields(r.Groups)...)
 }
 
@@ -223,9 +221,6 @@ func attemptFields(list []Attempt) []twin {
 	}
 	return all
 }
-
-// maxHeader is more than the first line of a record takes.
-const maxHeader = 1 << 10
 
 // ErrTooLarge says that a record would be too large for its readers.
 var ErrTooLarge = errors.New("the record is too large")
@@ -242,24 +237,28 @@ func EncodeCommit(writer string, r CommitRecord) ([]byte, error) {
 	if len(body) > MaxCommit-maxHeader {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d can be read", ErrTooLarge, len(body), MaxCommit-maxHeader)
 	}
-	header, err := json.Marshal(CommitHeader{Format: Format, Writer: writer, Size: len(body), SHA256: hex.EncodeToString(sum[:])})
+	header, err := json.Marshal(CommitHeader{
+		Format: r.format(), Writer: writer, Size: len(body), SHA256: hex.EncodeToString(sum[:]), Era: r.Era, Shared: r.Shared,
+	})
 	if err != nil {
 		return nil, err
 	}
 	return append(bytes.Join([][]byte{header, body}, []byte{'\n'}), '\n'), nil
 }
 
+// format is FormatShared if a version that knows no lanes must not continue the run.
+func (r *CommitRecord) format() int {
+	if r.Era != nil || r.Lane != nil || r.Final {
+		return FormatShared
+	}
+	return Format
+}
+
 // DecodeCommit reads and checks commit record n.
 func DecodeCommit(ctx context.Context, content []byte, n int64) (r CommitRecord, err error) {
 	first, rest, _ := bytes.Cut(content, []byte{'\n'})
-	var header CommitHeader
-	if len(first) > maxHeader {
-		return r, fmt.Errorf("first line has %d bytes, at most %d are expected", len(first), maxHeader)
-	}
-	if err := json.Unmarshal(first, &header); err != nil {
-		return r, fmt.Errorf("first line: %w", err)
-	}
-	if err := checkFormat(header.Format); err != nil {
+	header, err := decodeHeader(first)
+	if err != nil {
 		return r, err
 	}
 	body, end, _ := bytes.Cut(rest, []byte{'\n'})
@@ -272,6 +271,9 @@ func DecodeCommit(ctx context.Context, content []byte, n int64) (r CommitRecord,
 	}
 	if err := decodeObject(ctx, body, &r, r.lists(n)); err != nil {
 		return r, err
+	}
+	if !header.agrees(r.Era, r.Shared) {
+		return r, errors.New("record is damaged: its lines name different eras")
 	}
 	return r, r.check(n)
 }
@@ -286,8 +288,18 @@ func (r *CommitRecord) lists(n int64) map[string]func(*stream) error {
 		"attempted": listOf(&r.Attempted, maxElements, "announced item", decodedAttempt),
 		"groups":    groupList(&r.Groups),
 		"edits":     editList(&r.Edits),
-		"states":    func(s *stream) error { return r.decodeStates(s, commits) },
-		"steps":     func(s *stream) error { return r.decodeSteps(s, commits) },
+		"absorbed":  listOf(&r.Absorbed, maxRanges, "range of lease", decodedRange),
+		"states": func(s *stream) error {
+			if len(r.Absorbed) > 0 { // a state for each commit of each lane
+				return r.decodeStates(s, maxStates)
+			}
+			return r.decodeStates(s, commits)
+		},
+		"lane": func(s *stream) error {
+			r.Lane = new(Lane)
+			return s.object(r.Lane, map[string]func(*stream) error{"splits": listOf(&r.Lane.Splits, maxElements, "split", decodedSplit)})
+		},
+		"steps": func(s *stream) error { return r.decodeSteps(s, commits) },
 		"redrive": func(s *stream) error {
 			r.Redrive = new(Begun)
 			return s.object(r.Redrive, map[string]func(*stream) error{"waiting": listOf(&r.Redrive.Waiting, MaxParts, "waiting split", decodedName)})
@@ -347,7 +359,7 @@ func (r *CommitRecord) check(n int64) error {
 	if r.Number != n || !slices.Contains(Spans(n), n+1-r.From) {
 		return fmt.Errorf("record holds the commits %d to %d, want %d to %d", r.From, r.Number, FirstOf(n), n)
 	}
-	settings := errors.Join(r.Edits.check(), r.Tolerance.check())
+	settings := errors.Join(r.Edits.check(), r.Tolerance.check(), r.checkShared())
 	if err := errors.Join(checkIntervals(r.Settled), checkPrefixes(r.Prefixes), r.Counts.check(), checkAttempts(r.Attempted), settings); err != nil {
 		return err
 	}
@@ -373,4 +385,19 @@ func (r *CommitRecord) check(n int64) error {
 
 func (s *Step) check() error {
 	return checkAttempts(s.Announced)
+}
+
+// checkShared checks what a record says about sharing a run between machines.
+func (r *CommitRecord) checkShared() error {
+	switch {
+	case r.Lane != nil && r.From != 0:
+		return errors.New("the lane is not in the first record")
+	case r.Era != nil && (*r.Era < 0 || *r.Era > r.Number):
+		return fmt.Errorf("era %d in record %d", *r.Era, r.Number)
+	case r.Era == nil && (r.Shared || len(r.Absorbed) > 0):
+		return errors.New("the record has no era")
+	case r.Era != nil && (r.Lane != nil || r.Final):
+		return errors.New("the record is of a run and of a lane")
+	}
+	return r.Lane.check()
 }

@@ -50,7 +50,7 @@ func TestCommitsThatNoRunWritesAreRefused(t *testing.T) {
 		_, err = runfolder.DecodeCommit(t.Context(), content, 15)
 		require.ErrorContains(t, err, want)
 	}
-	_, err := runfolder.DecodeCommit(t.Context(), []byte(`{"format":2}`+"\n{}\n"), 0)
+	_, err := runfolder.DecodeCommit(t.Context(), []byte(`{"format":3}`+"\n{}\n"), 0)
 	require.ErrorContains(t, err, "use a newer version")
 }
 

@@ -18,6 +18,11 @@ import (
 // Format.
 const Format = 1
 
+// FormatShared is the version of the commit records of a run that was shared between machines, and
+// of those of lanes. Versions that do not know it refuse to continue the run: they would process
+// again what lanes have settled.
+const FormatShared = 2
+
 func checkFormat(format int) error {
 	switch {
 	case format < 1:

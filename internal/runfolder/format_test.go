@@ -24,7 +24,7 @@ func schema() []any {
 		runfolder.RedriveFile{}, runfolder.Choice{}, runfolder.TakenPart{}, runfolder.Begun{},
 		runfolder.FailureGroup{}, runfolder.FailureSample{}, runfolder.KeyPrefix{}, runfolder.Trend{},
 		runfolder.Decided{}, runfolder.DecisionFile{}, runfolder.Release{},
-		runfolder.Edits{}, runfolder.Edit{}, runfolder.Tolerance{},
+		runfolder.Edits{}, runfolder.Edit{}, runfolder.Tolerance{}, runfolder.Lane{}, runfolder.LeaseRange{},
 	}
 }
 

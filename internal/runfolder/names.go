@@ -13,14 +13,16 @@ import (
 	"github.com/go-dmap/dmap/internal/scrub"
 )
 
-// Names in a run's folder. The names lanes/, log/ and control.json are reserved: see
+// Names in a run's folder. The names log/ and control.json are reserved: see
 // docs/format.md.
 const (
 	RunFileName   = "run.json"
 	CommitsFolder = "commits/"
 	// DecisionsFolder is where people write their decisions about held items.
 	DecisionsFolder = "decisions/"
-	LockName        = "run.lock" // in a folder of a host, while a process works on the run
+	// LanesFolder is where the lanes of a run lie: the journals of attempts at leases.
+	LanesFolder = "lanes/"
+	LockName    = "run.lock" // in a folder of a host, while a process works on the run
 )
 
 // Kind is one of the kinds of records, each of which has parts of its own.
@@ -109,13 +111,43 @@ func CommitNumber(name string) (n int64, ok bool) {
 	return n, err == nil && n >= 0 && n <= LastCommit && CommitName(n) == name
 }
 
+// LastLease and LastAttempt are the largest numbers of a lease and of an attempt at one.
+const (
+	LastLease   = 9_999_999
+	LastAttempt = 999_999
+)
+
+// LaneName is the name of a lane in LanesFolder, with a trailing slash. The names count down, so
+// that a listing begins with the newest leases.
+func LaneName(lease int64, attempt int) string {
+	return LeasePrefix(lease) + strconv.Itoa(attempt) + "/"
+}
+
+// LeasePrefix begins the names of the lanes of a lease, and of no other.
+func LeasePrefix(lease int64) string { return fmt.Sprintf("%07d-%d-", LastLease-lease, lease) }
+
+// LaneOf is the inverse of LaneName. ok is false for other names.
+func LaneOf(name string) (lease int64, attempt int, ok bool) {
+	_, rest, _ := strings.Cut(strings.TrimSuffix(name, "/"), "-")
+	number, k, _ := strings.Cut(rest, "-")
+	lease, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || lease < 0 || lease > LastLease {
+		return 0, 0, false
+	}
+	attempt, err = strconv.Atoi(k)
+	if err != nil || attempt < 1 || attempt > LastAttempt {
+		return 0, 0, false
+	}
+	return lease, attempt, LaneName(lease, attempt) == name
+}
+
 // part, taken and leftover are the only names that cleaning up may remove. The last matches what
 // fileblob leaves of a write that broke off.
 var (
 	part     = regexp.MustCompile(`^(SUCCEEDED|FAILED|PENDING|HELD|GROUPS)_[A-Z0-9]+-[0-9]+\.jsonl$`)
 	taken    = regexp.MustCompile(`^TAKEN_[A-Z0-9]+-[0-9]+\.jsonl$`)
 	leftover = regexp.MustCompile(`^((SUCCEEDED|FAILED|PENDING|HELD|TAKEN|GROUPS)_[A-Z0-9]+-[0-9]+\.jsonl` +
-		`|(run|(manifest|redrive)-[0-9]+|commits/[0-9-]+|decisions/[0-9a-f-]+)\.json)\.[0-9a-f]+\.tmp$`)
+		`|(run|(manifest|redrive)-[0-9]+|commits/[0-9-]+|lanes/[0-9-]+/[0-9-]+|decisions/[0-9a-f-]+)\.json)\.[0-9a-f]+\.tmp$`)
 )
 
 // probe is the name of the object of a preflight. Neither a user nor a run has such names.
@@ -150,7 +182,8 @@ var numbered = regexp.MustCompile(`^(manifest|redrive)-[0-9]{3,}\.json$`)
 // IsResult reports whether name, relative to the run's folder, is one of those that dmap gives.
 func IsResult(name string) bool {
 	return name == RunFileName || name == LockName || IsPart(name) || IsTaken(name) || IsLeftover(name) ||
-		numbered.MatchString(name) || strings.HasPrefix(name, CommitsFolder) || strings.HasPrefix(name, DecisionsFolder)
+		numbered.MatchString(name) || strings.HasPrefix(name, CommitsFolder) ||
+		strings.HasPrefix(name, DecisionsFolder) || strings.HasPrefix(name, LanesFolder)
 }
 
 // IsPart reports whether name, relative to the run's folder, is the name of a part, or of an object

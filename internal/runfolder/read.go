@@ -4,12 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"slices"
-	"strings"
 
 	"gocloud.dev/blob"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/go-dmap/dmap/internal/attention"
 	"github.com/go-dmap/dmap/internal/publish"
@@ -113,91 +109,4 @@ func loadManifest(ctx context.Context, bucket *blob.Bucket, folder, runID string
 		return nil, attention.Mark(fmt.Errorf("manifest %q: %w", key, err))
 	}
 	return m, nil
-}
-
-// commitReaders is how many commit records are read at once.
-const commitReaders = 8
-
-// LoadCommits reads the journal in folder: records in order, each From where the one before ends.
-// It lists no more than the newest names and reads only records that no newer one holds.
-func LoadCommits(ctx context.Context, bucket *blob.Bucket, folder string) ([]CommitRecord, error) {
-	newest, err := NewestCommit(ctx, bucket, folder)
-	if err != nil || newest < 0 {
-		return nil, err
-	}
-	var all []CommitRecord // newest first
-	for next := newest; next >= 0; {
-		records, err := loadChain(ctx, bucket, folder, next)
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range records {
-			if r.Number == next { // else a large record before it holds fewer commits than expected
-				all = append(all, r)
-				next = r.From - 1
-			}
-		}
-	}
-	slices.Reverse(all)
-	if err := checkJournal(all); err != nil {
-		return nil, attention.Mark(fmt.Errorf("commits in %q: %w", folder+CommitsFolder, err))
-	}
-	return all, nil
-}
-
-// loadChain reads record n, and those before it that it needs if each holds as many commits as it
-// may: the first 16 or fewer, so that few are read in vain.
-func loadChain(ctx context.Context, bucket *blob.Bucket, folder string, n int64) ([]CommitRecord, error) {
-	var numbers []int64
-	for at := n; at >= 0 && len(numbers) < 2*commitReaders; at = FirstOf(at) - 1 {
-		numbers = append(numbers, at)
-	}
-	records := make([]CommitRecord, len(numbers))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(commitReaders)
-	for i, n := range numbers {
-		group.Go(func() error {
-			key := folder + CommitsFolder + CommitName(n)
-			content, err := publish.Read(ctx, bucket, key, MaxCommit)
-			if transient.Absent(err) { // a newer one needs it, so it was deleted
-				err = attention.Mark(err)
-			}
-			if err != nil {
-				return fmt.Errorf("commit %q: %w", key, err)
-			}
-			if records[i], err = DecodeCommit(ctx, content, n); err != nil {
-				return attention.Mark(fmt.Errorf("commit %q: %w", key, err))
-			}
-			return nil
-		})
-	}
-	return records, group.Wait()
-}
-
-// maxCommitPages bounds the pages of other objects before the newest commit.
-const maxCommitPages = 1000
-
-// NewestCommit is the number of the newest commit record in folder, -1 if there is none.
-func NewestCommit(ctx context.Context, bucket *blob.Bucket, folder string) (int64, error) {
-	in := folder + CommitsFolder
-	pages := 0
-	for token := blob.FirstPageToken; len(token) > 0; {
-		if pages++; pages > maxCommitPages {
-			return -1, attention.Mark(fmt.Errorf("list %q: %d pages without a commit: remove objects that dmap has not written", in, maxCommitPages))
-		}
-		page, next, err := publish.Page(ctx, bucket, in, token)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return -1, err
-		}
-		for _, o := range page {
-			if n, ok := CommitNumber(strings.TrimPrefix(o.Key, in)); ok {
-				return n, nil
-			}
-		}
-		token = next
-	}
-	return -1, nil
 }

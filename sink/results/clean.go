@@ -9,6 +9,8 @@ import (
 
 	"gocloud.dev/blob"
 
+	"github.com/go-dmap/dmap/internal/commits"
+	"github.com/go-dmap/dmap/internal/lanes"
 	"github.com/go-dmap/dmap/internal/listing"
 	"github.com/go-dmap/dmap/internal/publish"
 	"github.com/go-dmap/dmap/internal/runfolder"
@@ -104,12 +106,12 @@ func addRedrive(ctx context.Context, bucket *blob.Bucket, folder, runID string, 
 		maps.Copy(valid, committed)
 		addTaken(valid, file)
 	}
-	commits, err := runfolder.LoadCommits(ctx, bucket, folder)
+	records, err := runfolder.LoadCommits(ctx, bucket, folder)
 	if err != nil {
 		return err
 	}
-	addReleased(valid, commits)
-	for _, c := range commits {
+	addReleased(valid, records)
+	for _, c := range records {
 		if c.Redrive == nil {
 			continue
 		}
@@ -133,8 +135,8 @@ func addTaken(valid map[string]bool, file *runfolder.RedriveFile) {
 }
 
 // addReleased adds the lists of the latest release, which a redrive reads, too.
-func addReleased(valid map[string]bool, commits []runfolder.CommitRecord) {
-	if e := runfolder.LatestRelease(commits); e != nil {
+func addReleased(valid map[string]bool, records []runfolder.CommitRecord) {
+	if e := runfolder.LatestRelease(records); e != nil {
 		addParts(valid, e.Taken)
 	}
 }
@@ -154,11 +156,18 @@ func committedParts(ctx context.Context, bucket *blob.Bucket, folder string) (ma
 	if !there {
 		return nil, fmt.Errorf("%w: folder %q holds no run", ErrNoManifest, folder)
 	}
-	commits, err := runfolder.LoadCommits(ctx, bucket, folder)
+	records, err := runfolder.LoadCommits(ctx, bucket, folder)
 	if err != nil {
 		return nil, err
 	}
-	state, err := runfolder.CommittedParts(folder, commits)
+	left, err := lanes.Left(ctx, bucket, folder, commits.StateOf(records))
+	if err == nil && left { // their parts count once a record of the run absorbs them
+		err = fmt.Errorf("%w: leases of other machines are not taken in yet: resume or end the run first", ErrNoManifest)
+	}
+	if err != nil {
+		return nil, err
+	}
+	state, err := runfolder.CommittedParts(folder, records)
 	if err != nil {
 		return nil, err
 	}
@@ -166,6 +175,6 @@ func committedParts(ctx context.Context, bucket *blob.Bucket, folder string) (ma
 	addParts(valid, state.Failed)
 	addParts(valid, state.Succeeded)
 	addParts(valid, state.Held)
-	addReleased(valid, commits)
+	addReleased(valid, records)
 	return valid, nil
 }

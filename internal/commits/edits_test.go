@@ -1,4 +1,4 @@
-package sink
+package commits
 
 import (
 	"fmt"
@@ -16,7 +16,7 @@ import (
 // Records of many commits hold the newest edits and the latest tolerance of their commits.
 func TestCompactedRecordsHaveTheNewestEdits(t *testing.T) {
 	dice := rand.New(rand.NewPCG(1, 2))
-	var state journalState
+	var state State
 	var want journal.Edits
 	var tolerance journal.Tolerance
 	largest := 0
@@ -33,15 +33,15 @@ func TestCompactedRecordsHaveTheNewestEdits(t *testing.T) {
 			c.Tolerance = &tolerance
 		}
 		want.Add(c.Edits)
-		content, next, err := state.encode("w", c, grouping{}, maxCompacted)
+		content, next, err := state.Encode("w", c, Extra{}, MaxBytes)
 		require.NoError(t, err)
 		largest = max(largest, len(content))
 		stored, err := runfolder.DecodeCommit(t.Context(), content, n)
 		require.NoError(t, err)
 		state = next
 		state[len(state)-1].CommitRecord = stored
-		require.Equal(t, storedEdits(want), runfolder.CommittedEdits(state.records()))
-		if got := runfolder.CommittedTolerance(state.records()); tolerance != (journal.Tolerance{}) {
+		require.Equal(t, StoredEdits(want), runfolder.CommittedEdits(state.Records()))
+		if got := runfolder.CommittedTolerance(state.Records()); tolerance != (journal.Tolerance{}) {
 			require.Equal(t, (*runfolder.Tolerance)(&tolerance), got)
 		}
 	}
@@ -51,7 +51,7 @@ func TestCompactedRecordsHaveTheNewestEdits(t *testing.T) {
 
 func TestEditsOfARecordAreStoredWithMicroseconds(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 6789, time.FixedZone("x", 3600))
-	e := storedEdits(journal.Edits{Count: 7, Newest: []journal.Edit{{At: at, Setting: "Paused", From: "false", To: "true"}}})
+	e := StoredEdits(journal.Edits{Count: 7, Newest: []journal.Edit{{At: at, Setting: "Paused", From: "false", To: "true"}}})
 	require.Equal(t, "&{7 [{2026-01-02 02:04:05.000006 +0000 UTC Paused false true}]}", fmt.Sprint(e))
-	require.Nil(t, storedEdits(journal.Edits{}))
+	require.Nil(t, StoredEdits(journal.Edits{}))
 }

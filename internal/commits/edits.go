@@ -1,4 +1,4 @@
-package sink
+package commits
 
 import (
 	"github.com/go-dmap/dmap/internal/journal"
@@ -6,7 +6,8 @@ import (
 	"github.com/go-dmap/dmap/internal/runfolder/convert"
 )
 
-func storedEdits(e journal.Edits) *runfolder.Edits {
+// StoredEdits are edits as a record has them.
+func StoredEdits(e journal.Edits) *runfolder.Edits {
 	if e.Count == 0 {
 		return nil
 	}

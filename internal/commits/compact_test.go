@@ -1,4 +1,4 @@
-package sink
+package commits
 
 import (
 	"encoding/json"
@@ -40,13 +40,13 @@ func TestCompactedRecordsEqualTheirCommits(t *testing.T) {
 	for seed := range uint64(testsize.Sizes{Race: 2, Usual: 6}.Now()) {
 		dice := rand.New(rand.NewPCG(seed, 3))
 		most := []int{1 << 20, 4000}[seed%2] // the second is too small for all commits in one
-		var state journalState
+		var state State
 		var want journal.Progress
 		apart := 0
 		for n := range int64(700) {
 			c := commitOf(dice, n)
 			want.Apply(c)
-			content, next, err := state.encode("w", c, grouping{}, most)
+			content, next, err := state.Encode("w", c, Extra{}, most)
 			require.NoError(t, err)
 			stored, err := runfolder.DecodeCommit(t.Context(), content, n)
 			require.NoError(t, err)
@@ -58,7 +58,7 @@ func TestCompactedRecordsEqualTheirCommits(t *testing.T) {
 			if n%13 > 0 && n < 690 {
 				continue
 			}
-			got := state.progress()
+			got := state.Progress()
 			require.Equal(t, want.Number, got.Number)
 			require.Equal(t, want.Settled, got.Settled)
 			require.Equal(t, want.Counts, got.Counts)
@@ -94,13 +94,13 @@ func open(p journal.Progress) map[string]journal.Trial {
 // A run of processes that are killed every few seconds announces items again and again. Records of
 // many commits hold only what is still open.
 func TestCompactedRecordsDoNotGrowWithCrashes(t *testing.T) {
-	var state journalState
+	var state State
 	most := 0
 	var number int64
 	add := func(c journal.Commit) {
 		c.Number = number
 		number++
-		content, next, err := state.encode("w", c, grouping{}, maxCompacted)
+		content, next, err := state.Encode("w", c, Extra{}, MaxBytes)
 		require.NoError(t, err)
 		state, most = next, max(most, len(content))
 	}
@@ -119,7 +119,7 @@ func TestCompactedRecordsDoNotGrowWithCrashes(t *testing.T) {
 		}
 	}
 	require.Less(t, most, 20<<10)
-	require.Len(t, state.progress().Settled, 1)
+	require.Len(t, state.Progress().Settled, 1)
 }
 
 // A resume reads few records after 100,000 commits of one part each, and each commit was written
@@ -127,13 +127,13 @@ func TestCompactedRecordsDoNotGrowWithCrashes(t *testing.T) {
 func TestCompactionBoundsReadsAndWrites(t *testing.T) {
 	n := testsize.Sizes{Race: 10_000, Usual: 100_000}.Now()
 	part := json.RawMessage(`{"SUCCEEDED":[{"Key":"out/r/SUCCEEDED_ABCDEFGHIJKLMNOP-000001.jsonl","Size":1048576,"Records":1000}]}`)
-	var state journalState
+	var state State
 	var written, states, most int
 	for i := range int64(n) {
 		record, keep := state.compacted(journal.Commit{
 			Number: i, Settled: []journal.Interval{{Split: "s", From: journal.Cursor{Offset: i}, To: journal.Cursor{Offset: i + 1}}},
 			States: map[string]json.RawMessage{"0": part},
-		}, grouping{}, runfolder.Spans(i)[0])
+		}, Extra{}, runfolder.Spans(i)[0])
 		state = append(state[:keep], segment{record, 0})
 		written += len(record.States["0"])
 		require.Len(t, record.Settled, 1)

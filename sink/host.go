@@ -1,0 +1,191 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/commits"
+	"github.com/go-dmap/dmap/internal/guard"
+	"github.com/go-dmap/dmap/internal/journal"
+	"github.com/go-dmap/dmap/internal/lanes"
+	"github.com/go-dmap/dmap/internal/lease"
+	"github.com/go-dmap/dmap/internal/publish"
+	"github.com/go-dmap/dmap/internal/runfolder"
+	"github.com/go-dmap/dmap/internal/runfolder/convert"
+)
+
+// Host acts for a run that several machines work on: it begins eras, takes in
+// the settled items of leases, and ends the run. It is for the packages of this module that share
+// runs.
+type Host[R any] struct {
+	f    *BucketSink[R]
+	run  *run
+	host *lanes.Host
+}
+
+// BeginShared creates the folder of a run, or takes the run over, and opens an era in which leases
+// may be given. In a folder of this host it holds the lock of the run until Close. An Ending: the
+// run has ended. dmap.ErrFenced: another process works on the run, or has just written to it.
+func (f *BucketSink[R]) BeginShared(ctx context.Context, spec dmap.RunSpec) (*Host[R], *dmap.Ending, error) {
+	return f.openShared(ctx, spec, func(h *Host[R]) error { _, err := f.claim(ctx, h.run); return err }, func(h *Host[R]) (err error) {
+		h.host, err = f.lanes(h.run).Begin(ctx, h.run.journal.log)
+		return err
+	})
+}
+
+// JoinShared acts for an era that BeginShared has opened. dmap.ErrFenced: the era is over.
+func (f *BucketSink[R]) JoinShared(ctx context.Context, spec dmap.RunSpec, era int64) (*Host[R], *dmap.Ending, error) {
+	return f.openShared(ctx, spec, func(h *Host[R]) error { return f.findLeased(ctx, h.run) }, func(h *Host[R]) (err error) {
+		h.host, err = f.lanes(h.run).Join(h.run.journal.log, era)
+		return err
+	})
+}
+
+// openShared finds the run, and opens it unless it has ended.
+func (f *BucketSink[R]) openShared(ctx context.Context, spec dmap.RunSpec, find, open func(*Host[R]) error) (h *Host[R], ended *dmap.Ending, err error) {
+	if f.opts.Express {
+		return nil, nil, errNotShared
+	}
+	r, err := f.newRun(spec)
+	if err != nil {
+		return nil, nil, err
+	}
+	r.journal = newRunJournal(f, r, nil)
+	h = &Host[R]{f: f, run: r}
+	if ended, err = h.open(ctx, find, open); err != nil || ended != nil {
+		return nil, ended, errors.Join(err, h.Close())
+	}
+	return h, nil, nil
+}
+
+func (h *Host[R]) open(ctx context.Context, find, open func(*Host[R]) error) (ended *dmap.Ending, err error) {
+	f, r := h.f, h.run
+	if err := find(h); err != nil {
+		return nil, err
+	}
+	m, err := f.lastEnd(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if m != nil {
+		return h.endedWith(ctx, m)
+	}
+	if r.file != nil {
+		if err := f.sameSpec(r, r.file, &begunWith{r.file.Version, r.file.Batch}); err != nil {
+			return nil, err
+		}
+	}
+	if err := r.journal.log.Reload(ctx); err != nil {
+		return nil, fmt.Errorf("sink: %w", err)
+	}
+	return nil, h.explain(open(h))
+}
+
+// endedWith is the end of a run that has ended with m. A redrive of it is not shared.
+func (h *Host[R]) endedWith(ctx context.Context, m *runfolder.Manifest) (*dmap.Ending, error) {
+	there, err := publish.Exists(ctx, h.f.bucket, h.run.folder+runfolder.RedriveName(m.Redrive+1))
+	if err != nil {
+		return nil, fmt.Errorf("sink: redrive %d: %w", m.Redrive+1, err)
+	}
+	if there {
+		return nil, fmt.Errorf("sink: folder %q: redrive %d is open, and cannot be shared between machines: dmap.Map continues it", h.run.folder, m.Redrive+1)
+	}
+	return h.f.storedEnd(h.run, m), nil
+}
+
+func (h *Host[R]) explain(err error) error {
+	if err == nil {
+		return nil
+	}
+	return h.run.explainCreate(fmt.Errorf("sink: folder %q: %w", h.run.folder, err), dmap.ErrFenced)
+}
+
+// Era is what leases must name.
+func (h *Host[R]) Era() int64 { return h.host.Era() }
+
+// NextLease is a number from which on no lease was absorbed.
+func (h *Host[R]) NextLease() int64 { return h.host.NextLease() }
+
+// Progress is that of the run, without leases that are not absorbed.
+func (h *Host[R]) Progress() journal.Progress { return h.host.Progress() }
+
+// Absorb seals all lanes of these leases, of which each ref names the newest attempt, and takes
+// them into the run. It skips those that are absorbed already. elapsed is the time of the run since
+// the last call.
+func (h *Host[R]) Absorb(ctx context.Context, refs []lease.Ref, elapsed time.Duration) error {
+	return h.explain(h.host.Absorb(ctx, refs, elapsed))
+}
+
+// Close frees the sink, and the lock on a folder of this host.
+func (h *Host[R]) Close() error {
+	h.f.run.CompareAndSwap(h.run, nil)
+	lock := h.run.journal.lock
+	h.run.journal.lock = nil
+	return lock.release()
+}
+
+// Finish ends the run: no lease can be opened any more, all that have lanes are absorbed, and the
+// manifest is written. Its counts are those of the records. An Unread that is not zero says that
+// the source was not read to its end: the manifest then has all that is not settled. It returns the
+// end that is stored, which may be that of another call. The Host is closed.
+func (h *Host[R]) Finish(ctx context.Context, end dmap.Ending) (*dmap.Ending, error) {
+	defer func() { _ = h.Close() }()
+	var stop *journal.Stop
+	if end.Err != nil {
+		stop = &journal.Stop{Reason: end.Stats.Reason, Error: errorText(end.Err)}
+	}
+	if err := h.host.Finish(ctx, stop); err != nil {
+		return nil, h.explain(err)
+	}
+	if err := h.write(ctx, end); err != nil && !guard.Is(err, publish.ErrExists) {
+		return nil, err
+	}
+	m, err := h.f.lastEnd(ctx, h.run)
+	if err != nil {
+		return nil, err
+	}
+	if m == nil {
+		return nil, fmt.Errorf("sink: folder %q: %w", h.run.folder, runfolder.ErrNoManifest)
+	}
+	return h.f.storedEnd(h.run, m), nil
+}
+
+// write writes the manifest of the run by its records.
+func (h *Host[R]) write(ctx context.Context, end dmap.Ending) error {
+	r := h.run
+	records := r.journal.log.State.Records()
+	parts, err := runfolder.CommittedParts(r.folder, records)
+	if err != nil {
+		return fmt.Errorf("sink: the commits of %q: %w", r.folder, err)
+	}
+	r.began = true
+	r.parts.restore(parts)
+	r.groups.replace(runfolder.CommittedGroups(records))
+	counted := convert.CommittedStats(&runfolder.RunFile{RunID: r.spec.RunID, Started: r.spec.Started}, records)
+	counted.State, counted.Reason = dmap.StateEnded, end.Stats.Reason
+	counted.Limit, counted.Truncated, counted.BrokenObjects = end.Stats.Limit, end.Stats.Truncated, end.Stats.BrokenObjects
+	end.Stats, end.Pending, end.Resumable = counted, nil, false
+	if end.Unread.All || end.Unread.After != nil || len(end.Unread.Splits) > 0 {
+		end.Unread = unsettled(r.journal.log.State)
+	}
+	err = h.f.End(ctx, end)
+	r.journal.lock = nil // End has released it
+	return err
+}
+
+// unsettled is the Unread of a run of which only the settled intervals are known.
+func unsettled(state commits.State) dmap.Unread {
+	unread := dmap.Unread{All: true}
+	for _, v := range state.Progress().Settled {
+		if journal.IsTakenSplit(v.Split) {
+			continue
+		}
+		unread.Settled = append(unread.Settled, dmap.Split{
+			ID: v.Split, Version: v.Version, From: dmap.Cursor(v.From), To: dmap.Cursor(v.To),
+		})
+	}
+	return unread
+}
