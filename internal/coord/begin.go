@@ -26,7 +26,7 @@ type Start struct {
 
 // Begin returns the state of a run without leases.
 func Begin(b Start) (*State, error) {
-	err := b.Control.validate()
+	err := b.Control.Validate()
 	if len(b.Pieces) > maxPieces {
 		err = errors.Join(err, errors.New("coord: too many pieces without a plan"))
 	}

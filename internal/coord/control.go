@@ -1,7 +1,9 @@
 package coord
 
 import (
+	"errors"
 	"fmt"
+	"math"
 
 	"github.com/go-dmap/dmap/dmap"
 )
@@ -21,11 +23,19 @@ type Control struct {
 	Paused bool        `json:"paused,omitempty"`
 }
 
-func (c Control) validate() error {
+// Validate returns what is wrong with c.
+func (c Control) Validate() error {
+	var errs []error
 	if c.Limit < 1 || c.PerLease < 1 {
-		return fmt.Errorf("coord: limit %d and %d calls of a lease: want at least 1", c.Limit, c.PerLease)
+		errs = append(errs, fmt.Errorf("coord: limit %d and %d calls of a lease: want at least 1", c.Limit, c.PerLease))
 	}
-	return nil
+	if t := c.Tolerance; t.Count < 0 || t.MinItems < 0 || t.BrokenObjects < 0 || !(t.Percentage >= 0 && t.Percentage <= 100) {
+		errs = append(errs, fmt.Errorf("coord: tolerance %+v", t))
+	}
+	if r := c.Rate; !(r.Calls >= 0 && r.Items >= 0) || math.IsInf(r.Calls+r.Items, 0) || r.Burst < 0 {
+		errs = append(errs, fmt.Errorf("coord: rate %+v", r))
+	}
+	return errors.Join(errs...)
 }
 
 // Capacity is the number of leases that use the limit together.

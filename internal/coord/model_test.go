@@ -15,7 +15,7 @@ import (
 
 func TestRandomEventsAgreeWithTheModel(t *testing.T) {
 	whys := map[Why]int{}
-	seeds := testsize.Sizes{Short: 20, Race: 4, Usual: 100, Long: 20_000}.Now()
+	seeds := testsize.Sizes{Short: 20, Race: 4, Usual: 100, Long: 3_000}.Now()
 	for seed := range seeds {
 		w := newWorld(t, uint64(seed))
 		for range 20 + w.random.IntN(300) {

@@ -12,10 +12,9 @@ const maxError = 1 << 10
 func (s *State) judge(r lease.Report) {
 	switch {
 	case r.Reason == lease.Fenced:
-		s.End = &End{Why: Fenced} // whatever else has ended it
-		s.end(*s.End)
+		s.Stop(End{Why: Fenced})
 	case r.Reason == lease.Fatal:
-		s.end(End{Why: Failed, Error: r.Error[:min(len(r.Error), maxError)]})
+		s.Stop(End{Why: Failed, Error: r.Error})
 	case s.End == nil && s.exceeded(false):
 		s.end(End{Why: Tolerance})
 	default:
@@ -25,7 +24,16 @@ func (s *State) judge(r lease.Report) {
 }
 
 // Cancel ends the run.
-func (s *State) Cancel() { s.end(End{Why: Canceled}) }
+func (s *State) Cancel() { s.Stop(End{Why: Canceled}) }
+
+// Stop ends the run for a reason that the host has found. Being fenced is more than any other reason.
+func (s *State) Stop(e End) {
+	e.Error = e.Error[:min(len(e.Error), maxError)]
+	if e.Why == Fenced {
+		s.End = nil
+	}
+	s.end(e)
+}
 
 // Drain asks all leases back, so that the host can stop for a while, or starts again.
 func (s *State) Drain(on bool) { s.Draining = on }
@@ -57,10 +65,11 @@ func (s *State) Wake(now time.Time) (time.Time, bool) {
 	if s.End == nil {
 		add(s.Control.Budget.Time)
 		add(s.Plan.Until)
+		idle := len(s.Queue) == 0 && s.InFlight() < s.Control.Capacity()
 		for i := range s.Open {
 			if o := &s.Open[i]; !o.Held {
 				add(o.Until)
-			} else if !o.Asked && s.askable(o) {
+			} else if idle && !o.Asked && s.askable(o) {
 				add(o.Since + max(shortLease, s.Probe))
 			}
 		}

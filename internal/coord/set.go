@@ -5,7 +5,7 @@ import "time"
 // Set changes the settings of the run. Leases return that have shares by another tolerance or budget,
 // and those that are too many for a lower limit.
 func (s *State) Set(c Control, now time.Time) error {
-	if err := c.validate(); err != nil {
+	if err := c.Validate(); err != nil {
 		return err
 	}
 	was := s.Control

@@ -179,6 +179,9 @@ func (w *world) take() bool {
 func (w *world) work(l lease.Lease, n int) lease.Reason {
 	g := w.given[l.Lease]
 	after := -1 // calls that were in flight when the lease had to return
+	if l.Exceeded(g.counts.Failed, g.counts.Succeeded+g.counts.Failed) {
+		after = 0 // by its earlier lanes
+	}
 	for _, s := range l.Splits {
 		from, to := w.whole(s)
 		for i := from; i < to; i++ {
