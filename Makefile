@@ -31,7 +31,7 @@ CYCLONEDX := v1.10.0
 
 each = @set -e; for dir in $(MODULES); do echo "--- $${dir\#\#$(CURDIR)/}: $(1)"; (cd $$dir && $(1)); done
 
-.PHONY: help build test short long test-tools lint fmt vet tidy tidy-check deps house guards guards-record comments api api-check snippets versions fuzz screenshots cover bench bench-all bench-job bench-fanout bench-scale bench-listing bench-large bench-reads bench-results bench-readers bench-folders bench-flow bench-page charts terminal-screenshots durability crash lives hostile lies emulators plantedbugs licences sbom vuln tools clean
+.PHONY: help build test short long test-tools lint fmt vet tidy tidy-check deps house guards guards-record comments api api-check snippets versions fuzz screenshots cover bench bench-all bench-job bench-fanout bench-scale bench-listing bench-large bench-reads bench-results bench-readers bench-folders bench-flow bench-page bench-coordinator charts terminal-screenshots durability crash lives hostile lies emulators plantedbugs licences sbom vuln tools clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -147,6 +147,9 @@ bench-flow: ## runs against servers that throttle: rate, shared back-off, adapti
 
 bench-page: ## what the page costs a run, with 10 readers; takes three minutes
 	go run ./internal/bench page
+
+bench-coordinator: ## a run of a billion objects on 100 and 1,000 machines, in virtual time; BENCHFLAGS="-n 10000000" for less
+	go run ./internal/coord/sim $(BENCHFLAGS)
 
 bench-folders: ## folders of 500,000 files listed, beside filepath.WalkDir and gocloud
 	go run ./internal/bench $(BENCHFLAGS) folders

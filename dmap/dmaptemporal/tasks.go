@@ -64,10 +64,11 @@ func (h *host) show(call ordersCall) {
 
 // stopBy ends the run after an error that says so.
 func (h *host) stopBy(err error) {
-	switch errorType(err) {
-	case errFenced:
+	switch e := ending(err); {
+	case e == nil:
+	case e.Type() == errFenced:
 		h.state.Stop(coord.End{Why: coord.Fenced})
-	case errFatal:
-		h.state.Stop(coord.End{Why: coord.Failed, Error: err.Error()})
+	default:
+		h.state.Stop(coord.End{Why: coord.Failed, Error: e.Message()})
 	}
 }

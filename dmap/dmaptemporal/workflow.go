@@ -1,7 +1,6 @@
 package dmaptemporal
 
 import (
-	"errors"
 	"reflect"
 	"time"
 
@@ -9,6 +8,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/go-dmap/dmap/internal/coord"
+	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/journal"
 )
 
@@ -89,7 +89,7 @@ func (h *host) begin(ctx workflow.Context) (ended bool, err error) {
 		MaxItems: b.MaxItems, Before: b.Before, Redrive: b.Redrive,
 	})
 	if err != nil {
-		return false, temporal.NewNonRetryableApplicationError(err.Error(), errFatal, nil)
+		return false, temporal.NewNonRetryableApplicationError("the run cannot begin", errFatal, err)
 	}
 	h.state, h.Orders = state, state.Orders()
 	return false, nil
@@ -168,11 +168,11 @@ func (h *host) finish(end coord.End) (result, error) {
 	return out, nil
 }
 
-// errorType is the type of an error that ends the run, or "".
-func errorType(err error) string {
-	var typed *temporal.ApplicationError
-	if errors.As(err, &typed) && (typed.Type() == errFenced || typed.Type() == errFatal) {
-		return typed.Type()
+// ending returns the error by which an activity ends the run; nil: err is no such error.
+func ending(err error) *temporal.ApplicationError {
+	typed, ok := guard.As[*temporal.ApplicationError](err)
+	if ok && (typed.Type() == errFenced || typed.Type() == errFatal) {
+		return typed
 	}
-	return ""
+	return nil
 }

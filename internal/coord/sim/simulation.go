@@ -61,9 +61,9 @@ type simulation struct {
 	left    int64
 }
 
-var epoch = time.Unix(1e9, 0).UTC()
+const epoch = 1_000_000_000 // Unix
 
-func (x *simulation) time() time.Time { return epoch.Add(x.now) }
+func (x *simulation) time() time.Time { return time.Unix(epoch, 0).UTC().Add(x.now) }
 
 func keyOf(i int64) string { return fmt.Sprintf("photos/2026/11/27/%012d.jpg", i) }
 
@@ -71,7 +71,7 @@ func simulate(c settings) figures {
 	random := rand.New(rand.NewPCG(c.seed, 1))
 	x := &simulation{settings: c, calls: calls{random: random, mean: c.mean, sigma: c.sigma}, left: c.items}
 	limit := c.workers * c.slots
-	s, err := coord.Begin(coord.Start{Era: 1, Now: epoch, Pieces: []dmap.Split{keys(0, c.items)}, Control: coord.Control{
+	s, err := coord.Begin(coord.Start{Era: 1, Now: time.Unix(epoch, 0), Pieces: []dmap.Split{keys(0, c.items)}, Control: coord.Control{
 		Limit: limit, PerLease: c.slots / c.atOnce, Tolerance: dmap.Tolerance{Percentage: 100},
 	}})
 	if err != nil {
@@ -139,8 +139,8 @@ func (x *simulation) host(event func()) {
 		x.add(taskEvents, taskBytes+float64(8*len(o.Stop)))
 		x.in(time.Duration(x.calls.random.Int64N(int64(poll))), func() { x.obey(o) })
 	}
-	if at, ok := x.s.Wake(x.time()); ok && (x.wake <= x.now || at.Sub(epoch) < x.wake) {
-		x.wake = at.Sub(epoch)
+	if at, ok := x.s.Wake(x.time()); ok && (x.wake <= x.now || at.Sub(time.Unix(epoch, 0)) < x.wake) {
+		x.wake = at.Sub(time.Unix(epoch, 0))
 		x.in(x.wake-x.now, func() { x.host(func() {}) })
 	}
 	x.cpu += time.Since(started)
