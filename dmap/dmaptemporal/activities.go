@@ -21,16 +21,17 @@ const (
 	finishName = "dmap/finish"
 )
 
-// activities are what workers do for the workflow. Arguments and results are plain data. An activity
-// may run more than once, also at the same time as an earlier attempt of it. Errors of the types below
-// end the run; all others are of the infrastructure, and repeated.
+// activities are what workers do for the workflow. Arguments and results are plain data. An
+// activity may run more than once, also at the same time as an earlier attempt of it. Errors of the
+// types below end the run; all others are of the infrastructure, and repeated.
 type activities interface {
 	// Begin opens an era of the run, or finds that it has ended.
 	Begin(ctx context.Context, run runRef) (begun, error)
 	// Plan returns the next pieces of the source.
 	Plan(ctx context.Context, call planCall) (coord.Page, error)
-	// Lease processes the splits of a lease. It heartbeats, follows the Orders, and returns a report
-	// when its context is canceled. It is never repeated: another attempt has its own number.
+	// Lease processes the splits of a lease. It heartbeats, follows the Orders, and returns a
+	// report when its context is canceled. It is never repeated: another attempt has its own
+	// number.
 	Lease(ctx context.Context, call leaseCall) (lease.Report, error)
 	// Absorb writes a root record with the lanes of finished leases. It returns the counts of those
 	// that are Unreported. A task whose record exists has been done.

@@ -13,8 +13,8 @@ const (
 	maxEvents        = 30_000               // of a history, before the workflow continues as new
 )
 
-// leaseOptions are those of leases. A lease whose worker is lost runs again as another attempt, which
-// has its own lane. So Temporal does not repeat the activity.
+// leaseOptions are those of leases. A lease whose worker is lost runs again as another attempt,
+// which has its own lane. So Temporal does not repeat the activity.
 func leaseOptions(ctx workflow.Context) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: longest,

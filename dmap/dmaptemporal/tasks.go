@@ -23,7 +23,8 @@ func (h *host) lease(call leaseCall) {
 	})
 }
 
-// task runs an activity that is not a lease. done gets its error, if it is not one that ends the run.
+// task runs an activity that is not a lease. done gets its error, if it is not one that ends the
+// run.
 func (h *host) task(name string, call, result any, done func(ctx workflow.Context, err error)) {
 	h.busy++
 	workflow.Go(h.work, func(ctx workflow.Context) {

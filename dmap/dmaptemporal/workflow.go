@@ -119,8 +119,8 @@ func (h *host) start(ctx workflow.Context) {
 	h.sleep(now)
 }
 
-// sleep sees that the state machine is asked again in time. A timer costs two events, so that one that
-// fires earlier is used for all later times.
+// sleep sees that the state machine is asked again in time. A timer costs two events, so that one
+// that fires earlier is used for all later times.
 func (h *host) sleep(now time.Time) {
 	at, ok := h.state.Wake(now)
 	if !ok || h.wake.After(now) && !at.Before(h.wake) {

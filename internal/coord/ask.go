@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// askIdle asks leases back when workers have nothing to do: a listing is divided while it is read, so
-// a lease may have ranges for them.
+// askIdle asks leases back when workers have nothing to do: a listing is divided while it is read,
+// so a lease may have ranges for them.
 func (s *State) askIdle(at time.Duration) {
 	if len(s.Queue) > 0 || !s.Plan.Done || s.ordered() {
 		return

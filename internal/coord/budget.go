@@ -2,7 +2,6 @@ package coord
 
 import (
 	"github.com/go-dmap/dmap/dmap"
-	"github.com/go-dmap/dmap/internal/journal"
 )
 
 // Shares of the budget. All shares and the used amounts are never more than the budget, so that the
@@ -34,7 +33,8 @@ func (s *State) budgetShare(o *Open) (share dmap.Budget, ok bool) {
 	return share, enough == [3]bool{true, true, true}
 }
 
-// part is the share of one of n leases, beside the amount that it has used; without a limit it is 0.
+// part is the share of one of n leases, beside the amount that it has used; without a limit it is
+// 0.
 func part[N int64 | float64](limit, left, least, used N, n int) (share N, ok bool) {
 	if limit == 0 {
 		return 0, true
@@ -47,10 +47,4 @@ func part[N int64 | float64](limit, left, least, used N, n int) (share N, ok boo
 		share = left
 	}
 	return used + share, true
-}
-
-// spent reports whether n has reached a share.
-func spent(share dmap.Budget, n journal.Counts) bool {
-	return share.Calls > 0 && calls(n) >= share.Calls || share.Bytes > 0 && n.Bytes >= share.Bytes ||
-		share.Units > 0 && n.Units >= share.Units
 }

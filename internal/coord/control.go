@@ -23,7 +23,7 @@ type Control struct {
 	Paused bool        `json:"paused,omitempty"`
 }
 
-// Validate returns what is wrong with c.
+// Validate returns all errors of c.
 func (c Control) Validate() error {
 	var errs []error
 	if c.Limit < 1 || c.PerLease < 1 {

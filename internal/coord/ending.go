@@ -36,7 +36,8 @@ func (s *State) endIfDone() {
 	}
 }
 
-// endByBudget ends a run for which nothing of the budget remains. A run that needs no further call is done.
+// endByBudget ends a run for which nothing of the budget remains. A run that needs no further call
+// is done.
 func (s *State) endByBudget() {
 	if s.End == nil && s.InFlight() == 0 && spent(s.Control.Budget, s.used()) {
 		s.end(End{Why: Budget})

@@ -17,8 +17,8 @@ type Absorbing struct {
 	Since  time.Duration `json:"since,omitzero"` // the last one ended
 }
 
-// AbsorbTask asks for a root record that takes in the lanes of leases. Lanes that are not sealed are
-// sealed before.
+// AbsorbTask asks for a root record that takes in the lanes of leases. Lanes that are not sealed
+// are sealed before.
 type AbsorbTask struct {
 	Task   int64      `json:"task"`
 	Leases []Finished `json:"leases"`

@@ -30,8 +30,8 @@ func (s *State) Orders() Orders {
 	return o
 }
 
-// divide sets by what the rate is divided: at least the leases in flight. It changes in steps, so that
-// workers need not be told about each lease.
+// divide sets by what the rate is divided: at least the leases in flight. It changes in steps, so
+// that the workers get no new orders for each lease.
 func (s *State) divide() {
 	if n := s.InFlight(); n > s.Divisor || 2*n < s.Divisor {
 		s.Divisor = max(1, n+n/4)

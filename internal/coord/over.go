@@ -26,7 +26,8 @@ func (s *State) judge(r lease.Report) {
 // Cancel ends the run.
 func (s *State) Cancel() { s.Stop(End{Why: Canceled}) }
 
-// Stop ends the run for a reason that the host has found. Being fenced is more than any other reason.
+// Stop ends the run for a reason that the host has found. Being fenced is more than any other
+// reason.
 func (s *State) Stop(e End) {
 	e.Error = e.Error[:min(len(e.Error), maxError)]
 	if e.Why == Fenced {

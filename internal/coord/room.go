@@ -23,8 +23,8 @@ func (s *State) room() int {
 
 func (o *Open) reserved() int { return max(o.Rest, weights(o.Splits)) }
 
-// restOf is the number of splits that a lease with n splits may return if there is room for more. It
-// leaves room for the leases after it.
+// restOf is the number of splits that a lease with n splits may return if there is room for more.
+// It leaves room for the leases after it.
 func restOf(n, room int) int { return n + max(0, min(maxRest-n, room/8)) }
 
 // backlogged reports whether too many finished leases wait for a root record.

@@ -2,8 +2,8 @@ package coord
 
 import "time"
 
-// Set changes the settings of the run. Leases return that have shares by another tolerance or budget,
-// and those that are too many for a lower limit.
+// Set changes the settings of the run. Leases return that have shares by another tolerance or
+// budget, and those that are too many for a lower limit.
 func (s *State) Set(c Control, now time.Time) error {
 	if err := c.Validate(); err != nil {
 		return err

@@ -3,18 +3,18 @@ package coord
 import (
 	"math"
 
-	"github.com/go-dmap/dmap/internal/lease"
 	"github.com/go-dmap/dmap/internal/tolerance"
 )
 
-// Shares of the tolerance. The failures that leases have reported, and the shares of all open leases,
-// are never more than the tolerated failures when a lease starts. Each lease returns once it exceeds
-// its share. So the failures of a run exceed a Count by at most one for each lease in flight, and one
-// for each of their calls in flight.
+// Shares of the tolerance. The failures that leases have reported, and the shares of all open
+// leases, are never more than the tolerated failures when a lease starts. Each lease returns once
+// it exceeds its share. So the failures of a run exceed a Count by at most one for each lease in
+// flight, and one for each of their calls in flight.
 //
-// A percentage is shared as a percentage: a lease returns once its failures exceed it by more than its
-// share of the failures that the totals still allow. It may do so by at least one for each of its
-// slots, or leases would return all the time before there are totals. This adds as many to the bound.
+// A percentage is shared as a percentage: a lease returns once its failures exceed it by more than
+// its share of the failures that the totals still allow. It may do so by at least one for each of
+// its slots, or leases would return all the time before there are totals. This adds as many to the
+// bound.
 
 func (s *State) limits() tolerance.Limits {
 	t := s.Control.Tolerance
@@ -41,7 +41,8 @@ type pot struct {
 	floor  int64 // each share has this in any case
 }
 
-// share is the share of one of n leases. ok is false if leases must return before another one starts.
+// share is the share of one of n leases. ok is false if leases must return before another one
+// starts.
 func (p pot) share(n int) (share int64, ok bool) {
 	if p.left < 0 && p.shared > 0 {
 		return 0, false
@@ -77,8 +78,8 @@ func (s *State) countPot(but *Open) (p pot, ok bool) {
 	return p, true
 }
 
-// percentPot has the failures that a percentage tolerates by now, beside the shares of all leases but
-// one; ok is false if no percentage is set.
+// percentPot has the failures that a percentage tolerates by now, beside the shares of all leases
+// but one; ok is false if no percentage is set.
 func (s *State) percentPot(but *Open) (p pot, ok bool) {
 	l := s.limits()
 	if l.Percentage == 0 || l.Percentage >= 100 {
@@ -97,7 +98,8 @@ func (s *State) percentPot(but *Open) (p pot, ok bool) {
 	return p, true
 }
 
-// sharesOf returns the shares of the next attempt of o; ok is false if other leases have all of them.
+// sharesOf returns the shares of the next attempt of o; ok is false if other leases have all of
+// them.
 func (s *State) sharesOf(o *Open) (shares Shares, ok bool) {
 	if o.Attempt > 0 && !o.sharesEnd() {
 		return o.Shares, true // they are for all attempts
@@ -127,16 +129,6 @@ func (o *Open) above() int64 {
 	settled := o.Reported.Succeeded + o.Reported.NowFailed()
 	return max(0, o.Reported.NowFailed()-int64(float64(settled)*o.Shares.Percentage/100))
 }
-
-// exhausted reports whether an unfinished lease has used its shares.
-func (o *Open) exhausted() bool {
-	failed := o.Reported.NowFailed()
-	l := lease.Lease{Failures: o.Shares.Failures, Percentage: o.Shares.Percentage, Above: o.Shares.Above}
-	return l.Exceeded(failed, o.Reported.Succeeded+failed) || spent(o.Shares.Budget, o.Reported)
-}
-
-// sharesEnd reports whether o waits and gets new shares for its next attempt.
-func (o *Open) sharesEnd() bool { return !o.Held && (o.Anew || o.exhausted()) }
 
 // exceeded reports whether the totals exceed the tolerance.
 func (s *State) exceeded(ended bool) bool { return s.limits().ExceededBy(s.sample(ended)) }

@@ -36,8 +36,8 @@ func pieceItems(call time.Duration, slots int) int64 {
 	return max(int64(slots), min(10_000, itemsIn(leastLease, call, slots)/4))
 }
 
-// nextProbe is the time of the next lease that looks for ranges while workers are idle: longer after
-// one that has found none.
+// nextProbe is the time of the next lease that looks for ranges while workers are idle: longer
+// after one that has found none.
 func nextProbe(probe time.Duration, found bool) time.Duration {
 	if found {
 		return 0

@@ -6,13 +6,13 @@
 // return no more. It shows Orders to the workers whenever they differ from the last ones. When Over
 // reports true it finishes the run.
 //
-// The state is plain data. Its size follows the leases in flight and nothing else: unread ranges have
-// a limit, by which the leases may return fewer of them, and the numbers of finished leases leave the
-// state when a root record has taken in their lanes.
+// The state is plain data. Its size follows the leases in flight and nothing else: unread ranges
+// have a limit, by which the leases may return fewer of them, and the numbers of finished leases
+// leave the state when a root record has taken in their lanes.
 //
 // A lease whose worker was lost runs again as its next attempt. The old worker may still make calls
-// until it sees that its lane is sealed, so that the limit of calls at once holds for leases, and for
-// calls except those of lost workers.
+// until it sees that its lane is sealed, so that the limit of calls at once holds for leases, and
+// for calls except those of lost workers.
 package coord
 
 import (
@@ -58,7 +58,7 @@ type Open struct {
 	Held    bool  `json:"held,omitempty"` // a worker has that attempt. Else the next one waits
 	Asked   bool  `json:"asked,omitempty"`
 	Lost    int   `json:"lost,omitempty"`   // attempts
-	Unsure  bool  `json:"unsure,omitempty"` // the last attempt was lost: what it did is unknown
+	Unsure  bool  `json:"unsure,omitempty"` // the last attempt was lost, and its counts are unknown
 	Anew    bool  `json:"anew,omitempty"`   // the shares are by settings that no longer hold
 
 	Splits []dmap.Split `json:"splits"`

@@ -13,8 +13,8 @@ import (
 	"github.com/go-dmap/dmap/internal/lease"
 )
 
-// world is the slow and obvious model: it knows for each item of the source who has it, and for each
-// lease what its lanes have settled.
+// world is the slow and obvious model: it knows for each item of the source who has it, and for
+// each lease what its lanes have settled.
 type world struct {
 	t      *testing.T
 	random *rand.Rand
@@ -132,8 +132,8 @@ func both[T any](w *world, event func(s *State) T) T {
 	return got
 }
 
-// closeWaiting follows the end of a run: leases that wait for their next attempt have ended. What lost
-// ones did is unknown.
+// closeWaiting follows the end of a run: leases that wait for their next attempt have ended. What
+// lost ones did is unknown.
 func (w *world) closeWaiting() {
 	for n, g := range w.given {
 		if (g.state == "lost" || g.state == "waits") && w.s.find(n) < 0 {
@@ -175,7 +175,8 @@ func (w *world) take() bool {
 	return true
 }
 
-// work processes about n items of a lease, as an engine with its slots does, and returns why it ends.
+// work processes about n items of a lease, as an engine with its slots does, and returns why it
+// ends.
 func (w *world) work(l lease.Lease, n int) lease.Reason {
 	g := w.given[l.Lease]
 	after := -1 // calls that were in flight when the lease had to return

@@ -1,6 +1,6 @@
 package tolerance
 
-// Sample is what is known about the items of a run when its failures are judged.
+// Sample has the counts of a run when its failures are judged.
 type Sample struct {
 	Failed  int64
 	Settled int64 // failed or succeeded

@@ -2,8 +2,8 @@ package main
 
 import "time"
 
-// What a lease, a task and the host cost. Costs marked measured are of a prototype on a real server;
-// the others are assumed.
+// What a lease, a task and the host cost. Costs marked measured are of a prototype on a real
+// server; the others are assumed.
 const (
 	leaseBytes  = 1_230                   // of history, measured
 	leaseEvents = 4.1                     // measured

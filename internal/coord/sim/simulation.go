@@ -14,7 +14,7 @@ import (
 	"github.com/go-dmap/dmap/internal/journal"
 )
 
-// settings say what is simulated.
+// settings are those of a simulated run.
 type settings struct {
 	items                  int64
 	workers, slots, atOnce int // leases at once of a worker

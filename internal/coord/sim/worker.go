@@ -91,8 +91,8 @@ func (r *running) stop(now, mean time.Duration, c calls) {
 	}
 }
 
-// rest are the unread ranges: each split was divided at places that were guessed, so that readers had
-// ranges of different sizes.
+// rest are the unread ranges: each split was divided at places that were guessed, so that readers
+// had ranges of different sizes.
 func (r *running) rest(random *rand.Rand) (rest []dmap.Split) {
 	if r.done >= r.size {
 		return nil
@@ -143,8 +143,8 @@ func (c calls) at(shift float64) time.Duration {
 
 func (c calls) call() time.Duration { return c.at(0) }
 
-// residual is the remaining time of a call that is in flight in a lease of this age: a part of a call
-// that is the longer the more likely it is met, and that did not begin before the lease.
+// residual is the remaining time of a call that is in flight in a lease of this age: a part of a
+// call that is the longer the more likely it is met, and that did not begin before the lease.
 func (c calls) residual(age time.Duration) time.Duration {
 	if age < c.mean/4 { // hardly any call has returned
 		return c.call()
