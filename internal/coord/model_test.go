@@ -16,7 +16,13 @@ import (
 func TestRandomEventsAgreeWithTheModel(t *testing.T) {
 	whys := map[Why]int{}
 	seeds := testsize.Sizes{Short: 20, Race: 4, Usual: 100, Long: 3_000}.Now()
-	for seed := range seeds {
+	seed := 0
+	defer func() {
+		if t.Failed() {
+			t.Log("seed", seed)
+		}
+	}()
+	for ; seed < seeds; seed++ {
 		w := newWorld(t, uint64(seed))
 		for range 20 + w.random.IntN(300) {
 			w.step()
@@ -43,7 +49,9 @@ func (w *world) step() {
 		w.take()
 	case n < 60 && len(w.held) > 0:
 		w.finish(w.random.IntN(len(w.held)), w.random.IntN(100))
-	case n < 70 && len(w.held) > 0:
+	case n < 64 && len(w.held) > 0:
+		w.shed(w.random.IntN(len(w.held)))
+	case n < 72 && len(w.held) > 0:
 		w.crash(w.random.IntN(len(w.held)))
 	case n < 80 && len(w.old) > 0:
 		w.again()

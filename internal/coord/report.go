@@ -38,6 +38,7 @@ func (s *State) Report(r lease.Report, now time.Time) Outcome {
 	}
 	at := s.age(now)
 	o := &s.Open[i]
+	r.Rest = withoutShed(o, r.Rest)
 	if !o.Held && !o.Unsure {
 		return Repeated
 	}
@@ -60,7 +61,7 @@ func (s *State) Report(r lease.Report, now time.Time) Outcome {
 // finish closes a lease.
 func (s *State) finish(i int, r lease.Report) {
 	o := s.Open[i]
-	if s.idle() {
+	if s.idle() && !o.Shed {
 		s.Probe = nextProbe(s.Probe, len(r.Rest) > len(o.Splits))
 	}
 	s.Counts.Add(r.Counts)

@@ -57,6 +57,7 @@ type Open struct {
 	Attempt int   `json:"attempt"`        // the last one that was given; 0: none
 	Held    bool  `json:"held,omitempty"` // a worker has that attempt. Else the next one waits
 	Asked   bool  `json:"asked,omitempty"`
+	Shed    bool  `json:"shed,omitempty"`   // Splits are those that were not given back
 	Lost    int   `json:"lost,omitempty"`   // attempts
 	Unsure  bool  `json:"unsure,omitempty"` // the last attempt was lost, and its counts are unknown
 	Anew    bool  `json:"anew,omitempty"`   // the shares are by settings that no longer hold

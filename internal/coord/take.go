@@ -135,7 +135,7 @@ func (s *State) give(o *Open, at time.Duration) lease.Lease {
 		reads = min(reads, max(shortLease, s.Probe))
 	}
 	o.Attempt++
-	o.Held, o.Asked, o.Since, o.Until = true, false, at, at+reads
+	o.Held, o.Asked, o.Shed, o.Since, o.Until = true, false, false, at, at+reads
 	s.divide()
 	l := lease.Lease{
 		Ref:    lease.Ref{Lease: o.Lease, Attempt: o.Attempt, Era: s.Era},

@@ -3,6 +3,7 @@ package coord
 import (
 	"encoding/json"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -47,6 +48,7 @@ type given struct {
 	state    string // held, lost, waits (unfinished), returned
 	reported journal.Counts
 	rest     []dmap.Split
+	reads    bool // its last attempt may read
 }
 
 const era = 7
@@ -170,7 +172,7 @@ func (w *world) take() bool {
 	require.EqualValues(w.t, era, l.Era)
 	require.Positive(w.t, l.Time)
 	require.GreaterOrEqual(w.t, l.Rest, len(l.Splits))
-	g.attempt, g.state = l.Attempt, "held"
+	g.attempt, g.state, g.reads = l.Attempt, "held", true
 	w.held = append(w.held, l)
 	return true
 }
@@ -179,6 +181,9 @@ func (w *world) take() bool {
 // ends.
 func (w *world) work(l lease.Lease, n int) lease.Reason {
 	g := w.given[l.Lease]
+	if !g.reads {
+		return lease.Late
+	}
 	after := -1 // calls that were in flight when the lease had to return
 	if l.Exceeded(g.counts.Failed, g.counts.Succeeded+g.counts.Failed) {
 		after = 0 // by its earlier lanes
@@ -256,6 +261,38 @@ func (w *world) report(l lease.Lease, reason lease.Reason) lease.Report {
 	return r
 }
 
+// shed ends the reading of a lease: it gives its rest back. Some of these messages are lost, or arrive
+// twice.
+func (w *world) shed(i int) {
+	l := w.held[i]
+	g := w.given[l.Lease]
+	if !g.reads {
+		return
+	}
+	w.work(l, w.random.IntN(40))
+	r := w.report(l, lease.Late)
+	g.reads = false
+	if r.Unfinished || len(r.Rest) == 0 {
+		return
+	}
+	if w.random.IntN(4) == 0 {
+		return // lost
+	}
+	message := lease.Shed{Ref: l.Ref, Rest: r.Rest}
+	got := both(w, func(s *State) Outcome { return s.Shed(message, w.now) })
+	if w.s.ordered() {
+		require.Equal(w.t, Invalid, got)
+		return
+	}
+	if w.s.End != nil {
+		require.Equal(w.t, Repeated, got)
+		return
+	}
+	require.Equal(w.t, Accepted, got)
+	g.splits = w.s.Open[w.s.find(l.Lease)].Splits
+	require.Equal(w.t, Repeated, both(w, func(s *State) Outcome { return s.Shed(message, w.now) }))
+}
+
 // deliver gives a report to the coordinator and checks what it does.
 func (w *world) deliver(r lease.Report) {
 	want := w.expected(r.Ref, true)
@@ -270,10 +307,18 @@ func (w *world) deliver(r lease.Report) {
 		g.state = "waits"
 		return
 	}
-	g.state, g.rest = "returned", r.Rest
-	if w.maximum > 0 && !w.planned && w.s.used().Taken >= w.maximum && len(r.Rest) > 0 {
-		from, _ := w.whole(r.Rest[0])
-		w.cut, g.rest = from, nil
+	g.state, g.rest = "returned", nil
+	for _, rest := range r.Rest {
+		if slices.ContainsFunc(g.splits, func(s dmap.Split) bool { return contains(s, rest) }) {
+			g.rest = append(g.rest, rest)
+		}
+	}
+	if w.maximum > 0 && !w.planned && w.s.used().Taken >= w.maximum {
+		_, w.cut = w.whole(g.splits[len(g.splits)-1])
+		if len(r.Rest) > 0 {
+			w.cut, _ = w.whole(r.Rest[0])
+		}
+		g.rest = nil
 	}
 }
 

@@ -64,8 +64,16 @@ const (
 	Failures Reason = "failures" // Lease.Exceeded
 	Spent    Reason = "budget"   // Lease.Budget is used
 	Fenced   Reason = "fenced"   // another host or process has the run
-	Fatal    Reason = "fatal"    // the run cannot go on: Report.Error says why
+	Fatal    Reason = "fatal"    // the run cannot continue: Report.Error says why
 )
+
+// Shed gives back splits that an attempt has not read and will not read, before it reports, so that
+// other workers need not wait for its calls in flight. A coordinator may refuse it: the Report has all
+// that is left, whether it was shed or not.
+type Shed struct {
+	Ref
+	Rest []dmap.Split `json:"rest"`
+}
 
 // Report is what the worker says about a lease. The first to report the final state of a lane
 // counts.

@@ -1,4 +1,4 @@
-// Command sim runs the coordinator of a large run in virtual time and prints what it costs.
+// Command sim runs the coordinator of a large run in virtual time and prints its costs.
 package main
 
 import (
@@ -24,6 +24,9 @@ func main() {
 		{"calls of 2 s, a 20th of the objects", func(s *settings) { s.mean, s.items = 2*time.Second, s.items/20 }},
 		{"calls of 60 s, a 600th of the objects", func(s *settings) { s.mean, s.items = time.Minute, s.items/600 }},
 		{"the same, and a rest is cut at the keys of listed pages", func(s *settings) { s.mean, s.items, s.undivided = time.Minute, s.items/600, 50 }},
+		{"the same, and leases keep their rest until their calls have returned", func(s *settings) {
+			s.mean, s.items, s.undivided, s.keep = time.Minute, s.items/600, 50, true
+		}},
 		{"a small run: a 1000th of the objects", func(s *settings) { s.items /= 1000 }},
 		{"the coordinator and a worker die", func(s *settings) { s.hostDies, s.workerDies = 10*time.Minute, 20*time.Minute }},
 		{"1,000 workers, one workflow, one lease a worker", func(s *settings) { s.workers, s.atOnce = 1000, 1 }},
@@ -39,7 +42,7 @@ func main() {
 
 func print(c settings, f figures) {
 	fmt.Printf("  wall %v, ideal %v, ratio %.3f\n", f.wall.Round(time.Second), f.ideal.Round(time.Second), f.wall.Seconds()/f.ideal.Seconds())
-	fmt.Printf("  leases %d, %.1f a second, at most %d in flight; lost %d\n", f.leases, float64(f.leases)/f.wall.Seconds(), f.inFlight, f.lost)
+	fmt.Printf("  leases %d, %.1f a second, at most %d in flight; lost %d; %d gave their rest back early\n", f.leases, float64(f.leases)/f.wall.Seconds(), f.inFlight, f.lost, f.sheds)
 	fmt.Printf("  history %.0f B and %.2f events a lease; in all %.0f MB, %.0f events; continued as new %d times\n",
 		f.bytes/float64(f.leases), f.events/float64(f.leases), f.bytes/1e6, f.events, f.continued)
 	fmt.Printf("  orders written %d times, root records %d; state at most %.0f KB; state machine %.0f us a lease, %.1f s in all; server %.0f s\n",

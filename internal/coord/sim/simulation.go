@@ -12,6 +12,7 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/coord"
 	"github.com/go-dmap/dmap/internal/journal"
+	"github.com/go-dmap/dmap/internal/lease"
 )
 
 // settings are those of a simulated run.
@@ -21,6 +22,7 @@ type settings struct {
 	mean                   time.Duration
 	sigma                  float64
 	hostDies, workerDies   time.Duration // 0: never
+	keep                   bool          // the rest of a lease until its calls have returned
 	undivided              int64         // keys of a range that is not divided
 	seed                   uint64
 }
@@ -38,7 +40,7 @@ type figures struct {
 	recovery        time.Duration // after the host has died, until as many leases are in flight
 	lostSlots       time.Duration // meanwhile: slot time without a call
 	unabsorbed      int           // leases that a host that takes over would seal, at most
-	lost            int
+	lost, sheds     int
 }
 
 // simulation runs a coordinator and its workers in virtual time.
@@ -251,9 +253,28 @@ func (x *simulation) start(r *running) {
 }
 
 func (x *simulation) stop(r *running) {
-	if r.reading && !r.worker.dead {
-		x.change(r.worker, func() { r.stop(x.now, x.mean, x.calls) })
+	if !r.reading || r.worker.dead {
+		return
 	}
+	x.change(r.worker, func() { r.stop(x.now, x.mean, x.calls) })
+	if n := len(r.ends); n > 0 && r.ends[n-1]-x.now > shedAfter && !x.keep {
+		if r.left = r.rest(x.calls.random); len(r.left) > 0 {
+			r.hasLeft = true
+			x.shed(lease.Shed{Ref: r.Ref, Rest: r.left})
+		}
+	}
+}
+
+func (x *simulation) shed(m lease.Shed) {
+	data, err := json.Marshal(m)
+	if err != nil {
+		panic(err)
+	}
+	x.in(toReport, func() {
+		x.add(signalEvents, signalBytes+float64(len(data)))
+		x.sheds++
+		x.host(func() { x.s.Shed(m, x.time()) })
+	})
 }
 
 // change changes the leases of w, and plans when the next one changes by itself.

@@ -34,6 +34,8 @@ type running struct {
 	at      time.Duration // of the last change
 	version int           // of its next event
 	worked  time.Duration
+	left    []dmap.Split // the rest, if it was shed
+	hasLeft bool
 }
 
 func length(s dmap.Split) int64 { return s.To.Offset - s.From.Offset }
@@ -120,7 +122,10 @@ func keys(from, to int64) dmap.Split {
 }
 
 func (r *running) report(random *rand.Rand, now time.Duration) lease.Report {
-	out := lease.Report{Ref: r.Ref, Reason: lease.Late, Rest: r.rest(random), Worked: r.worked, Wall: now - r.from}
+	out := lease.Report{Ref: r.Ref, Reason: lease.Late, Rest: r.left, Worked: r.worked, Wall: now - r.from}
+	if !r.hasLeft {
+		out.Rest = r.rest(random)
+	}
 	n := int64(r.size)
 	for _, s := range out.Rest {
 		n -= length(s)
