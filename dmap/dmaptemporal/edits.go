@@ -8,6 +8,7 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/coord"
 	"github.com/go-dmap/dmap/internal/journal"
+	"github.com/go-dmap/dmap/internal/lease"
 )
 
 // The names of updates, which change a setting of the run, and of the query.
@@ -17,6 +18,8 @@ const (
 	pauseUpdate     = "pause"
 	rateUpdate      = "rate"
 	statsQuery      = "stats"
+	// shedSignal has a lease.Shed: a worker gives splits back before its lease ends.
+	shedSignal = "shed"
 )
 
 // stats are what the query returns.
@@ -36,8 +39,9 @@ func (h *host) stats() (stats, error) {
 	return stats{s.Totals(), s.InFlight(), len(s.Queue), s.Control, s.End}, nil
 }
 
-// handle registers the updates and the query.
+// handle registers the updates, the query and the signal.
 func (h *host) handle(ctx workflow.Context) error {
+	workflow.Go(h.work, h.receive)
 	return errors.Join(
 		workflow.SetQueryHandler(ctx, statsQuery, h.stats),
 		update(ctx, h, limitUpdate, func(c *coord.Control, limit int) { c.Limit = limit }),
@@ -45,6 +49,18 @@ func (h *host) handle(ctx workflow.Context) error {
 		update(ctx, h, pauseUpdate, func(c *coord.Control, paused bool) { c.Paused = paused }),
 		update(ctx, h, rateUpdate, func(c *coord.Control, r dmap.Rate) { c.Rate = r }),
 	)
+}
+
+// receive takes splits back. A lost signal does no harm: the report has its splits, too.
+func (h *host) receive(ctx workflow.Context) {
+	for {
+		var m lease.Shed
+		workflow.GetSignalChannel(ctx, shedSignal).Receive(ctx, &m)
+		if h.state != nil {
+			h.state.Shed(m, workflow.Now(ctx))
+			h.changed = true
+		}
+	}
 }
 
 // update registers an update of one setting. A value that the run cannot have is rejected.

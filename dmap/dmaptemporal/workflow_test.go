@@ -1,12 +1,14 @@
 package dmaptemporal
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
@@ -135,6 +137,30 @@ func TestAnUpdateThatTheRunCannotHaveIsRejected(t *testing.T) {
 	env.ExecuteWorkflow(coordinate, start(40))
 	resultOf(t, env)
 	require.Len(t, rejected, 3)
+}
+
+func TestSplitsThatALeaseGivesBackAreReadMeanwhile(t *testing.T) {
+	c := newCluster(t, 80)
+	c.takes, c.each = time.Hour, 5
+	env := c.environment()
+	env.RegisterDelayedCallback(func() { // the first lease has the first ten items, and reads five of them
+		first := lease.Ref{Lease: 100, Attempt: 1, Era: 4}
+		env.SignalWorkflow(shedSignal, lease.Shed{Ref: first, Rest: []dmap.Split{numbers(5, 10)}})
+		env.SignalWorkflow(shedSignal, lease.Shed{Ref: first, Rest: []dmap.Split{numbers(5, 10)}})
+	}, time.Minute)
+	var at time.Duration
+	began := env.Now()
+	env.SetOnActivityStartedListener(func(*activity.Info, context.Context, converter.EncodedValues) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if len(c.leases) == 0 {
+			at = env.Now().Sub(began)
+		}
+	})
+	env.ExecuteWorkflow(coordinate, start(40))
+	require.EqualValues(t, 80, resultOf(t, env).Counts.Succeeded)
+	require.Equal(t, time.Minute, at, "the ninth lease starts when the first one still has calls in flight")
+	c.requireAll()
 }
 
 func TestAToleranceEndsTheRun(t *testing.T) {
