@@ -19,10 +19,10 @@ GORACE_EXIT := atexit_sleep_ms=100
 
 # tests of sequential code and of times that do less with the race detector, or nothing: make test
 # runs them in full without it
-UNRACED  := TestScreenshots|IndexFindsTheRowsOfTheParser|InputUsesBoundedMemory|RowsEqualTheStandardLibrary|ATightToleranceIsAskedAbout|EditsOfAStoredRunAreMarks|APageThatStartsWithAFailureGetsItsControls|KeysDoNothingWhileADialogIsOpen|ItemsWithTheSameKey|SmallerGroupsAreKept|ATabThatNobody|ThePage|ADeadRunOpens|AReaderFinds|FailuresOfAStored|TwoRunsAreCompared|HostileKeysRun|ThousandsOfKindsOfFailuresStay|KindsOfFailuresCostLittle|FindsTwelveFailures|OfThousandsOfKinds|TwelveFailures|IsSampledAtRandomPlaces|EstimatesHoldTheTime|HalfAMillion|FindsTheRateOfTheServer|StaysUnderALowerCeiling|RequestsFollowAStore|HoldsThroughKills|HoldSurvivesADeath|ListersShare|ByManyConform|BreaksAtAnyWrite|NeverDouble|SharedRunsNeverLose|OpeningALane|DeathAtEach|CompactedRecords|CompactionBounds|ChainOfRedrives|TestCrash$$|CrashOfRedrives|ChainsOfRedrives/jsonlines|FaultInAnyBucketCall|SuspensionAtAnyCall|FaultsNeverLose/in_process|RunnersOfOneRun|IsReadInAnyMemory|EachWrapperLists|EveryShapeOfKeys|OfADividedObjectAreThoseOfTheWhole|RowsAtTheEdges|AllCasesOfATableAgree|IsKilledMakesProgress|CrashesIsFoundAmongMany|ManyFailuresNeedsLittleMemory|HeldItemsNeedLittleMemory|ProcessExitAtAnyStep|TwoProcessesOfOneRun|ListsOfNothing|HostileInputs|StoreThatLies|Emulat|AzureKeysOfOther
+UNRACED  := TestScreenshots|RandomEventsAgree|IndexFindsTheRowsOfTheParser|InputUsesBoundedMemory|RowsEqualTheStandardLibrary|ATightToleranceIsAskedAbout|EditsOfAStoredRunAreMarks|APageThatStartsWithAFailureGetsItsControls|KeysDoNothingWhileADialogIsOpen|ItemsWithTheSameKey|SmallerGroupsAreKept|ATabThatNobody|ThePage|ADeadRunOpens|AReaderFinds|FailuresOfAStored|TwoRunsAreCompared|HostileKeysRun|ThousandsOfKindsOfFailuresStay|KindsOfFailuresCostLittle|FindsTwelveFailures|OfThousandsOfKinds|TwelveFailures|IsSampledAtRandomPlaces|EstimatesHoldTheTime|HalfAMillion|FindsTheRateOfTheServer|StaysUnderALowerCeiling|RequestsFollowAStore|HoldsThroughKills|HoldSurvivesADeath|ListersShare|ByManyConform|BreaksAtAnyWrite|NeverDouble|SharedRunsNeverLose|OpeningALane|DeathAtEach|CompactedRecords|CompactionBounds|ChainOfRedrives|TestCrash$$|CrashOfRedrives|ChainsOfRedrives/jsonlines|FaultInAnyBucketCall|SuspensionAtAnyCall|FaultsNeverLose/in_process|RunnersOfOneRun|IsReadInAnyMemory|EachWrapperLists|EveryShapeOfKeys|OfADividedObjectAreThoseOfTheWhole|RowsAtTheEdges|AllCasesOfATableAgree|IsKilledMakesProgress|CrashesIsFoundAmongMany|ManyFailuresNeedsLittleMemory|HeldItemsNeedLittleMemory|ProcessExitAtAnyStep|TwoProcessesOfOneRun|ListsOfNothing|HostileInputs|StoreThatLies|Emulat|AzureKeysOfOther
 
 # the packages of these tests
-FULL     := ./internal/e2e ./internal/e2e/browser ./source ./sink ./dmap ./internal/bench ./internal/record ./internal/runfolder ./internal/commits ./internal/requests ./internal/failgroup ./dmap/dmapweb
+FULL     := ./internal/e2e ./internal/e2e/browser ./source ./sink ./dmap ./internal/bench ./internal/record ./internal/runfolder ./internal/commits ./internal/requests ./internal/failgroup ./internal/coord ./dmap/dmapweb
 
 # all packages in one go test, so that packages of one module run while those of another compile.
 # go starts them in this order: first those that take longest, or they would run alone at the end.
@@ -37,7 +37,7 @@ CYCLONEDX := v1.10.0
 
 each = @set -e; for dir in $(MODULES); do echo "--- $${dir\#\#$(CURDIR)/}: $(1)"; (cd $$dir && $(1)); done
 
-.PHONY: help build test short long test-tools lint fmt vet tidy tidy-check deps house guards guards-record comments api api-check snippets versions fuzz screenshots cover bench bench-all bench-job bench-fanout bench-scale bench-listing bench-large bench-reads bench-results bench-readers bench-folders bench-flow bench-page charts terminal-screenshots durability crash lives estimates hostile lies emulators plantedbugs licences sbom vuln tools clean
+.PHONY: help build test short long test-tools lint fmt vet tidy tidy-check deps house guards guards-record comments api api-check snippets versions fuzz screenshots cover bench bench-all bench-job bench-fanout bench-scale bench-listing bench-large bench-reads bench-results bench-readers bench-folders bench-flow bench-page bench-coordinator charts terminal-screenshots durability crash lives estimates hostile lies emulators plantedbugs licences sbom vuln tools clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -154,6 +154,9 @@ bench-flow: ## runs against servers that throttle: rate, shared back-off, adapti
 
 bench-page: ## what the page costs a run, with 10 readers; takes three minutes
 	go run ./internal/bench page
+
+bench-coordinator: ## a run of a billion objects on 100 and 1,000 machines, in virtual time; BENCHFLAGS="-n 10000000" for less
+	go run ./internal/coord/sim $(BENCHFLAGS)
 
 bench-folders: ## folders of 500,000 files listed, beside filepath.WalkDir and gocloud
 	go run ./internal/bench $(BENCHFLAGS) folders

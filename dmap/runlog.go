@@ -227,7 +227,7 @@ func (t Tolerance) used(failed, of int64) float64 {
 	if t.Count > 0 {
 		share = float64(failed) / float64(t.Count)
 	}
-	if t.Percentage > 0 && of >= t.minItems() {
+	if t.Percentage > 0 && of >= t.limits().Sample() {
 		share = max(share, float64(failed)*100/(t.Percentage*float64(of)))
 	}
 	return share

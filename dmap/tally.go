@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/go-dmap/dmap/internal/journal"
+	"github.com/go-dmap/dmap/internal/tolerance"
 )
 
 // tally counts the items of a run and judges its failures.
@@ -127,20 +128,30 @@ func (c *tally) exceeded() error { return c.exceededBy(c.readAll.Load()) }
 
 // exceededBy is exceeded. ended says that no other item is going to settle.
 func (c *tally) exceededBy(ended bool) error {
-	bad, of := c.settled()
-	tolerance := *c.tolerance.Load()
-	switch {
-	case c.redrive != nil:
-		bad, of, ended = c.redriven(bad, of, ended)
-	case c.readAll.Load():
-		of = c.read.Load() - c.skipped.Load()
-	}
-	if bad == 0 || !tolerance.exceeded(bad, of, ended) {
+	bad, of, all := c.sample(ended).Judged()
+	limit := *c.tolerance.Load()
+	if bad == 0 || !limit.limits().Exceeded(bad, of, all) {
 		return nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return &ToleranceError{Tolerance: tolerance, Failed: bad, Of: of, First: slices.Clone(c.first)}
+	return &ToleranceError{Tolerance: limit, Failed: bad, Of: of, First: slices.Clone(c.first)}
+}
+
+// sample returns the counts by which failures are judged.
+func (c *tally) sample(ended bool) tolerance.Sample {
+	failed, settled := c.settled()
+	s := tolerance.Sample{Failed: failed, Settled: settled, ReadAll: c.readAll.Load(), Ended: ended}
+	if s.ReadAll || c.redrive != nil {
+		s.Taken = c.read.Load() - c.skipped.Load()
+	}
+	if c.redrive != nil {
+		s.Held, s.Again = c.held.Load(), true
+		s.Redrive = tolerance.Redrive{
+			Failed: c.redrive.Failed, Succeeded: c.redrive.Succeeded, Waiting: c.redrive.Waiting, Gone: c.gone.Load(),
+		}
+	}
+	return s
 }
 
 // fill writes the counts into s. Settled items are loaded before read ones, so that Pending is
@@ -200,18 +211,6 @@ func (c *tally) brokenObjects() []*BrokenObjectError {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.firstBroken[:len(c.firstBroken):len(c.firstBroken)]
-}
-
-// redriven returns the failed items of the redrive that count against the tolerance, the items that
-// they are judged by, and whether these are all. While some are unsettled they are the items of the
-// redrive, and not all: the others may make the share of the failures small enough. In the end they
-// are all items of the run.
-func (c *tally) redriven(failed, settled int64, ended bool) (bad, of int64, all bool) {
-	of = c.read.Load() - c.skipped.Load()
-	if ended && settled+c.held.Load() == of-c.redrive.Waiting {
-		return failed, of, true
-	}
-	return failed - c.redrive.Failed - c.gone.Load(), of - c.redrive.Failed - c.redrive.Succeeded - c.redrive.Waiting, false
 }
 
 // trialEnd is the error of a trial after which items that the run had left pending or unread still

@@ -3,14 +3,11 @@ package dmap
 import (
 	"errors"
 	"fmt"
-	"math"
-	"math/big"
 	"strconv"
 	"strings"
-)
 
-// defaultMinItems is the sample that S3 Batch Operations waits for before it judges a percentage.
-const defaultMinItems = 1000
+	"github.com/go-dmap/dmap/internal/tolerance"
+)
 
 // Tolerance says how many items may fail before the run does. The zero Tolerance tolerates none.
 // Otherwise a zero field does not limit, and to exceed either limit (strictly) fails the run.
@@ -46,47 +43,13 @@ func (t Tolerance) validate() error {
 	return errors.Join(errs...)
 }
 
-// exceeded judges failed failures among of items: those settled while the source is read, all of
-// them when it has ended.
-func (t Tolerance) exceeded(failed, of int64, ended bool) bool {
-	if t.Count == 0 && t.Percentage == 0 {
-		return failed > 0
-	}
-	if t.Count > 0 && failed > t.Count {
-		return true
-	}
-	enough := ended || of >= t.minItems()
-	return t.Percentage > 0 && enough && moreThanPercent(failed, of, t.Percentage)
-}
-
-// moreThanPercent reports whether failed is more than percentage per cent of of. The percentage is
-// the decimal number as it is written: 2.3 is 23/10, not the nearest binary fraction.
-func moreThanPercent(failed, of int64, percentage float64) bool {
-	if whole := int64(percentage); float64(whole) == percentage && max(failed, of) < math.MaxInt64/100 {
-		return failed*100 > of*whole
-	}
-	got, limit := float64(failed)*100, float64(of)*percentage
-	if margin := 1e-9 * (got + limit); math.Abs(got-limit) > margin { // far beyond the rounding of both
-		return got > limit
-	}
-	allowed, ok := new(big.Rat).SetString(shortest(percentage))
-	if !ok { // not a finite number, which validate refuses
-		return got > limit
-	}
-	allowed.Mul(allowed, new(big.Rat).SetInt64(of))
-	share := new(big.Rat).SetInt64(failed)
-	return share.Mul(share, big.NewRat(100, 1)).Cmp(allowed) > 0
+// limits are what internal/tolerance judges.
+func (t Tolerance) limits() tolerance.Limits {
+	return tolerance.Limits{Count: t.Count, Percentage: t.Percentage, MinItems: t.MinItems}
 }
 
 // shortest is the shortest decimal number that is read as f.
 func shortest(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
-
-func (t Tolerance) minItems() int64 {
-	if t.MinItems == 0 {
-		return defaultMinItems
-	}
-	return t.MinItems
-}
 
 // String returns the limits, such as "10 items or 5 %".
 func (t Tolerance) String() string {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/journal"
+	"github.com/go-dmap/dmap/internal/tolerance"
 )
 
 // Ref names an attempt at a lease.
@@ -17,18 +18,39 @@ type Ref struct {
 	Era int64 `json:"era"`
 }
 
-// Lease is a set of splits that one worker may process, and what it may use for that.
+// Lease is a set of splits that one worker may process, and its shares of the amounts of the run.
 type Lease struct {
 	Ref
 	Splits []dmap.Split `json:"splits"` // disjoint, also with those of all other leases of the run
-	Slots  int          `json:"slots"`  // calls at once
-	// Failures is the lease's share of the tolerance: the lease returns once more items have failed.
-	// -1: no limit.
+	// Rest is the most splits of Report.Rest. A report that needs more says Unfinished instead.
+	Rest  int   `json:"rest"`
+	Slots int   `json:"slots"`           // calls at once
+	Items int64 `json:"items,omitempty"` // the first items in order, those that the source skips not counted; 0: no limit
+	// The shares below are of the lease, over all of its attempts: its sealed lanes count.
+
+	// Failures is the lease's share of the tolerance: the lease returns once more items have
+	// failed. -1: no limit.
 	Failures int64 `json:"failures"`
-	// Time is how long the lease reads, from its first item on. What it has read by then it finishes,
-	// with all retries. 0: no limit.
+	// Percentage and Above are its share of a tolerance in per cent: the lease returns once more
+	// than Above items have failed beyond Percentage of those that it has settled. 0: no limit.
+	Percentage float64 `json:"percentage,omitempty"`
+	Above      int64   `json:"above,omitempty"`
+	// Budget is its share of the budget. The lease returns when it has reached a field.
+	Budget dmap.Budget `json:"budget,omitzero"`
+
+	// Time is how long the lease reads, from its first item on. It finishes all items that it has
+	// read by then, with all retries. 0: no limit.
 	Time time.Duration `json:"time"`
 	Rate dmap.Rate     `json:"rate,omitzero"` // of this lease
+}
+
+// Exceeded reports whether the lease must return because more than its share of items has failed,
+// of settled ones in all of its lanes.
+func (l Lease) Exceeded(failed, settled int64) bool {
+	if l.Failures >= 0 && failed > l.Failures {
+		return true
+	}
+	return l.Percentage > 0 && failed > l.Above && tolerance.MoreThanPercent(failed-l.Above, settled, l.Percentage)
 }
 
 // Reason says why a lease has returned.
@@ -39,17 +61,31 @@ const (
 	Done     Reason = "done"     // nothing is left
 	Late     Reason = "time"     // Lease.Time is over
 	Asked    Reason = "asked"    // the coordinator or the worker wanted it back
-	Failures Reason = "failures" // more than Lease.Failures
-	Fatal    Reason = "fatal"    // the run cannot go on: Report.Error says why
+	Failures Reason = "failures" // Lease.Exceeded
+	Spent    Reason = "budget"   // Lease.Budget is used
+	Fenced   Reason = "fenced"   // another host or process has the run
+	Fatal    Reason = "fatal"    // the run cannot continue: Report.Error says why
 )
 
-// Report is what the worker says about a lease. The first to report the final state of a lane counts.
+// Shed gives back splits that an attempt has not read and will not read, before it reports, so that
+// other workers need not wait for its calls in flight. A coordinator may refuse it: the Report has all
+// that is left, whether it was shed or not.
+type Shed struct {
+	Ref
+	Rest []dmap.Split `json:"rest"`
+}
+
+// Report is what the worker says about a lease. The first to report the final state of a lane
+// counts.
 type Report struct {
 	Ref
 	Reason Reason         `json:"reason"`
 	Error  string         `json:"error,omitempty"` // with Fatal
 	Counts journal.Counts `json:"counts"`          // of all lanes of the lease: those that the worker sealed, and its own
-	Rest   []dmap.Split   `json:"rest,omitempty"`  // what no lane of the lease has settled
+	Rest   []dmap.Split   `json:"rest,omitempty"`  // settled by no lane of the lease
+	// Unfinished says that the lease continues with its next attempt, from its lanes: Rest is
+	// empty.
+	Unfinished bool `json:"unfinished,omitempty"`
 	// Worked is the time that the calls of this attempt took, and Wall that of the attempt.
 	Worked time.Duration `json:"worked"`
 	Wall   time.Duration `json:"wall"`

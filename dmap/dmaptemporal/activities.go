@@ -1,0 +1,98 @@
+package dmaptemporal
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/coord"
+	"github.com/go-dmap/dmap/internal/journal"
+	"github.com/go-dmap/dmap/internal/lease"
+	"github.com/go-dmap/dmap/internal/tolerance"
+)
+
+// The names of activities. Old runs use them: they do not change.
+const (
+	beginName  = "dmap/begin"
+	planName   = "dmap/plan"
+	leaseName  = "dmap/lease"
+	absorbName = "dmap/absorb"
+	ordersName = "dmap/orders"
+	finishName = "dmap/finish"
+)
+
+// activities are what workers do for the workflow. Arguments and results are plain data. An
+// activity may run more than once, also at the same time as an earlier attempt of it. Errors of the
+// types below end the run; all others are of the infrastructure, and repeated.
+type activities interface {
+	// Begin opens an era of the run, or finds that it has ended.
+	Begin(ctx context.Context, run runRef) (begun, error)
+	// Plan returns the next pieces of the source.
+	Plan(ctx context.Context, call planCall) (coord.Page, error)
+	// Lease processes the splits of a lease. It heartbeats, follows the Orders, and returns a
+	// report when its context is canceled. It is never repeated: another attempt has its own
+	// number.
+	Lease(ctx context.Context, call leaseCall) (lease.Report, error)
+	// Absorb writes a root record with the lanes of finished leases. It returns the counts of those
+	// that are Unreported. A task whose record exists has been done.
+	Absorb(ctx context.Context, call absorbCall) (journal.Counts, error)
+	// Orders shows orders to all workers. A larger Version replaces a smaller one.
+	Orders(ctx context.Context, call ordersCall) error
+	// Finish ends the run, and writes its manifest.
+	Finish(ctx context.Context, call finishCall) error
+}
+
+// The types of errors that end the run.
+const (
+	errFenced = "dmap/fenced" // another host or process has the run
+	errFatal  = "dmap/fatal"  // the run cannot continue
+)
+
+// runRef says which run it is, and how a worker finds its source and function.
+type runRef struct {
+	RunID  string          `json:"runId"`
+	Name   string          `json:"name"`             // of a registered definition, such as "loans/v1"
+	Params json.RawMessage `json:"params,omitempty"` // of the definition
+}
+
+// begun is the state of a run when an era opens.
+type begun struct {
+	Era      int64              `json:"era"`
+	Next     int64              `json:"next"`             // number of the first lease
+	Pieces   []dmap.Split       `json:"pieces,omitempty"` // of a listing
+	Planned  bool               `json:"planned,omitempty"`
+	MaxItems int64              `json:"maxItems,omitempty"` // that remain
+	Before   journal.Counts     `json:"before,omitzero"`
+	Redrive  *tolerance.Redrive `json:"redrive,omitempty"`
+	Ended    bool               `json:"ended,omitempty"` // the run has a manifest: nothing remains to do
+}
+
+type planCall struct {
+	Run  runRef         `json:"run"`
+	Era  int64          `json:"era"`
+	Task coord.PlanTask `json:"task"`
+}
+
+type leaseCall struct {
+	Run   runRef      `json:"run"`
+	Lease lease.Lease `json:"lease"`
+}
+
+type absorbCall struct {
+	Run  runRef           `json:"run"`
+	Era  int64            `json:"era"`
+	Task coord.AbsorbTask `json:"task"`
+}
+
+type ordersCall struct {
+	Run     runRef       `json:"run"`
+	Era     int64        `json:"era"`
+	Version int64        `json:"version"`
+	Orders  coord.Orders `json:"orders"`
+}
+
+type finishCall struct {
+	Run runRef    `json:"run"`
+	Era int64     `json:"era"`
+	End coord.End `json:"end"`
+}

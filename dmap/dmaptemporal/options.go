@@ -1,0 +1,41 @@
+package dmaptemporal
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+)
+
+const (
+	heartbeatTimeout = 30 * time.Second
+	longest          = 365 * 24 * time.Hour // of a lease: its calls may take long
+	maxEvents        = 30_000               // of a history, before the workflow continues as new
+)
+
+// leaseOptions are those of leases. A lease whose worker is lost runs again as another attempt,
+// which has its own lane. So Temporal does not repeat the activity.
+func leaseOptions(ctx workflow.Context) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: longest,
+		HeartbeatTimeout:    heartbeatTimeout,
+		WaitForCancellation: true,
+		RetryPolicy:         &temporal.RetryPolicy{MaximumAttempts: 1},
+	})
+}
+
+// taskOptions are those of all other activities: they are repeated until they succeed, or fail for
+// good.
+func taskOptions(ctx workflow.Context) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: 24 * time.Hour,
+		HeartbeatTimeout:    heartbeatTimeout,
+		WaitForCancellation: true,
+		RetryPolicy: &temporal.RetryPolicy{
+			InitialInterval:        time.Second,
+			BackoffCoefficient:     2,
+			MaximumInterval:        time.Minute,
+			NonRetryableErrorTypes: []string{errFenced, errFatal},
+		},
+	})
+}

@@ -1,0 +1,65 @@
+package coord
+
+import (
+	"slices"
+	"time"
+)
+
+// askIdle asks leases back when workers have nothing to do: a listing is divided while it is read,
+// so a lease may have ranges for them.
+func (s *State) askIdle(at time.Duration) {
+	if len(s.Queue) > 0 || !s.Plan.Done || s.ordered() {
+		return
+	}
+	var found []*Open
+	asked := 0
+	for i := range s.Open {
+		switch o := &s.Open[i]; {
+		case o.Held && o.Asked:
+			asked++
+		case o.Held && s.askable(o) && at-o.Since >= max(shortLease, s.Probe):
+			found = append(found, o)
+		}
+	}
+	idle := s.Control.Capacity() - s.InFlight()
+	slices.SortStableFunc(found, func(a, b *Open) int { return int((b.Until - a.Until) / time.Millisecond) })
+	for _, o := range found[:min(len(found), max(0, (idle+7)/8-asked), (len(found)+1)/2)] {
+		o.Asked = true
+	}
+}
+
+// askable reports whether o may return more than one split.
+func (s *State) askable(o *Open) bool { return o.Rest > 1 && !o.Shed && !s.ordered() && s.Plan.Done }
+
+// askShares asks leases back until the shares of the others leave enough of the tolerance.
+func (s *State) askShares() {
+	for _, kind := range []struct {
+		pot   func(*Open) (pot, bool)
+		share func(*Open) int64
+	}{
+		{s.countPot, (*Open).failuresLeft},
+		{s.percentPot, func(o *Open) int64 { return o.Shares.Above - int64(s.Control.slots(0)) }},
+	} {
+		p, limited := kind.pot(nil)
+		if !limited || p.left >= 0 {
+			continue
+		}
+		byShare := []*Open{}
+		for i := range s.Open {
+			switch o := &s.Open[i]; {
+			case o.Held && o.Asked:
+				p.left += max(0, kind.share(o))
+			case o.Held && kind.share(o) > 0:
+				byShare = append(byShare, o)
+			}
+		}
+		slices.SortStableFunc(byShare, func(a, b *Open) int { return int(kind.share(b) - kind.share(a)) })
+		for _, o := range byShare {
+			if p.left >= 0 {
+				break
+			}
+			o.Asked = true
+			p.left += kind.share(o)
+		}
+	}
+}

@@ -1,0 +1,20 @@
+package coord
+
+// Why says why a run is over.
+type Why string
+
+// The reasons.
+const (
+	Done      Why = "done"      // nothing is unread. Items may be held
+	Tolerance Why = "tolerance" // too many items failed
+	Budget    Why = "budget"
+	Canceled  Why = "canceled"
+	Failed    Why = "failed" // End.Error says why the run cannot continue
+	Fenced    Why = "fenced" // another host or process has the run: there is nothing to finish
+)
+
+// End is how a run ends.
+type End struct {
+	Why   Why    `json:"why"`
+	Error string `json:"error,omitempty"`
+}

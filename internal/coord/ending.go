@@ -1,0 +1,61 @@
+package coord
+
+import (
+	"slices"
+	"time"
+)
+
+// A run ends once. Its leases in flight then return.
+
+// end ends the run: leases in flight return, and lost ones do not run again.
+func (s *State) end(e End) {
+	if s.End == nil {
+		s.End = &e
+	}
+	for i := len(s.Open) - 1; i >= 0; i-- {
+		o := &s.Open[i]
+		if o.Held {
+			continue
+		}
+		if !o.Unsure {
+			s.Counts.Add(o.Reported)
+		}
+		s.close(i, !o.Unsure)
+	}
+}
+
+// endIfDone ends a run of which nothing is unread. A percentage is then of all items.
+func (s *State) endIfDone() {
+	if s.End != nil || !s.Plan.Done || s.Plan.Busy || len(s.Queue) > 0 || len(s.Open) > 0 {
+		return
+	}
+	if s.exceeded(true) {
+		s.end(End{Why: Tolerance})
+	} else {
+		s.end(End{Why: Done})
+	}
+}
+
+// endByBudget ends a run for which nothing of the budget remains. A run that needs no further call
+// is done.
+func (s *State) endByBudget() {
+	if s.End == nil && s.InFlight() == 0 && spent(s.Control.Budget, s.used()) {
+		s.end(End{Why: Budget})
+	}
+}
+
+// endByTime ends a run whose time is over.
+func (s *State) endByTime(at time.Duration) {
+	if limit := s.Control.Budget.Time; s.End == nil && limit > 0 && at >= limit {
+		s.end(End{Why: Budget})
+	}
+}
+
+// close moves an open lease to the finished ones. reported says that its counts are known.
+func (s *State) close(i int, reported bool) {
+	o := s.Open[i]
+	s.Open = slices.Delete(s.Open, i, i+1)
+	if o.Attempt > 0 {
+		s.Finished = append(s.Finished, Finished{Lease: o.Lease, Attempts: o.Attempt, Unreported: !reported})
+	}
+}

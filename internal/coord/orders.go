@@ -1,0 +1,39 @@
+package coord
+
+import (
+	"github.com/go-dmap/dmap/dmap"
+)
+
+// Orders are what all workers with leases follow. They poll them each second.
+type Orders struct {
+	Slots  int       `json:"slots"` // calls at once of each lease
+	Rate   dmap.Rate `json:"rate,omitzero"`
+	Paused bool      `json:"paused,omitempty"`
+	All    bool      `json:"all,omitempty"`  // all leases must return
+	Stop   []int64   `json:"stop,omitempty"` // these leases must return
+}
+
+// Orders returns those of now.
+func (s *State) Orders() Orders {
+	o := Orders{
+		Slots: s.Control.slots(s.InFlight()), Paused: s.Control.Paused && s.End == nil,
+		All: s.End != nil || s.Draining,
+	}
+	if s.Control.Rate != (dmap.Rate{}) {
+		o.Rate = divided(s.Control.Rate, s.Divisor)
+	}
+	for i := range s.Open {
+		if s.Open[i].Held && s.Open[i].Asked {
+			o.Stop = append(o.Stop, s.Open[i].Lease)
+		}
+	}
+	return o
+}
+
+// divide sets by what the rate is divided: at least the leases in flight. It changes in steps, so
+// that the workers get no new orders for each lease.
+func (s *State) divide() {
+	if n := s.InFlight(); n > s.Divisor || 2*n < s.Divisor {
+		s.Divisor = max(1, n+n/4)
+	}
+}

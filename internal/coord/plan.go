@@ -1,0 +1,40 @@
+package coord
+
+import (
+	"time"
+
+	"github.com/go-dmap/dmap/dmap"
+)
+
+// Plan says how far the source is planned.
+type Plan struct {
+	Planned bool          `json:"planned,omitempty"` // by tasks. Else all pieces were there from the start
+	Done    bool          `json:"done,omitempty"`
+	After   *dmap.Split   `json:"after,omitempty"` // where the next task continues; nil: at the start
+	Items   int64         `json:"items,omitempty"` // of all pieces so far
+	Task    int64         `json:"task,omitempty"`  // the last one
+	Busy    bool          `json:"busy,omitempty"`  // it has not reported
+	Lost    int           `json:"lost,omitempty"`  // tasks in a row
+	Until   time.Duration `json:"until,omitempty"` // the next one starts no earlier
+}
+
+// PlanTask asks for the next pieces of the source.
+type PlanTask struct {
+	Task   int64       `json:"task"`
+	After  *dmap.Split `json:"after,omitempty"`
+	Pieces int         `json:"pieces"` // at most
+	// Items is the size of a piece. Pieces carry their number of items, those that the source skips
+	// not counted.
+	Items int64 `json:"items"`
+	// Max ends the plan after this number of items, those that the source skips not counted; 0: no
+	// limit.
+	Max int64 `json:"max,omitempty"`
+}
+
+// Page has the pieces of a PlanTask, in the order of the source.
+type Page struct {
+	Task   int64       `json:"task"`
+	Pieces []Piece     `json:"pieces,omitempty"`
+	Next   *dmap.Split `json:"next,omitempty"` // PlanTask.After of the next task
+	Done   bool        `json:"done,omitempty"` // the source has no more pieces
+}

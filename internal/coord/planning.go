@@ -1,0 +1,83 @@
+package coord
+
+import "time"
+
+const pagePieces = 256
+
+// PlanNext returns a task for the planner, if more pieces are wanted.
+func (s *State) PlanNext(now time.Time) (PlanTask, bool) {
+	at := s.age(now)
+	room := s.room() / 2
+	p := &s.Plan
+	if p.Done || p.Busy || s.End != nil || s.Draining || room < 1 || len(s.Queue) >= s.wanted() || at < p.Until {
+		return PlanTask{}, false
+	}
+	p.Task++
+	p.Busy = true
+	task := PlanTask{
+		Task: p.Task, After: p.After, Pieces: min(pagePieces, room), Items: pieceItems(s.Call, s.Control.slots(0)),
+	}
+	if s.MaxItems > 0 {
+		task.Max = s.MaxItems - p.Items
+	}
+	return task, true
+}
+
+// wanted is the number of pieces that the queue should have.
+func (s *State) wanted() int { return max(64, s.Control.Capacity()) }
+
+// Planned records the pieces of a task.
+func (s *State) Planned(page Page, now time.Time) Outcome {
+	p := &s.Plan
+	switch {
+	case page.Task < 1 || page.Task > p.Task:
+		return Unknown
+	case page.Task < p.Task || !p.Busy:
+		return Repeated
+	case !s.fits(page):
+		p.Busy = false
+		s.end(End{Why: Failed, Error: "a plan has too many pieces, or does not say where it continues"})
+		return Invalid
+	}
+	p.Busy, p.Lost = false, 0
+	if s.End != nil {
+		return Accepted
+	}
+	s.Queue = append(s.Queue, page.Pieces...)
+	for _, piece := range page.Pieces {
+		p.Items += piece.Items
+	}
+	p.After, p.Done = page.Next, page.Done || s.MaxItems > 0 && p.Items >= s.MaxItems
+	if p.Done {
+		p.After = nil
+	}
+	s.endIfDone()
+	return Accepted
+}
+
+// fits reports whether page is a result of the task that is under way.
+func (s *State) fits(page Page) bool {
+	items := s.Plan.Items
+	for _, p := range page.Pieces {
+		if p.Items < 0 || s.MaxItems > 0 && p.Items == 0 {
+			return false
+		}
+		items += p.Items
+	}
+	return len(page.Pieces) <= pagePieces && (page.Done || page.Next != nil) && (s.MaxItems == 0 || items <= s.MaxItems)
+}
+
+// PlanLost records that a task has no result: another one takes its place.
+func (s *State) PlanLost(task int64, now time.Time) Outcome {
+	p := &s.Plan
+	if task != p.Task || !p.Busy {
+		return Repeated
+	}
+	p.Busy = false
+	p.Lost++
+	p.Until = s.age(now) + backOff(p.Lost)
+	if p.Lost >= maxAttempts {
+		s.end(End{Why: Failed, Error: "the source cannot be planned"})
+	}
+	return Accepted
+}

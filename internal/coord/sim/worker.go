@@ -1,0 +1,163 @@
+package main
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/journal"
+	"github.com/go-dmap/dmap/internal/lease"
+)
+
+// worker runs a few leases under one limit: those that only finish keep their calls in flight, and
+// the others share the rest. Between two events the calls of a lease are a flow.
+type worker struct {
+	slots  int
+	leases []*running
+	dead   bool
+	// undivided is the number of keys of a range that is not divided.
+	undivided int64
+}
+
+// running is a lease at work.
+type running struct {
+	lease.Lease
+	worker  *worker
+	size    float64 // items of its splits
+	done    float64 // items
+	reading bool
+	calls   float64         // in flight, while it reads
+	ends    []time.Duration // of the calls that free a slot, once it only finishes
+	from    time.Duration
+	at      time.Duration // of the last change
+	version int           // of its next event
+	worked  time.Duration
+	left    []dmap.Split // the rest, if it was shed
+	hasLeft bool
+}
+
+func length(s dmap.Split) int64 { return s.To.Offset - s.From.Offset }
+
+// advance moves the leases of w to now.
+func (w *worker) advance(now time.Duration, mean time.Duration) {
+	for _, r := range w.leases {
+		if r.reading {
+			worked := time.Duration(r.calls * float64(now-r.at))
+			r.worked += worked
+			r.done += float64(worked) / float64(mean)
+		}
+		for len(r.ends) > 0 && r.ends[0] <= now {
+			r.ends = r.ends[1:]
+		}
+		r.at = now
+	}
+}
+
+// share divides the slots that are free among the leases that read.
+func (w *worker) share() {
+	free, reading := w.slots, 0
+	for _, r := range w.leases {
+		if free -= len(r.ends); r.reading {
+			reading++
+		}
+	}
+	for _, r := range w.leases {
+		if r.reading {
+			r.calls = math.Max(1, float64(free)/float64(reading))
+		}
+	}
+}
+
+// stop ends the reading of r: its calls in flight return, and the items that were read are called.
+func (r *running) stop(now, mean time.Duration, c calls) {
+	r.reading = false
+	n := min(int(math.Round(r.calls)), int(math.Ceil(r.size-r.done)))
+	for range max(n, 0) {
+		r.ends = append(r.ends, now+c.residual(now-r.from))
+	}
+	queued := min(n, int(r.size-r.done)-n) // one item for each slot was read ahead
+	for range max(queued, 0) {
+		i := slices.Index(r.ends, slices.Min(r.ends))
+		r.ends[i] += c.call()
+	}
+	slices.Sort(r.ends)
+	for _, end := range r.ends {
+		r.worked += end - now
+		r.done += float64(end-now) / float64(mean)
+	}
+	r.done = math.Min(r.done, r.size)
+	if r.size-r.done < 1 {
+		r.done = r.size
+	}
+}
+
+// rest are the unread ranges: each split was divided at places that were guessed, so that readers
+// had ranges of different sizes.
+func (r *running) rest(random *rand.Rand) (rest []dmap.Split) {
+	if r.done >= r.size {
+		return nil
+	}
+	part := r.done / r.size
+	each := max(1, min(r.Rest, max(readers, map[bool]int{true: 32}[r.size > 1e7]))/len(r.Splits))
+	for _, s := range r.Splits {
+		cuts := []int64{0, length(s)}
+		for i := 1; i < each && length(s) > r.worker.undivided; i++ {
+			cuts = append(cuts, random.Int64N(length(s)))
+		}
+		slices.Sort(cuts)
+		for i := range cuts[1:] {
+			from := cuts[i] + int64(part*float64(cuts[i+1]-cuts[i]))
+			if from < cuts[i+1] {
+				rest = append(rest, keys(s.From.Offset+from, s.From.Offset+cuts[i+1]))
+			}
+		}
+	}
+	return rest
+}
+
+func keys(from, to int64) dmap.Split {
+	return dmap.Split{ID: "prefix/", From: dmap.Cursor{Key: keyOf(from), Offset: from}, To: dmap.Cursor{Key: keyOf(to), Offset: to}}
+}
+
+func (r *running) report(random *rand.Rand, now time.Duration) lease.Report {
+	out := lease.Report{Ref: r.Ref, Reason: lease.Late, Rest: r.left, Worked: r.worked, Wall: now - r.from}
+	if !r.hasLeft {
+		out.Rest = r.rest(random)
+	}
+	n := int64(r.size)
+	for _, s := range out.Rest {
+		n -= length(s)
+	}
+	out.Counts = journal.Counts{Read: n, Taken: n, Succeeded: n, Calls: n, Elapsed: out.Wall}
+	return out
+}
+
+// calls are random times of calls, by a lognormal distribution.
+type calls struct {
+	random *rand.Rand
+	mean   time.Duration
+	sigma  float64
+}
+
+func (c calls) at(shift float64) time.Duration {
+	mu := math.Log(float64(c.mean)) - c.sigma*c.sigma/2
+	return time.Duration(math.Exp(mu + shift + c.sigma*c.random.NormFloat64()))
+}
+
+func (c calls) call() time.Duration { return c.at(0) }
+
+// residual is the remaining time of a call that is in flight in a lease of this age: a part of a
+// call that is the longer the more likely it is met, and that did not begin before the lease.
+func (c calls) residual(age time.Duration) time.Duration {
+	if age < c.mean/4 { // hardly any call has returned
+		return c.call()
+	}
+	for {
+		whole := c.at(c.sigma * c.sigma)
+		if past := time.Duration(c.random.Float64() * float64(whole)); past <= age {
+			return whole - past
+		}
+	}
+}

@@ -1,0 +1,23 @@
+package coord
+
+import (
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/journal"
+	"github.com/go-dmap/dmap/internal/lease"
+)
+
+// sharesEnd reports whether o waits and gets new shares for its next attempt.
+func (o *Open) sharesEnd() bool { return !o.Held && (o.Anew || o.exhausted()) }
+
+// exhausted reports whether an unfinished lease has used its shares.
+func (o *Open) exhausted() bool {
+	failed := o.Reported.NowFailed()
+	l := lease.Lease{Failures: o.Shares.Failures, Percentage: o.Shares.Percentage, Above: o.Shares.Above}
+	return l.Exceeded(failed, o.Reported.Succeeded+failed) || spent(o.Shares.Budget, o.Reported)
+}
+
+// spent reports whether n has reached a share.
+func spent(share dmap.Budget, n journal.Counts) bool {
+	return share.Calls > 0 && calls(n) >= share.Calls || share.Bytes > 0 && n.Bytes >= share.Bytes ||
+		share.Units > 0 && n.Units >= share.Units
+}

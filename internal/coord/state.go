@@ -1,0 +1,127 @@
+// Package coord decides who works on which part of a run on many machines. It is a state machine
+// without I/O and without a clock: its host, such as a workflow, passes events and times to it and
+// carries out the tasks that it returns.
+//
+// The host calls Take, Plan and Absorb after each event, and whenever Wake says so, until they
+// return no more. It shows Orders to the workers whenever they differ from the last ones. When Over
+// reports true it finishes the run.
+//
+// The state is plain data. Its size follows the leases in flight and nothing else: unread ranges
+// have a limit, by which the leases may return fewer of them, and the numbers of finished leases
+// leave the state when a root record has taken in their lanes.
+//
+// A lease whose worker was lost runs again as its next attempt. The old worker may still make calls
+// until it sees that its lane is sealed, so that the limit of calls at once holds for leases, and
+// for calls except those of lost workers.
+package coord
+
+import (
+	"time"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/journal"
+	"github.com/go-dmap/dmap/internal/tolerance"
+)
+
+// State is all that the coordinator knows. The zero State is of no use: see Begin.
+type State struct {
+	Era     int64     `json:"era"`
+	Started time.Time `json:"started"`
+	Control Control   `json:"control"`
+
+	Queue []Piece `json:"queue,omitempty"`
+	Open  []Open  `json:"open,omitempty"` // leases that have not returned, in order of their numbers
+	Next  int64   `json:"next"`           // number of the next lease
+	Plan  Plan    `json:"plan,omitzero"`
+	// MaxItems ends the run after this number of items; 0: no limit. Without a plan the leases then
+	// run one after the other, in order.
+	MaxItems int64 `json:"maxItems,omitempty"`
+
+	Finished  []Finished `json:"finished,omitempty"` // leases that no root record has taken in
+	Absorbing Absorbing  `json:"absorbing,omitzero"`
+
+	Before  journal.Counts     `json:"before,omitzero"` // of the run before this coordinator
+	Redrive *tolerance.Redrive `json:"redrive,omitempty"`
+	Counts  journal.Counts     `json:"counts,omitzero"` // of finished leases
+	Call    time.Duration      `json:"call,omitempty"`  // mean time of a call; 0: unknown
+	Probe   time.Duration      `json:"probe,omitempty"` // time of a lease that looks for ranges
+	Divisor int                `json:"divisor,omitempty"`
+
+	Draining bool `json:"draining,omitempty"`
+	End      *End `json:"end,omitempty"`
+}
+
+// Open is a lease that has not returned.
+type Open struct {
+	Lease   int64 `json:"lease"`
+	Attempt int   `json:"attempt"`        // the last one that was given; 0: none
+	Held    bool  `json:"held,omitempty"` // a worker has that attempt. Else the next one waits
+	Asked   bool  `json:"asked,omitempty"`
+	Shed    bool  `json:"shed,omitempty"`   // Splits are those that were not given back
+	Lost    int   `json:"lost,omitempty"`   // attempts
+	Unsure  bool  `json:"unsure,omitempty"` // the last attempt was lost, and its counts are unknown
+	Anew    bool  `json:"anew,omitempty"`   // the shares are by settings that no longer hold
+
+	Splits []dmap.Split `json:"splits"`
+	Items  int64        `json:"items,omitempty"` // of all splits; 0: unknown
+	Max    int64        `json:"max,omitempty"`   // Lease.Items
+	Rest   int          `json:"rest,omitempty"`  // Lease.Rest
+	Shares Shares       `json:"shares,omitzero"`
+
+	Reported journal.Counts `json:"reported,omitzero"` // of the last attempt that returned unfinished
+
+	Since time.Duration `json:"since,omitempty"` // the last attempt was given, after Started
+	Until time.Duration `json:"until,omitempty"` // it reads; the next attempt starts no earlier, if it waits
+}
+
+// Shares are what a lease may use of the amounts of the run, over all of its attempts.
+type Shares struct {
+	Failures   int64       `json:"failures,omitempty"` // -1: no limit
+	Percentage float64     `json:"percentage,omitempty"`
+	Above      int64       `json:"above,omitempty"`
+	Budget     dmap.Budget `json:"budget,omitzero"`
+}
+
+// age is the time since the coordinator began.
+func (s *State) age(now time.Time) time.Duration { return max(0, now.Sub(s.Started)) }
+
+// ordered reports whether leases run one after the other.
+func (s *State) ordered() bool { return s.MaxItems > 0 && !s.Plan.Planned }
+
+// InFlight is the number of leases that workers have.
+func (s *State) InFlight() (n int) {
+	for i := range s.Open {
+		if s.Open[i].Held {
+			n++
+		}
+	}
+	return n
+}
+
+// Totals are the counts of the run, as far as leases have reported them.
+func (s *State) Totals() journal.Counts {
+	n := s.used()
+	n.Add(s.Before)
+	return n
+}
+
+// used are the counts since the coordinator began.
+func (s *State) used() journal.Counts {
+	n := s.Counts
+	for i := range s.Open {
+		n.Add(s.Open[i].Reported)
+	}
+	return n
+}
+
+func (s *State) find(lease int64) int {
+	for i := range s.Open {
+		if s.Open[i].Lease == lease {
+			return i
+		}
+	}
+	return -1
+}
+
+// calls are those of a budget.
+func calls(n journal.Counts) int64 { return n.Calls + n.Interrupted }

@@ -1,0 +1,141 @@
+package coord
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/lease"
+)
+
+func TestAListingIsDividedByItsFirstLease(t *testing.T) {
+	s := begin(t, Control{Limit: 1600, PerLease: 16, Tolerance: dmap.Tolerance{Percentage: 100}}, dmap.Split{ID: "s"})
+	l := take(t, s, 0)
+	require.Equal(t, 2*time.Second, l.Time, "workers are idle")
+	require.Equal(t, 32, l.Rest)
+	require.Equal(t, 16, l.Slots)
+	_, ok := s.Take(after(0))
+	require.False(t, ok)
+	var rest []dmap.Split
+	for i := range 32 {
+		rest = append(rest, piece(1000*i, 1000*i+1000))
+	}
+	require.Equal(t, Accepted, s.Report(lease.Report{Ref: l.Ref, Reason: lease.Late, Counts: counts(10, 0), Rest: rest, Worked: time.Second}, after(3*time.Second)))
+	for i := range 31 {
+		require.Equal(t, 30*time.Second, take(t, s, 3*time.Second).Time, i)
+	}
+	require.Equal(t, 2*time.Second, take(t, s, 3*time.Second).Time, "the last one leaves workers idle")
+	_, ok = s.Take(after(4 * time.Second))
+	require.False(t, ok)
+	require.Empty(t, s.Orders().Stop, "too early")
+	wake, ok := s.Wake(after(4 * time.Second))
+	require.True(t, ok)
+	require.Equal(t, after(5*time.Second), wake)
+	_, ok = s.Take(wake)
+	require.False(t, ok)
+	require.Len(t, s.Orders().Stop, 9, "for 68 idle workers")
+}
+
+func TestLeasesAreSizedByTime(t *testing.T) {
+	for _, c := range []struct{ age, call, want time.Duration }{
+		{0, 0, 30 * time.Second},
+		{time.Minute, 100 * time.Millisecond, 30 * time.Second},
+		{time.Minute, 2 * time.Second, 80 * time.Second},
+		{2 * time.Hour, time.Second, 72 * time.Second},
+		{100 * time.Hour, time.Second, 5 * time.Minute},
+		{0, time.Minute, 5 * time.Minute},
+	} {
+		require.Equal(t, c.want, leaseTime(c.age, c.call), c)
+	}
+	require.Equal(t, 10*time.Second, tailTime(30*time.Second, 20*time.Second, time.Second))
+	require.Equal(t, 2*time.Second, tailTime(30*time.Second, time.Second, 10*time.Millisecond))
+}
+
+func TestPlannedPiecesAreJoinedAndShrinkAtTheTail(t *testing.T) {
+	s, err := Begin(Start{Era: 1, Now: after(0), Control: Control{Limit: 32, PerLease: 16, Tolerance: dmap.Tolerance{Percentage: 100}}, Planned: true})
+	require.NoError(t, err)
+	task, ok := s.PlanNext(after(0))
+	require.True(t, ok)
+	require.EqualValues(t, 64, task.Items, "nothing is known about the calls")
+	page := Page{Task: task.Task, Done: true}
+	for i := range 200 {
+		page.Pieces = append(page.Pieces, Piece{Split: piece(64*i, 64*i+64), Items: 64})
+	}
+	require.Equal(t, Accepted, s.Planned(page, after(0)))
+	l := take(t, s, 0)
+	require.Equal(t, []dmap.Split{piece(0, 64)}, l.Splits)
+	require.Equal(t, Accepted, s.Report(lease.Report{Ref: l.Ref, Reason: lease.Done, Counts: counts(64, 0), Worked: 64 * time.Second}, after(4*time.Second)))
+	var sizes []int64
+	for len(s.Queue) > 0 {
+		l := take(t, s, 10*time.Second)
+		require.Len(t, l.Splits, 1, "pieces that follow each other are one split")
+		n := l.Splits[0].To.Offset - l.Splits[0].From.Offset
+		sizes = append(sizes, n)
+		r := lease.Report{Ref: l.Ref, Reason: lease.Done, Counts: counts(n, 0), Worked: time.Duration(n) * time.Second}
+		require.Equal(t, Accepted, s.Report(r, after(10*time.Second)))
+	}
+	require.EqualValues(t, 640, sizes[0], "40 calls of a second in 16 slots")
+	require.EqualValues(t, 64, sizes[len(sizes)-1])
+	require.IsNonIncreasing(t, sizes)
+	require.Less(t, len(sizes), 45)
+}
+
+func TestARateIsDividedInSteps(t *testing.T) {
+	c := Control{Limit: 160, PerLease: 16, Rate: dmap.Rate{Calls: 100, Burst: 30}, Tolerance: dmap.Tolerance{Percentage: 100}}
+	var pieces []dmap.Split
+	for i := range 10 {
+		pieces = append(pieces, piece(i, i+1))
+	}
+	s := begin(t, c, pieces...)
+	changes, last := 0, s.Orders()
+	for n := 1; n <= 10; n++ {
+		l := take(t, s, 0)
+		require.LessOrEqual(t, l.Rate.Calls*float64(n), 100.0)
+		if o := s.Orders(); o.Rate != last.Rate {
+			changes, last = changes+1, o
+		}
+	}
+	require.LessOrEqual(t, changes, 7)
+	require.GreaterOrEqual(t, last.Rate.Calls*10, 75.0)
+}
+
+func TestALowerLimitHoldsAtOnce(t *testing.T) {
+	var pieces []dmap.Split
+	for i := range 10 {
+		pieces = append(pieces, piece(i, i+1))
+	}
+	s := begin(t, Control{Limit: 160, PerLease: 16, Tolerance: dmap.Tolerance{Percentage: 100}}, pieces...)
+	for range 10 {
+		take(t, s, 0)
+	}
+	c := s.Control
+	c.Limit = 32
+	require.NoError(t, s.Set(c, after(time.Second)))
+	require.Equal(t, Orders{Slots: 3, Stop: []int64{2, 3, 4, 5, 6, 7, 8, 9}}, s.Orders())
+	_, ok := s.Take(after(time.Second))
+	require.False(t, ok)
+	require.Error(t, s.Set(Control{PerLease: 1}, after(0)))
+}
+
+func TestLongKeysTakeMoreRoom(t *testing.T) {
+	long := dmap.Split{ID: "s", From: dmap.Cursor{Key: strings.Repeat("k", 1024)}, To: dmap.Cursor{Key: strings.Repeat("l", 1024)}}
+	require.Equal(t, 5, weight(long))
+	require.Equal(t, 1, weight(piece(1, 2)))
+}
+
+func TestOverATimeOfTheBudgetNoLeaseStarts(t *testing.T) {
+	c := all
+	c.Budget.Time = time.Minute
+	s := begin(t, c, piece(0, 10), piece(10, 20))
+	require.Equal(t, 20*time.Second, take(t, s, 40*time.Second).Budget.Time)
+	wake, ok := s.Wake(after(50 * time.Second))
+	require.True(t, ok)
+	require.Equal(t, after(time.Minute), wake)
+	_, ok = s.Take(wake)
+	require.False(t, ok)
+	require.Equal(t, Budget, s.End.Why)
+	require.True(t, s.Orders().All)
+}
