@@ -224,7 +224,7 @@ func (r *reader[T, R]) takeAgain(b *batcher[T, R], item *Item[T], taken *journal
 	if skips(item.Err) {
 		r.tally.skipped.Add(1)
 		b.skip(item)
-		return !r.stopper.stopping.Load()
+		return !r.stopper.noMore.Load()
 	}
 	from := originOf(taken)
 	return b.addAgain(item, &from)

@@ -2,6 +2,7 @@ package dmap
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-dmap/dmap/batch"
@@ -19,6 +20,7 @@ type batcher[T, R any] struct {
 	enqueue func(c *chunk[T, R], wait bool) bool         // false: no space now or, with wait, the run stops
 	level   func(split *Split, from, to Cursor) int      // of an item; nil: 0 for all
 	capped  func(level int, l batch.Limits) batch.Limits // limits for a level; nil: the same
+	over    *atomic.Bool                                 // nothing more may be read; nil: more may be
 	saw     sights                                       // only the reader of the split uses it
 
 	mu    sync.Mutex // guards the fields below; not held while an enqueue waits
@@ -75,7 +77,20 @@ func (b *batcher[T, R]) addAgain(item *Item[T], from *origin) bool {
 		b.arm()
 	}
 	b.mu.Unlock()
-	return (before == nil || b.enqueue(before, true)) && (full == nil || b.enqueue(full, true))
+	if before == nil && full == nil {
+		return true
+	}
+	return b.enqueueBoth(before, full)
+}
+
+// enqueueBoth enqueues two chunks, of which one may be nil; also the second if the run refuses the
+// first, because its items are read. It returns false when nothing more may be read.
+func (b *batcher[T, R]) enqueueBoth(before, full *chunk[T, R]) bool {
+	ok := before == nil || b.enqueue(before, true)
+	if full != nil && !b.enqueue(full, true) {
+		return false
+	}
+	return ok && (b.over == nil || !b.over.Load())
 }
 
 // skip registers an item that the source skipped: the next item settles it too.

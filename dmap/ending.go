@@ -17,6 +17,7 @@ const (
 	reasonTolerance = "tolerance"
 	reasonCanceled  = "canceled"
 	reasonTrial     = "trial"
+	reasonLeased    = "leased"
 	reasonHeld      = "held"
 	reasonSuspended = "suspended"
 	reasonContext   = "context"
@@ -45,6 +46,7 @@ type evidence struct {
 	durable   bool  // the run has a journal
 	truncated bool  // MaxItems ended the reading
 	enough    bool  // Options.Enough stopped the run
+	leased    error // the reading was ended, and what was read is finished; nil: it was not
 	cause     error // why the run stopped early; nil: it did not
 	canceled  error // the cause of Run.Cancel; nil: nobody called it
 	source    error
@@ -66,7 +68,7 @@ func (e evidence) judged() verdict {
 			errs = append(errs, err)
 		}
 	}
-	errs = append(errs, e.source, e.exceeded, e.trial, e.sum)
+	errs = append(errs, e.leased, e.source, e.exceeded, e.trial, e.sum)
 	if e.cause != nil && e.canceled != nil && e.canceled != e.cause {
 		errs = append(errs, e.canceled)
 	}
@@ -102,6 +104,8 @@ func (e evidence) reason() string {
 		return reasonOfSource(brokenSource)
 	case e.source != nil:
 		return reasonOfSource(e.source)
+	case e.cause == nil && e.leased != nil:
+		return reasonLeased
 	case e.cause == nil && e.trial != nil:
 		return reasonTrial
 	case e.cause == nil && e.enough:

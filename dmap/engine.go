@@ -9,6 +9,7 @@ import (
 	"github.com/go-dmap/dmap/batch"
 	"github.com/go-dmap/dmap/internal/gate"
 	"github.com/go-dmap/dmap/internal/journal"
+	"github.com/go-dmap/dmap/internal/stopread"
 )
 
 // engine is one run: it wires the parts together, starts them, and waits for them. Each part knows
@@ -26,6 +27,7 @@ type engine[T, R any] struct {
 	sinks    *sinkSet[R]
 	durable  *durable
 	rate     atomic.Pointer[Rate]
+	leased   *stopread.Request // nil: nobody asks for the end of the reading
 	delivery *delivery[T, R]
 	observer *observing // nil: there is none
 
@@ -42,6 +44,7 @@ func newEngine[T, R any](ctx context.Context, j job[T, R], plan Plan[T], spec Ru
 	e := &engine[T, R]{
 		spec: spec, clock: runClock{spec.Started}, stopper: newStopper(ctx, opts, log), tally: newTally(opts.Tolerance, log),
 		observer: observer, spending: newSpending(opts, runClock{spec.Started}), done: make(chan struct{}),
+		leased: stopread.Claim(ctx),
 	}
 	meter := &meter{}
 	pace := &pace{inBatches: j.inBatches, limits: spec.Batch, single: opts.AbandonAfter > 0, alone: opts.Enough > 0}
@@ -185,6 +188,9 @@ func (e *engine[T, R]) run() {
 	if e.spending.limited {
 		s.background.Go(e.watchBudget)
 	}
+	if e.leased != nil {
+		s.background.Go(func() { s.stopReadingWhen(e.leased.Asked()) })
+	}
 	e.startWithEnough()
 	disarm := s.onCancel(s.stop)
 	readErr := e.readAll()
@@ -210,12 +216,13 @@ func (e *engine[T, R]) run() {
 
 // readAll reads the source, and returns its error.
 func (e *engine[T, R]) readAll() error {
-	all, err := e.reader.run(e.stopper.read.ctx)
+	all, err := e.reader.run(e.stopper.input.ctx)
 	switch {
 	case all:
 		e.tally.readAll.Store(true)
 		e.observer.phase(PhaseRead, nil)
 		e.judge()
+	case err == nil && e.stopper.leaves(): // what was read is finished
 	case err == nil: // the end of the context may have ended the reading before it stopped the run
 		e.stopper.stop(e.stopper.ended())
 	}

@@ -38,7 +38,7 @@ func (r *reader[T, R]) fillPiece(ctx context.Context, p *piece) error {
 		c, fault := f.next(ctx)
 		rest.From = f.at
 		n := len(c.items) // c may be reused as soon as it is enqueued
-		if n > 0 && !enqueue(c, true) || r.stopper.stopping.Load() {
+		if n > 0 && !enqueue(c, true) || r.stopper.noMore.Load() {
 			return errStopped
 		}
 		if fault != nil {
@@ -61,7 +61,7 @@ func (f *filler[T, R]) next(ctx context.Context) (*chunk[T, R], error) {
 	c := f.r.recycler.chunk(f.split, min(limits.Items, firstItems))
 	c.from = f.from
 	var err error
-	for full := false; !full && !f.ended && err == nil && !f.r.stopper.stopping.Load(); {
+	for full := false; !full && !f.ended && err == nil && !f.r.stopper.noMore.Load(); {
 		full, err = f.fill(ctx, c, limits)
 	}
 	if n := len(c.items); n > 0 {

@@ -70,13 +70,16 @@ func (e *engine[T, R]) judged(readErr error, s Stats) verdict {
 	if d.cause == errEnoughSucceeded {
 		d.cause, d.enough, d.source = nil, true, nil
 	}
+	if d.cause == nil && readErr == nil && e.stopper.leaves() && !e.tally.readAll.Load() {
+		d.leased = errReadingStopped
+	}
 	if d.cause == nil {
 		d.exceeded = errors.Join(e.tally.exceededBy(d.enough || e.tally.readAll.Load()), e.tally.brokenExceeded())
 		d.trial = e.tally.trialEnd()
-		if !d.enough {
+		if !d.enough && d.leased == nil {
 			d.held = e.heldEnd(readErr)
 		}
-		if d.exceeded == nil && readErr == nil && !d.enough { // otherwise the run has ended, or its source says more
+		if d.exceeded == nil && readErr == nil && !d.enough && d.leased == nil { // otherwise the run has ended, or its source says more
 			d.source = e.reader.empty()
 		}
 	}

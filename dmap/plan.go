@@ -48,7 +48,8 @@ type Plan[T any] struct {
 	Fill func(ctx context.Context, s Split, items []Item[T]) (n int, err error)
 	// Resume is Splits for a run that resumes. It may leave out settled parts: settled returns
 	// the cursor up to which the split with this ID is settled from its start, and false if nothing
-	// at its start is. The zero Cursor with true means that the whole split is settled.
+	// at its start is. The zero Cursor with true means that the whole split is settled. Resume asks
+	// about the splits in source order.
 	Resume func(ctx context.Context, settled func(id string) (Cursor, bool)) iter.Seq2[Split, error]
 	// TrySplit divides a split while it is read, for a reader that has run out of splits. reading
 	// are the splits that are being read, each From the position of its reader. TrySplit returns
@@ -57,6 +58,12 @@ type Plan[T any] struct {
 	// engine asks again after more has been read. TrySplit may ask the store. The engine makes one
 	// call at a time in a run.
 	TrySplit func(ctx context.Context, reading []Split) (which int, at Cursor, ok bool)
+	// Sharing says how the items of s, which Splits has yielded, are divided between machines. nil:
+	// SharedByReading.
+	Sharing func(s Split) Sharing
+	// Skim is Read without the Values of items, for a machine that divides s and calls nothing.
+	// Items may lack their Err. nil: Read, whose work for the Values is lost.
+	Skim func(ctx context.Context, s Split) iter.Seq2[Item[T], error]
 	// Seeks reports whether a Read of s costs little more if s.From lies far inside: the
 	// bytes before it need not be read. A redrive reads all items of a split that it takes in one
 	// pass where Seeks is nil or false, and leaves out long gaps where it is true.
@@ -108,5 +115,5 @@ func PlanOf[T any](src Source[T]) Plan[T] {
 		return p.Plan()
 	}
 	w := whole[T]{src}
-	return Plan[T]{Splits: w.splits, Read: w.read}
+	return Plan[T]{Splits: w.splits, Read: w.read, Sharing: func(Split) Sharing { return NotShared }}
 }

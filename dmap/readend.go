@@ -18,7 +18,7 @@ func (r *reader[T, R]) leafOf(s Split) *leaf {
 // endOf says what an error of the source means for the piece of s that is being read. The error
 // that it returns ends the reading of the source.
 func (r *reader[T, R]) endOf(s Split, err error) (pieceEnd, error) {
-	if r.stopper.read.ctx.Err() != nil {
+	if r.stopper.input.ctx.Err() != nil {
 		return endEarly, errStopped // most likely the error is that of the context
 	}
 	if matches(err, ErrNoObjects) {
@@ -26,7 +26,7 @@ func (r *reader[T, R]) endOf(s Split, err error) (pieceEnd, error) {
 	}
 	if broken := brokenObject(err); broken != nil {
 		r.countBroken(broken)
-		if r.stopper.stopping.Load() {
+		if r.stopper.noMore.Load() {
 			return endEarly, errStopped
 		}
 		return endEarly, nil
@@ -37,7 +37,7 @@ func (r *reader[T, R]) endOf(s Split, err error) (pieceEnd, error) {
 // endPlan returns the error of a planning that ended with err, nil if the source has no splits
 // because a listing has no objects.
 func (r *reader[T, R]) endPlan(err error) error {
-	if r.stopper.read.ctx.Err() != nil || !matches(err, ErrNoObjects) {
+	if r.stopper.input.ctx.Err() != nil || !matches(err, ErrNoObjects) {
 		return r.fault(Split{}, err)
 	}
 	if len(r.durable.settledBefore) == 0 {
@@ -64,7 +64,7 @@ func (r *reader[T, R]) takeNoItem(b *batcher[T, R], item *Item[T]) (taken bool, 
 		b.saw.object, b.saw.unlisted = b.saw.object || !unlisted, b.saw.unlisted || unlisted
 		r.tally.skip()
 		b.skip(item)
-		if r.stopper.stopping.Load() {
+		if r.stopper.noMore.Load() {
 			err = errStopped
 		}
 		return true, err

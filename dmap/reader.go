@@ -294,7 +294,7 @@ func (r *reader[T, R]) enqueue(reading *lap) func(c *chunk[T, R], wait bool) boo
 func (r *reader[T, R]) batcher(s *Split, reading *lap) *batcher[T, R] {
 	b := &batcher[T, R]{
 		split: s, from: s.From, at: s.From,
-		limits: r.pace.chunkLimits, fresh: r.recycler.chunk, enqueue: r.enqueue(reading),
+		limits: r.pace.chunkLimits, fresh: r.recycler.chunk, enqueue: r.enqueue(reading), over: &r.stopper.noMore,
 	}
 	if r.durable.quarantine != nil {
 		b.level, b.capped = r.level, r.capped
@@ -421,7 +421,7 @@ func (r *reader[T, R]) leave(s Split) {
 
 // fault makes a SourceError of an error of the source.
 func (r *reader[T, R]) fault(s Split, err error) error {
-	if r.stopper.read.ctx.Err() != nil {
+	if r.stopper.input.ctx.Err() != nil {
 		return errStopped // most likely the error is that of the context
 	}
 	if differs, ok := guard.As[*fingerprint.Difference](err); ok {

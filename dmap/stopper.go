@@ -19,13 +19,15 @@ type stopper struct {
 
 	outer *callContext // the call of another run that this run is nested in; nil: none
 	run   stage        // the caller's context, until Run.Cancel
-	read  stage        // ends when nothing more may be read
+	read  stage        // ends when the run stops, and nothing more may be read
+	input stage        // of readers: ends with read, or before it when the reading stops
 	calls stage        // ends when calls are interrupted, or at the deadline of the caller's context
 	timed bool         // there is a deadline
 	sinks stage        // of writes and commits while calls run
 	save  stage        // of what sinks do after the last call
 
 	stopping   atomic.Bool
+	noMore     atomic.Bool    // nothing more may be read
 	drained    chan struct{}  // closed when no call runs any more
 	background sync.WaitGroup // goroutines that bound the time of a stage
 
@@ -51,6 +53,7 @@ func newStopper(ctx context.Context, opts Options, log *runLog) *stopper {
 	s.outer, _ = ctx.Value(infoKey{}).(*callContext)
 	s.run = newStage(ctx)
 	s.read = newStage(s.run.ctx)
+	s.input = newStage(s.read.ctx)
 	s.calls = callStage(ctx)
 	_, s.timed = ctx.Deadline()
 	s.sinks, s.save = detached(ctx), detached(ctx)
@@ -65,7 +68,7 @@ func newStage(ctx context.Context) stage {
 
 // addValues gives all stages the values of another context, before the run works.
 func (s *stopper) addValues(values context.Context) {
-	for _, st := range []*stage{&s.run, &s.read, &s.calls, &s.sinks, &s.save} {
+	for _, st := range []*stage{&s.run, &s.read, &s.input, &s.calls, &s.sinks, &s.save} {
 		st.ctx = &withValues{st.ctx, values} //nolint:fatcontext // of each stage once
 	}
 }
@@ -109,6 +112,7 @@ func (s *stopper) begin(cause error) bool {
 	}
 	s.cause = cause
 	s.stopping.Store(true)
+	s.noMore.Store(true)
 	return true
 }
 

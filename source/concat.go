@@ -45,7 +45,7 @@ type concat[T any] struct {
 }
 
 func (c *concat[T]) plan() dmap.Plan[T] {
-	out := dmap.Plan[T]{Splits: c.splits, Read: c.read, LocalKeys: c.localKeys, Seeks: c.seeks, Preflight: c.preflight}
+	out := dmap.Plan[T]{Splits: c.splits, Read: c.read, LocalKeys: c.localKeys, Seeks: c.seeks, Preflight: c.preflight, Sharing: c.sharing, Skim: c.skim}
 	fills, resumes, divides, finds := len(c.parts) > 0, false, false, false
 	// The largest number of readers, and at least the default, so that parts with one reader each
 	// are read together. Not the sum: each part chose its number for the memory and the connections

@@ -45,7 +45,7 @@ func Keys[K []string | iter.Seq[string]](bucket *blob.Bucket, keys K, options ..
 	k.keys = plans[0]
 	out.plan = (&mapping[string, Object]{}).plan(k.keys) // the splits and what identifies the keys
 	out.plan.Read, out.plan.Fill, out.plan.LocalKeys = k.read, nil, nil
-	out.plan.Whole, out.plan.Preflight = dmap.Split{}, k.preflight
+	out.plan.Whole, out.plan.Preflight, out.plan.Skim = dmap.Split{}, k.preflight, nil
 	out.plan.Readers, out.plan.Origins = 1, []any{k.origin} // a reader makes all requests at once
 	return out
 }

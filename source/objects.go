@@ -125,7 +125,7 @@ func (o *objects) Plan() dmap.Plan[Object] {
 	}
 	p := dmap.Plan[Object]{Splits: o.splits, Read: o.read, Readers: 1, Origins: []any{o.origin}, Seeks: everywhere, Find: o.find, Preflight: o.preflight}
 	if o.lister != nil {
-		p.TrySplit, p.Readers = o.trySplit, or(o.options.Listers, DefaultListers)
+		p.TrySplit, p.Readers, p.Sharing = o.trySplit, or(o.options.Listers, DefaultListers), byTrySplit
 	}
 	return p
 }

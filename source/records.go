@@ -78,7 +78,7 @@ func (r *records[T]) Plan() dmap.Plan[T] {
 		return brokenPlan[T](r.invalid)
 	}
 	p := dmap.Plan[T]{Splits: r.splits, Read: r.readSplit, Whole: dmap.Split{ID: r.object.Key, Object: r.object.Key}}
-	p.Seeks, p.Preflight, p.Sample = r.seeks, r.preflight, r.sample
+	p.Seeks, p.Preflight, p.Sample, p.Sharing, p.Skim = r.seeks, r.preflight, r.sample, r.sharing, r.skim
 	if r.divide != nil {
 		p.Resume = r.resume
 	}
@@ -136,6 +136,13 @@ func (r *records[T]) Items(ctx context.Context) iter.Seq2[dmap.Item[T], error] {
 // readSplit reads the whole object by one request if s has no version, as Plan.Whole: that is how
 // Flatten reads many objects at once.
 func (r *records[T]) readSplit(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[T], error] {
+	return r.readBy(ctx, s, r.item)
+}
+
+// itemOf makes an item of the record or the error that a framer has found.
+type itemOf[T any] func(found framer[T], err error) (dmap.Item[T], error)
+
+func (r *records[T]) readBy(ctx context.Context, s dmap.Split, itemOf itemOf[T]) iter.Seq2[dmap.Item[T], error] {
 	return func(yield func(dmap.Item[T], error) bool) {
 		if s.ID != "" && s.ID != r.object.Key || s.Object != "" && s.Object != r.object.Key {
 			yield(dmap.Item[T]{}, invalid(r, unknownSplit(s)))
@@ -152,7 +159,7 @@ func (r *records[T]) readSplit(ctx context.Context, s dmap.Split) iter.Seq2[dmap
 		} else {
 			part.now = part.from == 0 && part.to == 0 // else other items of the version have been read
 		}
-		r.read(ctx, part, yield)
+		r.read(ctx, part, itemOf, yield)
 	}
 }
 
@@ -177,7 +184,7 @@ func (r *records[T]) version(ctx context.Context, s dmap.Split) (Object, error) 
 	return object, changed(object.Key, "version", s.Version, version(object))
 }
 
-func (r *records[T]) read(ctx context.Context, part span, yield func(dmap.Item[T], error) bool) {
+func (r *records[T]) read(ctx context.Context, part span, itemOf itemOf[T], yield func(dmap.Item[T], error) bool) {
 	at := part.from // the end of the last item
 	found, err := r.open(ctx, part)
 	if err == io.EOF {
@@ -193,7 +200,7 @@ func (r *records[T]) read(ctx context.Context, part span, yield func(dmap.Item[T
 		if err == io.EOF || err == nil && part.ends(found.Offset()) {
 			return
 		}
-		item, err := r.item(found, err)
+		item, err := itemOf(found, err)
 		if err != nil {
 			yield(dmap.Item[T]{}, r.brokenAt(ctx, part.object, at, err))
 			return
@@ -207,22 +214,35 @@ func (r *records[T]) read(ctx context.Context, part span, yield func(dmap.Item[T
 
 // item makes an item of what found has found, unless err is one that ends the source.
 func (r *records[T]) item(found framer[T], err error) (dmap.Item[T], error) {
-	fault := faultOf(err)
-	if err != nil && (fault == nil || fault.Fatal) {
-		return dmap.Item[T]{}, located(r.object.Key, err)
-	}
-	item := dmap.Item[T]{
-		Key: r.object.Key, Offset: found.Offset(), Size: found.End() - found.Offset(), Next: dmap.Cursor{Offset: found.End()},
-	}
-	if fault != nil {
-		item.Err = withRaw(located(r.object.Key, fault), found)
-		return item, nil
+	var item dmap.Item[T]
+	if err := r.place(found, err, &item); err != nil || item.Err != nil {
+		return item, err
 	}
 	item.Value, err = found.Value()
 	if err != nil {
 		item.Err = withRaw(r.rowError(found, err), found)
 	}
 	return item, nil
+}
+
+// itemWithoutValue is item for a record that is not decoded.
+func (r *records[T]) itemWithoutValue(found framer[T], err error) (item dmap.Item[T], end error) {
+	end = r.place(found, err, &item)
+	return item, end
+}
+
+// place sets all of item but its value. It returns an error that ends the source.
+func (r *records[T]) place(found framer[T], err error, item *dmap.Item[T]) error {
+	fault := faultOf(err)
+	if err != nil && (fault == nil || fault.Fatal) {
+		return located(r.object.Key, err)
+	}
+	item.Key, item.Offset, item.Next.Offset = r.object.Key, found.Offset(), found.End()
+	item.Size = item.Next.Offset - item.Offset
+	if fault != nil {
+		item.Err = withRaw(located(r.object.Key, fault), found)
+	}
+	return nil
 }
 
 // rowError adds the position of a value to the error of its decoder. ErrSkip is no error to

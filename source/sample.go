@@ -91,7 +91,7 @@ func (r *records[T]) sampleAt(ctx context.Context, lines *linePlan, at int64) (i
 		return nil, err
 	}
 	part := span{object: lines.object, from: from, to: at + sampleBlock, lines: true, large: &r.large}
-	r.read(ctx, part, func(item dmap.Item[T], failed error) bool {
+	r.read(ctx, part, r.item, func(item dmap.Item[T], failed error) bool {
 		if err = failed; err == nil {
 			items = append(items, item)
 		}

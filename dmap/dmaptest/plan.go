@@ -41,6 +41,7 @@ func planChecks[T any](open func(tb testing.TB) dmap.Source[T], by comparison[T]
 		rule("a canceled context does not shorten a split silently", planned[T].canceled),
 		rule("the pieces of a divided split are the split", planned[T].divide),
 		rule("the engine reads each piece once", planned[T].runDivided),
+		rule("pieces for several machines are the source", planned[T].shared),
 	}
 }
 

@@ -16,7 +16,8 @@ import (
 // order and do not overlap. A split can be read from every Item.Next of it, from many goroutines at
 // once. Fill fills in what Read yields; Resume plans the items that are not settled; Whole is all
 // items. Each division by TrySplit lies between the reader and the end of its split, and the pieces
-// are the split, each item once, whether Read looks at [dmap.EndOf] or not. A function that is nil
+// are the split, each item once, whether Read looks at [dmap.EndOf] or not. Pieces for several
+// machines (Sharing, Skim) are the source, also if they are divided again. A function that is nil
 // is not checked: compare the Plan with what you expect.
 //
 // open returns the source, a new one for each check. It has 2 to 100,000 items; a few dozen are

@@ -42,6 +42,8 @@ type Lease struct {
 	// read by then, with all retries. 0: no limit.
 	Time time.Duration `json:"time"`
 	Rate dmap.Rate     `json:"rate,omitzero"` // of this lease
+	// CommitEvery is the commit window of the lease's lane. 0: that of the run's options.
+	CommitEvery time.Duration `json:"commitEvery,omitempty"`
 }
 
 // Exceeded reports whether the lease must return because more than its share of items has failed,
@@ -82,10 +84,19 @@ type Report struct {
 	Reason Reason         `json:"reason"`
 	Error  string         `json:"error,omitempty"` // with Fatal
 	Counts journal.Counts `json:"counts"`          // of all lanes of the lease: those that the worker sealed, and its own
-	Rest   []dmap.Split   `json:"rest,omitempty"`  // settled by no lane of the lease
+	// Rest are the splits that no lane of the lease has settled, without Broken and Empty.
+	Rest []dmap.Split `json:"rest,omitempty"`
 	// Unfinished says that the lease continues with its next attempt, from its lanes: Rest is
 	// empty.
 	Unfinished bool `json:"unfinished,omitempty"`
+	// Broken are the rests of objects that break off, as Unread.Splits has them: another attempt
+	// would find the same. Errors are those of the first of them.
+	Broken []dmap.Split `json:"broken,omitempty"`
+	// Empty are splits of listings in which this attempt has seen no object. Such a split counts as
+	// settled once another lease has settled an item of a split with the same ID; without any the
+	// run is open with dmap.ErrNoObjects.
+	Empty  []dmap.Split `json:"empty,omitempty"`
+	Errors []string     `json:"errors,omitempty"`
 	// Worked is the time that the calls of this attempt took, and Wall that of the attempt.
 	Worked time.Duration `json:"worked"`
 	Wall   time.Duration `json:"wall"`

@@ -1,0 +1,22 @@
+package dmap
+
+import "errors"
+
+// A run that is a lease of a run on many machines can be asked to read nothing more. Other than a
+// run that is suspended it finishes what it has read: calls in flight have all the time that they
+// need, and items that wait for a retry get it. Then it is open, and the rest is unread.
+
+var errReadingStopped = errors.New("the reading was ended, and all that was read is settled")
+
+// stopReadingWhen ends the reading when asked is closed, unless no call runs any more.
+func (s *stopper) stopReadingWhen(asked <-chan struct{}) {
+	select {
+	case <-asked:
+		s.noMore.Store(true)
+		s.input.cancel(errReadingStopped)
+	case <-s.drained:
+	}
+}
+
+// leaves reports whether the reading was ended, and the run has not stopped.
+func (s *stopper) leaves() bool { return s.noMore.Load() && !s.stopping.Load() }

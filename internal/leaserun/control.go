@@ -1,0 +1,128 @@
+package leaserun
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/lease"
+	"github.com/go-dmap/dmap/internal/stopread"
+)
+
+// Control steers one attempt at a lease, before and while it runs, from any goroutine. The zero
+// Control is ready.
+type Control struct {
+	mu      sync.Mutex // guards the fields below
+	request *stopread.Request
+	run     *dmap.Run    // nil: not started, or ended
+	reason  lease.Reason // why the reading has ended; empty: it has not
+	timer   *time.Timer
+	edits   []func(*dmap.Run) // before the run has started
+}
+
+// Return asks for the lease back: the run reads nothing more and finishes what it has read.
+func (c *Control) Return() { c.stop(lease.Asked) }
+
+// Suspend ends the attempt within Options.DrainTimeout: calls that take longer are interrupted.
+func (c *Control) Suspend() { c.edit((*dmap.Run).Suspend) }
+
+// SetSlots changes the number of calls at once.
+func (c *Control) SetSlots(n int) {
+	c.edit(func(r *dmap.Run) { _ = r.SetMaxConcurrency(n) }) // the coordinator knows the limits
+}
+
+// SetRate changes the rate.
+func (c *Control) SetRate(rate dmap.Rate) { c.edit(func(r *dmap.Run) { _ = r.SetRate(rate) }) }
+
+// SetPaused pauses or resumes the calls.
+func (c *Control) SetPaused(paused bool) {
+	c.edit(func(r *dmap.Run) {
+		if paused {
+			r.Pause()
+		} else {
+			r.Resume()
+		}
+	})
+}
+
+// Stats are the counts so far; ok is false before the attempt has started, and after its end.
+func (c *Control) Stats() (s dmap.Stats, finishing, ok bool) {
+	c.mu.Lock()
+	run, finishing := c.run, c.reason != ""
+	c.mu.Unlock()
+	if run == nil {
+		return s, finishing, false
+	}
+	return run.Stats(), finishing, true
+}
+
+func (c *Control) edit(f func(*dmap.Run)) {
+	c.mu.Lock()
+	run := c.run
+	if run == nil {
+		c.edits = append(c.edits, f)
+	}
+	c.mu.Unlock()
+	if run != nil {
+		f(run)
+	}
+}
+
+// stop ends the reading. The first reason counts.
+func (c *Control) stop(why lease.Reason) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.reason != "" {
+		return
+	}
+	c.reason = why
+	if c.request != nil {
+		c.request.Ask()
+	}
+}
+
+func (c *Control) asked() lease.Reason {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.reason
+}
+
+// attach returns the context for the run that c steers.
+func (c *Control) attach(ctx context.Context) context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ctx, c.request = stopread.With(ctx)
+	if c.reason != "" {
+		c.request.Ask()
+	}
+	return ctx
+}
+
+func (c *Control) follow(run *dmap.Run) {
+	c.mu.Lock()
+	edits := c.edits
+	c.run, c.edits = run, nil
+	c.mu.Unlock()
+	for _, f := range edits {
+		f(run)
+	}
+}
+
+// startTime starts the time of the lease. 0: it has no limit.
+func (c *Control) startTime(limit time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if limit > 0 && c.timer == nil {
+		c.timer = time.AfterFunc(limit, func() { c.stop(lease.Late) })
+	}
+}
+
+func (c *Control) detach() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.run, c.edits = nil, nil
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+}

@@ -1,0 +1,145 @@
+// Package pieces divides a source between machines before it is read. One machine plans at a time;
+// another one can continue after any piece.
+package pieces
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/go-dmap/dmap/dmap"
+)
+
+// ErrNotShared is matched by the error of a source that one machine must read as a whole.
+var ErrNotShared = errors.New("the source cannot be shared between machines")
+
+// Piece is a part of a source that one machine reads at a time.
+type Piece struct {
+	Split dmap.Split `json:"split"`
+	// Items is the number of items, without skipped ones. 0: it is not known, because nobody has
+	// read the piece.
+	Items int64 `json:"items,omitempty"`
+}
+
+// Cursor is the place after a piece. The zero Cursor is the start of the source.
+type Cursor struct {
+	After *dmap.Split `json:"after,omitempty"` // the last piece; nil: none
+	Items int64       `json:"items,omitempty"` // in all pieces so far, as far as that is known
+}
+
+// Next is the place after p, which follows c.
+func (c Cursor) Next(p Piece) Cursor { return Cursor{After: &p.Split, Items: c.Items + p.Items} }
+
+// Limits bound a piece that is cut by reading.
+type Limits struct {
+	Items int64 // items of a piece, skipped ones included
+	Bytes int64 // of records; whole objects do not count
+	// Most ends the plan after exactly this number of items that are not skipped. Then the whole
+	// source is cut by reading, in order. 0: no limit.
+	Most int64
+}
+
+// Usual is what a piece is bounded by if nothing else is known.
+func Usual() Limits { return Limits{Items: 10_000, Bytes: 1 << 20} }
+
+// Plan yields the pieces of a source after a cursor, in order. The function of a run is not called.
+// An error ends the plan; it can be continued after the last piece.
+func Plan[T any](ctx context.Context, plan dmap.Plan[T], at Cursor, limits Limits) iter.Seq2[Piece, error] {
+	return func(yield func(Piece, error) bool) {
+		if plan.Err != nil {
+			yield(Piece{}, plan.Err)
+			return
+		}
+		p := &planner[T]{plan: plan, limits: limits, items: at.Items, yield: yield}
+		if limits.Most > 0 && p.items >= limits.Most {
+			return
+		}
+		for s, err := range after(ctx, plan, at.After) {
+			if err == nil {
+				err = p.identify(ctx, &s)
+			}
+			if err == nil {
+				err = p.split(ctx, s)
+			}
+			if errors.Is(err, errEnd) {
+				return
+			}
+			if err != nil {
+				yield(Piece{}, err)
+				return
+			}
+		}
+	}
+}
+
+// Divide yields the pieces of one split, whatever the plan says about it: a part of a source that a
+// machine has left, for several others.
+func Divide[T any](ctx context.Context, plan dmap.Plan[T], s dmap.Split, limits Limits) iter.Seq2[Piece, error] {
+	return func(yield func(Piece, error) bool) {
+		limits.Most = 0
+		p := &planner[T]{plan: plan, limits: limits, yield: yield}
+		err := plan.Err
+		if err == nil {
+			err = p.check(s)
+		}
+		if err == nil {
+			err = p.cut(ctx, s)
+		}
+		if err != nil && !errors.Is(err, errEnd) {
+			yield(Piece{}, err)
+		}
+	}
+}
+
+// errEnd ends a plan: its consumer wants no more, or Limits.Most is reached.
+var errEnd = errors.New("no more pieces")
+
+// planner makes pieces of splits.
+type planner[T any] struct {
+	plan   dmap.Plan[T]
+	limits Limits
+	items  int64 // so far, not skipped
+	yield  func(Piece, error) bool
+}
+
+// identify sets the Version of a split that only its content tells.
+func (p *planner[T]) identify(ctx context.Context, s *dmap.Split) (err error) {
+	if p.plan.Version != nil && s.Version == "" {
+		s.Version, err = p.plan.Version(ctx, *s)
+	}
+	return err
+}
+
+func (p *planner[T]) sharing(s dmap.Split) dmap.Sharing {
+	if p.plan.Sharing == nil {
+		return dmap.SharedByReading
+	}
+	return p.plan.Sharing(s)
+}
+
+func (p *planner[T]) check(s dmap.Split) error {
+	if p.sharing(s) == dmap.NotShared {
+		return fmt.Errorf("%w: split %q can only be read from its start", ErrNotShared, s.ID)
+	}
+	return nil
+}
+
+// split yields the pieces of a split.
+func (p *planner[T]) split(ctx context.Context, s dmap.Split) error {
+	if err := p.check(s); err != nil {
+		return err
+	}
+	if p.limits.Most == 0 && p.sharing(s) != dmap.SharedByReading {
+		return p.emit(Piece{Split: s})
+	}
+	return p.cut(ctx, s)
+}
+
+func (p *planner[T]) emit(piece Piece) error {
+	p.items += piece.Items
+	if !p.yield(piece, nil) || p.limits.Most > 0 && p.items >= p.limits.Most {
+		return errEnd
+	}
+	return nil
+}
