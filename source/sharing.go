@@ -11,9 +11,6 @@ import (
 
 // How the splits of the sources of this package are divided between machines.
 
-// asPlanned is the Sharing of a source whose splits are small.
-func asPlanned(dmap.Split) dmap.Sharing { return dmap.SharedAsPlanned }
-
 // byTrySplit is the Sharing of a listing that is divided while it is read.
 func byTrySplit(dmap.Split) dmap.Sharing { return dmap.SharedByTrySplit }
 

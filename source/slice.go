@@ -60,7 +60,7 @@ func (s *slice[T]) Plan() dmap.Plan[T] {
 	}
 	return dmap.Plan[T]{
 		Splits: s.splits, Read: s.read, Version: s.version, Fill: fill, LocalKeys: allLocal, Whole: dmap.Split{ID: itemKey},
-		Seeks: everywhere, Preflight: s.preflight, Sharing: asPlanned,
+		Seeks: everywhere, Preflight: s.preflight,
 	}
 }
 

@@ -56,6 +56,7 @@ func (s *store) results() map[string]int {
 // lane is one attempt at a lease.
 type lane[R any] struct {
 	journal.NoHolds
+	journal.NoLanes
 	store *store
 	of    *lanes
 

@@ -45,12 +45,17 @@ func Run[T, R any](ctx context.Context, job Job[T, R], l lease.Lease, lane Lane[
 	var stats dmap.Stats
 	if err == nil {
 		control.follow(run)
+		limit := watchFailures(run, l, control)
 		stats, err = run.Wait()
+		limit()
 		report.Worked = run.Times().Calls.Sum
 	}
 	settled, counts := lane.Progress()
 	report.Counts = counts
-	fill(&report, outcome{stats.Reason, err}, rest(l.Splits, settled), control.asked())
+	fill(&report, outcome{stats.Reason, stats.Truncated, err}, rest(l.Splits, settled), control.asked())
+	if len(report.Rest) > max(l.Rest, len(l.Splits)) { // the next attempt continues from the lanes
+		report.Rest, report.Unfinished = nil, true
+	}
 	report.Wall = time.Since(began)
 	if report.Reason == "" {
 		return report, err
@@ -69,7 +74,8 @@ func start[T, R any](ctx context.Context, job Job[T, R], l lease.Lease, src dmap
 // options are those of a lease.
 func options(o dmap.Options, l lease.Lease) dmap.Options {
 	o.MaxConcurrency, o.Rate = l.Slots, l.Rate
-	o.MaxItems, o.Enough, o.Budget, o.TotalBudget, o.Redrive = 0, 0, dmap.Budget{}, dmap.Budget{}, dmap.Redrive{}
+	// The total budget of the run is that of all attempts here: their lanes are its journal.
+	o.MaxItems, o.Enough, o.Budget, o.TotalBudget, o.Redrive = l.Items, 0, dmap.Budget{}, l.Budget, dmap.Redrive{}
 	o.Tolerance = dmap.Tolerance{Count: l.Failures, BrokenObjects: manyBroken}
 	if l.Failures < 0 {
 		o.Tolerance.Count, o.Tolerance.Percentage = 0, 100

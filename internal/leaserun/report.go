@@ -10,8 +10,9 @@ import (
 
 // outcome is how the engine has ended.
 type outcome struct {
-	reason string // dmap.Stats.Reason; empty: the run has not started
-	err    error
+	reason    string // dmap.Stats.Reason; empty: the run has not started
+	truncated bool   // Lease.Items are settled
+	err       error
 }
 
 // fill says in a report what an outcome means. The reason stays empty if the error is one of this
@@ -19,10 +20,14 @@ type outcome struct {
 func fill(r *lease.Report, o outcome, rest []dmap.Split, asked lease.Reason) {
 	r.Rest = rest
 	switch {
+	case o.truncated:
+		r.Reason = lease.Done
 	case o.reason == "succeeded" || o.reason == "held":
 		r.Reason, r.Broken, r.Rest = lease.Done, rest, nil
 	case o.reason == "tolerance":
 		r.Reason = lease.Failures
+	case o.reason == "total budget":
+		r.Reason = lease.Spent
 	case o.reason == "leased":
 		if r.Reason = asked; len(rest) == 0 {
 			r.Reason = lease.Done

@@ -23,11 +23,14 @@ type source[T any] struct {
 }
 
 // String is the name of the user's source: that of the run.
-func (s *source[T]) String() string {
-	if named, ok := s.of.(fmt.Stringer); ok {
+func (s *source[T]) String() string { return Name(s.of) }
+
+// Name is the name of a source, as the run of one machine has it.
+func Name(src any) string {
+	if named, ok := src.(fmt.Stringer); ok {
 		return named.String()
 	}
-	return fmt.Sprintf("%T", s.of)
+	return fmt.Sprintf("%T", src)
 }
 
 // Items is not used: the engine reads a Planner by its Plan.
