@@ -280,12 +280,12 @@ func (w *world) shed(i int) {
 	}
 	message := lease.Shed{Ref: l.Ref, Rest: r.Rest, Calls: w.random.IntN(l.Slots + 1)}
 	got := both(w, func(s *State) Outcome { return s.Shed(message, w.now) })
-	if w.s.ordered() {
-		require.Equal(w.t, Invalid, got)
-		return
-	}
 	if w.s.End != nil {
 		require.Equal(w.t, Repeated, got)
+		return
+	}
+	if w.s.ordered() {
+		require.Equal(w.t, Invalid, got)
 		return
 	}
 	require.Equal(w.t, Accepted, got)
