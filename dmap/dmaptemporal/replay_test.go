@@ -23,8 +23,8 @@ import (
 	"github.com/go-dmap/dmap/internal/lease"
 )
 
-// history makes the events that a server records for a run of one lease. No server made it: the test
-// holds that later versions of the workflow do the same for runs that have begun.
+// history makes the events that a server records for a run of one lease. No server made it: the
+// test holds that later versions of the workflow do the same for runs that have begun.
 type history struct {
 	t      *testing.T
 	events []*historypb.HistoryEvent
@@ -118,7 +118,8 @@ func (h *history) replay() error {
 	return r.ReplayWorkflowHistory(logger, &historypb.History{Events: h.events})
 }
 
-// record makes the history of a run of one lease, in which names are those of its activities in order.
+// record makes the history of a run of one lease, in which names are those of its activities in
+// order.
 func record(t *testing.T, names ...string) *history {
 	h := &history{t: t}
 	in := start(4)

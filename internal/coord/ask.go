@@ -21,7 +21,7 @@ func (s *State) askIdle(at time.Duration) {
 			found = append(found, o)
 		}
 	}
-	idle := s.Control.Capacity() - s.InFlight()
+	idle := s.Control.Capacity() - s.busy()
 	slices.SortStableFunc(found, func(a, b *Open) int { return int((b.Until - a.Until) / time.Millisecond) })
 	for _, o := range found[:min(len(found), max(0, (idle+7)/8-asked), (len(found)+1)/2)] {
 		o.Asked = true

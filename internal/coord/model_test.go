@@ -185,15 +185,19 @@ func (w *world) check() {
 	require.Less(t, len(mine), 100_000)
 
 	c := w.s.Control
-	asked, slots := 0, w.s.Orders().Slots
+	asked, shed, calls, slots := 0, 0, 0, w.s.Orders().Slots
 	for i := range w.s.Open {
-		if o := &w.s.Open[i]; o.Held && o.Asked {
+		switch o := &w.s.Open[i]; {
+		case o.Held && o.Shed:
+			shed++
+			calls += o.Calls
+		case o.Held && o.Asked:
 			asked++
 		}
 	}
 	require.Len(t, w.held, w.s.InFlight())
-	require.LessOrEqual(t, len(w.held)-asked, c.Capacity())
-	require.True(t, slots == 1 || slots*len(w.held) <= c.Limit)
+	require.LessOrEqual(t, len(w.held)-asked-shed, c.Capacity())
+	require.True(t, slots == 1 || slots*(len(w.held)-shed)+calls <= c.Limit)
 	require.GreaterOrEqual(t, w.s.Divisor, len(w.held))
 	w.checkItems()
 	w.checkCounts()

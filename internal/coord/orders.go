@@ -16,7 +16,7 @@ type Orders struct {
 // Orders returns those of now.
 func (s *State) Orders() Orders {
 	o := Orders{
-		Slots: s.Control.slots(s.InFlight()), Paused: s.Control.Paused && s.End == nil,
+		Slots: s.Control.slots(s.busy()), Paused: s.Control.Paused && s.End == nil,
 		All: s.End != nil || s.Draining,
 	}
 	if s.Control.Rate != (dmap.Rate{}) {

@@ -66,7 +66,7 @@ func (s *State) Wake(now time.Time) (time.Time, bool) {
 	if s.End == nil {
 		add(s.Control.Budget.Time)
 		add(s.Plan.Until)
-		idle := len(s.Queue) == 0 && s.InFlight() < s.Control.Capacity()
+		idle := len(s.Queue) == 0 && !s.full()
 		for i := range s.Open {
 			if o := &s.Open[i]; !o.Held {
 				add(o.Until)

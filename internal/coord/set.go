@@ -11,12 +11,14 @@ func (s *State) Set(c Control, now time.Time) error {
 	was := s.Control
 	s.Control = c
 	anew := c.Tolerance != was.Tolerance || c.Budget != was.Budget
-	for i, n := len(s.Open)-1, s.InFlight(); i >= 0; i-- {
+	for i, n := len(s.Open)-1, s.busy(); i >= 0; i-- {
 		o := &s.Open[i]
 		o.Anew = o.Anew || anew
 		if o.Held && (anew || n > c.Capacity()) {
 			o.Asked = true
-			n--
+			if !o.Shed {
+				n--
+			}
 		}
 	}
 	if s.End == nil && s.exceeded(false) {

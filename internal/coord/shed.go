@@ -19,7 +19,7 @@ func (s *State) Shed(r lease.Shed, now time.Time) Outcome {
 	if !o.Held || o.Shed || s.End != nil {
 		return Repeated
 	}
-	if s.ordered() || len(r.Rest) == 0 || len(r.Rest) > o.Rest || checkRest(o.Splits, r.Rest) != nil {
+	if r.Calls < 0 || s.ordered() || len(r.Rest) == 0 || len(r.Rest) > o.Rest || checkRest(o.Splits, r.Rest) != nil {
 		return Invalid
 	}
 	kept := remaining(o.Splits, r.Rest)
@@ -33,6 +33,7 @@ func (s *State) Shed(r lease.Shed, now time.Time) Outcome {
 	for _, split := range r.Rest {
 		s.Queue = append(s.Queue, Piece{Split: split, Items: items})
 	}
+	o.Calls = min(r.Calls, s.Control.slots(0))
 	o.Shed, o.Splits, o.Rest, o.Items = true, kept, len(kept), items
 	o.Until = min(o.Until, s.age(now))
 	return Accepted

@@ -58,6 +58,7 @@ type Open struct {
 	Held    bool  `json:"held,omitempty"` // a worker has that attempt. Else the next one waits
 	Asked   bool  `json:"asked,omitempty"`
 	Shed    bool  `json:"shed,omitempty"`   // Splits are those that were not given back
+	Calls   int   `json:"calls,omitempty"`  // at once, of a lease with Shed
 	Lost    int   `json:"lost,omitempty"`   // attempts
 	Unsure  bool  `json:"unsure,omitempty"` // the last attempt was lost, and its counts are unknown
 	Anew    bool  `json:"anew,omitempty"`   // the shares are by settings that no longer hold
@@ -96,6 +97,27 @@ func (s *State) InFlight() (n int) {
 		}
 	}
 	return n
+}
+
+// busy is the number of leases that use the limit. Those that only finish count by their calls.
+func (s *State) busy() int {
+	n, calls := 0, 0
+	for i := range s.Open {
+		switch o := &s.Open[i]; {
+		case o.Held && o.Shed:
+			calls += o.Calls
+		case o.Held:
+			n++
+		}
+	}
+	slots := s.Control.slots(0)
+	return n + (calls+slots-1)/slots
+}
+
+// full reports whether no other lease may start.
+func (s *State) full() bool {
+	n := s.Control.Capacity()
+	return s.busy() >= n || s.InFlight() >= min(MaxLeases, 2*n)
 }
 
 // Totals are the counts of the run, as far as leases have reported them.

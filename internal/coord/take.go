@@ -12,8 +12,7 @@ import (
 func (s *State) Take(now time.Time) (lease.Lease, bool) {
 	at := s.age(now)
 	s.endByTime(at)
-	held := s.InFlight()
-	if s.End != nil || s.Draining || s.Control.Paused || held >= s.Control.Capacity() || s.backlogged() {
+	if s.End != nil || s.Draining || s.Control.Paused || s.full() || s.backlogged() {
 		return lease.Lease{}, false
 	}
 	o, ok := s.next(at)
@@ -152,5 +151,5 @@ func (s *State) give(o *Open, at time.Duration) lease.Lease {
 
 // idle reports whether another worker would find no piece.
 func (s *State) idle() bool {
-	return len(s.Queue) == 0 && s.Plan.Done && s.InFlight()+1 < s.Control.Capacity()
+	return len(s.Queue) == 0 && s.Plan.Done && s.busy()+1 < s.Control.Capacity()
 }

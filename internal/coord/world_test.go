@@ -261,8 +261,8 @@ func (w *world) report(l lease.Lease, reason lease.Reason) lease.Report {
 	return r
 }
 
-// shed ends the reading of a lease: it gives its rest back. Some of these messages are lost, or arrive
-// twice.
+// shed ends the reading of a lease: it gives its rest back. Some of these messages are lost, or
+// arrive twice.
 func (w *world) shed(i int) {
 	l := w.held[i]
 	g := w.given[l.Lease]
@@ -278,14 +278,14 @@ func (w *world) shed(i int) {
 	if w.random.IntN(4) == 0 {
 		return // lost
 	}
-	message := lease.Shed{Ref: l.Ref, Rest: r.Rest}
+	message := lease.Shed{Ref: l.Ref, Rest: r.Rest, Calls: w.random.IntN(l.Slots + 1)}
 	got := both(w, func(s *State) Outcome { return s.Shed(message, w.now) })
-	if w.s.ordered() {
-		require.Equal(w.t, Invalid, got)
-		return
-	}
 	if w.s.End != nil {
 		require.Equal(w.t, Repeated, got)
+		return
+	}
+	if w.s.ordered() {
+		require.Equal(w.t, Invalid, got)
 		return
 	}
 	require.Equal(w.t, Accepted, got)

@@ -70,11 +70,13 @@ const (
 )
 
 // Shed gives back splits that an attempt has not read and will not read, before it reports, so that
-// other workers need not wait for its calls in flight. A coordinator may refuse it: the Report has all
-// that is left, whether it was shed or not.
+// other workers need not wait for its calls in flight. A coordinator may refuse it: the Report has
+// all that is left, whether it was shed or not.
 type Shed struct {
 	Ref
 	Rest []dmap.Split `json:"rest"`
+	// Calls is the most calls at once that the lease still makes. The others may use its slots.
+	Calls int `json:"calls"`
 }
 
 // Report is what the worker says about a lease. The first to report the final state of a lane

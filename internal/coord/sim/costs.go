@@ -13,7 +13,7 @@ const (
 	taskBytes    = 600                     // without its arguments, assumed
 	signalEvents = 2                       // of a worker to the workflow, with its part of a workflow task, assumed
 	signalBytes  = 500                     // without its splits, assumed
-	shedAfter    = 2 * time.Second         // a lease gives its rest back early if its calls take longer, by design
+	shedAfter    = 2 * time.Second         // a lease that was asked back gives its rest back early if its calls take longer; others after a quarter of their time, by design
 	toStart      = 50 * time.Millisecond   // from the decision of the host until a worker has the lease, assumed
 	toReport     = 20 * time.Millisecond   // from the end of a lease until the host knows, assumed
 	toAbsorb     = 2 * time.Second         // a root record, assumed

@@ -257,11 +257,17 @@ func (x *simulation) stop(r *running) {
 		return
 	}
 	x.change(r.worker, func() { r.stop(x.now, x.mean, x.calls) })
-	if n := len(r.ends); n > 0 && r.ends[n-1]-x.now > shedAfter && !x.keep {
-		if r.left = r.rest(x.calls.random); len(r.left) > 0 {
-			r.hasLeft = true
-			x.shed(lease.Shed{Ref: r.Ref, Rest: r.left})
+	r.left, r.hasLeft = r.rest(x.calls.random), true
+	if len(r.left) > 0 && !x.keep {
+		wait := r.Time / 4
+		if r.asked {
+			wait = shedAfter
 		}
+		x.in(wait, func() {
+			if x.change(r.worker, func() {}); len(r.ends) > 0 && !r.worker.dead {
+				x.shed(lease.Shed{Ref: r.Ref, Rest: r.left, Calls: len(r.ends)})
+			}
+		})
 	}
 }
 
@@ -316,6 +322,7 @@ func (x *simulation) obey(o coord.Orders) {
 	for _, w := range x.workers {
 		for _, r := range slices.Clone(w.leases) {
 			if o.All || slices.Contains(o.Stop, r.Lease.Lease) {
+				r.asked = true
 				x.stop(r)
 			}
 		}

@@ -36,6 +36,7 @@ type running struct {
 	worked  time.Duration
 	left    []dmap.Split // the rest, if it was shed
 	hasLeft bool
+	asked   bool // to return
 }
 
 func length(s dmap.Split) int64 { return s.To.Offset - s.From.Offset }
