@@ -3,12 +3,13 @@ package dmaptemporal
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/coord"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/lease"
-	"github.com/go-dmap/dmap/internal/tolerance"
+	"github.com/go-dmap/dmap/internal/sharedrun"
 )
 
 // The names of activities. Old runs use them: they do not change.
@@ -46,6 +47,7 @@ type activities interface {
 const (
 	errFenced = "dmap/fenced" // another host or process has the run
 	errFatal  = "dmap/fatal"  // the run cannot continue
+	errOpen   = "dmap/open"   // nothing more can be done here, and the run has not ended
 )
 
 // runRef says which run it is, and how a worker finds its source and function.
@@ -56,16 +58,7 @@ type runRef struct {
 }
 
 // begun is the state of a run when an era opens.
-type begun struct {
-	Era      int64              `json:"era"`
-	Next     int64              `json:"next"`             // number of the first lease
-	Pieces   []dmap.Split       `json:"pieces,omitempty"` // of a listing
-	Planned  bool               `json:"planned,omitempty"`
-	MaxItems int64              `json:"maxItems,omitempty"` // that remain
-	Before   journal.Counts     `json:"before,omitzero"`
-	Redrive  *tolerance.Redrive `json:"redrive,omitempty"`
-	Ended    bool               `json:"ended,omitempty"` // the run has a manifest: nothing remains to do
-}
+type begun = sharedrun.Begun
 
 type planCall struct {
 	Run  runRef         `json:"run"`
@@ -82,6 +75,8 @@ type absorbCall struct {
 	Run  runRef           `json:"run"`
 	Era  int64            `json:"era"`
 	Task coord.AbsorbTask `json:"task"`
+	// Elapsed is the time of the run since the last such task.
+	Elapsed time.Duration `json:"elapsed"`
 }
 
 type ordersCall struct {
@@ -92,7 +87,8 @@ type ordersCall struct {
 }
 
 type finishCall struct {
-	Run runRef    `json:"run"`
-	Era int64     `json:"era"`
-	End coord.End `json:"end"`
+	Run       runRef         `json:"run"`
+	Era       int64          `json:"era"`
+	End       coord.End      `json:"end"`
+	Tolerance dmap.Tolerance `json:"tolerance,omitzero"` // at the end
 }

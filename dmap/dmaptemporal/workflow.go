@@ -86,7 +86,7 @@ func (h *host) begin(ctx workflow.Context) (ended bool, err error) {
 	}
 	state, err := coord.Begin(coord.Start{
 		Era: b.Era, Now: workflow.Now(ctx), Next: b.Next, Control: h.Control, Pieces: b.Pieces, Planned: b.Planned,
-		MaxItems: b.MaxItems, Before: b.Before, Redrive: b.Redrive,
+		MaxItems: b.MaxItems, Before: b.Before,
 	})
 	if err != nil {
 		return false, temporal.NewNonRetryableApplicationError("the run cannot begin", errFatal, err)
@@ -109,7 +109,7 @@ func (h *host) start(ctx workflow.Context) {
 		h.plan(planCall{h.Run, h.state.Era, task})
 	}
 	if task, ok := h.state.Absorb(now); ok {
-		h.absorb(absorbCall{h.Run, h.state.Era, task})
+		h.absorb(absorbCall{h.Run, h.state.Era, task, now.Sub(h.state.Started) - h.state.Absorbing.Since})
 	}
 	if o := h.state.Orders(); !h.showing && !reflect.DeepEqual(o, h.Orders) && h.state.InFlight() > 0 {
 		h.Orders = o
@@ -158,7 +158,7 @@ func (h *host) finish(end coord.End) (result, error) {
 	if end.Why == coord.Fenced {
 		return out, temporal.NewNonRetryableApplicationError("another host or process has the run", errFenced, nil)
 	}
-	call := finishCall{h.Run, h.state.Era, end}
+	call := finishCall{h.Run, h.state.Era, end, h.state.Control.Tolerance}
 	if err := workflow.ExecuteActivity(taskOptions(h.work), finishName, call).Get(h.work, nil); err != nil {
 		return out, err
 	}

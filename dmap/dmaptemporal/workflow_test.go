@@ -35,7 +35,7 @@ func TestAThousandLeasesSettleEachItemOnce(t *testing.T) {
 	require.EqualValues(t, 10_000, r.Counts.Succeeded)
 	c.requireAll()
 	require.GreaterOrEqual(t, len(c.leases), 1000)
-	require.Equal(t, []finishCall{{Run: start(40).Run, Era: 4, End: coord.End{Why: coord.Done}}}, c.finished)
+	require.Equal(t, []finishCall{{Run: start(40).Run, Era: 4, End: coord.End{Why: coord.Done}, Tolerance: dmap.Tolerance{Percentage: 100}}}, c.finished)
 	for _, l := range c.leases {
 		require.Equal(t, 4, l.Slots)
 		require.EqualValues(t, 4, l.Era)

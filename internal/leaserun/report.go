@@ -34,7 +34,7 @@ func fill(r *lease.Report, o outcome, rest []dmap.Split, asked lease.Reason) {
 		}
 	case o.reason == "source" && guard.Is(o.err, dmap.ErrNoObjects):
 		r.Reason, r.Empty, r.Rest = lease.Done, rest, nil
-	case fatal(o.err):
+	case Fatal(o.err):
 		r.Reason, r.Error = lease.Fatal, guard.Text(o.err, maxError)
 	}
 }
@@ -42,9 +42,9 @@ func fill(r *lease.Report, o outcome, rest []dmap.Split, asked lease.Reason) {
 // maxError bounds the text of the error of a report.
 const maxError = 4 << 10
 
-// fatal reports whether another machine would meet the same error: wrong arguments, another source
+// Fatal reports whether another machine would meet the same error: wrong arguments, another source
 // or other options, a store that refuses, a source that cannot be read.
-func fatal(err error) bool {
+func Fatal(err error) bool {
 	if err == nil || guard.Is(err, dmap.ErrFenced) {
 		return false
 	}

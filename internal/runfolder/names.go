@@ -13,8 +13,7 @@ import (
 	"github.com/go-dmap/dmap/internal/scrub"
 )
 
-// Names in a run's folder. The names log/ and control.json are reserved: see
-// docs/format.md.
+// Names in a run's folder. The name log/ is reserved: see docs/format.md.
 const (
 	RunFileName   = "run.json"
 	CommitsFolder = "commits/"
@@ -22,7 +21,8 @@ const (
 	DecisionsFolder = "decisions/"
 	// LanesFolder is where the lanes of a run lie: the journals of attempts at leases.
 	LanesFolder = "lanes/"
-	LockName    = "run.lock" // in a folder of a host, while a process works on the run
+	ControlName = "control.json" // steers the leases of a shared run
+	LockName    = "run.lock"     // in a folder of a host, while a process works on the run
 )
 
 // Kind is one of the kinds of records, each of which has parts of its own.

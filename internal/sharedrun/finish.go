@@ -18,12 +18,13 @@ import (
 // dmap.Map with the same RunID continues it, or another host.
 var ErrOpen = errors.New("the run is open")
 
-// Finish ends the run as the host has decided, and returns the end that is stored. A run of which
+// Finish ends the run as the host has decided, with the tolerance that it had at its end, and
+// returns the end that is stored. A run of which
 // something is left that no lease could settle stays open: the error matches ErrOpen.
-func (m *Machine[T, R]) Finish(ctx context.Context, era int64, end coord.End) (stored *dmap.Ending, err error) {
+func (m *Machine[T, R]) Finish(ctx context.Context, era int64, end coord.End, tolerance dmap.Tolerance) (stored *dmap.Ending, err error) {
 	ended, err := m.join(ctx, era, func(h *sink.Host[R]) error {
 		p := h.Progress()
-		out, err := m.ending(ctx, &p, end)
+		out, err := m.ending(ctx, &p, end, tolerance)
 		if err != nil {
 			return err
 		}
@@ -37,8 +38,8 @@ func (m *Machine[T, R]) Finish(ctx context.Context, era int64, end coord.End) (s
 }
 
 // ending is the end of a run with this progress. The error says why it stays open.
-func (m *Machine[T, R]) ending(ctx context.Context, p *journal.Progress, end coord.End) (out dmap.Ending, err error) {
-	out.Tolerance = m.job.Options.Tolerance
+func (m *Machine[T, R]) ending(ctx context.Context, p *journal.Progress, end coord.End, tolerance dmap.Tolerance) (out dmap.Ending, err error) {
+	out.Tolerance = tolerance
 	out.Unread = dmap.Unread{All: true} // unless nothing is
 	switch end.Why {
 	case coord.Done:
@@ -47,7 +48,7 @@ func (m *Machine[T, R]) ending(ctx context.Context, p *journal.Progress, end coo
 	case coord.Tolerance:
 		out.Stats.Reason = "tolerance"
 		out.Err = &dmap.ToleranceError{
-			Tolerance: m.job.Options.Tolerance, Failed: p.Counts.NowFailed(), Of: p.Counts.Succeeded + p.Counts.NowFailed(),
+			Tolerance: tolerance, Failed: p.Counts.NowFailed(), Of: p.Counts.Succeeded + p.Counts.NowFailed(),
 		}
 	case coord.Canceled:
 		out.Stats.Reason, out.Err = "canceled", dmap.ErrCanceled

@@ -86,7 +86,7 @@ func (h *Host[T, R]) Run(ctx context.Context) (*dmap.Ending, error) {
 		return nil, err
 	}
 	if b.Ended {
-		return h.machines[0].Finish(work, b.Era, coord.End{})
+		return h.machines[0].Finish(work, b.Era, coord.End{}, h.control.Tolerance)
 	}
 	h.state, err = coord.Begin(coord.Start{
 		Era: b.Era, Now: time.Now(), Next: b.Next, Control: h.control, Pieces: b.Pieces, Planned: b.Planned,
@@ -101,7 +101,7 @@ func (h *Host[T, R]) Run(ctx context.Context) (*dmap.Ending, error) {
 	for {
 		h.start(work)
 		if end, over := h.state.Over(); over && h.busy == 0 {
-			return h.machines[0].Finish(work, h.state.Era, end)
+			return h.machines[0].Finish(work, h.state.Era, end, h.state.Control.Tolerance)
 		}
 		if h.state.Draining && h.state.Quiet() && h.busy == 0 {
 			return nil, fmt.Errorf("%w: %w", sharedrun.ErrOpen, context.Cause(ctx))

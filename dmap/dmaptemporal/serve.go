@@ -1,0 +1,76 @@
+package dmaptemporal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+)
+
+// Limits of a worker.
+const (
+	leasesAtOnce  = 100              // in one worker; each makes calls as its run allows
+	beatEvery     = time.Second      // between heartbeats, which carry the end of a run to its leases
+	stopsWithin   = 10 * time.Minute // a worker that stops: its leases finish what they have read
+	stepsPolled   = 2
+	pollersOfWork = 4
+)
+
+// Serve works on runs of these maps that are started in a task queue, until ctx ends. Then it takes
+// no more leases, and those that it has finish what they have read, for at most ten minutes: a
+// process that may end sooner must limit that by its own kill, after which other workers take over.
+// Connect SIGTERM by signal.NotifyContext. The error is that of the connection, or of the maps.
+func Serve(ctx context.Context, c client.Client, queue string, maps ...Registered) error {
+	w, err := newWorker(maps)
+	if err != nil {
+		return err
+	}
+	served := worker.New(c, queue, worker.Options{
+		MaxConcurrentActivityExecutionSize: leasesAtOnce,
+		MaxConcurrentActivityTaskPollers:   pollersOfWork,
+		MaxConcurrentWorkflowTaskPollers:   stepsPolled,
+		MaxHeartbeatThrottleInterval:       beatEvery,
+		DefaultHeartbeatThrottleInterval:   beatEvery,
+		WorkerStopTimeout:                  stopsWithin,
+	})
+	served.RegisterWorkflowWithOptions(coordinate, workflow.RegisterOptions{Name: workflowName})
+	register(served, w)
+	if err := served.Start(); err != nil {
+		return fmt.Errorf("dmaptemporal: %w", err)
+	}
+	<-ctx.Done()
+	served.Stop()
+	return nil
+}
+
+// register gives activities the names by which the workflow calls them.
+func register(r worker.ActivityRegistry, a activities) {
+	for name, f := range map[string]any{
+		beginName: a.Begin, planName: a.Plan, leaseName: a.Lease, absorbName: a.Absorb, ordersName: a.Orders, finishName: a.Finish,
+	} {
+		r.RegisterActivityWithOptions(f, activity.RegisterOptions{Name: name})
+	}
+}
+
+func newWorker(maps []Registered) (*work, error) {
+	w := &work{definitions: map[string]opener{}, machines: map[string]*opened{}}
+	for _, m := range maps {
+		name, open := m.definition()
+		if name == "" || open == nil {
+			return nil, errors.New("dmaptemporal: a Map has no name: make it with Define")
+		}
+		if w.definitions[name] != nil {
+			return nil, fmt.Errorf("dmaptemporal: two maps have the name %q", name)
+		}
+		w.definitions[name] = open
+	}
+	if len(w.definitions) == 0 {
+		return nil, errors.New("dmaptemporal: Serve without a Map")
+	}
+	return w, nil
+}

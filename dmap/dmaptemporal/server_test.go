@@ -1,0 +1,203 @@
+package dmaptemporal_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/memblob"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/dmap/dmaptemporal"
+	"github.com/go-dmap/dmap/sink"
+	"github.com/go-dmap/dmap/sink/results"
+	"github.com/go-dmap/dmap/source"
+)
+
+// server starts a Temporal dev server. DMAP_TEMPORAL is the path of its command: see make temporal.
+func server(t *testing.T) client.Client {
+	t.Helper()
+	command := os.Getenv("DMAP_TEMPORAL")
+	if command == "" {
+		t.Skip("needs a Temporal server: make temporal")
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	address := listener.Addr().String()
+	require.NoError(t, listener.Close())
+	_, port, err := net.SplitHostPort(address)
+	require.NoError(t, err)
+	cmd := exec.CommandContext(t.Context(), command, "server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", port,
+		"--db-filename", filepath.Join(t.TempDir(), "temporal.db"), "--log-level", "error")
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	var c client.Client
+	require.Eventually(t, func() bool {
+		c, err = client.Dial(client.Options{HostPort: address, Logger: quiet{}})
+		return err == nil
+	}, time.Minute, 200*time.Millisecond)
+	t.Cleanup(c.Close)
+	return c
+}
+
+// quiet is a logger of nothing.
+type quiet struct{}
+
+func (quiet) Debug(string, ...any) {}
+func (quiet) Info(string, ...any)  {}
+func (quiet) Warn(string, ...any)  {}
+func (quiet) Error(string, ...any) {}
+
+// params are those of the map of the tests.
+type params struct{ Items int }
+
+// cluster is a server, and workers that share a bucket.
+type cluster struct {
+	t       *testing.T
+	client  client.Client
+	bucket  *blob.Bucket
+	squares dmaptemporal.Map[params]
+	running atomic.Int64 // calls
+	calls   atomic.Int64
+	fails   func(i int) bool
+	call    time.Duration
+}
+
+func newCluster(t *testing.T, workers int) *cluster {
+	c := &cluster{t: t, client: server(t), bucket: memblob.OpenBucket(nil), fails: func(int) bool { return false }, call: 20 * time.Millisecond}
+	t.Cleanup(func() { _ = c.bucket.Close() })
+	c.squares = dmaptemporal.Define("squares/v1", func(_ context.Context, p params) (dmaptemporal.Job[int, int], error) {
+		values := make([]int, p.Items)
+		for i := range values {
+			values[i] = i
+		}
+		return dmaptemporal.Job[int, int]{Source: source.Slice(values), Call: c.square, Sink: sink.Bucket[int](c.bucket, "runs/")}, nil
+	})
+	for range workers {
+		c.serve()
+	}
+	return c
+}
+
+// serve starts a worker. stop has it finish its leases.
+func (c *cluster) serve() (stop func()) {
+	ctx, cancel := context.WithCancel(c.t.Context())
+	var group sync.WaitGroup
+	group.Go(func() { require.NoError(c.t, dmaptemporal.Serve(ctx, c.client, "squares", c.squares)) })
+	stop = func() { cancel(); group.Wait() }
+	c.t.Cleanup(stop)
+	return stop
+}
+
+func (c *cluster) square(ctx context.Context, i int) (int, error) {
+	c.calls.Add(1)
+	c.running.Add(1)
+	defer c.running.Add(-1)
+	select {
+	case <-time.After(c.call):
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	if c.fails(i) {
+		return 0, fmt.Errorf("%d is bad", i)
+	}
+	return i * i, nil
+}
+
+func (c *cluster) start(items int, s dmaptemporal.Settings) *dmaptemporal.Run {
+	c.t.Helper()
+	run, err := c.squares.Start(c.t.Context(), c.client, "squares", "r", params{items}, s)
+	require.NoError(c.t, err)
+	return run
+}
+
+// stored are the items with a result, each of which must have one.
+func (c *cluster) stored() (run *results.Run, items map[int64]bool) {
+	c.t.Helper()
+	run, err := results.Load(c.t.Context(), c.bucket, "runs/", "r")
+	require.NoError(c.t, err)
+	items = map[int64]bool{}
+	for r, err := range results.Successes[int](c.t.Context(), c.bucket, run) {
+		require.NoError(c.t, err)
+		require.False(c.t, items[r.Offset], "item %d twice", r.Offset)
+		require.EqualValues(c.t, r.Offset*r.Offset, r.Output)
+		items[r.Offset] = true
+	}
+	return run, items
+}
+
+func TestARunOnAServerHasEachResultOnce(t *testing.T) {
+	c := newCluster(t, 3)
+	began := time.Now()
+	stats, err := c.start(20_000, dmaptemporal.Settings{MaxConcurrency: 90}).Wait(t.Context())
+	require.NoError(t, err)
+	run, items := c.stored()
+	require.Len(t, items, 20_000)
+	require.EqualValues(t, 20_000, stats.Succeeded)
+	require.Equal(t, results.Succeeded, run.Status)
+	t.Logf("%v, ideal %v; %d calls", time.Since(began).Round(time.Millisecond), 20_000/90*c.call, c.calls.Load())
+	again, err := c.start(20_000, dmaptemporal.Settings{}).Wait(t.Context())
+	require.NoError(t, err, "the run has ended before")
+	_ = again
+}
+
+func TestARunOnAServerIsEditedPausedAndCanceled(t *testing.T) {
+	c := newCluster(t, 3)
+	c.call = 200 * time.Millisecond
+	run := c.start(100_000, dmaptemporal.Settings{MaxConcurrency: 192})
+	require.Eventually(t, func() bool { return c.running.Load() > 100 }, time.Minute, 10*time.Millisecond)
+	began := time.Now()
+	require.NoError(t, run.SetMaxConcurrency(t.Context(), 16))
+	require.Eventually(t, func() bool { return c.running.Load() <= 16 }, time.Minute, 10*time.Millisecond)
+	t.Logf("192 to 16 calls in %v", time.Since(began).Round(time.Millisecond))
+	began = time.Now()
+	require.NoError(t, run.Pause(t.Context()))
+	require.Eventually(t, func() bool { return c.running.Load() == 0 }, time.Minute, 10*time.Millisecond)
+	t.Logf("paused in %v", time.Since(began).Round(time.Millisecond))
+	require.NoError(t, run.Resume(t.Context()))
+	require.Eventually(t, func() bool { return c.running.Load() > 0 }, time.Minute, 10*time.Millisecond)
+	began = time.Now()
+	require.NoError(t, run.Cancel(t.Context()))
+	_, err := run.Wait(t.Context())
+	require.ErrorIs(t, err, dmap.ErrCanceled)
+	t.Logf("canceled in %v", time.Since(began).Round(time.Millisecond))
+	stored, items := c.stored()
+	require.Equal(t, results.Canceled, stored.Status)
+	require.NotEmpty(t, items)
+}
+
+func TestARunOnAServerEndsByItsTolerance(t *testing.T) {
+	c := newCluster(t, 2)
+	c.fails = func(int) bool { return true }
+	_, err := c.start(10_000, dmaptemporal.Settings{MaxConcurrency: 20, Tolerance: dmap.Tolerance{Count: 100}}).Wait(t.Context())
+	require.ErrorIs(t, err, dmap.ErrTolerance)
+	run, _ := c.stored()
+	require.Greater(t, run.Stats.Failed, int64(100))
+	t.Logf("%d failed, 100 tolerated", run.Stats.Failed)
+}
+
+// Workers that stop return their leases, and a Map of one machine ends a run that the cluster left.
+func TestWorkersOnAServerComeAndGo(t *testing.T) {
+	c := newCluster(t, 1)
+	c.call = 50 * time.Millisecond
+	stop := c.serve()
+	run := c.start(20_000, dmaptemporal.Settings{MaxConcurrency: 60})
+	require.Eventually(t, func() bool { return c.calls.Load() > 2000 }, time.Minute, 10*time.Millisecond)
+	stop()
+	c.serve()
+	_, err := run.Wait(t.Context())
+	require.NoError(t, err)
+	_, items := c.stored()
+	require.Len(t, items, 20_000)
+	require.Less(t, c.calls.Load(), int64(20_000+100), "leases that return lose no calls")
+}

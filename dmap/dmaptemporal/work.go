@@ -1,0 +1,190 @@
+package dmaptemporal
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/coord"
+	"github.com/go-dmap/dmap/internal/guard"
+	"github.com/go-dmap/dmap/internal/journal"
+	"github.com/go-dmap/dmap/internal/lease"
+	"github.com/go-dmap/dmap/internal/leaserun"
+	"github.com/go-dmap/dmap/internal/sharedrun"
+)
+
+// steps are those of a sharedrun.Machine after Begin.
+type steps interface {
+	Plan(ctx context.Context, era int64, task coord.PlanTask) (coord.Page, error)
+	Lease(ctx context.Context, l lease.Lease, control *leaserun.Control) (lease.Report, error)
+	Absorb(ctx context.Context, era int64, task coord.AbsorbTask, elapsed time.Duration) (journal.Counts, error)
+	Show(ctx context.Context, era, version int64, orders coord.Orders) error
+	Orders(ctx context.Context, era int64) (orders coord.Orders, version int64, ok bool, err error)
+	Finish(ctx context.Context, era int64, end coord.End, tolerance dmap.Tolerance) (*dmap.Ending, error)
+}
+
+type opener func(ctx context.Context, runID string, params json.RawMessage) (machine, error)
+
+// work are the activities of one worker.
+type work struct {
+	definitions map[string]opener
+
+	mu       sync.Mutex
+	machines map[string]*opened // of the runs that the worker has worked on, by run
+}
+
+// opened is a machine that is built once.
+type opened struct {
+	once    sync.Once
+	machine machine
+	err     error
+	used    time.Time // guarded by work.mu
+}
+
+var _ activities = (*work)(nil)
+
+// mostMachines is how many runs a worker keeps the sources and functions of.
+const mostMachines = 64
+
+// open returns the machine of a run.
+func (w *work) open(ctx context.Context, run runRef) (machine, error) {
+	build := w.definitions[run.Name]
+	if build == nil {
+		return nil, fatal(fmt.Errorf("no worker of this queue has a map %q: give it to Serve", run.Name))
+	}
+	o := w.find(run.RunID + "\n" + run.Name + "\n" + string(run.Params))
+	o.once.Do(func() { o.machine, o.err = build(context.WithoutCancel(ctx), run.RunID, run.Params) })
+	if o.err != nil {
+		return nil, fatal(fmt.Errorf("map %q cannot be built: %w", run.Name, o.err))
+	}
+	return o.machine, nil
+}
+
+func (w *work) find(key string) *opened {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	o := w.machines[key]
+	if o == nil {
+		o = new(opened)
+		w.machines[key] = o
+	}
+	o.used = time.Now()
+	if len(w.machines) > mostMachines {
+		oldest := key
+		for k, m := range w.machines {
+			if m.used.Before(w.machines[oldest].used) {
+				oldest = k
+			}
+		}
+		delete(w.machines, oldest)
+	}
+	return o
+}
+
+func (w *work) Begin(ctx context.Context, run runRef) (b begun, err error) {
+	defer beat(ctx)()
+	m, err := w.open(ctx, run)
+	if err == nil {
+		b, err = m.Begin(ctx)
+	}
+	return b, typed(err)
+}
+
+func (w *work) Plan(ctx context.Context, call planCall) (page coord.Page, err error) {
+	defer beat(ctx)()
+	m, err := w.open(ctx, call.Run)
+	if err == nil {
+		page, err = m.Plan(ctx, call.Era, call.Task)
+	}
+	return page, typed(err)
+}
+
+func (w *work) Absorb(ctx context.Context, call absorbCall) (counts journal.Counts, err error) {
+	defer beat(ctx)()
+	m, err := w.open(ctx, call.Run)
+	if err == nil {
+		counts, err = m.Absorb(ctx, call.Era, call.Task, call.Elapsed)
+	}
+	return counts, typed(err)
+}
+
+func (w *work) Orders(ctx context.Context, call ordersCall) error {
+	defer beat(ctx)()
+	m, err := w.open(ctx, call.Run)
+	if err == nil {
+		err = m.Show(ctx, call.Era, call.Version, call.Orders)
+	}
+	return typed(err)
+}
+
+func (w *work) Finish(ctx context.Context, call finishCall) error {
+	defer beat(ctx)()
+	m, err := w.open(ctx, call.Run)
+	if err == nil {
+		_, err = m.Finish(ctx, call.Era, call.End, call.Tolerance)
+	}
+	return typed(err)
+}
+
+// Lease runs an attempt at a lease. It returns the lease early when the worker stops.
+func (w *work) Lease(ctx context.Context, call leaseCall) (r lease.Report, err error) {
+	m, err := w.open(ctx, call.Run)
+	if err != nil {
+		return r, typed(err)
+	}
+	control := new(leaserun.Control)
+	f := follower{machine: m, era: call.Lease.Era, lease: call.Lease.Lease, control: control}
+	defer f.follow(ctx)()
+	// The end of ctx must not cost the report: the control ends the lease.
+	r, err = m.Lease(context.WithoutCancel(ctx), call.Lease, control)
+	return r, err
+}
+
+// beat sends heartbeats until the returned function is called.
+func beat(ctx context.Context) (stop func()) {
+	done := make(chan struct{})
+	go func() {
+		tick := time.NewTicker(beatEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				activity.RecordHeartbeat(ctx)
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() { close(done) }
+}
+
+// fatal is an error that ends the run.
+func fatal(err error) error {
+	return temporal.NewNonRetryableApplicationError(err.Error(), errFatal, nil)
+}
+
+// typed gives an error the type by which the workflow knows it.
+func typed(err error) error {
+	var already *temporal.ApplicationError
+	switch {
+	case err == nil:
+		return nil
+	case guard.Is(err, dmap.ErrFenced):
+		return temporal.NewNonRetryableApplicationError(err.Error(), errFenced, nil)
+	case guard.Is(err, sharedrun.ErrOpen):
+		return temporal.NewNonRetryableApplicationError(err.Error(), errOpen, nil)
+	}
+	if already, _ = guard.As[*temporal.ApplicationError](err); already != nil {
+		return err
+	}
+	if leaserun.Fatal(err) {
+		return fatal(err)
+	}
+	return err
+}
