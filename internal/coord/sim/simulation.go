@@ -247,13 +247,13 @@ func (x *simulation) dieWorker() {
 	w.leases = nil
 }
 
-// start gives r to the worker with the fewest leases.
+// start gives r to the worker with the most free slots.
 func (x *simulation) start(r *running) {
 	w := slices.MinFunc(x.workers, func(a, b *worker) int {
 		if a.dead != b.dead {
 			return map[bool]int{true: 1, false: -1}[a.dead]
 		}
-		return len(a.leases) - len(b.leases)
+		return a.load() - b.load()
 	})
 	r.worker, r.from, r.at = w, x.now, x.now
 	x.change(w, func() { w.leases = append(w.leases, r) })

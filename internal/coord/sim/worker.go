@@ -58,6 +58,18 @@ func (w *worker) advance(now time.Duration, mean time.Duration) {
 	}
 }
 
+// load is the number of slots that the leases of w have or still use.
+func (w *worker) load() (n int) {
+	for _, r := range w.leases {
+		if r.reading {
+			n += r.Slots
+		} else {
+			n += len(r.ends) + r.queued
+		}
+	}
+	return n
+}
+
 // share divides the slots that are free among the leases that read, if calls are a flow.
 func (w *worker) share() {
 	if w.exact != nil {
