@@ -2,6 +2,7 @@ package coord
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/journal"
@@ -48,4 +49,14 @@ func checkRest(had, rest []dmap.Split) error {
 func negative(n journal.Counts) bool {
 	return min(n.Read, n.Taken, n.Succeeded, n.Failed, n.Skipped, n.Calls, n.Retries, n.Held, n.Released, n.Redriven, n.Again,
 		n.Gone, n.Interrupted, n.Bytes) < 0 || !(n.Units >= 0)
+}
+
+// withoutShed returns the splits of rest that the lease still has.
+func withoutShed(o *Open, rest []dmap.Split) []dmap.Split {
+	if !o.Shed {
+		return rest
+	}
+	return slices.DeleteFunc(slices.Clone(rest), func(r dmap.Split) bool {
+		return !slices.ContainsFunc(o.Splits, func(s dmap.Split) bool { return overlap(s, r) })
+	})
 }

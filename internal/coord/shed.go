@@ -68,13 +68,3 @@ func remaining(splits, out []dmap.Split) []dmap.Split {
 	}
 	return kept
 }
-
-// withoutShed returns the splits of rest that the lease still has.
-func withoutShed(o *Open, rest []dmap.Split) []dmap.Split {
-	if !o.Shed {
-		return rest
-	}
-	return slices.DeleteFunc(slices.Clone(rest), func(r dmap.Split) bool {
-		return !slices.ContainsFunc(o.Splits, func(s dmap.Split) bool { return overlap(s, r) })
-	})
-}

@@ -17,6 +17,7 @@ type worker struct {
 	slots  int
 	leases []*running
 	dead   bool
+	exact  *calls // each call is simulated: few, slow ones; nil: calls are a flow
 	// undivided is the number of keys of a range that is not divided.
 	undivided int64
 }
@@ -28,6 +29,7 @@ type running struct {
 	size    float64 // items of its splits
 	done    float64 // items
 	reading bool
+	queued  int             // items that were read before the end of the reading, and wait; in an exact simulation
 	calls   float64         // in flight, while it reads
 	ends    []time.Duration // of the calls that free a slot, once it only finishes
 	from    time.Duration
@@ -44,7 +46,7 @@ func length(s dmap.Split) int64 { return s.To.Offset - s.From.Offset }
 // advance moves the leases of w to now.
 func (w *worker) advance(now time.Duration, mean time.Duration) {
 	for _, r := range w.leases {
-		if r.reading {
+		if r.reading && w.exact == nil {
 			worked := time.Duration(r.calls * float64(now-r.at))
 			r.worked += worked
 			r.done += float64(worked) / float64(mean)
@@ -56,8 +58,23 @@ func (w *worker) advance(now time.Duration, mean time.Duration) {
 	}
 }
 
-// share divides the slots that are free among the leases that read.
+// load is the number of slots that the leases of w have or still use.
+func (w *worker) load() (n int) {
+	for _, r := range w.leases {
+		if r.reading {
+			n += r.Slots
+		} else {
+			n += len(r.ends) + r.queued
+		}
+	}
+	return n
+}
+
+// share divides the slots that are free among the leases that read, if calls are a flow.
 func (w *worker) share() {
+	if w.exact != nil {
+		return
+	}
 	free, reading := w.slots, 0
 	for _, r := range w.leases {
 		if free -= len(r.ends); r.reading {
@@ -71,9 +88,50 @@ func (w *worker) share() {
 	}
 }
 
+// fill simulates each call. It starts calls until all slots are used, one by one in the leases with
+// the fewest.
+func (w *worker) fill() {
+	if w.exact == nil {
+		return
+	}
+	busy := 0
+	for _, r := range w.leases {
+		busy += len(r.ends)
+	}
+	for ; busy < w.slots; busy++ {
+		var least *running
+		for _, r := range w.leases {
+			if r.done < r.size && (r.reading || r.queued > 0) && (least == nil || len(r.ends) < len(least.ends)) {
+				least = r
+			}
+		}
+		if least == nil {
+			return
+		}
+		least.call(w.exact.call())
+	}
+}
+
+// call starts a call that takes d.
+func (r *running) call(d time.Duration) {
+	if r.done++; !r.reading {
+		r.queued--
+	}
+	r.worked += d
+	i, _ := slices.BinarySearch(r.ends, r.at+d)
+	r.ends = slices.Insert(r.ends, i, r.at+d)
+	if r.done >= r.size {
+		r.reading, r.queued = false, 0
+	}
+}
+
 // stop ends the reading of r: its calls in flight return, and the items that were read are called.
 func (r *running) stop(now, mean time.Duration, c calls) {
 	r.reading = false
+	if r.worker.exact != nil {
+		r.queued = min(r.Slots, int(r.size-r.done)) // one item for each slot was read ahead
+		return
+	}
 	n := min(int(math.Round(r.calls)), int(math.Ceil(r.size-r.done)))
 	for range max(n, 0) {
 		r.ends = append(r.ends, now+c.residual(now-r.from))
@@ -97,10 +155,10 @@ func (r *running) stop(now, mean time.Duration, c calls) {
 // rest are the unread ranges: each split was divided at places that were guessed, so that readers
 // had ranges of different sizes.
 func (r *running) rest(random *rand.Rand) (rest []dmap.Split) {
-	if r.done >= r.size {
+	if r.done+float64(r.queued) >= r.size {
 		return nil
 	}
-	part := r.done / r.size
+	part := (r.done + float64(r.queued)) / r.size
 	each := max(1, min(r.Rest, max(readers, map[bool]int{true: 32}[r.size > 1e7]))/len(r.Splits))
 	for _, s := range r.Splits {
 		cuts := []int64{0, length(s)}
