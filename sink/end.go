@@ -115,7 +115,7 @@ func (e *ender) fence(ctx context.Context) (commits.State, error) {
 	log := &commits.Log{Bucket: e.bucket, In: e.folder + runfolder.CommitsFolder, Writer: e.writer}
 	var err error
 	for range mostRaces {
-		if err := log.Reload(ctx); err != nil {
+		if err = log.Reload(ctx); err != nil {
 			return nil, err
 		}
 		if _, _, known := log.State.Era(); known {
