@@ -175,3 +175,36 @@ func (e *blockedError) Error() string                { e.wait(); return "late" }
 func (e *blockedError) LogValue() slog.Value         { e.wait(); return slog.Value{} }
 func (e *blockedError) MarshalJSON() ([]byte, error) { e.wait(); return nil, nil }
 func (e *blockedError) MarshalText() ([]byte, error) { e.wait(); return nil, nil }
+
+// Records hold what Redact.Input returns, which may be a value of any type, whatever it does.
+func TestRecordsHoldWhatRedactInputReturns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		shown := []any{"hidden", blocker{1, release}, marshaler(func() ([]byte, error) { panic("no") })}
+		redact := dmap.Redact{Input: func(v any) any { return shown[*v.(*int)] }}
+		bucket := memory(t)
+		f := sink.Bucket[int](bucket, "out")
+		require.NoError(t, f.Begin(t.Context(), dmap.RunSpec{RunID: "r", Source: "test", Options: dmap.Options{Redact: redact}}))
+		var failed []dmap.Result[int]
+		var pending []dmap.Pending
+		for i := range shown {
+			r := row(i, 0)
+			r.Err, r.Input = errors.New("bad"), &i
+			failed = append(failed, r)
+			pending = append(pending, dmap.Pending{Info: dmap.Info{Key: fmt.Sprint(i)}, Input: &i})
+		}
+		require.NoError(t, f.Write(t.Context(), failed))
+		m := ended(t, bucket, f, dmap.Ending{Pending: pending})
+		close(release)
+		synctest.Wait()
+		want := []string{"redacted", "does not return", "cannot be encoded"}
+		for i, r := range collect(t, results.Failures(t.Context(), bucket, m)) {
+			require.Contains(t, r.InputError, want[i])
+			require.Equal(t, i == 0, string(r.Input) == `"hidden"`, "%s", r.Input)
+		}
+		for i, r := range collect(t, results.Pending(t.Context(), bucket, m)) {
+			require.Contains(t, r.InputError, want[i])
+			require.Equal(t, i == 0, string(r.Input) == `"hidden"`, "%s", r.Input)
+		}
+	})
+}
