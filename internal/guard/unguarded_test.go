@@ -259,7 +259,7 @@ var known = map[string]string{
 	"dmap/dmapweb/respond.go decodeBody: Decode":                          ours,
 	"dmap/dmapweb/respond.go refuse: json.Marshal":                        ours,
 	"internal/runfolder/commit.go DecodeCommit: json.Unmarshal":           ours,
-	"internal/runfolder/commit.go EncodeCommit: json.Marshal":             ours,
+	"internal/runfolder/commit.go encodeCommit: json.Marshal":             ours,
 	"internal/runfolder/decision.go DecodeDecision: json.Unmarshal":       ours,
 	"internal/runfolder/decision.go EncodeDecision: json.MarshalIndent":   ours,
 	"internal/runfolder/groups.go EncodeGroups: Encode":                   ours,

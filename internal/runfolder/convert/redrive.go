@@ -30,7 +30,7 @@ func Match(o dmap.Redrive, runID string, redrive int) func(*runfolder.Record) (b
 		item := failedItem(runID, redrive, r)
 		ok, err := guarded(func() bool { return match(item) })
 		if err != nil {
-			return false, fmt.Errorf("Redrive.Match of item %q: %w", item.ID(), err)
+			return false, fmt.Errorf("item %q: Redrive.Match: %w", item.ID(), err)
 		}
 		return ok, nil
 	}
