@@ -3,6 +3,7 @@ package sink
 import (
 	"bytes"
 	"encoding/json"
+	"reflect"
 	"time"
 
 	"github.com/go-dmap/dmap/dmap"
@@ -288,3 +289,42 @@ func (e *encoder) held(info *dmap.Info, item *runfolder.Item, elapsed time.Durat
 	c.buf = append(e.appendKeptInput(buf, info, input, nil), "}\n"...)
 	c.addRecord(info)
 }
+
+// Methods that do not return still have their value, and the engine uses the memory of results
+// again. So these values are copied.
+
+// ownValue returns a pointer to the output, or to a copy in memory of e.
+func ownValue[R any](e *encoder, value *R) *R {
+	if !e.watch.on {
+		return value
+	}
+	own, _ := e.own.(*R)
+	if own == nil {
+		own = new(R)
+		e.own = own
+	}
+	*own = *value
+	return own
+}
+
+// ownInput returns the input, or a copy.
+func (e *encoder) ownInput(input any) any {
+	if !e.watch.on || plainInput(input) && e.redact == nil {
+		return input
+	}
+	return copied(input)
+}
+
+// copied returns a pointer to a copy of the value that input points to.
+func copied(input any) any {
+	v := reflect.ValueOf(input)
+	if v.Kind() != reflect.Pointer || v.IsNil() {
+		return input
+	}
+	own := reflect.New(v.Type().Elem())
+	own.Elem().Set(v.Elem())
+	return own.Interface()
+}
+
+// plainInput reports whether JSON calls no method of a user for an input.
+func plainInput(input any) bool { return guard.PlainJSON(reflect.TypeOf(input)) }

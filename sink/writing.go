@@ -127,5 +127,3 @@ func plainResults[R any](e *encoder, results []dmap.Result[R]) bool {
 	}
 	return true
 }
-
-func plainInput(input any) bool { return guard.PlainJSON(reflect.TypeOf(input)) }
