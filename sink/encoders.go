@@ -50,3 +50,11 @@ func (p *encoders) giveBack(e *encoder) {
 		<-p.slots
 	}
 }
+
+// replace returns an encoder in the place of e, which is left to a goroutine for which nobody waits
+// any more.
+func (p *encoders) replace(e *encoder) *encoder {
+	fresh := newEncoder(p.opts, p.redact)
+	fresh.beyond = e.beyond
+	return fresh
+}

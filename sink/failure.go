@@ -98,6 +98,9 @@ func (e *encodeError) WithoutValue() string {
 	case *valuePanic:
 		return "encode the output: " + err.withoutValue()
 	default:
+		if err == errGoexit || err == errBlocked {
+			return e.Error()
+		}
 		return fmt.Sprintf("encode the output: a %T, which is hidden", e.err)
 	}
 }

@@ -28,14 +28,8 @@ func (f *BucketSink[R]) End(ctx context.Context, end dmap.Ending) (err error) {
 	if end.Resumable {
 		return r.parts.close(ctx)
 	}
-	e := r.encoders.borrow(ctx)
+	e := f.addPending(ctx, r, end.Pending)
 	defer r.encoders.giveBack(e)
-	e.pendings(end.Pending, func() {
-		if e.size() >= f.chunkBytes() {
-			_ = r.addRecords(ctx, e) // close returns the loss
-		}
-	})
-	_ = r.addRecords(ctx, e)
 	if r.journal != nil {
 		if err := f.addOutstanding(ctx, r, e, end.Pending); err != nil {
 			return errors.Join(err, r.parts.close(ctx))
@@ -132,4 +126,16 @@ func (r *run) endSettings(m *runfolder.Manifest, end *dmap.Ending) {
 		return
 	}
 	m.Edits = commits.StoredEdits(journal.Edits{Count: end.EditCount, Newest: convert.Each(end.Edits, func(e dmap.Edit) journal.Edit { return journal.Edit(e) })})
+}
+
+// addPending adds PENDING records to the parts. It returns an encoder, which is empty.
+func (f *BucketSink[R]) addPending(ctx context.Context, r *run, all []dmap.Pending) *encoder {
+	g := guarded{
+		ctx: ctx, encoders: r.encoders, e: r.encoders.borrow(ctx), records: len(all), chunkBytes: f.chunkBytes(),
+		encode: func(e *encoder, i int) error { e.pending(&all[i]); return nil },
+		reject: func(int, error) {}, // no record has an output
+	}
+	g.all(func() { _ = r.addRecords(ctx, g.e) }) // close returns the loss
+	_ = r.addRecords(ctx, g.e)
+	return g.e
 }

@@ -3,6 +3,7 @@ package sink
 import (
 	"bytes"
 	"encoding/json"
+	"reflect"
 	"time"
 
 	"github.com/go-dmap/dmap/dmap"
@@ -27,18 +28,10 @@ type encoder struct {
 	values *json.Encoder
 	dst    []byte // where values writes
 
-	writes  valueKind // the value that is being written
-	noInput bool      // the input of the record ended a goroutine: it is left out
+	noInput error // why the input of the record is left out; nil: it is not
+	watch   watch // of values whose methods a user wrote
+	own     any   // memory for such an output
 }
-
-// valueKind names one of the values of a record.
-type valueKind uint8
-
-const (
-	nothing valueKind = iota
-	anInput
-	anOutput
-)
 
 // keepBytes is the largest buffer that an encoder keeps between calls.
 const keepBytes = 256 << 10
@@ -73,13 +66,15 @@ func (e *encoder) reset() {
 	for i := range e.chunks {
 		e.chunks[i].reset(keepBytes)
 	}
+	e.noInput = nil
+	e.watch.stop()
 }
 
 // encode appends the record of r. The error is that of an output that has no JSON form, which has
 // no record then.
 func encode[R any](e *encoder, r *dmap.Result[R]) error {
 	if r.Err == nil {
-		if err := e.output(&r.Info, r.Elapsed, r.Input, &r.Value); err != nil {
+		if err := e.output(&r.Info, r.Elapsed, r.Input, ownValue(e, &r.Value)); err != nil {
 			return &encodeError{err}
 		}
 		return nil
@@ -131,7 +126,7 @@ func (e *encoder) output(info *dmap.Info, elapsed time.Duration, input, output a
 		buf = runfolder.AppendItem(buf, &item)
 		buf = runfolder.AppendElapsed(buf, elapsed.Nanoseconds())
 		if e.inputs == InputsAll {
-			buf = e.appendInput(buf, input)
+			buf = e.appendInput(buf, e.ownInput(input))
 		}
 		buf = appendDecision(buf, info)
 		buf = append(buf, runfolder.OutputField...)
@@ -199,7 +194,7 @@ func (e *encoder) appendKeptInput(dst []byte, info *dmap.Info, input any, err er
 		}
 		return dst
 	}
-	start := len(dst)
+	start, input := len(dst), e.ownInput(input)
 	dst = e.appendInput(dst, input)
 	if e.redact != nil {
 		return dst
@@ -212,17 +207,16 @@ func (e *encoder) appendKeptInput(dst []byte, info *dmap.Info, input any, err er
 	return dst
 }
 
-// exact is checkExact; it is errInexact if one of the value's methods panics or ends its goroutine.
+// exact is checkExact; it is errInexact if one of the value's methods panics, ends its goroutine or
+// does not return.
 func exact(text []byte, input any) error {
-	err := errInexact
-	check := func() {
-		defer func() { _ = recover() }()
-		err = checkExact(text, input)
-	}
 	if plainInput(input) {
-		check()
-	} else {
-		_ = guard.Returns(check)
+		return checkExact(text, input)
+	}
+	text = bytes.Clone(text) // a method that does not return keeps it
+	err, how := guard.Call(func() error { return checkExact(text, input) })
+	if how != "" {
+		return errInexact
 	}
 	return err
 }
@@ -230,8 +224,8 @@ func exact(text []byte, input any) error {
 // appendInput appends the item's value, or why it could not be written.
 func (e *encoder) appendInput(dst []byte, input any) []byte {
 	start := len(dst)
-	if e.noInput {
-		return runfolder.AppendInputError(dst, errGoexit.Error())
+	if e.noInput != nil {
+		return runfolder.AppendInputError(dst, e.noInput.Error())
 	}
 	if e.redact != nil {
 		return e.appendRedacted(dst, input)
@@ -258,9 +252,9 @@ func (e *encoder) appendRedacted(dst []byte, input any) []byte {
 }
 
 // appendValue appends v as JSON without a newline. On an error, which a panic of v's methods
-// becomes too, it returns dst. If a method ends the goroutine, e.writes says which value it was.
+// becomes too, it returns dst. If a method ends the goroutine, e.watch says which value it was.
 func (e *encoder) appendValue(dst []byte, v any, is valueKind) (out []byte, err error) {
-	e.dst, e.writes = dst, is
+	e.dst = dst
 	complete := false
 	defer func() {
 		e.dst = nil
@@ -268,12 +262,14 @@ func (e *encoder) appendValue(dst []byte, v any, is valueKind) (out []byte, err 
 			e.values = e.newValues()
 		}
 		if p := recover(); p != nil {
-			e.writes = nothing
+			e.watch.end()
 			out, err = dst, &valuePanic{v, p}
 		}
 	}()
+	e.watch.begin(is)
 	err = e.values.Encode(v)
-	complete, e.writes = true, nothing
+	complete = true
+	e.watch.end()
 	if err != nil {
 		return dst, err
 	}
@@ -293,3 +289,42 @@ func (e *encoder) held(info *dmap.Info, item *runfolder.Item, elapsed time.Durat
 	c.buf = append(e.appendKeptInput(buf, info, input, nil), "}\n"...)
 	c.addRecord(info)
 }
+
+// Methods that do not return still have their value, and the engine uses the memory of results
+// again. So these values are copied.
+
+// ownValue returns a pointer to the output, or to a copy in memory of e.
+func ownValue[R any](e *encoder, value *R) *R {
+	if !e.watch.on {
+		return value
+	}
+	own, _ := e.own.(*R)
+	if own == nil {
+		own = new(R)
+		e.own = own
+	}
+	*own = *value
+	return own
+}
+
+// ownInput returns the input, or a copy.
+func (e *encoder) ownInput(input any) any {
+	if !e.watch.on || plainInput(input) && e.redact == nil {
+		return input
+	}
+	return copied(input)
+}
+
+// copied returns a pointer to a copy of the value that input points to.
+func copied(input any) any {
+	v := reflect.ValueOf(input)
+	if v.Kind() != reflect.Pointer || v.IsNil() {
+		return input
+	}
+	own := reflect.New(v.Type().Elem())
+	own.Elem().Set(v.Elem())
+	return own.Interface()
+}
+
+// plainInput reports whether JSON calls no method of a user for an input.
+func plainInput(input any) bool { return guard.PlainJSON(reflect.TypeOf(input)) }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"runtime"
 
 	"github.com/go-dmap/dmap/batch"
 	"github.com/go-dmap/dmap/dmap"
@@ -21,16 +20,15 @@ func (f *BucketSink[R]) Write(ctx context.Context, results []dmap.Result[R]) (er
 	if r == nil {
 		return fmt.Errorf("sink: Write of %d results outside a run", len(results))
 	}
-	e := r.encoders.borrow(ctx)
-	defer r.encoders.giveBack(e)
-	w := writing[R]{ctx: ctx, run: r, e: e, results: results, chunkBytes: f.chunkBytes()}
+	w := writing[R]{ctx: ctx, run: r, e: r.encoders.borrow(ctx), results: results, chunkBytes: f.chunkBytes()}
 	complete := false
 	defer func() {
+		r.encoders.giveBack(w.e)
 		if !complete { // a driver ended the goroutine
 			r.parts.recordLoss(resultChunks(results[w.handedOver:]), errGoexit)
 		}
 	}()
-	if plainResults(e, results) {
+	if plainResults(w.e, results) {
 		w.all()
 	} else {
 		guarded := w // a variable of its own: w stays on the stack
@@ -39,7 +37,7 @@ func (f *BucketSink[R]) Write(ctx context.Context, results []dmap.Result[R]) (er
 	}
 	complete = true
 	err = w.err
-	if last := r.addRecords(ctx, e); err == nil {
+	if last := r.addRecords(ctx, w.e); err == nil {
 		err = last
 	}
 	if err == nil && len(w.rejected) > 0 {
@@ -64,10 +62,6 @@ func (f *BucketSink[R]) Flush(ctx context.Context) error {
 	return r.parts.flush(ctx)
 }
 
-// A MarshalJSON of a user may end its goroutine, and must not end that of the worker. So a Write
-// whose values have methods that JSON calls encodes on a goroutine of its own, one for all its
-// results. Values without such methods are encoded where Write was called.
-
 // writing is one Write.
 type writing[R any] struct {
 	ctx        context.Context //nolint:containedctx // it lives as long as the call of Write
@@ -88,7 +82,6 @@ func (w *writing[R]) all() {
 		if err := encode(w.e, &w.results[w.next]); err != nil {
 			w.reject(err)
 		}
-		w.e.noInput = false
 		if w.e.size() >= w.chunkBytes {
 			w.err = w.run.addRecords(w.ctx, w.e)
 			w.handedOver = w.next + 1
@@ -103,26 +96,20 @@ func (w *writing[R]) reject(err error) {
 	w.rejected[w.next] = err
 }
 
-// allGuarded is all for values that may end the goroutine. An output that does is rejected; an
-// input that does is left out of its record.
+// allGuarded is all for values whose methods a user wrote.
 func (w *writing[R]) allGuarded() {
-	for !guard.Returns(w.all) {
-		if w.e.writes == nothing { // a driver
-			runtime.Goexit()
-		}
-		if !w.e.exited() {
-			w.reject(&encodeError{errGoexit})
-			w.next++
-		}
+	g := guarded{
+		ctx: w.ctx, encoders: w.run.encoders, e: w.e, records: len(w.results), chunkBytes: w.chunkBytes,
+		encode: func(e *encoder, i int) error { return encode(e, &w.results[i]) },
+		reject: func(i int, err error) { w.next = i; w.reject(err) },
 	}
-}
-
-// exited is called after a value ended the goroutine. It reports whether the record can be encoded
-// once more, without the input.
-func (e *encoder) exited() (again bool) {
-	e.noInput = e.writes == anInput
-	e.writes = nothing
-	return e.noInput
+	g.all(func() {
+		w.e = g.e
+		w.err = w.run.addRecords(w.ctx, w.e)
+		w.handedOver = g.next
+	})
+	w.e = g.e
+	ownValue(w.e, new(R)) // keep nothing of the last one
 }
 
 // plainResults reports whether encoding the results calls no method of a user.
@@ -135,27 +122,8 @@ func plainResults[R any](e *encoder, results []dmap.Result[R]) bool {
 	}
 	for i := range results {
 		if e.inputs == InputsAll || results[i].Err != nil {
-			return plainInput(results[i].Input)
+			return e.redact == nil && plainInput(results[i].Input) // Redact.Input may return any value
 		}
 	}
 	return true
-}
-
-func plainInput(input any) bool { return guard.PlainJSON(reflect.TypeOf(input)) }
-
-// pendings appends PENDING records. added is called after each.
-func (e *encoder) pendings(all []dmap.Pending, added func()) {
-	next := 0
-	encode := func() {
-		for ; next < len(all); next++ {
-			e.pending(&all[next])
-			e.noInput = false
-			added()
-		}
-	}
-	for !guard.Returns(encode) {
-		if !e.exited() {
-			next++ // not a value: a driver, whose loss the parts report
-		}
-	}
 }

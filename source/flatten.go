@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,7 +51,7 @@ type flatten[T any] struct {
 	listing dmap.Plan[Object] // of objects
 	open    func(Object) dmap.Source[T]
 	buckets *buckets
-	lists   func(key string) bool // whether objects may have this key; nil: any
+	lists   lister // nil: objects may have any key
 }
 
 func (f *flatten[T]) splits(ctx context.Context) iter.Seq2[dmap.Split, error] {
@@ -209,8 +210,13 @@ func (f *flatten[T]) object(ctx context.Context, s dmap.Split) (o Object, itemEr
 	}
 	text, ok := strings.CutPrefix(version, listedVersion)
 	fields := strings.SplitN(text, ":", 4)
-	if !ok || len(fields) != 4 || f.lists != nil && !f.lists(o.Key) {
+	if !ok || len(fields) != 4 {
 		return o, nil, unknownSplit(s)
+	}
+	if f.lists != nil {
+		if listed, err := f.lists(ctx, o.Key); err != nil || !listed {
+			return o, nil, cmp.Or(err, unknownSplit(s))
+		}
 	}
 	size, errSize := strconv.ParseInt(fields[0], 10, 64)
 	mod, errMod := strconv.ParseInt(fields[1], 10, 64)

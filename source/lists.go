@@ -1,19 +1,23 @@
 package source
 
 import (
-	"slices"
+	"context"
 	"strings"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/runfolder"
 )
 
-// listsOf returns a function that reports whether the listings of sources may have an object with
-// this key. It returns nil if a source is something else than Objects, or a Filter or Concat of it:
-// then its objects may have any key.
-func listsOf[T any](sources ...dmap.Source[T]) func(key string) bool {
-	var all []func(key string) bool
+// lister reports whether a listing comes to an object with this key, if there is one. Match is not
+// asked.
+type lister func(ctx context.Context, key string) (bool, error)
+
+// listsOf returns the lister of the listings of sources. It returns nil if a source is something
+// else than Objects, or a Filter or Concat of it: then its objects may have any key.
+func listsOf[T any](sources ...dmap.Source[T]) lister {
+	var all []lister
 	for _, src := range sources {
-		var lists func(key string) bool
+		var lists lister
 		switch src := any(src).(type) {
 		case *objects:
 			lists = src.lists
@@ -25,13 +29,31 @@ func listsOf[T any](sources ...dmap.Source[T]) func(key string) bool {
 		}
 		all = append(all, lists)
 	}
-	return func(key string) bool {
-		return slices.ContainsFunc(all, func(lists func(string) bool) bool { return lists(key) })
+	return func(ctx context.Context, key string) (bool, error) {
+		for _, lists := range all {
+			if listed, err := lists(ctx, key); listed || err != nil {
+				return listed, err
+			}
+		}
+		return false, nil
 	}
 }
 
-// lists reports whether an object with this key may be one of the listing. Match is not asked.
-func (o *objects) lists(key string) bool { return strings.HasPrefix(key, o.prefix) && o.matches(key) }
+// lists is the lister of o.
+func (o *objects) lists(ctx context.Context, key string) (bool, error) {
+	if !strings.HasPrefix(key, o.prefix) || !o.matches(key) || runfolder.IsProbe(key) {
+		return false, nil
+	}
+	own, err := newOwnResults(ctx, o.bucket, o.prefix)
+	if err != nil {
+		return false, o.located(err)
+	}
+	result, err := own.holds(ctx, key)
+	if err != nil {
+		return false, o.located(err)
+	}
+	return !result, nil
+}
 
 // matches reports whether a key, which has the prefix, matches the Glob.
 func (o *objects) matches(key string) bool {

@@ -300,7 +300,9 @@ func (o *objects) find(ctx context.Context, s dmap.Split) (dmap.Item[Object], er
 	if o.options.Store.StoredKey != nil {
 		key = listing.Unescape(key)
 	}
-	if !strings.HasPrefix(key, o.prefix) {
+	if listed, err := o.lists(ctx, key); err != nil {
+		return dmap.Item[Object]{}, err
+	} else if !listed {
 		return dmap.Item[Object]{}, invalid(o, unknownSplit(dmap.Split{ID: key}))
 	}
 	now, err := o.object(&blob.ListObject{Key: key}).now(ctx)

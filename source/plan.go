@@ -20,7 +20,7 @@ type planned[T any] struct {
 	name  string
 	plan  dmap.Plan[T]
 	items func(ctx context.Context) iter.Seq2[dmap.Item[T], error] // nil: the splits in order
-	lists func(key string) bool                                    // see listsOf
+	lists lister                                                   // nil: its objects may have any key
 }
 
 func (p *planned[T]) String() string { return p.name }

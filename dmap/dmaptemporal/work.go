@@ -164,9 +164,12 @@ func beat(ctx context.Context) (stop func()) {
 	return func() { close(done) }
 }
 
+// mostText bounds the text of an error in the history of a workflow, in bytes.
+const mostText = 4 << 10
+
 // fatal is an error that ends the run.
 func fatal(err error) error {
-	return temporal.NewNonRetryableApplicationError(err.Error(), errFatal, nil)
+	return temporal.NewNonRetryableApplicationError(guard.Text(err, mostText), errFatal, nil)
 }
 
 // typed gives an error the type by which the workflow knows it.
@@ -176,9 +179,9 @@ func typed(err error) error {
 	case err == nil:
 		return nil
 	case guard.Is(err, dmap.ErrFenced):
-		return temporal.NewNonRetryableApplicationError(err.Error(), errFenced, nil)
+		return temporal.NewNonRetryableApplicationError(guard.Text(err, mostText), errFenced, nil)
 	case guard.Is(err, sharedrun.ErrOpen):
-		return temporal.NewNonRetryableApplicationError(err.Error(), errOpen, nil)
+		return temporal.NewNonRetryableApplicationError(guard.Text(err, mostText), errOpen, nil)
 	}
 	if already, _ = guard.As[*temporal.ApplicationError](err); already != nil {
 		return err

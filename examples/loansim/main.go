@@ -51,13 +51,28 @@ func main() {
 	ctx, stop := dmap.SuspendOn(context.Background(), os.Interrupt, syscall.SIGTERM) // a second signal ends the process
 	defer stop()
 	err := demo(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "loansim:", err)
+	}
+	os.Exit(exitCode(err))
+}
+
+// usageError says which argument is wrong.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// exitCode is dmap.ExitCode, but 2 for wrong arguments and 0 for -h, as of a program that calls
+// flag.Parse.
+func exitCode(err error) int {
+	var usage usageError
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		os.Exit(2)
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "loansim:", err)
-		os.Exit(dmap.ExitCode(err))
+		return 0
+	case errors.As(err, &usage):
+		return 2
 	}
+	return dmap.ExitCode(err)
 }
 
 // demo is the program without its process: arguments, outputs and the context are parameters.
@@ -178,28 +193,37 @@ func parse(args []string, stderr io.Writer) (config, error) {
 	flags.IntVar(&cfg.concurrency, "concurrency", 1000, "maximum number of concurrent `calls`, 1 to 10,000")
 	flags.IntVar(&cfg.batch, "batch", 0, "`applications` per call; 0: one at a time, with Map instead of MapBatch")
 	flags.StringVar(&cfg.http, "http", "", display.Usage)
-	if err := flags.Parse(args); err != nil {
-		return config{}, err
+	err := flags.Parse(args)
+	if err == nil {
+		err = cfg.check(flags.Args())
 	}
-	switch {
-	case flags.NArg() > 0:
-		return config{}, fmt.Errorf("unknown argument %q: -in and -out name the buckets", flags.Arg(0))
-	case cfg.n < 0:
-		return config{}, fmt.Errorf("-n %d is negative", cfg.n)
-	case cfg.batch < 0:
-		return config{}, fmt.Errorf("-batch %d is negative", cfg.batch)
-	case cfg.maxItems < 0:
-		return config{}, fmt.Errorf("-max-items %d is negative", cfg.maxItems)
-	case cfg.concurrency < 1 || cfg.concurrency > maxConcurrency:
-		return config{}, fmt.Errorf("-concurrency %d: want 1 to %d", cfg.concurrency, maxConcurrency)
-	case !(cfg.tolerance >= 0 && cfg.tolerance <= 100): // also catches NaN
-		return config{}, fmt.Errorf("-tolerance %v: want 0 to 100", cfg.tolerance)
-	case cfg.run != "" && !cfg.durable():
-		return config{}, errors.New("-run needs -in and -out: a run in temporary folders cannot be resumed")
-	case cfg.fill && cfg.in == "":
-		return config{}, errors.New("-fill needs -in: a temporary folder is always filled")
+	if err != nil {
+		return config{}, usageError{err}
 	}
 	return cfg, nil
+}
+
+// check returns what is wrong with the flags and the arguments after them.
+func (c config) check(args []string) error {
+	switch {
+	case len(args) > 0:
+		return fmt.Errorf("unknown argument %q: -in and -out name the buckets", args[0])
+	case c.n < 0:
+		return fmt.Errorf("-n %d is negative", c.n)
+	case c.batch < 0:
+		return fmt.Errorf("-batch %d is negative", c.batch)
+	case c.maxItems < 0:
+		return fmt.Errorf("-max-items %d is negative", c.maxItems)
+	case c.concurrency < 1 || c.concurrency > maxConcurrency:
+		return fmt.Errorf("-concurrency %d: want 1 to %d", c.concurrency, maxConcurrency)
+	case !(c.tolerance >= 0 && c.tolerance <= 100): // also catches NaN
+		return fmt.Errorf("-tolerance %v: want 0 to 100", c.tolerance)
+	case c.run != "" && !c.durable():
+		return errors.New("-run needs -in and -out: a run in temporary folders cannot be resumed")
+	case c.fill && c.in == "":
+		return errors.New("-fill needs -in: a temporary folder is always filled")
+	}
+	return nil
 }
 
 func printStats(w io.Writer, s dmap.Stats, cost usage.Usage) {

@@ -123,6 +123,7 @@ func TestInvalidFlagsAreErrors(t *testing.T) {
 		args []string
 		want string
 	}{
+		"flag":        {[]string{"-colour"}, "-colour"},
 		"argument":    {[]string{"data"}, `unknown argument "data"`},
 		"count":       {[]string{"-n", "-1"}, "-n -1 is negative"},
 		"batch":       {[]string{"-batch", "-1"}, "-batch -1 is negative"},
@@ -138,6 +139,11 @@ func TestInvalidFlagsAreErrors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			tmp, printed, err := runDemo(t, append([]string{"-n", "3"}, c.args...)...)
 			require.ErrorContains(t, err, c.want)
+			code := 2
+			if name == "bucket" || name == "folder" { // the arguments are right
+				code = 1
+			}
+			require.Equal(t, code, exitCode(err))
 			require.Empty(t, printed)
 			left, err := os.ReadDir(tmp)
 			require.NoError(t, err)
@@ -146,6 +152,7 @@ func TestInvalidFlagsAreErrors(t *testing.T) {
 	}
 	_, _, err := runDemo(t, "-h")
 	require.ErrorIs(t, err, flag.ErrHelp)
+	require.Zero(t, exitCode(err))
 }
 
 func TestEmptyInputSucceeds(t *testing.T) {

@@ -24,6 +24,11 @@ var shapes = []shape{
 	{name: "epoch", keys: epochKeys, flat: true},
 	{name: "skew", keys: skewKeys, skew: true},
 	{name: "deep", keys: deepKeys},
+	{name: "scripts", keys: scriptKeys, flat: true},
+	{name: "tabs", keys: tabKeys, flat: true},
+	{name: "prefix", keys: prefixKeys, flat: true},
+	{name: "slashes", keys: slashKeys, flat: true},
+	{name: "escaped", keys: escapedKeys, flat: true},
 }
 
 const hoursInYear = 365 * 24

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strconv"
 	"testing"
@@ -270,6 +271,18 @@ func TestABodyThatBeginsElsewhereIsRefused(t *testing.T) {
 	_, err := body.Open(t.Context(), o, 100)
 	require.ErrorIs(t, err, body.ErrRange)
 	require.ErrorContains(t, err, "begins at byte 107")
+}
+
+func TestAnAnswerOfAnotherTotalIsRefused(t *testing.T) {
+	for _, more := range []int64{-1, 1, 1 << 40} {
+		_, o := lying(t, content(10_000), 10_000, func(_ int, a *lie) { a.told.Size += more })
+		o.Answer = tells
+		for _, offset := range []int64{0, 100} {
+			_, err := body.Open(t.Context(), o, offset)
+			require.ErrorIs(t, err, errChanged)
+			require.ErrorContains(t, err, fmt.Sprintf("size 10000 %d", 10_000+more))
+		}
+	}
 }
 
 func TestETagsAreComparedWithoutTheirForm(t *testing.T) {

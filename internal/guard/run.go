@@ -14,10 +14,11 @@ const Patience = 10 * time.Second
 // Failure says how a call failed. The empty Failure is that of a call that has returned.
 type Failure string
 
-const exited Failure = "ended its goroutine"
+// Exited is the Failure of a call that ended its goroutine.
+const Exited Failure = "ended its goroutine"
 
 // Hangs reports whether the call did not return, so that another may not, either.
-func (f Failure) Hangs() bool { return strings.HasPrefix(string(f), "did not") || f == exited }
+func (f Failure) Hangs() bool { return strings.HasPrefix(string(f), "did not") || f == Exited }
 
 // Call runs f, which calls methods or functions that a user wrote, on a goroutine of its own, and
 // returns its result. A panic, a Goexit, and a call that does not return within Patience are a
@@ -29,7 +30,7 @@ func Call[T any](f func() T) (T, Failure) {
 	}
 	done := make(chan result, 1)
 	go func() {
-		r := result{how: exited}
+		r := result{how: Exited}
 		defer func() {
 			if p := recover(); p != nil {
 				r.how = panicked(p)
@@ -65,22 +66,4 @@ func panicked(p any) Failure {
 	default:
 		return Failure(fmt.Sprintf("panicked with a %T", p))
 	}
-}
-
-// Returns runs f on a goroutine of its own and waits for it. It is false if f ended the goroutine.
-// A panic of f is one of the caller.
-func Returns(f func()) (returned bool) {
-	var panicked any
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		defer func() { panicked = recover() }()
-		f()
-		returned = true
-	}()
-	<-done
-	if panicked != nil {
-		panic(panicked)
-	}
-	return returned
 }

@@ -22,10 +22,17 @@ type Edits struct {
 // Add adds later edits.
 func (e *Edits) Add(o Edits) {
 	e.Count += o.Count
-	e.Newest = append(e.Newest, o.Newest...)
-	if n := len(e.Newest) - MaxEdits; n > 0 {
-		e.Newest = append(e.Newest[:0], e.Newest[n:]...)
+	e.Newest = NewestEdits(e.Newest, o.Newest)
+}
+
+// NewestEdits appends later edits to kept, and returns the newest MaxEdits. T is an Edit, or its
+// stored form.
+func NewestEdits[T any](kept, later []T) []T {
+	kept = append(kept, later...)
+	if n := len(kept) - MaxEdits; n > 0 {
+		kept = append(kept[:0], kept[n:]...)
 	}
+	return kept
 }
 
 // Tolerance is a dmap.Tolerance.

@@ -2,14 +2,17 @@ package listing
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/driver"
+	"gocloud.dev/gcerrors"
 )
 
 // cloud lists keys as a remote store does: a request for each page, at most 1,000 keys,
@@ -103,4 +106,43 @@ func TestAListingIsResumedAfterAnyKeyAlsoOutOfByteOrder(t *testing.T) {
 	for i, position := range positions {
 		require.Equal(t, store.keys[i+1:], append([]string{}, list(position)...), "after %q", position)
 	}
+}
+
+// sameToken answers each request with a page of new keys, and the token of the request.
+type sameToken struct {
+	driver.Bucket
+	asked int
+}
+
+func (s *sameToken) ListPaged(_ context.Context, o *driver.ListOptions) (*driver.ListPage, error) {
+	if s.asked++; s.asked > 100 {
+		return nil, errors.New("asked too often")
+	}
+	next := o.PageToken
+	if len(next) == 0 {
+		next = []byte("token")
+	}
+	page := &driver.ListPage{NextPageToken: next}
+	for i := range o.PageSize {
+		page.Objects = append(page.Objects, &driver.ListObject{Key: fmt.Sprintf("%06d-%06d", s.asked, i)})
+	}
+	return page, nil
+}
+
+func (*sameToken) ErrorCode(error) gcerrors.ErrorCode { return gcerrors.InvalidArgument }
+func (*sameToken) Close() error                       { return nil }
+
+func TestAPageThatRepeatsItsTokenEndsTheListing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := new(sameToken)
+		bucket := blob.NewBucket(store)
+		defer bucket.Close()
+		var last error
+		for object, err := range After(t.Context(), bucket, "", "", Options{}) {
+			require.True(t, object == nil || err == nil)
+			last = err
+		}
+		require.ErrorContains(t, last, "repeats the token of a page")
+		require.Less(t, store.asked, 20)
+	})
 }

@@ -9,6 +9,7 @@ import (
 	"iter"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/guard"
 )
 
 // ErrNotShared is matched by the error of a source that one machine must read as a whole.
@@ -62,7 +63,7 @@ func Plan[T any](ctx context.Context, plan dmap.Plan[T], at Cursor, limits Limit
 			if err == nil {
 				err = p.split(ctx, s)
 			}
-			if errors.Is(err, errEnd) {
+			if guard.Is(err, errEnd) {
 				return
 			}
 			if err != nil {
@@ -86,7 +87,7 @@ func Divide[T any](ctx context.Context, plan dmap.Plan[T], s dmap.Split, limits 
 		if err == nil {
 			err = p.cut(ctx, s)
 		}
-		if err != nil && !errors.Is(err, errEnd) {
+		if err != nil && !guard.Is(err, errEnd) {
 			yield(Piece{}, err)
 		}
 	}

@@ -24,9 +24,17 @@ func settled(split string, from, to int64) runfolder.Interval {
 // forge is a commit record with a right hash, whatever it says.
 func forge(t testing.TB, r runfolder.CommitRecord) []byte {
 	t.Helper()
-	content, err := runfolder.EncodeCommit("w", r)
+	content, err := runfolder.EncodeForged("w", r)
 	require.NoError(t, err)
 	return content
+}
+
+// requireUnwritten requires that no process writes a record that it could not read.
+func requireUnwritten(t *testing.T, r runfolder.CommitRecord, want string) {
+	t.Helper()
+	_, err := runfolder.EncodeCommit("w", r)
+	require.ErrorContains(t, err, "is not written")
+	require.ErrorContains(t, err, want)
 }
 
 func TestForgedCommitsAreRefusedByWhatIsWrong(t *testing.T) {

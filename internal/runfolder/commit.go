@@ -226,8 +226,16 @@ func attemptFields(list []Attempt) []twin {
 var ErrTooLarge = errors.New("the record is too large")
 
 // EncodeCommit is the object of a commit record. It fills the Base64 fields of r. A record of more
-// than MaxCommit bytes is an error that matches ErrTooLarge: every written record can be read.
+// than MaxCommit bytes is an error that matches ErrTooLarge, and one that the check of DecodeCommit
+// refuses is an error: every written record can be read.
 func EncodeCommit(writer string, r CommitRecord) ([]byte, error) {
+	if err := errors.Join(r.check(r.Number), checkGroups(r.Groups)); err != nil {
+		return nil, fmt.Errorf("commit %d is not written, as it could not be read: %w", r.Number, err)
+	}
+	return encodeCommit(writer, r)
+}
+
+func encodeCommit(writer string, r CommitRecord) ([]byte, error) {
 	encode(r.fields()...)
 	body, err := json.Marshal(r)
 	if err != nil {

@@ -45,7 +45,7 @@ func TestCommitsThatNoRunWritesAreRefused(t *testing.T) {
 	} {
 		record := anyCommit()
 		change(&record)
-		content, err := runfolder.EncodeCommit("w", record)
+		content, err := runfolder.EncodeForged("w", record)
 		require.NoError(t, err)
 		_, err = runfolder.DecodeCommit(t.Context(), content, 15)
 		require.ErrorContains(t, err, want)

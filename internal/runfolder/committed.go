@@ -1,5 +1,7 @@
 package runfolder
 
+import "github.com/go-dmap/dmap/internal/journal"
+
 // CommittedParts are the parts in folder that the commits of a run name: those that count while the
 // run, or its newest redrive, has no manifest.
 func CommittedParts(folder string, commits []CommitRecord) (all BucketState, err error) {
@@ -50,8 +52,7 @@ func CommittedEdits(commits []CommitRecord) *Edits {
 			continue
 		}
 		all.Count += e.Count
-		all.Newest = append(all.Newest, e.Newest...)
-		all.Newest = all.Newest[max(0, len(all.Newest)-MaxEdits):]
+		all.Newest = journal.NewestEdits(all.Newest, e.Newest)
 	}
 	if all.Count == 0 {
 		return nil

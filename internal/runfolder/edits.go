@@ -3,12 +3,14 @@ package runfolder
 import (
 	"fmt"
 	"time"
+
+	"github.com/go-dmap/dmap/internal/journal"
 )
 
 // Limits of edits.
 const (
-	MaxEdits    = 100 // that a record names
-	MaxEditText = 256 // bytes of a text of an edit
+	MaxEdits    = journal.MaxEdits // that a record names
+	MaxEditText = 256              // bytes of a text of an edit
 )
 
 // Edits are changes of settings while a run runs.
@@ -48,13 +50,20 @@ func decodedEdit(_ []Edit, e *Edit) error {
 	return nil
 }
 
-// check checks Edits that were decoded.
+// check checks Edits that were decoded, or are to be written.
 func (e *Edits) check() error {
 	switch {
 	case e == nil:
 		return nil
+	case len(e.Newest) > MaxEdits:
+		return fmt.Errorf("more than %d edits", MaxEdits)
 	case e.Count < int64(len(e.Newest)):
 		return fmt.Errorf("%d edits are counted, %d are there", e.Count, len(e.Newest))
+	}
+	for i := range e.Newest {
+		if err := decodedEdit(nil, &e.Newest[i]); err != nil {
+			return fmt.Errorf("edit %d: %w", i, err)
+		}
 	}
 	return checkCounts(e.Count)
 }

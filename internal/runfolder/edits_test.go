@@ -56,7 +56,8 @@ func TestEditsThatNoRunWritesAreRefused(t *testing.T) {
 	} {
 		record := anyCommit()
 		record.Edits = e
-		content, err := runfolder.EncodeCommit("w", record)
+		requireUnwritten(t, record, want)
+		content, err := runfolder.EncodeForged("w", record)
 		require.NoError(t, err)
 		_, err = runfolder.DecodeCommit(t.Context(), content, 15)
 		require.ErrorContains(t, err, want)
@@ -73,7 +74,8 @@ func TestEditsThatNoRunWritesAreRefused(t *testing.T) {
 	} {
 		record := anyCommit()
 		record.Tolerance = &tolerance
-		content, err := runfolder.EncodeCommit("w", record)
+		requireUnwritten(t, record, want)
+		content, err := runfolder.EncodeForged("w", record)
 		require.NoError(t, err)
 		_, err = runfolder.DecodeCommit(t.Context(), content, 15)
 		require.ErrorContains(t, err, want)

@@ -107,10 +107,15 @@ func (s *FailureGroup) group() failgroup.Group {
 	for _, w := range s.Where {
 		g.Where = append(g.Where, failgroup.Place{Prefix: w.Prefix, Count: w.Count})
 	}
-	if s.Trend.Width > 0 {
-		g.Trend = failgroup.Trend{Start: s.Trend.Start.Unix(), Width: s.Trend.Width / int64(time.Second), Counts: s.Trend.Counts}
-	}
+	g.Trend = s.Trend.trend()
 	return g
+}
+
+func (t *Trend) trend() failgroup.Trend {
+	if t.Width <= 0 {
+		return failgroup.Trend{}
+	}
+	return failgroup.Trend{Start: t.Start.Unix(), Width: t.Width / int64(time.Second), Counts: t.Counts}
 }
 
 // groupFields are the fields of groups that may not be UTF-8.
@@ -173,11 +178,28 @@ func checkGroup(before []FailureGroup, g *FailureGroup) error {
 		return err
 	}
 	*g = one[0]
+	return checkAfter(before, g)
+}
+
+func checkAfter(before []FailureGroup, g *FailureGroup) error {
 	if g.ID == "" || len(before) > 0 && before[len(before)-1].ID == failgroup.OtherID {
 		return fmt.Errorf("group %q: no ID, or it follows the group of all others", g.ID)
 	}
 	if err := g.check(); err != nil {
 		return fmt.Errorf("group %q: %w", g.ID, err)
+	}
+	return nil
+}
+
+// checkGroups checks groups that are to be written.
+func checkGroups(groups []FailureGroup) error {
+	if len(groups) > MaxGroups {
+		return fmt.Errorf("more than %d groups", MaxGroups)
+	}
+	for i := range groups {
+		if err := checkAfter(groups[:i], &groups[i]); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -211,7 +233,7 @@ func (s *FailureGroup) check() error {
 	if t := s.Trend; t.Width%int64(time.Second) != 0 || t.Start.Nanosecond() != 0 {
 		return errors.New("trend is not in whole seconds")
 	}
-	if t := s.group().Trend; s.Trend.Width < 0 || !t.Check() {
+	if t := s.Trend.trend(); s.Trend.Width < 0 || !t.Check() {
 		return errors.New("trend is damaged")
 	}
 	return nil

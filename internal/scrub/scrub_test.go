@@ -44,6 +44,7 @@ var texts = []string{
 	`https:\/\/kept.example\/x?sig=s3cr3t`,
 	`see https://kept.example/cb#access_token=s3cr3t`,
 	`https://kept.example/path;sig=s3cr3t`,
+	`https://kept.example/path;jsessionid=s3cr3t`,
 	`https://kept.example/a%3Fsig%3Ds3cr3t`,
 	`x?sv%3D2024%26sig%3Ds3cr3t`,
 	`redirect https%3A%2F%2Fx%3Ftoken%3Ds3cr3t kept`,

@@ -87,6 +87,7 @@ func assess(ctx context.Context, o source.Object) (loan.Verdict, error) {
 func startLive(t *testing.T, prefix string, around ...func(http.Handler) http.Handler) *liveRun {
 	t.Helper()
 	in, bucket := loans(t, liveItems), memblob.OpenBucket(nil)
+	t.Cleanup(func() { require.NoError(t, bucket.Close()) })
 	var page *dmapweb.Page
 	page, err := dmapweb.New(dmapweb.Options{
 		Bucket: bucket, Prefix: "runs/", Authorize: dmapweb.LocalOnly, Payloads: true,
@@ -103,7 +104,7 @@ func startLive(t *testing.T, prefix string, around ...func(http.Handler) http.Ha
 	for _, f := range around {
 		handler = f(handler)
 	}
-	server := httptest.NewServer(http.StripPrefix(prefix, handler))
+	server := serve(t, page, http.StripPrefix(prefix, handler))
 	run, err := dmap.Start(t.Context(), source.Objects(in, "applications/"), slowly, dmap.Options{
 		RunID: "live", MaxConcurrency: 40, Observer: page.Observer(), Tolerance: dmap.Tolerance{Percentage: 20},
 		Retry: dmap.Retry{MaxAttempts: 2, Initial: 100 * time.Millisecond},
@@ -112,12 +113,8 @@ func startLive(t *testing.T, prefix string, around ...func(http.Handler) http.Ha
 	t.Cleanup(func() {
 		run.Cancel(nil)
 		<-run.Done()
-		page.Close()
-		server.CloseClientConnections()
-		server.Close()
-		require.NoError(t, bucket.Close())
 	})
-	return &liveRun{run, page, server.URL + prefix + "/", bucket}
+	return &liveRun{run, page, server + prefix + "/", bucket}
 }
 
 // failed leaves a run in the bucket that has exceeded its tolerance.
@@ -213,11 +210,17 @@ func servePage(t *testing.T, bucket *blob.Bucket, live bool, texts []string) (ur
 	if live {
 		hostileRun(t, texts, page.Observer())
 	}
-	server := httptest.NewServer(page)
+	return serve(t, page, page) + "/"
+}
+
+// serve serves a page by a handler until the end of the test, and returns the URL.
+func serve(t *testing.T, page *dmapweb.Page, handler http.Handler) (url string) {
+	t.Helper()
+	server := httptest.NewServer(handler)
 	t.Cleanup(func() {
 		page.Close()
 		server.CloseClientConnections()
 		server.Close()
 	})
-	return server.URL + "/"
+	return server.URL
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -23,7 +22,7 @@ func failingRun(t *testing.T, kinds int, around func(http.Handler) http.Handler)
 	t.Helper()
 	page, err := dmapweb.New(dmapweb.Options{Authorize: dmapweb.LocalOnly})
 	require.NoError(t, err)
-	server := httptest.NewServer(around(page))
+	server := serve(t, page, around(page))
 	run, err = dmap.Start(t.Context(), source.Slice(make([]int, 1_000_000)), func(ctx context.Context, _ int) (int, error) {
 		info, _ := dmap.InfoFrom(ctx)
 		select {
@@ -37,11 +36,8 @@ func failingRun(t *testing.T, kinds int, around func(http.Handler) http.Handler)
 	t.Cleanup(func() {
 		run.Cancel(nil)
 		<-run.Done()
-		page.Close()
-		server.CloseClientConnections()
-		server.Close()
 	})
-	return run, server.URL + "/?run=failing"
+	return run, server + "/?run=failing"
 }
 
 func unchanged(h http.Handler) http.Handler { return h }

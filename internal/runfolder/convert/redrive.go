@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/go-dmap/dmap/dmap"
@@ -18,7 +19,8 @@ func Choice(o dmap.Redrive) runfolder.Choice {
 }
 
 // Match is Redrive.Match for FAILED records of a run, nil if there is none. It calls the function
-// of the user on a goroutine of its own; a panic or a Goexit is an error.
+// of the user on a goroutine of its own; a panic, a Goexit, or a call that does not return is an
+// error.
 func Match(o dmap.Redrive, runID string, redrive int) func(*runfolder.Record) (bool, error) {
 	match := o.Match
 	if match == nil {
@@ -26,26 +28,37 @@ func Match(o dmap.Redrive, runID string, redrive int) func(*runfolder.Record) (b
 	}
 	return func(r *runfolder.Record) (bool, error) {
 		item := failedItem(runID, redrive, r)
-		var ok bool
-		err := guarded("Redrive.Match", func() { ok = match(item) })
-		return ok, err
+		ok, err := guarded(func() bool { return match(item) })
+		if err != nil {
+			return false, fmt.Errorf("item %q: Redrive.Match: %w", item.ID(), err)
+		}
+		return ok, nil
 	}
 }
 
-// guarded calls a function on a goroutine of its own. A panic or a Goexit is an error.
-func guarded(name string, f func()) (err error) {
-	returned := guard.Returns(func() {
+// guarded calls a function on a goroutine of its own.
+func guarded(f func() bool) (bool, error) {
+	type answer struct {
+		ok  bool
+		err error
+	}
+	a, how := guard.Call(func() (a answer) {
 		defer func() {
 			if p := recover(); p != nil {
-				err = fmt.Errorf("%s: panic: %s", name, errtext.PanicText(p, maxText))
+				a.err = fmt.Errorf("panic: %s", errtext.PanicText(p, maxText))
 			}
 		}()
-		f()
+		a.ok = f()
+		return a
 	})
-	if !returned {
-		err = fmt.Errorf("%s: %w", name, dmap.ErrGoexit)
+	switch how {
+	case "":
+		return a.ok, a.err
+	case guard.Exited:
+		return false, dmap.ErrGoexit
+	default:
+		return false, errors.New(string(how))
 	}
-	return err
 }
 
 // maxText bounds the text of a panic, in bytes.
