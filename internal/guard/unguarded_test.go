@@ -267,7 +267,6 @@ var known = map[string]string{
 	"dmap/dmapweb/respond.go answer: json.Marshal":                        ours,
 	"dmap/dmapweb/respond.go decodeBody: Decode":                          ours,
 	"dmap/dmapweb/respond.go refuse: json.Marshal":                        ours,
-	"internal/runfolder/commit.go DecodeCommit: json.Unmarshal":           ours,
 	"internal/runfolder/commit.go encodeCommit: json.Marshal":             ours,
 	"internal/runfolder/decision.go DecodeDecision: json.Unmarshal":       ours,
 	"internal/runfolder/decision.go EncodeDecision: json.MarshalIndent":   ours,

@@ -14,14 +14,15 @@ import (
 )
 
 // make test runs the tests that do less with the race detector a second time, without it: those
-// that UNRACED of the Makefile matches, in the packages after it.
+// that UNRACED of the Makefile matches, in the packages that FULL names.
 func TestTheMakefileNamesEveryTestThatDoesLessWithTheRaceDetector(t *testing.T) {
 	makefile, err := os.ReadFile("../../Makefile")
 	require.NoError(t, err)
 	list := regexp.MustCompile(`(?m)^UNRACED\s*:=\s*(\S+)$`).FindSubmatch(makefile)
 	require.NotNil(t, list)
-	run := regexp.MustCompile(`(?m)^\t.*-run '\$\(UNRACED\)'.*$`).Find(makefile)
-	require.NotNil(t, run)
+	require.Regexp(t, `(?m)^\t.*-run '\$\(UNRACED\)' .*\$\(FULL\)$`, string(makefile))
+	full := regexp.MustCompile(`(?m)^FULL\s*:=\s*(.+)$`).FindSubmatch(makefile)
+	require.NotNil(t, full)
 	tests := map[string]string{} // the directory of each
 	for dir, decls := range testDecls(t, "../..") {
 		for name := range racing(decls) {
@@ -33,7 +34,7 @@ func TestTheMakefileNamesEveryTestThatDoesLessWithTheRaceDetector(t *testing.T) 
 	require.Greater(t, len(tests), 4)
 	used := map[string]bool{}
 	for name, dir := range tests {
-		require.Contains(t, strings.Fields(string(run)), "./"+dir, "make test runs %s of this package only with the race detector", name)
+		require.Contains(t, strings.Fields(string(full[1])), "./"+dir, "make test runs %s of this package only with the race detector", name)
 		found := false
 		for _, pattern := range strings.Split(string(list[1]), "|") {
 			test, _, _ := strings.Cut(pattern, "/")
