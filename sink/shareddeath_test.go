@@ -13,9 +13,12 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/dmap/dmaptest"
+	journals "github.com/go-dmap/dmap/internal/commits"
+	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/lease"
 	"github.com/go-dmap/dmap/internal/testsize"
 	"github.com/go-dmap/dmap/sink"
+	"github.com/go-dmap/dmap/sink/results"
 )
 
 // sharedSteps are what one process does with a shared run in which two leases are under way: lease
@@ -190,4 +193,43 @@ func TestOpeningALaneTakesAsManyRequestsAfterManyLeases(t *testing.T) {
 	t.Logf("a lease takes %d requests, a take-over %d; of many leases %d and %d", few, fewTaken, many, manyTaken)
 	require.Equal(t, few, many)
 	require.LessOrEqual(t, manyTaken, fewTaken+20, "records of the run are compacted by 16")
+}
+
+// End that loses the race for its record to a runner, or to a host, reads the new records and tries
+// again.
+func TestEndThatLosesARaceTriesAgain(t *testing.T) {
+	for _, shared := range []bool{false, true} {
+		inner := memory(t)
+		_, err := job(timeout(t, 100*time.Millisecond), inner, 100, new(atomic.Int64))
+		require.ErrorIs(t, err, dmap.ErrOpen)
+		if shared {
+			share(t, inner)
+		}
+		faults := dmaptest.NewFaultBucket(t, inner)
+		raced := false
+		faults.Watch(func(c dmaptest.Call, ended bool) {
+			if ended || c.Op != dmaptest.OpCreate || raced {
+				return
+			}
+			raced = true
+			log, err := journals.Open(t.Context(), inner, "out/r/commits/", "W")
+			if err == nil {
+				err = log.Append(t.Context(), journal.Commit{Number: log.State.Next()}, journals.Extra{})
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		require.NoError(t, sink.End(t.Context(), faults.Bucket, "out", "r"))
+		require.True(t, raced)
+		m, err := results.Load(t.Context(), inner, "out", "r")
+		require.NoError(t, err)
+		require.Equal(t, results.Canceled, m.Status)
+	}
+}
+
+func timeout(t *testing.T, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
 }

@@ -280,8 +280,8 @@ func DecodeCommit(ctx context.Context, content []byte, n int64) (r CommitRecord,
 	if err := decodeObject(ctx, body, &r, r.lists(n)); err != nil {
 		return r, err
 	}
-	if !header.agrees(r.Era, r.Shared) {
-		return r, errors.New("record is damaged: its lines name different eras")
+	if !header.agrees(r.Era, r.Shared) || header.Format != r.format() {
+		return r, errors.New("record is damaged: its lines differ in era or format")
 	}
 	return r, r.check(n)
 }
