@@ -15,8 +15,9 @@ type Orders struct {
 
 // Orders returns those of now.
 func (s *State) Orders() Orders {
+	n, calls := s.use()
 	o := Orders{
-		Slots: s.Control.slots(s.busy()), Paused: s.Control.Paused && s.End == nil,
+		Slots: max(1, min(s.Control.slots(n), (s.Control.Limit-calls)/max(n, 1))), Paused: s.Control.Paused && s.End == nil,
 		All: s.End != nil || s.Draining,
 	}
 	if s.Control.Rate != (dmap.Rate{}) {

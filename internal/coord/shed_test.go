@@ -65,3 +65,14 @@ func TestTheRemainingPartsOfSplits(t *testing.T) {
 		require.Equal(t, c.is, remaining(c.splits, c.out), c.name)
 	}
 }
+
+func TestALowerLimitLeavesRoomForCallsThatOnlyFinish(t *testing.T) {
+	c := Control{Limit: 32, PerLease: 16, Tolerance: dmap.Tolerance{Percentage: 100}}
+	s := begin(t, c, piece(0, 100), piece(100, 200))
+	l := take(t, s, 0)
+	take(t, s, 0)
+	require.Equal(t, Accepted, s.Shed(lease.Shed{Ref: l.Ref, Rest: []dmap.Split{piece(50, 100)}, Calls: 9}, after(0)))
+	c.Limit = 16
+	require.NoError(t, s.Set(c, after(0)))
+	require.Equal(t, 7, s.Orders().Slots)
+}

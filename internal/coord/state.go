@@ -99,9 +99,8 @@ func (s *State) InFlight() (n int) {
 	return n
 }
 
-// busy is the number of leases that use the limit. Those that only finish count by their calls.
-func (s *State) busy() int {
-	n, calls := 0, 0
+// use is the number of leases that read, and of the calls of those that only finish.
+func (s *State) use() (n, calls int) {
 	for i := range s.Open {
 		switch o := &s.Open[i]; {
 		case o.Held && o.Shed:
@@ -110,6 +109,12 @@ func (s *State) busy() int {
 			n++
 		}
 	}
+	return n, calls
+}
+
+// busy is the number of leases that use the limit. Those that only finish count by their calls.
+func (s *State) busy() int {
+	n, calls := s.use()
 	slots := s.Control.slots(0)
 	return n + (calls+slots-1)/slots
 }
