@@ -114,3 +114,6 @@ func compareCursors(a, b dmap.Cursor) int {
 
 // everywhere is the Plan.Seeks of a source in memory.
 func everywhere(dmap.Split) bool { return true }
+
+// asPlanned is the Sharing of a source whose splits are small.
+func asPlanned(dmap.Split) dmap.Sharing { return dmap.SharedAsPlanned }

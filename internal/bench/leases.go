@@ -67,7 +67,7 @@ type benchLane struct {
 	log *countedLog
 }
 
-// OpenJournal passes on the journal, and keeps what is appended.
+// OpenJournal passes on the journal, and keeps the appended records.
 func (l *benchLane) OpenJournal(ctx context.Context, spec dmap.RunSpec, same func(context.Context, *journal.Progress) error) (journal.Log, journal.Progress, *dmap.Ending, error) {
 	log, progress, ended, err := l.BucketSink.OpenJournal(ctx, spec, same)
 	if err != nil || log == nil {
@@ -77,7 +77,7 @@ func (l *benchLane) OpenJournal(ctx context.Context, spec dmap.RunSpec, same fun
 	return l.log, progress, ended, nil
 }
 
-// Progress is what has been appended.
+// Progress is the union of the appended records.
 func (l *benchLane) Progress() ([]journal.Interval, journal.Counts) {
 	if l.log == nil {
 		return nil, journal.Counts{}

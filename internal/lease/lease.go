@@ -51,7 +51,7 @@ type Report struct {
 	Reason Reason         `json:"reason"`
 	Error  string         `json:"error,omitempty"` // with Fatal
 	Counts journal.Counts `json:"counts"`          // of all lanes of the lease: those that the worker sealed, and its own
-	// Rest is what no lane of the lease has settled, without Broken and Empty.
+	// Rest are the parts that no lane of the lease has settled, without Broken and Empty.
 	Rest []dmap.Split `json:"rest,omitempty"`
 	// Broken are the rests of objects that break off, as Unread.Splits has them: another attempt
 	// would find the same. Errors are those of the first of them.

@@ -22,7 +22,7 @@ func (f files) splits(_ context.Context, settled func(string) (dmap.Cursor, bool
 			s := dmap.Split{ID: fmt.Sprint(i)}
 			end, ok := settled(s.ID)
 			if s.From = end; ok && end == (dmap.Cursor{}) {
-				continue // it leaves out what is settled
+				continue // it leaves out settled files
 			}
 			if !yield(s, nil) {
 				return
