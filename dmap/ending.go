@@ -46,7 +46,7 @@ type evidence struct {
 	durable   bool  // the run has a journal
 	truncated bool  // MaxItems ended the reading
 	enough    bool  // Options.Enough stopped the run
-	leased    error // the reading was ended, and what was read is finished; nil: it was not
+	leased    error // the reading was ended, and all items that were read are settled; nil: it was not
 	cause     error // why the run stopped early; nil: it did not
 	canceled  error // the cause of Run.Cancel; nil: nobody called it
 	source    error

@@ -222,7 +222,7 @@ func (e *engine[T, R]) readAll() error {
 		e.tally.readAll.Store(true)
 		e.observer.phase(PhaseRead, nil)
 		e.judge()
-	case err == nil && e.stopper.leaves(): // what was read is finished
+	case err == nil && e.stopper.leaves(): // the workers finish the items that were read
 	case err == nil: // the end of the context may have ended the reading before it stopped the run
 		e.stopper.stop(e.stopper.ended())
 	}

@@ -79,7 +79,8 @@ func (e *engine[T, R]) judged(readErr error, s Stats) verdict {
 		if !d.enough && d.leased == nil {
 			d.held = e.heldEnd(readErr)
 		}
-		if d.exceeded == nil && readErr == nil && !d.enough && d.leased == nil { // otherwise the run has ended, or its source says more
+		// otherwise the run has ended, or its source says more
+		if d.exceeded == nil && readErr == nil && !d.enough && d.leased == nil {
 			d.source = e.reader.empty()
 		}
 	}

@@ -3,8 +3,8 @@ package dmap
 import "errors"
 
 // A run that is a lease of a run on many machines can be asked to read nothing more. Other than a
-// run that is suspended it finishes what it has read: calls in flight have all the time that they
-// need, and items that wait for a retry get it. Then it is open, and the rest is unread.
+// suspended run it finishes the items that it has read: it interrupts no call, and items that wait
+// for a retry get it. Then it is open, and the rest is unread.
 
 var errReadingStopped = errors.New("the reading was ended, and all that was read is settled")
 

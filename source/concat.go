@@ -276,3 +276,23 @@ func (c *concat[T]) preflight(ctx context.Context, report func(dmap.Check)) {
 		})
 	}
 }
+
+func (c *concat[T]) sharing(s dmap.Split) dmap.Sharing {
+	i, own, err := c.part(s)
+	if err != nil || c.parts[i].Sharing == nil {
+		return dmap.SharedByReading
+	}
+	return c.parts[i].Sharing(own)
+}
+
+// skim asks the part that s belongs to. Only cursors count, so keys get no prefix.
+func (c *concat[T]) skim(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[T], error] {
+	i, own, err := c.part(s)
+	if err != nil {
+		return broken[dmap.Item[T]](err)
+	}
+	if p := c.parts[i]; p.Skim != nil {
+		return p.Skim(ctx, own)
+	}
+	return c.parts[i].Read(ctx, own)
+}

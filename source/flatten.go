@@ -430,3 +430,20 @@ func (f *flatten[T]) tryContents(ctx context.Context, o Object, report func(dmap
 		report(dmap.Check{Op: "open the contents of", Key: o.Key, Err: err})
 	}
 }
+
+// smallContents is the size of an object up to which it is not divided.
+const smallContents = 1 << 20
+
+// sharing takes small objects as they are, and those that are not read at all.
+func (f *flatten[T]) sharing(s dmap.Split) dmap.Sharing {
+	_, _, version := identify(s)
+	text, listed := strings.CutPrefix(version, listedVersion)
+	if !listed {
+		return dmap.SharedAsPlanned
+	}
+	field, _, _ := strings.Cut(text, ":")
+	if size, err := strconv.ParseInt(field, 10, 64); err == nil && 0 <= size && size <= smallContents {
+		return dmap.SharedAsPlanned
+	}
+	return dmap.SharedByReading
+}

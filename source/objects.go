@@ -316,3 +316,6 @@ func (o *objects) find(ctx context.Context, s dmap.Split) (dmap.Item[Object], er
 	item.Err = guard(func() error { return o.skip(item.Value) })
 	return item, nil
 }
+
+// byTrySplit is the Sharing of a listing that is divided while it is read.
+func byTrySplit(dmap.Split) dmap.Sharing { return dmap.SharedByTrySplit }

@@ -278,3 +278,17 @@ func (e *columnError) Unwrap() error { return e.err }
 // seeks reports whether the object can be read from the middle: unless its name says that it is
 // compressed.
 func (r *records[T]) seeks(dmap.Split) bool { return !compressedName(r.object.Key) }
+
+// sharing takes the parts of an object that was divided as they are. The rest of an object may be
+// of any size.
+func (r *records[T]) sharing(s dmap.Split) dmap.Sharing {
+	if s.To != (dmap.Cursor{}) {
+		return dmap.SharedAsPlanned
+	}
+	return dmap.SharedByReading
+}
+
+// skim reads the records of s and decodes none.
+func (r *records[T]) skim(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[T], error] {
+	return r.readBy(ctx, s, r.itemWithoutValue)
+}

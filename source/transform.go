@@ -148,3 +148,21 @@ func (m *mapping[T, U]) findBy(in dmap.Plan[T]) func(context.Context, dmap.Split
 		return out, nil
 	}
 }
+
+// skimOf is the Skim of a mapping: its function is not called.
+func skimOf[T, U any](in dmap.Plan[T]) func(context.Context, dmap.Split) iter.Seq2[dmap.Item[U], error] {
+	skim := in.Skim
+	if skim == nil {
+		skim = in.Read
+	}
+	return func(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[U], error] {
+		return func(yield func(dmap.Item[U], error) bool) {
+			for item, err := range skim(ctx, s) {
+				out := dmap.Item[U]{Key: item.Key, Offset: item.Offset, Index: item.Index, Size: item.Size, Next: item.Next, Err: item.Err}
+				if !yield(out, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}

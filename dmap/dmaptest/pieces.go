@@ -10,8 +10,8 @@ import (
 	"github.com/go-dmap/dmap/internal/pieces"
 )
 
-// shared divides the source between machines: into pieces of several sizes, which are divided again,
-// by planners of which each continues where another one stopped.
+// shared divides the source into pieces of several sizes, and divides these again. Planners
+// continue after the pieces of other planners.
 func (p planned[T]) shared(tb testing.TB) {
 	for _, s := range p.splits {
 		if p.plan.Sharing != nil && p.plan.Sharing(s) == dmap.NotShared {

@@ -38,7 +38,7 @@ import (
 // too.
 func tables() []table {
 	return slices.Concat(
-		[]table{job, durability},
+		[]table{job, durability, leases},
 		fanout(),
 		listing(),
 		folders(),

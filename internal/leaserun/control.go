@@ -21,7 +21,8 @@ type Control struct {
 	edits   []func(*dmap.Run) // before the run has started
 }
 
-// Return asks for the lease back: the run reads nothing more and finishes what it has read.
+// Return asks for the lease back: the run reads nothing more, and finishes the items that it has
+// read.
 func (c *Control) Return() { c.stop(lease.Asked) }
 
 // Suspend ends the attempt within Options.DrainTimeout: calls that take longer are interrupted.

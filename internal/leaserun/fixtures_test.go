@@ -233,7 +233,7 @@ type numbers struct {
 func (s numbers) String() string { return "numbers" }
 
 func (s numbers) Items(ctx context.Context) iter.Seq2[dmap.Item[int], error] {
-	return s.read(ctx, dmap.Split{})
+	return s.read(ctx, dmap.Split{To: dmap.Cursor{Offset: int64(s.n)}})
 }
 
 func (s numbers) Plan() dmap.Plan[int] {

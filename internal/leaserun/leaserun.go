@@ -12,14 +12,14 @@ import (
 	"github.com/go-dmap/dmap/internal/lease"
 )
 
-// Job is what all leases of a run have in common.
+// Job is common to all leases of a run.
 type Job[T, R any] struct {
 	Source dmap.Source[T]
 	Call   func(context.Context, T) (R, error) // nil: Batch
 	Batch  func(context.Context, []dmap.Item[T]) ([]R, error)
 	Limits batch.Limits // of Batch
-	// Options are those of the run, with its RunID. The coordinator minds what a run has once:
-	// MaxItems, Enough, budgets, the tolerance and redrives have no effect here.
+	// Options are those of the run, with its RunID. MaxItems, Enough, budgets, the
+	// tolerance and redrives have no effect here: they are the coordinator's.
 	Options dmap.Options
 }
 
@@ -31,9 +31,10 @@ type Lane[R any] interface {
 }
 
 // Run runs an attempt at a lease until nothing is left, its time is over, too many items have
-// failed, or control asks for it back. What the attempt has read it finishes, with all retries.
+// failed, or control asks for it back. The attempt finishes the items that it has read, with all
+// retries.
 //
-// The error is one of this machine: another one may try again what the report says is left. An
+// The error is one of this machine: another one may try again the Rest of the report. An
 // error that any machine would meet is in the report, whose reason is then lease.Fatal.
 func Run[T, R any](ctx context.Context, job Job[T, R], l lease.Lease, lane Lane[R], control *Control) (lease.Report, error) {
 	began := time.Now()

@@ -63,7 +63,7 @@ func Fatal(err error) bool {
 	return !passes || how != ""
 }
 
-// rest is what splits have outside of settled intervals.
+// rest returns the parts of splits outside of settled intervals.
 func rest(splits []dmap.Split, settled []journal.Interval) (out []dmap.Split) {
 	unread := dmap.Unread{All: true}
 	for _, v := range settled {

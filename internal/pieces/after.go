@@ -10,7 +10,8 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 )
 
-// after yields the splits of a source after last, of which the first may be a part of one. nil: all.
+// after yields the splits of a source after last, all if that is nil. The first may be a part of a
+// split.
 func after[T any](ctx context.Context, plan dmap.Plan[T], last *dmap.Split) iter.Seq2[dmap.Split, error] {
 	if last == nil {
 		return plan.Splits(ctx)

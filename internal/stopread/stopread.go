@@ -1,5 +1,6 @@
 // Package stopread passes the wish that a run reads nothing more from other packages of this module
-// to the engine: what it has read it finishes, with all retries. Users cannot reach it.
+// to the engine. The run finishes the items that it has read, with all retries. Users cannot reach
+// it.
 package stopread
 
 import (
