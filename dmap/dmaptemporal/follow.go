@@ -55,7 +55,7 @@ func (f *follower) loop(ctx context.Context, done <-chan struct{}) {
 // patience is how long a request for the orders may take: the next second has a newer one.
 const patience = 5 * time.Second
 
-// poll follows the newest orders. A store that does not answer changes nothing: the lease goes on.
+// poll follows the newest orders. A store that does not answer changes nothing.
 func (f *follower) poll(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

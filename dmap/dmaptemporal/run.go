@@ -143,7 +143,7 @@ func (r *Run) Cancel(ctx context.Context) error {
 
 // Wait waits for the end of the run. The error is nil after success. Otherwise it matches
 // dmap.ErrTolerance, dmap.ErrCanceled, dmap.ErrFenced (another host or process has taken the run
-// over), or dmap.ErrOpen: the text says what is left, and Start or dmap.Map continues the run.
+// over), or dmap.ErrOpen: the text names the rest, and Start or dmap.Map continues the run.
 func (r *Run) Wait(ctx context.Context) (dmap.Stats, error) {
 	var out result
 	err := r.run.Get(ctx, &out)

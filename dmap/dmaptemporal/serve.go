@@ -16,15 +16,15 @@ import (
 const (
 	leasesAtOnce  = 100              // in one worker; each makes calls as its run allows
 	beatEvery     = time.Second      // between heartbeats, which carry the end of a run to its leases
-	stopsWithin   = 10 * time.Minute // a worker that stops: its leases finish what they have read
+	stopsWithin   = 10 * time.Minute // a worker that stops: its leases finish all items read
 	stepsPolled   = 2
 	pollersOfWork = 4
 )
 
 // Serve works on runs of these maps that are started in a task queue, until ctx ends. Then it takes
-// no more leases, and those that it has finish what they have read, for at most ten minutes: a
-// process that may end sooner must limit that by its own kill, after which other workers take over.
-// Connect SIGTERM by signal.NotifyContext. The error is that of the connection, or of the maps.
+// no more leases, and those that it has finish the items that they have read, for at most ten
+// minutes. A process may be killed before: then other workers continue its leases. Connect SIGTERM
+// by signal.NotifyContext. The error is that of the connection, or of the maps.
 func Serve(ctx context.Context, c client.Client, queue string, maps ...Registered) error {
 	w, err := newWorker(maps)
 	if err != nil {

@@ -293,7 +293,7 @@ func showSlowDown(ctx context.Context, w io.Writer) error {
 	return listAlone(ctx, w, store, objects)
 }
 
-// bestFixedReads reads objects of known keys with the plain driver and fixed numbers of workers, and
+// bestFixedReads reads objects of known keys with the plain driver and fixed numbers of workers. It
 // returns the most successful reads a second. The SDK makes up to three attempts of a throttled
 // request, and the worker waits before it tries again after that.
 func bestFixedReads(ctx context.Context, w io.Writer, store *limitedStore, address string) (best float64, err error) {

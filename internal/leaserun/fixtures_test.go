@@ -171,7 +171,7 @@ func (f *fleet[T]) run(ctx context.Context, workers int) (left []dmap.Split, err
 					if f.idle() {
 						return
 					}
-					time.Sleep(100 * time.Millisecond)
+					<-time.After(100 * time.Millisecond)
 					continue
 				}
 				errs[w] = f.work(ctx, l)

@@ -14,7 +14,7 @@ import (
 	"github.com/go-dmap/dmap/sink"
 )
 
-// ErrOpen says that a host has nothing more to do, but the run is open: the error says what is left.
+// ErrOpen says that a host has nothing more to do, but the run is open: the error names the rest.
 // dmap.Map with the same RunID continues it, or another host.
 var ErrOpen = errors.New("the run is open")
 
@@ -76,8 +76,8 @@ func (m *Machine[T, R]) judgeDone(ctx context.Context, p *journal.Progress, out 
 	return nil
 }
 
-// left returns an error if a part of the source is not settled. The end of a listing is no such part
-// if it has no objects, and others were seen before it.
+// left returns an error if a part of the source is not settled. The end of a listing is no such
+// part if it has no objects, and others were seen before it.
 func (m *Machine[T, R]) left(ctx context.Context, p *journal.Progress) error {
 	rest := unsettled(p)
 	splits := m.plan.Splits(ctx)

@@ -247,8 +247,8 @@ func (h *Host[T, R]) after(err error, done, lost func(now time.Time)) error {
 	return err
 }
 
-// stopIfFenced ends the run if another host or process has it, after a step of the host: a lease may
-// be fenced alone.
+// stopIfFenced ends the run if another host or process has it. It is for steps of the host: a lease
+// may be fenced alone.
 func (h *Host[T, R]) stopIfFenced(err error) {
 	if guard.Is(err, dmap.ErrFenced) {
 		h.state.Stop(coord.End{Why: coord.Fenced})
