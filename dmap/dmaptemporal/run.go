@@ -71,7 +71,7 @@ func (m Map[P]) Start(ctx context.Context, c client.Client, queue, runID string,
 
 // Open finds a run that Start has started, in any process.
 func Open(ctx context.Context, c client.Client, runID string) (*Run, error) {
-	if _, err := c.DescribeWorkflowExecution(ctx, workflowID(runID), ""); err != nil {
+	if _, err := c.DescribeWorkflow(ctx, workflowID(runID), ""); err != nil {
 		return nil, fmt.Errorf("dmaptemporal: run %q: %w", runID, err)
 	}
 	return &Run{runID, c, c.GetWorkflow(ctx, workflowID(runID), "")}, nil

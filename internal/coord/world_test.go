@@ -33,8 +33,6 @@ type world struct {
 	held    []lease.Lease // attempts that workers have
 	old     []lease.Report
 	next    int64
-	absorb  []AbsorbTask
-	plans   []PlanTask
 	most    int // calls at once so far, and leases
 	taken   map[int64]bool
 }

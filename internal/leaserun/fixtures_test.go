@@ -25,7 +25,6 @@ type store struct {
 type lanes struct {
 	commits []journal.Commit
 	counted []string // IDs of items whose results count
-	failed  int
 }
 
 func (s *store) of(id int64) *lanes {

@@ -40,7 +40,8 @@ func main() {
 
 func print(c settings, f figures) {
 	fmt.Printf("  wall %v, ideal %v, ratio %.3f\n", f.wall.Round(time.Second), f.ideal.Round(time.Second), f.wall.Seconds()/f.ideal.Seconds())
-	fmt.Printf("  leases %d, %.1f a second, at most %d in flight; lost %d; %d gave their rest back early\n", f.leases, float64(f.leases)/f.wall.Seconds(), f.inFlight, f.lost, f.sheds)
+	fmt.Printf("  leases %d, %.1f a second, at most %d in flight; lost %d; %d gave their rest back early\n",
+		f.leases, float64(f.leases)/f.wall.Seconds(), f.inFlight, f.lost, f.sheds)
 	fmt.Printf("  history %.0f B and %.2f events a lease; in all %.0f MB, %.0f events; continued as new %d times\n",
 		f.bytes/float64(f.leases), f.events/float64(f.leases), f.bytes/1e6, f.events, f.continued)
 	fmt.Printf("  orders written %d times, root records %d; state at most %.0f KB; state machine %.0f us a lease, %.1f s in all; server %.0f s\n",

@@ -38,7 +38,6 @@ type figures struct {
 	state           int           // bytes, at most
 	cpu             time.Duration // of the state machine
 	recovery        time.Duration // after the host has died, until as many leases are in flight
-	lostSlots       time.Duration // meanwhile: slot time without a call
 	unabsorbed      int           // leases that a host that takes over would seal, at most
 	lost, sheds     int
 }

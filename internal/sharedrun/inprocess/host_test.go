@@ -345,20 +345,28 @@ func TestASharedRunIsEditedAndPaused(t *testing.T) {
 		}
 		now := func() int { mu.Lock(); defer mu.Unlock(); return running }
 		h := s.host()
+		at := map[string]int{} // calls at once
+		errs := make(chan error, 3)
 		go func() {
 			time.Sleep(10 * time.Second)
-			require.Greater(t, now(), 16)
-			require.NoError(t, h.Set(func(c *coord.Control) { c.Limit = 16 }))
+			at["before"] = now()
+			errs <- h.Set(func(c *coord.Control) { c.Limit = 16 })
 			time.Sleep(2 * time.Second)
-			require.LessOrEqual(t, now(), 16)
-			require.NoError(t, h.Set(func(c *coord.Control) { c.Paused = true }))
+			at["lower"] = now()
+			errs <- h.Set(func(c *coord.Control) { c.Paused = true })
 			time.Sleep(2 * time.Second)
-			require.Zero(t, now())
-			require.NoError(t, h.Set(func(c *coord.Control) { c.Paused, c.Limit = false, 192 }))
+			at["paused"] = now()
+			errs <- h.Set(func(c *coord.Control) { c.Paused, c.Limit = false, 192 })
 		}()
 		end, err := h.Run(t.Context())
 		require.NoError(t, err)
 		require.NoError(t, end.Err)
+		for range 3 {
+			require.NoError(t, <-errs)
+		}
+		require.Greater(t, at["before"], 16)
+		require.LessOrEqual(t, at["lower"], 16)
+		require.Zero(t, at["paused"])
 		_, succeeded, _ := outcomes(t, s.bucket)
 		require.Len(t, succeeded, 5000)
 	})
