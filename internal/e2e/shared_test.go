@@ -72,7 +72,7 @@ func (r sharedRun) spec() dmap.RunSpec {
 // process processes some numbers with a sink.
 func (r sharedRun) process(ctx context.Context, to dmap.Sink[int64], splits ...dmap.Split) error {
 	_, err := dmap.Map(ctx, numbers(splits), func(context.Context, int64) (int64, error) {
-		time.Sleep(time.Millisecond)
+		<-time.After(time.Millisecond)
 		return 0, nil
 	}, dmap.Options{RunID: r.id, MaxConcurrency: 4, CommitEvery: 5 * time.Millisecond}, to)
 	return err
@@ -95,7 +95,7 @@ func (r sharedRun) owner(t *testing.T, ref lease.Ref, splits []dmap.Split) ([]dm
 				faults.Inject(dmaptest.Fault{Op: op, Sticky: true})
 			}
 		case n == at:
-			time.Sleep(50 * time.Millisecond)
+			<-time.After(50 * time.Millisecond) // the store is real, so is the time
 		}
 	})
 	lane := sink.Bucket[int64](faults.Bucket, "").Lane(ref, splits)
