@@ -95,7 +95,7 @@ func (r sharedRun) owner(t *testing.T, ref lease.Ref, splits []dmap.Split) ([]dm
 				faults.Inject(dmaptest.Fault{Op: op, Sticky: true})
 			}
 		case n == at:
-			<-time.After(50 * time.Millisecond)
+			<-time.After(50 * time.Millisecond) // the store is real, so is the time
 		}
 	})
 	lane := sink.Bucket[int64](faults.Bucket, "").Lane(ref, splits)
