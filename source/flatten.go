@@ -51,7 +51,7 @@ type flatten[T any] struct {
 	listing dmap.Plan[Object] // of objects
 	open    func(Object) dmap.Source[T]
 	buckets *buckets
-	lists   lister // nil: objects may have any key
+	lists   keyLister // nil: objects may have any key
 }
 
 func (f *flatten[T]) splits(ctx context.Context) iter.Seq2[dmap.Split, error] {

@@ -319,3 +319,24 @@ func (o *objects) find(ctx context.Context, s dmap.Split) (dmap.Item[Object], er
 
 // byTrySplit is the Sharing of a listing that is divided while it is read.
 func byTrySplit(dmap.Split) dmap.Sharing { return dmap.SharedByTrySplit }
+
+// lists is the keyLister of o.
+func (o *objects) lists(ctx context.Context, key string) (bool, error) {
+	if !strings.HasPrefix(key, o.prefix) || !o.matches(key) || runfolder.IsProbe(key) {
+		return false, nil
+	}
+	own, err := newOwnResults(ctx, o.bucket, o.prefix)
+	if err != nil {
+		return false, o.located(err)
+	}
+	result, err := own.holds(ctx, key)
+	if err != nil {
+		return false, o.located(err)
+	}
+	return !result, nil
+}
+
+// matches reports whether a key, which has the prefix, matches the Glob.
+func (o *objects) matches(key string) bool {
+	return o.glob == nil || o.glob.Match(strings.TrimPrefix(key[len(o.prefix):], "/"))
+}

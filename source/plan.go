@@ -20,7 +20,7 @@ type planned[T any] struct {
 	name  string
 	plan  dmap.Plan[T]
 	items func(ctx context.Context) iter.Seq2[dmap.Item[T], error] // nil: the splits in order
-	lists lister                                                   // nil: its objects may have any key
+	lists keyLister                                                // nil: its objects may have any key
 }
 
 func (p *planned[T]) String() string { return p.name }
@@ -114,3 +114,7 @@ func compareCursors(a, b dmap.Cursor) int {
 
 // everywhere is the Plan.Seeks of a source in memory.
 func everywhere(dmap.Split) bool { return true }
+
+// keyLister reports whether a listing comes to an object with this key, if there is one. Match is
+// not asked.
+type keyLister func(ctx context.Context, key string) (bool, error)

@@ -203,7 +203,7 @@ func parse(args []string, stderr io.Writer) (config, error) {
 	return cfg, nil
 }
 
-// check returns the errors of the flags and the arguments after them.
+// check returns an error for wrong flags, and for arguments after them.
 func (c config) check(args []string) error {
 	switch {
 	case len(args) > 0:

@@ -249,7 +249,7 @@ var known = map[string]string{
 	"source/into.go parsed: errors.As":                                    ours,
 	"source/span.go openAt: errors.Is":                                    driver,
 	"source/lineplan.go run: errors.Is":                                   driver,
-	"source/lists.go matches: Match":                                      ours,
+	"source/objects.go matches: Match":                                    ours,
 	"source/manifest.go loadManifest: errors.Is":                          ours,
 	"source/object.go openNow: errors.Is":                                 driver,
 	"source/objects.go Error: Error":                                      ours,
