@@ -137,14 +137,16 @@ func (q *quarantine) limits(level int, inBatches bool, l batch.Limits) batch.Lim
 
 // announce returns when the journal says that trials are about to be called. Announcements that
 // wait at the same time share a record. An error says that the run stops.
-func (q *quarantine) announce(ctx context.Context, trials []journal.Trial) error {
+// ctx ends the waiting, and writing ends the record: an interrupted record is the last one of the
+// journal, and all that is settled but not committed would run again.
+func (q *quarantine) announce(ctx, writing context.Context, trials []journal.Trial) error {
 	q.mu.Lock()
 	first := len(q.waiting) == 0
 	q.waiting = append(q.waiting, trials...)
 	announced := q.announced
 	q.mu.Unlock()
 	if first { // the first one writes for all that come before the journal is free
-		q.write(ctx)
+		q.write(writing)
 	}
 	select {
 	case <-announced:

@@ -176,7 +176,7 @@ func (w *worker[T, R]) mayCall() bool {
 	if !w.quarantine.careful() || c.level > 0 && w.task.attempt == 1 { // isolation has announced those
 		return true
 	}
-	return w.quarantine.announce(w.stopper.calls.ctx, c.trials(w.next)) == nil
+	return w.quarantine.announce(w.stopper.calls.ctx, w.stopper.sinks.ctx, c.trials(w.next)) == nil
 }
 
 // countCalls counts the calls made for the task.

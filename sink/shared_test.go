@@ -248,7 +248,7 @@ func TestAMapTakesOverASharedRunAndBack(t *testing.T) {
 
 		back := share(t, inner)
 		p := back.Progress()
-		require.Greater(t, p.Counts.Read, int64(50))
+		require.GreaterOrEqual(t, p.Counts.Read, stats.Succeeded+stats.Failed)
 		rest := unsettledOf(p, piece(0, 200))
 		_, err = work(t.Context(), inner, lease.Ref{Lease: back.NextLease(), Era: back.Era(), Attempt: 1}, &calls, rest...)
 		require.NoError(t, err)
