@@ -46,7 +46,10 @@ func runLeases(ctx context.Context, work workload, n int) (out outcome, err erro
 		return outcome{Succeeded: stats.Succeeded}, err
 	}
 	src, i := generated{work.N, int64(n)}, int64(0)
-	for split := range src.Splits(ctx) {
+	for split, err := range src.Splits(ctx) {
+		if err != nil {
+			return out, err
+		}
 		opts.RunID = fmt.Sprintf("lease-%d", i)
 		l := lease.Lease{Ref: lease.Ref{Lease: i, Attempt: 1}, Slots: work.Concurrency, Splits: []dmap.Split{split}}
 		job := leaserun.Job[int64, int64]{Source: src, Call: nothing, Options: opts}

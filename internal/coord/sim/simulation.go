@@ -345,7 +345,7 @@ type event struct {
 	do func()
 }
 
-type events []event
+type events []event //nolint:recvcheck // container/heap changes it by Push and Pop alone
 
 func (e events) Len() int { return len(e) }
 func (e events) Less(i, j int) bool {
