@@ -105,7 +105,7 @@ func throughLeases[T any](t *testing.T, src dmap.Source[T]) {
 				return 0, nil
 			}},
 			perTime: func(n int64) lease.Lease {
-				return lease.Lease{Slots: 1 + int(n)%4, Failures: -1, Splits: make([]dmap.Split, 1+n%3), Time: time.Duration(1+n%5) * 20 * time.Millisecond}
+				return lease.Lease{Slots: 1 + int(n)%4, Rest: 32, Failures: -1, Splits: make([]dmap.Split, 1+n%3), Time: time.Duration(1+n%5) * 20 * time.Millisecond}
 			},
 		}
 		f.asks = func(n int64, c *leaserun.Control) {
@@ -137,7 +137,7 @@ func TestASequenceIsRefused(t *testing.T) {
 func TestALeaseOfAListingReturnsTheRangesOfItsReaders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := sheet{numbers{n: 1_000_000}}
-		l := lease.Lease{Splits: []dmap.Split{{ID: "sheet"}}, Slots: 100, Time: 2 * time.Second}
+		l := lease.Lease{Splits: []dmap.Split{{ID: "sheet"}}, Rest: 32, Slots: 100, Time: 2 * time.Second}
 		report, err := leaserun.Run(t.Context(), leaserun.Job[int, int]{Source: src, Call: sleeps(time.Second), Options: dmap.Options{RunID: "r"}},
 			l, newLane[int](&store{}, l.Ref), &leaserun.Control{})
 		require.NoError(t, err)

@@ -69,7 +69,7 @@ func TestRecordsOfSharedRunsAreChecked(t *testing.T) {
 		"the record has no era":      {From: 3, Number: 3, Final: true, Absorbed: []runfolder.LeaseRange{{}}},
 		"split 0: the split has no ": {Lane: &runfolder.Lane{Attempt: 1, Splits: []runfolder.Split{{}}}},
 	} {
-		content, err := runfolder.EncodeCommit("w", r)
+		content, err := runfolder.EncodeForged("w", r)
 		require.NoError(t, err)
 		_, err = runfolder.DecodeCommit(t.Context(), content, r.Number)
 		require.ErrorContains(t, err, want)
