@@ -348,7 +348,7 @@ func TestASharedRunIsEditedAndPaused(t *testing.T) {
 		at := map[string]int{} // calls at once
 		errs := make(chan error, 3)
 		go func() {
-			time.Sleep(10 * time.Second)
+			time.Sleep(10*time.Second + 250*time.Millisecond) // in the middle of calls
 			at["before"] = now()
 			errs <- h.Set(func(c *coord.Control) { c.Limit = 16 })
 			time.Sleep(2 * time.Second)
