@@ -92,13 +92,12 @@ type Report struct {
 	// empty.
 	Unfinished bool `json:"unfinished,omitempty"`
 	// Broken are the rests of objects that break off, as Unread.Splits has them: another attempt
-	// would find the same. Errors are those of the first of them.
+	// would find the same.
 	Broken []dmap.Split `json:"broken,omitempty"`
 	// Empty are splits of listings in which this attempt has seen no object. Such a split counts as
 	// settled once another lease has settled an item of a split with the same ID; without any the
 	// run is open with dmap.ErrNoObjects.
-	Empty  []dmap.Split `json:"empty,omitempty"`
-	Errors []string     `json:"errors,omitempty"`
+	Empty []dmap.Split `json:"empty,omitempty"`
 	// Worked is the time that the calls of this attempt took, and Wall that of the attempt.
 	Worked time.Duration `json:"worked"`
 	Wall   time.Duration `json:"wall"`
