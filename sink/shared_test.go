@@ -265,9 +265,12 @@ func TestARunIsFinishedOnce(t *testing.T) {
 		h := share(t, inner)
 		_, err := work(t.Context(), inner, lease.Ref{Era: h.Era(), Attempt: 1}, &calls, piece(0, 100))
 		require.NoError(t, err)
-		ends := make(chan *dmap.Ending)
-		for range 4 {
-			host := join(t, inner, h.Era())
+		var hosts []*sink.Host[int]
+		for range 4 { // all of them before the first one finishes: it closes the era
+			hosts = append(hosts, join(t, inner, h.Era()))
+		}
+		ends := make(chan *dmap.Ending, len(hosts))
+		for _, host := range hosts {
 			go func() {
 				end, err := host.Finish(t.Context(), dmap.Ending{Stats: dmap.Stats{Reason: "succeeded"}})
 				if err != nil {
