@@ -139,8 +139,9 @@ func (r *records[T]) readSplit(ctx context.Context, s dmap.Split) iter.Seq2[dmap
 	return r.readBy(ctx, s, r.item)
 }
 
-// itemOf makes an item of the record or the error that a framer has found.
-type itemOf[T any] func(found framer[T], err error) (dmap.Item[T], error)
+// itemOf fills the zero item with the record or the error that a framer has found, unless err is
+// one that ends the source.
+type itemOf[T any] func(found framer[T], err error, item *dmap.Item[T]) error
 
 func (r *records[T]) readBy(ctx context.Context, s dmap.Split, itemOf itemOf[T]) iter.Seq2[dmap.Item[T], error] {
 	return func(yield func(dmap.Item[T], error) bool) {
@@ -195,13 +196,14 @@ func (r *records[T]) read(ctx context.Context, part span, itemOf itemOf[T], yiel
 		return
 	}
 	defer found.Close()
+	var item dmap.Item[T] // one for all records: it is large
 	for index := int64(0); ; index++ {
 		err := found.Next()
 		if err == io.EOF || err == nil && part.ends(found.Offset()) {
 			return
 		}
-		item, err := itemOf(found, err)
-		if err != nil {
+		item = dmap.Item[T]{}
+		if err := itemOf(found, err, &item); err != nil {
 			yield(dmap.Item[T]{}, r.brokenAt(ctx, part.object, at, err))
 			return
 		}
@@ -212,26 +214,19 @@ func (r *records[T]) read(ctx context.Context, part span, itemOf itemOf[T], yiel
 	}
 }
 
-// item makes an item of what found has found, unless err is one that ends the source.
-func (r *records[T]) item(found framer[T], err error) (dmap.Item[T], error) {
-	var item dmap.Item[T]
-	if err := r.place(found, err, &item); err != nil || item.Err != nil {
-		return item, err
+// item is an itemOf.
+func (r *records[T]) item(found framer[T], err error, item *dmap.Item[T]) error {
+	if err := r.place(found, err, item); err != nil || item.Err != nil {
+		return err
 	}
 	item.Value, err = found.Value()
 	if err != nil {
 		item.Err = withRaw(r.rowError(found, err), found)
 	}
-	return item, nil
+	return nil
 }
 
-// itemWithoutValue is item for a record that is not decoded.
-func (r *records[T]) itemWithoutValue(found framer[T], err error) (item dmap.Item[T], end error) {
-	end = r.place(found, err, &item)
-	return item, end
-}
-
-// place sets all of item but its value. It returns an error that ends the source.
+// place is an itemOf that leaves the value out.
 func (r *records[T]) place(found framer[T], err error, item *dmap.Item[T]) error {
 	fault := faultOf(err)
 	if err != nil && (fault == nil || fault.Fatal) {
@@ -290,5 +285,5 @@ func (r *records[T]) sharing(s dmap.Split) dmap.Sharing {
 
 // skim reads the records of s and decodes none.
 func (r *records[T]) skim(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[T], error] {
-	return r.readBy(ctx, s, r.itemWithoutValue)
+	return r.readBy(ctx, s, r.place)
 }
