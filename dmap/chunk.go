@@ -125,15 +125,17 @@ func (c *chunk[T, R]) skippedBefore(skips int64) {
 	}
 }
 
-// prepare fills in the context of a call for item i, or for a batch of items that item i begins.
-func (c *chunk[T, R]) prepare(ctx *callContext, task *taskContext, i int, others ...int) {
+// prepare fills in the context of a call for item i, or for a batch that it begins.
+func (c *chunk[T, R]) prepare(ctx *callContext, task *taskContext, i int) {
 	item := &c.items[i]
-	if c.origins != nil {
-		own := *task
-		own.split, own.decisions = c.origins[i].split, c.decisions(i, others)
-		task = &own
-	}
 	ctx.task, ctx.key, ctx.offset, ctx.index = task, item.Key, item.Offset, item.Index
+}
+
+// taskOf is the context of the task for a call for item i, or for a batch of it and others, if a
+// redrive reads the items again.
+func (c *chunk[T, R]) taskOf(task taskContext, i int, others ...int) *taskContext {
+	task.split, task.decisions = c.origins[i].split, c.decisions(i, others)
+	return &task
 }
 
 func (c *chunk[T, R]) info(i, attempt int) Info {

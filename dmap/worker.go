@@ -217,7 +217,11 @@ func (w *worker[T, R]) processItems() bool {
 		}
 		w.grant.Calls--
 		ctx := &contexts[i-lo]
-		c.prepare(ctx, shared, i)
+		task := shared
+		if c.origins != nil {
+			task = c.taskOf(*shared, i)
+		}
+		c.prepare(ctx, task, i)
 		value, err := invoke(w, ctx, w.job.fn, c.items[i].Value)
 		if w.lost() {
 			return false

@@ -28,7 +28,10 @@ func (w *worker[T, R]) processBatch() bool {
 	ctx := &callContext{}
 	shared := w.task.context()
 	shared.items = len(w.picks)
-	c.prepare(ctx, shared, w.picks[0], w.picks[1:]...)
+	if c.origins != nil {
+		shared = c.taskOf(*shared, w.picks[0], w.picks[1:]...)
+	}
+	c.prepare(ctx, shared, w.picks[0])
 	values, err := invoke(w, ctx, w.job.batchFn, items)
 	if w.lost() {
 		return false
