@@ -34,12 +34,7 @@ func (p *recycler[T, R]) done(c *chunk[T, R]) {
 	}
 	clear(c.items)
 	clear(c.entries)
-	c.items, c.entries = c.items[:0], c.entries[:0]
-	c.split, c.run, c.before = nil, nil, nil
-	c.origins = nil
-	c.bytes, c.skips, c.level, c.holds = 0, 0, 0, false
-	c.from, c.to, c.end = Cursor{}, Cursor{}, prefixEnd{}
-	c.calls, c.retries = 0, 0
+	*c = chunk[T, R]{items: c.items[:0], entries: c.entries[:0]}
 	p.chunks.Put(c)
 }
 

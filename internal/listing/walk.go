@@ -133,7 +133,7 @@ func (w *walk) listDir(dir, prefix, base string) bool {
 				return false
 			}
 		case strings.HasSuffix(name, sidecar), key <= w.after && w.after != "", !strings.HasPrefix(key, w.prefix):
-		case !w.yieldFile(dir+name, key, found.hasSidecar(name), found.special[name+sidecar]):
+		case !w.yieldFile(dir+name, key, found.hasSidecar(name), found.hasSpecialSidecar(name)):
 			return false
 		}
 	}
