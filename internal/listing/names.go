@@ -182,7 +182,9 @@ func (n *names) at(start int) []byte {
 func (n *names) key(start int) string { return unescape(string(n.at(start))) }
 
 // hasSpecialSidecar reports whether the attributes of a file are in no regular file.
-func (n *names) hasSpecialSidecar(name string) bool { return len(n.special) > 0 && n.special[name+sidecar] }
+func (n *names) hasSpecialSidecar(name string) bool {
+	return len(n.special) > 0 && n.special[name+sidecar]
+}
 
 // hasSidecar reports whether the driver keeps attributes of a file.
 func (n *names) hasSidecar(name string) bool {
