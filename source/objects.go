@@ -225,7 +225,10 @@ func (o *objects) place(listed *blob.ListObject, err error) (at string, unreadab
 			unreadable = fmt.Errorf("object %q: gocloud reads no object that is stored as %q", listed.Key, at)
 		}
 	}
-	var misplaced *listing.Misplaced
+	if err == nil {
+		return at, unreadable
+	}
+	var misplaced *listing.Misplaced // it escapes: no allocation for each object
 	if errors.As(err, &misplaced) {
 		at = misplaced.At
 		unreadable = errors.Join(unreadable, misplaced.Err)
