@@ -34,7 +34,6 @@ type RunWorker struct {
 	Name     string    // as the host of the run names it
 	Leases   int       // parts of the source that it has now
 	InFlight int       // calls, when it was last seen
-	Settled  int64     // items of its leases, also by the workers that had them before
 	Seen     time.Time // its newest sign of life, by the clock of the host
 	// Lost counts the leases that it did not return, and that other workers continue.
 	Lost int

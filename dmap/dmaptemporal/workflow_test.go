@@ -104,7 +104,7 @@ func TestAPauseAndALimitHoldFromTheirUpdateOn(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, value.Get(&s))
 		require.True(t, s.Control.Paused)
-		require.Zero(t, s.InFlight)
+		require.Empty(t, s.Open)
 	})
 	at(61*time.Second, func() { env.UpdateWorkflowNoRejection(limitUpdate, "", t, 8) })
 	at(62*time.Second, func() { env.UpdateWorkflowNoRejection(pauseUpdate, "", t, false) })
