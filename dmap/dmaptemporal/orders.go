@@ -65,7 +65,7 @@ func (r *Run) SetTolerance(t dmap.Tolerance) error { return r.update(toleranceUp
 
 // update waits until the run has a value, at most 30 s.
 func (r *Run) update(name string, value any) error {
-	ctx, cancel := context.WithTimeout(context.Background(), updateTime)
+	ctx, cancel := context.WithTimeout(r.ctx, updateTime)
 	defer cancel()
 	return r.send(ctx, name, value)
 }

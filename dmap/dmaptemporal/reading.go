@@ -91,11 +91,11 @@ func (r *Run) query(ctx context.Context) (s stats, ok bool) {
 // beats are those of all leases that workers have. One that cannot be read is left out: it is not
 // what this version sends.
 func (r *Run) beats(ctx context.Context) (out []wholerun.Beat) {
-	d, err := r.client.DescribeWorkflowExecution(ctx, workflowID(r.id), "")
+	d, err := r.client.DescribeWorkflow(ctx, workflowID(r.id), "")
 	if err != nil {
 		return nil
 	}
-	for _, a := range d.GetPendingActivities() {
+	for _, a := range d.RawResponse.GetPendingActivities() {
 		if b, ok := beatOf(a); ok {
 			out = append(out, b)
 		}

@@ -55,6 +55,7 @@ func (s Settings) control() coord.Control {
 type Run struct {
 	id     string
 	client client.Client
+	ctx    context.Context //nolint:containedctx // of requests that outlive that of Start
 	run    client.WorkflowRun
 	orders orders
 	edited chan struct{} // has a token after the run has taken a setting
@@ -111,7 +112,7 @@ func workflowID(runID string) string { return "dmap/" + runID }
 // follow begins to follow a run that has these settings, as far as is known.
 func follow(ctx context.Context, c client.Client, id string, run client.WorkflowRun, control coord.Control, observer *dmap.Observer) *Run {
 	r := &Run{
-		id: id, client: c, run: run, events: newEvents(ctx, observer), done: make(chan struct{}),
+		id: id, client: c, ctx: context.WithoutCancel(ctx), run: run, events: newEvents(ctx, observer), done: make(chan struct{}),
 		orders: orders{wake: make(chan struct{}, 1)}, edited: make(chan struct{}, 1),
 	}
 	r.view.Read(time.Now(), &coord.Summary{Control: control}, nil)

@@ -29,12 +29,9 @@ type Tally struct {
 	Held      int64 `json:"held,omitempty"`
 }
 
-// Add adds o to t.
-func (t *Tally) Add(o Tally) {
-	t.Succeeded += o.Succeeded
-	t.Failed += o.Failed
-	t.Skipped += o.Skipped
-	t.Held += o.Held
+// Plus is the sum of both.
+func (t Tally) Plus(o Tally) Tally {
+	return Tally{t.Succeeded + o.Succeeded, t.Failed + o.Failed, t.Skipped + o.Skipped, t.Held + o.Held}
 }
 
 // All is the number of items.

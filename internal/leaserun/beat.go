@@ -45,5 +45,5 @@ func calls(list []dmap.InFlightCall) (out []lease.Call) {
 func (c *Control) Saved(n journal.Counts) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.saved.Add(lease.Tally{Succeeded: n.Succeeded, Failed: n.NowFailed(), Skipped: n.Skipped, Held: n.NowHeld()})
+	c.saved = c.saved.Plus(lease.Tally{Succeeded: n.Succeeded, Failed: n.NowFailed(), Skipped: n.Skipped, Held: n.NowHeld()})
 }

@@ -27,8 +27,8 @@ func (v *View) InFlight(runID string, n int, now time.Time) []dmap.InFlightCall 
 	var out []dmap.InFlightCall
 	for i := range v.summary.Open {
 		o := &v.summary.Open[i]
-		k, ok := v.beats[o.Lease]
-		if !ok || !k.current(o) {
+		k := v.beats[o.Lease]
+		if k == nil || !k.current(o) {
 			continue
 		}
 		for _, c := range k.Oldest {

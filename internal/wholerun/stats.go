@@ -22,14 +22,14 @@ func (v *View) Stats() dmap.Stats {
 	var now load
 	for i := range s.Open {
 		o := &s.Open[i]
-		k, ok := v.beats[o.Lease]
-		running := ok && k.current(o)
+		k := v.beats[o.Lease]
+		running := k != nil && k.current(o)
 		n := Counted(o.Reported)
-		if running || ok && tallyOf(&k.Stats).All() > tallyOf(&n).All() {
+		if running || k != nil && settled(&k.Stats) > settled(&n) {
 			n = k.Stats
 		}
 		addCounts(&out, &n)
-		if ok {
+		if k != nil {
 			out.Throttled += k.Stats.Throttled
 			out.SourceThrottled += k.Stats.SourceThrottled
 		}
@@ -38,7 +38,7 @@ func (v *View) Stats() dmap.Stats {
 		}
 	}
 	now.fill(&out)
-	out.Read = tallyOf(&out).All() + out.Pending
+	out.Read = settled(&out) + out.Pending
 	return out
 }
 
@@ -58,10 +58,10 @@ func (v *View) Saved() lease.Tally {
 		o := &v.summary.Open[i]
 		n := Counted(o.Reported)
 		t := tallyOf(&n)
-		if k, ok := v.beats[o.Lease]; ok && k.Saved.All() > t.All() {
+		if k := v.beats[o.Lease]; k != nil && k.Saved.All() > t.All() {
 			t = k.Saved
 		}
-		all.Add(t)
+		all = all.Plus(t)
 	}
 	return all
 }
@@ -69,6 +69,8 @@ func (v *View) Saved() lease.Tally {
 func tallyOf(s *dmap.Stats) lease.Tally {
 	return lease.Tally{Succeeded: s.Succeeded, Failed: s.Failed, Skipped: s.Skipped, Held: s.Held}
 }
+
+func settled(s *dmap.Stats) int64 { return s.Succeeded + s.Failed + s.Skipped + s.Held }
 
 func addCounts(to, n *dmap.Stats) {
 	to.Succeeded += n.Succeeded

@@ -19,15 +19,15 @@ type Beat struct {
 // for concurrent use.
 type View struct {
 	summary coord.Summary
-	at      time.Time       // of summary
-	beats   map[int64]known // of open leases, by their numbers
-	ended   spent           // of attempts that have no beat any more
+	at      time.Time        // of summary
+	beats   map[int64]*known // of open leases, by their numbers
+	ended   spent            // of attempts that have no beat any more
 	workers workers
 }
 
 // known is the newest beat of an open lease.
 type known struct {
-	Beat
+	*Beat
 	lost int // attempts at the lease that were lost when the beat came
 }
 
@@ -52,16 +52,16 @@ func (v *View) Read(at time.Time, summary *coord.Summary, beats []Beat) {
 		v.summary, v.at = *summary, at
 	}
 	if v.beats == nil {
-		v.beats = map[int64]known{}
+		v.beats = map[int64]*known{}
 	}
 	open := map[int64]*coord.OpenLease{}
 	for i := range v.summary.Open {
 		open[v.summary.Open[i].Lease] = &v.summary.Open[i]
 	}
 	v.close(open)
-	for _, b := range beats {
-		if o := open[b.Lease]; o != nil && b.Era == v.summary.Era {
-			v.take(o, b)
+	for i := range beats {
+		if o := open[beats[i].Lease]; o != nil && beats[i].Era == v.summary.Era {
+			v.take(o, &beats[i])
 		}
 	}
 }
@@ -78,21 +78,20 @@ func (v *View) close(open map[int64]*coord.OpenLease) {
 		if o.Lost > k.lost {
 			v.workers.lose(k.Worker, o.Lost-k.lost, k.Seen)
 			k.lost = o.Lost
-			v.beats[n] = k
 		}
 	}
 }
 
 // take keeps the newest beat of a lease.
-func (v *View) take(o *coord.OpenLease, b Beat) {
-	k, ok := v.beats[o.Lease]
-	if ok && (b.Attempt < k.Attempt || b.Attempt == k.Attempt && b.Seen.Before(k.Seen)) {
+func (v *View) take(o *coord.OpenLease, b *Beat) {
+	k := v.beats[o.Lease]
+	if k != nil && (b.Attempt < k.Attempt || b.Attempt == k.Attempt && b.Seen.Before(k.Seen)) {
 		return
 	}
-	if ok && b.Attempt > k.Attempt {
+	if k != nil && b.Attempt > k.Attempt {
 		v.ended.add(&k.Beat.Beat)
 	}
-	v.beats[o.Lease] = known{b, o.Lost}
+	v.beats[o.Lease] = &known{b, o.Lost}
 }
 
 // current reports whether k is of an attempt that runs, as far as is known.
@@ -113,8 +112,8 @@ func (v *View) ReadAll() bool {
 		return false
 	}
 	for i := range s.Open {
-		k, ok := v.beats[s.Open[i].Lease]
-		if !ok || !k.ReadAll || !k.current(&s.Open[i]) {
+		k := v.beats[s.Open[i].Lease]
+		if k == nil || !k.ReadAll || !k.current(&s.Open[i]) {
 			return false
 		}
 	}

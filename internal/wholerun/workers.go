@@ -47,8 +47,8 @@ func (v *View) Workers() []dmap.RunWorker {
 	}
 	for i := range v.summary.Open {
 		o := &v.summary.Open[i]
-		k, ok := v.beats[o.Lease]
-		if !ok || !k.current(o) {
+		k := v.beats[o.Lease]
+		if k == nil || !k.current(o) {
 			continue
 		}
 		w := all[k.Worker]
