@@ -89,28 +89,3 @@ func (e *events) committed(saved lease.Tally) {
 	})
 	e.commits++
 }
-
-// start passes on that this process follows the run.
-func (r *Run) start() {
-	r.mu.Lock()
-	s, stats, saved, name := r.view.Summary(), r.stats(), r.view.Saved(), r.name
-	r.mu.Unlock()
-	event := dmap.RunStart{Stats: stats, Run: r, Engine: "temporal"}
-	event.RunSpec = dmap.RunSpec{RunID: r.id, Source: name, Started: stats.Started, Resumed: stats.Resumed || stats.Read > 0}
-	event.Options = dmap.Options{RunID: r.id, MaxConcurrency: s.Control.Limit, Rate: s.Control.Rate, Tolerance: s.Control.Tolerance}
-	r.events.started(event, s.Control, saved)
-}
-
-// pass passes on what the latest reading has changed.
-func (r *Run) pass() {
-	r.mu.Lock()
-	s, phase, saved := r.view.Summary(), r.view.Phase(), r.view.Saved()
-	r.mu.Unlock()
-	r.events.edited(s.Control)
-	r.events.committed(saved)
-	var cause error
-	if s.End != nil {
-		_, cause = reasonOf(*s.End)
-	}
-	r.events.phaseChanged(phase, cause)
-}

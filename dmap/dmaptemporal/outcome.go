@@ -7,12 +7,12 @@ import (
 	"time"
 
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/coord"
 	"github.com/go-dmap/dmap/internal/guard"
-	"github.com/go-dmap/dmap/internal/lease"
 	"github.com/go-dmap/dmap/internal/wholerun"
 )
 
@@ -25,15 +25,15 @@ type outcome struct {
 }
 
 // await waits for the end of the workflow, or of ctx.
-func (r *Run) await(ctx context.Context) outcome {
+func await(ctx context.Context, run client.WorkflowRun) outcome {
 	var out outcome
-	err := r.run.Get(ctx, &out.result)
+	err := run.Get(ctx, &out.result)
 	for err != nil && ctx.Err() == nil && !final(err) { // Temporal does not answer
 		select {
-		case <-time.After(readEvery):
+		case <-time.After(againAfter):
 		case <-ctx.Done():
 		}
-		err = r.run.Get(ctx, &out.result)
+		err = run.Get(ctx, &out.result)
 	}
 	switch {
 	case err == nil:
@@ -60,25 +60,6 @@ func final(err error) bool {
 	return gone
 }
 
-// finish sets what Wait returns, and passes the end on.
-func (r *Run) finish(out outcome) {
-	r.mu.Lock()
-	stats := r.stats()
-	r.mu.Unlock()
-	stats = finalStats(stats, &out)
-	if out.known && out.Stored == nil {
-		r.events.committed(lease.Tally{Succeeded: stats.Succeeded, Failed: stats.Failed, Skipped: stats.Skipped, Held: stats.Held})
-	}
-	var err error
-	if stats.State, stats.Reason, err = r.judge(&out, stats.Held); err != nil {
-		err = fmt.Errorf("run %q: %w", r.id, err)
-	}
-	r.mu.Lock()
-	r.final, r.err = stats, err
-	r.mu.Unlock()
-	pass(r.events, r.events.to.RunEnded, dmap.RunEnd{Stats: stats, Err: err})
-}
-
 // finalStats are the counts of the end; last are those of the latest reading.
 func finalStats(last dmap.Stats, out *outcome) dmap.Stats {
 	if out.Stored != nil {
@@ -96,8 +77,9 @@ func finalStats(last dmap.Stats, out *outcome) dmap.Stats {
 	return last
 }
 
-// judge says how a run has ended.
-func (r *Run) judge(out *outcome, held int64) (state dmap.State, reason string, err error) {
+// judge says how a run has ended, of which this process has canceled with a cause, and of which items
+// are held.
+func (out *outcome) judge(held int64, cause error) (state dmap.State, reason string, err error) {
 	open := func(reason string, err error) (dmap.State, string, error) {
 		return dmap.StateOpen, reason, fmt.Errorf("%w: %w", dmap.ErrOpen, err)
 	}
@@ -111,7 +93,7 @@ func (r *Run) judge(out *outcome, held int64) (state dmap.State, reason string, 
 		reason, err = reasonOf(out.End)
 		return dmap.StateEnded, reason, err
 	case temporal.IsCanceledError(out.err) && out.known:
-		return dmap.StateEnded, "canceled", errors.Join(dmap.ErrCanceled, r.orders.canceledBy())
+		return dmap.StateEnded, "canceled", errors.Join(dmap.ErrCanceled, cause)
 	case typed && e.Type() == errFenced:
 		return dmap.StateOpen, "fenced", fmt.Errorf("%w: %s", dmap.ErrFenced, e.Message())
 	case typed && e.Type() == errOpen && held > 0 && out.End.Why == coord.Done:

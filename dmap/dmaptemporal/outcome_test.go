@@ -53,9 +53,7 @@ func TestTheEndOfAWorkflowIsThatOfItsRun(t *testing.T) {
 		"an end of a trial": {outcome{result: result{Stored: &dmap.Stats{Reason: "trial"}}}, 0, dmap.StateEnded, "trial", []error{dmap.ErrEnded}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := &Run{id: "r"}
-			r.orders.cause = cause
-			state, reason, err := r.judge(&c.out, c.held)
+			state, reason, err := c.out.judge(c.held, cause)
 			require.Equal(t, c.state, state)
 			require.Equal(t, c.reason, reason)
 			require.Equal(t, len(c.errs) == 0, err == nil, "%v", err)

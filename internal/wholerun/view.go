@@ -22,7 +22,7 @@ type View struct {
 	at      time.Time        // of summary
 	beats   map[int64]*known // of open leases, by their numbers
 	ended   spent            // of attempts that have no beat any more
-	workers workers
+	lost    lostWorkers
 }
 
 // known is the newest beat of an open lease.
@@ -76,7 +76,7 @@ func (v *View) close(open map[int64]*coord.OpenLease) {
 			continue
 		}
 		if o.Lost > k.lost {
-			v.workers.lose(k.Worker, o.Lost-k.lost, k.Seen)
+			v.lost.lose(k.Worker, o.Lost-k.lost, k.Seen)
 			k.lost = o.Lost
 		}
 	}

@@ -3,46 +3,14 @@ package wholerun
 import (
 	"cmp"
 	"slices"
-	"time"
 
 	"github.com/go-dmap/dmap/dmap"
 )
 
-// mostLost is how many workers that have lost leases are remembered.
-const mostLost = 100
-
-// workers are those that have lost leases, by their names.
-type workers struct {
-	lost map[string]dmap.RunWorker
-}
-
-// lose registers that a worker has not returned n leases.
-func (w *workers) lose(name string, n int, seen time.Time) {
-	if w.lost == nil {
-		w.lost = map[string]dmap.RunWorker{}
-	}
-	one := w.lost[name]
-	one.Name, one.Lost = name, one.Lost+n
-	if seen.After(one.Seen) {
-		one.Seen = seen
-	}
-	w.lost[name] = one
-	if len(w.lost) <= mostLost {
-		return
-	}
-	oldest := name
-	for k, other := range w.lost {
-		if other.Seen.Before(w.lost[oldest].Seen) {
-			oldest = k
-		}
-	}
-	delete(w.lost, oldest)
-}
-
 // Workers are those that have leases, or that have lost some, by their names.
 func (v *View) Workers() []dmap.RunWorker {
 	all := map[string]dmap.RunWorker{}
-	for name, w := range v.workers.lost {
+	for name, w := range v.lost.byName {
 		all[name] = w
 	}
 	for i := range v.summary.Open {
