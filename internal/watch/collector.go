@@ -119,7 +119,7 @@ func (c *Collector) end(now time.Time, s dmap.Stats, err string, spent *dmap.Tim
 	}
 	c.read(now, s, spent, nil)
 	c.closed, c.endedAt, c.final, c.err = true, now, s, err
-	c.readings.calls = nil
+	c.readings.calls, c.readings.workers = nil, nil
 	c.marks.add(now, MarkEnd, c.endText(s))
 	c.series.finish()
 	close(c.over)

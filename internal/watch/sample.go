@@ -33,12 +33,17 @@ func (c *Collector) sample() {
 func (c *Collector) takeReading() {
 	run, committed := c.begin.run, c.committedSoFar()
 	stats, spent, calls, written := run.Stats(), run.Times(), run.InFlight(oldestCalls), run.Written()
+	workers := dmap.WorkersOf(run)
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.closed {
 		c.readings.written, c.readings.committed = written, committed
 		c.read(now, stats, &spent, calls)
+		for _, text := range losses(c.readings.workers, workers) {
+			c.marks.add(now, MarkLost, text)
+		}
+		c.readings.workers = workers
 	}
 }
 
@@ -68,6 +73,7 @@ type readings struct {
 	stats     dmap.Stats
 	spent     dmap.Times
 	calls     []dmap.InFlightCall
+	workers   []dmap.RunWorker
 	written   int64
 	committed int64     // saved.count
 	ring      []reading // of the latest minute, the oldest first
