@@ -220,6 +220,9 @@ func (e *engine[T, R]) readAll() error {
 	switch {
 	case all:
 		e.tally.readAll.Store(true)
+		if e.leased != nil {
+			e.leased.ReadAll()
+		}
 		e.observer.phase(PhaseRead, nil)
 		e.judge()
 	case err == nil && e.stopper.leaves(): // the workers finish the items that were read

@@ -57,8 +57,11 @@ type Observer struct {
 // RunStart is the event of a run that this process begins, resumes or redrives.
 type RunStart struct {
 	RunSpec
-	Stats Stats // the counts so far: not zero if the run resumes
-	Run   *Run  // to watch and control the run
+	Stats Stats   // the counts so far: not zero if the run resumes
+	Run   LiveRun // to watch and control the run
+	// Engine says where the calls run. Empty: in goroutines of this process. "temporal": on many
+	// machines.
+	Engine string
 }
 
 // RunEnd is the event of a run that this process has left: ended, or open.

@@ -143,7 +143,7 @@ func TestQuantilesAreWithinASixteenthOfTheTimes(t *testing.T) {
 
 func TestInFlightReturnsTheLongestCallsFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var started *dmap.Run
+		var started dmap.LiveRun
 		watch := &dmap.Observer{RunStarted: func(ctx context.Context, e dmap.RunStart) context.Context {
 			started = e.Run
 			return ctx

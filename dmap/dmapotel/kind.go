@@ -1,6 +1,10 @@
 package dmapotel
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/go-dmap/dmap/dmap"
+)
 
 // sourceKind is the value of AttrSourceKind for a source with this String. The names are those that
 // package source gives to its sources.
@@ -29,4 +33,16 @@ func plainKind(name string) string {
 		}
 	}
 	return "other"
+}
+
+// engineOf is AttrEngine of a run.
+func engineOf(e dmap.RunStart) string {
+	switch e.Engine {
+	case "":
+		return "local"
+	case "temporal":
+		return e.Engine
+	default: // the values of an attribute are few
+		return "other"
+	}
 }

@@ -68,9 +68,9 @@ type kindMetrics struct {
 	withErrors map[[2]string][]metric.AddOption // by outcome and type of error; at most 3 times that many as there are types
 }
 
-func newKindMetrics(i *instruments, kind string) *kindMetrics {
+func newKindMetrics(i *instruments, kind, engine string) *kindMetrics {
 	k := &kindMetrics{
-		instruments: i, common: []attribute.KeyValue{attribute.String(AttrSourceKind, kind), attribute.String(AttrEngine, "local")},
+		instruments: i, common: []attribute.KeyValue{attribute.String(AttrSourceKind, kind), attribute.String(AttrEngine, engine)},
 		durations: make(map[string][]metric.RecordOption), byOutcome: make(map[string][]metric.AddOption),
 		withErrors: make(map[[2]string][]metric.AddOption),
 	}

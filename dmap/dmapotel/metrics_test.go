@@ -147,7 +147,7 @@ func TestReadersOfOneProviderSeeTheSameCounts(t *testing.T) {
 	one, two := sdkmetric.NewManualReader(), sdkmetric.NewManualReader()
 	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(one), sdkmetric.WithReader(two))
 	opts := Options{MeterProvider: provider, TracerProvider: tracenoop.NewTracerProvider()}
-	var run *dmap.Run
+	var run dmap.LiveRun
 	o := Observer(opts)
 	started := &dmap.Observer{RunStarted: func(ctx context.Context, e dmap.RunStart) context.Context { run = e.Run; return ctx }}
 	read := func(r *sdkmetric.ManualReader) map[string]float64 {

@@ -66,7 +66,7 @@ func (o *observer) runStarted(ctx context.Context, e dmap.RunStart) context.Cont
 
 // awaitEnd ends r if the event of its end is lost: an observer that it is joined with may not
 // return, or panic. It survives a provider that panics, as the engine does.
-func (r *run) awaitEnd(ctx context.Context, of *dmap.Run) {
+func (r *run) awaitEnd(ctx context.Context, of dmap.LiveRun) {
 	<-of.Done()
 	stats, err := of.Wait()
 	safely(struct{}{}, func() struct{} {

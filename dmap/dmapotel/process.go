@@ -27,8 +27,8 @@ type process struct {
 
 	mu       sync.Mutex // guards the fields below
 	live     map[*runMetrics]struct{}
-	kinds    map[string]*kindMetrics
-	sampling metric.Registration // nil: none
+	kinds    map[[2]string]*kindMetrics // by source.kind and engine
+	sampling metric.Registration        // nil: none
 }
 
 // joinProcess returns the process of a provider, with one more user. leave ends that.
@@ -44,7 +44,7 @@ func joinProcess(provider metric.MeterProvider) *process {
 	}
 	p := &process{
 		instruments: newInstruments(provider), provider: provider, users: 1,
-		live: make(map[*runMetrics]struct{}), kinds: make(map[string]*kindMetrics),
+		live: make(map[*runMetrics]struct{}), kinds: make(map[[2]string]*kindMetrics),
 	}
 	var err error
 	p.sampling, err = p.meter.RegisterCallback(p.sample, p.inFlight, p.limit, p.checkpointAge)
@@ -77,13 +77,14 @@ func (p *process) leave() {
 }
 
 // add begins the sampling of a run.
-func (p *process) add(r *runMetrics, kind string) {
+func (p *process) add(r *runMetrics, kind, engine string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.kinds[kind] == nil {
-		p.kinds[kind] = newKindMetrics(p.instruments, kind)
+	key := [2]string{kind, engine}
+	if p.kinds[key] == nil {
+		p.kinds[key] = newKindMetrics(p.instruments, kind, engine)
 	}
-	r.kindMetrics = p.kinds[kind]
+	r.kindMetrics = p.kinds[key]
 	p.live[r] = struct{}{}
 }
 

@@ -13,7 +13,7 @@ import (
 type runMetrics struct {
 	*kindMetrics
 	process *process
-	run     *dmap.Run
+	run     dmap.LiveRun
 	batches bool
 
 	committed atomic.Int64 // when the last record became durable, in ns since 1970; 0: none is known
@@ -32,7 +32,7 @@ func startMetrics(p *process, e dmap.RunStart) *runMetrics {
 	if e.Resumed { // it has a journal, whose last record is that of an earlier process
 		r.committed.Store(time.Now().UnixNano())
 	}
-	p.add(r, sourceKind(e.Source))
+	p.add(r, sourceKind(e.Source), engineOf(e))
 	return r
 }
 

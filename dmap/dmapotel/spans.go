@@ -34,7 +34,7 @@ func startRunSpan(ctx context.Context, tracer trace.Tracer, e dmap.RunStart) (co
 		attribute.String(AttrRunID, clipped(e.RunID, maxKey)),
 		attribute.String(AttrSource, clipped(e.Source, maxText)),
 		attribute.String(AttrSourceKind, sourceKind(e.Source)),
-		attribute.String(AttrEngine, "local"),
+		attribute.String(AttrEngine, engineOf(e)),
 		attribute.Bool(AttrResumed, e.Resumed),
 	}
 	if e.RunSpec.Redrive > 0 {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/coord"
-	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/lease"
 )
 
@@ -17,6 +16,7 @@ const (
 	toleranceUpdate = "tolerance"
 	pauseUpdate     = "pause"
 	rateUpdate      = "rate"
+	suspendUpdate   = "suspend"
 	statsQuery      = "stats"
 	// shedSignal has a lease.Shed: a worker gives splits back before its lease ends.
 	shedSignal = "shed"
@@ -24,19 +24,25 @@ const (
 
 // stats are what the query returns.
 type stats struct {
-	Counts   journal.Counts `json:"counts"` // of leases that have reported
-	InFlight int            `json:"inFlight"`
-	Queued   int            `json:"queued"` // pieces
-	Control  coord.Control  `json:"control"`
-	End      *coord.End     `json:"end,omitempty"`
+	coord.Summary
+	Source string `json:"source,omitempty"` // its name
 }
 
 func (h *host) stats() (stats, error) {
 	if h.state == nil {
-		return stats{Control: h.Control}, nil
+		return stats{Summary: coord.Summary{Control: h.Control}}, nil
 	}
-	s := h.state
-	return stats{s.Totals(), s.InFlight(), len(s.Queue), s.Control, s.End}, nil
+	return stats{h.state.Summary(), h.Source}, nil
+}
+
+// suspend has all leases return within the drain timeout of their runs, and leaves the run open.
+func (h *host) suspend() {
+	h.suspended = true
+	if h.state != nil {
+		h.state.Suspend()
+		h.cancelLeases()
+		h.changed = true
+	}
 }
 
 // handle registers the updates, the query and the signal.
@@ -44,6 +50,7 @@ func (h *host) handle(ctx workflow.Context) error {
 	workflow.Go(h.work, h.receive)
 	return errors.Join(
 		workflow.SetQueryHandler(ctx, statsQuery, h.stats),
+		workflow.SetUpdateHandler(ctx, suspendUpdate, func(workflow.Context) error { h.suspend(); return nil }),
 		update(ctx, h, limitUpdate, func(c *coord.Control, limit int) { c.Limit = limit }),
 		update(ctx, h, toleranceUpdate, func(c *coord.Control, t dmap.Tolerance) { c.Tolerance = t }),
 		update(ctx, h, pauseUpdate, func(c *coord.Control, paused bool) { c.Paused = paused }),

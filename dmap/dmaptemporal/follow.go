@@ -7,6 +7,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"github.com/go-dmap/dmap/internal/lease"
 	"github.com/go-dmap/dmap/internal/leaserun"
 )
 
@@ -18,6 +19,7 @@ type follower struct {
 	control *leaserun.Control
 
 	version int64 // of the last orders
+	last    *lease.Beat
 }
 
 // follow polls the orders each second, which the heartbeats go with, until the returned function is
@@ -38,7 +40,7 @@ func (f *follower) loop(ctx context.Context, done <-chan struct{}) {
 	for {
 		select {
 		case <-tick.C:
-			activity.RecordHeartbeat(ctx)
+			f.beat(ctx)
 			f.poll(context.WithoutCancel(ctx))
 		case <-stops:
 			stops = nil
@@ -50,6 +52,19 @@ func (f *follower) loop(ctx context.Context, done <-chan struct{}) {
 			return
 		}
 	}
+}
+
+// beat sends a heartbeat, which says how far the lease has come: Temporal keeps the newest, outside
+// of the history of the run. The run may have ended while its report is made.
+func (f *follower) beat(ctx context.Context) {
+	if b, ok := f.control.Beat(); ok {
+		f.last = &b
+	}
+	if f.last == nil {
+		activity.RecordHeartbeat(ctx)
+		return
+	}
+	activity.RecordHeartbeat(ctx, *f.last)
 }
 
 // patience is how long a request for the orders may take: the next second has a newer one.

@@ -1,180 +1,117 @@
 package dmaptemporal
 
 import (
-	"cmp"
-	"context"
-	"errors"
-	"fmt"
-
-	enums "go.temporal.io/api/enums/v1"
-	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/temporal"
+	"sync"
+	"time"
 
 	"github.com/go-dmap/dmap/dmap"
-	"github.com/go-dmap/dmap/internal/coord"
-	"github.com/go-dmap/dmap/internal/guard"
-	"github.com/go-dmap/dmap/internal/journal"
+	"github.com/go-dmap/dmap/internal/wholerun"
 )
 
-// Settings are those of a run that can change while it runs.
-type Settings struct {
-	// MaxConcurrency is the most calls at once, on all machines together. 0: 1,000.
-	MaxConcurrency int
-	// PerLease is the most calls at once of a lease, which one worker has. 0: a thirtieth of
-	// MaxConcurrency, at least 1.
-	PerLease  int
-	Rate      dmap.Rate      // of the whole run
-	Tolerance dmap.Tolerance // of the whole run; may be exceeded by the calls and leases in flight
-	Budget    dmap.Budget    // from the call of Start on
-}
-
-func (s Settings) control() coord.Control {
-	limit := cmp.Or(s.MaxConcurrency, 1000)
-	return coord.Control{
-		Limit: limit, PerLease: cmp.Or(s.PerLease, max(1, limit/30)), Rate: s.Rate, Tolerance: s.Tolerance, Budget: s.Budget,
-	}
-}
-
-// Run is a run on many machines. Its methods are safe for concurrent use, and make requests to
-// Temporal.
+// Run is a run on many machines, which this process follows until the run has ended, or the context
+// of Start or Open has. The end of that context ends nothing else: the workers continue, and Wait
+// returns an error that matches dmap.ErrOpen and the cause. Its methods are safe for concurrent
+// use; it is a dmap.LiveRun, for package dmapweb, progress or dmapotel.
+//
+// Counts, times and calls are those of finished leases, and of the beats that workers send each
+// second: they are read once a second. They are of the whole run, except that Times and Written
+// leave out the leases that ended before this process followed the run. A job with
+// Options.Redact.Key sends no keys, so that InFlight is empty.
+//
+// Settings.Observer gets RunStarted, once the run answers or 5 s after Start; PhaseChanged; Edited
+// for each setting that is found changed, by any process; Committed at most once a second, with the
+// items that all records since then have settled and with the number of such events as Number; and
+// RunEnded. It gets no events of single calls and items: the Observer of Job.Options gets those, on
+// each worker. Functions of an Observer have the same 10 s as in package dmap.
 type Run struct {
 	id     string
-	client client.Client
-	run    client.WorkflowRun
+	asker  asker
+	orders *orders
+	events *events
+	done   chan struct{}
+
+	mu    sync.Mutex    // guards the fields below
+	view  wholerun.View // as of the latest reading
+	name  string        // of the source; empty: not known
+	final dmap.Stats    // once done is closed, as err
+	err   error
 }
 
-// Start starts a run of m on the workers of a task queue, or finds that it runs already. A run that
-// was left open is continued, also one that dmap.Map began; dmap.Map continues a run of Start. The
-// results of a run that has ended are not made again.
-func (m Map[P]) Start(ctx context.Context, c client.Client, queue, runID string, params P, settings Settings) (*Run, error) {
-	text, err := m.encode(params)
-	if err != nil {
-		return nil, err
-	}
-	if runID == "" {
-		return nil, errors.New("dmaptemporal: the run has no ID")
-	}
-	control := settings.control()
-	if err := control.Validate(); err != nil {
-		return nil, fmt.Errorf("dmaptemporal: %w", err)
-	}
-	run, err := c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID: workflowID(runID), TaskQueue: queue,
-		WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
-		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-	}, workflowName, input{Run: runRef{RunID: runID, Name: m.name, Params: text}, Control: control})
-	if err != nil {
-		return nil, fmt.Errorf("dmaptemporal: start run %q: %w", runID, err)
-	}
-	return &Run{runID, c, run}, nil
-}
-
-// Open finds a run that Start has started, in any process.
-func Open(ctx context.Context, c client.Client, runID string) (*Run, error) {
-	if _, err := c.DescribeWorkflow(ctx, workflowID(runID), ""); err != nil {
-		return nil, fmt.Errorf("dmaptemporal: run %q: %w", runID, err)
-	}
-	return &Run{runID, c, c.GetWorkflow(ctx, workflowID(runID), "")}, nil
-}
-
-func workflowID(runID string) string { return "dmap/" + runID }
+var _ dmap.LiveRun = (*Run)(nil)
 
 // ID returns the run's ID.
 func (r *Run) ID() string { return r.id }
 
-// Stats returns the counts of the leases that have reported.
-func (r *Run) Stats(ctx context.Context) (dmap.Stats, error) {
-	value, err := r.client.QueryWorkflow(ctx, workflowID(r.id), "", statsQuery)
-	if err != nil {
-		return dmap.Stats{}, fmt.Errorf("dmaptemporal: run %q: %w", r.id, err)
+// Stats returns the counts as of the latest reading, or the final ones.
+func (r *Run) Stats() dmap.Stats {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.over() {
+		return r.final
 	}
-	var s stats
-	if err := value.Get(&s); err != nil {
-		return dmap.Stats{}, fmt.Errorf("dmaptemporal: run %q: %w", r.id, err)
+	s := r.stats()
+	if paused := r.orders.wantsPaused(); paused != nil {
+		s.Paused = *paused
 	}
-	return statsOf(r.id, s.Counts, s.Control.Limit), nil
+	return s
 }
 
-func statsOf(id string, n journal.Counts, limit int) dmap.Stats {
-	return dmap.Stats{
-		RunID: id, Read: n.Read, Succeeded: n.Succeeded, Failed: n.NowFailed(), Skipped: n.Skipped, Held: n.NowHeld(),
-		Calls: n.Calls, Retries: n.Retries, Bytes: n.Bytes, Units: n.Units, Limit: limit,
+// stats are those of the view. The caller holds mu.
+func (r *Run) stats() dmap.Stats {
+	s := r.view.Stats()
+	s.RunID = r.id
+	return s
+}
+
+func (r *Run) over() bool {
+	select {
+	case <-r.done:
+		return true
+	default:
+		return false
 	}
 }
 
-// SetMaxConcurrency changes the limit of the whole run. Leases follow within two seconds.
-func (r *Run) SetMaxConcurrency(ctx context.Context, n int) error {
-	return r.update(ctx, limitUpdate, n)
+// Times says how the workers have spent their time.
+func (r *Run) Times() dmap.Times {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.view.Times()
 }
 
-// SetRate changes the rate of the whole run.
-func (r *Run) SetRate(ctx context.Context, rate dmap.Rate) error {
-	return r.update(ctx, rateUpdate, rate)
+// Written is the number of bytes of results that the workers have stored.
+func (r *Run) Written() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.view.Written()
 }
 
-// SetTolerance changes the tolerance, and judges the reported failures by it at once.
-func (r *Run) SetTolerance(ctx context.Context, t dmap.Tolerance) error {
-	return r.update(ctx, toleranceUpdate, t)
+// InFlight returns n of the calls that run for the longest time, the longest first. Each lease
+// names its three oldest.
+func (r *Run) InFlight(n int) []dmap.InFlightCall {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.over() {
+		return nil
+	}
+	return r.view.InFlight(r.id, n, time.Now())
 }
 
-// Pause starts no more calls from two seconds on, until Resume. Calls in flight continue.
-func (r *Run) Pause(ctx context.Context) error { return r.update(ctx, pauseUpdate, true) }
-
-// Resume ends a Pause.
-func (r *Run) Resume(ctx context.Context) error { return r.update(ctx, pauseUpdate, false) }
-
-func (r *Run) update(ctx context.Context, name string, value any) error {
-	handle, err := r.client.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
-		WorkflowID: workflowID(r.id), UpdateName: name, Args: []any{value}, WaitForStage: client.WorkflowUpdateStageCompleted,
-	})
-	if err == nil {
-		err = handle.Get(ctx, nil)
-	}
-	if err != nil {
-		return fmt.Errorf("dmaptemporal: run %q: set %s: %w", r.id, name, err)
-	}
-	return nil
+// Workers are the processes that have leases of the run, or that have lost some.
+func (r *Run) Workers() []dmap.RunWorker {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.view.Workers()
 }
 
-// Cancel interrupts the calls in flight and ends the run. It does not wait.
-func (r *Run) Cancel(ctx context.Context) error {
-	return r.client.CancelWorkflow(ctx, workflowID(r.id), "")
-}
+// Done is closed when the run has ended, or the context of Start or Open has.
+func (r *Run) Done() <-chan struct{} { return r.done }
 
-// Wait waits for the end of the run. The error is nil after success. Otherwise it matches
-// dmap.ErrTolerance, dmap.ErrCanceled, dmap.ErrFenced (another host or process has taken the run
-// over), or dmap.ErrOpen: the text names the rest, and Start or dmap.Map continues the run.
-func (r *Run) Wait(ctx context.Context) (dmap.Stats, error) {
-	var out result
-	err := r.run.Get(ctx, &out)
-	stats := statsOf(r.id, out.Counts, 0)
-	if err != nil {
-		return stats, r.ended(ctx, err)
-	}
-	switch out.End.Why {
-	case coord.Tolerance:
-		return stats, fmt.Errorf("run %q: %w: %d items failed", r.id, dmap.ErrTolerance, stats.Failed)
-	case coord.Canceled:
-		return stats, fmt.Errorf("run %q: %w", r.id, dmap.ErrCanceled)
-	}
-	return stats, nil
-}
-
-// ended is the error of a workflow that has not completed.
-func (r *Run) ended(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	if temporal.IsCanceledError(err) {
-		return fmt.Errorf("run %q: %w", r.id, dmap.ErrCanceled)
-	}
-	if e, ok := guard.As[*temporal.ApplicationError](err); ok {
-		switch e.Type() {
-		case errFenced:
-			return fmt.Errorf("run %q: %w: %s", r.id, dmap.ErrFenced, e.Message())
-		case errOpen, errFatal:
-			return fmt.Errorf("run %q: %w: %s", r.id, dmap.ErrOpen, e.Message())
-		}
-	}
-	return fmt.Errorf("run %q: %w: %w", r.id, dmap.ErrOpen, err)
+// Wait waits for Done. The error is nil after success. Otherwise it matches dmap.ErrTolerance,
+// dmap.ErrCanceled, dmap.ErrFenced (another host or process has taken the run over), or
+// dmap.ErrOpen: Start or dmap.Map continues the run, and the text names the rest. One that matches
+// dmap.ErrOpen may also match dmap.ErrSuspended, dmap.ErrBudget, or the cause of the context.
+func (r *Run) Wait() (dmap.Stats, error) {
+	<-r.done
+	return r.final, r.err
 }

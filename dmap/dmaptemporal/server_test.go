@@ -2,6 +2,7 @@ package dmaptemporal_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -139,16 +140,17 @@ func (c *cluster) stored() (run *results.Run, items map[int64]bool) {
 func TestARunOnAServerHasEachResultOnce(t *testing.T) {
 	c := newCluster(t, 3)
 	began := time.Now()
-	stats, err := c.start(20_000, dmaptemporal.Settings{MaxConcurrency: 90}).Wait(t.Context())
+	stats, err := c.start(20_000, dmaptemporal.Settings{MaxConcurrency: 90}).Wait()
 	require.NoError(t, err)
 	run, items := c.stored()
 	require.Len(t, items, 20_000)
 	require.EqualValues(t, 20_000, stats.Succeeded)
 	require.Equal(t, results.Succeeded, run.Status)
 	t.Logf("%v, ideal %v; %d calls", time.Since(began).Round(time.Millisecond), 20_000/90*c.call, c.calls.Load())
-	again, err := c.start(20_000, dmaptemporal.Settings{}).Wait(t.Context())
+	again, err := c.start(20_000, dmaptemporal.Settings{}).Wait()
 	require.NoError(t, err, "the run has ended before")
-	_ = again
+	require.True(t, again.EndedBefore)
+	require.EqualValues(t, 20_000, again.Succeeded)
 }
 
 func TestARunOnAServerIsEditedPausedAndCanceled(t *testing.T) {
@@ -157,18 +159,18 @@ func TestARunOnAServerIsEditedPausedAndCanceled(t *testing.T) {
 	run := c.start(100_000, dmaptemporal.Settings{MaxConcurrency: 192})
 	require.Eventually(t, func() bool { return c.running.Load() > 100 }, time.Minute, 10*time.Millisecond)
 	began := time.Now()
-	require.NoError(t, run.SetMaxConcurrency(t.Context(), 16))
+	require.NoError(t, run.SetMaxConcurrency(16))
 	require.Eventually(t, func() bool { return c.running.Load() <= 16 }, time.Minute, 10*time.Millisecond)
 	t.Logf("192 to 16 calls in %v", time.Since(began).Round(time.Millisecond))
 	began = time.Now()
-	require.NoError(t, run.Pause(t.Context()))
+	run.Pause()
 	require.Eventually(t, func() bool { return c.running.Load() == 0 }, time.Minute, 10*time.Millisecond)
 	t.Logf("paused in %v", time.Since(began).Round(time.Millisecond))
-	require.NoError(t, run.Resume(t.Context()))
+	run.Resume()
 	require.Eventually(t, func() bool { return c.running.Load() > 0 }, time.Minute, 10*time.Millisecond)
 	began = time.Now()
-	require.NoError(t, run.Cancel(t.Context()))
-	_, err := run.Wait(t.Context())
+	run.Cancel(errors.New("enough"))
+	_, err := run.Wait()
 	require.ErrorIs(t, err, dmap.ErrCanceled)
 	t.Logf("canceled in %v", time.Since(began).Round(time.Millisecond))
 	stored, items := c.stored()
@@ -179,7 +181,7 @@ func TestARunOnAServerIsEditedPausedAndCanceled(t *testing.T) {
 func TestARunOnAServerEndsByItsTolerance(t *testing.T) {
 	c := newCluster(t, 2)
 	c.fails = func(int) bool { return true }
-	_, err := c.start(10_000, dmaptemporal.Settings{MaxConcurrency: 20, Tolerance: dmap.Tolerance{Count: 100}}).Wait(t.Context())
+	_, err := c.start(10_000, dmaptemporal.Settings{MaxConcurrency: 20, Tolerance: dmap.Tolerance{Count: 100}}).Wait()
 	require.ErrorIs(t, err, dmap.ErrTolerance)
 	run, _ := c.stored()
 	require.Greater(t, run.Stats.Failed, int64(100))
@@ -195,7 +197,7 @@ func TestWorkersOnAServerComeAndGo(t *testing.T) {
 	require.Eventually(t, func() bool { return c.calls.Load() > 2000 }, time.Minute, 10*time.Millisecond)
 	stop()
 	c.serve()
-	_, err := run.Wait(t.Context())
+	_, err := run.Wait()
 	require.NoError(t, err)
 	_, items := c.stored()
 	require.Len(t, items, 20_000)

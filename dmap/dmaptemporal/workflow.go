@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/coord"
 	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/journal"
@@ -23,13 +24,15 @@ type input struct {
 	State   *coord.State `json:"state,omitempty"`
 	Orders  coord.Orders `json:"orders,omitzero"`   // the last ones that workers were shown
 	Version int64        `json:"version,omitempty"` // of Orders
+	Source  string       `json:"source,omitempty"`  // its name, once the run has begun
 }
 
 // result is how the run ended.
 type result struct {
 	End    coord.End      `json:"end"`
 	Counts journal.Counts `json:"counts"`
-	Ended  bool           `json:"ended,omitempty"` // before this workflow began
+	// Stored are the counts of a run that ended before this workflow began.
+	Stored *dmap.Stats `json:"stored,omitempty"`
 }
 
 // host runs the state machine in a workflow. Coroutines of the workflow run one at a time.
@@ -41,8 +44,11 @@ type host struct {
 	showing  bool             // of these, one shows Orders
 	wake     time.Time        // of the earliest timer
 	work     workflow.Context // of activities: the end of the workflow does not cancel it
-	leases   workflow.Context // of leases: canceled when the workflow is
+	leases   workflow.Context // of leases: canceled when the workflow is, and by suspend
 	canceled bool
+
+	cancelLeases workflow.CancelFunc
+	suspended    bool
 }
 
 // coordinate is the workflow of a run.
@@ -50,21 +56,20 @@ func coordinate(ctx workflow.Context, in input) (result, error) {
 	workflow.GetVersion(ctx, "coordinator", workflow.DefaultVersion, 1)
 	h := &host{input: in, state: in.State, changed: true}
 	h.work, _ = workflow.NewDisconnectedContext(ctx)
-	leases, cancelLeases := workflow.WithCancel(h.work)
-	h.leases = leases
+	h.leases, h.cancelLeases = workflow.WithCancel(h.work)
 	if err := h.handle(ctx); err != nil {
 		return result{}, err
 	}
 	if h.state == nil {
-		if ended, err := h.begin(ctx); err != nil || ended {
-			return result{Ended: ended}, err
+		if ended, err := h.begin(ctx); err != nil || ended != nil {
+			return result{Stored: ended}, err
 		}
 	}
 	for {
 		if err := workflow.Await(ctx, func() bool { return h.changed }); err != nil && !h.canceled {
 			h.canceled = true
 			h.state.Cancel()
-			cancelLeases()
+			h.cancelLeases()
 			ctx = h.work
 		}
 		h.changed = false
@@ -78,21 +83,27 @@ func coordinate(ctx workflow.Context, in input) (result, error) {
 	}
 }
 
-// begin opens an era. ended reports that the run has ended before.
-func (h *host) begin(ctx workflow.Context) (ended bool, err error) {
+// begin opens an era. ended are the counts of a run that has ended before.
+func (h *host) begin(ctx workflow.Context) (ended *dmap.Stats, err error) {
 	var b begun
-	if err := workflow.ExecuteActivity(taskOptions(ctx), beginName, h.Run).Get(ctx, &b); err != nil || b.Ended {
-		return b.Ended, err
+	if err := workflow.ExecuteActivity(taskOptions(ctx), beginName, h.Run).Get(ctx, &b); err != nil {
+		return nil, err
+	}
+	if b.Ended {
+		return &b.Stats, nil
 	}
 	state, err := coord.Begin(coord.Start{
 		Era: b.Era, Now: workflow.Now(ctx), Next: b.Next, Control: h.Control, Pieces: b.Pieces, Planned: b.Planned,
 		MaxItems: b.MaxItems, Before: b.Before,
 	})
 	if err != nil {
-		return false, temporal.NewNonRetryableApplicationError("the run cannot begin", errFatal, err)
+		return nil, temporal.NewNonRetryableApplicationError("the run cannot begin", errFatal, err)
 	}
-	h.state, h.Orders = state, state.Orders()
-	return false, nil
+	h.state, h.Orders, h.Source = state, state.Orders(), b.Source
+	if h.suspended {
+		h.suspend()
+	}
+	return nil, nil
 }
 
 // start starts the activities of all tasks that the state machine has now.
@@ -155,11 +166,17 @@ func (h *host) renew(ctx workflow.Context) error {
 // finish ends the run in the bucket, also after the workflow was canceled.
 func (h *host) finish(end coord.End) (result, error) {
 	out := result{End: end, Counts: h.state.Totals()}
-	if end.Why == coord.Fenced {
-		return out, temporal.NewNonRetryableApplicationError("another host or process has the run", errFenced, nil)
+	switch end.Why {
+	case coord.Fenced:
+		return out, temporal.NewNonRetryableApplicationError("another host or process has the run", errFenced, nil, out)
+	case coord.Suspended, coord.Budget: // the run stays open
+		return out, nil
 	}
 	call := finishCall{h.Run, h.state.Era, end, h.state.Control.Tolerance}
 	if err := workflow.ExecuteActivity(taskOptions(h.work), finishName, call).Get(h.work, nil); err != nil {
+		if typed, ok := guard.As[*temporal.ApplicationError](err); ok && typed.NonRetryable() {
+			err = temporal.NewNonRetryableApplicationError(typed.Message(), typed.Type(), nil, out)
+		}
 		return out, err
 	}
 	if h.canceled {

@@ -104,7 +104,7 @@ func TestAPauseAndALimitHoldFromTheirUpdateOn(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, value.Get(&s))
 		require.True(t, s.Control.Paused)
-		require.Zero(t, s.InFlight)
+		require.Empty(t, s.Open)
 	})
 	at(61*time.Second, func() { env.UpdateWorkflowNoRejection(limitUpdate, "", t, 8) })
 	at(62*time.Second, func() { env.UpdateWorkflowNoRejection(pauseUpdate, "", t, false) })
@@ -226,4 +226,36 @@ func TestAStoreThatDoesNotAnswerIsAskedAgain(t *testing.T) {
 	require.EqualValues(t, 300, resultOf(t, env).Counts.Succeeded)
 	require.Len(t, c.finished, 1)
 	c.requireAll()
+}
+
+func TestSuspendGivesLeasesBackAndDoesNotFinish(t *testing.T) {
+	for name, at := range map[string]time.Duration{"while it begins": 0, "while it runs": 12 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster(t, 10_000)
+			env := c.environment()
+			env.RegisterDelayedCallback(func() { env.UpdateWorkflowNoRejection(suspendUpdate, "", t) }, at)
+			env.ExecuteWorkflow(coordinate, start(40))
+			r := resultOf(t, env)
+			require.Equal(t, coord.Suspended, r.End.Why)
+			require.Empty(t, c.finished, "the run stays open")
+			require.Less(t, len(c.leases), 50)
+			for n := range c.lanes {
+				require.True(t, c.absorbed[n])
+			}
+		})
+	}
+}
+
+func TestTheEndOfARunThatStaysOpenHasItsCounts(t *testing.T) {
+	c := newCluster(t, 300)
+	c.err[finishName] = temporal.NewNonRetryableApplicationError("2 items wait", errOpen, nil)
+	env := c.environment()
+	env.ExecuteWorkflow(coordinate, start(40))
+	var typed *temporal.ApplicationError
+	require.ErrorAs(t, env.GetWorkflowError(), &typed)
+	require.Equal(t, errOpen, typed.Type())
+	var r result
+	require.NoError(t, typed.Details(&r))
+	require.EqualValues(t, 300, r.Counts.Succeeded)
+	require.Equal(t, coord.Done, r.End.Why)
 }

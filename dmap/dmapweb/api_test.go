@@ -71,7 +71,7 @@ func TestAFinishedRunIsShownFromTheBucketAlone(t *testing.T) {
 // The edits of a stored run are its marks, and its tolerance is a gauge.
 func TestEditsAndToleranceOfAStoredRunAreShown(t *testing.T) {
 	bucket := memory(t)
-	started := make(chan *dmap.Run, 1)
+	started := make(chan dmap.LiveRun, 1)
 	_, err := dmap.Map(t.Context(), source.Slice(make([]int, 8)), func(ctx context.Context, _ int) (int, error) {
 		info, _ := dmap.InfoFrom(ctx)
 		if info.Index == 0 {

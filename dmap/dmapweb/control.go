@@ -51,7 +51,7 @@ func (p *site) control(w http.ResponseWriter, r *http.Request) error {
 }
 
 // apply changes the run and says how.
-func (c *change) apply(run *dmap.Run) (string, error) {
+func (c *change) apply(run dmap.LiveRun) (string, error) {
 	switch c.Action {
 	case "pause":
 		run.Pause()

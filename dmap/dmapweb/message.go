@@ -69,6 +69,10 @@ func (s size) shrink(r *watch.Snapshot) {
 		c := &r.Calls[i]
 		c.ID, c.Key, c.Split, c.Last = clip(c.ID, s.text), clip(c.Key, s.text), clip(c.Split, s.text), clip(c.Last, s.text)
 	}
+	if n := min(len(r.Workers), 5*s.calls); n < len(r.Workers) {
+		r.Others += len(r.Workers) - n
+		r.Workers = r.Workers[:n]
+	}
 	if n := len(r.Marks) - s.marks; n > 0 {
 		r.Omitted += int64(n)
 		r.Marks = r.Marks[n:]

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/watch"
 )
 
@@ -41,16 +42,8 @@ func (d *Display) press(key byte) {
 
 const drainNote = "press q again to suspend the run: calls in flight return, and the same run ID resumes it"
 
-// run is what keys change.
-type run interface {
-	watch.Run
-	Pause()
-	Resume()
-	SetMaxConcurrency(n int) error
-}
-
 // steer changes a run by a key, and says how. Other keys do nothing.
-func steer(r run, key byte) string {
+func steer(r dmap.LiveRun, key byte) string {
 	s := r.Stats()
 	switch key {
 	case ' ', 'p':
@@ -72,7 +65,7 @@ func steer(r run, key byte) string {
 // step is a tenth of the calls, at least one.
 func step(limit int) int { return max(1, limit/10) }
 
-func limitCalls(r run, n int) string {
+func limitCalls(r dmap.LiveRun, n int) string {
 	if err := r.SetMaxConcurrency(n); err != nil {
 		return err.Error()
 	}

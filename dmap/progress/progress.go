@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"github.com/go-dmap/dmap/dmap"
-	"github.com/go-dmap/dmap/internal/watch"
 )
 
 // Default times between two updates.
@@ -41,7 +40,7 @@ type Options struct {
 	Redact func(key string) string
 	// NoKeys leaves the keyboard alone: for programs that read it themselves. Otherwise, if both
 	// the output and the standard input are terminals: space pauses and resumes, + and - change
-	// the concurrency by a tenth, q twice suspends the run (see dmap.Run.Suspend). Keys are not
+	// the concurrency by a tenth, q twice suspends the run (see dmap.LiveRun). Keys are not
 	// echoed meanwhile. Ctrl-C, Ctrl-\ and Ctrl-Z act as always, after the terminal is as it was.
 	NoKeys bool
 }
@@ -52,9 +51,7 @@ func Observer(w io.Writer, opts Options) *dmap.Observer { return New(w, opts).Ob
 // Show writes the progress of run to w until the run has ended. It runs on the caller's goroutine,
 // never delays the run, and ignores errors of w. It knows no failures in groups and no commits:
 // they need an observer, see New.
-func Show(w io.Writer, run *dmap.Run, opts Options) { show(w, run, opts) }
-
-func show(w io.Writer, run watch.Run, opts Options) {
+func Show(w io.Writer, run dmap.LiveRun, opts Options) {
 	d := New(w, opts)
 	defer d.Close()
 	d.show(d.set.Add(run))

@@ -34,6 +34,8 @@ func TestMain(m *testing.M) {
 
 // steady is a run that settles items at a constant rate for some time.
 type steady struct {
+	dmap.LiveRun // nil: its other methods are not called
+
 	started   time.Time
 	perSecond int64
 	takes     time.Duration
@@ -47,6 +49,8 @@ func start(perSecond int64, takes time.Duration) *steady {
 	return s
 }
 
+func (s *steady) Wait() (dmap.Stats, error)          { return s.Stats(), nil }
+func (s *steady) Written() int64                     { return 0 }
 func (s *steady) ID() string                         { return "night" }
 func (s *steady) Done() <-chan struct{}              { return s.done }
 func (s *steady) Times() dmap.Times                  { return dmap.Times{} }
@@ -93,7 +97,7 @@ func TestShowWritesALineEveryTenSecondsToALog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		begin := time.Now()
-		show(&out, start(1000, 35*time.Second), Options{Total: 35_000})
+		Show(&out, start(1000, 35*time.Second), Options{Total: 35_000})
 		require.Equal(t, 35*time.Second, time.Since(begin))
 		lines := strings.SplitAfter(strings.TrimSuffix(out.String(), "\n"), "\n")
 		require.Len(t, lines, 4)
@@ -121,7 +125,7 @@ func TestShowWritesALineEveryTenSecondsToALog(t *testing.T) {
 func TestShowUsesTheIntervalOfItsOptions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		show(&out, start(3, 10*time.Second+time.Millisecond), Options{Every: time.Second})
+		Show(&out, start(3, 10*time.Second+time.Millisecond), Options{Every: time.Second})
 		require.Equal(t, 11, strings.Count(out.String(), "\n"))
 		require.Contains(t, out.String(), "reading=true", "no total is known")
 	})
@@ -131,7 +135,7 @@ func TestShowOfAnEndedRunWritesOnlyTheFinalLine(t *testing.T) {
 	run := &steady{started: time.Now(), done: make(chan struct{})}
 	close(run.done)
 	var out bytes.Buffer
-	show(&out, run, Options{})
+	Show(&out, run, Options{})
 	require.Equal(t, 1, strings.Count(out.String(), "\n"))
 	require.Equal(t, "succeeded", fields(t, out.String())["state"])
 }
@@ -139,7 +143,7 @@ func TestShowOfAnEndedRunWritesOnlyTheFinalLine(t *testing.T) {
 func TestShowContinuesWhenWritesFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
-		show(broken{}, start(1, time.Minute), Options{})
+		Show(broken{}, start(1, time.Minute), Options{})
 		require.Equal(t, time.Minute, time.Since(begin))
 		d, _ := onScreen(80, Options{})
 		d.out.(*block).w = broken{}

@@ -9,8 +9,9 @@ const (
 	Tolerance Why = "tolerance" // too many items failed
 	Budget    Why = "budget"
 	Canceled  Why = "canceled"
-	Failed    Why = "failed" // End.Error says why the run cannot continue
-	Fenced    Why = "fenced" // another host or process has the run: there is nothing to finish
+	Suspended Why = "suspended" // the run stays open: another host continues it
+	Failed    Why = "failed"    // End.Error says why the run cannot continue
+	Fenced    Why = "fenced"    // another host or process has the run: there is nothing to finish
 )
 
 // End is how a run ends.

@@ -36,7 +36,7 @@ func TestRandomEventsAgreeWithTheModel(t *testing.T) {
 	if seeds < 100 {
 		return
 	}
-	for _, why := range []Why{Done, Tolerance, Budget, Canceled} {
+	for _, why := range []Why{Done, Tolerance, Budget, Canceled, Suspended} {
 		require.Positive(t, whys[why], "the runs end in each way: %v", whys)
 	}
 }
@@ -61,6 +61,8 @@ func (w *world) step() {
 		w.set()
 	case n == 92 && w.random.IntN(5) == 0:
 		both(w, func(s *State) bool { s.Cancel(); return true })
+	case n == 93 && w.random.IntN(5) == 0:
+		both(w, func(s *State) bool { s.Suspend(); return true })
 	case n < 96:
 		on := w.random.IntN(2) == 0
 		both(w, func(s *State) bool { s.Drain(on); return true })

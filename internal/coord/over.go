@@ -26,6 +26,9 @@ func (s *State) judge(r lease.Report) {
 // Cancel ends the run.
 func (s *State) Cancel() { s.Stop(End{Why: Canceled}) }
 
+// Suspend ends the work on the run, and leaves the run open.
+func (s *State) Suspend() { s.Stop(End{Why: Suspended}) }
+
 // Stop ends the run for a reason that the host has found. Being fenced is more than any other
 // reason.
 func (s *State) Stop(e End) {

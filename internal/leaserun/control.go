@@ -19,6 +19,9 @@ type Control struct {
 	reason  lease.Reason // why the reading has ended; empty: it has not
 	timer   *time.Timer
 	edits   []func(*dmap.Run) // before the run has started
+	ref     lease.Ref
+	saved   lease.Tally
+	hidden  bool // keys are
 }
 
 // Return asks for the lease back: the run reads nothing more, and finishes the items that it has
@@ -89,10 +92,11 @@ func (c *Control) asked() lease.Reason {
 	return c.reason
 }
 
-// attach returns the context for the run that c steers.
-func (c *Control) attach(ctx context.Context) context.Context {
+// attach returns the context for the run that c steers. hidden says that nobody may see keys.
+func (c *Control) attach(ctx context.Context, ref lease.Ref, hidden bool) context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.ref, c.hidden = ref, hidden
 	ctx, c.request = stopread.With(ctx)
 	if c.reason != "" {
 		c.request.Ask()

@@ -16,7 +16,9 @@ type Begun struct {
 	Planned  bool           `json:"planned,omitempty"`
 	MaxItems int64          `json:"maxItems,omitempty"`
 	Before   journal.Counts `json:"before,omitzero"`
-	Ended    bool           `json:"ended,omitempty"` // the run has a manifest: nothing is left to do
+	Source   string         `json:"source,omitempty"` // its name
+	Ended    bool           `json:"ended,omitempty"`  // the run has a manifest: nothing is left to do
+	Stats    dmap.Stats     `json:"stats,omitzero"`   // of a run that has ended
 }
 
 // Begin creates the run, or takes it over from a host or a dmap.Map, and opens an era.
@@ -28,11 +30,14 @@ func (m *Machine[T, R]) Begin(ctx context.Context) (b Begun, err error) {
 	defer done()
 	h, ended, err := m.job.Sink.BeginShared(ctx, m.spec)
 	if err != nil || ended != nil {
-		return Begun{Ended: ended != nil}, err
+		if ended != nil {
+			b = Begun{Ended: true, Stats: ended.Stats}
+		}
+		return b, err
 	}
 	defer func() { err = errors.Join(err, h.Close()) }()
 	p := h.Progress()
-	b = Begun{Era: h.Era(), Next: h.NextLease(), Before: p.Counts, MaxItems: m.job.Options.MaxItems, Planned: true}
+	b = Begun{Era: h.Era(), Next: h.NextLease(), Before: p.Counts, MaxItems: m.job.Options.MaxItems, Planned: true, Source: m.spec.Source}
 	if b.MaxItems > 0 && p.Counts.Read > 0 {
 		return b, errTaken(m.spec.RunID)
 	}

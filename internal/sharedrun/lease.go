@@ -3,6 +3,7 @@ package sharedrun
 import (
 	"context"
 
+	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/lease"
 	"github.com/go-dmap/dmap/internal/leaserun"
@@ -12,7 +13,7 @@ import (
 // Lease runs an attempt at a lease. The error is one of this machine: the host treats the attempt
 // as lost.
 func (m *Machine[T, R]) Lease(ctx context.Context, l lease.Lease, control *leaserun.Control) (lease.Report, error) {
-	lane := &lane[R]{Lane: m.job.Sink.Lane(l.Ref, l.Splits), ctx: context.WithoutCancel(ctx)}
+	lane := &lane[R]{Lane: m.job.Sink.Lane(l.Ref, l.Splits), ctx: context.WithoutCancel(ctx), control: control}
 	report, err := leaserun.Run(ctx, m.job.Job, l, lane, control)
 	if lane.err != nil { // nobody knows how far the lease has come
 		return lease.Report{}, lane.err
@@ -23,8 +24,34 @@ func (m *Machine[T, R]) Lease(ctx context.Context, l lease.Lease, control *lease
 // lane is the lane of a lease that says how far the lease has come.
 type lane[R any] struct {
 	*sink.Lane[R]
-	ctx context.Context //nolint:containedctx // of the attempt
-	err error
+	ctx     context.Context //nolint:containedctx // of the attempt
+	control *leaserun.Control
+	err     error
+}
+
+// OpenJournal opens the lane. The control learns what its records settle.
+func (l *lane[R]) OpenJournal(ctx context.Context, spec dmap.RunSpec, same func(context.Context, *journal.Progress) error) (journal.Log, journal.Progress, *dmap.Ending, error) {
+	log, p, ended, err := l.Lane.OpenJournal(ctx, spec, same)
+	if log == nil {
+		return nil, p, ended, err
+	}
+	l.control.Saved(p.Counts)
+	return &savedLog{log, l.control}, p, ended, err
+}
+
+// savedLog has a control count the items of the records that are written.
+type savedLog struct {
+	journal.Log
+	control *leaserun.Control
+}
+
+// Append writes the next record.
+func (l *savedLog) Append(ctx context.Context, c journal.Commit) error {
+	err := l.Log.Append(ctx, c)
+	if err == nil {
+		l.control.Saved(c.Counts)
+	}
+	return err
 }
 
 // Progress reads what all lanes of the lease have settled.

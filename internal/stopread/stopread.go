@@ -16,6 +16,7 @@ type Request struct {
 	asked   chan struct{}
 	once    sync.Once
 	claimed atomic.Bool
+	readAll atomic.Bool
 }
 
 // With returns a context whose Request the first run that is started with it follows. Runs inside
@@ -39,3 +40,9 @@ func (r *Request) Ask() { r.once.Do(func() { close(r.asked) }) }
 
 // Asked is closed by Ask.
 func (r *Request) Asked() <-chan struct{} { return r.asked }
+
+// ReadAll records that the run has read its source to the end.
+func (r *Request) ReadAll() { r.readAll.Store(true) }
+
+// HasReadAll reports whether ReadAll was called.
+func (r *Request) HasReadAll() bool { return r.readAll.Load() }

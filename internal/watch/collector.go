@@ -52,10 +52,7 @@ func newCollector(key string, b begin, opts Options) *Collector {
 func (c *Collector) Key() string { return c.key }
 
 // Run is the run, for controls. nil: the engine has not given it.
-func (c *Collector) Run() *dmap.Run {
-	run, _ := c.begin.run.(*dmap.Run)
-	return run
-}
+func (c *Collector) Run() dmap.LiveRun { return c.begin.run }
 
 // Redact returns the text in place of a key of the run. nil: keys are shown.
 func (c *Collector) Redact() func(key string) string { return c.opts.Redact }
@@ -98,7 +95,7 @@ func (c *Collector) ended(s dmap.Stats, err error) {
 	now := time.Now()
 	var bytes int64
 	if c.begin.run != nil {
-		bytes = written(c.begin.run)
+		bytes = c.begin.run.Written()
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -122,7 +119,7 @@ func (c *Collector) end(now time.Time, s dmap.Stats, err string, spent *dmap.Tim
 	}
 	c.read(now, s, spent, nil)
 	c.closed, c.endedAt, c.final, c.err = true, now, s, err
-	c.readings.calls = nil
+	c.readings.calls, c.readings.workers = nil, nil
 	c.marks.add(now, MarkEnd, c.endText(s))
 	c.series.finish()
 	close(c.over)

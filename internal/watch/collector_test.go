@@ -17,6 +17,8 @@ import (
 
 // fake is a run that a test moves.
 type fake struct {
+	dmap.LiveRun // nil: its controls are not called
+
 	mu    sync.Mutex
 	stats dmap.Stats
 	calls []dmap.InFlightCall
@@ -29,7 +31,10 @@ func newFake(id string) *fake {
 
 func (f *fake) ID() string            { return f.Stats().RunID }
 func (f *fake) Times() dmap.Times     { return dmap.Times{} }
+func (f *fake) Written() int64        { return 0 }
 func (f *fake) Done() <-chan struct{} { return f.done }
+
+func (f *fake) Wait() (dmap.Stats, error) { return f.Stats(), nil }
 
 func (f *fake) Stats() dmap.Stats {
 	f.mu.Lock()

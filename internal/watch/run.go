@@ -4,29 +4,16 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 )
 
-// Run is the part of *dmap.Run that a Collector reads.
-type Run interface {
-	ID() string
-	Stats() dmap.Stats
-	Times() dmap.Times
-	InFlight(n int) []dmap.InFlightCall
-	Done() <-chan struct{}
-}
-
 // begin is a run when it starts.
 type begin struct {
-	run     Run
+	run     dmap.LiveRun // nil: the engine has not given it
 	spec    dmap.RunSpec
 	stats   dmap.Stats // the counts that earlier processes have made
 	options bool       // spec is known
 }
 
 func beginOf(e dmap.RunStart) begin {
-	b := begin{spec: e.RunSpec, stats: e.Stats, options: true}
-	if e.Run != nil {
-		b.run = e.Run
-	}
-	return b
+	return begin{run: e.Run, spec: e.RunSpec, stats: e.Stats, options: true}
 }
 
 // watched says how the mark of the start reads.

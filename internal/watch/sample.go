@@ -32,13 +32,18 @@ func (c *Collector) sample() {
 
 func (c *Collector) takeReading() {
 	run, committed := c.begin.run, c.committedSoFar()
-	stats, spent, calls, written := run.Stats(), run.Times(), run.InFlight(oldestCalls), written(run)
+	stats, spent, calls, written := run.Stats(), run.Times(), run.InFlight(oldestCalls), run.Written()
+	workers := dmap.WorkersOf(run)
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.closed {
 		c.readings.written, c.readings.committed = written, committed
 		c.read(now, stats, &spent, calls)
+		for _, text := range losses(c.readings.workers, workers) {
+			c.marks.add(now, MarkLost, text)
+		}
+		c.readings.workers = workers
 	}
 }
 
@@ -50,21 +55,11 @@ func (c *Collector) committedSoFar() int64 {
 	return c.saved.count
 }
 
-// written is how many bytes the sinks of a run have stored; 0: they do not say.
-func written(run Run) int64 {
-	if w, ok := run.(interface{ Written() int64 }); ok {
-		return w.Written()
-	}
-	return 0
-}
-
 // lastReading ends a Collector that no event ends.
 func (c *Collector) lastReading() {
 	stats, spent, text := c.begin.run.Stats(), c.spent(), ""
-	if run, ok := c.begin.run.(interface{ Wait() (dmap.Stats, error) }); ok {
-		if _, err := run.Wait(); err != nil { // it returns at once: Done is closed
-			text = guard.Text(err, maxCause)
-		}
+	if _, err := c.begin.run.Wait(); err != nil { // it returns at once: Done is closed
+		text = guard.Text(err, maxCause)
 	}
 	now := time.Now()
 	c.mu.Lock()
@@ -78,6 +73,7 @@ type readings struct {
 	stats     dmap.Stats
 	spent     dmap.Times
 	calls     []dmap.InFlightCall
+	workers   []dmap.RunWorker
 	written   int64
 	committed int64     // saved.count
 	ring      []reading // of the latest minute, the oldest first

@@ -70,7 +70,7 @@ func (s *Set) Observer() *dmap.Observer {
 
 // Add watches a run whose Options have no Observer of s: its readings alone, without failures,
 // commits and marks.
-func (s *Set) Add(run Run) *Collector {
+func (s *Set) Add(run dmap.LiveRun) *Collector {
 	return s.begin(begin{run: run, spec: dmap.RunSpec{RunID: run.ID()}})
 }
 

@@ -28,6 +28,8 @@ type Snapshot struct {
 	Now      Pace       `json:"now"`
 	Limits   Limits     `json:"limits"`
 	Calls    []Call     `json:"calls"`             // the oldest in flight
+	Workers  []Worker   `json:"workers,omitempty"` // of a run on many machines, at most 50
+	Others   int        `json:"otherWorkers,omitempty"`
 	Spent    []Share    `json:"spent"`             // where the time of this process has gone
 	Written  int64      `json:"written,omitempty"` // bytes that sinks of this process have stored
 	Durable  Durability `json:"durable"`

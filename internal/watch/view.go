@@ -30,6 +30,7 @@ func (c *Collector) Snapshot() Snapshot {
 	if out.Stats.RunID == "" {
 		out.Stats.RunID = out.RunID
 	}
+	out.Workers, out.Others = workersAt(c.readings.workers, now)
 	out.Verdict = Judge(Facts{Stats: s, Phase: c.phase, Cause: c.cause, Err: c.err, Throttling: now.Sub(c.throttle) < recent && !c.closed})
 	out.Progress = Bar(s, c.sourceRead(), expected)
 	out.Fuel = c.fuel(&groups)

@@ -202,7 +202,7 @@ func hostile(t *testing.T) string {
 // show prints the changes of settings, and the used share of the tolerance.
 func TestShowPrintsEditsAndTolerance(t *testing.T) {
 	dir := t.TempDir()
-	started := make(chan *dmap.Run, 1)
+	started := make(chan dmap.LiveRun, 1)
 	_, err := dmap.Map(t.Context(), source.Slice(make([]int, 4)), func(ctx context.Context, _ int) (int, error) {
 		info, _ := dmap.InfoFrom(ctx)
 		if info.Index > 0 {

@@ -19,7 +19,7 @@ export function runView(main, key, session, setLink) {
     text(context.notice, message);
     show(context.notice, Boolean(message));
   };
-  const parts = [verdictPart(context), barPart(), failuresPart(context), chartsPart(context), callsPart(context),
+  const parts = [verdictPart(context), barPart(), failuresPart(context), chartsPart(context), workersPart(), callsPart(context),
     controlsPart(context), timePart(), durabilityPart(context)];
   let built = false;
   follow(key, (state, streamed) => {
@@ -276,6 +276,35 @@ function callsPart(context) {
         text(attempt, String(c.attempt));
         text(last, c.last || "");
       });
+    },
+  };
+}
+
+// The processes that work on a run on many machines.
+function workersPart() {
+  const rows = h("tbody", {});
+  const heads = ["Worker", "Leases", "Calls", "Last seen", ""].map((x) => h("th", { scope: "col" }, x));
+  const note = h("p", { class: "total" });
+  const element = card("workers", "Workers", note, h("div", { class: "scroll" }, h("table", { class: "rows" }, h("thead", {}, h("tr", {}, heads)), rows)));
+  return {
+    element,
+    update({ run }) {
+      const workers = run.workers || [];
+      show(element, run.live && workers.length > 0);
+      const leases = workers.reduce((n, w) => n + w.leases, 0);
+      text(note, counted(workers.filter((w) => w.leases > 0).length + (run.otherWorkers || 0), "worker") + ", " + counted(leases, "lease") +
+        (run.otherWorkers ? "; " + counted(run.otherWorkers, "worker") + " not listed" : "") + ".");
+      keyed(rows, workers, (w) => w.name, () => h("tr", {}, h("td", { class: "path" }), h("td", { class: "n" }), h("td", { class: "n" }), h("td", { class: "n" }), h("td", {})),
+        (row, w) => {
+          const [name, leased, calls, seen, state] = row.children;
+          text(name, w.name);
+          text(leased, count(w.leases));
+          text(calls, count(w.inFlight));
+          text(seen, duration(w.seen) + " ago");
+          text(state, [w.silent && w.leases ? "silent: after 30 s others continue its leases" : "", w.lost ? counted(w.lost, "lease") + " lost, others continue" : ""].filter(Boolean).join("; "));
+          seen.className = "n " + (w.silent ? "bad" : "");
+          state.className = w.silent ? "bad" : "wait";
+        });
     },
   };
 }

@@ -1,0 +1,59 @@
+package dmaptemporal
+
+import (
+	"context"
+
+	"go.temporal.io/api/workflow/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+
+	"github.com/go-dmap/dmap/internal/lease"
+	"github.com/go-dmap/dmap/internal/wholerun"
+)
+
+// asker asks about a run.
+type asker struct {
+	client client.Client
+	id     string // of the run
+}
+
+func workflowID(runID string) string { return "dmap/" + runID }
+
+func (a asker) query(ctx context.Context) (s stats, ok bool) {
+	value, err := a.client.QueryWorkflow(ctx, workflowID(a.id), "", statsQuery)
+	return s, err == nil && value.Get(&s) == nil
+}
+
+// beats are those of all leases that workers have. One that cannot be read is left out: it is not
+// what this version sends.
+func (a asker) beats(ctx context.Context) (out []wholerun.Beat) {
+	d, err := a.client.DescribeWorkflow(ctx, workflowID(a.id), "")
+	if err != nil {
+		return nil
+	}
+	for _, p := range d.RawResponse.GetPendingActivities() {
+		if b, ok := beatOf(p); ok {
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+func beatOf(a *workflow.PendingActivityInfo) (b wholerun.Beat, ok bool) {
+	if a.GetActivityType().GetName() != leaseName || a.GetHeartbeatDetails() == nil {
+		return b, false
+	}
+	var sent lease.Beat
+	if err := converter.GetDefaultDataConverter().FromPayloads(a.GetHeartbeatDetails(), &sent); err != nil || !valid(&sent) {
+		return b, false
+	}
+	return wholerun.Beat{Beat: sent, Worker: a.GetLastWorkerIdentity(), Seen: a.GetLastHeartbeatTime().AsTime()}, true
+}
+
+// valid refuses counts that cannot be right.
+func valid(b *lease.Beat) bool {
+	s := &b.Stats
+	return min(s.Succeeded, s.Failed, s.Skipped, s.Held, s.Pending, s.Calls, s.Retries, s.Bytes, b.Written) >= 0 &&
+		min(s.InFlight, s.Waiting, s.Queued) >= 0 &&
+		min(b.Saved.Succeeded, b.Saved.Failed, b.Saved.Skipped, b.Saved.Held) >= 0
+}

@@ -1,0 +1,144 @@
+package dmaptemporal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/coord"
+	"github.com/go-dmap/dmap/internal/guard"
+	"github.com/go-dmap/dmap/internal/wholerun"
+)
+
+// outcome is how a workflow has ended, or that this process no longer follows it.
+type outcome struct {
+	result
+	known bool // result is
+	left  bool // this process no longer follows the run: err is the cause of the context
+	err   error
+}
+
+// await waits for the end of the workflow, or of ctx.
+func await(ctx context.Context, run client.WorkflowRun) outcome {
+	var out outcome
+	err := run.Get(ctx, &out.result)
+	for err != nil && ctx.Err() == nil && !final(err) { // Temporal does not answer
+		select {
+		case <-time.After(againAfter):
+		case <-ctx.Done():
+		}
+		err = run.Get(ctx, &out.result)
+	}
+	switch {
+	case err == nil:
+		out.known = true
+		return out
+	case ctx.Err() != nil && !final(err):
+		return outcome{left: true, err: context.Cause(ctx)}
+	}
+	out.err = err
+	if canceled, ok := guard.As[*temporal.CanceledError](err); ok {
+		out.known = canceled.HasDetails() && canceled.Details(&out.result) == nil
+	} else if e, ok := guard.As[*temporal.ApplicationError](err); ok {
+		out.known = e.HasDetails() && e.Details(&out.result) == nil
+	}
+	return out
+}
+
+// final reports whether err says how the workflow ended, or that there is none.
+func final(err error) bool {
+	if _, ended := guard.As[*temporal.WorkflowExecutionError](err); ended {
+		return true
+	}
+	_, gone := guard.As[*serviceerror.NotFound](err)
+	return gone
+}
+
+// finalStats are the counts of the end; last are those of the latest reading.
+func finalStats(last dmap.Stats, out *outcome) dmap.Stats {
+	if out.Stored != nil {
+		stored := *out.Stored
+		stored.RunID, stored.EndedBefore = last.RunID, true
+		return stored
+	}
+	if out.known {
+		n := wholerun.Counted(out.Counts)
+		last.Succeeded, last.Failed, last.Skipped, last.Held = n.Succeeded, n.Failed, n.Skipped, n.Held
+		last.Calls, last.Retries, last.Bytes, last.Units, last.Pending, last.Read = n.Calls, n.Retries, n.Bytes, n.Units, 0, n.Read
+	}
+	last.InFlight, last.Waiting, last.Queued, last.Stuck = 0, 0, 0, 0
+	last.AdaptedLimit, last.AdaptedRate, last.BackOff, last.ReadingPaused = 0, 0, 0, false
+	return last
+}
+
+// judge says how a run has ended, of which this process has canceled with a cause, and of which items
+// are held.
+func (out *outcome) judge(held int64, cause error) (state dmap.State, reason string, err error) {
+	open := func(reason string, err error) (dmap.State, string, error) {
+		return dmap.StateOpen, reason, fmt.Errorf("%w: %w", dmap.ErrOpen, err)
+	}
+	e, typed := guard.As[*temporal.ApplicationError](out.err)
+	switch {
+	case out.Stored != nil:
+		return dmap.StateEnded, out.Stored.Reason, storedError(out.Stored.Reason)
+	case out.err == nil && (out.End.Why == coord.Suspended || out.End.Why == coord.Budget):
+		return open(reasonOf(out.End))
+	case out.err == nil:
+		reason, err = reasonOf(out.End)
+		return dmap.StateEnded, reason, err
+	case temporal.IsCanceledError(out.err) && out.known:
+		return dmap.StateEnded, "canceled", errors.Join(dmap.ErrCanceled, cause)
+	case typed && e.Type() == errFenced:
+		return dmap.StateOpen, "fenced", fmt.Errorf("%w: %s", dmap.ErrFenced, e.Message())
+	case typed && e.Type() == errOpen && held > 0 && out.End.Why == coord.Done:
+		return dmap.StateOpen, "held", fmt.Errorf("%w: %s", dmap.ErrHeld, e.Message())
+	case typed && (e.Type() == errOpen || e.Type() == errFatal):
+		return open("", errors.New(e.Message()))
+	case temporal.IsCanceledError(out.err): // before it had begun
+		return open("canceled", dmap.ErrCanceled)
+	case out.left:
+		return open("context", out.err)
+	default:
+		return open("", out.err)
+	}
+}
+
+// reasonOf is Stats.Reason of an end, with the error of the run.
+func reasonOf(end coord.End) (reason string, err error) {
+	switch end.Why {
+	case coord.Done:
+		return "succeeded", nil
+	case coord.Tolerance:
+		return "tolerance", dmap.ErrTolerance
+	case coord.Canceled:
+		return "canceled", dmap.ErrCanceled
+	case coord.Suspended:
+		return "suspended", dmap.ErrSuspended
+	case coord.Budget:
+		return "budget", dmap.ErrBudget
+	case coord.Fenced:
+		return "fenced", dmap.ErrFenced
+	default:
+		return "", errors.New(end.Error)
+	}
+}
+
+// storedError is the error of a run that had ended before, by its Stats.Reason.
+func storedError(reason string) error {
+	switch reason {
+	case "succeeded", "max items", "enough":
+		return nil
+	case "tolerance":
+		return dmap.ErrTolerance
+	case "canceled", "end":
+		return dmap.ErrCanceled
+	default:
+		return fmt.Errorf("%w: %s", dmap.ErrEnded, reason)
+	}
+}

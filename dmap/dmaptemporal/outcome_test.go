@@ -1,0 +1,132 @@
+package dmaptemporal
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/coord"
+	"github.com/go-dmap/dmap/internal/journal"
+	"github.com/go-dmap/dmap/internal/lease"
+)
+
+func TestTheEndOfAWorkflowIsThatOfItsRun(t *testing.T) {
+	cause := errors.New("too late")
+	ended := func(why coord.Why) outcome { return outcome{known: true, result: result{End: coord.End{Why: why}}} }
+	failed := func(kind string, why coord.Why) outcome {
+		o := ended(why)
+		o.err = temporal.NewNonRetryableApplicationError("its text", kind, nil)
+		return o
+	}
+	canceled := ended(coord.Canceled)
+	canceled.err = temporal.NewCanceledError(canceled.result)
+	for name, c := range map[string]struct {
+		out    outcome
+		held   int64
+		state  dmap.State
+		reason string
+		errs   []error // all are matched
+	}{
+		"done":              {ended(coord.Done), 0, dmap.StateEnded, "succeeded", nil},
+		"tolerance":         {ended(coord.Tolerance), 0, dmap.StateEnded, "tolerance", []error{dmap.ErrTolerance}},
+		"canceled":          {canceled, 0, dmap.StateEnded, "canceled", []error{dmap.ErrCanceled, cause}},
+		"suspended":         {ended(coord.Suspended), 0, dmap.StateOpen, "suspended", []error{dmap.ErrSuspended, dmap.ErrOpen}},
+		"budget":            {ended(coord.Budget), 0, dmap.StateOpen, "budget", []error{dmap.ErrBudget, dmap.ErrOpen}},
+		"fenced":            {failed(errFenced, coord.Fenced), 0, dmap.StateOpen, "fenced", []error{dmap.ErrFenced}},
+		"held":              {failed(errOpen, coord.Done), 2, dmap.StateOpen, "held", []error{dmap.ErrHeld}},
+		"open":              {failed(errOpen, coord.Done), 0, dmap.StateOpen, "", []error{dmap.ErrOpen}},
+		"fatal":             {failed(errFatal, coord.Failed), 0, dmap.StateOpen, "", []error{dmap.ErrOpen}},
+		"not followed":      {outcome{left: true, err: cause}, 0, dmap.StateOpen, "context", []error{dmap.ErrOpen, cause}},
+		"terminated":        {outcome{err: cause}, 0, dmap.StateOpen, "", []error{dmap.ErrOpen, cause}},
+		"succeeded before":  {outcome{result: result{Stored: &dmap.Stats{Reason: "succeeded"}}}, 0, dmap.StateEnded, "succeeded", nil},
+		"tolerance before":  {outcome{result: result{Stored: &dmap.Stats{Reason: "tolerance"}}}, 0, dmap.StateEnded, "tolerance", []error{dmap.ErrTolerance}},
+		"canceled before":   {outcome{result: result{Stored: &dmap.Stats{Reason: "canceled"}}}, 0, dmap.StateEnded, "canceled", []error{dmap.ErrCanceled}},
+		"an end of a trial": {outcome{result: result{Stored: &dmap.Stats{Reason: "trial"}}}, 0, dmap.StateEnded, "trial", []error{dmap.ErrEnded}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			state, reason, err := c.out.judge(c.held, cause)
+			require.Equal(t, c.state, state)
+			require.Equal(t, c.reason, reason)
+			require.Equal(t, len(c.errs) == 0, err == nil, "%v", err)
+			for _, want := range c.errs {
+				require.ErrorIs(t, err, want)
+			}
+			require.Equal(t, state == dmap.StateEnded, !errors.Is(err, dmap.ErrOpen) && !errors.Is(err, dmap.ErrFenced) && !errors.Is(err, dmap.ErrHeld))
+		})
+	}
+}
+
+func TestTheFinalCountsAreThoseOfTheWorkflow(t *testing.T) {
+	last := dmap.Stats{RunID: "r", Succeeded: 5, Pending: 3, InFlight: 3, AdaptedLimit: 2, Throttled: 9}
+	out := outcome{known: true, result: result{Counts: journal.Counts{Read: 9, Succeeded: 8, Failed: 1, Calls: 10}}}
+	require.Equal(t, dmap.Stats{RunID: "r", Read: 9, Succeeded: 8, Failed: 1, Calls: 10, Throttled: 9}, finalStats(last, &out))
+	require.Equal(t, dmap.Stats{RunID: "r", Succeeded: 5, Pending: 3, Throttled: 9}, finalStats(last, &outcome{}))
+	stored := outcome{result: result{Stored: &dmap.Stats{Succeeded: 1}}}
+	require.Equal(t, dmap.Stats{RunID: "r", Succeeded: 1, EndedBefore: true}, finalStats(last, &stored))
+}
+
+func TestOnlyBeatsThatCanBeRightAreRead(t *testing.T) {
+	at := time.Unix(1e9, 0).UTC()
+	pending := func(name string, value any) *workflowpb.PendingActivityInfo {
+		details, err := converter.GetDefaultDataConverter().ToPayloads(value)
+		require.NoError(t, err)
+		return &workflowpb.PendingActivityInfo{
+			ActivityType: &commonpb.ActivityType{Name: name}, HeartbeatDetails: details,
+			LastWorkerIdentity: "7@host", LastHeartbeatTime: timestamppb.New(at),
+		}
+	}
+	sent := lease.Beat{Ref: lease.Ref{Lease: 3, Attempt: 1}, Stats: dmap.Stats{Succeeded: 4}}
+	b, ok := beatOf(pending(leaseName, sent))
+	require.True(t, ok)
+	require.Equal(t, sent, b.Beat)
+	require.Equal(t, "7@host", b.Worker)
+	require.Equal(t, at, b.Seen)
+	negative := sent
+	negative.Stats.Pending = -1
+	for name, a := range map[string]*workflowpb.PendingActivityInfo{
+		"another activity":  pending(planName, sent),
+		"nothing yet":       {ActivityType: &commonpb.ActivityType{Name: leaseName}},
+		"a negative number": pending(leaseName, negative),
+		"another version":   pending(leaseName, "beat"),
+	} {
+		_, ok := beatOf(a)
+		require.False(t, ok, name)
+	}
+}
+
+func TestEventsAreWhatHasChanged(t *testing.T) {
+	var got []any
+	e := newEvents(t.Context(), &dmap.Observer{
+		RunStarted:   func(ctx context.Context, _ dmap.RunStart) context.Context { return context.WithValue(ctx, e2{}, 1) },
+		Edited:       func(_ context.Context, e dmap.EditEvent) { got = append(got, e) },
+		Committed:    func(_ context.Context, e dmap.CommitEvent) { got = append(got, e) },
+		PhaseChanged: func(_ context.Context, e dmap.PhaseEvent) { got = append(got, e.Phase) },
+		RunEnded:     func(context.Context, dmap.RunEnd) { panic("of a user") },
+	})
+	e.started(dmap.RunStart{}, coord.Control{Limit: 10}, lease.Tally{Succeeded: 7})
+	require.Equal(t, 1, e.ctx.Value(e2{}))
+	e.edited(coord.Control{Limit: 10})
+	e.edited(coord.Control{Limit: 20, Paused: true})
+	e.committed(lease.Tally{Succeeded: 7})
+	e.committed(lease.Tally{Succeeded: 9, Failed: 1})
+	for _, p := range []dmap.Phase{"", dmap.PhaseRead, "", dmap.PhaseRead, dmap.PhaseSaving, dmap.PhaseRead} {
+		e.phaseChanged(p, nil)
+	}
+	pass(e, e.to.RunEnded, dmap.RunEnd{})
+	require.Equal(t, []any{
+		dmap.EditEvent{Setting: "MaxConcurrency", From: 10, To: 20}, dmap.EditEvent{Setting: "Paused", From: false, To: true},
+		dmap.CommitEvent{Succeeded: 2, Failed: 1}, dmap.PhaseRead, dmap.PhaseSaving,
+	}, got)
+	newEvents(t.Context(), nil).edited(coord.Control{Limit: 3})
+}
+
+type e2 struct{}

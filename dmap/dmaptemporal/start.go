@@ -1,0 +1,49 @@
+package dmaptemporal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	enums "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/coord"
+)
+
+// Start starts a run of m on the workers of a task queue, or finds that it runs already. A run that
+// was left open is continued, also one that dmap.Map began; dmap.Map continues a run of Start. The
+// results of a run that has ended are not made again: Wait returns its end. This process follows
+// the run until ctx ends.
+func (m Map[P]) Start(ctx context.Context, c client.Client, queue, runID string, params P, settings Settings) (*Run, error) {
+	text, err := m.encode(params)
+	if err != nil {
+		return nil, err
+	}
+	if runID == "" {
+		return nil, errors.New("dmaptemporal: the run has no ID")
+	}
+	control := settings.control()
+	if err := control.Validate(); err != nil {
+		return nil, fmt.Errorf("dmaptemporal: %w", err)
+	}
+	run, err := c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID: workflowID(runID), TaskQueue: queue,
+		WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+	}, workflowName, input{Run: runRef{RunID: runID, Name: m.name, Params: text}, Control: control})
+	if err != nil {
+		return nil, fmt.Errorf("dmaptemporal: start run %q: %w", runID, err)
+	}
+	return follow(ctx, c, runID, run, control, settings.Observer), nil
+}
+
+// Open finds a run that Start has started, in any process, and follows it until ctx ends. observer
+// gets its events, as Settings.Observer does; nil: nobody does.
+func Open(ctx context.Context, c client.Client, runID string, observer *dmap.Observer) (*Run, error) {
+	if _, err := c.DescribeWorkflow(ctx, workflowID(runID), ""); err != nil {
+		return nil, fmt.Errorf("dmaptemporal: run %q: %w", runID, err)
+	}
+	return follow(ctx, c, runID, c.GetWorkflow(ctx, workflowID(runID), ""), coord.Control{}, observer), nil
+}

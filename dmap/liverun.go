@@ -1,0 +1,48 @@
+package dmap
+
+import "time"
+
+// LiveRun is a run in progress: a *Run of this process, or a run on many machines that this process
+// follows, as package dmaptemporal has it. Pages, terminals and telemetry use it. Its methods have
+// the contracts of those of *Run, are safe for concurrent use, also after the end of the run, and
+// none but Wait and the three that return an error wait for anything.
+//
+// A LiveRun may also have the method Workers: see [WorkersOf].
+type LiveRun interface {
+	ID() string
+	Stats() Stats
+	Times() Times
+	Written() int64
+	InFlight(n int) []InFlightCall
+
+	SetMaxConcurrency(n int) error
+	SetRate(rate Rate) error
+	SetTolerance(t Tolerance) error
+	Pause()
+	Resume()
+	Cancel(cause error)
+	Suspend()
+
+	Done() <-chan struct{}
+	Wait() (Stats, error)
+}
+
+var _ LiveRun = (*Run)(nil)
+
+// RunWorker is a process that works on a run on many machines.
+type RunWorker struct {
+	Name     string    // as the host of the run names it
+	Leases   int       // parts of the source that it has now
+	InFlight int       // calls, when it was last seen
+	Seen     time.Time // its newest sign of life, by the clock of the host
+	// Lost counts the leases that it did not return, and that other workers continue.
+	Lost int
+}
+
+// WorkersOf returns the workers of a run on many machines, by Name. nil: the run has none.
+func WorkersOf(run LiveRun) []RunWorker {
+	if many, ok := run.(interface{ Workers() []RunWorker }); ok {
+		return many.Workers()
+	}
+	return nil
+}

@@ -1,0 +1,50 @@
+package coord
+
+import (
+	"time"
+
+	"github.com/go-dmap/dmap/internal/journal"
+)
+
+// Summary is what people are shown of a State. Its size follows the open leases.
+type Summary struct {
+	Era     int64          `json:"era"`
+	Started time.Time      `json:"started,omitzero"` // by this coordinator; zero: it has not begun
+	Before  journal.Counts `json:"before,omitzero"`  // of the run before this coordinator
+	Counts  journal.Counts `json:"counts"`           // of the run, without the open leases
+	Control Control        `json:"control"`
+	Planned bool           `json:"planned,omitempty"` // the source has no pieces but those that are known
+	Queued  int            `json:"queued,omitempty"`  // pieces that no lease has
+	Open    []OpenLease    `json:"open,omitempty"`
+	End     *End           `json:"end,omitempty"`
+}
+
+// OpenLease is a lease whose counts are not in Summary.Counts: it has not returned, continues with
+// its next attempt, or was lost when the run ended.
+type OpenLease struct {
+	Lease   int64 `json:"lease"`
+	Attempt int   `json:"attempt"`        // the last one that was given
+	Held    bool  `json:"held,omitempty"` // a worker has that attempt
+	Lost    int   `json:"lost,omitempty"` // attempts
+	// Reported are the counts of the last attempt that returned unfinished.
+	Reported journal.Counts `json:"reported,omitzero"`
+}
+
+// Summary returns that of now.
+func (s *State) Summary() Summary {
+	out := Summary{
+		Era: s.Era, Started: s.Started, Before: s.Before, Counts: s.Counts, Control: s.Control,
+		Planned: s.Plan.Done, Queued: len(s.Queue), End: s.End,
+	}
+	out.Counts.Add(s.Before)
+	for i := range s.Open {
+		o := &s.Open[i]
+		out.Open = append(out.Open, OpenLease{o.Lease, o.Attempt, o.Held, o.Lost, o.Reported})
+	}
+	for _, f := range s.Finished { // whose counts the task that takes in its lanes will find
+		if f.Unreported {
+			out.Open = append(out.Open, OpenLease{Lease: f.Lease, Attempt: f.Attempts})
+		}
+	}
+	return out
+}
