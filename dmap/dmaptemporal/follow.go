@@ -16,6 +16,7 @@ type follower struct {
 	era     int64
 	lease   int64
 	control *leaserun.Control
+	member  *leaserun.Member
 
 	version int64 // of the last orders
 }
@@ -64,7 +65,7 @@ func (f *follower) poll(ctx context.Context) {
 		return
 	}
 	f.version = version
-	f.control.SetSlots(o.Slots)
+	f.member.SetSlots(o.Slots)
 	f.control.SetRate(o.Rate)
 	f.control.SetPaused(o.Paused)
 	if o.All || slices.Contains(o.Stop, f.lease) {
