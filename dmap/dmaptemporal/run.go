@@ -20,8 +20,9 @@ import (
 type Settings struct {
 	// MaxConcurrency is the most calls at once, on all machines together. 0: 1,000.
 	MaxConcurrency int
-	// PerLease is the most calls at once of a lease, which one worker has. 0: a thirtieth of
-	// MaxConcurrency, at least 1.
+	// PerLease is the most calls at once of a lease, which one worker has: a third of the calls
+	// that a worker should make, or less. 0: a thirtieth of MaxConcurrency, at least 8. Leases are
+	// up to a fifth smaller if more of MaxConcurrency is used then.
 	PerLease  int
 	Rate      dmap.Rate      // of the whole run
 	Tolerance dmap.Tolerance // of the whole run; may be exceeded by the calls and leases in flight
@@ -31,7 +32,7 @@ type Settings struct {
 func (s Settings) control() coord.Control {
 	limit := cmp.Or(s.MaxConcurrency, 1000)
 	return coord.Control{
-		Limit: limit, PerLease: cmp.Or(s.PerLease, max(1, limit/30)), Rate: s.Rate, Tolerance: s.Tolerance, Budget: s.Budget,
+		Limit: limit, PerLease: cmp.Or(s.PerLease, max(limit/30, min(limit, 8))), Rate: s.Rate, Tolerance: s.Tolerance, Budget: s.Budget,
 	}
 }
 
