@@ -21,8 +21,7 @@ type follower struct {
 	version int64 // of the last orders
 }
 
-// follow polls the orders each second, which the heartbeats go with, until the returned function is
-// called.
+// follow polls the orders each second and heartbeats, until the returned function is called.
 func (f *follower) follow(ctx context.Context) (stop func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -33,13 +32,15 @@ func (f *follower) follow(ctx context.Context) (stop func()) {
 }
 
 func (f *follower) loop(ctx context.Context, done <-chan struct{}) {
-	tick := time.NewTicker(beatEvery)
+	tick, beat := time.NewTicker(pollEvery), time.NewTicker(beatEvery)
 	defer tick.Stop()
+	defer beat.Stop()
 	canceled, stops := ctx.Done(), activity.GetWorkerStopChannel(ctx)
 	for {
 		select {
-		case <-tick.C:
+		case <-beat.C:
 			activity.RecordHeartbeat(ctx)
+		case <-tick.C:
 			f.poll(context.WithoutCancel(ctx))
 		case <-stops:
 			stops = nil
@@ -68,6 +69,9 @@ func (f *follower) poll(ctx context.Context) {
 	f.member.SetSlots(o.Slots)
 	f.control.SetRate(o.Rate)
 	f.control.SetPaused(o.Paused)
+	if o.Interrupt {
+		f.control.Suspend()
+	}
 	if o.All || slices.Contains(o.Stop, f.lease) {
 		f.control.Return()
 	}

@@ -15,7 +15,8 @@ import (
 // Limits of a worker.
 const (
 	leasesAtOnce  = 100              // in one worker; each makes calls as its run allows
-	beatEvery     = time.Second      // between heartbeats, which carry the end of a run to its leases
+	beatEvery     = 10 * time.Second // between heartbeats: Temporal Cloud counts each as an action
+	pollEvery     = time.Second      // between requests for the orders, which also carry the end of a run
 	stopsWithin   = 10 * time.Minute // a worker that stops: its leases finish all items read
 	stepsPolled   = 2
 	pollersOfWork = 4
