@@ -47,7 +47,9 @@ func newEngine[T, R any](ctx context.Context, j job[T, R], plan Plan[T], spec Ru
 		leased: stopread.Claim(ctx),
 	}
 	meter := &meter{}
-	pace := &pace{inBatches: j.inBatches, limits: spec.Batch, single: opts.AbandonAfter > 0, alone: opts.Enough > 0}
+	pace := &pace{
+		inBatches: j.inBatches, limits: spec.Batch, single: opts.AbandonAfter > 0, alone: opts.Enough > 0, leased: e.leased != nil,
+	}
 	e.stopper.observer, e.tally.observer, e.tally.enough.of = observer, observer, opts.Enough
 	e.watchdog = newWatchdog(opts, e.clock, log)
 	e.workers = &workers[T, R]{
@@ -61,6 +63,9 @@ func newEngine[T, R any](ctx context.Context, j job[T, R], plan Plan[T], spec Ru
 	pace.rate = e.gate.Rate
 	e.rate.Store(&opts.Rate)
 	e.gate.SetRate(opts.Rate.limits())
+	if e.leased != nil {
+		e.leased.Limited(e.gate.SetLimit)
+	}
 	e.stopper.halt = e.gate.Stop
 	e.sinks = newSinkSet(sinks, e.stopper, opts.ignorance())
 	e.durable = &durable{
@@ -217,12 +222,14 @@ func (e *engine[T, R]) run() {
 // readAll reads the source, and returns its error.
 func (e *engine[T, R]) readAll() error {
 	all, err := e.reader.run(e.stopper.input.ctx)
+	if e.leased != nil && err == nil {
+		left := e.reader.leaves()
+		left.Nothing = all
+		e.leased.End(left)
+	}
 	switch {
 	case all:
 		e.tally.readAll.Store(true)
-		if e.leased != nil {
-			e.leased.ReadAll()
-		}
 		e.observer.phase(PhaseRead, nil)
 		e.judge()
 	case err == nil && e.stopper.leaves(): // the workers finish the items that were read

@@ -32,6 +32,7 @@ type pace struct {
 	limits    batch.Limits   // of a batch
 	single    bool           // each call has its own reading of the clock
 	alone     bool           // each item is a chunk of its own
+	leased    bool           // other machines could call what waits here
 	rate      func() float64 // calls a second at most; 0: no limit
 	callTime  atomic.Int64   // recent mean ns of a call; 0: none has returned
 }
@@ -52,12 +53,20 @@ func (p *pace) learn(n int, elapsed time.Duration) {
 	p.callTime.Store(max(1, old+(each-old)/4)) // a lost update does no harm
 }
 
+// slowCall is the time of a call from which on a lease reads no more ahead than one item for each
+// slot: it must finish all that it has read, and nobody else can.
+const slowCall = 50 * time.Millisecond
+
 // room is how many items, or batches, may wait for a worker.
 func (p *pace) room(limit int) int {
+	mean := p.mean()
 	if p.inBatches {
 		return min(max(2, limit), 16)
 	}
-	if mean := p.mean(); mean > 0 && mean < chunkTime/maxChunk {
+	if p.leased && (mean == 0 || mean >= slowCall) {
+		return max(2, limit)
+	}
+	if mean > 0 && mean < chunkTime/maxChunk {
 		return max(8*maxChunk, limit)
 	}
 	return max(2*maxChunk, limit/4)

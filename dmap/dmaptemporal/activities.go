@@ -69,6 +69,8 @@ type planCall struct {
 type leaseCall struct {
 	Run   runRef      `json:"run"`
 	Lease lease.Lease `json:"lease"`
+	// Beat is the time between heartbeats; 0: beatEvery.
+	Beat time.Duration `json:"beat,omitempty"`
 }
 
 type absorbCall struct {

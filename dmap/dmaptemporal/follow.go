@@ -1,6 +1,7 @@
 package dmaptemporal
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -16,14 +17,15 @@ type follower struct {
 	machine steps
 	era     int64
 	lease   int64
+	every   time.Duration // between heartbeats; 0: beatEvery
 	control *leaserun.Control
+	member  *leaserun.Member
 
 	version int64 // of the last orders
 	last    *lease.Beat
 }
 
-// follow polls the orders each second, which the heartbeats go with, until the returned function is
-// called.
+// follow polls the orders each second and heartbeats, until the returned function is called.
 func (f *follower) follow(ctx context.Context) (stop func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -34,13 +36,15 @@ func (f *follower) follow(ctx context.Context) (stop func()) {
 }
 
 func (f *follower) loop(ctx context.Context, done <-chan struct{}) {
-	tick := time.NewTicker(beatEvery)
+	tick, beat := time.NewTicker(pollEvery), time.NewTicker(cmp.Or(f.every, beatEvery))
 	defer tick.Stop()
+	defer beat.Stop()
 	canceled, stops := ctx.Done(), activity.GetWorkerStopChannel(ctx)
 	for {
 		select {
-		case <-tick.C:
+		case <-beat.C:
 			f.beat(ctx)
+		case <-tick.C:
 			f.poll(context.WithoutCancel(ctx))
 		case <-stops:
 			stops = nil
@@ -79,9 +83,12 @@ func (f *follower) poll(ctx context.Context) {
 		return
 	}
 	f.version = version
-	f.control.SetSlots(o.Slots)
+	f.member.SetSlots(o.Slots)
 	f.control.SetRate(o.Rate)
 	f.control.SetPaused(o.Paused)
+	if o.Interrupt {
+		f.control.Suspend()
+	}
 	if o.All || slices.Contains(o.Stop, f.lease) {
 		f.control.Return()
 	}

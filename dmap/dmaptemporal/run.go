@@ -13,8 +13,8 @@ import (
 // returns an error that matches dmap.ErrOpen and the cause. Its methods are safe for concurrent
 // use; it is a dmap.LiveRun, for package dmapweb, progress or dmapotel.
 //
-// Counts, times and calls are those of finished leases, and of the beats that workers send each
-// second: they are read once a second. They are of the whole run, except that Times and Written
+// Counts, times and calls are those of finished leases, and of the heartbeats of the others, which
+// Settings.Beat spaces: they are read once a second. They are of the whole run, except that Times and Written
 // leave out the leases that ended before this process followed the run. A job with
 // Options.Redact.Key sends no keys, so that InFlight is empty.
 //

@@ -15,7 +15,9 @@ import (
 // Limits of a worker.
 const (
 	leasesAtOnce  = 100              // in one worker; each makes calls as its run allows
-	beatEvery     = time.Second      // between heartbeats, which carry the end of a run to its leases
+	beatEvery     = 10 * time.Second // between heartbeats, unless the settings of the run say less
+	leastBeat     = time.Second
+	pollEvery     = time.Second      // between requests for the orders, which also carry the end of a run
 	stopsWithin   = 10 * time.Minute // a worker that stops: its leases finish all items read
 	stepsPolled   = 2
 	pollersOfWork = 4
@@ -34,8 +36,8 @@ func Serve(ctx context.Context, c client.Client, queue string, maps ...Registere
 		MaxConcurrentActivityExecutionSize: leasesAtOnce,
 		MaxConcurrentActivityTaskPollers:   pollersOfWork,
 		MaxConcurrentWorkflowTaskPollers:   stepsPolled,
-		MaxHeartbeatThrottleInterval:       beatEvery,
-		DefaultHeartbeatThrottleInterval:   beatEvery,
+		MaxHeartbeatThrottleInterval:       leastBeat,
+		DefaultHeartbeatThrottleInterval:   leastBeat,
 		WorkerStopTimeout:                  stopsWithin,
 	})
 	served.RegisterWorkflowWithOptions(coordinate, workflow.RegisterOptions{Name: workflowName})

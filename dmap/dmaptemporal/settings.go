@@ -2,6 +2,8 @@ package dmaptemporal
 
 import (
 	"cmp"
+	"fmt"
+	"time"
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/coord"
@@ -11,19 +13,31 @@ import (
 type Settings struct {
 	// MaxConcurrency is the most calls at once, on all machines together. 0: 1,000.
 	MaxConcurrency int
-	// PerLease is the most calls at once of a lease, which one worker has. 0: a thirtieth of
-	// MaxConcurrency, at least 1.
+	// PerLease is the most calls at once of a lease, which one worker has: a third of the calls
+	// that a worker should make, or less. 0: a thirtieth of MaxConcurrency, at least 8. Leases are
+	// up to a fifth smaller if more of MaxConcurrency is used then.
 	PerLease  int
 	Rate      dmap.Rate      // of the whole run
 	Tolerance dmap.Tolerance // of the whole run; may be exceeded by the calls and leases in flight
 	Budget    dmap.Budget    // from the call of Start on
+	// Beat is the time between the heartbeats of a lease, which carry the live figures of the run:
+	// from a second to 10 s. Temporal Cloud counts each as an action. 0: 10 s. It cannot change
+	// while the run runs.
+	Beat time.Duration
 	// Observer gets the events of the whole run, as the Run sees it: see Run. nil: nobody does.
 	Observer *dmap.Observer
+}
+
+func (s Settings) check() error {
+	if s.Beat != 0 && (s.Beat < leastBeat || s.Beat > beatEvery) {
+		return fmt.Errorf("Settings.Beat %v: want %v to %v, or 0 for %v", s.Beat, leastBeat, beatEvery, beatEvery)
+	}
+	return s.control().Validate()
 }
 
 func (s Settings) control() coord.Control {
 	limit := cmp.Or(s.MaxConcurrency, 1000)
 	return coord.Control{
-		Limit: limit, PerLease: cmp.Or(s.PerLease, max(1, limit/30)), Rate: s.Rate, Tolerance: s.Tolerance, Budget: s.Budget,
+		Limit: limit, PerLease: cmp.Or(s.PerLease, max(limit/30, min(limit, 8))), Rate: s.Rate, Tolerance: s.Tolerance, Budget: s.Budget,
 	}
 }

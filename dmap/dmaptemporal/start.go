@@ -24,15 +24,14 @@ func (m Map[P]) Start(ctx context.Context, c client.Client, queue, runID string,
 	if runID == "" {
 		return nil, errors.New("dmaptemporal: the run has no ID")
 	}
-	control := settings.control()
-	if err := control.Validate(); err != nil {
+	if err := settings.check(); err != nil {
 		return nil, fmt.Errorf("dmaptemporal: %w", err)
 	}
 	run, err := c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID: workflowID(runID), TaskQueue: queue,
 		WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-	}, workflowName, input{Run: runRef{RunID: runID, Name: m.name, Params: text}, Control: control})
+	}, workflowName, input{Run: runRef{RunID: runID, Name: m.name, Params: text}, Control: settings.control(), Beat: settings.Beat})
 	if err != nil {
 		return nil, fmt.Errorf("dmaptemporal: start run %q: %w", runID, err)
 	}

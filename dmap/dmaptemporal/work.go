@@ -44,7 +44,8 @@ type opened struct {
 	once    sync.Once
 	machine machine
 	err     error
-	used    time.Time // guarded by work.mu
+	pool    leaserun.Pool // of the leases of the run in this worker
+	used    time.Time     // guarded by work.mu
 }
 
 var _ activities = (*work)(nil)
@@ -54,6 +55,14 @@ const mostMachines = 64
 
 // open returns the machine of a run.
 func (w *work) open(ctx context.Context, run runRef) (machine, error) {
+	o, err := w.opened(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	return o.machine, nil
+}
+
+func (w *work) opened(ctx context.Context, run runRef) (*opened, error) {
 	build := w.definitions[run.Name]
 	if build == nil {
 		return nil, fatal(fmt.Errorf("no worker of this queue has a map %q: give it to Serve", run.Name))
@@ -63,7 +72,7 @@ func (w *work) open(ctx context.Context, run runRef) (machine, error) {
 	if o.err != nil {
 		return nil, fatal(fmt.Errorf("map %q cannot be built: %w", run.Name, o.err))
 	}
-	return o.machine, nil
+	return o, nil
 }
 
 func (w *work) find(key string) *opened {
@@ -134,16 +143,26 @@ func (w *work) Finish(ctx context.Context, call finishCall) error {
 
 // Lease runs an attempt at a lease. It returns the lease early when the worker stops.
 func (w *work) Lease(ctx context.Context, call leaseCall) (r lease.Report, err error) {
-	m, err := w.open(ctx, call.Run)
+	o, err := w.opened(ctx, call.Run)
 	if err != nil {
 		return r, typed(err)
 	}
 	control := new(leaserun.Control)
-	f := follower{machine: m, era: call.Lease.Era, lease: call.Lease.Lease, control: control}
+	member := o.pool.Join(call.Lease, control, func(m lease.Shed) { shed(ctx, m) })
+	defer member.Leave()
+	f := follower{machine: o.machine, era: call.Lease.Era, lease: call.Lease.Lease, every: call.Beat, control: control, member: member}
 	defer f.follow(ctx)()
 	// The end of ctx must not cost the report: the control ends the lease.
-	r, err = m.Lease(context.WithoutCancel(ctx), call.Lease, control)
+	r, err = o.machine.Lease(context.WithoutCancel(ctx), call.Lease, control)
 	return r, err
+}
+
+// shed gives splits back to the workflow. A signal that is lost costs time, and nothing else.
+func shed(ctx context.Context, m lease.Shed) {
+	of := activity.GetInfo(ctx).WorkflowExecution
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	_ = activity.GetClient(ctx).SignalWorkflow(ctx, of.ID, of.RunID, shedSignal, m)
 }
 
 // beat sends heartbeats until the returned function is called.

@@ -20,6 +20,7 @@ const workflowName = "dmap/run"
 type input struct {
 	Run     runRef        `json:"run"`
 	Control coord.Control `json:"control"`
+	Beat    time.Duration `json:"beat,omitempty"` // between heartbeats of a lease; 0: beatEvery
 	// State is that of the workflow that continued as new; nil: the run begins.
 	State   *coord.State `json:"state,omitempty"`
 	Orders  coord.Orders `json:"orders,omitzero"`   // the last ones that workers were shown
@@ -114,7 +115,7 @@ func (h *host) start(ctx workflow.Context) {
 		if !ok {
 			break
 		}
-		h.lease(leaseCall{h.Run, l})
+		h.lease(leaseCall{h.Run, l, h.Beat})
 	}
 	if task, ok := h.state.PlanNext(now); ok {
 		h.plan(planCall{h.Run, h.state.Era, task})

@@ -78,6 +78,7 @@ func TestCancelWaitsForLeasesAndFinishes(t *testing.T) {
 	require.Equal(t, coord.Canceled, c.finished[0].End.Why)
 	require.Len(t, c.finished, 1)
 	require.Less(t, len(c.leases), 50)
+	require.True(t, slices.ContainsFunc(c.orders, func(o ordersCall) bool { return o.Orders.Interrupt }), "calls need not wait for a heartbeat")
 	for n := range c.lanes {
 		require.True(t, c.absorbed[n], "also of leases that did not report")
 	}

@@ -38,9 +38,17 @@ func (c Control) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Capacity is the number of leases that use the limit together.
+// Capacity is the number of leases that use the limit together: as many as PerLease needs, or up to
+// a quarter more if equal leases then use more of the limit.
 func (c Control) Capacity() int {
-	return max(1, min(MaxLeases, (c.Limit+c.PerLease-1)/c.PerLease))
+	least := max(1, min(MaxLeases, (c.Limit+c.PerLease-1)/c.PerLease))
+	best := least
+	for n := least + 1; n <= min(MaxLeases, least+least/4) && c.Limit%best > 0; n++ {
+		if c.Limit%n < c.Limit%best {
+			best = n
+		}
+	}
+	return best
 }
 
 // slots are the calls at once of each lease if n are in flight. A lease cannot end without a slot.

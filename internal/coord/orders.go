@@ -9,8 +9,10 @@ type Orders struct {
 	Slots  int       `json:"slots"` // calls at once of each lease
 	Rate   dmap.Rate `json:"rate,omitzero"`
 	Paused bool      `json:"paused,omitempty"`
-	All    bool      `json:"all,omitempty"`  // all leases must return
-	Stop   []int64   `json:"stop,omitempty"` // these leases must return
+	All    bool      `json:"all,omitempty"` // all leases must return
+	// Interrupt says that their calls in flight need not end.
+	Interrupt bool    `json:"interrupt,omitempty"`
+	Stop      []int64 `json:"stop,omitempty"` // these leases must return
 }
 
 // Orders returns those of now.
@@ -18,7 +20,7 @@ func (s *State) Orders() Orders {
 	n, calls := s.use()
 	o := Orders{
 		Slots: max(1, min(s.Control.slots(n), (s.Control.Limit-calls)/max(n, 1))), Paused: s.Control.Paused && s.End == nil,
-		All: s.End != nil || s.Draining,
+		All: s.End != nil || s.Draining, Interrupt: s.End != nil && s.End.Why == Canceled,
 	}
 	if s.Control.Rate != (dmap.Rate{}) {
 		o.Rate = divided(s.Control.Rate, s.Divisor)

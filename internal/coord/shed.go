@@ -8,8 +8,8 @@ import (
 	"github.com/go-dmap/dmap/internal/lease"
 )
 
-// Shed takes back splits that a lease will not read, while its calls are in flight. If it refuses
-// them nothing changes.
+// Shed takes back slots that a lease does not need any more, and splits that it will not read, while
+// its calls are in flight. If it refuses them nothing changes.
 func (s *State) Shed(r lease.Shed, now time.Time) Outcome {
 	i, outcome := s.refer(r.Ref)
 	if outcome != Accepted {
@@ -19,17 +19,20 @@ func (s *State) Shed(r lease.Shed, now time.Time) Outcome {
 	if !o.Held || o.Shed || s.End != nil {
 		return Repeated
 	}
-	if r.Calls < 0 || s.ordered() || len(r.Rest) == 0 || len(r.Rest) > o.Rest || checkRest(o.Splits, r.Rest) != nil {
+	if r.Calls < 0 || s.ordered() || len(r.Rest) > o.Rest || checkRest(o.Splits, r.Rest) != nil {
 		return Invalid
 	}
 	kept := remaining(o.Splits, r.Rest)
 	if s.room()+o.reserved()-weights(kept)-weights(r.Rest) < -maxPieces {
 		return Invalid
 	}
-	if s.idle() {
-		s.Probe = nextProbe(s.Probe, len(r.Rest) > len(o.Splits))
+	if s.idle() && len(r.Rest) > 0 {
+		s.Probe = nextProbe(s.Probe, s.short(), len(r.Rest) > len(o.Splits))
 	}
-	items := o.Items / int64(len(r.Rest)+1)
+	items := o.Items
+	if items > 0 {
+		items = max(1, items/int64(len(r.Rest)+1))
+	}
 	for _, split := range r.Rest {
 		s.Queue = append(s.Queue, Piece{Split: split, Items: items})
 	}

@@ -33,11 +33,31 @@ func TestALeaseThatGaveItsRestBackCountsByItsCalls(t *testing.T) {
 	require.Equal(t, []dmap.Split{piece(100, 150)}, take(t, s, time.Minute).Splits, "its next attempt has only these")
 }
 
+// A lease that has read all its splits gives back the slots that its last calls do not use.
+func TestALeaseGivesBackItsSlotsAlone(t *testing.T) {
+	s := begin(t, Control{Limit: 32, PerLease: 16, Tolerance: dmap.Tolerance{Percentage: 100}}, piece(0, 100), piece(100, 200), piece(200, 300))
+	first := take(t, s, 0)
+	take(t, s, 0)
+	_, ok := s.Take(after(0))
+	require.False(t, ok)
+	for _, calls := range []int{0, 3} { // an early message has no second one
+		want := Repeated
+		if calls == 0 {
+			want = Accepted
+		}
+		require.Equal(t, want, s.Shed(lease.Shed{Ref: first.Ref, Calls: calls}, after(time.Second)))
+	}
+	require.Equal(t, []dmap.Split{piece(0, 100)}, s.Open[0].Splits, "its next attempt has all of them")
+	require.Equal(t, []dmap.Split{piece(200, 300)}, take(t, s, time.Second).Splits)
+	require.Equal(t, Accepted, s.Report(lease.Report{Ref: first.Ref, Reason: lease.Done, Counts: counts(100, 0)}, after(2*time.Second)))
+	require.Empty(t, s.Queue)
+}
+
 func TestSplitsThatALeaseCannotGiveBackAreRefused(t *testing.T) {
 	s := begin(t, all, piece(0, 100))
 	l := take(t, s, 0)
 	for name, rest := range map[string][]dmap.Split{
-		"none": nil, "of another lease": {piece(90, 110)}, "twice": {piece(10, 20), piece(15, 30)}, "without an end": {{ID: "s"}},
+		"of another lease": {piece(90, 110)}, "twice": {piece(10, 20), piece(15, 30)}, "without an end": {{ID: "s"}},
 	} {
 		before := through(t, s)
 		require.Equal(t, Invalid, s.Shed(lease.Shed{Ref: l.Ref, Rest: rest}, after(time.Second)), name)

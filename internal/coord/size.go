@@ -5,7 +5,7 @@ import "time"
 // The times of leases. They are pure functions of times.
 
 const (
-	shortLease = 2 * time.Second
+	shortLease = 2 * time.Second // at most, of the shortest leases at the end, and those that look for ranges
 	leastLease = 30 * time.Second
 	longLease  = 5 * time.Minute
 )
@@ -16,10 +16,18 @@ func leaseTime(age, call time.Duration) time.Duration {
 	return min(longLease, max(leastLease, 40*call, age/100))
 }
 
-// tailTime shortens a lease so that workers end together: each lease takes at most half of the time
-// that all of them need for the remaining items.
-func tailTime(usual, remaining, call time.Duration) time.Duration {
-	return min(usual, max(shortLease, 2*call, remaining/2))
+// shortTime is the time of the shortest of n leases at once: leases that are that short, one after
+// the other, are 50 a second, which a workflow and its server bear.
+func shortTime(n int) time.Duration { return max(time.Second, time.Duration(n)*20*time.Millisecond) }
+
+// tailTime shortens a lease so that workers end together. share is the time that all of them need
+// for the known items, if each gets as many. If these are all items each lease takes half of that
+// time. Before, the plan will bring more.
+func tailTime(usual, short, share, call time.Duration, all bool) time.Duration {
+	if all { // few more leases will be given
+		short, share = min(short, shortLease), share/2
+	}
+	return min(usual, max(short, 2*call, share))
 }
 
 // itemsIn is the number of items that a lease processes in t. call is the mean time of a call.
@@ -28,21 +36,28 @@ func itemsIn(t, call time.Duration, slots int) int64 {
 }
 
 // pieceItems is the number of items of a piece that the planner makes: a lease has several, so that
-// it can be sized.
-func pieceItems(call time.Duration, slots int) int64 {
-	if call == 0 {
-		return min(10_000, 4*int64(slots))
+// it can be sized. While nobody knows how many items the source has, pieces grow with those that are
+// planned, so that the last ones are small beside the run.
+func pieceItems(call time.Duration, slots, n int, planned int64) int64 {
+	if call == 0 { // perhaps a call takes an hour
+		return min(mostPiece, int64(slots))
 	}
-	return max(int64(slots), min(10_000, itemsIn(leastLease, call, slots)/4))
+	least := max(int64(slots), itemsIn(shortTime(n), call, slots)/2)
+	most := max(least, itemsIn(leastLease, call, slots)/2)
+	items := min(mostPiece, most, max(least, planned/int64(8*n)))
+	return max(1, items/int64(slots)) * int64(slots) // the last calls of a lease use all slots
 }
+
+// mostPiece is the largest number of items of a piece.
+const mostPiece = 10_000
 
 // nextProbe is the time of the next lease that looks for ranges while workers are idle: longer
 // after one that has found none.
-func nextProbe(probe time.Duration, found bool) time.Duration {
+func nextProbe(probe, short time.Duration, found bool) time.Duration {
 	if found {
 		return 0
 	}
-	return min(leastLease, 2*max(probe, shortLease))
+	return min(leastLease, 2*max(probe, short))
 }
 
 // meanCall adds the mean time of the calls of a lease to that of the leases before.

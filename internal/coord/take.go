@@ -15,15 +15,16 @@ func (s *State) Take(now time.Time) (lease.Lease, bool) {
 	if s.End != nil || s.Draining || s.Control.Paused || s.full() || s.backlogged() {
 		return lease.Lease{}, false
 	}
-	o, ok := s.next(at)
+	reads := s.timeOf(at) // by all pieces that wait
+	o, ok := s.next(at, reads)
 	if !ok {
 		return lease.Lease{}, false
 	}
-	return s.give(o, at), true
+	return s.give(o, at, reads), true
 }
 
 // next returns the lease that a worker gets, with its shares: a lost one, or a new one.
-func (s *State) next(at time.Duration) (*Open, bool) {
+func (s *State) next(at, reads time.Duration) (*Open, bool) {
 	scarce := false
 	for i := range s.Open {
 		o := &s.Open[i]
@@ -50,12 +51,12 @@ func (s *State) next(at time.Duration) (*Open, bool) {
 		s.endByBudget()
 		return nil, false
 	}
-	return s.newLease(shares, at), true
+	return s.newLease(shares, reads), true
 }
 
-// newLease opens a lease with pieces of the queue.
-func (s *State) newLease(shares Shares, at time.Duration) *Open {
-	pieces := s.Queue[:s.take(at)]
+// newLease opens a lease with pieces of the queue, for a reading time.
+func (s *State) newLease(shares Shares, reads time.Duration) *Open {
+	pieces := s.Queue[:s.take(reads)]
 	o := Open{Lease: s.Next, Splits: []dmap.Split{}, Shares: shares}
 	known := true
 	for _, p := range pieces {
@@ -79,14 +80,14 @@ func (s *State) newLease(shares Shares, at time.Duration) *Open {
 }
 
 // take is the number of pieces for the next lease.
-func (s *State) take(at time.Duration) int {
+func (s *State) take(reads time.Duration) int {
 	if s.ordered() {
 		return 1
 	}
 	if s.Queue[0].Items == 0 {
 		return s.takeUnknown()
 	}
-	want := itemsIn(s.timeOf(at), s.Call, s.Control.slots(0))
+	want := itemsIn(reads, s.Call, s.Control.slots(0))
 	if s.Call == 0 {
 		want = 0
 	}
@@ -113,25 +114,27 @@ func (s *State) takeUnknown() int {
 // timeOf is the reading time of a lease that starts now.
 func (s *State) timeOf(at time.Duration) time.Duration {
 	t := leaseTime(at, s.Call)
-	if !s.Plan.Done {
+	if !s.Plan.Planned || s.Call == 0 {
 		return t
 	}
-	if s.Plan.Planned && s.Call > 0 {
-		var items int64
-		for _, p := range s.Queue {
-			items += p.Items
-		}
-		c := s.Control
-		return tailTime(t, time.Duration(float64(items)*float64(s.Call)/float64(c.Capacity()*c.slots(0))), s.Call)
+	var items int64
+	for _, p := range s.Queue {
+		items += p.Items
 	}
-	return t
+	c := s.Control
+	share := time.Duration(float64(items) * float64(s.Call) / float64(c.Capacity()*c.slots(0)))
+	return tailTime(t, shortTime(c.Capacity()), share, s.Call, s.Plan.Done)
 }
 
+func (s *State) short() time.Duration { return min(shortLease, shortTime(s.Control.Capacity())) }
+
 // give gives the next attempt of o to a worker.
-func (s *State) give(o *Open, at time.Duration) lease.Lease {
-	reads := s.timeOf(at)
-	if s.idle() && !s.Plan.Planned && !s.ordered() {
-		reads = min(reads, max(shortLease, s.Probe))
+func (s *State) give(o *Open, at, reads time.Duration) lease.Lease {
+	switch {
+	case s.Plan.Planned: // its items limit it, and the time only if calls take longer than before
+		reads += reads / 2
+	case s.idle() && !s.ordered():
+		reads = min(reads, max(s.short(), s.Probe))
 	}
 	o.Attempt++
 	o.Held, o.Asked, o.Shed, o.Since, o.Until = true, false, false, at, at+reads

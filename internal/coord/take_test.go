@@ -50,8 +50,8 @@ func TestLeasesAreSizedByTime(t *testing.T) {
 	} {
 		require.Equal(t, c.want, leaseTime(c.age, c.call), c)
 	}
-	require.Equal(t, 10*time.Second, tailTime(30*time.Second, 20*time.Second, time.Second))
-	require.Equal(t, 2*time.Second, tailTime(30*time.Second, time.Second, 10*time.Millisecond))
+	require.Equal(t, 10*time.Second, tailTime(30*time.Second, 2*time.Second, 20*time.Second, time.Second, true))
+	require.Equal(t, 2*time.Second, tailTime(30*time.Second, 2*time.Second, time.Second, 10*time.Millisecond, true))
 }
 
 func TestPlannedPiecesAreJoinedAndShrinkAtTheTail(t *testing.T) {
@@ -59,7 +59,7 @@ func TestPlannedPiecesAreJoinedAndShrinkAtTheTail(t *testing.T) {
 	require.NoError(t, err)
 	task, ok := s.PlanNext(after(0))
 	require.True(t, ok)
-	require.EqualValues(t, 64, task.Items, "nothing is known about the calls")
+	require.EqualValues(t, 16, task.Items, "a call may take an hour")
 	page := Page{Task: task.Task, Done: true}
 	for i := range 200 {
 		page.Pieces = append(page.Pieces, Piece{Split: piece(64*i, 64*i+64), Items: 64})

@@ -74,7 +74,7 @@ const (
 // all that is left, whether it was shed or not.
 type Shed struct {
 	Ref
-	Rest []dmap.Split `json:"rest"`
+	Rest []dmap.Split `json:"rest,omitempty"`
 	// Calls is the most calls at once that the lease still makes. The others may use its slots.
 	Calls int `json:"calls"`
 }

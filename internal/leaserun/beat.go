@@ -21,7 +21,8 @@ func (c *Control) Beat() (b lease.Beat, ok bool) {
 	if run == nil {
 		return lease.Beat{}, false
 	}
-	b.Stats, b.Times, b.Written, b.ReadAll = run.Stats(), run.Times(), run.Written(), request.HasReadAll()
+	left, ended := request.Left()
+	b.Stats, b.Times, b.Written, b.ReadAll = run.Stats(), run.Times(), run.Written(), ended && left.Nothing
 	b.Stats.RunID = "" // the host knows it
 	if !hidden {
 		b.Oldest = calls(run.InFlight(oldestCalls))

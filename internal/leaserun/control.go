@@ -22,6 +22,8 @@ type Control struct {
 	ref     lease.Ref
 	saved   lease.Tally
 	hidden  bool // keys are
+	slots   int  // the last SetSlots; 0: none
+	unread  func(stopread.Left) []dmap.Split
 }
 
 // Return asks for the lease back: the run reads nothing more, and finishes the items that it has
@@ -31,9 +33,30 @@ func (c *Control) Return() { c.stop(lease.Asked) }
 // Suspend ends the attempt within Options.DrainTimeout: calls that take longer are interrupted.
 func (c *Control) Suspend() { c.edit((*dmap.Run).Suspend) }
 
-// SetSlots changes the number of calls at once.
+// SetSlots changes the number of calls at once, at least 1.
 func (c *Control) SetSlots(n int) {
-	c.edit(func(r *dmap.Run) { _ = r.SetMaxConcurrency(n) }) // the coordinator knows the limits
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.slots = max(n, 1)
+	if c.run != nil {
+		c.request.SetLimit(c.slots)
+	}
+}
+
+// Unread returns the splits that the attempt has not read and will not read, once its reading has
+// ended; its calls may still run. ok is false while it reads.
+func (c *Control) Unread() (rest []dmap.Split, ok bool) {
+	c.mu.Lock()
+	request, unread := c.request, c.unread
+	c.mu.Unlock()
+	if request == nil {
+		return nil, false
+	}
+	left, ok := request.Left()
+	if !ok {
+		return nil, false
+	}
+	return unread(left), true
 }
 
 // SetRate changes the rate.
@@ -92,11 +115,12 @@ func (c *Control) asked() lease.Reason {
 	return c.reason
 }
 
-// attach returns the context for the run that c steers. hidden says that nobody may see keys.
-func (c *Control) attach(ctx context.Context, ref lease.Ref, hidden bool) context.Context {
+// attach returns the context for the run of ref that c steers. hidden says that nobody may see keys,
+// unread names the splits of a lease that are not read.
+func (c *Control) attach(ctx context.Context, ref lease.Ref, hidden bool, unread func(stopread.Left) []dmap.Split) context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.ref, c.hidden = ref, hidden
+	c.ref, c.hidden, c.unread = ref, hidden, unread
 	ctx, c.request = stopread.With(ctx)
 	if c.reason != "" {
 		c.request.Ask()
@@ -108,6 +132,9 @@ func (c *Control) follow(run *dmap.Run) {
 	c.mu.Lock()
 	edits := c.edits
 	c.run, c.edits = run, nil
+	if c.slots > 0 {
+		c.request.SetLimit(c.slots)
+	}
 	c.mu.Unlock()
 	for _, f := range edits {
 		f(run)

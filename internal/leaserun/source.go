@@ -20,6 +20,7 @@ type source[T any] struct {
 	splits []dmap.Split
 	began  func() // called when the first item that is not skipped is read
 	read   atomic.Bool
+	passed atomic.Int64 // splits that the engine has got
 }
 
 // String is the name of the user's source: that of the run.
@@ -51,6 +52,7 @@ func (s *source[T]) yield(ctx context.Context) iter.Seq2[dmap.Split, error] {
 	return func(yield func(dmap.Split, error) bool) {
 		for _, split := range s.splits {
 			err := s.compare(ctx, split)
+			s.passed.Add(1)
 			if !yield(split, err) || err != nil {
 				return
 			}

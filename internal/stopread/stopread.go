@@ -7,16 +7,30 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+
+	"github.com/go-dmap/dmap/internal/journal"
 )
 
 type key struct{}
 
-// Request is the wish, for one run.
+// Request is the wish, for one run. The run says in it how far it has read.
 type Request struct {
 	asked   chan struct{}
 	once    sync.Once
 	claimed atomic.Bool
-	readAll atomic.Bool
+
+	mu    sync.Mutex // guards the fields below
+	left  *Left
+	limit func(calls int)
+}
+
+// Left says what a run has not read and will not read, once its reading has ended. Its calls may
+// take longer.
+type Left struct {
+	Nothing bool               // the source was read to its end
+	Parts   []journal.Interval // of the splits that were planned
+	// Settled is what earlier processes have settled, also of splits that were not planned.
+	Settled []journal.Interval
 }
 
 // With returns a context whose Request the first run that is started with it follows. Runs inside
@@ -41,8 +55,36 @@ func (r *Request) Ask() { r.once.Do(func() { close(r.asked) }) }
 // Asked is closed by Ask.
 func (r *Request) Asked() <-chan struct{} { return r.asked }
 
-// ReadAll records that the run has read its source to the end.
-func (r *Request) ReadAll() { r.readAll.Store(true) }
+// End says that the reading of the run has ended, without an error.
+func (r *Request) End(left Left) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.left = &left
+}
 
-// HasReadAll reports whether ReadAll was called.
-func (r *Request) HasReadAll() bool { return r.readAll.Load() }
+// Left returns the unread parts; ok is false while the run reads, and after an error of the source.
+func (r *Request) Left() (left Left, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.left == nil {
+		return left, false
+	}
+	return *r.left, true
+}
+
+// Limited says how the calls at once of the run are limited from now on.
+func (r *Request) Limited(limit func(calls int)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.limit = limit
+}
+
+// SetLimit changes the calls at once. Other than an edit of the run it is not recorded: it follows
+// the other leases, and no person has made it. It does nothing before the run has started.
+func (r *Request) SetLimit(calls int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.limit != nil {
+		r.limit(calls)
+	}
+}

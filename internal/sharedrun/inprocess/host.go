@@ -23,19 +23,26 @@ type Host[T, R any] struct {
 	machines []*sharedrun.Machine[T, R]
 	control  coord.Control
 	state    *coord.State
-	leases   map[lease.Ref]*leaserun.Control // of leases in flight
-	busy     int                             // steps in flight that are no leases
-	next     int                             // the machine that gets the next lease
-	absorbed time.Time                       // the last step that took leases in began
-	orders   coord.Orders                    // that the leases follow
-	events   chan func(now time.Time)        // to the goroutine of Run
-	over     chan struct{}                   // closed when Run returns
+	pools    []leaserun.Pool // of the machines
+	leases   map[lease.Ref]*inFlight
+	busy     int                      // steps in flight that are no leases
+	next     int                      // the machine that gets the next lease
+	absorbed time.Time                // the last step that took leases in began
+	orders   coord.Orders             // that the leases follow
+	events   chan func(now time.Time) // to the goroutine of Run
+	over     chan struct{}            // closed when Run returns
+}
+
+// inFlight is a lease that a machine has.
+type inFlight struct {
+	*leaserun.Control
+	member *leaserun.Member
 }
 
 // New returns a host of the run that all machines share.
 func New[T, R any](control coord.Control, machines ...*sharedrun.Machine[T, R]) *Host[T, R] {
 	return &Host[T, R]{
-		machines: machines, control: control, leases: map[lease.Ref]*leaserun.Control{},
+		machines: machines, control: control, pools: make([]leaserun.Pool, len(machines)), leases: map[lease.Ref]*inFlight{},
 		events: make(chan func(time.Time)), over: make(chan struct{}),
 	}
 }
@@ -164,7 +171,7 @@ func (h *Host[T, R]) show() {
 	o := h.state.Orders()
 	for _, c := range h.leases {
 		if o.Slots != h.orders.Slots {
-			c.SetSlots(o.Slots)
+			c.member.SetSlots(o.Slots)
 		}
 		if o.Rate != h.orders.Rate {
 			c.SetRate(o.Rate)
@@ -187,14 +194,18 @@ func (h *Host[T, R]) show() {
 }
 
 func (h *Host[T, R]) lease(ctx context.Context, l lease.Lease) {
-	control, machine := new(leaserun.Control), h.machines[h.next%len(h.machines)]
+	control, to := new(leaserun.Control), h.next%len(h.machines)
 	h.next++
-	h.leases[l.Ref] = control
+	member := h.pools[to].Join(l, control, func(m lease.Shed) {
+		h.events <- func(now time.Time) { h.state.Shed(m, now) }
+	})
+	h.leases[l.Ref] = &inFlight{control, member}
 	if h.orders.Paused {
 		control.SetPaused(true)
 	}
 	go func() {
-		report, err := machine.Lease(ctx, l, control)
+		report, err := h.machines[to].Lease(ctx, l, control)
+		member.Leave()
 		h.events <- func(now time.Time) {
 			delete(h.leases, l.Ref)
 			if err != nil {

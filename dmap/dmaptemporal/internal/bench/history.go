@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+
+	enums "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+	"google.golang.org/protobuf/proto"
+)
+
+// history is what a workflow has recorded.
+type history struct {
+	events, bytes int
+	leases        int // and batches
+	tasks         int // other activities
+	signals       int
+	timers        int
+	continued     int
+}
+
+// readHistory reads all runs of a workflow.
+func readHistory(ctx context.Context, c client.Client, id string) (h history, err error) {
+	first, err := firstRun(ctx, c, id)
+	for run := first; run != "" && err == nil; {
+		run, err = h.read(ctx, c, id, run)
+	}
+	return h, err
+}
+
+func firstRun(ctx context.Context, c client.Client, id string) (string, error) {
+	d, err := c.DescribeWorkflowExecution(ctx, id, "")
+	if err != nil {
+		return "", err
+	}
+	if first := d.GetWorkflowExecutionInfo().GetFirstRunId(); first != "" {
+		return first, nil
+	}
+	return d.GetWorkflowExecutionInfo().GetExecution().GetRunId(), nil
+}
+
+// read adds the events of one run, and returns the next one.
+func (h *history) read(ctx context.Context, c client.Client, id, run string) (next string, err error) {
+	events := c.GetWorkflowHistory(ctx, id, run, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for events.HasNext() {
+		e, err := events.Next()
+		if err != nil {
+			return "", err
+		}
+		h.events++
+		h.bytes += proto.Size(e)
+		switch e.GetEventType() {
+		case enums.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
+			switch e.GetActivityTaskScheduledEventAttributes().GetActivityType().GetName() {
+			case "dmap/lease", batchActivity:
+				h.leases++
+			default:
+				h.tasks++
+			}
+		case enums.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
+			h.signals++
+		case enums.EVENT_TYPE_TIMER_STARTED:
+			h.timers++
+		case enums.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW:
+			h.continued++
+			next = e.GetWorkflowExecutionContinuedAsNewEventAttributes().GetNewExecutionRunId()
+		}
+	}
+	return next, nil
+}
+
+// actions are those that Temporal Cloud counts, beside heartbeats: the start, activities, signals,
+// timers, and further runs.
+func (h history) actions() int { return 1 + h.leases + h.tasks + h.signals + h.timers + h.continued }

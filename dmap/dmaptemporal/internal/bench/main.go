@@ -1,0 +1,50 @@
+// Command bench measures what a run on many machines costs: CPU of its workers and of the server,
+// wall time, leases, and history. Beside it run the same items in one process, and as one activity
+// for each batch of 400 items.
+//
+//	DMAP_TEMPORAL=<path of the command> go run ./internal/bench            all jobs
+//	DMAP_TEMPORAL=<path of the command> go run ./internal/bench -rounds 1 short
+//
+// The server is a dev server on this machine. Workers are processes of their own. The CPU of a
+// process is that between the start and the end of the run, so that the start of the processes does
+// not count. The rounds of all programs are interleaved, and medians are printed.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+)
+
+func main() {
+	if os.Getenv(childVariable) != "" {
+		exit(child())
+		return
+	}
+	rounds := flag.Int("rounds", 3, "rounds of each job")
+	workers := flag.Int("workers", 3, "worker processes")
+	scale := flag.Float64("scale", 1, "of the items of all jobs")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	for _, j := range jobs() {
+		if flag.NArg() > 0 && !slices.Contains(flag.Args(), j.Name) {
+			continue
+		}
+		j.Items = int(float64(j.Items) * *scale)
+		if err := measure(ctx, j, *workers, *rounds); err != nil {
+			exit(err)
+			return
+		}
+	}
+}
+
+func exit(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"gocloud.dev/blob"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/dmap/dmaptemporal"
+)
+
+// figures are those of one round of a program.
+type figures struct {
+	wall, workers, server time.Duration // of CPU, but for wall
+	history               history
+	items                 int
+}
+
+// bench is the measurement of a job.
+type bench struct {
+	job     job
+	workers int
+	folder  string
+	server  *exec.Cmd
+	client  client.Client
+	address string
+}
+
+// measure prints the figures of a job.
+func measure(ctx context.Context, j job, workers, rounds int) (err error) {
+	folder, err := os.MkdirTemp("", "dmap-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+	b := &bench{job: j, workers: workers, folder: folder}
+	if b.server, b.client, b.address, err = startServer(ctx, folder); err != nil {
+		return err
+	}
+	defer func() { b.client.Close(); _ = b.server.Process.Kill(); _ = b.server.Wait() }()
+	programs := []program{{"one process", b.local}, {fmt.Sprintf("dmap, %d workers", workers), b.shared}}
+	if !j.Lines {
+		programs = append(programs, program{fmt.Sprintf("batches of %d, %d workers", batchItems, workers), b.batches})
+	}
+	found := make([][]figures, len(programs))
+	for round := range rounds {
+		for i, p := range programs {
+			f, err := p.run(ctx, round)
+			if err != nil {
+				return fmt.Errorf("%s: %s: %w", j.Name, p.name, err)
+			}
+			found[i] = append(found[i], f)
+		}
+	}
+	report(j, programs, found)
+	return nil
+}
+
+type program struct {
+	name string
+	run  func(ctx context.Context, round int) (figures, error)
+}
+
+// place makes the folder of a round.
+func (b *bench) place(ctx context.Context, name string, round int) (string, error) {
+	folder := filepath.Join(b.folder, fmt.Sprintf("%s-%d", name, round))
+	bucket, err := blob.OpenBucket(ctx, folderURL(folder))
+	if err != nil {
+		return "", err
+	}
+	return folder, errors.Join(b.job.prepare(ctx, bucket), bucket.Close())
+}
+
+func (b *bench) local(ctx context.Context, round int) (f figures, err error) {
+	folder, err := b.place(ctx, "local", round)
+	if err != nil {
+		return f, err
+	}
+	f.items = b.job.Items
+	f.workers, f.wall, err = runLocal(ctx, orders{Kind: "local", Job: b.job, Folder: folder})
+	return f, errors.Join(err, os.RemoveAll(folder))
+}
+
+func (b *bench) shared(ctx context.Context, round int) (figures, error) {
+	id := fmt.Sprintf("%s-%d", b.job.Name, round)
+	f, err := b.onWorkers(ctx, "worker", round, "dmap/"+id, func(folder string) error {
+		bucket, err := blob.OpenBucket(ctx, folderURL(folder))
+		if err != nil {
+			return err
+		}
+		defer bucket.Close()
+		run, err := b.job.define(bucket).Start(ctx, b.client, queue, id, struct{}{}, dmaptemporal.Settings{
+			MaxConcurrency: b.job.Slots, PerLease: b.job.Each, Tolerance: dmap.Tolerance{},
+		})
+		if err != nil {
+			return err
+		}
+		stats, err := run.Wait(ctx)
+		if err == nil && stats.Succeeded != int64(b.job.Items) {
+			err = fmt.Errorf("%d of %d items", stats.Succeeded, b.job.Items)
+		}
+		return err
+	})
+	f.items = b.job.Items
+	return f, err
+}
+
+func (b *bench) batches(ctx context.Context, round int) (figures, error) {
+	id := fmt.Sprintf("batches-%s-%d", b.job.Name, round)
+	j := b.job
+	if j.Few > 0 {
+		j.Items = min(j.Items, j.Few)
+	}
+	f, err := b.onWorkers(ctx, "batches", round, id, func(string) error { return runBatches(ctx, b.client, j, id) })
+	f.items = j.Items
+	return f, err
+}
+
+// onWorkers measures run with workers of a kind.
+func (b *bench) onWorkers(ctx context.Context, kind string, round int, workflow string, run func(folder string) error) (f figures, err error) {
+	folder, err := b.place(ctx, kind, round)
+	if err != nil {
+		return f, err
+	}
+	var workers []*process
+	defer func() {
+		for _, w := range workers {
+			err = errors.Join(err, w.stop())
+		}
+		err = errors.Join(err, os.RemoveAll(folder))
+	}()
+	pids := []int{b.server.Process.Pid}
+	for range b.workers {
+		w, err := startChild(ctx, orders{Kind: kind, Job: b.job, Folder: folder, Server: b.address})
+		if err != nil {
+			return f, err
+		}
+		workers, pids = append(workers, w), append(pids, w.Process.Pid)
+	}
+	time.Sleep(3 * time.Second) // until the workers poll
+	before, err := cpus(pids)
+	if err != nil {
+		return f, err
+	}
+	began := time.Now()
+	if err := run(folder); err != nil {
+		return f, err
+	}
+	f.wall = time.Since(began)
+	after, err := cpus(pids)
+	if err != nil {
+		return f, err
+	}
+	f.server = after[0] - before[0]
+	for i := range workers {
+		f.workers += after[i+1] - before[i+1]
+	}
+	f.history, err = readHistory(ctx, b.client, workflow)
+	return f, err
+}
+
+func cpus(pids []int) (out []time.Duration, err error) {
+	for _, pid := range pids {
+		cpu, err := cpuOf(pid)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, cpu)
+	}
+	return out, nil
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/client"
+)
+
+// process is a child with its standard input, whose end ends it.
+type process struct {
+	*exec.Cmd
+	input io.Closer
+}
+
+func startChild(ctx context.Context, o orders) (*process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(o)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, self)
+	cmd.Env = append(os.Environ(), childVariable+"="+string(text))
+	cmd.Stderr = os.Stderr
+	input, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	return &process{cmd, input}, cmd.Start()
+}
+
+func (p *process) stop() error {
+	_ = p.input.Close()
+	return p.Wait()
+}
+
+// runLocal runs the job in one process.
+func runLocal(ctx context.Context, o orders) (cpu, wall time.Duration, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return 0, 0, err
+	}
+	text, err := json.Marshal(o)
+	if err != nil {
+		return 0, 0, err
+	}
+	cmd := exec.CommandContext(ctx, self)
+	cmd.Env = append(os.Environ(), childVariable+"="+string(text))
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return 0, 0, err
+	}
+	_, err = fmt.Sscan(string(out), &cpu, &wall)
+	return cpu, wall, err
+}
+
+// startServer starts a dev server.
+func startServer(ctx context.Context, folder string) (*exec.Cmd, client.Client, string, error) {
+	command := os.Getenv("DMAP_TEMPORAL")
+	if command == "" {
+		return nil, nil, "", fmt.Errorf("DMAP_TEMPORAL is not set: make bench-cluster builds the command")
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, nil, "", err
+	}
+	address := listener.Addr().String()
+	if err := listener.Close(); err != nil {
+		return nil, nil, "", err
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	cmd := exec.CommandContext(ctx, command, "server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", port,
+		"--db-filename", filepath.Join(folder, "temporal.db"), "--log-level", "error")
+	if err := cmd.Start(); err != nil {
+		return nil, nil, "", err
+	}
+	var c client.Client
+	for range 600 {
+		if c, err = client.DialContext(ctx, client.Options{HostPort: address, Logger: quiet{}}); err == nil {
+			return cmd, c, address, nil
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	_ = cmd.Process.Kill()
+	return nil, nil, "", err
+}
+
+const ticks = 100 // a second, of /proc on Linux
+
+// cpuOf is the CPU time of a process so far.
+func cpuOf(pid int) (time.Duration, error) {
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		return 0, err
+	}
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	user, err := strconv.ParseInt(fields[11], 10, 64)
+	if err != nil {
+		return 0, err
+	}
+	system, err := strconv.ParseInt(fields[12], 10, 64)
+	return time.Duration(user+system) * time.Second / ticks, err
+}

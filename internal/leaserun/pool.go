@@ -1,0 +1,192 @@
+package leaserun
+
+import (
+	"sync"
+	"time"
+
+	"github.com/go-dmap/dmap/internal/lease"
+)
+
+const (
+	// divideEvery is how often the slots of a worker are divided anew.
+	divideEvery = 250 * time.Millisecond
+	// shortPatience is how long the last calls of a lease may take at most if it was asked back, and
+	// at least if it has read all.
+	shortPatience = 2 * time.Second
+)
+
+// Pool divides the calls at once of the leases that one worker has of a run: a lease that only
+// finishes uses few of its slots, and the others use the rest. Together they make no more calls
+// than their coordinator has given them. The zero Pool is ready. Its methods are safe for concurrent
+// use.
+type Pool struct {
+	mu      sync.Mutex // guards the fields below, and those of the members
+	members []*Member
+	divided time.Time
+}
+
+// Member is a lease in a Pool.
+type Member struct {
+	pool    *Pool
+	lease   lease.Lease
+	control *Control
+	slots   int       // that the coordinator has given
+	limit   int       // now
+	since   time.Time // it has something to give back; zero: it has not
+	gave    bool      // it has given slots and splits back
+	never   bool      // it will not give any
+
+	done, gone chan struct{}
+}
+
+// Join adds a lease that is about to run, until Leave. shed passes splits to the coordinator that
+// the lease gives back before its report, at most once.
+func (p *Pool) Join(l lease.Lease, control *Control, shed func(lease.Shed)) *Member {
+	m := &Member{
+		pool: p, lease: l, control: control, slots: max(l.Slots, 1), limit: max(l.Slots, 1), never: l.Items > 0,
+		done: make(chan struct{}), gone: make(chan struct{}),
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.members = append(p.members, m)
+	go m.follow(shed)
+	return m
+}
+
+// SetSlots says how many calls at once the coordinator gives to the lease from now on.
+func (m *Member) SetSlots(n int) {
+	m.pool.mu.Lock()
+	defer m.pool.mu.Unlock()
+	if n = max(n, 1); m.gave { // the coordinator counts the slots that the lease has kept
+		n = min(n, m.slots)
+	}
+	m.slots = n
+	m.pool.divide()
+}
+
+// Leave removes the lease, whose run has ended.
+func (m *Member) Leave() {
+	close(m.done)
+	<-m.gone
+	m.pool.mu.Lock()
+	defer m.pool.mu.Unlock()
+	for i, o := range m.pool.members {
+		if o == m {
+			m.pool.members = append(m.pool.members[:i:i], m.pool.members[i+1:]...)
+		}
+	}
+	m.pool.divide()
+}
+
+func (m *Member) follow(shed func(lease.Shed)) {
+	defer close(m.gone)
+	tick := time.NewTicker(divideEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if message, ok := m.pool.look(m, time.Now()); ok {
+				shed(message)
+			}
+		case <-m.done:
+			return
+		}
+	}
+}
+
+// look divides the slots, if nobody has done so shortly before, and returns the message by which m
+// gives splits back, if it is time.
+func (p *Pool) look(m *Member, now time.Time) (message lease.Shed, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if now.Sub(p.divided) >= divideEvery/2 {
+		p.divided = now
+		p.divide()
+	}
+	return m.give(now)
+}
+
+// divide sets the limits of all leases. Those that fall come first: what their calls leave then is
+// certain.
+func (p *Pool) divide() {
+	if len(p.members) == 1 && p.members[0].limit == p.members[0].slots {
+		return
+	}
+	p.set(func(m *Member, limit int) bool { return limit < m.limit })
+	p.set(func(m *Member, limit int) bool { return limit != m.limit })
+}
+
+func (p *Pool) set(which func(m *Member, limit int) bool) {
+	total, uses := 0, make([]Use, len(p.members))
+	for _, m := range p.members {
+		total += m.slots
+	}
+	for i, m := range p.members {
+		uses[i] = m.use(total)
+	}
+	for i, limit := range Slots(total, uses) {
+		if m := p.members[i]; which(m, limit) {
+			m.limit = limit
+			m.control.SetSlots(limit)
+		}
+	}
+}
+
+func (m *Member) use(total int) Use {
+	stats, _, _ := m.control.Stats()
+	_, ended := m.control.Unread()
+	return Use{Slots: total, Limit: m.limit, InFlight: stats.InFlight, Finishing: ended && stats.Queued == 0}
+}
+
+// give returns the splits that m has not read, once it has waited long enough for its calls. A
+// lease that has read all its splits gives back its slots.
+func (m *Member) give(now time.Time) (message lease.Shed, ok bool) {
+	rest, finishing := m.control.Unread()
+	stats, _, runs := m.control.Stats()
+	if m.gave || m.never || !finishing || !runs {
+		return message, false
+	}
+	unsettled := stats.InFlight + stats.Queued + stats.Waiting
+	message = lease.Shed{Ref: m.lease.Ref, Rest: rest, Calls: m.needs(unsettled)}
+	if unsettled == 0 || len(rest) == 0 && message.Calls > m.slots/2 {
+		return message, false
+	}
+	if m.since.IsZero() {
+		m.since = now
+	}
+	if now.Sub(m.since) < m.patience(len(rest) > 0) {
+		return message, false
+	}
+	if m.never = len(rest) > max(m.lease.Rest, len(m.lease.Splits)); m.never {
+		return message, false
+	}
+	m.gave, m.slots = true, message.Calls
+	return message, true
+}
+
+// needs is the number of slots that m and the leases that use its slots need: those are given back
+// when the worker has them.
+func (m *Member) needs(unsettled int) int {
+	n := min(unsettled, m.limit)
+	lent := 0
+	for _, o := range m.pool.members {
+		if o != m {
+			stats, _, _ := o.control.Stats()
+			lent += max(o.limit, stats.InFlight) - o.slots
+		}
+	}
+	return min(m.slots, n+max(0, lent))
+}
+
+// patience is how long the calls of m may take before others get its splits and slots. A message
+// costs about half a lease.
+func (m *Member) patience(rest bool) time.Duration {
+	wait := m.lease.Time / 4
+	if !rest {
+		return max(m.lease.Time/20, shortPatience)
+	}
+	if m.control.asked() == lease.Asked { // others wait
+		return min(wait, shortPatience)
+	}
+	return wait
+}

@@ -1,0 +1,157 @@
+package leaserun_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/lease"
+	"github.com/go-dmap/dmap/internal/leaserun"
+)
+
+// shed is a message, and the time that had passed before it.
+type shed struct {
+	lease.Shed
+	at time.Duration
+}
+
+// pooled runs leases in one pool. most is the most calls at once.
+func pooled(t *testing.T, call func(i int) time.Duration, src numbers, leases ...lease.Lease) (sheds []shed, reports []lease.Report, most int64) {
+	var pool leaserun.Pool
+	var running, peak atomic.Int64
+	messages := make(chan shed, len(leases))
+	began := time.Now()
+	done := make(chan lease.Report)
+	var s store
+	j := job(src, func(_ context.Context, i int) (int, error) {
+		n := running.Add(1)
+		peak.Store(max(peak.Load(), n)) // calls start one after the other in virtual time, nearly
+		time.Sleep(call(i))
+		running.Add(-1)
+		return i, nil
+	})
+	for _, l := range leases {
+		control := new(leaserun.Control)
+		member := pool.Join(l, control, func(m lease.Shed) { messages <- shed{m, time.Since(began)} })
+		go func() {
+			report, err := leaserun.Run(t.Context(), j, l, newLane[int](&s, l.Ref), control)
+			member.Leave()
+			if err != nil {
+				t.Error(err)
+			}
+			done <- report
+		}()
+	}
+	for range leases {
+		reports = append(reports, <-done)
+	}
+	close(messages)
+	for m := range messages {
+		sheds = append(sheds, m)
+	}
+	return sheds, reports, peak.Load()
+}
+
+func parts(n, each int) (out []dmap.Split) {
+	for from := 0; from < n; from += each {
+		out = append(out, dmap.Split{ID: "0", From: dmap.Cursor{Offset: int64(from)}, To: dmap.Cursor{Offset: int64(from + each)}})
+	}
+	return out
+}
+
+// The first call takes an hour. The splits that its lease does not read are given back long before,
+// and are exactly those of its report.
+func TestALeaseGivesBackItsRestWhileItsCallsRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		l := lease.Lease{Splits: parts(10_000, 1000), Slots: 4, Rest: 32, Time: 8 * time.Second}
+		slow := func(i int) time.Duration {
+			if i == 0 {
+				return time.Hour
+			}
+			return time.Second
+		}
+		sheds, reports, _ := pooled(t, slow, numbers{n: 10_000, each: 10_000}, l)
+		require.Len(t, sheds, 1)
+		require.Less(t, sheds[0].at, 20*time.Second)
+		require.Equal(t, reports[0].Rest, sheds[0].Rest)
+		require.EqualValues(t, 10_000, items(sheds[0].Rest)+reports[0].Counts.Read)
+		require.Equal(t, 1, sheds[0].Calls)
+		require.Equal(t, time.Hour, time.Since(began).Truncate(time.Hour))
+	})
+}
+
+// A lease of which only one call is left lends its slots: two leases of 10 slots and 1,010 calls of
+// a second, of which one takes a minute.
+func TestALeaseUsesTheSlotsOfOneThatFinishes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		all := parts(1000, 10)
+		leases := []lease.Lease{
+			{Ref: lease.Ref{Lease: 0}, Splits: all[:1], Slots: 10, Rest: 32, Time: time.Hour},
+			{Ref: lease.Ref{Lease: 1}, Splits: all[1:], Slots: 10, Rest: 32, Time: time.Hour},
+		}
+		slow := func(i int) time.Duration {
+			if i == 5 {
+				return time.Minute
+			}
+			return time.Second
+		}
+		sheds, reports, most := pooled(t, slow, numbers{n: 1000, each: 1000}, leases...)
+		require.Empty(t, sheds, "all slots are used")
+		require.EqualValues(t, 1000, reports[0].Counts.Succeeded+reports[1].Counts.Succeeded)
+		require.LessOrEqual(t, most, int64(20))
+		require.Less(t, time.Since(began), 65*time.Second, "99 s without")
+	})
+}
+
+// Slots that nobody in the worker uses go back to the coordinator, once.
+func TestALeaseThatHasReadAllGivesBackItsSlots(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := lease.Lease{Splits: parts(100, 100), Slots: 10, Rest: 32, Time: time.Minute}
+		slow := func(i int) time.Duration {
+			if i < 2 {
+				return time.Hour
+			}
+			return time.Second
+		}
+		sheds, _, _ := pooled(t, slow, numbers{n: 100, each: 100}, l)
+		require.Len(t, sheds, 1)
+		require.Empty(t, sheds[0].Rest)
+		require.Equal(t, 2, sheds[0].Calls)
+	})
+}
+
+func TestAPoolFollowsTheCoordinator(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var pool leaserun.Pool
+		var control leaserun.Control
+		l := lease.Lease{Splits: parts(1000, 100), Slots: 10, Rest: 32, Time: time.Hour}
+		member := pool.Join(l, &control, func(lease.Shed) {})
+		var running atomic.Int64
+		j := job(numbers{n: 1000, each: 1000}, func(_ context.Context, i int) (int, error) {
+			running.Add(1)
+			time.Sleep(time.Second)
+			running.Add(-1)
+			return i, nil
+		})
+		var at []int64
+		go func() {
+			for _, slots := range []int{3, 7} {
+				<-time.After(5*time.Second + 500*time.Millisecond)
+				member.SetSlots(slots)
+				<-time.After(5 * time.Second)
+				at = append(at, running.Load())
+			}
+		}()
+		_, err := leaserun.Run(t.Context(), j, l, newLane[int](&store{}, l.Ref), &control)
+		member.Leave()
+		require.NoError(t, err)
+		require.Equal(t, []int64{3, 7}, at)
+	})
+}

@@ -1,0 +1,84 @@
+package inprocess_test
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/dmap/dmaptest"
+	"github.com/go-dmap/dmap/internal/coord"
+	"github.com/go-dmap/dmap/source"
+)
+
+// overIdeal runs a shared run over a store that takes 20 ms a request, and returns the wall time and
+// the smallest possible one.
+func overIdeal(t *testing.T, control coord.Control, calls []time.Duration) (wall, ideal time.Duration) {
+	synctest.Test(t, func(t *testing.T) {
+		store := dmaptest.NewFaultBucket(t, memory(t))
+		for _, op := range []dmaptest.Op{dmaptest.OpOpen, dmaptest.OpList, dmaptest.OpClose} {
+			store.Inject(dmaptest.Fault{Op: op, Sticky: true, Kind: dmaptest.Slow, Delay: 20 * time.Millisecond})
+		}
+		s := shared[time.Duration]{t: t, bucket: store.Bucket, src: source.Slice(calls), control: control}
+		s.call = func(_ context.Context, d time.Duration) (string, error) {
+			time.Sleep(d)
+			return "", nil
+		}
+		began := time.Now()
+		end, err := s.host().Run(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, end.Err)
+		wall = time.Since(began)
+	})
+	for _, d := range calls {
+		ideal += d / time.Duration(control.Limit)
+	}
+	return wall, ideal
+}
+
+func even(n int, d time.Duration) []time.Duration {
+	out := make([]time.Duration, n)
+	for i := range out {
+		out[i] = d
+	}
+	return out
+}
+
+// uneven are calls of 1 to 16 times the smallest one, most of them short.
+func uneven(n int, least time.Duration) []time.Duration {
+	random := rand.New(rand.NewPCG(1, 2))
+	out := make([]time.Duration, n)
+	for i := range out {
+		out[i] = time.Duration(float64(least) * min(16, math.Pow(1-random.Float64(), -0.8)))
+	}
+	return out
+}
+
+func TestSharedRunsEndSoon(t *testing.T) {
+	control := func(limit, per int) coord.Control {
+		return coord.Control{Limit: limit, PerLease: per, Tolerance: dmap.Tolerance{Percentage: 100}}
+	}
+	for name, c := range map[string]struct {
+		control coord.Control
+		calls   []time.Duration
+		most    float64
+	}{
+		"short":            {control(90, 8), even(20_000, 20*time.Millisecond), 1.6}, // a lease opens and ends its lane in 200 ms,
+		"seconds":          {control(90, 8), even(5_000, time.Second), 1.1},
+		"hours":            {control(30, 8), even(300, time.Hour), 1.05},
+		"uneven":           {control(300, 10), uneven(60_000, 200*time.Millisecond), 1.15},
+		"uneven and slow":  {control(300, 10), uneven(8_000, 10*time.Second), 1.3}, // the longest call is a fifth of the run,
+		"uneven, 9 leases": {control(300, 34), uneven(60_000, 200*time.Millisecond), 1.15},
+	} {
+		t.Run(name, func(t *testing.T) {
+			wall, ideal := overIdeal(t, c.control, c.calls)
+			t.Logf("%v, ideal %v: %.2f", wall, ideal, wall.Seconds()/ideal.Seconds())
+			require.LessOrEqual(t, wall.Seconds()/ideal.Seconds(), c.most)
+		})
+	}
+}
