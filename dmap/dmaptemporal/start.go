@@ -35,7 +35,7 @@ func (m Map[P]) Start(ctx context.Context, c client.Client, queue, runID string,
 	if err != nil {
 		return nil, fmt.Errorf("dmaptemporal: start run %q: %w", runID, err)
 	}
-	return follow(ctx, c, runID, run, control, settings.Observer), nil
+	return follow(ctx, c, runID, run, settings.control(), settings.Observer), nil
 }
 
 // Open finds a run that Start has started, in any process, and follows it until ctx ends. observer
