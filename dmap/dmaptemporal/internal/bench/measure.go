@@ -102,7 +102,7 @@ func (b *bench) shared(ctx context.Context, round int) (figures, error) {
 		if err != nil {
 			return err
 		}
-		stats, err := run.Wait(ctx)
+		stats, err := run.Wait()
 		if err == nil && stats.Succeeded != int64(b.job.Items) {
 			err = fmt.Errorf("%d of %d items", stats.Succeeded, b.job.Items)
 		}
