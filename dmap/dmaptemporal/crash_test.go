@@ -3,6 +3,7 @@
 package dmaptemporal_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -30,6 +31,7 @@ const (
 	crashSlots   = 96              // calls at once in the whole run
 	slotsALease  = 8               // so that a worker has four leases
 	crashCommits = time.Second     // the commit window
+	healthy      = 8 * time.Second // between faults
 	mostTime     = 8 * time.Minute // that a part of the programme may wait for anything
 )
 
@@ -89,6 +91,7 @@ func (p *programme) faults(t *testing.T, n int) {
 	all := c.faults()
 	dice.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	for i := 0; ; i++ {
+		c.after(healthy)
 		row, ok := all[i%len(all)](dice)
 		c.rows = append(c.rows, row)
 		if !ok {
@@ -146,20 +149,22 @@ func (p *programme) startContinues(t *testing.T, n int) {
 	c.report()
 }
 
-// steps kills the worker that does a step of the host, at an operation of the bucket in it.
+// steps kills or stops the worker that does a step of the host, at an operation of the bucket in it.
 func (p *programme) steps(t *testing.T, n int) {
 	dice := p.dice(4)
 	for _, activity := range []string{"dmap/begin", "dmap/plan", "dmap/absorb", "dmap/finish"} {
-		for _, at := range []int{atStart, 1 + dice.IntN(4), 5 + dice.IntN(12), atEnd} {
-			fault := crashFault{activity, at}
-			id := "step-" + activity[len("dmap/"):] + strconv.Itoa(at)
+		for _, fault := range []crashFault{
+			{At: atStart}, {At: 1 + dice.IntN(4)}, {At: 5 + dice.IntN(12)}, {At: atEnd}, {At: 1 + dice.IntN(10), Stops: true},
+		} {
+			fault.Activity = activity
+			id := fmt.Sprintf("%s%d%t", activity[len("dmap/"):], fault.At, fault.Stops)
 			job := p.job(t, id, n, 5*time.Second, dice)
 			t.Run(id, func(t *testing.T) {
 				t.Parallel()
 				c := p.newRun(t, job)
 				c.startWorkers(fault)
 				c.start()
-				c.rows = append(c.rows, c.stepKilled(fault))
+				c.rows = append(c.rows, c.stepFails(fault))
 				c.finish()
 			})
 		}

@@ -211,10 +211,13 @@ func (c *crashRun) judge() crashVerdict {
 func (c *crashRun) after(d time.Duration) { <-time.After(d) }
 
 // await waits until ok, or until the run is over: then it returns false.
-func (c *crashRun) await(ok func() bool) bool {
+func (c *crashRun) await(ok func() bool) bool { return c.awaitUntil(c.over, ok) }
+
+// awaitUntil waits until ok, or until something is over: then it returns false.
+func (c *crashRun) awaitUntil(isOver, ok func() bool) bool {
 	c.t.Helper()
 	for end := time.Now().Add(mostTime); ; <-time.After(50 * time.Millisecond) {
-		over := c.over()
+		over := isOver()
 		c.log.read(c.t)
 		for _, e := range c.log.events {
 			if e.what == "dies" && c.killed[e.process].IsZero() {

@@ -3,6 +3,7 @@
 package dmaptemporal_test
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -227,37 +228,46 @@ func (c *crashRun) zombie(dice *rand.Rand) (row crashRow, ok bool) {
 	return row, ok
 }
 
-// stepKilled waits for the death of a process in a step.
-func (c *crashRun) stepKilled(fault crashFault) (row crashRow) {
+// stepFails waits for the fault of a process in a step, and until the step has ended in another.
+func (c *crashRun) stepFails(fault crashFault) (row crashRow) {
 	row.what = fmt.Sprintf("%s, operation %d", strings.TrimPrefix(fault.Activity, "dmap/"), fault.At)
-	var died event
-	c.await(func() bool {
-		died = c.log.last("dies")
-		return !died.at.IsZero()
+	var failed event
+	await := func(ok func() bool) { c.awaitUntil(func() bool { return len(c.ended) > 0 }, ok) }
+	await(func() bool {
+		failed = cmp.Or(c.log.last("dies"), c.log.last("stops"))
+		return !failed.at.IsZero()
 	})
-	if died.at.IsZero() {
+	if failed.at.IsZero() {
 		row.what += ": not reached"
 		return row
 	}
-	row.process = died.process
-	lost := c.openAttempts(died.process, died.at)
-	row.lost = len(lost)
-	for _, w := range c.workers {
-		if w.name() == died.process {
-			<-w.proc.exited
-			c.restart(w)
+	row.process = failed.process
+	row.lost = len(c.openAttempts(failed.process, failed.at))
+	i := slices.IndexFunc(c.workers, func(w *crashWorker) bool { return w.name() == failed.process })
+	if !fault.Stops {
+		<-c.workers[i].proc.exited
+		c.restart(c.workers[i])
+	}
+	other := func(what string) func(event) bool {
+		return func(e event) bool {
+			return e.process != failed.process && e.what == what && e.activity == fault.Activity && (what == "start" || e.n == 0)
 		}
 	}
-	row.down = time.Since(died.at)
-	c.await(func() bool {
-		row.noticed = c.sinceFirst(died.at, func(e event) bool { return e.what == "start" && e.activity == fault.Activity })
+	await(func() bool {
+		row.noticed = c.sinceFirst(failed.at, other("start"))
 		return row.noticed >= 0
 	})
-	c.await(func() bool {
-		row.results = c.sinceFirst(died.at, func(e event) bool { return e.what == "end" && e.activity == fault.Activity && e.n == 0 })
+	await(func() bool {
+		row.results = c.sinceFirst(failed.at, other("end"))
 		return row.results >= 0
 	})
-	row.stall = c.log.stall(died.at, time.Now())
+	row.down = time.Since(failed.at)
+	if fault.Stops {
+		row.what += ", zombie"
+		c.signal(c.workers[i], syscall.SIGCONT)
+		c.stopped[failed.process] = append(c.stopped[failed.process], span{failed.at, time.Now()})
+	}
+	row.stall = c.log.stall(failed.at, time.Now())
 	return row
 }
 

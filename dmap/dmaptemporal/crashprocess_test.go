@@ -44,7 +44,8 @@ type crashProcess struct {
 // crashFault kills the first process that comes to it. The zero one never happens.
 type crashFault struct {
 	Activity string
-	At       int // number of an operation of the bucket, or one of the following
+	At       int  // number of an operation of the bucket, or one of the following
+	Stops    bool // the process stops until it gets SIGCONT
 }
 
 const (
@@ -70,14 +71,22 @@ func (w *witness) note(what, activity string, lease int64, attempt, n int) {
 	}
 }
 
-// die kills this process, unless another one has died of the fault.
+// die kills or stops this process, unless another one has come to the fault.
 func (w *witness) die() {
 	mark, err := os.OpenFile(w.Events+".fault", os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return
 	}
 	_ = mark.Close()
-	w.note("dies", w.Fault.Activity, 0, 0, w.Fault.At)
+	what := "dies"
+	if w.Fault.Stops {
+		what = "stops"
+	}
+	w.note(what, w.Fault.Activity, 0, 0, w.Fault.At)
+	if w.Fault.Stops {
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		return
+	}
 	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	select {}
 }
