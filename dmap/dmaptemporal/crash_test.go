@@ -11,6 +11,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"gocloud.dev/blob"
+
+	"github.com/go-dmap/dmap/dmap"
 )
 
 // setting returns a number from the environment, as set by `make cluster-crash SEED=7`.
@@ -49,19 +52,24 @@ func TestClusterCrash(t *testing.T) {
 	seed := setting(t, "DMAP_CLUSTER_SEED", rand.Uint64())
 	t.Logf("DMAP_CLUSTER_SEED=%d", seed)
 	p := programme{
-		server: newDevServer(t), folder: t.TempDir(), seed: seed,
+		server: newDevServer(t), place: crashPlace(t), seed: seed,
 		lasts: time.Duration(setting(t, "DMAP_CLUSTER_SECONDS", 150)) * time.Second,
 	}
+	var err error
+	p.bucket, err = openCrashBucket(t.Context(), p.place)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, p.bucket.Close()) }()
 	t.Run("faults", func(t *testing.T) { p.faults(t, items) })
 	t.Run("a Map continues", func(t *testing.T) { p.mapContinues(t, items/4) })
 	t.Run("Start continues", func(t *testing.T) { p.startContinues(t, items/4) })
-	t.Run("steps", func(t *testing.T) { p.steps(t, items/100) })
+	t.Run("steps", func(t *testing.T) { p.steps(t, items/100) }) // waits for its parallel parts
 }
 
-// programme is the crash programme on one server and one folder.
+// programme is the crash programme on one server and one store.
 type programme struct {
 	server *devServer
-	folder string
+	place  string // of bucket: a folder or a URL
+	bucket *blob.Bucket
 	seed   uint64
 	lasts  time.Duration // of a run of all items without faults, if there are cores enough
 }
@@ -73,7 +81,7 @@ func (p *programme) job(t *testing.T, id string, n int, lasts time.Duration, dic
 	kinds := crashKinds()
 	job := crashJob{RunID: id, Kind: kinds[dice.IntN(len(kinds))], Items: n}
 	job.Pace = max(time.Millisecond, lasts*crashSlots/time.Duration(n))
-	writeCrashInput(t, p.folder, job)
+	writeCrashInput(t, p.bucket, job)
 	return job
 }
 
@@ -127,7 +135,8 @@ func (p *programme) mapContinues(t *testing.T, n int) {
 	began := time.Now()
 	_, err := c.result()
 	t.Logf("the workflow has ended %v after the server has come back: %v", time.Since(began).Round(time.Millisecond), err)
-	c.judge()
+	require.ErrorIs(t, err, dmap.ErrFenced)
+	c.requireGarbageIgnored(c.judge())
 	c.report()
 }
 
@@ -143,10 +152,10 @@ func (p *programme) startContinues(t *testing.T, n int) {
 	c.startWorkers(crashFault{})
 	c.start()
 	row.down = time.Since(killed)
-	c.finish()
+	c.grows(killed)
 	row.results = c.sinceFirst(killed, func(e event) bool { return e.what == "commit" && e.n > 0 })
 	c.rows = append(c.rows, row)
-	c.report()
+	c.finish()
 }
 
 // steps kills or stops the worker that does a step of the host, at an operation of the bucket in it.

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"gocloud.dev/blob/fileblob"
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/dmap/dmaptemporal"
@@ -62,7 +61,7 @@ func crashDir(t *testing.T) string {
 	if keep == "" {
 		return t.TempDir()
 	}
-	dir, err := os.MkdirTemp(keep, "run")
+	dir, err := os.MkdirTemp(keep, "run") //nolint:usetesting // it stays
 	require.NoError(t, err)
 	return dir
 }
@@ -82,7 +81,7 @@ func (p *programme) newRun(t *testing.T, job crashJob) *crashRun {
 func (c *crashRun) spawn(name string, fault crashFault, local bool) *proc {
 	c.t.Helper()
 	life := crashProcess{
-		Name: name, Server: c.p.server.address, Folder: c.p.folder, Job: c.job, Events: c.log.name, Calls: filepath.Join(c.dir, "calls"), Fault: fault,
+		Name: name, Server: c.p.server.address, Place: c.p.place, Job: c.job, Events: c.log.name, Calls: filepath.Join(c.dir, "calls"), Fault: fault,
 	}
 	if local {
 		life.Server, life.Name = "", name+".1"
@@ -168,8 +167,8 @@ func (c *crashRun) start() {
 
 // over reports whether the run has ended.
 func (c *crashRun) over() bool {
-	_, err := os.Stat(filepath.Join(c.p.folder, "runs", c.job.RunID, "manifest-000.json"))
-	return err == nil
+	ended, err := c.p.bucket.Exists(c.t.Context(), "runs/"+c.job.RunID+"/manifest-000.json")
+	return ended && err == nil
 }
 
 // result waits for the end of the workflow.
@@ -194,15 +193,11 @@ func (c *crashRun) finish() {
 		_ = w.proc.cmd.Process.Kill()
 	}
 	c.report()
-	_ = os.RemoveAll(filepath.Join(c.p.folder, "runs", c.job.RunID))
 }
 
 func (c *crashRun) judge() crashVerdict {
 	c.t.Helper()
-	b, err := fileblob.OpenBucket(c.p.folder, &fileblob.Options{NoTempDir: true, Metadata: fileblob.MetadataDontWrite})
-	require.NoError(c.t, err)
-	defer func() { require.NoError(c.t, b.Close()) }()
-	v := judge(c.t, b, c.job)
+	v := judge(c.t, c.p.bucket, c.job)
 	require.True(c.t, v.clean(), "%+v\n%s", v, c.errors())
 	return v
 }
@@ -216,7 +211,7 @@ func (c *crashRun) await(ok func() bool) bool { return c.awaitUntil(c.over, ok) 
 // awaitUntil waits until ok, or until something is over: then it returns false.
 func (c *crashRun) awaitUntil(isOver, ok func() bool) bool {
 	c.t.Helper()
-	for end := time.Now().Add(mostTime); ; <-time.After(50 * time.Millisecond) {
+	for end := time.Now().Add(mostTime); ; <-time.After(100 * time.Millisecond) {
 		over := isOver()
 		c.log.read(c.t)
 		for _, e := range c.log.events {

@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -84,20 +83,19 @@ func crashMap(build func() dmaptemporal.Job[number, squared]) dmaptemporal.Map[c
 }
 
 // writeCrashInput writes the source of a job, unless it is there.
-func writeCrashInput(t *testing.T, folder string, j crashJob) {
+func writeCrashInput(t *testing.T, b *blob.Bucket, j crashJob) {
 	t.Helper()
-	path := filepath.Join(folder, j.input())
-	if _, err := os.Stat(path); err == nil {
-		return
-	}
-	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
-	step, name := j.Items, func(int) string { return path }
+	step, name := j.Items, func(int) string { return j.input() }
 	if j.Kind == "flatten" {
-		require.NoError(t, os.MkdirAll(path, 0o755))
-		step, name = linesAnObject, func(i int) string { return filepath.Join(path, fmt.Sprintf("%09d.jsonl", i)) }
+		step, name = linesAnObject, func(i int) string { return fmt.Sprintf("%s/%09d.jsonl", j.input(), i) }
 	}
 	for from := 0; from < j.Items; from += step {
-		file, err := os.Create(name(from))
+		there, err := b.Exists(t.Context(), name(from))
+		require.NoError(t, err)
+		if there {
+			continue
+		}
+		file, err := b.NewWriter(t.Context(), name(from), nil)
 		require.NoError(t, err)
 		w := bufio.NewWriterSize(file, 1<<20)
 		form := "{\"N\":%d}\n"

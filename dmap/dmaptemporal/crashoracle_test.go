@@ -7,7 +7,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -16,6 +18,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"gocloud.dev/blob"
+
+	"github.com/go-dmap/dmap/sink/results"
 )
 
 // crashManifest has the checked fields of a manifest.
@@ -39,8 +43,7 @@ type crashVerdict struct {
 	lost, doubled int
 	wrong         []string // other errors, the first 10
 	manifest      crashManifest
-	parts         int
-	results       map[int]bool
+	named         map[string]bool // parts
 }
 
 func (v *crashVerdict) report(format string, args ...any) {
@@ -61,17 +64,17 @@ func judge(t *testing.T, b *blob.Bucket, job crashJob) (v crashVerdict) {
 	if m.Status != "SUCCEEDED" || m.RunID != job.RunID || len(m.Lost) > 0 || len(m.Unread) > 0 {
 		v.report("manifest: status %s, run %s, lost %v, unread %v", m.Status, m.RunID, m.Lost, m.Unread)
 	}
-	seen, named, records := make([]uint8, job.Items), map[string]bool{}, map[string]int64{}
+	v.named = map[string]bool{}
+	seen, records := make([]uint8, job.Items), map[string]int64{}
 	for kind, parts := range m.ResultFiles {
 		for _, p := range parts {
-			if named[p.Key] {
+			if v.named[p.Key] {
 				v.report("%s is named twice", p.Key)
 			}
-			named[p.Key] = true
+			v.named[p.Key] = true
 			records[kind] += int64(v.part(t, b, kind, p, seen))
 		}
 	}
-	v.parts = len(named)
 	for _, n := range seen {
 		switch {
 		case n == 0:
@@ -130,6 +133,34 @@ func numberOf(kind string, line []byte) (n int, ok bool) {
 		return r.Input.N, unlucky(r.Input.N) && strings.Contains(r.Error, errUnlucky.Error())
 	}
 	return 0, false
+}
+
+// requireGarbageIgnored overwrites the parts that no manifest names with wrong records, and reads the
+// results as a user does.
+func (c *crashRun) requireGarbageIgnored(v crashVerdict) {
+	b, garbage := c.p.bucket, 0
+	objects := b.List(&blob.ListOptions{Prefix: "runs/" + c.job.RunID + "/"})
+	for {
+		o, err := objects.Next(c.t.Context())
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		require.NoError(c.t, err)
+		if part := strings.Contains(o.Key, "/SUCCEEDED_") || strings.Contains(o.Key, "/FAILED_"); part && !v.named[o.Key] {
+			garbage++
+			require.NoError(c.t, b.WriteAll(c.t.Context(), o.Key, []byte("{\"id\":\"garbage\",\"output\":{\"N\":2,\"Square\":5}}\n"), nil))
+		}
+	}
+	run, err := results.Load(c.t.Context(), b, "runs/", c.job.RunID)
+	require.NoError(c.t, err)
+	n := int64(0)
+	for r, err := range results.Successes[squared](c.t.Context(), b, run) {
+		require.NoError(c.t, err)
+		require.Equal(c.t, r.Output.N*r.Output.N, r.Output.Square)
+		n++
+	}
+	require.Equal(c.t, v.manifest.Stats.Succeeded, n)
+	c.t.Logf("%d parts are not in the manifest: overwritten, and read by nobody", garbage)
 }
 
 // compareAgain compares the items that ran again with their bound: for each attempt that was lost,

@@ -20,7 +20,6 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/workflow"
-	"gocloud.dev/blob/fileblob"
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/dmap/dmaptemporal"
@@ -34,7 +33,7 @@ const crashEnv = "DMAP_CLUSTER_PROCESS"
 type crashProcess struct {
 	Name   string // such as w1.2
 	Server string // address of Temporal; empty: the process runs dmap.Map
-	Folder string // of the bucket
+	Place  string // of the bucket
 	Job    crashJob
 	Events string // file to which all processes of the run append
 	Calls  string // file of a counter for each item
@@ -213,7 +212,7 @@ func runCrashProcess(t *testing.T, text string) {
 	var err error
 	w.events, err = os.OpenFile(w.Events, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
 	require.NoError(t, err)
-	inner, err := fileblob.OpenBucket(w.Folder, &fileblob.Options{NoTempDir: true, Metadata: fileblob.MetadataDontWrite})
+	inner, err := openCrashBucket(t.Context(), w.Place)
 	require.NoError(t, err)
 	faults := dmaptest.NewFaultBucket(t, inner)
 	faults.Watch(w.watch)
