@@ -51,13 +51,20 @@ func await(ctx context.Context, run client.WorkflowRun) outcome {
 	return out
 }
 
-// final reports whether err says how the workflow ended, or that there is none.
+// final reports whether err says how the workflow ended, that there is none, or that Temporal refuses
+// to answer.
 func final(err error) bool {
-	if _, ended := guard.As[*temporal.WorkflowExecutionError](err); ended {
-		return true
-	}
+	_, ended := guard.As[*temporal.WorkflowExecutionError](err)
 	_, gone := guard.As[*serviceerror.NotFound](err)
-	return gone
+	return ended || gone || refused(err)
+}
+
+// refused reports whether Temporal refuses to answer: then nothing is known of the run.
+func refused(err error) bool {
+	_, denied := guard.As[*serviceerror.PermissionDenied](err)
+	_, invalid := guard.As[*serviceerror.InvalidArgument](err)
+	_, unknown := guard.As[*serviceerror.NamespaceNotFound](err)
+	return denied || invalid || unknown
 }
 
 // finalStats are the counts of the end; last are those of the latest reading.
@@ -104,6 +111,8 @@ func (out *outcome) judge(held int64, cause error) (state dmap.State, reason str
 		return open("canceled", dmap.ErrCanceled)
 	case out.left:
 		return open("context", out.err)
+	case refused(out.err):
+		return dmap.StateOpen, "", out.err
 	default:
 		return open("", out.err)
 	}

@@ -11,8 +11,6 @@ const maxError = 1 << 10
 // judge ends the run if a report is a reason to.
 func (s *State) judge(r lease.Report) {
 	switch {
-	case r.Reason == lease.Fenced:
-		s.Stop(End{Why: Fenced})
 	case r.Reason == lease.Fatal:
 		s.Stop(End{Why: Failed, Error: r.Error})
 	case s.End == nil && s.exceeded(false):

@@ -42,13 +42,18 @@ func (s *State) Report(r lease.Report, now time.Time) Outcome {
 	if !o.Held && !o.Unsure {
 		return Repeated
 	}
+	if r.Reason == lease.Fenced { // it may know nothing of its lanes
+		s.Stop(End{Why: Fenced})
+		s.lose(i, at)
+		return Accepted
+	}
 	if check(o, r) != nil {
 		s.lose(i, at)
 		return Invalid
 	}
 	s.Call = meanCall(s.Call, r.Worked, r.Counts.Calls-o.Reported.Calls)
 	switch full := weights(r.Rest) > max(s.room(), 0)+o.reserved(); {
-	case (r.Unfinished || full) && s.End == nil && r.Reason != lease.Fatal && r.Reason != lease.Fenced:
+	case (r.Unfinished || full) && s.End == nil && r.Reason != lease.Fatal:
 		o.Reported, o.Held, o.Unsure, o.Until = r.Counts, false, false, at
 	default:
 		s.finish(i, r)

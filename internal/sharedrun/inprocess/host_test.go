@@ -326,6 +326,34 @@ func TestASharedRunIsContinuedByAHostAndByAMap(t *testing.T) {
 	})
 }
 
+// A Map of one machine takes a run from a host that still works on it: the host ends at once,
+// although all of its leases are fenced and none can be absorbed.
+func TestAHostEndsSoonAfterAMapHasTakenItsRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := shared[int]{t: t, bucket: memory(t), src: source.Slice(make([]int, 3000))}
+		s.call = func(context.Context, int) (string, error) {
+			time.Sleep(time.Second)
+			return "", nil
+		}
+		host, ended := s.host(), make(chan error, 1)
+		go func() {
+			_, err := host.Run(t.Context())
+			ended <- err
+		}()
+		time.Sleep(20 * time.Second)
+		taken := time.Now()
+		opts := dmap.Options{RunID: "r", MaxConcurrency: 12}
+		run, err := dmap.Start(t.Context(), s.src, s.call, opts, dmap.Sink[string](sink.Bucket[string](s.bucket, "out")))
+		require.NoError(t, err)
+		require.ErrorIs(t, <-ended, dmap.ErrFenced)
+		require.Less(t, time.Since(taken), 10*time.Second)
+		_, err = run.Wait()
+		require.NoError(t, err)
+		_, succeeded, _ := outcomes(t, s.bucket)
+		require.Len(t, succeeded, 3000)
+	})
+}
+
 // Edits hold within seconds.
 func TestASharedRunIsEditedAndPaused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
