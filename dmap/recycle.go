@@ -39,7 +39,7 @@ func (p *recycler[T, R]) done(c *chunk[T, R]) {
 	c.origins = nil
 	c.bytes, c.skips, c.level, c.holds = 0, 0, 0, false
 	c.from, c.to, c.end = Cursor{}, Cursor{}, prefixEnd{}
-	c.calls, c.retries = 0, 0
+	c.calls, c.retries, c.used, c.interrupted = 0, 0, 0, 0
 	p.chunks.Put(c)
 }
 
