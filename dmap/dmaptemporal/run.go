@@ -14,6 +14,7 @@ import (
 	"github.com/go-dmap/dmap/internal/coord"
 	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/journal"
+	"github.com/go-dmap/dmap/internal/sharedrun"
 )
 
 // Settings are those of a run that can change while it runs.
@@ -141,9 +142,10 @@ func (r *Run) Cancel(ctx context.Context) error {
 	return r.client.CancelWorkflow(ctx, workflowID(r.id), "")
 }
 
-// Wait waits for the end of the run. The error is nil after success. Otherwise it matches
-// dmap.ErrTolerance, dmap.ErrCanceled, dmap.ErrFenced (another host or process has taken the run
-// over), or dmap.ErrOpen: the text names the rest, and Start or dmap.Map continues the run.
+// Wait waits for the end of the run. The error is nil after success. Otherwise it matches the errors
+// that dmap.Map has for the same end: dmap.ErrTolerance, dmap.ErrCanceled, dmap.ErrFenced (another
+// host or process has taken the run over), dmap.ErrSpecChanged, dmap.ErrHeld, or dmap.ErrOpen, maybe
+// with a *dmap.BudgetError or dmap.ErrNoObjects. Start or dmap.Map continues an open run.
 func (r *Run) Wait(ctx context.Context) (dmap.Stats, error) {
 	var out result
 	err := r.run.Get(ctx, &out)
@@ -151,13 +153,19 @@ func (r *Run) Wait(ctx context.Context) (dmap.Stats, error) {
 	if err != nil {
 		return stats, r.ended(ctx, err)
 	}
-	switch out.End.Why {
-	case coord.Tolerance:
-		return stats, fmt.Errorf("run %q: %w: %d items failed", r.id, dmap.ErrTolerance, stats.Failed)
-	case coord.Canceled:
-		return stats, fmt.Errorf("run %q: %w", r.id, dmap.ErrCanceled)
+	if err := out.Stored.Err(); err != nil {
+		return stats, fmt.Errorf("run %q: %w", r.id, err)
 	}
 	return stats, nil
+}
+
+// leftOpen is why the host left the run open, as dmap.Map says it.
+func leftOpen(e *temporal.ApplicationError) error {
+	open := new(sharedrun.OpenError)
+	if err := e.Details(&open); err != nil || open == nil {
+		return fmt.Errorf("%w: %s", dmap.ErrOpen, e.Message())
+	}
+	return open
 }
 
 // ended is the error of a workflow that has not completed.
@@ -172,7 +180,11 @@ func (r *Run) ended(ctx context.Context, err error) error {
 		switch e.Type() {
 		case errFenced:
 			return fmt.Errorf("run %q: %w: %s", r.id, dmap.ErrFenced, e.Message())
-		case errOpen, errFatal:
+		case errChanged:
+			return fmt.Errorf("run %q: %w: %s", r.id, dmap.ErrSpecChanged, e.Message())
+		case errOpen:
+			return fmt.Errorf("run %q: %w", r.id, leftOpen(e))
+		case errFatal:
 			return fmt.Errorf("run %q: %w: %s", r.id, dmap.ErrOpen, e.Message())
 		}
 	}

@@ -30,6 +30,7 @@ type result struct {
 	End    coord.End      `json:"end"`
 	Counts journal.Counts `json:"counts"`
 	Ended  bool           `json:"ended,omitempty"` // before this workflow began
+	Stored finished       `json:"stored,omitzero"` // the end in the bucket
 }
 
 // host runs the state machine in a workflow. Coroutines of the workflow run one at a time.
@@ -56,8 +57,8 @@ func coordinate(ctx workflow.Context, in input) (result, error) {
 		return result{}, err
 	}
 	if h.state == nil {
-		if ended, err := h.begin(ctx); err != nil || ended {
-			return result{Ended: ended}, err
+		if b, err := h.begin(ctx); err != nil || b.Ended {
+			return result{Ended: b.Ended, Stored: b.End}, err
 		}
 	}
 	for {
@@ -78,21 +79,20 @@ func coordinate(ctx workflow.Context, in input) (result, error) {
 	}
 }
 
-// begin opens an era. ended reports that the run has ended before.
-func (h *host) begin(ctx workflow.Context) (ended bool, err error) {
-	var b begun
+// begin opens an era, unless the run has ended before.
+func (h *host) begin(ctx workflow.Context) (b begun, err error) {
 	if err := workflow.ExecuteActivity(taskOptions(ctx), beginName, h.Run).Get(ctx, &b); err != nil || b.Ended {
-		return b.Ended, err
+		return b, err
 	}
 	state, err := coord.Begin(coord.Start{
 		Era: b.Era, Now: workflow.Now(ctx), Next: b.Next, Control: h.Control, Pieces: b.Pieces, Planned: b.Planned,
 		MaxItems: b.MaxItems, Before: b.Before,
 	})
 	if err != nil {
-		return false, temporal.NewNonRetryableApplicationError("the run cannot begin", errFatal, err)
+		return b, temporal.NewNonRetryableApplicationError("the run cannot begin", errFatal, err)
 	}
 	h.state, h.Orders = state, state.Orders()
-	return false, nil
+	return b, nil
 }
 
 // start starts the activities of all tasks that the state machine has now.
@@ -159,7 +159,7 @@ func (h *host) finish(end coord.End) (result, error) {
 		return out, temporal.NewNonRetryableApplicationError("another host or process has the run", errFenced, nil)
 	}
 	call := finishCall{h.Run, h.state.Era, end, h.state.Control.Tolerance}
-	if err := workflow.ExecuteActivity(taskOptions(h.work), finishName, call).Get(h.work, nil); err != nil {
+	if err := workflow.ExecuteActivity(taskOptions(h.work), finishName, call).Get(h.work, &out.Stored); err != nil {
 		return out, err
 	}
 	if h.canceled {
@@ -171,7 +171,7 @@ func (h *host) finish(end coord.End) (result, error) {
 // ending returns the error by which an activity ends the run; nil: err is no such error.
 func ending(err error) *temporal.ApplicationError {
 	typed, ok := guard.As[*temporal.ApplicationError](err)
-	if ok && (typed.Type() == errFenced || typed.Type() == errFatal) {
+	if ok && (typed.Type() == errFenced || typed.Type() == errFatal || typed.Type() == errChanged) {
 		return typed
 	}
 	return nil

@@ -3,8 +3,10 @@ package sharedrun
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/journal"
 )
 
@@ -17,6 +19,36 @@ type Begun struct {
 	MaxItems int64          `json:"maxItems,omitempty"`
 	Before   journal.Counts `json:"before,omitzero"`
 	Ended    bool           `json:"ended,omitempty"` // the run has a manifest: nothing is left to do
+	End      Ended          `json:"end,omitzero"`    // of such a run
+}
+
+// Ended is how a run has ended, as plain data.
+type Ended struct {
+	Reason string `json:"reason,omitempty"` // dmap.Stats.Reason
+	Error  string `json:"error,omitempty"`  // empty: success
+}
+
+// EndedWith is the plain data of an end.
+func EndedWith(e *dmap.Ending) Ended {
+	out := Ended{Reason: e.Stats.Reason}
+	if e.Err != nil {
+		out.Error = guard.Text(e.Err, mostText)
+	}
+	return out
+}
+
+// Err is the error of a run with this end; nil: success.
+func (e Ended) Err() error {
+	switch {
+	case e.Error == "":
+		return nil
+	case e.Reason == "tolerance":
+		return fmt.Errorf("%w: %s", dmap.ErrTolerance, e.Error)
+	case e.Reason == "canceled":
+		return fmt.Errorf("%w: %s", dmap.ErrCanceled, e.Error)
+	default:
+		return fmt.Errorf("%w: %s", dmap.ErrEnded, e.Error)
+	}
 }
 
 // Begin creates the run, or takes it over from a host or a dmap.Map, and opens an era.
@@ -27,8 +59,11 @@ func (m *Machine[T, R]) Begin(ctx context.Context) (b Begun, err error) {
 	}
 	defer done()
 	h, ended, err := m.job.Sink.BeginShared(ctx, m.spec)
-	if err != nil || ended != nil {
-		return Begun{Ended: ended != nil}, err
+	if err != nil {
+		return b, err
+	}
+	if ended != nil {
+		return Begun{Ended: true, End: EndedWith(ended)}, nil
 	}
 	defer func() { err = errors.Join(err, h.Close()) }()
 	p := h.Progress()
