@@ -16,6 +16,7 @@ import (
 
 	"github.com/go-dmap/dmap/batch"
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/journal"
 )
 
 // sized is a source of n ints of a size that a function tells.
@@ -548,4 +549,24 @@ func (j *tailedJob) excess(e *dmap.BudgetError) float64 {
 	default:
 		return e.Used.Units / e.Budget.Units
 	}
+}
+
+// lender is a diary that leaves the memory of results to the engine.
+type lender struct{ diary }
+
+func (*lender) BorrowsResults() {}
+
+// The journal has the bytes of each call once, also of chunks whose memory earlier ones had.
+func TestTheJournalCountsTheBytesOfEachCallOnce(t *testing.T) {
+	var d lender
+	stats, err := dmap.Map(t.Context(), sized(5000, func(int) int64 { return 3 }), func(_ context.Context, i int) (int, error) { return i, nil },
+		dmap.Options{RunID: "r", MaxConcurrency: 2}, dmap.Sink[int](&d))
+	require.NoError(t, err)
+	require.EqualValues(t, 15_000, stats.Bytes)
+	var sum journal.Counts
+	for _, c := range d.commits {
+		sum.Add(c.Counts)
+	}
+	require.EqualValues(t, 5000, sum.Calls)
+	require.EqualValues(t, 15_000, sum.Bytes)
 }

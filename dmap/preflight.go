@@ -55,6 +55,15 @@ type argumentErrors struct {
 	sinks    []error
 }
 
+// CheckCall returns what Map would say about these arguments before any I/O: all that is wrong, joined.
+// ExitCode of it is 64.
+func CheckCall[T, R any](src Source[T], opts Options, sinks ...Sink[R]) error {
+	if err := callErrors(src, opts, false, sinks).join(); err != nil {
+		return &callError{err}
+	}
+	return nil
+}
+
 // callErrors checks the arguments of a call without any I/O.
 func callErrors[T, R any](src Source[T], opts Options, noFn bool, sinks []Sink[R]) argumentErrors {
 	wrong := argumentErrors{options: opts.validate(), source: checkedSource(src)}

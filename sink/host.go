@@ -92,7 +92,7 @@ func (h *Host[R]) endedWith(ctx context.Context, m *runfolder.Manifest) (*dmap.E
 		return nil, fmt.Errorf("sink: redrive %d: %w", m.Redrive+1, err)
 	}
 	if there {
-		return nil, fmt.Errorf("sink: folder %q: redrive %d is open, and cannot be shared between machines: dmap.Map continues it", h.run.folder, m.Redrive+1)
+		return nil, fmt.Errorf("sink: folder %q: %w: redrive %d is open: dmap.Map continues it", h.run.folder, lease.ErrRefused, m.Redrive+1)
 	}
 	return h.f.storedEnd(h.run, m), nil
 }
@@ -129,9 +129,9 @@ func (h *Host[R]) Close() error {
 }
 
 // Finish ends the run: no lease can be opened any more, all that have lanes are absorbed, and the
-// manifest is written. Its counts are those of the records. An Unread that is not zero says that
-// the source was not read to its end: the manifest then has all that is not settled. It returns the
-// end that is stored, which may be that of another call. The Host is closed.
+// manifest is written. Its counts are those of the records. An Unread of All says that the source was
+// not read to its end: the manifest then has all that is not settled. It returns the end that is
+// stored, which may be that of another call. The Host is closed.
 func (h *Host[R]) Finish(ctx context.Context, end dmap.Ending) (*dmap.Ending, error) {
 	defer func() { _ = h.Close() }()
 	var stop *journal.Stop
@@ -154,6 +154,12 @@ func (h *Host[R]) Finish(ctx context.Context, end dmap.Ending) (*dmap.Ending, er
 	return h.f.storedEnd(h.run, m), nil
 }
 
+// Leave ends the era without an end of the run: no lease can be opened any more, and the records say
+// why the run is open.
+func (h *Host[R]) Leave(ctx context.Context, reason string, err error) error {
+	return h.explain(h.host.Finish(ctx, &journal.Stop{Reason: reason, Error: errorText(err)}))
+}
+
 // write writes the manifest of the run by its records.
 func (h *Host[R]) write(ctx context.Context, end dmap.Ending) error {
 	r := h.run
@@ -169,7 +175,7 @@ func (h *Host[R]) write(ctx context.Context, end dmap.Ending) error {
 	counted.State, counted.Reason = dmap.StateEnded, end.Stats.Reason
 	counted.Limit, counted.Truncated, counted.BrokenObjects = end.Stats.Limit, end.Stats.Truncated, end.Stats.BrokenObjects
 	end.Stats, end.Pending, end.Resumable = counted, nil, false
-	if end.Unread.All || end.Unread.After != nil || len(end.Unread.Splits) > 0 {
+	if end.Unread.All {
 		end.Unread = unsettled(r.journal.log.State)
 	}
 	err = h.f.End(ctx, end)

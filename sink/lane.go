@@ -59,7 +59,7 @@ func (l *Lane[R]) OpenJournal(ctx context.Context, spec dmap.RunSpec, _ func(con
 }
 
 // errNotShared refuses a run that cannot be shared.
-var errNotShared = errors.New("sink: a run without a journal (Express) cannot be shared between machines")
+var errNotShared = fmt.Errorf("sink: %w: it has no journal (Express)", lease.ErrRefused)
 
 // checkLeased refuses a lease of another run. MaxItems is that of the run, not of the lease.
 func (f *BucketSink[R]) checkLeased(ctx context.Context, r *run) error {

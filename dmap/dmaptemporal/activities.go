@@ -39,15 +39,17 @@ type activities interface {
 	Absorb(ctx context.Context, call absorbCall) (journal.Counts, error)
 	// Orders shows orders to all workers. A larger Version replaces a smaller one.
 	Orders(ctx context.Context, call ordersCall) error
-	// Finish ends the run, and writes its manifest.
-	Finish(ctx context.Context, call finishCall) error
+	// Finish ends the run, and writes its manifest, unless there is one.
+	Finish(ctx context.Context, call finishCall) (finished, error)
 }
 
 // The types of errors that end the run.
 const (
 	errFenced = "dmap/fenced" // another host or process has the run
 	errFatal  = "dmap/fatal"  // the run cannot continue
-	errOpen   = "dmap/open"   // nothing more can be done here, and the run has not ended
+	// errChanged is errFatal for a run that was begun with another source or other options.
+	errChanged = "dmap/changed"
+	errOpen    = "dmap/open" // nothing more can be done here, and the run has not ended
 )
 
 // runRef says which run it is, and how a worker finds its source and function.
@@ -87,6 +89,9 @@ type ordersCall struct {
 	Version int64        `json:"version"`
 	Orders  coord.Orders `json:"orders"`
 }
+
+// finished is the end that is stored.
+type finished = sharedrun.Ended
 
 type finishCall struct {
 	Run       runRef         `json:"run"`

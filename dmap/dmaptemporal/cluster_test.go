@@ -159,14 +159,14 @@ func (c *cluster) Orders(_ context.Context, call ordersCall) error {
 	return nil
 }
 
-func (c *cluster) Finish(_ context.Context, call finishCall) error {
+func (c *cluster) Finish(_ context.Context, call finishCall) (finished, error) {
 	if err := c.fault(finishName); err != nil {
-		return err
+		return finished{}, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.finished = append(c.finished, call)
-	return nil
+	return finished{}, nil
 }
 
 // environment runs the workflow over c.

@@ -21,8 +21,8 @@ type Job[T, R any] struct {
 	Call   func(ctx context.Context, value T) (R, error)
 	Batch  func(ctx context.Context, items []dmap.Item[T]) ([]R, error)
 	Limits batch.Limits
-	// Options are those of dmap.Map. RunID, MaxConcurrency, Rate, Tolerance and the budgets are
-	// settings of the run: see Settings. Redrive and Enough are refused. An Observer gets the
+	// Options are those of dmap.Map. RunID, MaxConcurrency, Rate, Tolerance and Budget are settings
+	// of the run: see Settings. Redrive, Enough and TotalBudget are refused. An Observer gets the
 	// events of each lease as those of a run.
 	Options dmap.Options
 	// Sink stores the results. All workers write into the same folder. No other sink can be used.

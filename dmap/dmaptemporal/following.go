@@ -126,11 +126,11 @@ func (r *Run) finish(out outcome) {
 	stats := r.stats()
 	r.mu.Unlock()
 	stats = finalStats(stats, &out)
-	if out.known && out.Stored == nil {
+	if out.known && out.Before == nil {
 		r.events.committed(lease.Tally{Succeeded: stats.Succeeded, Failed: stats.Failed, Skipped: stats.Skipped, Held: stats.Held})
 	}
 	var err error
-	if stats.State, stats.Reason, err = out.judge(stats.Held, r.orders.canceledBy()); err != nil {
+	if stats.State, stats.Reason, err = out.judge(r.orders.canceledBy()); err != nil {
 		err = fmt.Errorf("run %q: %w", r.id, err)
 	}
 	r.mu.Lock()

@@ -35,7 +35,7 @@ func taskOptions(ctx workflow.Context) workflow.Context {
 			InitialInterval:        time.Second,
 			BackoffCoefficient:     2,
 			MaximumInterval:        time.Minute,
-			NonRetryableErrorTypes: []string{errFenced, errFatal, errOpen},
+			NonRetryableErrorTypes: []string{errFenced, errFatal, errChanged, errOpen},
 		},
 	})
 }

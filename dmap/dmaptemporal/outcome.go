@@ -69,8 +69,8 @@ func refused(err error) bool {
 
 // finalStats are the counts of the end; last are those of the latest reading.
 func finalStats(last dmap.Stats, out *outcome) dmap.Stats {
-	if out.Stored != nil {
-		stored := *out.Stored
+	if out.Before != nil {
+		stored := *out.Before
 		stored.RunID, stored.EndedBefore = last.RunID, true
 		return stored
 	}
@@ -84,27 +84,26 @@ func finalStats(last dmap.Stats, out *outcome) dmap.Stats {
 	return last
 }
 
-// judge says how a run has ended, of which this process has canceled with a cause, and of which items
-// are held.
-func (out *outcome) judge(held int64, cause error) (state dmap.State, reason string, err error) {
+// judge says how a run has ended, which this process has canceled with a cause, if at all.
+func (out *outcome) judge(cause error) (state dmap.State, reason string, err error) {
 	open := func(reason string, err error) (dmap.State, string, error) {
-		return dmap.StateOpen, reason, fmt.Errorf("%w: %w", dmap.ErrOpen, err)
+		if !errors.Is(err, dmap.ErrOpen) {
+			err = fmt.Errorf("%w: %w", dmap.ErrOpen, err)
+		}
+		return dmap.StateOpen, reason, err
 	}
 	e, typed := guard.As[*temporal.ApplicationError](out.err)
 	switch {
-	case out.Stored != nil:
-		return dmap.StateEnded, out.Stored.Reason, storedError(out.Stored.Reason)
-	case out.err == nil && (out.End.Why == coord.Suspended || out.End.Why == coord.Budget):
-		return open(reasonOf(out.End))
 	case out.err == nil:
-		reason, err = reasonOf(out.End)
-		return dmap.StateEnded, reason, err
+		return dmap.StateEnded, out.Stored.Reason, out.Stored.Err()
 	case temporal.IsCanceledError(out.err) && out.known:
 		return dmap.StateEnded, "canceled", errors.Join(dmap.ErrCanceled, cause)
 	case typed && e.Type() == errFenced:
 		return dmap.StateOpen, "fenced", fmt.Errorf("%w: %s", dmap.ErrFenced, e.Message())
-	case typed && e.Type() == errOpen && held > 0 && out.End.Why == coord.Done:
-		return dmap.StateOpen, "held", fmt.Errorf("%w: %s", dmap.ErrHeld, e.Message())
+	case typed && e.Type() == errChanged:
+		return dmap.StateOpen, "", fmt.Errorf("%w: %s", dmap.ErrSpecChanged, e.Message())
+	case typed && out.Open != nil:
+		return open(out.Open.Reason, out.Open)
 	case typed && (e.Type() == errOpen || e.Type() == errFatal):
 		return open("", errors.New(e.Message()))
 	case temporal.IsCanceledError(out.err): // before it had begun
@@ -135,19 +134,5 @@ func reasonOf(end coord.End) (reason string, err error) {
 		return "fenced", dmap.ErrFenced
 	default:
 		return "", errors.New(end.Error)
-	}
-}
-
-// storedError is the error of a run that had ended before, by its Stats.Reason.
-func storedError(reason string) error {
-	switch reason {
-	case "succeeded", "max items", "enough":
-		return nil
-	case "tolerance":
-		return dmap.ErrTolerance
-	case "canceled", "end":
-		return dmap.ErrCanceled
-	default:
-		return fmt.Errorf("%w: %s", dmap.ErrEnded, reason)
 	}
 }

@@ -17,50 +17,47 @@ import (
 	"github.com/go-dmap/dmap/internal/coord"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/lease"
+	"github.com/go-dmap/dmap/internal/sharedrun"
 )
 
 func TestTheEndOfAWorkflowIsThatOfItsRun(t *testing.T) {
 	cause := errors.New("too late")
-	ended := func(why coord.Why) outcome { return outcome{known: true, result: result{End: coord.End{Why: why}}} }
-	failed := func(kind string, why coord.Why) outcome {
-		o := ended(why)
-		o.err = temporal.NewNonRetryableApplicationError("its text", kind, nil)
-		return o
+	ended := func(reason, text string) outcome {
+		return outcome{known: true, result: result{Stored: finished{Reason: reason, Error: text}}}
 	}
-	canceled := ended(coord.Canceled)
+	failed := func(kind string, open *sharedrun.OpenError) outcome {
+		return outcome{known: true, result: result{Open: open}, err: temporal.NewNonRetryableApplicationError("its text", kind, nil)}
+	}
+	canceled := outcome{known: true, result: result{End: coord.End{Why: coord.Canceled}}}
 	canceled.err = temporal.NewCanceledError(canceled.result)
 	for name, c := range map[string]struct {
 		out    outcome
-		held   int64
 		state  dmap.State
 		reason string
 		errs   []error // all are matched
 	}{
-		"done":              {ended(coord.Done), 0, dmap.StateEnded, "succeeded", nil},
-		"tolerance":         {ended(coord.Tolerance), 0, dmap.StateEnded, "tolerance", []error{dmap.ErrTolerance}},
-		"canceled":          {canceled, 0, dmap.StateEnded, "canceled", []error{dmap.ErrCanceled, cause}},
-		"suspended":         {ended(coord.Suspended), 0, dmap.StateOpen, "suspended", []error{dmap.ErrSuspended, dmap.ErrOpen}},
-		"budget":            {ended(coord.Budget), 0, dmap.StateOpen, "budget", []error{dmap.ErrBudget, dmap.ErrOpen}},
-		"fenced":            {failed(errFenced, coord.Fenced), 0, dmap.StateOpen, "fenced", []error{dmap.ErrFenced}},
-		"held":              {failed(errOpen, coord.Done), 2, dmap.StateOpen, "held", []error{dmap.ErrHeld}},
-		"open":              {failed(errOpen, coord.Done), 0, dmap.StateOpen, "", []error{dmap.ErrOpen}},
-		"fatal":             {failed(errFatal, coord.Failed), 0, dmap.StateOpen, "", []error{dmap.ErrOpen}},
-		"not followed":      {outcome{left: true, err: cause}, 0, dmap.StateOpen, "context", []error{dmap.ErrOpen, cause}},
-		"terminated":        {outcome{err: cause}, 0, dmap.StateOpen, "", []error{dmap.ErrOpen, cause}},
-		"succeeded before":  {outcome{result: result{Stored: &dmap.Stats{Reason: "succeeded"}}}, 0, dmap.StateEnded, "succeeded", nil},
-		"tolerance before":  {outcome{result: result{Stored: &dmap.Stats{Reason: "tolerance"}}}, 0, dmap.StateEnded, "tolerance", []error{dmap.ErrTolerance}},
-		"canceled before":   {outcome{result: result{Stored: &dmap.Stats{Reason: "canceled"}}}, 0, dmap.StateEnded, "canceled", []error{dmap.ErrCanceled}},
-		"an end of a trial": {outcome{result: result{Stored: &dmap.Stats{Reason: "trial"}}}, 0, dmap.StateEnded, "trial", []error{dmap.ErrEnded}},
+		"done":              {ended("succeeded", ""), dmap.StateEnded, "succeeded", nil},
+		"tolerance":         {ended("tolerance", "2 of 3"), dmap.StateEnded, "tolerance", []error{dmap.ErrTolerance}},
+		"an end of a trial": {ended("trial", "of 3 items"), dmap.StateEnded, "trial", []error{dmap.ErrEnded}},
+		"canceled":          {canceled, dmap.StateEnded, "canceled", []error{dmap.ErrCanceled, cause}},
+		"suspended":         {failed(errOpen, &sharedrun.OpenError{Reason: "suspended"}), dmap.StateOpen, "suspended", []error{dmap.ErrSuspended, dmap.ErrOpen}},
+		"budget":            {failed(errOpen, &sharedrun.OpenError{Reason: "budget"}), dmap.StateOpen, "budget", []error{dmap.ErrBudget, dmap.ErrOpen}},
+		"held":              {failed(errOpen, &sharedrun.OpenError{Reason: "held", Held: 2}), dmap.StateOpen, "held", []error{dmap.ErrHeld, dmap.ErrOpen}},
+		"fenced":            {failed(errFenced, nil), dmap.StateOpen, "fenced", []error{dmap.ErrFenced}},
+		"changed":           {failed(errChanged, nil), dmap.StateOpen, "", []error{dmap.ErrSpecChanged}},
+		"open":              {failed(errOpen, nil), dmap.StateOpen, "", []error{dmap.ErrOpen}},
+		"fatal":             {failed(errFatal, nil), dmap.StateOpen, "", []error{dmap.ErrOpen}},
+		"not followed":      {outcome{left: true, err: cause}, dmap.StateOpen, "context", []error{dmap.ErrOpen, cause}},
+		"terminated":        {outcome{err: cause}, dmap.StateOpen, "", []error{dmap.ErrOpen, cause}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			state, reason, err := c.out.judge(c.held, cause)
+			state, reason, err := c.out.judge(cause)
 			require.Equal(t, c.state, state)
 			require.Equal(t, c.reason, reason)
 			require.Equal(t, len(c.errs) == 0, err == nil, "%v", err)
 			for _, want := range c.errs {
 				require.ErrorIs(t, err, want)
 			}
-			require.Equal(t, state == dmap.StateEnded, !errors.Is(err, dmap.ErrOpen) && !errors.Is(err, dmap.ErrFenced) && !errors.Is(err, dmap.ErrHeld))
 		})
 	}
 }
@@ -70,7 +67,7 @@ func TestTheFinalCountsAreThoseOfTheWorkflow(t *testing.T) {
 	out := outcome{known: true, result: result{Counts: journal.Counts{Read: 9, Succeeded: 8, Failed: 1, Calls: 10}}}
 	require.Equal(t, dmap.Stats{RunID: "r", Read: 9, Succeeded: 8, Failed: 1, Calls: 10, Throttled: 9}, finalStats(last, &out))
 	require.Equal(t, dmap.Stats{RunID: "r", Succeeded: 5, Pending: 3, Throttled: 9}, finalStats(last, &outcome{}))
-	stored := outcome{result: result{Stored: &dmap.Stats{Succeeded: 1}}}
+	stored := outcome{result: result{Before: &dmap.Stats{Succeeded: 1}}}
 	require.Equal(t, dmap.Stats{RunID: "r", Succeeded: 1, EndedBefore: true}, finalStats(last, &stored))
 }
 

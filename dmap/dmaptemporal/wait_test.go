@@ -52,7 +52,7 @@ func TestAServerThatDoesNotAnswerIsAskedAgain(t *testing.T) {
 func TestAServerThatRefusesDoesNotSayThatTheRunIsOpen(t *testing.T) {
 	for _, refusal := range []error{serviceerror.NewPermissionDenied("no", ""), serviceerror.NewNamespaceNotFound("n")} {
 		out := await(t.Context(), &answers{errs: []error{refusal}})
-		_, _, err := out.judge(0, nil)
+		_, _, err := out.judge(nil)
 		require.ErrorIs(t, err, refusal)
 		require.NotErrorIs(t, err, dmap.ErrOpen)
 	}

@@ -138,13 +138,17 @@ func (w *work) Orders(ctx context.Context, call ordersCall) error {
 	return typed(err)
 }
 
-func (w *work) Finish(ctx context.Context, call finishCall) error {
+func (w *work) Finish(ctx context.Context, call finishCall) (f finished, err error) {
 	defer beat(ctx)()
 	m, err := w.open(ctx, call.Run)
-	if err == nil {
-		_, err = m.Finish(ctx, call.Era, call.End, call.Tolerance)
+	if err != nil {
+		return f, typed(err)
 	}
-	return typed(err)
+	end, err := m.Finish(ctx, call.Era, call.End, call.Tolerance)
+	if err == nil {
+		f = sharedrun.EndedWith(end)
+	}
+	return f, typed(err)
 }
 
 // Lease runs an attempt at a lease. It returns the lease early when the worker stops.
@@ -194,7 +198,11 @@ const mostText = 4 << 10
 
 // fatal is an error that ends the run.
 func fatal(err error) error {
-	return temporal.NewNonRetryableApplicationError(guard.Text(err, mostText), errFatal, nil)
+	kind := errFatal
+	if guard.Is(err, dmap.ErrSpecChanged) {
+		kind = errChanged
+	}
+	return temporal.NewNonRetryableApplicationError(guard.Text(err, mostText), kind, nil)
 }
 
 // typed gives an error the type by which the workflow knows it.
@@ -206,7 +214,8 @@ func typed(err error) error {
 	case guard.Is(err, dmap.ErrFenced):
 		return temporal.NewNonRetryableApplicationError(guard.Text(err, mostText), errFenced, nil)
 	case guard.Is(err, sharedrun.ErrOpen):
-		return temporal.NewNonRetryableApplicationError(guard.Text(err, mostText), errOpen, nil)
+		open, _ := guard.As[*sharedrun.OpenError](err)
+		return temporal.NewNonRetryableApplicationError(guard.Text(err, mostText), errOpen, nil, open)
 	}
 	if already, _ = guard.As[*temporal.ApplicationError](err); already != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"github.com/go-dmap/dmap/internal/coord"
 	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/journal"
+	"github.com/go-dmap/dmap/internal/sharedrun"
 )
 
 // workflowName is the name of coordinate. Old runs use it.
@@ -32,8 +33,10 @@ type input struct {
 type result struct {
 	End    coord.End      `json:"end"`
 	Counts journal.Counts `json:"counts"`
-	// Stored are the counts of a run that ended before this workflow began.
-	Stored *dmap.Stats `json:"stored,omitempty"`
+	// Before are the counts of a run that ended before this workflow began.
+	Before *dmap.Stats          `json:"before,omitempty"`
+	Stored finished             `json:"stored,omitzero"` // the end in the bucket
+	Open   *sharedrun.OpenError `json:"open,omitempty"`  // why the run stays open
 }
 
 // host runs the state machine in a workflow. Coroutines of the workflow run one at a time.
@@ -62,8 +65,10 @@ func coordinate(ctx workflow.Context, in input) (result, error) {
 		return result{}, err
 	}
 	if h.state == nil {
-		if ended, err := h.begin(ctx); err != nil || ended != nil {
-			return result{Stored: ended}, err
+		if b, err := h.begin(ctx); err != nil {
+			return result{}, err
+		} else if b.Ended {
+			return result{Before: &b.Stats, Stored: b.End}, nil
 		}
 	}
 	for {
@@ -84,27 +89,23 @@ func coordinate(ctx workflow.Context, in input) (result, error) {
 	}
 }
 
-// begin opens an era. ended are the counts of a run that has ended before.
-func (h *host) begin(ctx workflow.Context) (ended *dmap.Stats, err error) {
-	var b begun
-	if err := workflow.ExecuteActivity(taskOptions(ctx), beginName, h.Run).Get(ctx, &b); err != nil {
-		return nil, err
-	}
-	if b.Ended {
-		return &b.Stats, nil
+// begin opens an era, unless the run has ended before.
+func (h *host) begin(ctx workflow.Context) (b begun, err error) {
+	if err := workflow.ExecuteActivity(taskOptions(ctx), beginName, h.Run).Get(ctx, &b); err != nil || b.Ended {
+		return b, err
 	}
 	state, err := coord.Begin(coord.Start{
 		Era: b.Era, Now: workflow.Now(ctx), Next: b.Next, Control: h.Control, Pieces: b.Pieces, Planned: b.Planned,
 		MaxItems: b.MaxItems, Before: b.Before,
 	})
 	if err != nil {
-		return nil, temporal.NewNonRetryableApplicationError("the run cannot begin", errFatal, err)
+		return b, temporal.NewNonRetryableApplicationError("the run cannot begin", errFatal, err)
 	}
 	h.state, h.Orders, h.Source = state, state.Orders(), b.Source
 	if h.suspended {
 		h.suspend()
 	}
-	return nil, nil
+	return b, nil
 }
 
 // start starts the activities of all tasks that the state machine has now.
@@ -167,15 +168,13 @@ func (h *host) renew(ctx workflow.Context) error {
 // finish ends the run in the bucket, also after the workflow was canceled.
 func (h *host) finish(end coord.End) (result, error) {
 	out := result{End: end, Counts: h.state.Totals()}
-	switch end.Why {
-	case coord.Fenced:
+	if end.Why == coord.Fenced {
 		return out, temporal.NewNonRetryableApplicationError("another host or process has the run", errFenced, nil, out)
-	case coord.Suspended, coord.Budget: // the run stays open
-		return out, nil
 	}
 	call := finishCall{h.Run, h.state.Era, end, h.state.Control.Tolerance}
-	if err := workflow.ExecuteActivity(taskOptions(h.work), finishName, call).Get(h.work, nil); err != nil {
+	if err := workflow.ExecuteActivity(taskOptions(h.work), finishName, call).Get(h.work, &out.Stored); err != nil {
 		if typed, ok := guard.As[*temporal.ApplicationError](err); ok && typed.NonRetryable() {
+			_ = typed.Details(&out.Open) // of errOpen
 			err = temporal.NewNonRetryableApplicationError(typed.Message(), typed.Type(), nil, out)
 		}
 		return out, err
@@ -189,7 +188,7 @@ func (h *host) finish(end coord.End) (result, error) {
 // ending returns the error by which an activity ends the run; nil: err is no such error.
 func ending(err error) *temporal.ApplicationError {
 	typed, ok := guard.As[*temporal.ApplicationError](err)
-	if ok && (typed.Type() == errFenced || typed.Type() == errFatal) {
+	if ok && (typed.Type() == errFenced || typed.Type() == errFatal || typed.Type() == errChanged) {
 		return typed
 	}
 	return nil

@@ -39,15 +39,18 @@ func (s *State) endIfDone() {
 // endByBudget ends a run for which nothing of the budget remains. A run that needs no further call
 // is done.
 func (s *State) endByBudget() {
-	if s.End == nil && s.InFlight() == 0 && spent(s.Control.Budget, s.used()) {
-		s.end(End{Why: Budget})
+	if s.End != nil || s.InFlight() > 0 {
+		return
+	}
+	if field := reached(s.Control.Budget, s.used()); field != "" {
+		s.end(End{Why: Budget, Spent: Spent{Field: field, Budget: s.Control.Budget}})
 	}
 }
 
 // endByTime ends a run whose time is over.
 func (s *State) endByTime(at time.Duration) {
 	if limit := s.Control.Budget.Time; s.End == nil && limit > 0 && at >= limit {
-		s.end(End{Why: Budget})
+		s.end(s.spentTime(at))
 	}
 }
 

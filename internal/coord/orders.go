@@ -33,10 +33,19 @@ func (s *State) Orders() Orders {
 	return o
 }
 
-// divide sets by what the rate is divided: at least the leases in flight. It changes in steps, so
+// divide sets by what the rate is divided: at least the leases in flight, and those that may start
+// soon, because it takes two seconds until all leases follow another rate. It changes in steps, so
 // that the workers get no new orders for each lease.
 func (s *State) divide() {
-	if n := s.InFlight(); n > s.Divisor || 2*n < s.Divisor {
+	n := s.InFlight()
+	switch capacity := s.Control.Capacity(); {
+	case s.End != nil || s.ordered():
+	case !s.Plan.Done:
+		n = max(n, capacity)
+	default:
+		n = max(n, min(capacity, n+len(s.Queue)))
+	}
+	if n > s.Divisor || 2*n < s.Divisor {
 		s.Divisor = max(1, n+n/4)
 	}
 }

@@ -49,7 +49,7 @@ func (s *State) Over() (End, bool) {
 	if s.End == nil || !s.Quiet() || len(s.Finished) > 0 && s.End.Why != Fenced {
 		return End{}, false
 	}
-	return *s.End, true
+	return s.spentNow(), true
 }
 
 // Wake returns the time when the host should ask again although nothing has happened.

@@ -18,6 +18,5 @@ func (o *Open) exhausted() bool {
 
 // spent reports whether n has reached a share.
 func spent(share dmap.Budget, n journal.Counts) bool {
-	return share.Calls > 0 && calls(n) >= share.Calls || share.Bytes > 0 && n.Bytes >= share.Bytes ||
-		share.Units > 0 && n.Units >= share.Units
+	return reached(share, n) != ""
 }

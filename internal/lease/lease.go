@@ -3,12 +3,17 @@
 package lease
 
 import (
+	"errors"
 	"time"
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/tolerance"
 )
+
+// ErrRefused is matched by the error of a run that machines cannot share, or not any more, whatever
+// they do. Its text says how dmap.Map continues it.
+var ErrRefused = errors.New("machines cannot share the run")
 
 // Ref names an attempt at a lease.
 type Ref struct {

@@ -52,7 +52,7 @@ func Fatal(err error) bool {
 	if code := dmap.ExitCode(err); code == exitCall || code == exitPerson {
 		return true
 	}
-	if guard.Is(err, dmap.ErrSpecChanged) || guard.Is(err, dmap.ErrInternal) {
+	if guard.Is(err, dmap.ErrSpecChanged) || guard.Is(err, dmap.ErrInternal) || guard.Is(err, lease.ErrRefused) {
 		return true
 	}
 	source, ok := guard.As[*dmap.SourceError](err)

@@ -129,7 +129,7 @@ func TestASequenceIsRefused(t *testing.T) {
 	} {
 		_, err := collect(pieces.Plan(t.Context(), dmap.PlanOf(src), pieces.Cursor{}, pieces.Usual()))
 		require.ErrorIs(t, err, pieces.ErrNotShared)
-		require.ErrorContains(t, err, "cannot be shared between machines")
+		require.ErrorContains(t, err, "cannot share the run")
 	}
 }
 

@@ -10,10 +10,11 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/guard"
+	"github.com/go-dmap/dmap/internal/lease"
 )
 
 // ErrNotShared is matched by the error of a source that one machine must read as a whole.
-var ErrNotShared = errors.New("the source cannot be shared between machines")
+var ErrNotShared = fmt.Errorf("%w: one machine must read the source as a whole, as dmap.Map does", lease.ErrRefused)
 
 // Piece is a part of a source that one machine reads at a time.
 type Piece struct {

@@ -3,8 +3,10 @@ package sharedrun
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/lease"
 )
@@ -19,7 +21,37 @@ type Begun struct {
 	Before   journal.Counts `json:"before,omitzero"`
 	Source   string         `json:"source,omitempty"` // its name
 	Ended    bool           `json:"ended,omitempty"`  // the run has a manifest: nothing is left to do
-	Stats    dmap.Stats     `json:"stats,omitzero"`   // of a run that has ended
+	Stats    dmap.Stats     `json:"stats,omitzero"`   // of such a run
+	End      Ended          `json:"end,omitzero"`     // of such a run
+}
+
+// Ended is how a run has ended, as plain data.
+type Ended struct {
+	Reason string `json:"reason,omitempty"` // dmap.Stats.Reason
+	Error  string `json:"error,omitempty"`  // empty: success
+}
+
+// EndedWith is the plain data of an end.
+func EndedWith(e *dmap.Ending) Ended {
+	out := Ended{Reason: e.Stats.Reason}
+	if e.Err != nil {
+		out.Error = guard.Text(e.Err, mostText)
+	}
+	return out
+}
+
+// Err is the error of a run with this end; nil: success.
+func (e Ended) Err() error {
+	switch {
+	case e.Error == "":
+		return nil
+	case e.Reason == "tolerance":
+		return fmt.Errorf("%w: %s", dmap.ErrTolerance, e.Error)
+	case e.Reason == "canceled":
+		return fmt.Errorf("%w: %s", dmap.ErrCanceled, e.Error)
+	default:
+		return fmt.Errorf("%w: %s", dmap.ErrEnded, e.Error)
+	}
 }
 
 // Begin creates the run, or takes it over from a host or a dmap.Map, and opens an era.
@@ -30,11 +62,11 @@ func (m *Machine[T, R]) Begin(ctx context.Context, by lease.Starter) (b Begun, e
 	}
 	defer done()
 	h, ended, err := m.job.Sink.BeginShared(ctx, m.spec, by)
-	if err != nil || ended != nil {
-		if ended != nil {
-			b = Begun{Ended: true, Stats: ended.Stats}
-		}
+	if err != nil {
 		return b, err
+	}
+	if ended != nil {
+		return Begun{Ended: true, Stats: ended.Stats, End: EndedWith(ended)}, nil
 	}
 	defer func() { err = errors.Join(err, h.Close()) }()
 	p := h.Progress()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/lease"
 	"github.com/go-dmap/dmap/internal/leaserun"
 	"github.com/go-dmap/dmap/sink"
 )
@@ -38,7 +39,7 @@ func New[T, R any](job Job[T, R]) (*Machine[T, R], error) {
 	m.spec = dmap.RunSpec{
 		RunID: job.Options.RunID, Source: leaserun.Name(job.Source), Started: time.Now(), Options: job.Options, Batch: job.Limits,
 	}
-	return m, m.plan.Err
+	return m, nil
 }
 
 func check[T, R any](job Job[T, R]) error {
@@ -48,15 +49,23 @@ func check[T, R any](job Job[T, R]) error {
 			errs = append(errs, errors.New(text))
 		}
 	}
+	refuses := func(wrong bool, what string) {
+		if wrong {
+			errs = append(errs, fmt.Errorf("%w: %s, which dmap.Map can do, on one machine", lease.ErrRefused, what))
+		}
+	}
 	o := job.Options
-	fails(job.Source == nil, "the source is nil")
 	fails((job.Call == nil) == (job.Batch == nil), "want either a function of an item or one of a batch")
 	fails(o.RunID == "", "Options.RunID is empty: all machines must name the same run")
-	fails(o.Enough > 0, "Options.Enough cannot be shared between machines")
-	fails(o.Redrive.Max > 0 || o.Redrive.Limit > 0, "a redrive cannot be shared between machines: dmap.Map makes it")
+	refuses(o.Enough > 0, "it has Options.Enough")
+	refuses(o.Redrive.Max > 0 || o.Redrive.Limit > 0, "it has Options.Redrive")
+	refuses(o.TotalBudget != (dmap.Budget{}), "it has Options.TotalBudget")
 	fails(job.Sink == nil, "the sink is nil")
 	if job.Sink != nil {
-		errs = append(errs, job.Sink.Validate())
+		errs = append(errs, dmap.CheckCall(job.Source, o, dmap.Sink[R](job.Sink)))
+	}
+	if job.Batch != nil {
+		errs = append(errs, job.Limits.Validate())
 	}
 	return errors.Join(errs...)
 }
@@ -89,5 +98,5 @@ func (m *Machine[T, R]) join(ctx context.Context, era int64, f func(*sink.Host[R
 // errTaken refuses to share a run with MaxItems of which some items are settled: which of the first
 // N are left is known only to one who reads them all.
 func errTaken(id string) error {
-	return fmt.Errorf("run %q has MaxItems and was begun before: dmap.Map continues it, on one machine", id)
+	return fmt.Errorf("%w: run %q has MaxItems and was begun before: dmap.Map continues it, on one machine", lease.ErrRefused, id)
 }

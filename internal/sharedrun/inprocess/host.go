@@ -241,7 +241,7 @@ func (h *Host[T, R]) step(f func() error) {
 		err := f()
 		h.events <- func(time.Time) {
 			h.busy--
-			h.stopIfFenced(err)
+			h.stopIf(err)
 		}
 	}()
 }
@@ -258,10 +258,16 @@ func (h *Host[T, R]) after(err error, done, lost func(now time.Time)) error {
 	return err
 }
 
-// stopIfFenced ends the run if another host or process has it. It is for steps of the host: a lease
-// may be fenced alone.
-func (h *Host[T, R]) stopIfFenced(err error) {
-	if guard.Is(err, dmap.ErrFenced) {
+// stopIf ends the run if another host or process has it, or if no machine can do the step. It is for
+// steps of the host: a lease may be fenced alone.
+func (h *Host[T, R]) stopIf(err error) {
+	switch {
+	case guard.Is(err, dmap.ErrFenced):
 		h.state.Stop(coord.End{Why: coord.Fenced})
+	case leaserun.Fatal(err):
+		h.state.Stop(coord.End{Why: coord.Failed, Error: guard.Text(err, mostText)})
 	}
 }
+
+// mostText bounds the text of an error.
+const mostText = 1 << 10

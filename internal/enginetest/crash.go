@@ -1,0 +1,114 @@
+package enginetest
+
+import (
+	"context"
+	"testing"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/sink/results"
+)
+
+// deaths: all processes die a few times; the same engine, and at last dmap.Map, continue.
+func deaths(t *testing.T, e Engine) {
+	j := newJob(t)
+	j.Open = slice(600)
+	j.Call = e.slow(outcome)
+	j.Options.Tolerance = dmap.Tolerance{Percentage: 60}
+	j.Options.DrainTimeout = e.Tick
+	for death := range 3 {
+		r, err := e.Start(t, j)
+		must(t, err)
+		before, _ := j.Meter.count()
+		j.await(e, "calls", func(calls, _ int) bool { return calls > before+50+40*death })
+		r.Kill()
+		_ = r.Wait() // it says that the store does not answer, or that its context has ended
+		isTrue(t, j.load().run.Status == results.Open, "the run is open")
+	}
+	r, err := e.Start(t, j)
+	must(t, err)
+	before, _ := j.Meter.count()
+	j.await(e, "calls", func(calls, _ int) bool { return calls > before+60 })
+	r.Kill()
+	_ = r.Wait()
+	must(t, j.local(t.Context()))
+	exactly(t, j)
+}
+
+// exactly fails unless the results are those of a plain loop.
+func exactly(t *testing.T, j *Job) {
+	t.Helper()
+	s := j.load()
+	succeeded, failed, skipped := plain(t, j.Open(j.Store))
+	sameTexts(t, "successes", succeeded, s.succeeded)
+	sameFailures(t, failed, s.failed)
+	equal(t, "skipped", skipped, s.run.Stats.Skipped)
+	equal(t, "status", results.Succeeded, s.run.Status)
+}
+
+// continues: a run that dmap.Map has left open is continued.
+func continues(t *testing.T, e Engine) {
+	j := newJob(t)
+	j.Open = slice(300)
+	j.Call = e.slow(outcome)
+	j.Options.Tolerance = dmap.Tolerance{Percentage: 60}
+	ctx, cancel := context.WithTimeout(t.Context(), e.ticks(6))
+	mustBe(t, j.local(ctx), dmap.ErrOpen)
+	cancel()
+	calls, _ := j.Meter.count()
+	between(t, "calls of the first process", 24, calls, 120)
+	must(t, e.run(t, j))
+	exactly(t, j)
+	calls, _ = j.Meter.count()
+	between(t, "calls", 300, calls, 300+j.Options.MaxConcurrency)
+}
+
+// machinesDie: machines die one after the other, and the run continues without them.
+func machinesDie(t *testing.T, e Engine) {
+	if e.Machines < 2 {
+		t.Skip("it works on one machine")
+	}
+	j := newJob(t)
+	j.Open = slice(600)
+	j.Call = e.slow(outcome)
+	j.Options.Tolerance = dmap.Tolerance{Percentage: 60}
+	j.Options.DrainTimeout = e.Tick
+	r, err := e.Start(t, j)
+	must(t, err)
+	for range 3 {
+		before, _ := j.Meter.count()
+		j.await(e, "calls", func(calls, _ int) bool { return calls > before+40 })
+		j.killOne()
+	}
+	must(t, r.Wait())
+	exactly(t, j)
+}
+
+// crashing: an item that crashes its process is quarantined after some crashes, and everything else
+// is done.
+func crashing(t *testing.T, e Engine) {
+	j := newJob(t)
+	j.Open = slice(60)
+	j.Options.Tolerance = dmap.Tolerance{Count: 1}
+	j.Options.DrainTimeout = e.Tick
+	j.Call = func(ctx context.Context, v string) (string, error) {
+		if err := wait(ctx, e.Tick/4); err != nil {
+			return "", err
+		}
+		if v == "v37" {
+			return "", crash(ctx, e)
+		}
+		return v, nil
+	}
+	for process := 0; ; process++ {
+		isTrue(t, process < 12, "the item crashes process after process")
+		if err := e.run(t, j); err == nil {
+			break
+		} else if e.Machines > 1 {
+			t.Fatalf("the death of a machine ended the run: %v", err)
+		}
+	}
+	s := j.load()
+	equal(t, "failures", map[string]string{"item@37": "poison"}, s.failed)
+	equal(t, "successes", 59, len(s.succeeded))
+	j.Meter.read(func(m *Meter) { between(t, "calls of the item", 3, len(m.byItem["item@37"]), 8) })
+}

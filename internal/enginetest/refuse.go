@@ -1,0 +1,119 @@
+package enginetest
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"gocloud.dev/blob"
+
+	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/sink/results"
+	"github.com/go-dmap/dmap/source"
+)
+
+// wrongOptions: wrong arguments are refused before anything is written.
+func wrongOptions(t *testing.T, e Engine) {
+	for name, change := range map[string]func(j *Job){
+		"a negative limit":   func(j *Job) { j.Options.MaxConcurrency = -1 },
+		"a negative rate":    func(j *Job) { j.Options.Rate.Calls = -1 },
+		"a wrong tolerance":  func(j *Job) { j.Options.Tolerance.Percentage = 101 },
+		"a negative budget":  func(j *Job) { j.Options.Budget.Calls = -1 },
+		"negative MaxItems":  func(j *Job) { j.Options.MaxItems = -1 },
+		"a wrong run ID":     func(j *Job) { j.ID = "../r" },
+		"a negative timeout": func(j *Job) { j.Options.Timeout = -1 },
+		"retries of nothing": func(j *Job) { j.Options.Retry.MaxAttempts = -1 },
+		"a wrong source": func(j *Job) {
+			j.Open = func(*blob.Bucket) dmap.Source[string] { return keys(source.Objects(nil, "in/")) }
+		},
+	} {
+		j := newJob(t)
+		j.Open = slice(3)
+		j.Call = e.slow(same)
+		change(j)
+		err := e.run(t, j)
+		isTrue(t, err != nil, "%s is not refused", name)
+		if !e.Real { // else the error comes from another process, as a text
+			equal(t, name+": the exit code", 64, dmap.ExitCode(err))
+		}
+		equal(t, name+": objects", 0, j.count(t))
+	}
+}
+
+// changed: a run is not continued with another input.
+func changed(t *testing.T, e Engine) {
+	j := newJob(t)
+	j.Open = slice(100)
+	j.Options.Budget.Calls = 20
+	j.Call = e.slow(same)
+	mustBe(t, e.run(t, j), dmap.ErrBudget)
+	j.Options.Version = "2"
+	mustBe(t, e.run(t, j), dmap.ErrSpecChanged)
+	j.Options.Version = ""
+	j.Options.Budget = dmap.Budget{}
+	must(t, e.run(t, j))
+}
+
+// redrives: a run that has failed is continued by a redrive.
+func redrives(t *testing.T, e Engine) {
+	j := newJob(t)
+	j.Open = slice(60)
+	j.Call = e.slow(outcome)
+	mustBe(t, e.run(t, j), dmap.ErrTolerance)
+	j.Call = e.slow(same)
+	j.Options.Redrive = dmap.Redrive{Max: 1}
+	e.refusesOr(t, Redrives, j)
+	s := j.load()
+	equal(t, "successes and skipped items", int64(60), s.run.Stats.Succeeded+s.run.Stats.Skipped)
+}
+
+// enough: the run ends after enough successes.
+func enough(t *testing.T, e Engine) {
+	j := newJob(t)
+	j.Open = slice(300)
+	j.Call = e.slow(same)
+	j.Options.Enough = 50
+	e.refusesOr(t, Enough, j)
+	s := j.load()
+	equal(t, "reason", "enough", s.run.Stats.Reason)
+	between(t, "successes", 50, len(s.succeeded), 50+j.Options.MaxConcurrency)
+}
+
+// maxItemsLater: a run with MaxItems that was begun is continued.
+func maxItemsLater(t *testing.T, e Engine) {
+	j := newJob(t)
+	j.Open = slice(300)
+	j.Call = e.slow(same)
+	j.Options.MaxItems = 100
+	j.Options.Budget.Calls = 30
+	mustBe(t, e.run(t, j), dmap.ErrBudget)
+	j.Options.Budget = dmap.Budget{}
+	e.refusesOr(t, MaxItemsLate, j)
+	equal(t, "successes", 100, len(j.load().succeeded))
+}
+
+// sequence: a source that cannot seek.
+func sequence(t *testing.T, e Engine) {
+	j := newJob(t)
+	j.Open = func(*blob.Bucket) dmap.Source[string] { return source.Seq(slices.Values(values(100))) }
+	j.Call = func(_ context.Context, v string) (string, error) { return v, nil }
+	e.refusesOr(t, Sequences, j)
+	equal(t, "successes", 100, len(j.load().succeeded))
+}
+
+// totalBudget: the budget of all processes of a run.
+func totalBudget(t *testing.T, e Engine) {
+	j := newJob(t)
+	j.Open = slice(100)
+	j.Call = e.slow(same)
+	j.Options.TotalBudget.Calls = 40
+	err := e.run(t, j)
+	if !e.can(TotalBudgets) {
+		refused(t, TotalBudgets, err)
+		return
+	}
+	mustBe(t, err, dmap.ErrBudget)
+	equal(t, "status", results.Open, j.load().run.Status)
+	calls, _ := j.Meter.count()
+	equal(t, "calls", 40, calls)
+}
