@@ -64,6 +64,7 @@ func newEngine[T, R any](ctx context.Context, j job[T, R], plan Plan[T], spec Ru
 	e.rate.Store(&opts.Rate)
 	e.gate.SetRate(opts.Rate.limits())
 	if e.leased != nil {
+		e.gate.SpendBurst() // or many short leases would start at once, whatever the rate
 		e.leased.Limited(e.gate.SetLimit)
 	}
 	e.stopper.halt = e.gate.Stop

@@ -172,6 +172,18 @@ func (g *Gate[W]) SetRate(r Rate) {
 	g.stir()
 }
 
+// SpendBurst lets no work start before its rate allows it: the burst belongs to others.
+func (g *Gate[W]) SpendBurst() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.pacer == nil {
+		return
+	}
+	now := time.Now()
+	g.pacer.calls.Empty(now)
+	g.pacer.items.Empty(now)
+}
+
 // endGrants has the workers give back their tasks after the call that runs, for a new Grant.
 func (g *Gate[W]) endGrants() {
 	g.signal.Add(2)

@@ -159,3 +159,18 @@ func TestPausesAreMeasured(t *testing.T) {
 		require.Equal(t, 3*time.Second, g.PausedFor())
 	})
 }
+
+func TestAGateWhoseBurstIsSpentWaitsForItsRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPaced(4)
+		p.SpendBurst() // nothing: there is no rate
+		p.SetRate(Rate{Calls: 10, CallsBurst: 7})
+		p.SpendBurst()
+		require.True(t, p.Offer(8, Load{Units: 8, Items: 8}))
+		p.finish()
+		require.Len(t, p.at, 8)
+		for i, at := range p.at {
+			require.InDelta(t, time.Duration(i+1)*100*time.Millisecond, at, float64(time.Microsecond))
+		}
+	})
+}
