@@ -47,6 +47,7 @@ func cases() map[string]func(t *testing.T, e Engine) {
 		}),
 		"deaths of all processes":          deaths,
 		"a run of dmap.Map":                continues,
+		"deaths at any operation":          deathsAnywhere,
 		"deaths of machines":               machinesDie,
 		"an item that crashes":             crashing,
 		"wrong options":                    wrongOptions,
