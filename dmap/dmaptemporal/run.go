@@ -142,10 +142,11 @@ func (r *Run) Cancel(ctx context.Context) error {
 	return r.client.CancelWorkflow(ctx, workflowID(r.id), "")
 }
 
-// Wait waits for the end of the run. The error is nil after success. Otherwise it matches the errors
-// that dmap.Map has for the same end: dmap.ErrTolerance, dmap.ErrCanceled, dmap.ErrFenced (another
-// host or process has taken the run over), dmap.ErrSpecChanged, dmap.ErrHeld, or dmap.ErrOpen, maybe
-// with a *dmap.BudgetError or dmap.ErrNoObjects. Start or dmap.Map continues an open run.
+// Wait waits for the end of the run. The error is nil after success. Otherwise it matches the
+// errors that dmap.Map has for the same end: dmap.ErrTolerance, dmap.ErrCanceled, dmap.ErrFenced
+// (another host or process has taken the run over), dmap.ErrSpecChanged, dmap.ErrHeld, or
+// dmap.ErrOpen, maybe with a *dmap.BudgetError or dmap.ErrNoObjects. Start or dmap.Map continues an
+// open run.
 func (r *Run) Wait(ctx context.Context) (dmap.Stats, error) {
 	var out result
 	err := r.run.Get(ctx, &out)

@@ -13,18 +13,18 @@ import (
 	"github.com/go-dmap/dmap/sink/results"
 )
 
-// deaths: all processes die a few times; the same engine, and at last dmap.Map, continue.
-func deaths(t *testing.T, e Engine) {
+// kills: all processes die a few times; the same engine, and at last dmap.Map, continue.
+func kills(t *testing.T, e Engine) {
 	j := newJob(t)
 	j.Open = slice(600)
 	j.Call = e.slow(outcome)
 	j.Options.Tolerance = dmap.Tolerance{Percentage: 60}
 	j.Options.DrainTimeout = e.Tick
-	for death := range 3 {
+	for n := range 3 {
 		r, err := e.Start(t, j)
 		must(t, err)
 		before, _ := j.Meter.count()
-		j.await(e, "calls", func(calls, _ int) bool { return calls > before+50+40*death })
+		j.await(e, "calls", func(calls, _ int) bool { return calls > before+50+40*n })
 		r.Kill()
 		_ = r.Wait() // it says that the store does not answer, or that its context has ended
 		isTrue(t, j.load().run.Status == results.Open, "the run is open")
@@ -47,9 +47,9 @@ func crash(ctx context.Context, e Engine) error {
 	return cmp.Or(wait(ctx, e.ticks(3)), errBad)
 }
 
-// deathsAnywhere: all processes die at random operations of the store, and the same engine or
+// killsAnywhere: all processes die at random operations of the store, and the same engine or
 // dmap.Map continues, in turn.
-func deathsAnywhere(t *testing.T, e Engine) {
+func killsAnywhere(t *testing.T, e Engine) {
 	runs := testsize.Sizes{Short: 2, Race: 2, Usual: 8, Long: 200}.Now()
 	if e.Real {
 		runs = 1
@@ -161,7 +161,7 @@ func crashing(t *testing.T, e Engine) {
 		if err := e.run(t, j); err == nil {
 			break
 		} else if e.Machines > 1 {
-			t.Fatalf("the death of a machine ended the run: %v", err)
+			t.Fatalf("the crash of a machine ended the run: %v", err)
 		}
 	}
 	s := j.load()
