@@ -55,8 +55,8 @@ type argumentErrors struct {
 	sinks    []error
 }
 
-// CheckCall returns what Map would say about these arguments before any I/O: all that is wrong, joined.
-// ExitCode of it is 64.
+// CheckCall returns the error of Map for these arguments before any I/O: all that is wrong, joined.
+// Its ExitCode is 64.
 func CheckCall[T, R any](src Source[T], opts Options, sinks ...Sink[R]) error {
 	if err := callErrors(src, opts, false, sinks).join(); err != nil {
 		return &callError{err}

@@ -129,9 +129,9 @@ func (h *Host[R]) Close() error {
 }
 
 // Finish ends the run: no lease can be opened any more, all that have lanes are absorbed, and the
-// manifest is written. Its counts are those of the records. An Unread of All says that the source was
-// not read to its end: the manifest then has all that is not settled. It returns the end that is
-// stored, which may be that of another call. The Host is closed.
+// manifest is written. Its counts are those of the records. An Unread of All says that the source
+// was not read to its end: the manifest then has all that is not settled. It returns the end that
+// is stored, which may be that of another call. The Host is closed.
 func (h *Host[R]) Finish(ctx context.Context, end dmap.Ending) (*dmap.Ending, error) {
 	defer func() { _ = h.Close() }()
 	var stop *journal.Stop
@@ -154,8 +154,8 @@ func (h *Host[R]) Finish(ctx context.Context, end dmap.Ending) (*dmap.Ending, er
 	return h.f.storedEnd(h.run, m), nil
 }
 
-// Leave ends the era without an end of the run: no lease can be opened any more, and the records say
-// why the run is open.
+// Leave ends the era without an end of the run: no lease can be opened any more, and the records
+// say why the run is open.
 func (h *Host[R]) Leave(ctx context.Context, reason string, err error) error {
 	return h.explain(h.host.Finish(ctx, &journal.Stop{Reason: reason, Error: errorText(err)}))
 }

@@ -3,6 +3,8 @@ package coord
 import (
 	"slices"
 	"time"
+
+	"github.com/go-dmap/dmap/dmap"
 )
 
 // A run ends once. Its leases in flight then return.
@@ -61,4 +63,19 @@ func (s *State) close(i int, reported bool) {
 	if o.Attempt > 0 {
 		s.Finished = append(s.Finished, Finished{Lease: o.Lease, Attempts: o.Attempt, Unreported: !reported})
 	}
+}
+
+// spentNow is the end with all that was used, now that no lease is in flight.
+func (s *State) spentNow() End {
+	e := *s.End
+	if e.Why == Budget {
+		n := s.used()
+		e.Spent.Used.Calls, e.Spent.Used.Bytes, e.Spent.Used.Units = calls(n), n.Bytes, n.Units
+	}
+	return e
+}
+
+// spentTime is the end of a run whose time is over.
+func (s *State) spentTime(at time.Duration) End {
+	return End{Why: Budget, Spent: Spent{Field: "Time", Budget: s.Control.Budget, Used: dmap.Usage{Time: at}}}
 }

@@ -33,7 +33,7 @@ func (s *State) Orders() Orders {
 	return o
 }
 
-// divide sets by what the rate is divided: at least the leases in flight, and those that may start
+// divide sets the divisor of the rate: at least the leases in flight, and those that may start
 // soon, because it takes two seconds until all leases follow another rate. It changes in steps, so
 // that the workers get no new orders for each lease.
 func (s *State) divide() {

@@ -20,3 +20,17 @@ func (o *Open) exhausted() bool {
 func spent(share dmap.Budget, n journal.Counts) bool {
 	return reached(share, n) != ""
 }
+
+// reached returns the field of a budget that n has reached; empty: there is none.
+func reached(b dmap.Budget, n journal.Counts) string {
+	switch {
+	case b.Calls > 0 && calls(n) >= b.Calls:
+		return "Calls"
+	case b.Bytes > 0 && n.Bytes >= b.Bytes:
+		return "Bytes"
+	case b.Units > 0 && n.Units >= b.Units:
+		return "Units"
+	default:
+		return ""
+	}
+}

@@ -45,9 +45,10 @@ func cases() map[string]func(t *testing.T, e Engine) {
 		"an allowed empty listing": nothing(func(b *blob.Bucket) dmap.Source[string] {
 			return keys(source.Objects(b, "in/", source.ObjectsOptions{AllowEmpty: true}))
 		}),
-		"deaths of all processes":          deaths,
+		"kills of all processes":           kills,
 		"a run of dmap.Map":                continues,
-		"deaths of machines":               machinesDie,
+		"kills at any operation":           killsAnywhere,
+		"kills of machines":                machinesDie,
 		"an item that crashes":             crashing,
 		"wrong options":                    wrongOptions,
 		"another version":                  changed,

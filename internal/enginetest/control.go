@@ -65,9 +65,11 @@ func edits(t *testing.T, e Engine) {
 		return most
 	}
 	must(t, r.SetMaxConcurrency(8))
+	j.await(e, "the lower limit", func(_, now int) bool { return now <= 8 })
 	e.settle(t)
 	between(t, "calls at once after the limit fell", 4, most(), 8)
 	must(t, r.Pause())
+	j.await(e, "the pause", func(_, now int) bool { return now == 0 })
 	e.settle(t)
 	before, now := j.Meter.count()
 	equal(t, "calls in a pause", 0, now)
@@ -76,11 +78,11 @@ func edits(t *testing.T, e Engine) {
 	equal(t, "calls after the pause", before, after)
 	must(t, r.SetMaxConcurrency(40))
 	must(t, r.Resume())
-	e.settle(t)
 	least := 20
 	if e.Real { // there are as many leases as pieces, and these are sized for half a minute
 		least = 9
 	}
+	j.await(e, "the higher limit", func(_, now int) bool { return now >= least })
 	between(t, "calls at once after the limit rose", least, most(), 40)
 	must(t, r.Wait())
 	equal(t, "successes", 1500, len(j.load().succeeded))

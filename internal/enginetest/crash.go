@@ -1,25 +1,30 @@
 package enginetest
 
 import (
+	"cmp"
 	"context"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/testsize"
 	"github.com/go-dmap/dmap/sink/results"
 )
 
-// deaths: all processes die a few times; the same engine, and at last dmap.Map, continue.
-func deaths(t *testing.T, e Engine) {
+// kills: all processes die a few times; the same engine, and at last dmap.Map, continue.
+func kills(t *testing.T, e Engine) {
 	j := newJob(t)
 	j.Open = slice(600)
 	j.Call = e.slow(outcome)
 	j.Options.Tolerance = dmap.Tolerance{Percentage: 60}
 	j.Options.DrainTimeout = e.Tick
-	for death := range 3 {
+	for n := range 3 {
 		r, err := e.Start(t, j)
 		must(t, err)
 		before, _ := j.Meter.count()
-		j.await(e, "calls", func(calls, _ int) bool { return calls > before+50+40*death })
+		j.await(e, "calls", func(calls, _ int) bool { return calls > before+50+40*n })
 		r.Kill()
 		_ = r.Wait() // it says that the store does not answer, or that its context has ended
 		isTrue(t, j.load().run.Status == results.Open, "the run is open")
@@ -32,6 +37,58 @@ func deaths(t *testing.T, e Engine) {
 	_ = r.Wait()
 	must(t, j.local(t.Context()))
 	exactly(t, j)
+}
+
+// crash kills the machine that makes the call of ctx. It returns when the engine gives the call up;
+// if that does not notice, after a while: then it cannot store that the item has failed.
+func crash(ctx context.Context, e Engine) error {
+	m, _ := ctx.Value(machineKey{}).(*Machine)
+	m.Kill()
+	return cmp.Or(wait(ctx, e.ticks(3)), errBad)
+}
+
+// killsAnywhere: all processes die at random operations of the store, and the same engine or
+// dmap.Map continues, in turn.
+func killsAnywhere(t *testing.T, e Engine) {
+	runs := testsize.Sizes{Short: 2, Race: 2, Usual: 8, Long: 200}.Now()
+	if e.Real {
+		runs = 1
+	}
+	for range runs {
+		j := newJob(t)
+		j.Open = slice(150)
+		j.Call = e.slow(outcome)
+		j.Options.Tolerance = dmap.Tolerance{Percentage: 60}
+		j.Options.DrainTimeout = e.Tick
+		for range 4 {
+			n := 1 + rand.Int64N(60)
+			t.Log("all die at operation", n)
+			if err := e.dies(t, j, n); err == nil {
+				break
+			}
+		}
+		must(t, j.local(t.Context()))
+		exactly(t, j)
+	}
+}
+
+// dies runs a job until the n-th operation of its processes.
+func (e Engine) dies(t *testing.T, j *Job, n int64) error {
+	var operations atomic.Int64
+	var killing sync.WaitGroup
+	started := make(chan Run, 1)
+	j.watch(func() {
+		if operations.Add(1) == n {
+			killing.Go(func() { (<-started).Kill() })
+		}
+	})
+	r, err := e.Start(t, j)
+	must(t, err)
+	started <- r
+	err = r.Wait()
+	j.watch(nil)
+	killing.Wait()
+	return err
 }
 
 // exactly fails unless the results are those of a plain loop.
@@ -104,7 +161,7 @@ func crashing(t *testing.T, e Engine) {
 		if err := e.run(t, j); err == nil {
 			break
 		} else if e.Machines > 1 {
-			t.Fatalf("the death of a machine ended the run: %v", err)
+			t.Fatalf("the crash of a machine ended the run: %v", err)
 		}
 	}
 	s := j.load()

@@ -1,7 +1,6 @@
 // Package enginetest is the suite that every engine of a run passes: dmap.Map in one process, and
 // the hosts of a run that many machines share. Each case compares a run with a plain loop over its
-// source, or with what dmap.Map has made of the same job, and looks at what is stored alone: each
-// result once.
+// source, or with the end of the same job by dmap.Map. It looks only at stored objects.
 //
 // It is for this module: nobody else can write an engine.
 package enginetest

@@ -84,7 +84,7 @@ func keys(src dmap.Source[source.Object]) dmap.Source[string] {
 	return source.Transform(src, func(_ context.Context, o source.Object) (string, error) { return o.Key, nil })
 }
 
-// outcome is what the function of most cases makes of a value, also in a plain loop.
+// outcome is the function of most cases, also in a plain loop.
 func outcome(v string) (string, error) {
 	switch {
 	case strings.HasSuffix(v, "3"):
@@ -98,7 +98,7 @@ func outcome(v string) (string, error) {
 
 var errBad = errors.New("bad")
 
-// plain is what a loop makes of a source.
+// plain runs a plain loop over a source.
 func plain(t *testing.T, src dmap.Source[string]) (succeeded, failed map[string]string, skipped int64) {
 	t.Helper()
 	succeeded, failed = map[string]string{}, map[string]string{}

@@ -1,7 +1,6 @@
 package enginetest
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"slices"
@@ -36,6 +35,7 @@ type Job struct {
 	t        *testing.T
 	mu       sync.Mutex
 	machines []*Machine // those that live
+	watcher  func()     // before each operation of the store; nil: none
 }
 
 // Machine is a process that works on a job.
@@ -67,6 +67,11 @@ func newJob(t *testing.T) *Job {
 func (j *Job) Machine() *Machine {
 	m := &Machine{Limits: j.Limits, Options: j.Options, Dead: make(chan struct{}), store: dmaptest.NewFaultBucket(j.t, j.Store)}
 	m.Options.RunID = j.ID
+	m.store.Watch(func(_ dmaptest.Call, ended bool) {
+		if !ended {
+			j.watched()
+		}
+	})
 	m.Source = j.Open(m.store.Bucket)
 	m.Sink = sink.Bucket[string](m.store.Bucket, Out)
 	if j.Call != nil {
@@ -114,18 +119,26 @@ func (j *Job) killOne() {
 	}
 }
 
-// crash kills the machine that makes the call of ctx. It returns when the engine gives the call up;
-// if that does not notice, after a while: then it cannot store that the item has failed.
-func crash(ctx context.Context, e Engine) error {
-	m, _ := ctx.Value(machineKey{}).(*Machine)
-	m.Kill()
-	return cmp.Or(wait(ctx, e.ticks(3)), errBad)
-}
-
 type machineKey struct{}
 
 func (m *Machine) mark(ctx context.Context) context.Context {
 	return context.WithValue(ctx, machineKey{}, m)
+}
+
+// watch has f called before each operation of a machine in the store.
+func (j *Job) watch(f func()) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.watcher = f
+}
+
+func (j *Job) watched() {
+	j.mu.Lock()
+	f := j.watcher
+	j.mu.Unlock()
+	if f != nil {
+		f()
+	}
 }
 
 // Meter counts the calls of all machines.

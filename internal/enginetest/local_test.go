@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/enginetest"
+	"github.com/go-dmap/dmap/internal/testsize"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -26,6 +27,9 @@ func (l local) Cancel() error { l.Run.Cancel(nil); return nil }
 func (l local) Kill()         { l.kill() }
 
 func TestMapPassesTheSuiteOfEngines(t *testing.T) {
+	if testsize.RaceDetector {
+		t.Skip("other tests of dmap.Map look for races: make test runs this one without the detector")
+	}
 	enginetest.TestSuite(t, enginetest.Engine{Tick: time.Second, Machines: 1, Slack: 2, Start: func(t *testing.T, j *enginetest.Job) (enginetest.Run, error) {
 		m := j.Machine()
 		ctx, cancel := context.WithCancel(t.Context())

@@ -14,7 +14,7 @@ import (
 	"github.com/go-dmap/dmap/sink/results"
 )
 
-// stored is what a run has stored, by the IDs of its items.
+// stored are the results of a run, by the IDs of its items.
 type stored struct {
 	run                              *results.Run
 	succeeded, failed, held, pending map[string]string // outputs, classes, reasons, classes
@@ -59,8 +59,8 @@ func load(t *testing.T, store *blob.Bucket, id string) (s stored) {
 	return s
 }
 
-// end is what the manifest of a run says beside its parts, as far as it is the same for all
-// engines: lists have an order here.
+// end has the fields of a manifest that are the same for all engines, without the parts. Lists have
+// an order here.
 type end struct {
 	Status                                          results.Status
 	Reason, Error                                   string

@@ -13,7 +13,7 @@ import (
 	"github.com/go-dmap/dmap/internal/lease"
 )
 
-// ErrNotShared is matched by the error of a source that one machine must read as a whole.
+// ErrNotShared is the error of a source that one machine must read as a whole.
 var ErrNotShared = fmt.Errorf("%w: one machine must read the source as a whole, as dmap.Map does", lease.ErrRefused)
 
 // Piece is a part of a source that one machine reads at a time.
@@ -193,11 +193,8 @@ func leaves(err error) bool {
 
 // counts reports whether an item counts for MaxItems.
 func counts(err error) bool {
-	if err == nil {
-		return true
-	}
 	_, broken := guard.As[*dmap.BrokenObjectError](err)
-	return !broken && !guard.Is(err, dmap.ErrSkip)
+	return err == nil || !broken && !guard.Is(err, dmap.ErrSkip)
 }
 
 // bytesOf returns the bytes that are read for an item.

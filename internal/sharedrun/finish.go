@@ -96,7 +96,7 @@ func heldOpen(n int64) *OpenError {
 	return &OpenError{Reason: "held", Held: n}
 }
 
-// Limits of what an end has of broken objects, as in dmap.Map.
+// Limits of the broken objects that an end names, as in dmap.Map.
 const (
 	listedBroken = 100
 	firstBroken  = 10

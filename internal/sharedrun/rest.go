@@ -11,7 +11,7 @@ import (
 	"github.com/go-dmap/dmap/internal/journal"
 )
 
-// rest is what no lease has settled of a source that was read to its end.
+// rest has the parts of a source that no lease has settled, though all leases are done.
 type rest struct {
 	broken []*dmap.BrokenObjectError // of each object one
 	unread []dmap.Split              // the parts of broken objects

@@ -258,8 +258,8 @@ func (h *Host[T, R]) after(err error, done, lost func(now time.Time)) error {
 	return err
 }
 
-// stopIf ends the run if another host or process has it, or if no machine can do the step. It is for
-// steps of the host: a lease may be fenced alone.
+// stopIf ends the run if another host or process has it, or if no machine can do the step. It is
+// for steps of the host: a lease may be fenced alone.
 func (h *Host[T, R]) stopIf(err error) {
 	switch {
 	case guard.Is(err, dmap.ErrFenced):
