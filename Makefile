@@ -192,7 +192,7 @@ temporal-command:
 	@mkdir -p .cache/bin
 	[ -x .cache/bin/temporal ] || GOBIN=$(CURDIR)/.cache/bin GOWORK=off go install github.com/temporalio/cli/cmd/temporal@v1.5.1
 
-cluster-crash: temporal-command ## kill -9 and stop workers, coordinator and server of runs of ITEMS (4000000: 20 minutes) on many machines, check each result; STORE=s3, SEED repeats
+cluster-crash: temporal-command ## kill -9 and stop workers, coordinator and server of runs of ITEMS (4000000: 30 minutes) on many machines, check each result; STORE=s3, SEED repeats
 	[ "$(STORE)" != s3 ] || [ -x .cache/bin/versitygw ] || GOBIN=$(CURDIR)/.cache/bin GOWORK=off go install github.com/versity/versitygw/cmd/versitygw@v1.8.0
 	cd dmap/dmaptemporal && DMAP_TEMPORAL=$(CURDIR)/.cache/bin/temporal DMAP_VERSITYGW=$(CURDIR)/.cache/bin/versitygw DMAP_CLUSTER_ITEMS=$(or $(ITEMS),4000000) \
 		DMAP_CLUSTER_STORE=$(STORE) DMAP_CLUSTER_SEED=$(SEED) go test -run '^TestClusterCrash$$' -count=1 -v -timeout 2h -parallel 4 .

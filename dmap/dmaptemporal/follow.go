@@ -21,29 +21,28 @@ type follower struct {
 	control *leaserun.Control
 	member  *leaserun.Member
 
-	version int64 // of the last orders
-	last    *lease.Beat
+	version int64       // of the last orders
+	last    *lease.Beat // only progress uses it
 }
 
-// follow polls the orders each second and heartbeats, until the returned function is called.
+// follow polls the orders each second and sends heartbeats, until the returned function is called.
+// Heartbeats wait for the server, and so have a goroutine of their own.
 func (f *follower) follow(ctx context.Context) (stop func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
 		f.loop(ctx, done)
 	}()
-	return func() { close(done); <-ended }
+	beats := beat(ctx, cmp.Or(f.every, beatEvery), f.progress)
+	return func() { beats(); close(done); <-ended }
 }
 
 func (f *follower) loop(ctx context.Context, done <-chan struct{}) {
-	tick, beat := time.NewTicker(pollEvery), time.NewTicker(cmp.Or(f.every, beatEvery))
+	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
-	defer beat.Stop()
 	canceled, stops := ctx.Done(), activity.GetWorkerStopChannel(ctx)
 	for {
 		select {
-		case <-beat.C:
-			f.beat(ctx)
 		case <-tick.C:
 			f.poll(context.WithoutCancel(ctx))
 		case <-stops:
@@ -58,17 +57,16 @@ func (f *follower) loop(ctx context.Context, done <-chan struct{}) {
 	}
 }
 
-// beat sends a heartbeat, which says how far the lease has come: Temporal keeps the newest, outside
+// progress is what a heartbeat says: how far the lease has come. Temporal keeps the newest, outside
 // of the history of the run. The run may have ended while its report is made.
-func (f *follower) beat(ctx context.Context) {
+func (f *follower) progress() []any {
 	if b, ok := f.control.Beat(); ok {
 		f.last = &b
 	}
 	if f.last == nil {
-		activity.RecordHeartbeat(ctx)
-		return
+		return nil
 	}
-	activity.RecordHeartbeat(ctx, *f.last)
+	return []any{*f.last}
 }
 
 // patience is how long a request for the orders may take: the next second has a newer one.

@@ -14,10 +14,11 @@ import (
 
 // Limits of a worker.
 const (
-	leasesAtOnce  = 100              // in one worker; each makes calls as its run allows
-	beatEvery     = 10 * time.Second // between heartbeats, unless the settings of the run say less
-	leastBeat     = time.Second
-	pollEvery     = time.Second      // between requests for the orders, which also carry the end of a run
+	leasesAtOnce = 100              // in one worker; each makes calls as its run allows
+	pollEvery    = time.Second      // between requests for the orders, which also carry the end of a run
+	beatEvery    = 10 * time.Second // between heartbeats, unless the settings of the run say less
+	// leastBeat is the least time between heartbeats, and that which the request of each may take.
+	leastBeat     = 3 * time.Second
 	stopsWithin   = 10 * time.Minute // a worker that stops: its leases finish all items read
 	stepsPolled   = 2
 	pollersOfWork = 4

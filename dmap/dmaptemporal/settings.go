@@ -21,7 +21,7 @@ type Settings struct {
 	Tolerance dmap.Tolerance // of the whole run; may be exceeded by the calls and leases in flight
 	Budget    dmap.Budget    // from the call of Start on
 	// Beat is the time between the heartbeats of a lease, which carry the live figures of the run:
-	// from a second to 10 s. Temporal Cloud counts each as an action. 0: 10 s. It cannot change
+	// from 3 to 10 s. Temporal Cloud counts each as an action. 0: 10 s. It cannot change
 	// while the run runs.
 	Beat time.Duration
 	// Observer gets the events of the whole run, as the Run sees it: see Run. nil: nobody does.

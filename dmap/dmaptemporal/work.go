@@ -97,7 +97,7 @@ func (w *work) find(key string) *opened {
 }
 
 func (w *work) Begin(ctx context.Context, run runRef) (b begun, err error) {
-	defer beat(ctx)()
+	defer beat(ctx, beatEvery, nil)()
 	m, err := w.open(ctx, run)
 	if err == nil {
 		b, err = m.Begin(ctx, starter(activity.GetInfo(ctx)))
@@ -105,14 +105,14 @@ func (w *work) Begin(ctx context.Context, run runRef) (b begun, err error) {
 	return b, typed(err)
 }
 
-// starter is the workflow. A worker that stalls in Begin, and comes back, must not take the run from
-// the attempt that follows.
+// starter is the workflow. A worker that stalls in Begin, and comes back, must not take the run
+// from the attempt that follows.
 func starter(info activity.Info) lease.Starter {
 	return lease.Starter{ID: info.WorkflowExecution.RunID, Attempt: int(info.Attempt)}
 }
 
 func (w *work) Plan(ctx context.Context, call planCall) (page coord.Page, err error) {
-	defer beat(ctx)()
+	defer beat(ctx, beatEvery, nil)()
 	m, err := w.open(ctx, call.Run)
 	if err == nil {
 		page, err = m.Plan(ctx, call.Era, call.Task)
@@ -121,7 +121,7 @@ func (w *work) Plan(ctx context.Context, call planCall) (page coord.Page, err er
 }
 
 func (w *work) Absorb(ctx context.Context, call absorbCall) (counts journal.Counts, err error) {
-	defer beat(ctx)()
+	defer beat(ctx, beatEvery, nil)()
 	m, err := w.open(ctx, call.Run)
 	if err == nil {
 		counts, err = m.Absorb(ctx, call.Era, call.Task, call.Elapsed)
@@ -130,7 +130,7 @@ func (w *work) Absorb(ctx context.Context, call absorbCall) (counts journal.Coun
 }
 
 func (w *work) Orders(ctx context.Context, call ordersCall) error {
-	defer beat(ctx)()
+	defer beat(ctx, beatEvery, nil)()
 	m, err := w.open(ctx, call.Run)
 	if err == nil {
 		err = m.Show(ctx, call.Era, call.Version, call.Orders)
@@ -139,7 +139,7 @@ func (w *work) Orders(ctx context.Context, call ordersCall) error {
 }
 
 func (w *work) Finish(ctx context.Context, call finishCall) (f finished, err error) {
-	defer beat(ctx)()
+	defer beat(ctx, beatEvery, nil)()
 	m, err := w.open(ctx, call.Run)
 	if err != nil {
 		return f, typed(err)
@@ -175,16 +175,20 @@ func shed(ctx context.Context, m lease.Shed) {
 	_ = activity.GetClient(ctx).SignalWorkflow(ctx, of.ID, of.RunID, shedSignal, m)
 }
 
-// beat sends heartbeats until the returned function is called.
-func beat(ctx context.Context) (stop func()) {
+// beat sends heartbeats with these details until the returned function is called. details may be nil.
+func beat(ctx context.Context, every time.Duration, details func() []any) (stop func()) {
 	done := make(chan struct{})
 	go func() {
-		tick := time.NewTicker(beatEvery)
+		tick := time.NewTicker(every)
 		defer tick.Stop()
 		for {
 			select {
 			case <-tick.C:
-				activity.RecordHeartbeat(ctx)
+				var sent []any
+				if details != nil {
+					sent = details()
+				}
+				activity.RecordHeartbeat(ctx, sent...)
 			case <-done:
 				return
 			}
