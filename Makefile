@@ -37,7 +37,7 @@ CYCLONEDX := v1.10.0
 
 each = @set -e; for dir in $(MODULES); do echo "--- $${dir\#\#$(CURDIR)/}: $(1)"; (cd $$dir && $(1)); done
 
-.PHONY: help build test short long test-tools lint fmt vet tidy tidy-check deps house guards guards-record comments api api-check snippets versions fuzz screenshots cover bench bench-all bench-job bench-fanout bench-scale bench-listing bench-large bench-reads bench-results bench-readers bench-folders bench-flow bench-page bench-coordinator charts terminal-screenshots durability crash lives estimates temporal hostile lies emulators plantedbugs licences sbom vuln tools clean
+.PHONY: help build test short long test-tools lint fmt vet tidy tidy-check deps house guards guards-record comments api api-check snippets versions fuzz screenshots cover bench bench-all bench-job bench-fanout bench-scale bench-listing bench-large bench-reads bench-results bench-readers bench-folders bench-flow bench-page bench-coordinator charts terminal-screenshots durability crash lives estimates temporal cluster-crash hostile lies emulators plantedbugs licences sbom vuln tools clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -186,6 +186,13 @@ temporal: ## the tests of dmaptemporal with a real dev server, which is built on
 	@mkdir -p .cache/bin
 	[ -x .cache/bin/temporal ] || GOBIN=$(CURDIR)/.cache/bin GOWORK=off go install github.com/temporalio/cli/cmd/temporal@v1.5.1
 	cd dmap/dmaptemporal && DMAP_TEMPORAL=$(CURDIR)/.cache/bin/temporal go test -count=1 -v -timeout 20m -run OnAServer .
+
+cluster-crash: ## kill -9 and stop workers, coordinator and server of runs of ITEMS (4000000: 20 minutes) on many machines, check each result; STORE=s3, SEED repeats
+	@mkdir -p .cache/bin
+	[ -x .cache/bin/temporal ] || GOBIN=$(CURDIR)/.cache/bin GOWORK=off go install github.com/temporalio/cli/cmd/temporal@v1.5.1
+	[ "$(STORE)" != s3 ] || [ -x .cache/bin/versitygw ] || GOBIN=$(CURDIR)/.cache/bin GOWORK=off go install github.com/versity/versitygw/cmd/versitygw@v1.8.0
+	cd dmap/dmaptemporal && DMAP_TEMPORAL=$(CURDIR)/.cache/bin/temporal DMAP_VERSITYGW=$(CURDIR)/.cache/bin/versitygw DMAP_CLUSTER_ITEMS=$(or $(ITEMS),4000000) \
+		DMAP_CLUSTER_STORE=$(STORE) DMAP_CLUSTER_SEED=$(SEED) go test -run '^TestClusterCrash$$' -count=1 -v -timeout 2h -parallel 4 .
 
 lies: ## run every source over a store that lies in each way, and print the matrix of outcomes
 	cd internal/e2e && DMAP_LIES=1 go test -run '^TestAStoreThatLies' -count=1 -v -timeout 30m . | grep -v '^ *--- PASS\|=== '

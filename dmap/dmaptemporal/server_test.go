@@ -3,10 +3,6 @@ package dmaptemporal_test
 import (
 	"context"
 	"fmt"
-	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -24,30 +20,10 @@ import (
 	"github.com/go-dmap/dmap/source"
 )
 
-// server starts a Temporal dev server. DMAP_TEMPORAL is the path of its command: see make temporal.
+// server starts a Temporal dev server.
 func server(t *testing.T) client.Client {
 	t.Helper()
-	command := os.Getenv("DMAP_TEMPORAL")
-	if command == "" {
-		t.Skip("needs a Temporal server: make temporal")
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := listener.Addr().String()
-	require.NoError(t, listener.Close())
-	_, port, err := net.SplitHostPort(address)
-	require.NoError(t, err)
-	cmd := exec.CommandContext(t.Context(), command, "server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", port,
-		"--db-filename", filepath.Join(t.TempDir(), "temporal.db"), "--log-level", "error")
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	var c client.Client
-	require.Eventually(t, func() bool {
-		c, err = client.Dial(client.Options{HostPort: address, Logger: quiet{}})
-		return err == nil
-	}, time.Minute, 200*time.Millisecond)
-	t.Cleanup(c.Close)
-	return c
+	return newDevServer(t).dial(t)
 }
 
 // quiet is a logger of nothing.
