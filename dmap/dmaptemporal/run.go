@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	enums "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
@@ -143,10 +145,12 @@ func (r *Run) Cancel(ctx context.Context) error {
 
 // Wait waits for the end of the run. The error is nil after success. Otherwise it matches
 // dmap.ErrTolerance, dmap.ErrCanceled, dmap.ErrFenced (another host or process has taken the run
-// over), or dmap.ErrOpen: the text names the rest, and Start or dmap.Map continues the run.
+// over), or dmap.ErrOpen: the text names the rest, and Start or dmap.Map continues the run. A server
+// that does not answer is asked again until ctx ends. Other errors are of Temporal, and say nothing
+// about the run.
 func (r *Run) Wait(ctx context.Context) (dmap.Stats, error) {
 	var out result
-	err := r.run.Get(ctx, &out)
+	err := r.get(ctx, &out)
 	stats := statsOf(r.id, out.Counts, 0)
 	if err != nil {
 		return stats, r.ended(ctx, err)
@@ -158,6 +162,29 @@ func (r *Run) Wait(ctx context.Context) (dmap.Stats, error) {
 		return stats, fmt.Errorf("run %q: %w", r.id, dmap.ErrCanceled)
 	}
 	return stats, nil
+}
+
+const askAgain = 5 * time.Second // after a server that does not answer
+
+// get waits for the end of the workflow. The SDK gives up a minute after the server has gone.
+func (r *Run) get(ctx context.Context, out *result) error {
+	for {
+		err := r.run.Get(ctx, out)
+		if !unanswered(err) {
+			return err
+		}
+		select {
+		case <-time.After(askAgain):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+func unanswered(err error) bool {
+	_, unavailable := guard.As[*serviceerror.Unavailable](err)
+	_, late := guard.As[*serviceerror.DeadlineExceeded](err)
+	return unavailable || late
 }
 
 // ended is the error of a workflow that has not completed.
@@ -176,5 +203,8 @@ func (r *Run) ended(ctx context.Context, err error) error {
 			return fmt.Errorf("run %q: %w: %s", r.id, dmap.ErrOpen, e.Message())
 		}
 	}
-	return fmt.Errorf("run %q: %w: %w", r.id, dmap.ErrOpen, err)
+	if _, ok := guard.As[*temporal.WorkflowExecutionError](err); ok {
+		return fmt.Errorf("run %q: %w: %w", r.id, dmap.ErrOpen, err)
+	}
+	return fmt.Errorf("dmaptemporal: run %q: %w", r.id, err)
 }
