@@ -93,7 +93,7 @@ func outcome(t *testing.T, lane *sink.Lane[int]) lanes.Outcome {
 // share begins an era, and join acts for one. finish ends the run.
 func share(t *testing.T, bucket *blob.Bucket) *sink.Host[int] {
 	t.Helper()
-	h, ended, err := sink.Bucket[int](bucket, "out").BeginShared(t.Context(), sharedSpec())
+	h, ended, err := sink.Bucket[int](bucket, "out").BeginShared(t.Context(), sharedSpec(), lease.Starter{})
 	require.NoError(t, err)
 	require.Nil(t, ended)
 	require.NoError(t, h.Close())
@@ -348,7 +348,7 @@ func TestWhatIsNoLeaseOfTheRunIsRefused(t *testing.T) {
 	}
 	_, _, err = sink.Bucket[int](inner, "out", sink.BucketOptions{Inputs: sink.InputsAll}).JoinShared(t.Context(), sharedSpec(), 0)
 	require.ErrorIs(t, err, dmap.ErrSpecChanged)
-	_, _, err = sink.Bucket[int](inner, "out", sink.BucketOptions{Express: true}).BeginShared(t.Context(), sharedSpec())
+	_, _, err = sink.Bucket[int](inner, "out", sink.BucketOptions{Express: true}).BeginShared(t.Context(), sharedSpec(), lease.Starter{})
 	require.ErrorContains(t, err, "Express")
 	require.NotErrorIs(t, err, dmap.ErrFenced)
 }

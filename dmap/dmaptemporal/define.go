@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-dmap/dmap/batch"
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/lease"
 	"github.com/go-dmap/dmap/internal/leaserun"
 	"github.com/go-dmap/dmap/internal/sharedrun"
 	"github.com/go-dmap/dmap/sink"
@@ -41,7 +42,7 @@ type Registered interface {
 
 // machine is a sharedrun.Machine without its type parameters.
 type machine interface {
-	Begin(ctx context.Context) (sharedrun.Begun, error)
+	Begin(ctx context.Context, by lease.Starter) (sharedrun.Begun, error)
 	steps
 }
 

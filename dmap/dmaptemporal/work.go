@@ -91,9 +91,15 @@ func (w *work) Begin(ctx context.Context, run runRef) (b begun, err error) {
 	defer beat(ctx)()
 	m, err := w.open(ctx, run)
 	if err == nil {
-		b, err = m.Begin(ctx)
+		b, err = m.Begin(ctx, starter(activity.GetInfo(ctx)))
 	}
 	return b, typed(err)
+}
+
+// starter is the workflow. A worker that stalls in Begin, and comes back, must not take the run from
+// the attempt that follows.
+func starter(info activity.Info) lease.Starter {
+	return lease.Starter{ID: info.WorkflowExecution.RunID, Attempt: int(info.Attempt)}
 }
 
 func (w *work) Plan(ctx context.Context, call planCall) (page coord.Page, err error) {

@@ -134,7 +134,7 @@ func (r sharedRun) lease(t *testing.T, ref lease.Ref, splits []dmap.Split, backg
 
 // host runs a host until it has given n leases, and takes in all but the last one.
 func (r sharedRun) host(t *testing.T, n int, background *[]chan error) (era int64, left []dmap.Split) {
-	h, ended, err := sink.Bucket[int64](r.bucket, "").BeginShared(t.Context(), r.spec())
+	h, ended, err := sink.Bucket[int64](r.bucket, "").BeginShared(t.Context(), r.spec(), lease.Starter{})
 	require.NoError(t, err)
 	require.Nil(t, ended)
 	require.NoError(t, h.Close())

@@ -2,6 +2,7 @@ package lanes
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,18 +24,32 @@ type Host struct {
 }
 
 // Begin opens an era of a host, in which leases may be given, and absorbs the leases of earlier
-// eras. It matches dmap.ErrFenced if another process has just written to the run.
-func (r Run) Begin(ctx context.Context, root *commits.Log) (*Host, error) {
-	h := &Host{run: r, root: root, era: root.State.Next()}
-	p := root.State.Progress()
-	err := root.Append(ctx, journal.Commit{Number: h.era, Begins: true, Shared: true, Stuck: !p.Moved && !p.Clean && h.era > 0}, commits.Extra{})
-	if guard.Is(err, publish.ErrExists) {
-		return nil, fmt.Errorf("%w: %w", fenced("another process works on the run"), err)
+// eras. It matches dmap.ErrFenced if another process has just written to the run, or a later
+// attempt of the same Starter has begun.
+func (r Run) Begin(ctx context.Context, root *commits.Log, by lease.Starter) (*Host, error) {
+	root.Writer = startWriter(by, root.Writer)
+	for range mostRaces {
+		if _, err := r.attempt(ctx, root, by); err != nil {
+			return nil, err
+		}
+		h := &Host{run: r, root: root, era: root.State.Next()}
+		p := root.State.Progress()
+		err := root.Append(ctx, journal.Commit{Number: h.era, Begins: true, Shared: true, Stuck: !p.Moved && !p.Clean && h.era > 0}, commits.Extra{})
+		if err == nil {
+			return h, h.absorbRest(ctx)
+		}
+		if !guard.Is(err, publish.ErrExists) {
+			return nil, err
+		}
+		taken := fmt.Errorf("%w: %w", fenced("another process works on the run"), err)
+		if err := root.Reload(ctx); err != nil {
+			return nil, err
+		}
+		if own, err := r.attempt(ctx, root, by); err != nil || own == 0 { // not by an attempt that has come back
+			return nil, errors.Join(err, taken)
+		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	return h, h.absorbRest(ctx)
+	return nil, fenced("others began each time")
 }
 
 // Join returns the host of an era that Begin has opened.

@@ -18,6 +18,13 @@ type Ref struct {
 	Era int64 `json:"era"`
 }
 
+// Starter names a host while it begins, so that an attempt at this that was given up, and comes back,
+// does not take the run from the next attempt. The zero Starter makes one attempt.
+type Starter struct {
+	ID      string // of the host
+	Attempt int    // from 1
+}
+
 // Lease is a set of splits that one worker may process, and its shares of the amounts of the run.
 type Lease struct {
 	Ref

@@ -100,6 +100,17 @@ func NewestHeader(ctx context.Context, bucket *blob.Bucket, folder string) (head
 	}
 	key := in + CommitName(n)
 	content, err := publish.ReadRange(ctx, bucket, key, 0, min(size, maxHeader+1))
+	return headerIn(key, content, err)
+}
+
+// Header reads the header of commit record n in folder.
+func Header(ctx context.Context, bucket *blob.Bucket, folder string, n int64) (CommitHeader, error) {
+	key := folder + CommitsFolder + CommitName(n)
+	content, err := publish.Read(ctx, bucket, key, MaxCommit)
+	return headerIn(key, content, err)
+}
+
+func headerIn(key string, content []byte, err error) (header CommitHeader, _ error) {
 	if err != nil {
 		return header, fmt.Errorf("commit %q: %w", key, err)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/journal"
+	"github.com/go-dmap/dmap/internal/lease"
 )
 
 // Begun is the state of a run when an era opens.
@@ -20,13 +21,13 @@ type Begun struct {
 }
 
 // Begin creates the run, or takes it over from a host or a dmap.Map, and opens an era.
-func (m *Machine[T, R]) Begin(ctx context.Context) (b Begun, err error) {
+func (m *Machine[T, R]) Begin(ctx context.Context, by lease.Starter) (b Begun, err error) {
 	done, err := m.use(ctx)
 	if err != nil {
 		return b, err
 	}
 	defer done()
-	h, ended, err := m.job.Sink.BeginShared(ctx, m.spec)
+	h, ended, err := m.job.Sink.BeginShared(ctx, m.spec, by)
 	if err != nil || ended != nil {
 		return Begun{Ended: ended != nil}, err
 	}

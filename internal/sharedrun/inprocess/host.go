@@ -81,7 +81,7 @@ func (h *Host[T, R]) do(f func(now time.Time)) {
 func (h *Host[T, R]) Run(ctx context.Context) (*dmap.Ending, error) {
 	defer close(h.over)
 	work := context.WithoutCancel(ctx)
-	b, err := h.machines[0].Begin(ctx)
+	b, err := h.machines[0].Begin(ctx, lease.Starter{})
 	if err != nil {
 		return nil, err
 	}
