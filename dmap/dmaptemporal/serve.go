@@ -15,7 +15,8 @@ import (
 // Limits of a worker.
 const (
 	leasesAtOnce  = 100              // in one worker; each makes calls as its run allows
-	beatEvery     = time.Second      // between heartbeats, which carry the end of a run to its leases
+	beatEvery     = time.Second      // between looks at the orders, and the heartbeats of an activity
+	sendEvery     = 3 * time.Second  // between requests of heartbeats, each of which may take as long; they carry the end of a run to its leases
 	stopsWithin   = 10 * time.Minute // a worker that stops: its leases finish all items read
 	stepsPolled   = 2
 	pollersOfWork = 4
@@ -34,8 +35,8 @@ func Serve(ctx context.Context, c client.Client, queue string, maps ...Registere
 		MaxConcurrentActivityExecutionSize: leasesAtOnce,
 		MaxConcurrentActivityTaskPollers:   pollersOfWork,
 		MaxConcurrentWorkflowTaskPollers:   stepsPolled,
-		MaxHeartbeatThrottleInterval:       beatEvery,
-		DefaultHeartbeatThrottleInterval:   beatEvery,
+		MaxHeartbeatThrottleInterval:       sendEvery,
+		DefaultHeartbeatThrottleInterval:   sendEvery,
 		WorkerStopTimeout:                  stopsWithin,
 	})
 	served.RegisterWorkflowWithOptions(coordinate, workflow.RegisterOptions{Name: workflowName})

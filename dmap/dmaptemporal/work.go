@@ -146,6 +146,7 @@ func (w *work) Lease(ctx context.Context, call leaseCall) (r lease.Report, err e
 	}
 	control := new(leaserun.Control)
 	f := follower{machine: m, era: call.Lease.Era, lease: call.Lease.Lease, control: control}
+	defer beat(ctx)()
 	defer f.follow(ctx)()
 	// The end of ctx must not cost the report: the control ends the lease.
 	r, err = m.Lease(context.WithoutCancel(ctx), call.Lease, control)
