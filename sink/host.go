@@ -28,8 +28,8 @@ type Host[R any] struct {
 
 // BeginShared creates the folder of a run, or takes the run over, and opens an era in which leases
 // may be given. In a folder of this host it holds the lock of the run until Close. An Ending: the
-// run has ended. dmap.ErrFenced: another process works on the run, or has just written to it, or a later
-// attempt of the same Starter has begun.
+// run has ended. dmap.ErrFenced: another process works on the run, or has just written to it, or a
+// later attempt of the same Starter has begun.
 func (f *BucketSink[R]) BeginShared(ctx context.Context, spec dmap.RunSpec, by lease.Starter) (*Host[R], *dmap.Ending, error) {
 	return f.openShared(ctx, spec, func(h *Host[R]) error { _, err := f.claim(ctx, h.run); return err }, func(h *Host[R]) (err error) {
 		h.host, err = f.lanes(h.run).Begin(ctx, h.run.journal.log, by)

@@ -109,7 +109,8 @@ func (p *programme) faults(t *testing.T, n int) {
 	}
 }
 
-// mapContinues kills everything: dmap.Map ends the run, and the workflow that comes back finds that.
+// mapContinues kills everything: dmap.Map ends the run, and the workflow that comes back finds
+// that.
 func (p *programme) mapContinues(t *testing.T, n int) {
 	dice := p.dice(2)
 	c := p.newRun(t, p.job(t, "map", n, p.lasts/4, dice))
@@ -158,7 +159,8 @@ func (p *programme) startContinues(t *testing.T, n int) {
 	c.finish()
 }
 
-// steps kills or stops the worker that does a step of the host, at an operation of the bucket in it.
+// steps kills or stops the worker that does a step of the host, at an operation of the bucket in
+// it.
 func (p *programme) steps(t *testing.T, n int) {
 	dice := p.dice(4)
 	for _, activity := range []string{"dmap/begin", "dmap/plan", "dmap/absorb", "dmap/finish"} {

@@ -26,7 +26,7 @@ type event struct {
 	activity string // of start and end; "lane" and "root" of a commit
 	lease    int64
 	attempt  int
-	n        int // slots at the start of a lease; 1 at its end with an error; number of the record of a commit
+	n        int // slots at the start of a lease; 1 at its end with an error; record of a commit
 }
 
 // attempt names an attempt at a lease.

@@ -23,7 +23,7 @@ type crashRow struct {
 	down    time.Duration // until the process, or the server, was started again
 	noticed time.Duration // until another attempt has begun at each lease that was lost
 	results time.Duration // until each of these has committed results
-	back    time.Duration // from the restart until the process commits results, or the server has given a lease
+	back    time.Duration // from the restart until the process commits, or the server gives a lease
 	stall   time.Duration // the longest time without a commit of results in the whole cluster
 }
 

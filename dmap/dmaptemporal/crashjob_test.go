@@ -60,7 +60,7 @@ func (j crashJob) source(b *blob.Bucket) dmap.Source[number] {
 func (j crashJob) build(b *blob.Bucket, calls []uint32) dmaptemporal.Job[number, squared] {
 	return dmaptemporal.Job[number, squared]{
 		Source: j.source(b), Sink: sink.Bucket[squared](b, "runs"),
-		Options: dmap.Options{CommitEvery: crashCommits, PoisonAfter: -1}, // the kills are not caused by items
+		Options: dmap.Options{CommitEvery: crashCommits, PoisonAfter: -1}, // no item kills a process
 		Call: func(ctx context.Context, in number) (squared, error) {
 			atomic.AddUint32(&calls[in.N], 1)
 			select {

@@ -135,8 +135,8 @@ func numberOf(kind string, line []byte) (n int, ok bool) {
 	return 0, false
 }
 
-// requireGarbageIgnored overwrites the parts that no manifest names with wrong records, and reads the
-// results as a user does.
+// requireGarbageIgnored overwrites the parts that no manifest names with wrong records, and reads
+// the results as a user does.
 func (c *crashRun) requireGarbageIgnored(v crashVerdict) {
 	b, garbage := c.p.bucket, 0
 	objects := b.List(&blob.ListOptions{Prefix: "runs/" + c.job.RunID + "/"})

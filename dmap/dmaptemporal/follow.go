@@ -20,8 +20,8 @@ type follower struct {
 	version int64 // of the last orders
 }
 
-// follow polls the orders each second, until the returned function is called. It sends no heartbeats:
-// they wait for the server.
+// follow polls the orders each second, until the returned function is called. It sends no
+// heartbeats: they wait for the server.
 func (f *follower) follow(ctx context.Context) (stop func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {

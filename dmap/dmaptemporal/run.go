@@ -145,9 +145,9 @@ func (r *Run) Cancel(ctx context.Context) error {
 
 // Wait waits for the end of the run. The error is nil after success. Otherwise it matches
 // dmap.ErrTolerance, dmap.ErrCanceled, dmap.ErrFenced (another host or process has taken the run
-// over), or dmap.ErrOpen: the text names the rest, and Start or dmap.Map continues the run. A server
-// that does not answer is asked again until ctx ends. Other errors are of Temporal, and say nothing
-// about the run.
+// over), or dmap.ErrOpen: the text names the rest, and Start or dmap.Map continues the run. A
+// server that does not answer is asked again until ctx ends. Other errors are of Temporal, and say
+// nothing about the run.
 func (r *Run) Wait(ctx context.Context) (dmap.Stats, error) {
 	var out result
 	err := r.get(ctx, &out)

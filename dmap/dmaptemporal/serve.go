@@ -14,10 +14,12 @@ import (
 
 // Limits of a worker.
 const (
-	leasesAtOnce  = 100              // in one worker; each makes calls as its run allows
-	beatEvery     = time.Second      // between looks at the orders, and the heartbeats of an activity
-	sendEvery     = 3 * time.Second  // between requests of heartbeats, each of which may take as long; they carry the end of a run to its leases
-	stopsWithin   = 10 * time.Minute // a worker that stops: its leases finish all items read
+	leasesAtOnce = 100              // in one worker; each makes calls as its run allows
+	beatEvery    = time.Second      // between looks at the orders, and between heartbeats
+	stopsWithin  = 10 * time.Minute // a worker that stops: its leases finish all items read
+	// sendEvery is the time between the requests with heartbeats, and that which each may take. They
+	// carry the end of a run to its leases.
+	sendEvery     = 3 * time.Second
 	stepsPolled   = 2
 	pollersOfWork = 4
 )

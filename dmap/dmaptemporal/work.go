@@ -96,8 +96,8 @@ func (w *work) Begin(ctx context.Context, run runRef) (b begun, err error) {
 	return b, typed(err)
 }
 
-// starter is the workflow. A worker that stalls in Begin, and comes back, must not take the run from
-// the attempt that follows.
+// starter is the workflow. A worker that stalls in Begin, and comes back, must not take the run
+// from the attempt that follows.
 func starter(info activity.Info) lease.Starter {
 	return lease.Starter{ID: info.WorkflowExecution.RunID, Attempt: int(info.Attempt)}
 }

@@ -45,7 +45,7 @@ func (r Run) Begin(ctx context.Context, root *commits.Log, by lease.Starter) (*H
 		if err := root.Reload(ctx); err != nil {
 			return nil, err
 		}
-		if own, err := r.attempt(ctx, root, by); err != nil || own == 0 { // not by an attempt that has come back
+		if own, err := r.attempt(ctx, root, by); err != nil || own == 0 { // by another host
 			return nil, errors.Join(err, taken)
 		}
 	}

@@ -18,8 +18,8 @@ type Ref struct {
 	Era int64 `json:"era"`
 }
 
-// Starter names a host while it begins, so that an attempt at this that was given up, and comes back,
-// does not take the run from the next attempt. The zero Starter makes one attempt.
+// Starter names a host while it begins, so that an attempt at this that was given up, and comes
+// back, does not take the run from the next attempt. The zero Starter makes one attempt.
 type Starter struct {
 	ID      string // of the host
 	Attempt int    // from 1

@@ -26,8 +26,8 @@ func (m *Machine[T, R]) Lease(ctx context.Context, l lease.Lease, control *lease
 	return report, err
 }
 
-// superseded reports whether an era is over, or the run has ended. If the store does not answer, the
-// next attempt asks again.
+// superseded reports whether an era is over, or the run has ended. If the store does not answer,
+// the next attempt asks again.
 func (m *Machine[T, R]) superseded(ctx context.Context, era int64) bool {
 	ended, err := m.join(ctx, era, func(*sink.Host[R]) error { return nil })
 	return ended != nil || guard.Is(err, dmap.ErrFenced)
