@@ -187,7 +187,7 @@ temporal: ## the tests of dmaptemporal with a real dev server, which is built on
 	[ -x .cache/bin/temporal ] || GOBIN=$(CURDIR)/.cache/bin GOWORK=off go install github.com/temporalio/cli/cmd/temporal@v1.5.1
 	cd dmap/dmaptemporal && DMAP_TEMPORAL=$(CURDIR)/.cache/bin/temporal go test -count=1 -v -timeout 20m -run OnAServer .
 
-cluster-crash: ## kill -9 and stop workers, coordinator and server of runs of ITEMS (4000000: 20 minutes) on many machines, check each result; STORE=s3, SEED repeats
+cluster-crash: ## kill -9 and stop workers, coordinator and server of runs of ITEMS (4000000: 30 minutes) on many machines, check each result; STORE=s3, SEED repeats
 	@mkdir -p .cache/bin
 	[ -x .cache/bin/temporal ] || GOBIN=$(CURDIR)/.cache/bin GOWORK=off go install github.com/temporalio/cli/cmd/temporal@v1.5.1
 	[ "$(STORE)" != s3 ] || [ -x .cache/bin/versitygw ] || GOBIN=$(CURDIR)/.cache/bin GOWORK=off go install github.com/versity/versitygw/cmd/versitygw@v1.8.0

@@ -47,7 +47,7 @@ func TestClusterCrash(t *testing.T) {
 	}
 	items := int(setting(t, "DMAP_CLUSTER_ITEMS", 0))
 	if items == 0 {
-		t.Skip("takes about 20 minutes: make cluster-crash")
+		t.Skip("takes half an hour: make cluster-crash")
 	}
 	seed := setting(t, "DMAP_CLUSTER_SEED", rand.Uint64())
 	t.Logf("DMAP_CLUSTER_SEED=%d", seed)
