@@ -33,14 +33,14 @@ type Member struct {
 	slots   int       // that the coordinator has given
 	limit   int       // now
 	since   time.Time // it has something to give back; zero: it has not
-	gave    bool      // it has given slots and splits back
-	never   bool      // it will not give any
+	gave    bool      // it has given splits or slots back
+	never   bool      // it will not give any more
 
 	done, gone chan struct{}
 }
 
 // Join adds a lease that is about to run, until Leave. shed passes splits to the coordinator that
-// the lease gives back before its report, at most once.
+// the lease gives back before its report, at most twice.
 func (p *Pool) Join(l lease.Lease, control *Control, shed func(lease.Shed)) *Member {
 	m := &Member{
 		pool: p, lease: l, control: control, slots: max(l.Slots, 1), limit: max(l.Slots, 1), never: l.Items > 0,
@@ -138,17 +138,21 @@ func (m *Member) use(total int) Use {
 	return Use{Slots: total, Limit: m.limit, InFlight: stats.InFlight, Finishing: ended && stats.Queued == 0}
 }
 
-// give returns the splits that m has not read, once it has waited long enough for its calls. A
-// lease that has read all its splits gives back its slots.
+// give returns what m gives back, once it has waited long enough for its calls: first the splits that
+// it has not read, and once when half of its slots are not used these.
 func (m *Member) give(now time.Time) (message lease.Shed, ok bool) {
 	rest, finishing := m.control.Unread()
 	stats, _, runs := m.control.Stats()
-	if m.gave || m.never || !finishing || !runs {
+	unsettled := stats.InFlight + stats.Queued + stats.Waiting
+	if m.never || !finishing || !runs || unsettled == 0 {
 		return message, false
 	}
-	unsettled := stats.InFlight + stats.Queued + stats.Waiting
+	if m.gave {
+		rest = nil
+	}
 	message = lease.Shed{Ref: m.lease.Ref, Rest: rest, Calls: m.needs(unsettled)}
-	if unsettled == 0 || len(rest) == 0 && message.Calls > m.slots/2 {
+	if len(rest) == 0 && message.Calls > m.slots/2 {
+		m.since = time.Time{}
 		return message, false
 	}
 	if m.since.IsZero() {
@@ -157,10 +161,11 @@ func (m *Member) give(now time.Time) (message lease.Shed, ok bool) {
 	if now.Sub(m.since) < m.patience(len(rest) > 0) {
 		return message, false
 	}
-	if m.never = len(rest) > max(m.lease.Rest, len(m.lease.Splits)); m.never {
+	m.never = len(rest) == 0 || message.Calls <= m.slots/2 || len(rest) > max(m.lease.Rest, len(m.lease.Splits))
+	if len(rest) > max(m.lease.Rest, len(m.lease.Splits)) {
 		return message, false
 	}
-	m.gave, m.slots = true, message.Calls
+	m.gave, m.since, m.slots = true, time.Time{}, message.Calls
 	return message, true
 }
 
