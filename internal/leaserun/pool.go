@@ -1,6 +1,7 @@
 package leaserun
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -10,6 +11,10 @@ import (
 const (
 	// divideEvery is how often the slots of a worker are divided anew.
 	divideEvery = 250 * time.Millisecond
+	// recallEvery is how often a lease that leaves looks for its slots.
+	recallEvery = 20 * time.Millisecond
+	// slowCall is the mean time of the calls from which on no slots are lent: they would be back late.
+	slowCall = 2 * time.Second
 	// shortPatience is how long the last calls of a lease may take at most if it was asked back, and
 	// at least if it has read all.
 	shortPatience = 2 * time.Second
@@ -64,18 +69,39 @@ func (m *Member) SetSlots(n int) {
 	m.pool.divide()
 }
 
-// Leave removes the lease, whose run has ended.
+// Leave removes the lease, whose run has ended, once the other leases use its slots no more: after
+// it the coordinator gives them to others. It waits for calls of others, no new one of which starts.
 func (m *Member) Leave() {
 	close(m.done)
 	<-m.gone
-	m.pool.mu.Lock()
-	defer m.pool.mu.Unlock()
-	for i, o := range m.pool.members {
-		if o == m {
-			m.pool.members = append(m.pool.members[:i:i], m.pool.members[i+1:]...)
-		}
+	m.pool.remove(m)
+	for m.pool.exceeded() {
+		<-time.After(recallEvery)
 	}
-	m.pool.divide()
+}
+
+func (p *Pool) remove(m *Member) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.members = slices.DeleteFunc(p.members, func(o *Member) bool { return o == m })
+	p.divide()
+}
+
+// exceeded reports whether calls may run for which the leases have no slots, and which return soon.
+func (p *Pool) exceeded() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	slots, calls := 0, 0
+	for _, m := range p.members {
+		slots, calls = slots+m.slots, calls+m.slots+m.excess()
+	}
+	return p.lends() && calls > slots
+}
+
+// excess is the number of slots that m uses beyond its own; if it is negative others may use some.
+func (m *Member) excess() int {
+	stats, _, _ := m.control.Stats()
+	return max(m.limit, stats.InFlight) - m.slots
 }
 
 func (m *Member) follow(shed func(lease.Shed)) {
@@ -117,12 +143,15 @@ func (p *Pool) divide() {
 }
 
 func (p *Pool) set(which func(m *Member, limit int) bool) {
-	total, uses := 0, make([]Use, len(p.members))
+	total, lends := 0, p.lends()
+	uses := make([]Use, len(p.members))
 	for _, m := range p.members {
 		total += m.slots
 	}
 	for i, m := range p.members {
-		uses[i] = m.use(total)
+		if uses[i] = m.use(); lends {
+			uses[i].Slots = total
+		}
 	}
 	for i, limit := range Slots(total, uses) {
 		if m := p.members[i]; which(m, limit) {
@@ -132,10 +161,21 @@ func (p *Pool) set(which func(m *Member, limit int) bool) {
 	}
 }
 
-func (m *Member) use(total int) Use {
+// lends reports whether the calls of the leases are short.
+func (p *Pool) lends() bool {
+	var sum time.Duration
+	var calls int64
+	for _, m := range p.members {
+		n, worked := m.control.worked()
+		sum, calls = sum+worked, calls+n
+	}
+	return calls > 0 && sum/time.Duration(calls) < slowCall
+}
+
+func (m *Member) use() Use {
 	stats, _, _ := m.control.Stats()
 	_, ended := m.control.Unread()
-	return Use{Slots: total, Limit: m.limit, InFlight: stats.InFlight, Finishing: ended && stats.Queued == 0}
+	return Use{Slots: m.slots, Limit: m.limit, InFlight: stats.InFlight, Finishing: ended && stats.Queued == 0}
 }
 
 // give returns what m gives back, once it has waited long enough for its calls: first the splits that
@@ -166,6 +206,7 @@ func (m *Member) give(now time.Time) (message lease.Shed, ok bool) {
 		return message, false
 	}
 	m.gave, m.since, m.slots = true, time.Time{}, message.Calls
+	m.pool.divide() // before the coordinator gives the others away
 	return message, true
 }
 
@@ -173,14 +214,12 @@ func (m *Member) give(now time.Time) (message lease.Shed, ok bool) {
 // when the worker has them.
 func (m *Member) needs(unsettled int) int {
 	n := min(unsettled, m.limit)
-	lent := 0
 	for _, o := range m.pool.members {
 		if o != m {
-			stats, _, _ := o.control.Stats()
-			lent += max(o.limit, stats.InFlight) - o.slots
+			n += max(0, o.excess())
 		}
 	}
-	return min(m.slots, n+max(0, lent))
+	return min(m.slots, n)
 }
 
 // patience is how long the calls of m may take before others get its splits and slots. A message
