@@ -16,7 +16,7 @@ import (
 const (
 	leasesAtOnce  = 100              // in one worker; each makes calls as its run allows
 	beatEvery     = 10 * time.Second // between heartbeats: Temporal Cloud counts each as an action
-	pollEvery     = time.Second      // between requests for the orders, which also carry the end of a run
+	pollEvery     = time.Second      // between requests for the orders, which also end a run
 	stopsWithin   = 10 * time.Minute // a worker that stops: its leases finish all items read
 	stepsPolled   = 2
 	pollersOfWork = 4

@@ -13,17 +13,17 @@ const (
 	divideEvery = 250 * time.Millisecond
 	// recallEvery is how often a lease that leaves looks for its slots.
 	recallEvery = 20 * time.Millisecond
-	// slowCall is the mean time of the calls from which on no slots are lent: they would be back late.
+	// slowCall is the mean time of calls from which on no slots are lent: they would return late.
 	slowCall = 2 * time.Second
-	// shortPatience is how long the last calls of a lease may take at most if it was asked back, and
-	// at least if it has read all.
+	// shortPatience is how long the last calls of a lease may take: at most if it was asked back,
+	// and at least if it has read all.
 	shortPatience = 2 * time.Second
 )
 
 // Pool divides the calls at once of the leases that one worker has of a run: a lease that only
 // finishes uses few of its slots, and the others use the rest. Together they make no more calls
-// than their coordinator has given them. The zero Pool is ready. Its methods are safe for concurrent
-// use.
+// than their coordinator has given them. The zero Pool is ready. Its methods are safe for
+// concurrent use.
 type Pool struct {
 	mu      sync.Mutex // guards the fields below, and those of the members
 	members []*Member
@@ -70,7 +70,7 @@ func (m *Member) SetSlots(n int) {
 }
 
 // Leave removes the lease, whose run has ended, once the other leases use its slots no more: after
-// it the coordinator gives them to others. It waits for calls of others, no new one of which starts.
+// it the coordinator gives them to others. It waits for calls of others, which get no new ones.
 func (m *Member) Leave() {
 	close(m.done)
 	<-m.gone
@@ -132,8 +132,8 @@ func (p *Pool) look(m *Member, now time.Time) (message lease.Shed, ok bool) {
 	return m.give(now)
 }
 
-// divide sets the limits of all leases. Those that fall come first: what their calls leave then is
-// certain.
+// divide sets the limits of all leases. Those that fall come first, so that the slots that they
+// leave are certain.
 func (p *Pool) divide() {
 	if len(p.members) == 1 && p.members[0].limit == p.members[0].slots {
 		return
@@ -178,8 +178,8 @@ func (m *Member) use() Use {
 	return Use{Slots: m.slots, Limit: m.limit, InFlight: stats.InFlight, Finishing: ended && stats.Queued == 0}
 }
 
-// give returns what m gives back, once it has waited long enough for its calls: first the splits that
-// it has not read, and once when half of its slots are not used these.
+// give returns the message by which m gives back, once it has waited long enough for its calls: the
+// splits that it has not read, and once its slots, when half of them are not used.
 func (m *Member) give(now time.Time) (message lease.Shed, ok bool) {
 	rest, finishing := m.control.Unread()
 	stats, _, runs := m.control.Stats()

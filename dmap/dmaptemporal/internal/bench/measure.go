@@ -16,14 +16,6 @@ import (
 	"github.com/go-dmap/dmap/dmap/dmaptemporal"
 )
 
-// figures are those of one round of a program.
-type figures struct {
-	wall, workers, server time.Duration // of CPU, but for wall
-	idle                  time.Duration // of server: without a run it would have used as much
-	history               history
-	items                 int
-}
-
 // bench is the measurement of a job.
 type bench struct {
 	job     job
@@ -62,11 +54,6 @@ func measure(ctx context.Context, j job, workers, rounds int) (err error) {
 	}
 	report(j, programs, found)
 	return nil
-}
-
-type program struct {
-	name string
-	run  func(ctx context.Context, round int) (figures, error)
 }
 
 // place makes the folder of a round.
