@@ -17,7 +17,7 @@ func (s *State) askIdle(at time.Duration) {
 		switch o := &s.Open[i]; {
 		case o.Held && o.Asked:
 			asked++
-		case o.Held && s.askable(o) && at-o.Since >= max(s.short(), s.Probe):
+		case o.Held && s.askable(o) && at-o.Since >= max(s.Control.short(), s.Probe):
 			found = append(found, o)
 		}
 	}

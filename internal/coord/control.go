@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/go-dmap/dmap/dmap"
 )
@@ -50,6 +51,9 @@ func (c Control) Capacity() int {
 	}
 	return best
 }
+
+// short is the time of the shortest leases at the end, and of those that look for ranges.
+func (c Control) short() time.Duration { return min(shortLease, shortTime(c.Capacity())) }
 
 // slots are the calls at once of each lease if n are in flight. A lease cannot end without a slot.
 func (c Control) slots(n int) int { return max(1, c.Limit/max(c.Capacity(), n)) }

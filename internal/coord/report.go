@@ -67,7 +67,7 @@ func (s *State) Report(r lease.Report, now time.Time) Outcome {
 func (s *State) finish(i int, r lease.Report) {
 	o := s.Open[i]
 	if s.idle() && !o.Shed {
-		s.Probe = nextProbe(s.Probe, s.short(), len(r.Rest) > len(o.Splits))
+		s.Probe = nextProbe(s.Probe, s.Control.short(), len(r.Rest) > len(o.Splits))
 	}
 	s.Counts.Add(r.Counts)
 	s.close(i, true)

@@ -8,14 +8,18 @@ import (
 	"github.com/go-dmap/dmap/internal/lease"
 )
 
-// Shed takes back slots that a lease does not need any more, and splits that it will not read, while
-// its calls are in flight. If it refuses them nothing changes.
+// Shed takes back slots that a lease does not need any more, and splits that it will not read,
+// while its calls are in flight. If it refuses them nothing changes.
 func (s *State) Shed(r lease.Shed, now time.Time) Outcome {
 	i, outcome := s.refer(r.Ref)
 	if outcome != Accepted {
 		return outcome
 	}
 	o := &s.Open[i]
+	if o.Held && o.Shed && s.End == nil && len(r.Rest) == 0 && r.Calls >= 0 && r.Calls < o.Calls {
+		o.Calls = r.Calls // other leases of the worker have used the slots until now
+		return Accepted
+	}
 	if !o.Held || o.Shed || s.End != nil {
 		return Repeated
 	}
@@ -27,7 +31,7 @@ func (s *State) Shed(r lease.Shed, now time.Time) Outcome {
 		return Invalid
 	}
 	if s.idle() && len(r.Rest) > 0 {
-		s.Probe = nextProbe(s.Probe, s.short(), len(r.Rest) > len(o.Splits))
+		s.Probe = nextProbe(s.Probe, s.Control.short(), len(r.Rest) > len(o.Splits))
 	}
 	items := o.Items
 	if items > 0 {

@@ -5,7 +5,7 @@ import "time"
 // The times of leases. They are pure functions of times.
 
 const (
-	shortLease = 2 * time.Second // at most, of the shortest leases at the end, and those that look for ranges
+	shortLease = 2 * time.Second // at most, of the shortest leases at the end
 	leastLease = 30 * time.Second
 	longLease  = 5 * time.Minute
 )
@@ -36,8 +36,8 @@ func itemsIn(t, call time.Duration, slots int) int64 {
 }
 
 // pieceItems is the number of items of a piece that the planner makes: a lease has several, so that
-// it can be sized. While nobody knows how many items the source has, pieces grow with those that are
-// planned, so that the last ones are small beside the run.
+// it can be sized. While nobody knows how many items the source has, pieces grow with those that
+// are planned, so that the last ones are small beside the run.
 func pieceItems(call time.Duration, slots, n int, planned int64) int64 {
 	if call == 0 { // perhaps a call takes an hour
 		return min(mostPiece, int64(slots))

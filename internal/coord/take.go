@@ -126,15 +126,13 @@ func (s *State) timeOf(at time.Duration) time.Duration {
 	return tailTime(t, shortTime(c.Capacity()), share, s.Call, s.Plan.Done)
 }
 
-func (s *State) short() time.Duration { return min(shortLease, shortTime(s.Control.Capacity())) }
-
 // give gives the next attempt of o to a worker.
 func (s *State) give(o *Open, at, reads time.Duration) lease.Lease {
 	switch {
 	case s.Plan.Planned: // its items limit it, and the time only if calls take longer than before
 		reads += reads / 2
 	case s.idle() && !s.ordered():
-		reads = min(reads, max(s.short(), s.Probe))
+		reads = min(reads, max(s.Control.short(), s.Probe))
 	}
 	o.Attempt++
 	o.Held, o.Asked, o.Shed, o.Since, o.Until = true, false, false, at, at+reads

@@ -289,6 +289,10 @@ func (w *world) shed(i int) {
 	require.Equal(w.t, Accepted, got)
 	g.splits = w.s.Open[w.s.find(l.Lease)].Splits
 	require.Equal(w.t, Repeated, both(w, func(s *State) Outcome { return s.Shed(message, w.now) }))
+	if message.Rest = nil; message.Calls > 1 && w.random.IntN(2) == 0 {
+		message.Calls = 0
+		require.Equal(w.t, Accepted, both(w, func(s *State) Outcome { return s.Shed(message, w.now) }))
+	}
 }
 
 // deliver gives a report to the coordinator and checks what it does.

@@ -1,6 +1,7 @@
 package leaserun
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -10,15 +11,19 @@ import (
 const (
 	// divideEvery is how often the slots of a worker are divided anew.
 	divideEvery = 250 * time.Millisecond
-	// shortPatience is how long the last calls of a lease may take at most if it was asked back, and
-	// at least if it has read all.
+	// recallEvery is how often a lease that leaves looks for its slots.
+	recallEvery = 20 * time.Millisecond
+	// slowCall is the mean time of calls from which on no slots are lent: they would return late.
+	slowCall = 2 * time.Second
+	// shortPatience is how long the last calls of a lease may take: at most if it was asked back,
+	// and at least if it has read all.
 	shortPatience = 2 * time.Second
 )
 
 // Pool divides the calls at once of the leases that one worker has of a run: a lease that only
 // finishes uses few of its slots, and the others use the rest. Together they make no more calls
-// than their coordinator has given them. The zero Pool is ready. Its methods are safe for concurrent
-// use.
+// than their coordinator has given them. The zero Pool is ready. Its methods are safe for
+// concurrent use.
 type Pool struct {
 	mu      sync.Mutex // guards the fields below, and those of the members
 	members []*Member
@@ -33,14 +38,14 @@ type Member struct {
 	slots   int       // that the coordinator has given
 	limit   int       // now
 	since   time.Time // it has something to give back; zero: it has not
-	gave    bool      // it has given slots and splits back
-	never   bool      // it will not give any
+	gave    bool      // it has given splits or slots back
+	never   bool      // it will not give any more
 
 	done, gone chan struct{}
 }
 
 // Join adds a lease that is about to run, until Leave. shed passes splits to the coordinator that
-// the lease gives back before its report, at most once.
+// the lease gives back before its report, at most twice.
 func (p *Pool) Join(l lease.Lease, control *Control, shed func(lease.Shed)) *Member {
 	m := &Member{
 		pool: p, lease: l, control: control, slots: max(l.Slots, 1), limit: max(l.Slots, 1), never: l.Items > 0,
@@ -64,18 +69,39 @@ func (m *Member) SetSlots(n int) {
 	m.pool.divide()
 }
 
-// Leave removes the lease, whose run has ended.
+// Leave removes the lease, whose run has ended, once the other leases use its slots no more: after
+// it the coordinator gives them to others. It waits for calls of others, which get no new ones.
 func (m *Member) Leave() {
 	close(m.done)
 	<-m.gone
-	m.pool.mu.Lock()
-	defer m.pool.mu.Unlock()
-	for i, o := range m.pool.members {
-		if o == m {
-			m.pool.members = append(m.pool.members[:i:i], m.pool.members[i+1:]...)
-		}
+	m.pool.remove(m)
+	for m.pool.exceeded() {
+		<-time.After(recallEvery)
 	}
-	m.pool.divide()
+}
+
+func (p *Pool) remove(m *Member) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.members = slices.DeleteFunc(p.members, func(o *Member) bool { return o == m })
+	p.divide()
+}
+
+// exceeded reports whether calls may run for which the leases have no slots, and which return soon.
+func (p *Pool) exceeded() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	slots, calls := 0, 0
+	for _, m := range p.members {
+		slots, calls = slots+m.slots, calls+m.slots+m.excess()
+	}
+	return p.lends() && calls > slots
+}
+
+// excess is the number of slots that m uses beyond its own; if it is negative others may use some.
+func (m *Member) excess() int {
+	stats, _, _ := m.control.Stats()
+	return max(m.limit, stats.InFlight) - m.slots
 }
 
 func (m *Member) follow(shed func(lease.Shed)) {
@@ -106,8 +132,8 @@ func (p *Pool) look(m *Member, now time.Time) (message lease.Shed, ok bool) {
 	return m.give(now)
 }
 
-// divide sets the limits of all leases. Those that fall come first: what their calls leave then is
-// certain.
+// divide sets the limits of all leases. Those that fall come first, so that the slots that they
+// leave are certain.
 func (p *Pool) divide() {
 	if len(p.members) == 1 && p.members[0].limit == p.members[0].slots {
 		return
@@ -117,12 +143,15 @@ func (p *Pool) divide() {
 }
 
 func (p *Pool) set(which func(m *Member, limit int) bool) {
-	total, uses := 0, make([]Use, len(p.members))
+	total, lends := 0, p.lends()
+	uses := make([]Use, len(p.members))
 	for _, m := range p.members {
 		total += m.slots
 	}
 	for i, m := range p.members {
-		uses[i] = m.use(total)
+		if uses[i] = m.use(); lends {
+			uses[i].Slots = total
+		}
 	}
 	for i, limit := range Slots(total, uses) {
 		if m := p.members[i]; which(m, limit) {
@@ -132,23 +161,38 @@ func (p *Pool) set(which func(m *Member, limit int) bool) {
 	}
 }
 
-func (m *Member) use(total int) Use {
-	stats, _, _ := m.control.Stats()
-	_, ended := m.control.Unread()
-	return Use{Slots: total, Limit: m.limit, InFlight: stats.InFlight, Finishing: ended && stats.Queued == 0}
+// lends reports whether the calls of the leases are short.
+func (p *Pool) lends() bool {
+	var sum time.Duration
+	var calls int64
+	for _, m := range p.members {
+		n, worked := m.control.worked()
+		sum, calls = sum+worked, calls+n
+	}
+	return calls > 0 && sum/time.Duration(calls) < slowCall
 }
 
-// give returns the splits that m has not read, once it has waited long enough for its calls. A
-// lease that has read all its splits gives back its slots.
+func (m *Member) use() Use {
+	stats, _, _ := m.control.Stats()
+	_, ended := m.control.Unread()
+	return Use{Slots: m.slots, Limit: m.limit, InFlight: stats.InFlight, Finishing: ended && stats.Queued == 0}
+}
+
+// give returns the message by which m gives back, once it has waited long enough for its calls: the
+// splits that it has not read, and once its slots, when half of them are not used.
 func (m *Member) give(now time.Time) (message lease.Shed, ok bool) {
 	rest, finishing := m.control.Unread()
 	stats, _, runs := m.control.Stats()
-	if m.gave || m.never || !finishing || !runs {
+	unsettled := stats.InFlight + stats.Queued + stats.Waiting
+	if m.never || !finishing || !runs || unsettled == 0 {
 		return message, false
 	}
-	unsettled := stats.InFlight + stats.Queued + stats.Waiting
+	if m.gave {
+		rest = nil
+	}
 	message = lease.Shed{Ref: m.lease.Ref, Rest: rest, Calls: m.needs(unsettled)}
-	if unsettled == 0 || len(rest) == 0 && message.Calls > m.slots/2 {
+	if len(rest) == 0 && message.Calls > m.slots/2 {
+		m.since = time.Time{}
 		return message, false
 	}
 	if m.since.IsZero() {
@@ -157,10 +201,12 @@ func (m *Member) give(now time.Time) (message lease.Shed, ok bool) {
 	if now.Sub(m.since) < m.patience(len(rest) > 0) {
 		return message, false
 	}
-	if m.never = len(rest) > max(m.lease.Rest, len(m.lease.Splits)); m.never {
+	m.never = len(rest) == 0 || message.Calls <= m.slots/2 || len(rest) > max(m.lease.Rest, len(m.lease.Splits))
+	if len(rest) > max(m.lease.Rest, len(m.lease.Splits)) {
 		return message, false
 	}
-	m.gave, m.slots = true, message.Calls
+	m.gave, m.since, m.slots = true, time.Time{}, message.Calls
+	m.pool.divide() // before the coordinator gives the others away
 	return message, true
 }
 
@@ -168,14 +214,12 @@ func (m *Member) give(now time.Time) (message lease.Shed, ok bool) {
 // when the worker has them.
 func (m *Member) needs(unsettled int) int {
 	n := min(unsettled, m.limit)
-	lent := 0
 	for _, o := range m.pool.members {
 		if o != m {
-			stats, _, _ := o.control.Stats()
-			lent += max(o.limit, stats.InFlight) - o.slots
+			n += max(0, o.excess())
 		}
 	}
-	return min(m.slots, n+max(0, lent))
+	return min(m.slots, n)
 }
 
 // patience is how long the calls of m may take before others get its splits and slots. A message

@@ -265,17 +265,51 @@ func (x *simulation) stop(r *running) {
 	}
 	x.change(r.worker, func() { r.stop(x.now, x.mean, x.calls) })
 	r.left, r.hasLeft = r.rest(x.calls.random), true
-	if len(r.left) > 0 && !x.keep {
-		wait := r.Time / 4
-		if r.asked {
-			wait = shedAfter
-		}
-		x.in(wait, func() {
-			if x.change(r.worker, func() {}); len(r.ends) > 0 && !r.worker.dead {
-				x.shed(lease.Shed{Ref: r.Ref, Rest: r.left, Calls: len(r.ends) + r.queued})
-			}
-		})
+	switch {
+	case x.keep:
+	case len(r.left) == 0:
+		x.giveSlots(r, r.Slots)
+	case r.asked:
+		x.in(min(r.Time/4, shedAfter), func() { x.giveBack(r) })
+	default:
+		x.in(r.Time/4, func() { x.giveBack(r) })
 	}
+}
+
+// giveBack has a lease that only finishes give its rest back, and the slots that it does not use.
+func (x *simulation) giveBack(r *running) {
+	x.change(r.worker, func() {})
+	if n := r.uses(); n > 0 {
+		x.shed(lease.Shed{Ref: r.Ref, Rest: r.left, Calls: n})
+		if n > r.Slots/2 {
+			x.giveSlots(r, n)
+		}
+	}
+}
+
+// giveSlots has it give its slots back once half of those that it has are not used.
+func (x *simulation) giveSlots(r *running, has int) {
+	x.in(max(r.Time/20, shedAfter), func() {
+		x.change(r.worker, func() {})
+		switch n := r.uses(); {
+		case n > has/2:
+			x.giveSlots(r, has)
+		case n > 0:
+			x.shed(lease.Shed{Ref: r.Ref, Calls: n})
+		}
+	})
+}
+
+// uses is the number of slots that r uses, which are all while another lease of the worker reads.
+func (r *running) uses() int {
+	n := len(r.ends) + r.queued
+	if n == 0 || r.worker.dead {
+		return 0
+	}
+	if slices.ContainsFunc(r.worker.leases, func(o *running) bool { return o.reading }) {
+		return r.Slots
+	}
+	return min(n, r.Slots)
 }
 
 func (x *simulation) shed(m lease.Shed) {

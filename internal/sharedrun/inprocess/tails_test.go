@@ -13,11 +13,12 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/dmap/dmaptest"
 	"github.com/go-dmap/dmap/internal/coord"
+	"github.com/go-dmap/dmap/internal/testsize"
 	"github.com/go-dmap/dmap/source"
 )
 
-// overIdeal runs a shared run over a store that takes 20 ms a request, and returns the wall time and
-// the smallest possible one.
+// overIdeal runs a shared run over a store that takes 20 ms a request, and returns the wall time
+// and the smallest possible one.
 func overIdeal(t *testing.T, control coord.Control, calls []time.Duration) (wall, ideal time.Duration) {
 	synctest.Test(t, func(t *testing.T) {
 		store := dmaptest.NewFaultBucket(t, memory(t))
@@ -25,15 +26,17 @@ func overIdeal(t *testing.T, control coord.Control, calls []time.Duration) (wall
 			store.Inject(dmaptest.Fault{Op: op, Sticky: true, Kind: dmaptest.Slow, Delay: 20 * time.Millisecond})
 		}
 		s := shared[time.Duration]{t: t, bucket: store.Bucket, src: source.Slice(calls), control: control}
-		s.call = func(_ context.Context, d time.Duration) (string, error) {
+		var gauge dmaptest.Gauge
+		s.call = dmaptest.Gauged(&gauge, func(_ context.Context, d time.Duration) (string, error) {
 			time.Sleep(d)
 			return "", nil
-		}
+		})
 		began := time.Now()
 		end, err := s.host().Run(t.Context())
 		require.NoError(t, err)
 		require.NoError(t, end.Err)
 		wall = time.Since(began)
+		gauge.AtMost(t, control.Limit)
 	})
 	for _, d := range calls {
 		ideal += d / time.Duration(control.Limit)
@@ -59,23 +62,26 @@ func uneven(n int, least time.Duration) []time.Duration {
 	return out
 }
 
-func TestSharedRunsEndSoon(t *testing.T) {
+// In virtual time: the policy of leases, without the speed of this machine.
+func TestSharedRunsEndNearTheIdealTime(t *testing.T) {
 	control := func(limit, per int) coord.Control {
 		return coord.Control{Limit: limit, PerLease: per, Tolerance: dmap.Tolerance{Percentage: 100}}
 	}
-	for name, c := range map[string]struct {
+	cases := []struct {
+		name    string
 		control coord.Control
 		calls   []time.Duration
 		most    float64
 	}{
-		"short":            {control(90, 8), even(20_000, 20*time.Millisecond), 1.6}, // a lease opens and ends its lane in 200 ms,
-		"seconds":          {control(90, 8), even(5_000, time.Second), 1.1},
-		"hours":            {control(30, 8), even(300, time.Hour), 1.05},
-		"uneven":           {control(300, 10), uneven(60_000, 200*time.Millisecond), 1.15},
-		"uneven and slow":  {control(300, 10), uneven(8_000, 10*time.Second), 1.3}, // the longest call is a fifth of the run,
-		"uneven, 9 leases": {control(300, 34), uneven(60_000, 200*time.Millisecond), 1.15},
-	} {
-		t.Run(name, func(t *testing.T) {
+		{"short", control(90, 8), even(20_000, 20*time.Millisecond), 1.6}, // leases open and end in 200 ms
+		{"seconds", control(90, 8), even(5_000, time.Second), 1.1},
+		{"hours", control(30, 8), even(90, time.Hour), 1.05},
+		{"uneven, 9 leases", control(300, 34), uneven(60_000, 200*time.Millisecond), 1.15},
+		{"uneven", control(300, 10), uneven(60_000, 200*time.Millisecond), 1.15},
+		{"uneven and slow", control(300, 10), uneven(8_000, 10*time.Second), 1.5}, // the longest call is 160 s
+	}
+	for _, c := range cases[:testsize.Sizes{Short: 3, Race: 1, Usual: len(cases)}.Now()] {
+		t.Run(c.name, func(t *testing.T) {
 			wall, ideal := overIdeal(t, c.control, c.calls)
 			t.Logf("%v, ideal %v: %.2f", wall, ideal, wall.Seconds()/ideal.Seconds())
 			require.LessOrEqual(t, wall.Seconds()/ideal.Seconds(), c.most)

@@ -22,8 +22,6 @@ import (
 // childVariable has the orders for a process that the command starts.
 const childVariable = "DMAP_BENCH_CHILD"
 
-const queue = "bench"
-
 // orders are those of a child.
 type orders struct {
 	Kind   string // worker, batches or local

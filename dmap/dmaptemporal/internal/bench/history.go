@@ -28,14 +28,11 @@ func readHistory(ctx context.Context, c client.Client, id string) (h history, er
 }
 
 func firstRun(ctx context.Context, c client.Client, id string) (string, error) {
-	d, err := c.DescribeWorkflowExecution(ctx, id, "")
+	d, err := c.DescribeWorkflow(ctx, id, "")
 	if err != nil {
 		return "", err
 	}
-	if first := d.GetWorkflowExecutionInfo().GetFirstRunId(); first != "" {
-		return first, nil
-	}
-	return d.GetWorkflowExecutionInfo().GetExecution().GetRunId(), nil
+	return d.RawResponse.GetWorkflowExecutionInfo().GetFirstRunId(), nil
 }
 
 // read adds the events of one run, and returns the next one.
@@ -70,4 +67,4 @@ func (h *history) read(ctx context.Context, c client.Client, id, run string) (ne
 
 // actions are those that Temporal Cloud counts, beside heartbeats: the start, activities, signals,
 // timers, and further runs.
-func (h history) actions() int { return 1 + h.leases + h.tasks + h.signals + h.timers + h.continued }
+func (h *history) actions() int { return 1 + h.leases + h.tasks + h.signals + h.timers + h.continued }

@@ -21,7 +21,7 @@ type job struct {
 	Name  string
 	About string
 	Items int
-	Lines bool          // the items are the lines of an object. Else they are computed, and the call knows its time
+	Lines bool          // the items are the lines of an object. Else they are numbers
 	Call  time.Duration // the shortest call; 0: it does nothing
 	Tail  bool          // most calls are short, and some 16 times as long
 	Slots int           // calls at once
@@ -39,6 +39,7 @@ func jobs() []job {
 }
 
 const (
+	queue      = "bench" // of tasks
 	inputKey   = "in.jsonl"
 	resultsKey = "runs/"
 )

@@ -7,7 +7,8 @@
 //
 // The server is a dev server on this machine. Workers are processes of their own. The CPU of a
 // process is that between the start and the end of the run, so that the start of the processes does
-// not count. The rounds of all programs are interleaved, and medians are printed.
+// not count. The server's CPU for a lease is without that of an idle server. The rounds of all
+// programs are interleaved, and medians are printed.
 package main
 
 import (

@@ -16,13 +16,6 @@ import (
 	"github.com/go-dmap/dmap/dmap/dmaptemporal"
 )
 
-// figures are those of one round of a program.
-type figures struct {
-	wall, workers, server time.Duration // of CPU, but for wall
-	history               history
-	items                 int
-}
-
 // bench is the measurement of a job.
 type bench struct {
 	job     job
@@ -61,11 +54,6 @@ func measure(ctx context.Context, j job, workers, rounds int) (err error) {
 	}
 	report(j, programs, found)
 	return nil
-}
-
-type program struct {
-	name string
-	run  func(ctx context.Context, round int) (figures, error)
 }
 
 // place makes the folder of a round.
@@ -144,7 +132,10 @@ func (b *bench) onWorkers(ctx context.Context, kind string, round int, workflow 
 		}
 		workers, pids = append(workers, w), append(pids, w.Process.Pid)
 	}
-	time.Sleep(3 * time.Second) // until the workers poll
+	idle, err := b.idle(ctx)
+	if err != nil {
+		return f, err
+	}
 	before, err := cpus(pids)
 	if err != nil {
 		return f, err
@@ -158,12 +149,29 @@ func (b *bench) onWorkers(ctx context.Context, kind string, round int, workflow 
 	if err != nil {
 		return f, err
 	}
-	f.server = after[0] - before[0]
+	f.server, f.idle = after[0]-before[0], time.Duration(idle*float64(f.wall))
 	for i := range workers {
 		f.workers += after[i+1] - before[i+1]
 	}
 	f.history, err = readHistory(ctx, b.client, workflow)
 	return f, err
+}
+
+// idle is the part of a core that the server uses although workers only poll.
+func (b *bench) idle(ctx context.Context) (float64, error) {
+	const settle, of = 3 * time.Second, 5 * time.Second
+	if err := wait(ctx, settle); err != nil {
+		return 0, err
+	}
+	before, err := cpuOf(b.server.Process.Pid)
+	if err == nil {
+		err = wait(ctx, of)
+	}
+	if err != nil {
+		return 0, err
+	}
+	after, err := cpuOf(b.server.Process.Pid)
+	return (after - before).Seconds() / of.Seconds(), err
 }
 
 func cpus(pids []int) (out []time.Duration, err error) {

@@ -96,7 +96,9 @@ func startServer(ctx context.Context, folder string) (*exec.Cmd, client.Client, 
 		if c, err = client.DialContext(ctx, client.Options{HostPort: address, Logger: quiet{}}); err == nil {
 			return cmd, c, address, nil
 		}
-		time.Sleep(200 * time.Millisecond)
+		if err := wait(ctx, 200*time.Millisecond); err != nil {
+			break
+		}
 	}
 	_ = cmd.Process.Kill()
 	return nil, nil, "", err
@@ -117,4 +119,13 @@ func cpuOf(pid int) (time.Duration, error) {
 	}
 	system, err := strconv.ParseInt(fields[12], 10, 64)
 	return time.Duration(user+system) * time.Second / ticks, err
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }

@@ -62,7 +62,7 @@ func report(j job, programs []program, found [][]figures) {
 		fmt.Fprintf(w, "\t%.0f\t%.0f\t%.2f\t%.0f\t%.1f ms\t%.0f\n", leases, items/leases,
 			per(func(f figures) float64 { return float64(f.history.events) }),
 			per(func(f figures) float64 { return float64(f.history.bytes) }),
-			per(func(f figures) float64 { return float64(f.server) / 1e6 }),
+			per(func(f figures) float64 { return float64(f.server-f.idle) / 1e6 }),
 			medianOf(f, func(f figures) float64 { return float64(f.history.actions()) }))
 	}
 	_ = w.Flush()
