@@ -37,7 +37,7 @@ CYCLONEDX := v1.10.0
 
 each = @set -e; for dir in $(MODULES); do echo "--- $${dir\#\#$(CURDIR)/}: $(1)"; (cd $$dir && $(1)); done
 
-.PHONY: help build test short long test-tools lint fmt vet tidy tidy-check deps house guards guards-record comments api api-check snippets versions fuzz screenshots cover bench bench-all bench-job bench-fanout bench-scale bench-listing bench-large bench-reads bench-results bench-readers bench-folders bench-flow bench-page bench-coordinator charts terminal-screenshots durability crash lives estimates temporal hostile lies emulators plantedbugs licences sbom vuln tools clean
+.PHONY: help build test short long test-tools lint fmt vet tidy tidy-check deps house guards guards-record comments api api-check snippets versions fuzz screenshots cover bench bench-all bench-job bench-fanout bench-scale bench-listing bench-large bench-reads bench-results bench-readers bench-folders bench-flow bench-page bench-coordinator charts terminal-screenshots durability crash lives estimates temporal temporal-cli hostile lies emulators plantedbugs licences sbom vuln tools clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -182,9 +182,12 @@ lives: ## a million items in processes that live for 60 s, a third of them kille
 estimates: ## hold an estimate against runs over N files (500000: 15 minutes) at three concurrencies
 	cd internal/e2e && DMAP_ESTIMATE=$(or $(N),500000) go test -run '^TestAnEstimateOfAFolderIsHeldAgainstItsRuns$$' -count=1 -v -timeout 40m .
 
-temporal: ## the tests of dmaptemporal with a real dev server, which is built once: ten minutes
+temporal-cli: ## build the Temporal command, with its dev server, into .cache/bin: once, in ten minutes
 	@mkdir -p .cache/bin
 	[ -x .cache/bin/temporal ] || GOBIN=$(CURDIR)/.cache/bin GOWORK=off go install github.com/temporalio/cli/cmd/temporal@v1.5.1
+
+temporal: temporal-cli ## the tests of dmaptemporal and of examples/cluster with a real dev server
+	cd examples && DMAP_TEMPORAL=$(CURDIR)/.cache/bin/temporal go test -count=1 -v -timeout 10m -run OnAServer ./cluster
 	cd dmap/dmaptemporal && DMAP_TEMPORAL=$(CURDIR)/.cache/bin/temporal go test -count=1 -v -timeout 20m -run OnAServer .
 
 lies: ## run every source over a store that lies in each way, and print the matrix of outcomes

@@ -34,7 +34,7 @@ type RunWorker struct {
 	Name     string    // as the host of the run names it
 	Leases   int       // parts of the source that it has now
 	InFlight int       // calls, when it was last seen
-	Seen     time.Time // its newest sign of life, by the clock of the host
+	Seen     time.Time // its newest sign of life came, by the clock of this process
 	// Lost counts the leases that it did not return, and that other workers continue.
 	Lost int
 }

@@ -20,7 +20,7 @@ const (
 	MarkEdit     = "edit"     // of a limit
 	MarkPause    = "pause"    // and the end of it
 	MarkThrottle = "throttle" // throttling begins, or begins again after a quiet minute
-	MarkLost     = "lost" // a worker of a run on many machines
+	MarkLost     = "lost"     // a worker of a run on many machines
 	MarkEnd      = "end"
 )
 
