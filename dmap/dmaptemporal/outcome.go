@@ -77,8 +77,8 @@ func finalStats(last dmap.Stats, out *outcome) dmap.Stats {
 	return last
 }
 
-// judge says how a run has ended, of which this process has canceled with a cause, and of which items
-// are held.
+// judge says how a run has ended. held is the number of its held items, cause that of a Cancel in
+// this process.
 func (out *outcome) judge(held int64, cause error) (state dmap.State, reason string, err error) {
 	open := func(reason string, err error) (dmap.State, string, error) {
 		return dmap.StateOpen, reason, fmt.Errorf("%w: %w", dmap.ErrOpen, err)

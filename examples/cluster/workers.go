@@ -10,8 +10,8 @@ import (
 	"github.com/go-dmap/dmap/dmap/dmaptemporal"
 )
 
-// work serves runs of loans until stdin ends, as it does when the program has ended in any way. This
-// is the code of a worker.
+// work serves runs of loans until stdin ends, as it does however the program ends. This is the code
+// of a worker.
 func work(ctx context.Context, address string, stdin io.Reader) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

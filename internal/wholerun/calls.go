@@ -21,8 +21,8 @@ func (v *View) spent() spent {
 	return all
 }
 
-// InFlight are the n oldest calls, of some that each lease names, with their ages at the beats: many
-// a short call has returned since.
+// InFlight are the n oldest calls, of some that each lease names, with their ages at the beats.
+// Short ones have returned since.
 func (v *View) InFlight(runID string, n int) []dmap.InFlightCall {
 	var out []dmap.InFlightCall
 	for i := range v.summary.Open {
