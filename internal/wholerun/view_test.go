@@ -101,7 +101,7 @@ func (w *world) beats() (out []Beat) {
 // coordinator and beats are read at different times; but for the items that lost workers had not
 // saved.
 func TestNoItemCountsTwiceAndNoCountFalls(t *testing.T) {
-	seeds := uint64(testsize.Sizes{Short: 10, Race: 10, Usual: 100, Long: 5_000}.Now()) //nolint:gosec // it is positive
+	seeds := uint64(testsize.Sizes{Short: 10, Usual: 40, Long: 5_000}.Now()) //nolint:gosec // it is positive
 	for seed := range seeds {
 		w, v, loses := newWorld(seed), &View{}, seed%2 == 0
 		shown, saved := int64(0), int64(0)
