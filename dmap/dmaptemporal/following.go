@@ -93,12 +93,12 @@ func (r *Run) beat(ctx context.Context) {
 // start passes on that this process follows the run.
 func (r *Run) start() {
 	r.mu.Lock()
-	s, stats, saved, name := r.view.Summary(), r.stats(), r.view.Saved(), r.name
+	s, stats, name := r.view.Summary(), r.stats(), r.name
 	r.mu.Unlock()
 	event := dmap.RunStart{Stats: stats, Run: r, Engine: "temporal"}
 	event.RunSpec = dmap.RunSpec{RunID: r.id, Source: name, Started: stats.Started, Resumed: stats.Resumed || r.opened}
 	event.Options = dmap.Options{RunID: r.id, MaxConcurrency: s.Control.Limit, Rate: s.Control.Rate, Tolerance: s.Control.Tolerance}
-	r.events.started(event, s.Control, saved)
+	r.events.started(event, s.Control)
 }
 
 // pass passes on what the latest reading has changed.

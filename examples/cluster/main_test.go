@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/examples/loansim/loan"
@@ -30,7 +31,7 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 func TestWithoutATemporalCommandTheProgramSaysHowToGetOne(t *testing.T) {
@@ -119,6 +120,7 @@ func TestAKilledWorkerOnAServerIsShownAndReplaced(t *testing.T) {
 	dir := t.TempDir()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
+	defer http.DefaultClient.CloseIdleConnections()
 	var out, log output
 	ended := make(chan error, 1)
 	go func() {
