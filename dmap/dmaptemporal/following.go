@@ -104,10 +104,13 @@ func (r *Run) start() {
 // pass passes on what the latest reading has changed.
 func (r *Run) pass() {
 	r.mu.Lock()
-	s, phase, saved := r.view.Summary(), r.view.Phase(), r.view.Saved()
+	s, phase, saved, readAll := r.view.Summary(), r.view.Phase(), r.view.Saved(), r.view.ReadAll()
 	r.mu.Unlock()
 	r.events.edited(s.Control)
 	r.events.committed(saved)
+	if readAll { // the phase may be a later one already
+		r.events.phaseChanged(dmap.PhaseRead, nil)
+	}
 	var cause error
 	if s.End != nil {
 		_, cause = reasonOf(*s.End)
@@ -131,5 +134,8 @@ func (r *Run) finish(out outcome) {
 	r.mu.Lock()
 	r.final, r.err = stats, err
 	r.mu.Unlock()
+	if stats.Reason == "succeeded" { // the last reading may be a second old
+		r.events.phaseChanged(dmap.PhaseRead, nil)
+	}
 	pass(r.events, r.events.to.RunEnded, dmap.RunEnd{Stats: stats, Err: err})
 }

@@ -105,7 +105,7 @@ func TestARunOnAServerIsSeenAsAWhole(t *testing.T) {
 	require.Equal(t, "slice of 20000", events.start.Source)
 	require.Same(t, run, events.start.Run)
 	require.Equal(t, dmap.EditEvent{Setting: "MaxConcurrency", From: 150, To: 180}, events.edits[0])
-	require.Equal(t, []dmap.Phase{dmap.PhaseRead}, events.phases[:1])
+	require.Contains(t, events.phases, dmap.PhaseRead)
 	require.EqualValues(t, 20_000, events.start.Stats.Succeeded+events.committed)
 	require.Equal(t, stats, events.end.Stats)
 	t.Logf("%d readings rose, at most %d in flight, oldest %v, %d commits counted", whole.reads, most, oldest, events.committed)
