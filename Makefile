@@ -37,7 +37,7 @@ CYCLONEDX := v1.10.0
 
 each = @set -e; for dir in $(MODULES); do echo "--- $${dir\#\#$(CURDIR)/}: $(1)"; (cd $$dir && $(1)); done
 
-.PHONY: help build test short long test-tools lint fmt vet tidy tidy-check deps house guards guards-record comments api api-check snippets versions fuzz screenshots cover bench bench-all bench-job bench-fanout bench-scale bench-listing bench-large bench-reads bench-results bench-readers bench-folders bench-flow bench-page bench-coordinator bench-cluster charts terminal-screenshots durability crash lives estimates temporal temporal-command cluster-crash hostile lies emulators plantedbugs licences sbom vuln tools clean
+.PHONY: help build test short long test-tools lint fmt vet tidy tidy-check deps house guards guards-record comments api api-check snippets versions fuzz screenshots cover bench bench-all bench-job bench-fanout bench-scale bench-listing bench-large bench-reads bench-results bench-readers bench-folders bench-flow bench-page bench-coordinator bench-cluster charts terminal-screenshots durability crash lives estimates temporal temporal-cli cluster-crash hostile lies emulators plantedbugs licences sbom vuln tools clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -182,17 +182,18 @@ lives: ## a million items in processes that live for 60 s, a third of them kille
 estimates: ## hold an estimate against runs over N files (500000: 15 minutes) at three concurrencies
 	cd internal/e2e && DMAP_ESTIMATE=$(or $(N),500000) go test -run '^TestAnEstimateOfAFolderIsHeldAgainstItsRuns$$' -count=1 -v -timeout 40m .
 
-bench-cluster: temporal-command ## what a run on many machines costs, beside one process and a plain loop; BENCHFLAGS="-rounds 1 short"
-	cd dmap/dmaptemporal && DMAP_TEMPORAL=$(CURDIR)/.cache/bin/temporal go run ./internal/bench $(BENCHFLAGS)
-
-temporal: temporal-command ## the tests of dmaptemporal with a real dev server, which is built once: ten minutes
-	cd dmap/dmaptemporal && DMAP_TEMPORAL=$(CURDIR)/.cache/bin/temporal go test -count=1 -v -timeout 20m -run OnAServer .
-
-temporal-command:
+temporal-cli: ## build the Temporal command, with its dev server, into .cache/bin: once, in ten minutes
 	@mkdir -p .cache/bin
 	[ -x .cache/bin/temporal ] || GOBIN=$(CURDIR)/.cache/bin GOWORK=off go install github.com/temporalio/cli/cmd/temporal@v1.5.1
 
-cluster-crash: temporal-command ## kill -9 and stop workers, coordinator and server of runs of ITEMS (4000000: 30 minutes) on many machines, check each result; STORE=s3, SEED repeats
+temporal: temporal-cli ## the tests of dmaptemporal and of examples/cluster with a real dev server
+	cd examples && DMAP_TEMPORAL=$(CURDIR)/.cache/bin/temporal go test -count=1 -v -timeout 10m -run OnAServer ./cluster
+	cd dmap/dmaptemporal && DMAP_TEMPORAL=$(CURDIR)/.cache/bin/temporal go test -count=1 -v -timeout 20m -run OnAServer .
+
+bench-cluster: temporal-cli ## what a run on many machines costs, beside one process and a plain loop; BENCHFLAGS="-rounds 1 short"
+	cd dmap/dmaptemporal && DMAP_TEMPORAL=$(CURDIR)/.cache/bin/temporal go run ./internal/bench $(BENCHFLAGS)
+
+cluster-crash: temporal-cli ## kill -9 and stop workers, coordinator and server of runs of ITEMS (4000000: 30 minutes) on many machines, check each result; STORE=s3, SEED repeats
 	[ "$(STORE)" != s3 ] || [ -x .cache/bin/versitygw ] || GOBIN=$(CURDIR)/.cache/bin GOWORK=off go install github.com/versity/versitygw/cmd/versitygw@v1.8.0
 	cd dmap/dmaptemporal && DMAP_TEMPORAL=$(CURDIR)/.cache/bin/temporal DMAP_VERSITYGW=$(CURDIR)/.cache/bin/versitygw DMAP_CLUSTER_ITEMS=$(or $(ITEMS),4000000) \
 		DMAP_CLUSTER_STORE=$(STORE) DMAP_CLUSTER_SEED=$(SEED) go test -run '^TestClusterCrash$$' -count=1 -v -timeout 2h -parallel 4 .

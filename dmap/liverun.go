@@ -7,7 +7,7 @@ import "time"
 // the contracts of those of *Run, are safe for concurrent use, also after the end of the run, and
 // none but Wait and the three that return an error wait for anything.
 //
-// A LiveRun may also have the method Workers: see [WorkersOf].
+// One on many machines also has a method Workers() []RunWorker, which the page uses.
 type LiveRun interface {
 	ID() string
 	Stats() Stats
@@ -34,15 +34,7 @@ type RunWorker struct {
 	Name     string    // as the host of the run names it
 	Leases   int       // parts of the source that it has now
 	InFlight int       // calls, when it was last seen
-	Seen     time.Time // its newest sign of life, by the clock of the host
+	Seen     time.Time // its newest sign of life came, by the clock of this process
 	// Lost counts the leases that it did not return, and that other workers continue.
 	Lost int
-}
-
-// WorkersOf returns the workers of a run on many machines, by Name. nil: the run has none.
-func WorkersOf(run LiveRun) []RunWorker {
-	if many, ok := run.(interface{ Workers() []RunWorker }); ok {
-		return many.Workers()
-	}
-	return nil
 }

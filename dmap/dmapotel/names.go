@@ -51,8 +51,8 @@ const (
 	// AttrSourceKind is the kind of the source: objects, csv, json_lines, json_array, slice,
 	// sequence, keys, failures, pending, concat, contents, or other.
 	AttrSourceKind = "source.kind"
-	// AttrEngine is "local": goroutines of one process; or "temporal": a run on many machines, as the
-	// process sees it that follows the run. The workers report their part as "local".
+	// AttrEngine is "local": goroutines of one process; or "temporal": a run on many machines, by
+	// the process that follows the run. The workers report their part as "local".
 	AttrEngine = "engine"
 )
 

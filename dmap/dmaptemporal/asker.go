@@ -2,6 +2,7 @@ package dmaptemporal
 
 import (
 	"context"
+	"time"
 
 	"go.temporal.io/api/workflow/v1"
 	"go.temporal.io/sdk/client"
@@ -19,7 +20,35 @@ type asker struct {
 
 func workflowID(runID string) string { return "dmap/" + runID }
 
+const (
+	readEvery = time.Second
+	beatTime  = 5 * time.Second // for an answer about beats; the next reading asks again
+	// queryTime is for an answer of the workflow. It is long: if the worker was killed that had the
+	// workflow last, Temporal needs some seconds to ask another one.
+	queryTime = 20 * time.Second
+)
+
+// ask asks the workflow each second, and after each token of now, until ctx ends.
+func (a asker) ask(ctx context.Context, told chan<- stats, now <-chan struct{}) {
+	for {
+		if s, ok := a.query(ctx); ok {
+			select {
+			case told <- s:
+			case <-ctx.Done():
+			}
+		}
+		select {
+		case <-time.After(readEvery):
+		case <-now:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 func (a asker) query(ctx context.Context) (s stats, ok bool) {
+	ctx, cancel := context.WithTimeout(ctx, queryTime)
+	defer cancel()
 	value, err := a.client.QueryWorkflow(ctx, workflowID(a.id), "", statsQuery)
 	return s, err == nil && value.Get(&s) == nil
 }
@@ -27,6 +56,8 @@ func (a asker) query(ctx context.Context) (s stats, ok bool) {
 // beats are those of all leases that workers have. One that cannot be read is left out: it is not
 // what this version sends.
 func (a asker) beats(ctx context.Context) (out []wholerun.Beat) {
+	ctx, cancel := context.WithTimeout(ctx, beatTime)
+	defer cancel()
 	d, err := a.client.DescribeWorkflow(ctx, workflowID(a.id), "")
 	if err != nil {
 		return nil

@@ -17,7 +17,7 @@ type events struct {
 
 	control coord.Control // that the observer knows
 	phase   dmap.Phase
-	saved   lease.Tally
+	saved   lease.Tally // items that the observer takes for saved: by RunStart.Stats, and by events
 	commits int64
 }
 
@@ -37,8 +37,9 @@ func pass[E any](e *events, f func(context.Context, E), event E) {
 	e.silent = how.Hangs()
 }
 
-func (e *events) started(event dmap.RunStart, control coord.Control, saved lease.Tally) {
-	e.control, e.saved = control, saved
+func (e *events) started(event dmap.RunStart, control coord.Control) {
+	n := event.Stats
+	e.control, e.saved = control, lease.Tally{Succeeded: n.Succeeded, Failed: n.Failed, Skipped: n.Skipped, Held: n.Held}
 	if e.to.RunStarted == nil {
 		return
 	}
@@ -79,13 +80,16 @@ func (e *events) phaseChanged(phase dmap.Phase, cause error) {
 // committed passes on the items that records have settled since the last event.
 func (e *events) committed(saved lease.Tally) {
 	was := e.saved
-	if saved.All() <= was.All() {
+	e.saved = lease.Tally{
+		Succeeded: max(was.Succeeded, saved.Succeeded), Failed: max(was.Failed, saved.Failed),
+		Skipped: max(was.Skipped, saved.Skipped), Held: max(was.Held, saved.Held),
+	}
+	if e.saved == was {
 		return
 	}
-	e.saved = saved
 	pass(e, e.to.Committed, dmap.CommitEvent{
-		Number: e.commits, Succeeded: saved.Succeeded - was.Succeeded, Failed: saved.Failed - was.Failed,
-		Skipped: saved.Skipped - was.Skipped, Held: saved.Held - was.Held,
+		Number: e.commits, Succeeded: e.saved.Succeeded - was.Succeeded, Failed: e.saved.Failed - was.Failed,
+		Skipped: e.saved.Skipped - was.Skipped, Held: e.saved.Held - was.Held,
 	})
 	e.commits++
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -13,106 +14,103 @@ import (
 	"github.com/go-dmap/dmap/internal/lease"
 )
 
-const (
-	readEvery = time.Second
-	readTime  = 5 * time.Second // for an answer; the next reading asks again
-)
-
 // follow begins to follow a run that has these settings, as far as is known.
 func follow(ctx context.Context, c client.Client, id string, run client.WorkflowRun, control coord.Control, observer *dmap.Observer) *Run {
 	ask := asker{c, id}
 	r := &Run{
-		id: id, asker: ask, events: newEvents(ctx, observer), orders: newOrders(ctx, ask), done: make(chan struct{}),
+		id: id, asker: ask, opened: control.Limit == 0, events: newEvents(ctx, observer), orders: newOrders(ctx, ask), done: make(chan struct{}),
 	}
 	r.view.Read(time.Now(), &coord.Summary{Control: control}, nil)
 	go r.follow(ctx, run)
 	return r
 }
 
-// follow reads the run each second, delivers orders, and passes events on, until the run or ctx
-// ends. It owns all goroutines of r.
+// follow reads the run, delivers orders, and passes events on, until the run or ctx ends. It owns
+// all goroutines of r.
 func (r *Run) follow(ctx context.Context, run client.WorkflowRun) {
 	defer close(r.done)
 	work, stop := context.WithCancel(ctx)
-	ended, delivered := make(chan outcome, 1), make(chan struct{})
-	go func() { ended <- await(work, run) }()
-	go func() { defer close(delivered); r.orders.deliver(work) }()
-	out, over := r.begin(work, ended)
-	r.start()
-	for tick := time.NewTicker(readEvery); !over; {
-		select {
-		case <-tick.C:
-			r.read(work)
-			r.pass()
-		case <-r.orders.edited:
-			r.read(work)
-			r.pass()
-		case out = <-ended:
-			over = true
-			tick.Stop()
-		}
-	}
+	ended, told := make(chan outcome, 1), make(chan stats)
+	var group sync.WaitGroup
+	group.Go(func() { ended <- await(work, run) })
+	group.Go(func() { r.orders.deliver(work) })
+	group.Go(func() { r.asker.ask(work, told, r.orders.edited) })
+	out := r.read(work, told, ended)
 	stop()
-	<-delivered
+	group.Wait()
 	r.finish(out)
 }
 
-// begin reads the run until it answers, has ended, or does not answer in time.
-func (r *Run) begin(ctx context.Context, ended <-chan outcome) (out outcome, over bool) {
-	limit := time.After(readTime)
-	for {
-		r.read(ctx)
-		r.mu.Lock()
-		begun := !r.view.Summary().Started.IsZero()
-		r.mu.Unlock()
-		if begun {
-			return outcome{}, false
-		}
+// startTime is how long RunStarted waits for the first answer of the run.
+const startTime = 5 * time.Second
+
+// read takes in the answers of the workflow, and each second the beats of its leases, until the
+// run has ended.
+func (r *Run) read(ctx context.Context, told <-chan stats, ended <-chan outcome) (out outcome) {
+	tick, limit := time.NewTicker(readEvery), time.After(startTime)
+	defer tick.Stop()
+	started, over := false, false
+	for !over {
+		begins := false
 		select {
-		case out := <-ended:
-			return out, true
+		case s := <-told:
+			begins = r.tell(&s)
+		case <-tick.C:
+			r.beat(ctx)
 		case <-limit:
-			return outcome{}, false
-		case <-time.After(readEvery / 4):
+			begins = true
+		case out = <-ended:
+			begins, over = true, true
+		}
+		if begins && !started {
+			started = true
+			r.start()
+		} else if started && !over {
+			r.pass()
 		}
 	}
+	return out
 }
 
-// read asks the workflow, and then Temporal for the beats. What is missing stays as it was.
-func (r *Run) read(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, readTime)
-	defer cancel()
-	at := time.Now()
-	s, ok := r.asker.query(ctx)
+// tell takes in an answer of the workflow. It reports whether the run has begun there.
+func (r *Run) tell(s *stats) (begun bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.name = cmp.Or(s.Source, r.name)
+	if begun = !s.Started.IsZero(); begun || r.view.Summary().Control.Limit == 0 {
+		r.view.Read(time.Now(), &s.Summary, nil)
+	}
+	return begun
+}
+
+func (r *Run) beat(ctx context.Context) {
 	beats := r.asker.beats(ctx)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	summary := &s.Summary
-	if !ok || s.Started.IsZero() && r.view.Summary().Control.Limit > 0 { // the run has not begun
-		summary = nil
-	}
-	r.name = cmp.Or(s.Source, r.name)
-	r.view.Read(at, summary, beats)
+	r.view.Read(time.Now(), nil, beats)
 }
 
 // start passes on that this process follows the run.
 func (r *Run) start() {
 	r.mu.Lock()
-	s, stats, saved, name := r.view.Summary(), r.stats(), r.view.Saved(), r.name
+	s, stats, name := r.view.Summary(), r.stats(), r.name
 	r.mu.Unlock()
 	event := dmap.RunStart{Stats: stats, Run: r, Engine: "temporal"}
-	event.RunSpec = dmap.RunSpec{RunID: r.id, Source: name, Started: stats.Started, Resumed: stats.Resumed || stats.Read > 0}
+	event.RunSpec = dmap.RunSpec{RunID: r.id, Source: name, Started: stats.Started, Resumed: stats.Resumed || r.opened}
 	event.Options = dmap.Options{RunID: r.id, MaxConcurrency: s.Control.Limit, Rate: s.Control.Rate, Tolerance: s.Control.Tolerance}
-	r.events.started(event, s.Control, saved)
+	r.events.started(event, s.Control)
 }
 
 // pass passes on what the latest reading has changed.
 func (r *Run) pass() {
 	r.mu.Lock()
-	s, phase, saved := r.view.Summary(), r.view.Phase(), r.view.Saved()
+	s, phase, saved, readAll := r.view.Summary(), r.view.Phase(), r.view.Saved(), r.view.ReadAll()
 	r.mu.Unlock()
 	r.events.edited(s.Control)
 	r.events.committed(saved)
+	if readAll { // the phase may be a later one already
+		r.events.phaseChanged(dmap.PhaseRead, nil)
+	}
 	var cause error
 	if s.End != nil {
 		_, cause = reasonOf(*s.End)
@@ -136,5 +134,8 @@ func (r *Run) finish(out outcome) {
 	r.mu.Lock()
 	r.final, r.err = stats, err
 	r.mu.Unlock()
+	if stats.Reason == "succeeded" { // the last reading may be a second old
+		r.events.phaseChanged(dmap.PhaseRead, nil)
+	}
 	pass(r.events, r.events.to.RunEnded, dmap.RunEnd{Stats: stats, Err: err})
 }

@@ -109,10 +109,11 @@ func TestEventsAreWhatHasChanged(t *testing.T) {
 		PhaseChanged: func(_ context.Context, e dmap.PhaseEvent) { got = append(got, e.Phase) },
 		RunEnded:     func(context.Context, dmap.RunEnd) { panic("of a user") },
 	})
-	e.started(dmap.RunStart{}, coord.Control{Limit: 10}, lease.Tally{Succeeded: 7})
+	e.started(dmap.RunStart{Stats: dmap.Stats{Succeeded: 7}}, coord.Control{Limit: 10})
 	require.Equal(t, 1, e.ctx.Value(e2{}))
 	e.edited(coord.Control{Limit: 10})
 	e.edited(coord.Control{Limit: 20, Paused: true})
+	e.committed(lease.Tally{Succeeded: 5})
 	e.committed(lease.Tally{Succeeded: 7})
 	e.committed(lease.Tally{Succeeded: 9, Failed: 1})
 	for _, p := range []dmap.Phase{"", dmap.PhaseRead, "", dmap.PhaseRead, dmap.PhaseSaving, dmap.PhaseRead} {

@@ -2,7 +2,6 @@ package dmaptemporal
 
 import (
 	"sync"
-	"time"
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/wholerun"
@@ -26,6 +25,7 @@ import (
 type Run struct {
 	id     string
 	asker  asker
+	opened bool // another process has started the run
 	orders *orders
 	events *events
 	done   chan struct{}
@@ -87,14 +87,14 @@ func (r *Run) Written() int64 {
 }
 
 // InFlight returns n of the calls that run for the longest time, the longest first. Each lease
-// names its three oldest.
+// names its three oldest, each second, with their ages at that time.
 func (r *Run) InFlight(n int) []dmap.InFlightCall {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.over() {
 		return nil
 	}
-	return r.view.InFlight(r.id, n, time.Now())
+	return r.view.InFlight(r.id, n)
 }
 
 // Workers are the processes that have leases of the run, or that have lost some.

@@ -67,7 +67,9 @@ func TestARunOnAServerIsSeenAsAWhole(t *testing.T) {
 	c := newCluster(t, 3)
 	c.call = 100 * time.Millisecond
 	var events seen
-	run := c.start(20_000, dmaptemporal.Settings{MaxConcurrency: 150, Observer: events.observer()})
+	run := c.start(20_000, dmaptemporal.Settings{
+		MaxConcurrency: 150, Beat: 3 * time.Second, Observer: events.observer(),
+	})
 	opened, err := dmaptemporal.Open(t.Context(), c.client, "r", nil)
 	require.NoError(t, err)
 	whole := rising{t: t, calls: c.calls.Load}
@@ -105,8 +107,8 @@ func TestARunOnAServerIsSeenAsAWhole(t *testing.T) {
 	require.Equal(t, "slice of 20000", events.start.Source)
 	require.Same(t, run, events.start.Run)
 	require.Equal(t, dmap.EditEvent{Setting: "MaxConcurrency", From: 150, To: 180}, events.edits[0])
-	require.Equal(t, []dmap.Phase{dmap.PhaseRead}, events.phases[:1])
-	require.EqualValues(t, 20_000, events.committed)
+	require.Contains(t, events.phases, dmap.PhaseRead)
+	require.EqualValues(t, 20_000, events.start.Stats.Succeeded+events.committed)
 	require.Equal(t, stats, events.end.Stats)
 	t.Logf("%d readings rose, at most %d in flight, oldest %v, %d commits counted", whole.reads, most, oldest, events.committed)
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -203,4 +204,19 @@ func TestThousandsOfKindsOfFailuresStayWithinTheBoundsOfThePage(t *testing.T) {
 	require.Len(t, found.Groups, failgroup.MaxGroups+1)
 	require.Less(t, p.get("/api/runs/many/groups").Body.Len(), 3<<20)
 	t.Logf("a message has %d bytes, all groups %d", len(content), p.get("/api/runs/many/groups").Body.Len())
+}
+
+// A run may have a thousand workers, whose names the page does not choose.
+func TestAMessageHasFewWorkers(t *testing.T) {
+	s := watch.Snapshot{Others: 3}
+	for i := range 50 {
+		s.Workers = append(s.Workers, watch.Worker{Name: strconv.Itoa(i)})
+	}
+	for _, c := range []struct{ calls, listed int }{{10, 50}, {5, 25}, {0, 0}} {
+		one := s
+		size{calls: c.calls}.shrink(&one)
+		require.Len(t, one.Workers, c.listed)
+		require.Equal(t, 3+50-c.listed, one.Others)
+	}
+	require.Len(t, s.Workers, 50)
 }

@@ -263,6 +263,8 @@ var known = map[string]string{
 	"dmap/cmd/dmap/failures.go printItems: Encode":                        ours,
 	"dmap/cmd/dmap/runs.go printLines: Encode":                            ours,
 	"dmap/cmd/dmap/show.go showRun: Encode":                               ours,
+	"dmap/timesjson.go MarshalJSON: json.Marshal":                         ours,
+	"dmap/timesjson.go UnmarshalJSON: json.Unmarshal":                     ours,
 	"dmap/dmapweb/message.go encodeMessage: json.Marshal":                 ours,
 	"dmap/dmapweb/respond.go answer: json.Marshal":                        ours,
 	"dmap/dmapweb/respond.go decodeBody: Decode":                          ours,

@@ -33,7 +33,7 @@ func (c *Collector) sample() {
 func (c *Collector) takeReading() {
 	run, committed := c.begin.run, c.committedSoFar()
 	stats, spent, calls, written := run.Stats(), run.Times(), run.InFlight(oldestCalls), run.Written()
-	workers := dmap.WorkersOf(run)
+	workers := workersOf(run)
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()

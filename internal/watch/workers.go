@@ -25,6 +25,14 @@ const (
 	longestName = 128             // bytes
 )
 
+// workersOf are the workers of a run. nil: it runs in one process.
+func workersOf(run dmap.LiveRun) []dmap.RunWorker {
+	if many, ok := run.(interface{ Workers() []dmap.RunWorker }); ok {
+		return many.Workers()
+	}
+	return nil
+}
+
 // workersAt are the workers at a time, those first that others should look at.
 func workersAt(list []dmap.RunWorker, now time.Time) (out []Worker, omitted int) {
 	for _, w := range list {

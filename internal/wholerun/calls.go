@@ -3,7 +3,6 @@ package wholerun
 import (
 	"cmp"
 	"slices"
-	"time"
 
 	"github.com/go-dmap/dmap/dmap"
 )
@@ -22,8 +21,9 @@ func (v *View) spent() spent {
 	return all
 }
 
-// InFlight are the n oldest calls, of some that each lease names.
-func (v *View) InFlight(runID string, n int, now time.Time) []dmap.InFlightCall {
+// InFlight are the n oldest calls, of some that each lease names, with their ages at the beats.
+// Short ones have returned since.
+func (v *View) InFlight(runID string, n int) []dmap.InFlightCall {
 	var out []dmap.InFlightCall
 	for i := range v.summary.Open {
 		o := &v.summary.Open[i]
@@ -32,7 +32,7 @@ func (v *View) InFlight(runID string, n int, now time.Time) []dmap.InFlightCall 
 			continue
 		}
 		for _, c := range k.Oldest {
-			call := dmap.InFlightCall{Items: c.Items, Age: c.Age + max(0, now.Sub(k.Seen))}
+			call := dmap.InFlightCall{Items: c.Items, Age: c.Age}
 			call.Info = dmap.Info{RunID: runID, Split: c.Split, Key: c.Key, Offset: c.Offset, Index: c.Index, Attempt: c.Attempt}
 			out = append(out, call)
 		}

@@ -34,7 +34,7 @@ func (v *View) Stats() dmap.Stats {
 			out.SourceThrottled += k.Stats.SourceThrottled
 		}
 		if running {
-			now.add(&k.Stats)
+			now.add(&k.Stats, v.silent(k))
 		}
 	}
 	now.fill(&out)
@@ -94,12 +94,14 @@ type load struct {
 	backOff            time.Duration // the shortest
 }
 
-func (l *load) add(s *dmap.Stats) {
+func (l *load) add(s *dmap.Stats, silent bool) {
 	if l.leases++; l.leases == 1 || s.BackOff < l.backOff {
 		l.backOff = s.BackOff
 	}
 	l.sum.Pending += s.Pending
-	l.sum.InFlight += s.InFlight
+	if !silent {
+		l.sum.InFlight += s.InFlight
+	}
 	l.sum.Waiting += s.Waiting
 	l.sum.Queued += s.Queued
 	l.sum.Stuck += s.Stuck

@@ -19,7 +19,7 @@ type Beat struct {
 // for concurrent use.
 type View struct {
 	summary coord.Summary
-	at      time.Time        // of summary
+	at      time.Time        // of the latest reading
 	beats   map[int64]*known // of open leases, by their numbers
 	ended   spent            // of attempts that have no beat any more
 	lost    lostWorkers
@@ -28,7 +28,8 @@ type View struct {
 // known is the newest beat of an open lease.
 type known struct {
 	*Beat
-	lost int // attempts at the lease that were lost when the beat came
+	came time.Time // by the clock of this process
+	lost int       // attempts at the lease that were lost when the beat came
 }
 
 // spent are the sums that only beats have.
@@ -48,8 +49,8 @@ func (s *spent) add(b *lease.Beat) {
 
 // Read takes in what the coordinator and the workers say. A nil summary leaves that of before.
 func (v *View) Read(at time.Time, summary *coord.Summary, beats []Beat) {
-	if summary != nil {
-		v.summary, v.at = *summary, at
+	if v.at = at; summary != nil {
+		v.summary = *summary
 	}
 	if v.beats == nil {
 		v.beats = map[int64]*known{}
@@ -76,7 +77,7 @@ func (v *View) close(open map[int64]*coord.OpenLease) {
 			continue
 		}
 		if o.Lost > k.lost {
-			v.lost.lose(k.Worker, o.Lost-k.lost, k.Seen)
+			v.lost.lose(k.Worker, o.Lost-k.lost, k.came)
 			k.lost = o.Lost
 		}
 	}
@@ -85,19 +86,26 @@ func (v *View) close(open map[int64]*coord.OpenLease) {
 // take keeps the newest beat of a lease.
 func (v *View) take(o *coord.OpenLease, b *Beat) {
 	k := v.beats[o.Lease]
-	if k != nil && (b.Attempt < k.Attempt || b.Attempt == k.Attempt && b.Seen.Before(k.Seen)) {
+	if k != nil && (b.Attempt < k.Attempt || b.Attempt == k.Attempt && !b.Seen.After(k.Seen)) {
 		return
 	}
 	if k != nil && b.Attempt > k.Attempt {
 		v.ended.add(&k.Beat.Beat)
 	}
-	v.beats[o.Lease] = &known{b, o.Lost}
+	v.beats[o.Lease] = &known{b, v.at, o.Lost}
 }
 
 // current reports whether k is of an attempt that runs, as far as is known.
 func (k *known) current(o *coord.OpenLease) bool {
 	return o.Held && k.Attempt == o.Attempt || k.Attempt > o.Attempt
 }
+
+// silence is the time without a beat after which nobody knows what a worker does. Beats come each
+// second.
+const silence = 5 * time.Second
+
+// silent reports whether the worker of k may have crashed.
+func (v *View) silent(k *known) bool { return v.at.Sub(k.came) > silence }
 
 // Summary is the newest one of the coordinator.
 func (v *View) Summary() coord.Summary { return v.summary }

@@ -23,8 +23,8 @@ func (v *View) Workers() []dmap.RunWorker {
 		w.Name = k.Worker
 		w.Leases++
 		w.InFlight += k.Stats.InFlight
-		if k.Seen.After(w.Seen) {
-			w.Seen = k.Seen
+		if k.came.After(w.Seen) {
+			w.Seen = k.came
 		}
 		all[k.Worker] = w
 	}

@@ -131,7 +131,8 @@ export function failuresPart(context) {
     show(process, state.run.live && !none && failures.total < state.run.stats.failed);
     show(empty, none);
     text(empty, state.run.stats.failed > 0 && none
-      ? "An earlier process has settled the failures of this run: search for them, or wait for the end of the run to see their groups."
+      ? state.run.workers ? "Workers have settled the failures of this run: search for those that it has absorbed, or wait for its end to see their groups."
+      : "An earlier process has settled the failures of this run: search for them, or wait for the end of the run to see their groups."
       : state.run.live ? "No item has failed so far." : "No item has failed.");
     for (const control of [search, csv, redriveAll]) show(control, !none || state.run.stats.failed > 0);
     show(redriveAll, !none && context.session.bucket);
