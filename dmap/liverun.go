@@ -31,10 +31,16 @@ var _ LiveRun = (*Run)(nil)
 
 // RunWorker is a process that works on a run on many machines.
 type RunWorker struct {
-	Name     string    // as the host of the run names it
-	Leases   int       // parts of the source that it has now
-	InFlight int       // calls, when it was last seen
-	Seen     time.Time // its newest sign of life came, by the clock of this process
+	Name     string        // as the host of the run names it
+	Leases   int           // parts of the source that it has now
+	InFlight int           // calls, when it was last seen
+	Seen     time.Time     // its newest sign of life came, by the clock of this process
+	Every    time.Duration // between two signs of life; 0: not known
 	// Lost counts the leases that it did not return, and that other workers continue.
 	Lost int
+}
+
+// Silent reports whether w may have crashed: one sign of life may be lost, and another one late.
+func (w RunWorker) Silent(now time.Time) bool {
+	return now.Sub(w.Seen) > max(5*time.Second, 2*w.Every+time.Second)
 }

@@ -61,6 +61,7 @@ func (f *follower) loop(ctx context.Context, done <-chan struct{}) {
 // of the history of the run. The run may have ended while its report is made.
 func (f *follower) progress() []any {
 	if b, ok := f.control.Beat(); ok {
+		b.Every = cmp.Or(f.every, beatEvery)
 		f.last = &b
 	}
 	if f.last == nil {

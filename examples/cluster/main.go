@@ -21,6 +21,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"go.temporal.io/sdk/client"
 
@@ -90,6 +91,7 @@ func start(ctx context.Context, c client.Client, cfg config, folder string, obse
 		MaxConcurrency: cfg.calls,
 		PerLease:       max(1, cfg.calls/(2*cfg.workers)),
 		Tolerance:      dmap.Tolerance{Percentage: 10},
+		Beat:           3 * time.Second, // for the page
 		Observer:       observer,
 	})
 }

@@ -10,6 +10,7 @@ import (
 // people.
 type Beat struct {
 	Ref
+	Every time.Duration `json:"every,omitempty"` // between beats
 	// Stats are those of the engine. The counts are of all attempts at the lease so far, without
 	// the unsaved part of those that were lost.
 	Stats dmap.Stats `json:"stats"`

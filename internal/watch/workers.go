@@ -20,9 +20,8 @@ type Worker struct {
 }
 
 const (
-	mostWorkers = 50              // in a Snapshot
-	silence     = 5 * time.Second // workers give a sign of life each second
-	longestName = 128             // bytes
+	mostWorkers = 50  // in a Snapshot
+	longestName = 128 // bytes
 )
 
 // workersOf are the workers of a run. nil: it runs in one process.
@@ -39,7 +38,7 @@ func workersAt(list []dmap.RunWorker, now time.Time) (out []Worker, omitted int)
 		seen := since(now, w.Seen)
 		out = append(out, Worker{
 			Name: scrub.Clip(w.Name, longestName), Leases: w.Leases, InFlight: w.InFlight, Seen: seen.Seconds(), Lost: w.Lost,
-			Silent: seen > silence,
+			Silent: w.Silent(now),
 		})
 	}
 	slices.SortStableFunc(out, func(a, b Worker) int {

@@ -100,12 +100,10 @@ func (k *known) current(o *coord.OpenLease) bool {
 	return o.Held && k.Attempt == o.Attempt || k.Attempt > o.Attempt
 }
 
-// silence is the time without a beat after which nobody knows what a worker does. Beats come each
-// second.
-const silence = 5 * time.Second
-
 // silent reports whether the worker of k may have crashed.
-func (v *View) silent(k *known) bool { return v.at.Sub(k.came) > silence }
+func (v *View) silent(k *known) bool {
+	return dmap.RunWorker{Seen: k.came, Every: k.Every}.Silent(v.at)
+}
 
 // Summary is the newest one of the coordinator.
 func (v *View) Summary() coord.Summary { return v.summary }

@@ -23,6 +23,7 @@ func (v *View) Workers() []dmap.RunWorker {
 		w.Name = k.Worker
 		w.Leases++
 		w.InFlight += k.Stats.InFlight
+		w.Every = max(w.Every, k.Every)
 		if k.came.After(w.Seen) {
 			w.Seen = k.came
 		}
