@@ -53,8 +53,8 @@ func (a asker) query(ctx context.Context) (s stats, ok bool) {
 	return s, err == nil && value.Get(&s) == nil
 }
 
-// beats are those of all leases that workers have. One that cannot be read is left out: it is not
-// what this version sends.
+// beats are those of all leases that workers have. One that cannot be read is left out: another
+// version of this library has sent it.
 func (a asker) beats(ctx context.Context) (out []wholerun.Beat) {
 	ctx, cancel := context.WithTimeout(ctx, beatTime)
 	defer cancel()

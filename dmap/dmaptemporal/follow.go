@@ -33,7 +33,11 @@ func (f *follower) follow(ctx context.Context) (stop func()) {
 		defer close(ended)
 		f.loop(ctx, done)
 	}()
-	beats := beat(ctx, cmp.Or(f.every, beatEvery), f.progress)
+	first := beatEvery
+	if f.every > 0 { // somebody looks
+		first = pollEvery
+	}
+	beats := beat(ctx, first, cmp.Or(f.every, beatEvery), f.progress)
 	return func() { beats(); close(done); <-ended }
 }
 

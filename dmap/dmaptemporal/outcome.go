@@ -51,8 +51,8 @@ func await(ctx context.Context, run client.WorkflowRun) outcome {
 	return out
 }
 
-// final reports whether err says how the workflow ended, that there is none, or that Temporal refuses
-// to answer.
+// final reports whether err says how the workflow ended, that there is none, or that Temporal
+// refuses to answer.
 func final(err error) bool {
 	_, ended := guard.As[*temporal.WorkflowExecutionError](err)
 	_, gone := guard.As[*serviceerror.NotFound](err)

@@ -13,8 +13,8 @@ import (
 // use; it is a dmap.LiveRun, for package dmapweb, progress or dmapotel.
 //
 // Counts, times and calls are those of finished leases, and of the heartbeats of the others, which
-// Settings.Beat spaces: they are read once a second. They are of the whole run, except that Times and Written
-// leave out the leases that ended before this process followed the run. A job with
+// Settings.Beat spaces: they are read once a second. They are of the whole run, except that Times
+// and Written leave out the leases that ended before this process followed the run. A job with
 // Options.Redact.Key sends no keys, so that InFlight is empty.
 //
 // Settings.Observer gets RunStarted, once the run answers or 5 s after Start; PhaseChanged; Edited
@@ -107,10 +107,12 @@ func (r *Run) Workers() []dmap.RunWorker {
 // Done is closed when the run has ended, or the context of Start or Open has.
 func (r *Run) Done() <-chan struct{} { return r.done }
 
-// Wait waits for Done. The error is nil after success. Otherwise it matches dmap.ErrTolerance,
-// dmap.ErrCanceled, dmap.ErrFenced (another host or process has taken the run over), or
-// dmap.ErrOpen: Start or dmap.Map continues the run, and the text names the rest. One that matches
-// dmap.ErrOpen may also match dmap.ErrSuspended, dmap.ErrBudget, or the cause of the context.
+// Wait waits for Done. The error is nil after success. Otherwise it matches the error of dmap.Map
+// for the same end: dmap.ErrTolerance, dmap.ErrCanceled, dmap.ErrFenced (another host or process
+// has taken the run over), dmap.ErrSpecChanged, dmap.ErrHeld, or dmap.ErrOpen, then maybe with
+// dmap.ErrSuspended, a *dmap.BudgetError, dmap.ErrNoObjects, or the cause of the context. Start or
+// dmap.Map continues an open run. An error of a server that refuses to answer says nothing about
+// the run.
 func (r *Run) Wait() (dmap.Stats, error) {
 	<-r.done
 	return r.final, r.err

@@ -97,7 +97,7 @@ func (w *work) find(key string) *opened {
 }
 
 func (w *work) Begin(ctx context.Context, run runRef) (b begun, err error) {
-	defer beat(ctx, beatEvery, nil)()
+	defer beat(ctx, beatEvery, beatEvery, nil)()
 	m, err := w.open(ctx, run)
 	if err == nil {
 		b, err = m.Begin(ctx, starter(activity.GetInfo(ctx)))
@@ -112,7 +112,7 @@ func starter(info activity.Info) lease.Starter {
 }
 
 func (w *work) Plan(ctx context.Context, call planCall) (page coord.Page, err error) {
-	defer beat(ctx, beatEvery, nil)()
+	defer beat(ctx, beatEvery, beatEvery, nil)()
 	m, err := w.open(ctx, call.Run)
 	if err == nil {
 		page, err = m.Plan(ctx, call.Era, call.Task)
@@ -121,7 +121,7 @@ func (w *work) Plan(ctx context.Context, call planCall) (page coord.Page, err er
 }
 
 func (w *work) Absorb(ctx context.Context, call absorbCall) (counts journal.Counts, err error) {
-	defer beat(ctx, beatEvery, nil)()
+	defer beat(ctx, beatEvery, beatEvery, nil)()
 	m, err := w.open(ctx, call.Run)
 	if err == nil {
 		counts, err = m.Absorb(ctx, call.Era, call.Task, call.Elapsed)
@@ -130,7 +130,7 @@ func (w *work) Absorb(ctx context.Context, call absorbCall) (counts journal.Coun
 }
 
 func (w *work) Orders(ctx context.Context, call ordersCall) error {
-	defer beat(ctx, beatEvery, nil)()
+	defer beat(ctx, beatEvery, beatEvery, nil)()
 	m, err := w.open(ctx, call.Run)
 	if err == nil {
 		err = m.Show(ctx, call.Era, call.Version, call.Orders)
@@ -139,7 +139,7 @@ func (w *work) Orders(ctx context.Context, call ordersCall) error {
 }
 
 func (w *work) Finish(ctx context.Context, call finishCall) (f finished, err error) {
-	defer beat(ctx, beatEvery, nil)()
+	defer beat(ctx, beatEvery, beatEvery, nil)()
 	m, err := w.open(ctx, call.Run)
 	if err != nil {
 		return f, typed(err)
@@ -175,11 +175,12 @@ func shed(ctx context.Context, m lease.Shed) {
 	_ = activity.GetClient(ctx).SignalWorkflow(ctx, of.ID, of.RunID, shedSignal, m)
 }
 
-// beat sends heartbeats with these details until the returned function is called. details may be nil.
-func beat(ctx context.Context, every time.Duration, details func() []any) (stop func()) {
+// beat sends heartbeats with these details, the first one after another time, until the returned
+// function is called. details may be nil.
+func beat(ctx context.Context, first, every time.Duration, details func() []any) (stop func()) {
 	done := make(chan struct{})
 	go func() {
-		tick := time.NewTicker(every)
+		tick := time.NewTicker(first)
 		defer tick.Stop()
 		for {
 			select {
@@ -189,6 +190,7 @@ func beat(ctx context.Context, every time.Duration, details func() []any) (stop 
 					sent = details()
 				}
 				activity.RecordHeartbeat(ctx, sent...)
+				tick.Reset(every)
 			case <-done:
 				return
 			}

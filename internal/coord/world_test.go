@@ -295,7 +295,7 @@ func (w *world) shed(i int) {
 	}
 }
 
-// deliver gives a report to the coordinator and checks what it does.
+// deliver gives a report to the coordinator and checks its answer.
 func (w *world) deliver(r lease.Report) {
 	want := w.expected(r.Ref, true)
 	got := both(w, func(s *State) Outcome { return s.Report(r, w.now) })

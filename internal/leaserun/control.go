@@ -127,8 +127,8 @@ func (c *Control) asked() lease.Reason {
 	return c.reason
 }
 
-// attach returns the context for the run of ref that c steers. hidden says that nobody may see keys,
-// unread names the splits of a lease that are not read.
+// attach returns the context for the run of ref that c steers. hidden says that nobody may see
+// keys, unread names the splits of a lease that are not read.
 func (c *Control) attach(ctx context.Context, ref lease.Ref, hidden bool, unread func(stopread.Left) []dmap.Split) context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()
