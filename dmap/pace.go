@@ -1,6 +1,7 @@
 package dmap
 
 import (
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -32,7 +33,8 @@ type pace struct {
 	limits    batch.Limits   // of a batch
 	single    bool           // each call has its own reading of the clock
 	alone     bool           // each item is a chunk of its own
-	leased    bool           // other machines could call what waits here
+	leased    bool           // other machines could call the items that wait here
+	ended     atomic.Bool    // the reading: readers pass on the items that they hold
 	rate      func() float64 // calls a second at most; 0: no limit
 	callTime  atomic.Int64   // recent mean ns of a call; 0: none has returned
 }
@@ -62,6 +64,9 @@ func (p *pace) room(limit int) int {
 	mean := p.mean()
 	if p.inBatches {
 		return min(max(2, limit), 16)
+	}
+	if p.ended.Load() {
+		return math.MaxInt
 	}
 	if p.leased && (mean == 0 || mean >= slowCall) {
 		return max(2, limit)

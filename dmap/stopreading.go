@@ -12,12 +12,14 @@ import (
 
 var errReadingStopped = errors.New("the reading was ended, and all that was read is settled")
 
-// stopReadingWhen ends the reading when asked is closed, unless no call runs any more.
-func (s *stopper) stopReadingWhen(asked <-chan struct{}) {
+// stopReadingWhen ends the reading when asked is closed, unless no call runs any more. passOn has
+// the readers that wait for space pass on the items that they hold: the calls may take hours.
+func (s *stopper) stopReadingWhen(asked <-chan struct{}, passOn func()) {
 	select {
 	case <-asked:
 		s.noMore.Store(true)
 		s.input.cancel(errReadingStopped)
+		passOn()
 	case <-s.drained:
 	}
 }

@@ -28,6 +28,7 @@ type Pool struct {
 	mu      sync.Mutex // guards the fields below, and those of the members
 	members []*Member
 	divided time.Time
+	call    time.Duration // mean time of a call, also of leases that have left; 0: unknown
 }
 
 // Member is a lease in a Pool.
@@ -161,7 +162,7 @@ func (p *Pool) set(which func(m *Member, limit int) bool) {
 	}
 }
 
-// lends reports whether the calls of the leases are short.
+// lends reports whether the calls of the leases are short, or those of leases before them were.
 func (p *Pool) lends() bool {
 	var sum time.Duration
 	var calls int64
@@ -169,7 +170,10 @@ func (p *Pool) lends() bool {
 		n, worked := m.control.worked()
 		sum, calls = sum+worked, calls+n
 	}
-	return calls > 0 && sum/time.Duration(calls) < slowCall
+	if calls > 0 {
+		p.call = sum / time.Duration(calls)
+	}
+	return p.call > 0 && p.call < slowCall
 }
 
 func (m *Member) use() Use {

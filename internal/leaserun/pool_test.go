@@ -21,13 +21,12 @@ type shed struct {
 }
 
 // pooled runs leases in one pool. most is the most calls at once.
-func pooled(t *testing.T, call func(i int) time.Duration, src numbers, leases ...lease.Lease) (sheds []shed, reports []lease.Report, most int64) {
+func pooled(t *testing.T, s *store, call func(i int) time.Duration, src numbers, leases ...lease.Lease) (sheds []shed, reports []lease.Report, most int64) {
 	var pool leaserun.Pool
 	var running, peak atomic.Int64
-	messages := make(chan shed, len(leases))
+	messages := make(chan shed, 2*len(leases))
 	began := time.Now()
 	done := make(chan lease.Report)
-	var s store
 	j := job(src, func(_ context.Context, i int) (int, error) {
 		n := running.Add(1)
 		peak.Store(max(peak.Load(), n)) // calls start one after the other in virtual time, nearly
@@ -39,7 +38,7 @@ func pooled(t *testing.T, call func(i int) time.Duration, src numbers, leases ..
 		control := new(leaserun.Control)
 		member := pool.Join(l, control, func(m lease.Shed) { messages <- shed{m, time.Since(began)} })
 		go func() {
-			report, err := leaserun.Run(t.Context(), j, l, newLane[int](&s, l.Ref), control)
+			report, err := leaserun.Run(t.Context(), j, l, newLane[int](s, l.Ref), control)
 			member.Leave()
 			if err != nil {
 				t.Error(err)
@@ -76,13 +75,39 @@ func TestALeaseGivesBackItsRestWhileItsCallsRun(t *testing.T) {
 			}
 			return time.Second
 		}
-		sheds, reports, _ := pooled(t, slow, numbers{n: 10_000, each: 10_000}, l)
-		require.Len(t, sheds, 1)
-		require.Less(t, sheds[0].at, 20*time.Second)
+		sheds, reports, _ := pooled(t, new(store), slow, numbers{n: 10_000, each: 10_000}, l)
+		require.Len(t, sheds, 2, "the splits, and the slots later")
+		require.Less(t, sheds[1].at, 20*time.Second)
 		require.Equal(t, reports[0].Rest, sheds[0].Rest)
 		require.EqualValues(t, 10_000, items(sheds[0].Rest)+reports[0].Counts.Read)
-		require.Equal(t, 1, sheds[0].Calls)
+		require.Empty(t, sheds[1].Rest)
+		require.Equal(t, 1, sheds[1].Calls)
 		require.Equal(t, time.Hour, time.Since(began).Truncate(time.Hour))
+	})
+}
+
+// The second attempt settles nothing again, and gives back nothing that the first one has settled.
+func TestASecondAttemptGivesBackItsRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s store
+		l := lease.Lease{Splits: parts(1000, 100), Slots: 4, Rest: 32, Time: 4 * time.Second}
+		_, first, _ := pooled(t, &s, func(int) time.Duration { return time.Second }, numbers{n: 1000, each: 1000}, l)
+		settled := first[0].Counts.Read
+		require.Positive(t, settled)
+		began := time.Now()
+		slow := func(int) time.Duration {
+			if time.Since(began) < time.Second {
+				return time.Hour
+			}
+			return time.Second
+		}
+		l.Attempt = 2
+		sheds, reports, _ := pooled(t, &s, slow, numbers{n: 1000, each: 1000}, l)
+		require.NotEmpty(t, sheds)
+		require.Less(t, sheds[0].at, time.Minute)
+		require.Equal(t, reports[0].Rest, sheds[0].Rest)
+		require.EqualValues(t, 1000, items(sheds[0].Rest)+reports[0].Counts.Read, "with the %d of the first attempt", settled)
+		require.Greater(t, reports[0].Counts.Read, settled)
 	})
 }
 
@@ -102,7 +127,7 @@ func TestALeaseUsesTheSlotsOfOneThatFinishes(t *testing.T) {
 			}
 			return time.Second
 		}
-		sheds, reports, most := pooled(t, slow, numbers{n: 1000, each: 1000}, leases...)
+		sheds, reports, most := pooled(t, new(store), slow, numbers{n: 1000, each: 1000}, leases...)
 		require.Empty(t, sheds, "all slots are used")
 		require.EqualValues(t, 1000, reports[0].Counts.Succeeded+reports[1].Counts.Succeeded)
 		require.LessOrEqual(t, most, int64(20))
@@ -120,7 +145,7 @@ func TestALeaseThatHasReadAllGivesBackItsSlots(t *testing.T) {
 			}
 			return time.Second
 		}
-		sheds, _, _ := pooled(t, slow, numbers{n: 100, each: 100}, l)
+		sheds, _, _ := pooled(t, new(store), slow, numbers{n: 100, each: 100}, l)
 		require.Len(t, sheds, 1)
 		require.Empty(t, sheds[0].Rest)
 		require.Equal(t, 2, sheds[0].Calls)
