@@ -14,7 +14,8 @@ import (
 //
 // Counts, times and calls are those of finished leases, and of the heartbeats of the others, which
 // Settings.Beat spaces: they are read once a second. They are of the whole run, except that Times
-// and Written leave out the leases that ended before this process followed the run. A job with
+// and Written have only the calls that a heartbeat has reported: those of the last Settings.Beat of
+// a lease are missing, and leases that ended before this process followed the run. A job with
 // Options.Redact.Key sends no keys, so that InFlight is empty.
 //
 // Settings.Observer gets RunStarted, once the run answers or 5 s after Start; PhaseChanged; Edited

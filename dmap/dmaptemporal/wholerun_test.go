@@ -102,7 +102,7 @@ func TestARunOnAServerIsSeenAsAWhole(t *testing.T) {
 	require.Greater(t, most, 100)
 	require.Positive(t, oldest)
 	require.Greater(t, run.Times().Calls.Quantile(0.5), 90*time.Millisecond)
-	require.Greater(t, run.Times().Calls.Count, int64(10_000))
+	require.Greater(t, run.Times().Calls.Count, int64(2000), "heartbeats are three seconds apart: the last calls of a lease are in none")
 	require.Positive(t, run.Written())
 	require.Equal(t, "slice of 20000", events.start.Source)
 	require.Same(t, run, events.start.Run)

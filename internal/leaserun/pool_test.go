@@ -167,8 +167,9 @@ func TestAPoolFollowsTheCoordinator(t *testing.T) {
 		})
 		var at []int64
 		go func() {
+			<-time.After(500 * time.Millisecond) // calls begin and end at whole seconds
 			for _, slots := range []int{3, 7} {
-				<-time.After(5*time.Second + 500*time.Millisecond)
+				<-time.After(5 * time.Second)
 				member.SetSlots(slots)
 				<-time.After(5 * time.Second)
 				at = append(at, running.Load())
