@@ -167,12 +167,12 @@ func TestAPoolFollowsTheCoordinator(t *testing.T) {
 		})
 		var at []int64
 		go func() {
-			<-time.After(500 * time.Millisecond) // calls begin and end at whole seconds
-			for _, slots := range []int{3, 7} {
-				<-time.After(5 * time.Second)
+			for _, slots := range []int{3, 7} { // calls begin and end at halves of a second
+				<-time.After(5*time.Second + 500*time.Millisecond)
 				member.SetSlots(slots)
-				<-time.After(5 * time.Second)
+				<-time.After(5*time.Second + 250*time.Millisecond)
 				at = append(at, running.Load())
+				<-time.After(250 * time.Millisecond)
 			}
 		}()
 		_, err := leaserun.Run(t.Context(), j, l, newLane[int](&store{}, l.Ref), &control)
