@@ -17,9 +17,9 @@ const (
 )
 
 // Pool limits the calls at once of the leases that one worker has of a run. A lease that only
-// finishes gives splits and slots back to the coordinator, and uses no more than it has kept. Leases
-// do not use the slots of each other. The zero Pool is ready. Its methods are safe for concurrent
-// use.
+// finishes gives splits and slots back to the coordinator, and uses no more than it has kept.
+// Leases do not use the slots of each other. The zero Pool is ready. Its methods are safe for
+// concurrent use.
 type Pool struct {
 	mu      sync.Mutex // guards the fields below, and those of the members
 	members []*Member
