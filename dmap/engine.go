@@ -195,7 +195,9 @@ func (e *engine[T, R]) run() {
 		s.background.Go(e.watchBudget)
 	}
 	if e.leased != nil {
-		s.background.Go(func() { s.stopReadingWhen(e.leased.Asked(), e.passOn) })
+		s.background.Go(func() {
+			s.stopReadingWhen(e.leased.Asked(), func() { e.workers.pace.ended.Store(true); e.gate.RoomChanged() })
+		})
 	}
 	e.startWithEnough()
 	disarm := s.onCancel(s.stop)
@@ -238,12 +240,6 @@ func (e *engine[T, R]) readAll() error {
 		e.stopper.stop(e.stopper.ended())
 	}
 	return err
-}
-
-// passOn gives readers that wait for space as much as they need.
-func (e *engine[T, R]) passOn() {
-	e.workers.pace.ended.Store(true)
-	e.gate.RoomChanged()
 }
 
 // judge stops the run if more items failed than the tolerance allows.

@@ -17,7 +17,7 @@ func (s *State) Shed(r lease.Shed, now time.Time) Outcome {
 	}
 	o := &s.Open[i]
 	if o.Held && o.Shed && s.End == nil && len(r.Rest) == 0 && r.Calls >= 0 && r.Calls < o.Calls {
-		o.Calls = r.Calls // other leases of the worker have used the slots until now
+		o.Calls = r.Calls
 		return Accepted
 	}
 	if !o.Held || o.Shed || s.End != nil {

@@ -42,7 +42,7 @@ func TestALeaseGivesBackItsSlotsAlone(t *testing.T) {
 	require.False(t, ok)
 	require.Equal(t, Accepted, s.Shed(lease.Shed{Ref: first.Ref, Calls: 16}, after(time.Second)))
 	_, ok = s.Take(after(time.Second))
-	require.False(t, ok, "other leases of the worker use its slots")
+	require.False(t, ok, "it uses all of its slots")
 	require.Equal(t, Repeated, s.Shed(lease.Shed{Ref: first.Ref, Calls: 16}, after(time.Second)))
 	require.Equal(t, Accepted, s.Shed(lease.Shed{Ref: first.Ref}, after(time.Second)))
 	require.Equal(t, []dmap.Split{piece(0, 100)}, s.Open[0].Splits, "its next attempt has all of them")

@@ -429,13 +429,6 @@ func (g *Gate[W]) SetLimit(n int) {
 	g.space.Broadcast()
 }
 
-// RoomChanged has the readers that wait ask Config.Room again.
-func (g *Gate[W]) RoomChanged() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.space.Broadcast()
-}
-
 // SetPaused stops or resumes the admission of workers.
 func (g *Gate[W]) SetPaused(paused bool) {
 	g.mu.Lock()

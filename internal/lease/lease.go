@@ -87,8 +87,8 @@ const (
 type Shed struct {
 	Ref
 	Rest []dmap.Split `json:"rest,omitempty"`
-	// Calls is the most calls at once that the lease still makes, and other leases of its worker by
-	// its slots. A later message without a Rest may have fewer.
+	// Calls is the most calls at once that the lease still makes. A later message without a Rest
+	// may have fewer.
 	Calls int `json:"calls"`
 }
 

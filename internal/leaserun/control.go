@@ -84,18 +84,6 @@ func (c *Control) Stats() (s dmap.Stats, finishing, ok bool) {
 	return run.Stats(), finishing, true
 }
 
-// worked is the number of calls that have returned, and the time that they took.
-func (c *Control) worked() (calls int64, took time.Duration) {
-	c.mu.Lock()
-	run := c.run
-	c.mu.Unlock()
-	if run == nil {
-		return 0, 0
-	}
-	t := run.Times().Calls
-	return t.Count, t.Sum
-}
-
 func (c *Control) edit(f func(*dmap.Run)) {
 	c.mu.Lock()
 	run := c.run

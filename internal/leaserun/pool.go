@@ -11,24 +11,19 @@ import (
 const (
 	// divideEvery is how often the slots of a worker are divided anew.
 	divideEvery = 250 * time.Millisecond
-	// recallEvery is how often a lease that leaves looks for its slots.
-	recallEvery = 20 * time.Millisecond
-	// slowCall is the mean time of calls from which on no slots are lent: they would return late.
-	slowCall = 2 * time.Second
 	// shortPatience is how long the last calls of a lease may take: at most if it was asked back,
 	// and at least if it has read all.
 	shortPatience = 2 * time.Second
 )
 
-// Pool divides the calls at once of the leases that one worker has of a run: a lease that only
-// finishes uses few of its slots, and the others use the rest. Together they make no more calls
-// than their coordinator has given them. The zero Pool is ready. Its methods are safe for
+// Pool limits the calls at once of the leases that one worker has of a run. A lease that only
+// finishes gives splits and slots back to the coordinator, and uses no more than it has kept.
+// Leases do not use the slots of each other. The zero Pool is ready. Its methods are safe for
 // concurrent use.
 type Pool struct {
 	mu      sync.Mutex // guards the fields below, and those of the members
 	members []*Member
 	divided time.Time
-	call    time.Duration // mean time of a call, also of leases that have left; 0: unknown
 }
 
 // Member is a lease in a Pool.
@@ -70,39 +65,14 @@ func (m *Member) SetSlots(n int) {
 	m.pool.divide()
 }
 
-// Leave removes the lease, whose run has ended, once the other leases use its slots no more: after
-// it the coordinator gives them to others. It waits for calls of others, which get no new ones.
+// Leave removes the lease, whose run has ended.
 func (m *Member) Leave() {
 	close(m.done)
 	<-m.gone
-	m.pool.remove(m)
-	for m.pool.exceeded() {
-		<-time.After(recallEvery)
-	}
-}
-
-func (p *Pool) remove(m *Member) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.members = slices.DeleteFunc(p.members, func(o *Member) bool { return o == m })
-	p.divide()
-}
-
-// exceeded reports whether calls may run for which the leases have no slots, and which return soon.
-func (p *Pool) exceeded() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	slots, calls := 0, 0
-	for _, m := range p.members {
-		slots, calls = slots+m.slots, calls+m.slots+m.excess()
-	}
-	return p.lends() && calls > slots
-}
-
-// excess is the number of slots that m uses beyond its own; if it is negative others may use some.
-func (m *Member) excess() int {
-	stats, _, _ := m.control.Stats()
-	return max(m.limit, stats.InFlight) - m.slots
+	m.pool.mu.Lock()
+	defer m.pool.mu.Unlock()
+	m.pool.members = slices.DeleteFunc(m.pool.members, func(o *Member) bool { return o == m })
+	m.pool.divide()
 }
 
 func (m *Member) follow(shed func(lease.Shed)) {
@@ -144,15 +114,13 @@ func (p *Pool) divide() {
 }
 
 func (p *Pool) set(which func(m *Member, limit int) bool) {
-	total, lends := 0, p.lends()
+	total := 0
 	uses := make([]Use, len(p.members))
 	for _, m := range p.members {
 		total += m.slots
 	}
 	for i, m := range p.members {
-		if uses[i] = m.use(); lends {
-			uses[i].Slots = total
-		}
+		uses[i] = m.use()
 	}
 	for i, limit := range Slots(total, uses) {
 		if m := p.members[i]; which(m, limit) {
@@ -160,20 +128,6 @@ func (p *Pool) set(which func(m *Member, limit int) bool) {
 			m.control.SetSlots(limit)
 		}
 	}
-}
-
-// lends reports whether the calls of the leases are short, or those of leases before them were.
-func (p *Pool) lends() bool {
-	var sum time.Duration
-	var calls int64
-	for _, m := range p.members {
-		n, worked := m.control.worked()
-		sum, calls = sum+worked, calls+n
-	}
-	if calls > 0 {
-		p.call = sum / time.Duration(calls)
-	}
-	return p.call > 0 && p.call < slowCall
 }
 
 func (m *Member) use() Use {
@@ -194,7 +148,7 @@ func (m *Member) give(now time.Time) (message lease.Shed, ok bool) {
 	if m.gave {
 		rest = nil
 	}
-	message = lease.Shed{Ref: m.lease.Ref, Rest: rest, Calls: m.needs(unsettled)}
+	message = lease.Shed{Ref: m.lease.Ref, Rest: rest, Calls: min(unsettled, m.limit, m.slots)}
 	if len(rest) == 0 && message.Calls > m.slots/2 {
 		m.since = time.Time{}
 		return message, false
@@ -212,18 +166,6 @@ func (m *Member) give(now time.Time) (message lease.Shed, ok bool) {
 	m.gave, m.since, m.slots = true, time.Time{}, message.Calls
 	m.pool.divide() // before the coordinator gives the others away
 	return message, true
-}
-
-// needs is the number of slots that m and the leases that use its slots need: those are given back
-// when the worker has them.
-func (m *Member) needs(unsettled int) int {
-	n := min(unsettled, m.limit)
-	for _, o := range m.pool.members {
-		if o != m {
-			n += max(0, o.excess())
-		}
-	}
-	return min(m.slots, n)
 }
 
 // patience is how long the calls of m may take before others get its splits and slots. A message

@@ -111,30 +111,6 @@ func TestASecondAttemptGivesBackItsRest(t *testing.T) {
 	})
 }
 
-// A lease of which only one call is left lends its slots: two leases of 10 slots and 1,010 calls of
-// a second, of which one takes a minute.
-func TestALeaseUsesTheSlotsOfOneThatFinishes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		began := time.Now()
-		all := parts(1000, 10)
-		leases := []lease.Lease{
-			{Ref: lease.Ref{Lease: 0}, Splits: all[:1], Slots: 10, Rest: 32, Time: time.Hour},
-			{Ref: lease.Ref{Lease: 1}, Splits: all[1:], Slots: 10, Rest: 32, Time: time.Hour},
-		}
-		slow := func(i int) time.Duration {
-			if i == 5 {
-				return time.Minute
-			}
-			return time.Second
-		}
-		sheds, reports, most := pooled(t, new(store), slow, numbers{n: 1000, each: 1000}, leases...)
-		require.Empty(t, sheds, "all slots are used")
-		require.EqualValues(t, 1000, reports[0].Counts.Succeeded+reports[1].Counts.Succeeded)
-		require.LessOrEqual(t, most, int64(20))
-		require.Less(t, time.Since(began), 65*time.Second, "99 s without")
-	})
-}
-
 // Slots that nobody in the worker uses go back to the coordinator, once.
 func TestALeaseThatHasReadAllGivesBackItsSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
