@@ -33,7 +33,14 @@ func Serve(ctx context.Context, c client.Client, queue string, maps ...Registere
 	if err != nil {
 		return err
 	}
+	broken := make(chan error, 1)
 	served := worker.New(c, queue, worker.Options{
+		OnFatalError: func(err error) {
+			select {
+			case broken <- err:
+			default: // there is one already
+			}
+		},
 		MaxConcurrentActivityExecutionSize: leasesAtOnce,
 		MaxConcurrentActivityTaskPollers:   pollersOfWork,
 		MaxConcurrentWorkflowTaskPollers:   stepsPolled,
@@ -46,9 +53,13 @@ func Serve(ctx context.Context, c client.Client, queue string, maps ...Registere
 	if err := served.Start(); err != nil {
 		return fmt.Errorf("dmaptemporal: %w", err)
 	}
-	<-ctx.Done()
-	served.Stop()
-	return nil
+	defer served.Stop()
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-broken:
+		return fmt.Errorf("dmaptemporal: the worker has stopped: %w", err)
+	}
 }
 
 // register gives activities the names by which the workflow calls them.
