@@ -87,7 +87,7 @@ func finalStats(last dmap.Stats, out *outcome) dmap.Stats {
 // judge says how a run has ended, which this process has canceled with a cause, if at all.
 func (out *outcome) judge(cause error) (state dmap.State, reason string, err error) {
 	open := func(reason string, err error) (dmap.State, string, error) {
-		if !errors.Is(err, dmap.ErrOpen) {
+		if !guard.Is(err, dmap.ErrOpen) {
 			err = fmt.Errorf("%w: %w", dmap.ErrOpen, err)
 		}
 		return dmap.StateOpen, reason, err
