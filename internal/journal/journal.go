@@ -119,6 +119,28 @@ func (c *Counts) Add(o Counts) {
 	c.Elapsed += o.Elapsed
 }
 
+// Minus is what has come to c since it was o.
+func (c *Counts) Minus(o Counts) Counts {
+	d := *c
+	d.Read -= o.Read
+	d.Taken -= o.Taken
+	d.Succeeded -= o.Succeeded
+	d.Failed -= o.Failed
+	d.Skipped -= o.Skipped
+	d.Calls -= o.Calls
+	d.Retries -= o.Retries
+	d.Held -= o.Held
+	d.Released -= o.Released
+	d.Redriven -= o.Redriven
+	d.Again -= o.Again
+	d.Gone -= o.Gone
+	d.Interrupted -= o.Interrupted
+	d.Bytes -= o.Bytes
+	d.Units -= o.Units
+	d.Elapsed -= o.Elapsed
+	return d
+}
+
 // NowFailed is the number of items whose last outcome is a failure.
 func (c *Counts) NowFailed() int64 { return c.Failed - c.Redriven }
 

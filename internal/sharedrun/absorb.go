@@ -28,18 +28,9 @@ func (m *Machine[T, R]) Absorb(ctx context.Context, era int64, task coord.Absorb
 		}
 		before := h.Progress().Counts
 		err := h.Absorb(ctx, lost, 0)
-		unknown = minus(h.Progress().Counts, before)
+		after := h.Progress().Counts
+		unknown = after.Minus(before)
 		return err
 	})
 	return unknown, err
-}
-
-// minus is what came to the counts of a run.
-func minus(after, before journal.Counts) journal.Counts {
-	return journal.Counts{
-		Read: after.Read - before.Read, Taken: after.Taken - before.Taken, Succeeded: after.Succeeded - before.Succeeded,
-		Failed: after.Failed - before.Failed, Skipped: after.Skipped - before.Skipped, Calls: after.Calls - before.Calls,
-		Retries: after.Retries - before.Retries, Held: after.Held - before.Held, Interrupted: after.Interrupted - before.Interrupted,
-		Gone: after.Gone - before.Gone, Bytes: after.Bytes - before.Bytes, Units: after.Units - before.Units,
-	}
 }
