@@ -13,6 +13,7 @@ import (
 	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/lanes"
+	"github.com/go-dmap/dmap/internal/lease"
 	"github.com/go-dmap/dmap/internal/publish"
 	"github.com/go-dmap/dmap/internal/redrive"
 	"github.com/go-dmap/dmap/internal/runfolder"
@@ -177,7 +178,7 @@ func (e *ender) manifest(file *runfolder.RunFile, state commits.State) (*runfold
 		Records: file.Records, Started: file.Started, Stopped: runfolder.Time(time.Now()), Commits: state.Next(),
 		Status: runfolder.StatusCanceled, Reason: reasonEnd, Error: "ended by sink.End",
 		Stats:       convert.StoredStats(convert.CommittedStats(file, state.Records())),
-		Unread:      convert.StoredUnread(unsettled(state)),
+		Unread:      convert.StoredUnread(lease.Unread(state.Progress().Settled)),
 		ResultFiles: &runfolder.ResultFiles{Failed: listOf(parts.Failed), Succeeded: listOf(parts.Succeeded), Pending: []runfolder.Part{}, Held: parts.Held},
 		Edits:       runfolder.CommittedEdits(state.Records()), Tolerance: runfolder.CommittedTolerance(state.Records()),
 	}, nil

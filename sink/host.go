@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/go-dmap/dmap/dmap"
-	"github.com/go-dmap/dmap/internal/commits"
 	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/lanes"
@@ -176,23 +175,9 @@ func (h *Host[R]) write(ctx context.Context, end dmap.Ending) error {
 	counted.Limit, counted.Truncated, counted.BrokenObjects = end.Stats.Limit, end.Stats.Truncated, end.Stats.BrokenObjects
 	end.Stats, end.Pending, end.Resumable = counted, nil, false
 	if end.Unread.All {
-		end.Unread = unsettled(r.journal.log.State)
+		end.Unread = lease.Unread(r.journal.log.State.Progress().Settled)
 	}
 	err = h.f.End(ctx, end)
 	r.journal.lock = nil // End has released it
 	return err
-}
-
-// unsettled is the Unread of a run of which only the settled intervals are known.
-func unsettled(state commits.State) dmap.Unread {
-	unread := dmap.Unread{All: true}
-	for _, v := range state.Progress().Settled {
-		if journal.IsTakenSplit(v.Split) {
-			continue
-		}
-		unread.Settled = append(unread.Settled, dmap.Split{
-			ID: v.Split, Version: v.Version, From: dmap.Cursor(v.From), To: dmap.Cursor(v.To),
-		})
-	}
-	return unread
 }

@@ -65,12 +65,7 @@ func Fatal(err error) bool {
 
 // rest returns the parts of splits outside of settled intervals.
 func rest(splits []dmap.Split, settled []journal.Interval) (out []dmap.Split) {
-	unread := dmap.Unread{All: true}
-	for _, v := range settled {
-		unread.Settled = append(unread.Settled, dmap.Split{
-			ID: v.Split, Version: v.Version, From: dmap.Cursor(v.From), To: dmap.Cursor(v.To),
-		})
-	}
+	unread := lease.Unread(settled)
 	remaining := unread.Remaining()
 	for _, s := range splits {
 		out = append(out, remaining(s)...)

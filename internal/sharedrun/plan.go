@@ -7,6 +7,7 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/coord"
 	"github.com/go-dmap/dmap/internal/journal"
+	"github.com/go-dmap/dmap/internal/lease"
 	"github.com/go-dmap/dmap/internal/pieces"
 	"github.com/go-dmap/dmap/sink"
 )
@@ -49,11 +50,6 @@ func (m *Machine[T, R]) Plan(ctx context.Context, era int64, task coord.PlanTask
 
 // unsettled returns a function that gives the parts of a split that p has not settled.
 func unsettled(p *journal.Progress) func(dmap.Split) []dmap.Split {
-	u := dmap.Unread{All: true}
-	for _, v := range p.Settled {
-		if !journal.IsTakenSplit(v.Split) {
-			u.Settled = append(u.Settled, dmap.Split{ID: v.Split, Version: v.Version, From: dmap.Cursor(v.From), To: dmap.Cursor(v.To)})
-		}
-	}
-	return u.Remaining()
+	unread := lease.Unread(p.Settled)
+	return unread.Remaining()
 }
