@@ -19,7 +19,7 @@ type follower struct {
 	lease   int64
 	every   time.Duration // between heartbeats; 0: beatEvery
 	control *leaserun.Control
-	member  *leaserun.Member
+	shedder *leaserun.Shedder
 
 	version int64       // of the last orders
 	last    *lease.Beat // only progress uses it
@@ -86,7 +86,7 @@ func (f *follower) poll(ctx context.Context) {
 		return
 	}
 	f.version = version
-	f.member.SetSlots(o.Slots)
+	f.shedder.SetSlots(o.Slots)
 	f.control.SetRate(o.Rate)
 	f.control.SetPaused(o.Paused)
 	if o.Interrupt {

@@ -44,8 +44,7 @@ type opened struct {
 	once    sync.Once
 	machine machine
 	err     error
-	pool    leaserun.Pool // of the leases of the run in this worker
-	used    time.Time     // guarded by work.mu
+	used    time.Time // guarded by work.mu
 }
 
 var _ activities = (*work)(nil)
@@ -55,14 +54,6 @@ const mostMachines = 64
 
 // open returns the machine of a run.
 func (w *work) open(ctx context.Context, run runRef) (machine, error) {
-	o, err := w.opened(ctx, run)
-	if err != nil {
-		return nil, err
-	}
-	return o.machine, nil
-}
-
-func (w *work) opened(ctx context.Context, run runRef) (*opened, error) {
 	build := w.definitions[run.Name]
 	if build == nil {
 		return nil, fatal(fmt.Errorf("no worker of this queue has a map %q: give it to Serve", run.Name))
@@ -72,7 +63,7 @@ func (w *work) opened(ctx context.Context, run runRef) (*opened, error) {
 	if o.err != nil {
 		return nil, fatal(fmt.Errorf("map %q cannot be built: %w", run.Name, o.err))
 	}
-	return o, nil
+	return o.machine, nil
 }
 
 func (w *work) find(key string) *opened {
@@ -153,17 +144,17 @@ func (w *work) Finish(ctx context.Context, call finishCall) (f finished, err err
 
 // Lease runs an attempt at a lease. It returns the lease early when the worker stops.
 func (w *work) Lease(ctx context.Context, call leaseCall) (r lease.Report, err error) {
-	o, err := w.opened(ctx, call.Run)
+	m, err := w.open(ctx, call.Run)
 	if err != nil {
 		return r, typed(err)
 	}
 	control := new(leaserun.Control)
-	member := o.pool.Join(call.Lease, control, func(m lease.Shed) { shed(ctx, m) })
-	defer member.Leave()
-	f := follower{machine: o.machine, era: call.Lease.Era, lease: call.Lease.Lease, every: call.Beat, control: control, member: member}
+	shedder := leaserun.Shed(call.Lease, control, func(s lease.Shed) { shed(ctx, s) })
+	defer shedder.Stop()
+	f := follower{machine: m, era: call.Lease.Era, lease: call.Lease.Lease, every: call.Beat, control: control, shedder: shedder}
 	defer f.follow(ctx)()
 	// The end of ctx must not cost the report: the control ends the lease.
-	r, err = o.machine.Lease(context.WithoutCancel(ctx), call.Lease, control)
+	r, err = m.Lease(context.WithoutCancel(ctx), call.Lease, control)
 	return r, err
 }
 

@@ -74,14 +74,14 @@ func (c *Control) SetPaused(paused bool) {
 }
 
 // Stats are the counts so far; ok is false before the attempt has started, and after its end.
-func (c *Control) Stats() (s dmap.Stats, finishing, ok bool) {
+func (c *Control) Stats() (s dmap.Stats, ok bool) {
 	c.mu.Lock()
-	run, finishing := c.run, c.reason != ""
+	run := c.run
 	c.mu.Unlock()
 	if run == nil {
-		return s, finishing, false
+		return s, false
 	}
-	return run.Stats(), finishing, true
+	return run.Stats(), true
 }
 
 func (c *Control) edit(f func(*dmap.Run)) {

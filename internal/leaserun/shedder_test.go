@@ -20,40 +20,20 @@ type shed struct {
 	at time.Duration
 }
 
-// pooled runs leases in one pool. most is the most calls at once.
-func pooled(t *testing.T, s *store, call func(i int) time.Duration, src numbers, leases ...lease.Lease) (sheds []shed, reports []lease.Report, most int64) {
-	var pool leaserun.Pool
-	var running, peak atomic.Int64
-	messages := make(chan shed, 2*len(leases))
+// shedding runs a lease that gives back what it can.
+func shedding(t *testing.T, s *store, call func(i int) time.Duration, src numbers, l lease.Lease) (sheds []shed, report lease.Report) {
+	t.Helper()
 	began := time.Now()
-	done := make(chan lease.Report)
 	j := job(src, func(_ context.Context, i int) (int, error) {
-		n := running.Add(1)
-		peak.Store(max(peak.Load(), n)) // calls start one after the other in virtual time, nearly
 		time.Sleep(call(i))
-		running.Add(-1)
 		return i, nil
 	})
-	for _, l := range leases {
-		control := new(leaserun.Control)
-		member := pool.Join(l, control, func(m lease.Shed) { messages <- shed{m, time.Since(began)} })
-		go func() {
-			report, err := leaserun.Run(t.Context(), j, l, newLane[int](s, l.Ref), control)
-			member.Leave()
-			if err != nil {
-				t.Error(err)
-			}
-			done <- report
-		}()
-	}
-	for range leases {
-		reports = append(reports, <-done)
-	}
-	close(messages)
-	for m := range messages {
-		sheds = append(sheds, m)
-	}
-	return sheds, reports, peak.Load()
+	control := new(leaserun.Control)
+	shedder := leaserun.Shed(l, control, func(m lease.Shed) { sheds = append(sheds, shed{m, time.Since(began)}) })
+	report, err := leaserun.Run(t.Context(), j, l, newLane[int](s, l.Ref), control)
+	shedder.Stop()
+	require.NoError(t, err)
+	return sheds, report
 }
 
 func parts(n, each int) (out []dmap.Split) {
@@ -75,11 +55,11 @@ func TestALeaseGivesBackItsRestWhileItsCallsRun(t *testing.T) {
 			}
 			return time.Second
 		}
-		sheds, reports, _ := pooled(t, new(store), slow, numbers{n: 10_000, each: 10_000}, l)
+		sheds, report := shedding(t, new(store), slow, numbers{n: 10_000, each: 10_000}, l)
 		require.Len(t, sheds, 2, "the splits, and the slots later")
 		require.Less(t, sheds[1].at, 20*time.Second)
-		require.Equal(t, reports[0].Rest, sheds[0].Rest)
-		require.EqualValues(t, 10_000, items(sheds[0].Rest)+reports[0].Counts.Read)
+		require.Equal(t, report.Rest, sheds[0].Rest)
+		require.EqualValues(t, 10_000, items(sheds[0].Rest)+report.Counts.Read)
 		require.Empty(t, sheds[1].Rest)
 		require.Equal(t, 1, sheds[1].Calls)
 		require.Equal(t, time.Hour, time.Since(began).Truncate(time.Hour))
@@ -91,8 +71,8 @@ func TestASecondAttemptGivesBackItsRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s store
 		l := lease.Lease{Splits: parts(1000, 100), Slots: 4, Rest: 32, Time: 4 * time.Second}
-		_, first, _ := pooled(t, &s, func(int) time.Duration { return time.Second }, numbers{n: 1000, each: 1000}, l)
-		settled := first[0].Counts.Read
+		_, first := shedding(t, &s, func(int) time.Duration { return time.Second }, numbers{n: 1000, each: 1000}, l)
+		settled := first.Counts.Read
 		require.Positive(t, settled)
 		began := time.Now()
 		slow := func(int) time.Duration {
@@ -102,12 +82,12 @@ func TestASecondAttemptGivesBackItsRest(t *testing.T) {
 			return time.Second
 		}
 		l.Attempt = 2
-		sheds, reports, _ := pooled(t, &s, slow, numbers{n: 1000, each: 1000}, l)
+		sheds, report := shedding(t, &s, slow, numbers{n: 1000, each: 1000}, l)
 		require.NotEmpty(t, sheds)
 		require.Less(t, sheds[0].at, time.Minute)
-		require.Equal(t, reports[0].Rest, sheds[0].Rest)
-		require.EqualValues(t, 1000, items(sheds[0].Rest)+reports[0].Counts.Read, "with the %d of the first attempt", settled)
-		require.Greater(t, reports[0].Counts.Read, settled)
+		require.Equal(t, report.Rest, sheds[0].Rest)
+		require.EqualValues(t, 1000, items(sheds[0].Rest)+report.Counts.Read, "with the %d of the first attempt", settled)
+		require.Greater(t, report.Counts.Read, settled)
 	})
 }
 
@@ -121,19 +101,18 @@ func TestALeaseThatHasReadAllGivesBackItsSlots(t *testing.T) {
 			}
 			return time.Second
 		}
-		sheds, _, _ := pooled(t, new(store), slow, numbers{n: 100, each: 100}, l)
+		sheds, _ := shedding(t, new(store), slow, numbers{n: 100, each: 100}, l)
 		require.Len(t, sheds, 1)
 		require.Empty(t, sheds[0].Rest)
 		require.Equal(t, 2, sheds[0].Calls)
 	})
 }
 
-func TestAPoolFollowsTheCoordinator(t *testing.T) {
+func TestALeaseHasTheSlotsThatTheCoordinatorSays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var pool leaserun.Pool
 		var control leaserun.Control
 		l := lease.Lease{Splits: parts(1000, 100), Slots: 10, Rest: 32, Time: time.Hour}
-		member := pool.Join(l, &control, func(lease.Shed) {})
+		shedder := leaserun.Shed(l, &control, func(lease.Shed) {})
 		var running atomic.Int64
 		j := job(numbers{n: 1000, each: 1000}, func(_ context.Context, i int) (int, error) {
 			running.Add(1)
@@ -145,14 +124,14 @@ func TestAPoolFollowsTheCoordinator(t *testing.T) {
 		go func() {
 			for _, slots := range []int{3, 7} { // calls begin and end at halves of a second
 				<-time.After(5*time.Second + 500*time.Millisecond)
-				member.SetSlots(slots)
+				shedder.SetSlots(slots)
 				<-time.After(5*time.Second + 250*time.Millisecond)
 				at = append(at, running.Load())
 				<-time.After(250 * time.Millisecond)
 			}
 		}()
 		_, err := leaserun.Run(t.Context(), j, l, newLane[int](&store{}, l.Ref), &control)
-		member.Leave()
+		shedder.Stop()
 		require.NoError(t, err)
 		require.Equal(t, []int64{3, 7}, at)
 	})

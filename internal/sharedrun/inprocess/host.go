@@ -6,6 +6,7 @@ package inprocess
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-dmap/dmap/dmap"
@@ -23,7 +24,6 @@ type Host[T, R any] struct {
 	machines []*sharedrun.Machine[T, R]
 	control  coord.Control
 	state    *coord.State
-	pools    []leaserun.Pool // of the machines
 	leases   map[lease.Ref]*inFlight
 	busy     int                      // steps in flight that are no leases
 	next     int                      // the machine that gets the next lease
@@ -36,13 +36,13 @@ type Host[T, R any] struct {
 // inFlight is a lease that a machine has.
 type inFlight struct {
 	*leaserun.Control
-	member *leaserun.Member
+	shedder *leaserun.Shedder
 }
 
 // New returns a host of the run that all machines share.
 func New[T, R any](control coord.Control, machines ...*sharedrun.Machine[T, R]) *Host[T, R] {
 	return &Host[T, R]{
-		machines: machines, control: control, pools: make([]leaserun.Pool, len(machines)), leases: map[lease.Ref]*inFlight{},
+		machines: machines, control: control, leases: map[lease.Ref]*inFlight{},
 		events: make(chan func(time.Time)), over: make(chan struct{}),
 	}
 }
@@ -169,9 +169,9 @@ func (h *Host[T, R]) start(ctx context.Context) {
 // show has the leases follow the orders.
 func (h *Host[T, R]) show() {
 	o := h.state.Orders()
-	for _, c := range h.leases {
+	for ref, c := range h.leases {
 		if o.Slots != h.orders.Slots {
-			c.member.SetSlots(o.Slots)
+			c.shedder.SetSlots(o.Slots)
 		}
 		if o.Rate != h.orders.Rate {
 			c.SetRate(o.Rate)
@@ -179,33 +179,26 @@ func (h *Host[T, R]) show() {
 		if o.Paused != h.orders.Paused {
 			c.SetPaused(o.Paused)
 		}
-		if o.All {
+		if o.All || slices.Contains(o.Stop, ref.Lease) {
 			c.Return()
-		}
-	}
-	for ref, c := range h.leases {
-		for _, stop := range o.Stop {
-			if ref.Lease == stop {
-				c.Return()
-			}
 		}
 	}
 	h.orders = o
 }
 
 func (h *Host[T, R]) lease(ctx context.Context, l lease.Lease) {
-	control, to := new(leaserun.Control), h.next%len(h.machines)
+	control, machine := new(leaserun.Control), h.machines[h.next%len(h.machines)]
 	h.next++
-	member := h.pools[to].Join(l, control, func(m lease.Shed) {
+	shedder := leaserun.Shed(l, control, func(m lease.Shed) {
 		h.events <- func(now time.Time) { h.state.Shed(m, now) }
 	})
-	h.leases[l.Ref] = &inFlight{control, member}
+	h.leases[l.Ref] = &inFlight{control, shedder}
 	if h.orders.Paused {
 		control.SetPaused(true)
 	}
 	go func() {
-		report, err := h.machines[to].Lease(ctx, l, control)
-		member.Leave()
+		report, err := machine.Lease(ctx, l, control)
+		shedder.Stop()
 		h.events <- func(now time.Time) {
 			delete(h.leases, l.Ref)
 			if err != nil {
