@@ -113,7 +113,7 @@ func (r *Run) pass() {
 	}
 	var cause error
 	if s.End != nil {
-		_, cause = reasonOf(*s.End)
+		cause = causeOf(*s.End)
 	}
 	r.events.phaseChanged(phase, cause)
 }

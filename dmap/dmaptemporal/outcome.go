@@ -117,22 +117,22 @@ func (out *outcome) judge(cause error) (state dmap.State, reason string, err err
 	}
 }
 
-// reasonOf is Stats.Reason of an end, with the error of the run.
-func reasonOf(end coord.End) (reason string, err error) {
+// causeOf is the error with which a run stops; nil: it has succeeded.
+func causeOf(end coord.End) error {
 	switch end.Why {
 	case coord.Done:
-		return "succeeded", nil
+		return nil
 	case coord.Tolerance:
-		return "tolerance", dmap.ErrTolerance
+		return dmap.ErrTolerance
 	case coord.Canceled:
-		return "canceled", dmap.ErrCanceled
+		return dmap.ErrCanceled
 	case coord.Suspended:
-		return "suspended", dmap.ErrSuspended
+		return dmap.ErrSuspended
 	case coord.Budget:
-		return "budget", dmap.ErrBudget
+		return dmap.ErrBudget
 	case coord.Fenced:
-		return "fenced", dmap.ErrFenced
+		return dmap.ErrFenced
 	default:
-		return "", errors.New(end.Error)
+		return errors.New(end.Error)
 	}
 }

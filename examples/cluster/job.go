@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -55,18 +53,8 @@ var loans = dmaptemporal.Define("loans/v1", func(ctx context.Context, p params) 
 	return job, nil
 })
 
-// assess reads one application and simulates it.
 func assess(ctx context.Context, o source.Object) (loan.Verdict, error) {
-	data, err := o.ReadAll(ctx)
-	if err != nil {
-		return loan.Verdict{}, &dmap.ReadError{Err: err}
-	}
-	var app loan.Application
-	if err := json.Unmarshal(data, &app); err != nil {
-		return loan.Verdict{}, dmap.Permanent(&dmap.ReadError{Err: fmt.Errorf("%s: %w", o.Key, err)})
-	}
-	verdict, err := loan.Simulate(app, inflation)
-	return verdict, dmap.Permanent(err)
+	return loan.Assess(ctx, o, inflation)
 }
 
 func openFolder(ctx context.Context, path string) (*blob.Bucket, error) {

@@ -12,7 +12,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -131,7 +130,7 @@ func start(ctx context.Context, cfg config, p *place) (*dmap.Run, error) {
 	}
 	if cfg.batch == 0 {
 		return dmap.Start(ctx, items, func(ctx context.Context, o source.Object) (loan.Verdict, error) {
-			return assess(ctx, o, cfg.inflation)
+			return loan.Assess(ctx, o, cfg.inflation)
 		}, opts, results)
 	}
 	limits := batch.Limits{Items: cfg.batch}
@@ -139,7 +138,7 @@ func start(ctx context.Context, cfg config, p *place) (*dmap.Run, error) {
 		verdicts, failed := make([]loan.Verdict, len(items)), batch.Errors{}
 		for i, item := range items {
 			var err error
-			if verdicts[i], err = assess(ctx, item.Value, cfg.inflation); err != nil {
+			if verdicts[i], err = loan.Assess(ctx, item.Value, cfg.inflation); err != nil {
 				failed[i] = err // fails this application, not the batch
 			}
 		}
@@ -158,21 +157,6 @@ func (c config) generated() int64 {
 		return 0
 	}
 	return c.n
-}
-
-// assess reads one application and simulates it. Read errors are retried. A loan that fails and
-// malformed JSON are permanent errors.
-func assess(ctx context.Context, o source.Object, inflation float64) (loan.Verdict, error) {
-	data, err := o.ReadAll(ctx)
-	if err != nil {
-		return loan.Verdict{}, &dmap.ReadError{Err: err}
-	}
-	var app loan.Application
-	if err := json.Unmarshal(data, &app); err != nil {
-		return loan.Verdict{}, dmap.Permanent(&dmap.ReadError{Err: fmt.Errorf("%s: %w", o.Key, err)})
-	}
-	verdict, err := loan.Simulate(app, inflation)
-	return verdict, dmap.Permanent(err)
 }
 
 func parse(args []string, stderr io.Writer) (config, error) {
