@@ -119,7 +119,7 @@ func (c *Counts) Add(o Counts) {
 	c.Elapsed += o.Elapsed
 }
 
-// Minus is what has come to c since it was o.
+// Minus is the part of c that has come since it was o.
 func (c *Counts) Minus(o Counts) Counts {
 	d := *c
 	d.Read -= o.Read
