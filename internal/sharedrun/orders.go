@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
@@ -45,22 +46,49 @@ func (m *Machine[T, R]) Show(ctx context.Context, era, version int64, orders coo
 	return publish.Replace(ctx, bucket, key, "application/json", content)
 }
 
-// Orders reads the orders of the era. ok is false if there are none.
+// fresh is how long the leases of a machine share one reading of the orders.
+const fresh = 500 * time.Millisecond
+
+// reading is the newest reading of control.json; the zero reading is none.
+type reading struct {
+	file controlFile // Format 0: there is none
+	at   time.Time
+}
+
+// Orders returns the orders of the era, which are at most half a second old. ok is false if there
+// are none. All leases of a machine may ask: they share the requests.
 func (m *Machine[T, R]) Orders(ctx context.Context, era int64) (orders coord.Orders, version int64, ok bool, err error) {
+	select {
+	case m.reading <- struct{}{}:
+		defer func() { <-m.reading }()
+	case <-ctx.Done():
+		return orders, 0, false, context.Cause(ctx)
+	}
+	if now := time.Now(); now.Sub(m.read.at) >= fresh {
+		file, err := m.readControl(ctx)
+		if err != nil {
+			return orders, 0, false, err
+		}
+		m.read = reading{file, now}
+	}
+	if file := &m.read.file; file.Format > 0 && file.Era == era {
+		return file.Orders, file.Version, true, nil
+	}
+	return orders, 0, false, nil
+}
+
+// readControl reads control.json. The zero file: there is none.
+func (m *Machine[T, R]) readControl(ctx context.Context) (file controlFile, err error) {
 	bucket, key, err := m.controlKey()
 	if err != nil {
-		return orders, 0, false, err
+		return file, err
 	}
 	content, err := publish.Read(ctx, bucket, key, mostControl)
+	if code, _ := guard.Call(func() gcerrors.ErrorCode { return gcerrors.Code(err) }); code == gcerrors.NotFound {
+		return file, nil
+	}
 	if err != nil {
-		if code, _ := guard.Call(func() gcerrors.ErrorCode { return gcerrors.Code(err) }); code == gcerrors.NotFound {
-			return orders, 0, false, nil
-		}
-		return orders, 0, false, err
+		return file, err
 	}
-	var file controlFile
-	if err := json.Unmarshal(content, &file); err != nil || file.Era != era {
-		return orders, 0, false, err
-	}
-	return file.Orders, file.Version, true, nil
+	return file, json.Unmarshal(content, &file)
 }
