@@ -139,7 +139,7 @@ var known = map[string]string{
 	"internal/coord/sim/simulation.go shed: json.Marshal":                 ours,
 	"internal/runfolder/commitheader.go decodeHeader: json.Unmarshal":     ours,
 	"internal/runfolder/readcommits.go newestIn: errors.Is":               driver,
-	"internal/sharedrun/orders.go Orders: json.Unmarshal":                 ours,
+	"internal/sharedrun/orders.go readControl: json.Unmarshal":            ours,
 	"internal/sharedrun/orders.go Show: json.Marshal":                     ours,
 	"dmap/cmd/dmap/export.go toFile: errors.Is":                           ours,
 	"dmap/cmd/dmap/export.go writeCSV: Error":                             ours,

@@ -27,10 +27,8 @@ type Machine[T, R any] struct {
 	plan dmap.Plan[T]
 	spec dmap.RunSpec
 	// using holds a token while a step of the host uses the sink, which serves one at a time.
-	using chan struct{}
-
-	reading chan struct{} // holds a token while a lease reads the orders, or takes them from read
-	read    reading
+	using   chan struct{}
+	control latest // orders
 }
 
 // New checks the job. The error has all that is wrong with it, before any I/O.
@@ -38,7 +36,7 @@ func New[T, R any](job Job[T, R]) (*Machine[T, R], error) {
 	if err := check(job); err != nil {
 		return nil, err
 	}
-	m := &Machine[T, R]{job: job, plan: dmap.PlanOf(job.Source), using: make(chan struct{}, 1), reading: make(chan struct{}, 1)}
+	m := &Machine[T, R]{job: job, plan: dmap.PlanOf(job.Source), using: make(chan struct{}, 1), control: newLatest()}
 	m.spec = dmap.RunSpec{
 		RunID: job.Options.RunID, Source: leaserun.Name(job.Source), Started: time.Now(), Options: job.Options, Batch: job.Limits,
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
@@ -14,14 +13,6 @@ import (
 	"github.com/go-dmap/dmap/internal/publish"
 	"github.com/go-dmap/dmap/internal/runfolder"
 )
-
-// controlFile is control.json: it steers the leases in flight, and decides nothing that counts.
-type controlFile struct {
-	Format  int          `json:"format"`
-	Era     int64        `json:"era"`
-	Version int64        `json:"version"` // counts up in an era
-	Orders  coord.Orders `json:"orders"`
-}
 
 func (m *Machine[T, R]) controlKey() (*blob.Bucket, string, error) {
 	place := m.job.Sink.ResultFolder()
@@ -46,35 +37,14 @@ func (m *Machine[T, R]) Show(ctx context.Context, era, version int64, orders coo
 	return publish.Replace(ctx, bucket, key, "application/json", content)
 }
 
-// fresh is how long the leases of a machine share one reading of the orders.
-const fresh = 500 * time.Millisecond
-
-// reading is the newest reading of control.json; the zero reading is none.
-type reading struct {
-	file controlFile // Format 0: there is none
-	at   time.Time
-}
-
 // Orders returns the orders of the era, which are at most half a second old. ok is false if there
 // are none. All leases of a machine may ask: they share the requests.
 func (m *Machine[T, R]) Orders(ctx context.Context, era int64) (orders coord.Orders, version int64, ok bool, err error) {
-	select {
-	case m.reading <- struct{}{}:
-		defer func() { <-m.reading }()
-	case <-ctx.Done():
-		return orders, 0, false, context.Cause(ctx)
+	file, err := m.control.get(ctx, m.readControl)
+	if err != nil || file.Format == 0 || file.Era != era {
+		return orders, 0, false, err
 	}
-	if now := time.Now(); now.Sub(m.read.at) >= fresh {
-		file, err := m.readControl(ctx)
-		if err != nil {
-			return orders, 0, false, err
-		}
-		m.read = reading{file, now}
-	}
-	if file := &m.read.file; file.Format > 0 && file.Era == era {
-		return file.Orders, file.Version, true, nil
-	}
-	return orders, 0, false, nil
+	return file.Orders, file.Version, true, nil
 }
 
 // readControl reads control.json. The zero file: there is none.
@@ -90,5 +60,6 @@ func (m *Machine[T, R]) readControl(ctx context.Context) (file controlFile, err 
 	if err != nil {
 		return file, err
 	}
-	return file, json.Unmarshal(content, &file)
+	err = json.Unmarshal(content, &file)
+	return file, err
 }
