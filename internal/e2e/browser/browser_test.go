@@ -131,12 +131,16 @@ func value[T any](b *tab, expression string) T {
 	return v
 }
 
-// until waits for an expression of the page to be true.
+// until waits for an expression of the page to be true. The page may load another one meanwhile.
 func (b *tab) until(expression string) {
 	b.t.Helper()
-	for end := time.Now().Add(30 * time.Second); !value[bool](b, "Boolean("+expression+")"); b.wait(50 * time.Millisecond) {
-		if time.Now().After(end) {
-			require.FailNow(b.t, "the page did not reach a state", "%s\npage: %s", expression, b.describe())
+	for end := time.Now().Add(30 * time.Second); ; b.wait(50 * time.Millisecond) {
+		reached, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool]("Boolean("+expression+")"))
+		if reached && err == nil {
+			return
+		}
+		if err != nil && !strings.Contains(err.Error(), "navigated or closed") || time.Now().After(end) {
+			require.FailNow(b.t, "the page did not reach a state", "%s\n%v\npage: %s", expression, err, b.describe())
 		}
 	}
 }
