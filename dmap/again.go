@@ -2,6 +2,7 @@ package dmap
 
 import (
 	"context"
+	"iter"
 
 	"github.com/go-dmap/dmap/batch"
 	"github.com/go-dmap/dmap/internal/journal"
@@ -17,7 +18,8 @@ const againGroupSize = 64
 
 // againPlanner groups taken items.
 type againPlanner struct {
-	lists   []takenList
+	lists   []journal.TakenPart
+	read    func(ctx context.Context, part journal.TakenPart, from int64) iter.Seq2[journal.TakenItem, error]
 	settled journal.IntervalSet
 	seeks   func(split, version string) bool
 	size    int // of a group
@@ -31,7 +33,7 @@ type againPlanner struct {
 // readAgain reads the taken items. all says that every one was read.
 func (r *reader[T, R]) readAgain(ctx context.Context) (all bool, err error) {
 	p := &againPlanner{
-		lists: r.lists, settled: r.durable.settledBefore, groups: make(chan *againGroup), size: groupSize(r.pace),
+		lists: r.lists, read: r.durable.log.ReadList, settled: r.durable.settledBefore, groups: make(chan *againGroup), size: groupSize(r.pace),
 		seeks: r.plan.seeks,
 	}
 	n := max(defaultReaders, r.plan.Readers)
@@ -65,7 +67,7 @@ func groupSize(p *pace) int {
 // run sends all groups.
 func (p *againPlanner) run(ctx context.Context) error {
 	for _, part := range p.lists {
-		gaps := p.settled.Gaps(journal.Interval{Split: part.Split, To: journal.Cursor{Offset: part.Size}})
+		gaps := p.settled.Gaps(part.Interval())
 		if len(gaps) == 0 {
 			continue
 		}
@@ -78,9 +80,9 @@ func (p *againPlanner) run(ctx context.Context) error {
 }
 
 // runPart sends the groups of the unsettled items of a list.
-func (p *againPlanner) runPart(ctx context.Context, part takenList, gaps []journal.Interval) error {
+func (p *againPlanner) runPart(ctx context.Context, part journal.TakenPart, gaps []journal.Interval) error {
 	start := gaps[0].From.Offset // of the next item
-	for item, err := range part.read(ctx, part.TakenPart, start) {
+	for item, err := range p.read(ctx, part, start) {
 		if err != nil {
 			return err
 		}
@@ -98,7 +100,7 @@ func (p *againPlanner) runPart(ctx context.Context, part takenList, gaps []journ
 		if item.After <= gaps[0].From.Offset {
 			continue
 		}
-		if err := p.add(ctx, part.TakenPart, from, item); err != nil {
+		if err := p.add(ctx, part, from, item); err != nil {
 			return err
 		}
 	}
@@ -220,7 +222,9 @@ func (r *reader[T, R]) readGroup(ctx context.Context, g *againGroup, f *finder[T
 func (r *reader[T, R]) takeAgain(b *batcher[T, R], item *Item[T], taken *journal.TakenItem) bool {
 	item.Key, item.Offset, item.Index = taken.Key, taken.Offset, taken.Index
 	item.Next = Cursor{Offset: taken.After}
-	r.again.Add(1)
+	if r.again.Add(1); r.leased {
+		r.tally.read.Add(1)
+	}
 	if skips(item.Err) {
 		r.tally.skipped.Add(1)
 		b.skip(item)
@@ -233,6 +237,9 @@ func (r *reader[T, R]) takeAgain(b *batcher[T, R], item *Item[T], taken *journal
 // waiting is the number of listed items that were not read, and of those that a trial leaves
 // pending.
 func (r *reader[T, R]) waiting() int64 {
+	if r.leased {
+		return 0
+	}
 	n := r.outstanding - r.again.Load()
 	if r.redrive != nil {
 		n += r.redrive.Rest

@@ -108,11 +108,7 @@ func (d *durable) resume(ctx context.Context, p *journal.Progress, poisonAfter i
 	d.prefixes, d.prefixesBefore = p.Prefixes.Clone(), p.Prefixes.Marks()
 	clean := p.Clean
 	record := journal.Commit{Number: p.Number, Begins: true, Stuck: !p.Moved && !clean}
-	if again := p.Redrive; again != nil && again.Begins != nil {
-		again.Begins.Sink, again.Begins.Gone = d.keeper, p.Counts.Gone
-		record.Redrive, record.Counts.Redriven = again.Begins, again.Items
-		record.States = map[string]json.RawMessage{d.keeper: again.State}
-	}
+	p.Begin(&record, d.keeper)
 	if err := d.write(ctx, record); err != nil {
 		return &SinkError{Op: "append", Err: err}
 	}

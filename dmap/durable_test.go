@@ -26,6 +26,7 @@ import (
 // as a bucket does.
 type diary struct {
 	journal.NoHolds
+	journal.NoLists
 	journal.NoLanes
 
 	mu       sync.Mutex

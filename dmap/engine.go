@@ -256,8 +256,13 @@ func specOf(src any, opts Options, limits batch.Limits, clock runClock) RunSpec 
 
 // resumeRedrive sets the run up to continue a redrive, or with decided items, if there are any.
 func (e *engine[T, R]) resumeRedrive(p *journal.Progress) {
-	e.reader.outstanding = p.Counts.Outstanding()
-	e.reader.lists = e.durable.takenLists(p)
+	e.reader.outstanding, e.reader.leased = p.Counts.Outstanding(), p.Leased
+	if p.Leased {
+		e.tally.read.Add(p.Counts.Again)
+	}
+	if e.durable.on() {
+		e.reader.lists = e.durable.log.Lists(p)
+	}
 	if p.Redrive == nil {
 		return
 	}
@@ -265,9 +270,11 @@ func (e *engine[T, R]) resumeRedrive(p *journal.Progress) {
 	e.reader.inflight.calls.redrive = p.Redrive.Number
 	e.tally.redrive, e.reader.redrive = p.Redrive, p.Redrive
 	e.tally.read.Add(p.Redrive.Rest)
+	gone := p.Counts.Gone
 	if p.Begun != nil {
-		e.tally.gone.Store(p.Counts.Gone - p.Begun.Gone)
+		gone -= p.Begun.Gone
 	}
+	e.tally.gone.Store(gone)
 }
 
 // observeStart reports that the run begins in this process. It returns ctx, or one with the values

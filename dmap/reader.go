@@ -63,10 +63,11 @@ type reader[T, R any] struct {
 	last     *Split     // the last planned split
 	complete bool       // the planning has reached the end of the source
 
-	redrive     *journal.Redrive // nil: the run is not redriven
-	lists       []takenList      // of items to read again
-	again       atomic.Int64     // of these, items that were read, or found to be skipped
-	outstanding int64            // taken items that had not settled when the process began
+	redrive     *journal.Redrive    // nil: the run is not redriven
+	lists       []journal.TakenPart // of items to read again
+	again       atomic.Int64        // of these, items that were read, or found to be skipped
+	outstanding int64               // taken items that had not settled when the process began
+	leased      bool                // the run is a lease: taken items are new to it
 }
 
 var (

@@ -305,25 +305,3 @@ func (d *decider[R]) ignore(ctx context.Context, key, why string) {
 	d.ignored = append(d.ignored, fmt.Sprintf("decision %s: %s", key, why))
 	d.run.warn(ctx, "decision has no effect", "decision", key, "why", why)
 }
-
-// ReadReleased yields the items of a list of the latest release after an offset.
-func (l *runLog[R]) ReadReleased(ctx context.Context, part journal.TakenPart, from int64) takenItems {
-	return func(yield func(journal.TakenItem, error) bool) {
-		e := l.run.journal.log.State.LatestRelease()
-		if e == nil {
-			yield(journal.TakenItem{}, fmt.Errorf("sink: no release has a part %q", part.Split))
-			return
-		}
-		if err := runfolder.CheckLists(l.run.folder, e.Taken); err != nil {
-			yield(journal.TakenItem{}, fmt.Errorf("sink: release of commit %d: %w", e.Number, err))
-			return
-		}
-		for _, p := range e.Taken {
-			if journal.ReleasedSplit(e.Number, p.Key) == part.Split {
-				readList(ctx, l.f.bucket, p, from)(yield)
-				return
-			}
-		}
-		yield(journal.TakenItem{}, fmt.Errorf("sink: the release of commit %d has no part %q", e.Number, part.Split))
-	}
-}

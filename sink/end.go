@@ -106,7 +106,7 @@ func (e *ender) ended(ctx context.Context) (bool, error) {
 	if err != nil || file == nil {
 		return err == nil, err
 	}
-	e.again = newRedriven(file, m)
+	e.again = &redriven{file: file, before: m}
 	return false, nil
 }
 

@@ -26,26 +26,41 @@ type Host[R any] struct {
 }
 
 // BeginShared creates the folder of a run, or takes the run over, and opens an era in which leases
-// may be given. In a folder of this host it holds the lock of the run until Close. An Ending: the
-// run has ended. dmap.ErrFenced: another process works on the run, or has just written to it, or a
-// later attempt of the same Starter has begun.
-func (f *BucketSink[R]) BeginShared(ctx context.Context, spec dmap.RunSpec, by lease.Starter) (*Host[R], *dmap.Ending, error) {
-	return f.openShared(ctx, spec, func(h *Host[R]) error { _, err := f.claim(ctx, h.run); return err }, func(h *Host[R]) (err error) {
-		h.host, err = f.lanes(h.run).Begin(ctx, h.run.journal.log, by)
-		return err
+// may be given. It begins a redrive if the options of the run ask for one, and takes up held items
+// that were decided. same compares the source before a redrive begins or continues: an error of it
+// forbids the redrive; nil: nothing is compared. In a folder of this host it holds the lock of the run until Close. An
+// Ending: the run has ended. dmap.ErrFenced: another process works on the run, or has just written
+// to it, or a later attempt of the same Starter has begun.
+func (f *BucketSink[R]) BeginShared(ctx context.Context, spec dmap.RunSpec, by lease.Starter, same func(context.Context, *journal.Progress) error) (*Host[R], *dmap.Ending, error) {
+	return f.openShared(ctx, spec, opening[R]{
+		find:  func(h *Host[R]) error { _, err := f.claim(ctx, h.run); return err },
+		again: func(h *Host[R], m *runfolder.Manifest) error { return h.redrive(ctx, m, same) },
+		open:  func(h *Host[R]) error { return h.begin(ctx, by) },
 	})
 }
 
 // JoinShared acts for an era that BeginShared has opened. dmap.ErrFenced: the era is over.
 func (f *BucketSink[R]) JoinShared(ctx context.Context, spec dmap.RunSpec, era int64) (*Host[R], *dmap.Ending, error) {
-	return f.openShared(ctx, spec, func(h *Host[R]) error { return f.findLeased(ctx, h.run) }, func(h *Host[R]) (err error) {
-		h.host, err = f.lanes(h.run).Join(h.run.journal.log, era)
-		return err
+	return f.openShared(ctx, spec, opening[R]{
+		find:  func(h *Host[R]) error { return f.findLeased(ctx, h.run) },
+		again: func(h *Host[R], m *runfolder.Manifest) error { return h.findRedrive(ctx, m) },
+		open: func(h *Host[R]) (err error) {
+			h.host, err = f.lanes(h.run).Join(h.run.journal.log, era)
+			return err
+		},
 	})
 }
 
+// opening are the steps by which a process opens a run for others.
+type opening[R any] struct {
+	find func(*Host[R]) error
+	// again makes the run one that is redriven after the end m, or leaves it ended.
+	again func(h *Host[R], m *runfolder.Manifest) error
+	open  func(*Host[R]) error
+}
+
 // openShared finds the run, and opens it unless it has ended.
-func (f *BucketSink[R]) openShared(ctx context.Context, spec dmap.RunSpec, find, open func(*Host[R]) error) (h *Host[R], ended *dmap.Ending, err error) {
+func (f *BucketSink[R]) openShared(ctx context.Context, spec dmap.RunSpec, steps opening[R]) (h *Host[R], ended *dmap.Ending, err error) {
 	if f.opts.Express {
 		return nil, nil, errNotShared
 	}
@@ -55,15 +70,15 @@ func (f *BucketSink[R]) openShared(ctx context.Context, spec dmap.RunSpec, find,
 	}
 	r.journal = newRunJournal(f, r, nil)
 	h = &Host[R]{f: f, run: r}
-	if ended, err = h.open(ctx, find, open); err != nil || ended != nil {
+	if ended, err = h.enter(ctx, steps); err != nil || ended != nil {
 		return nil, ended, errors.Join(err, h.Close())
 	}
 	return h, nil, nil
 }
 
-func (h *Host[R]) open(ctx context.Context, find, open func(*Host[R]) error) (ended *dmap.Ending, err error) {
+func (h *Host[R]) enter(ctx context.Context, steps opening[R]) (ended *dmap.Ending, err error) {
 	f, r := h.f, h.run
-	if err := find(h); err != nil {
+	if err := steps.find(h); err != nil {
 		return nil, err
 	}
 	m, err := f.lastEnd(ctx, r)
@@ -71,9 +86,13 @@ func (h *Host[R]) open(ctx context.Context, find, open func(*Host[R]) error) (en
 		return nil, err
 	}
 	if m != nil {
-		return h.endedWith(ctx, m)
-	}
-	if r.file != nil {
+		if err := steps.again(h, m); err != nil {
+			return nil, h.explain(err)
+		}
+		if r.again == nil {
+			return f.storedEnd(r, m), nil
+		}
+	} else if r.file != nil {
 		if err := f.sameSpec(r, r.file, &begunWith{r.file.Version, r.file.Batch}); err != nil {
 			return nil, err
 		}
@@ -81,19 +100,7 @@ func (h *Host[R]) open(ctx context.Context, find, open func(*Host[R]) error) (en
 	if err := r.journal.log.Reload(ctx); err != nil {
 		return nil, fmt.Errorf("sink: %w", err)
 	}
-	return nil, h.explain(open(h))
-}
-
-// endedWith is the end of a run that has ended with m. A redrive of it is not shared.
-func (h *Host[R]) endedWith(ctx context.Context, m *runfolder.Manifest) (*dmap.Ending, error) {
-	there, err := publish.Exists(ctx, h.f.bucket, h.run.folder+runfolder.RedriveName(m.Redrive+1))
-	if err != nil {
-		return nil, fmt.Errorf("sink: redrive %d: %w", m.Redrive+1, err)
-	}
-	if there {
-		return nil, fmt.Errorf("sink: folder %q: %w: redrive %d is open: dmap.Map continues it", h.run.folder, lease.ErrRefused, m.Redrive+1)
-	}
-	return h.f.storedEnd(h.run, m), nil
+	return nil, h.explain(steps.open(h))
 }
 
 func (h *Host[R]) explain(err error) error {
@@ -110,7 +117,13 @@ func (h *Host[R]) Era() int64 { return h.host.Era() }
 func (h *Host[R]) NextLease() int64 { return h.host.NextLease() }
 
 // Progress is that of the run, without leases that are not absorbed.
-func (h *Host[R]) Progress() journal.Progress { return h.host.Progress() }
+func (h *Host[R]) Progress() journal.Progress {
+	p := h.host.Progress()
+	if h.run.again != nil {
+		p.Redrive = h.run.again.journal()
+	}
+	return p
+}
 
 // Absorb seals all lanes of these leases, of which each ref names the newest attempt, and takes
 // them into the run. It skips those that are absorbed already. elapsed is the time of the run since
@@ -173,6 +186,9 @@ func (h *Host[R]) write(ctx context.Context, end dmap.Ending) error {
 	counted := convert.CommittedStats(&runfolder.RunFile{RunID: r.spec.RunID, Started: r.spec.Started}, records)
 	counted.State, counted.Reason = dmap.StateEnded, end.Stats.Reason
 	counted.Limit, counted.Truncated, counted.BrokenObjects = end.Stats.Limit, end.Stats.Truncated, end.Stats.BrokenObjects
+	if r.again != nil {
+		r.again.count(&counted)
+	}
 	end.Stats, end.Pending, end.Resumable = counted, nil, false
 	if end.Unread.All {
 		end.Unread = lease.Unread(r.journal.log.State.Progress().Settled)

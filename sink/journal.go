@@ -99,10 +99,7 @@ func (f *BucketSink[R]) continueRedrive(ctx context.Context, r *run, m *runfolde
 		return p, ended, err
 	}
 	r.again = again
-	err = again.progress(&p, func(ctx context.Context, part journal.TakenPart, from int64) takenItems {
-		return again.readTaken(ctx, f.bucket, part, from)
-	})
-	return p, nil, err
+	return p, nil, again.progress(&p)
 }
 
 // claim creates run.json, or finds that of the run, and locks the folder if it is one of this host.

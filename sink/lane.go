@@ -18,17 +18,16 @@ import (
 type Lane[R any] struct {
 	*BucketSink[R]
 
-	ref    lease.Ref
-	splits []dmap.Split
-	lane   *lanes.Lane // nil before OpenJournal
+	lease lease.Lease
+	lane  *lanes.Lane // nil before OpenJournal
 }
 
-// Lane returns the sink of an attempt at a lease of these splits. The results lie in the run's
-// folder, and its journal is the lane of the attempt, which ends with the final record of the
-// attempt: it writes neither PENDING parts nor a manifest.
-func (f *BucketSink[R]) Lane(ref lease.Ref, splits []dmap.Split) *Lane[R] {
+// Lane returns the sink of an attempt at a lease. The results lie in the run's folder, and its
+// journal is the lane of the attempt, which ends with the final record of the attempt: it writes
+// neither PENDING parts nor a manifest.
+func (f *BucketSink[R]) Lane(l lease.Lease) *Lane[R] {
 	own := &BucketSink[R]{bucket: f.bucket, prefix: f.prefix, opts: f.opts, wrong: f.wrong}
-	return &Lane[R]{BucketSink: own, ref: ref, splits: splits}
+	return &Lane[R]{BucketSink: own, lease: l}
 }
 
 // OpenJournal seals the lanes of the attempts before, and returns their progress. The Log
@@ -49,25 +48,50 @@ func (l *Lane[R]) OpenJournal(ctx context.Context, spec dmap.RunSpec, _ func(con
 		}
 	}()
 	r.journal = &runJournal{log: &commits.Log{Bucket: f.bucket}}
-	if err := f.checkLeased(ctx, r); err != nil {
+	if err := f.checkLeased(ctx, r, l.lease.Redrive); err != nil {
 		return nil, p, nil, err
 	}
-	if l.lane, err = f.lanes(r).Open(ctx, l.ref, l.splits); err != nil {
+	if l.lane, err = f.lanes(r).Open(ctx, l.lease.Ref, l.lease.Splits); err != nil {
 		return nil, p, nil, fmt.Errorf("sink: folder %q: %w", r.folder, err)
 	}
-	return &laneLog[R]{f: f, run: r, lane: l.lane}, l.lane.Before(), nil, nil
+	own := &laneLog[R]{f: f, run: r, lane: l.lane, lists: listsOf(l.lease.Splits)}
+	p = l.lane.Before()
+	if n := l.lease.Redrive; n > 0 {
+		p.Redrive = &journal.Redrive{Number: n, Done: len(own.lists) == len(l.lease.Splits)}
+	}
+	p.Leased = true
+	return own, p, nil, nil
+}
+
+// listsOf are the lists of items to read again among the splits of a lease.
+func listsOf(splits []dmap.Split) (lists []journal.TakenPart) {
+	for _, s := range splits {
+		if journal.IsTakenSplit(s.ID) {
+			lists = append(lists, journal.TakenPart{Split: s.ID, From: s.From.Offset, To: s.To.Offset})
+		}
+	}
+	return lists
 }
 
 // errNotShared refuses a run that cannot be shared.
 var errNotShared = fmt.Errorf("sink: %w: it has no journal (Express)", lease.ErrRefused)
 
-// checkLeased refuses a lease of another run. MaxItems is that of the run, not of the lease.
-func (f *BucketSink[R]) checkLeased(ctx context.Context, r *run) error {
+// checkLeased refuses a lease of another run, or of another redrive. MaxItems is that of the run,
+// not of the lease.
+func (f *BucketSink[R]) checkLeased(ctx context.Context, r *run, redrive int) error {
 	if err := f.findLeased(ctx, r); err != nil {
 		return err
 	}
 	r.spec.Options.MaxItems = r.file.MaxItems
-	return f.sameSpec(r, r.file, &begunWith{r.file.Version, r.file.Batch})
+	with := begunWith{r.file.Version, r.file.Batch}
+	if redrive > 0 {
+		file, err := f.earlierRedrive(ctx, r, redrive)
+		if err != nil {
+			return err
+		}
+		r.again, with = &redriven{file: file}, begunWith{file.Version, file.Batch}
+	}
+	return f.sameSpec(r, r.file, &with)
 }
 
 // findLeased makes r the run of run.json, which a host has created.
@@ -103,9 +127,28 @@ type laneLog[R any] struct {
 	journal.NoLanes
 	runless
 
-	f    *BucketSink[R]
-	run  *run
-	lane *lanes.Lane
+	f     *BucketSink[R]
+	run   *run
+	lane  *lanes.Lane
+	lists []journal.TakenPart
+}
+
+// Lists are those of the lease.
+func (l *laneLog[R]) Lists(*journal.Progress) []journal.TakenPart { return l.lists }
+
+// ReadList yields the items of a list after an offset. Those of a release are known to the records
+// of the run.
+func (l *laneLog[R]) ReadList(ctx context.Context, part journal.TakenPart, from int64) takenItems {
+	return func(yield func(journal.TakenItem, error) bool) {
+		root := &commits.Log{Bucket: l.f.bucket, In: l.run.folder + runfolder.CommitsFolder}
+		if journal.IsReleasedSplit(part.Split) {
+			if err := root.Reload(ctx); err != nil {
+				yield(journal.TakenItem{}, fmt.Errorf("sink: %w", err))
+				return
+			}
+		}
+		l.f.readTaken(ctx, l.run, root.State, part, from)(yield)
+	}
 }
 
 // runless is the Holder of a lane: items may be held in it, and decisions are for the whole run.

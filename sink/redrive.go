@@ -43,7 +43,7 @@ func (f *BucketSink[R]) openRedrive(ctx context.Context, r *run, m *runfolder.Ma
 		if err := f.sameSpec(r, r.file, &begunWith{file.Version, file.Batch}); err != nil {
 			return nil, err
 		}
-		return newRedriven(file, m), r.journal.same(ctx, p)
+		return &redriven{file: file, before: m}, r.journal.same(ctx, p)
 	}
 	last, err := f.earlierRedrive(ctx, r, m.Redrive)
 	if err != nil {
@@ -67,10 +67,10 @@ func (f *BucketSink[R]) openRedrive(ctx context.Context, r *run, m *runfolder.Ma
 	if file, err = b.begin(ctx); err != nil || file == nil {
 		return nil, err
 	}
-	return newRedriven(file, m), nil
+	return &redriven{file: file, before: m}, nil
 }
 
-// earlierRedrive is the record of redrive n, which has ended; nil if n is 0.
+// earlierRedrive is the record of redrive n, which has begun; nil if n is 0.
 func (f *BucketSink[R]) earlierRedrive(ctx context.Context, r *run, n int) (*runfolder.RedriveFile, error) {
 	if n == 0 {
 		return nil, nil

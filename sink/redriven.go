@@ -1,13 +1,11 @@
 package sink
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
 
-	"gocloud.dev/blob"
-
+	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/redrive"
 	"github.com/go-dmap/dmap/internal/runfolder"
@@ -17,25 +15,16 @@ import (
 type redriven struct {
 	file   *runfolder.RedriveFile
 	before *runfolder.Manifest // the end that the redrive continues
-	parts  map[string]runfolder.Part
-}
-
-func newRedriven(file *runfolder.RedriveFile, before *runfolder.Manifest) *redriven {
-	again := &redriven{file: file, before: before, parts: map[string]runfolder.Part{}}
-	for _, p := range file.Taken {
-		again.parts[redrive.TakenSplit(file.Redrive, p)] = p
-	}
-	return again
 }
 
 // trial reports whether the redrive reads taken items only.
 func (d *redriven) trial() bool { return d.file.Choice.Limit > 0 }
 
-// progress adds the redrive to p.
-func (d *redriven) progress(p *journal.Progress, read func(ctx context.Context, part journal.TakenPart, from int64) takenItems) error {
+// journal is what the engine knows about a redrive that has begun.
+func (d *redriven) journal() *journal.Redrive {
 	n := d.file.Redrive
 	out := &journal.Redrive{
-		Number: n, Trial: d.trial(), Done: d.file.Done, Items: d.file.Items, Read: read,
+		Number: n, Trial: d.trial(), Done: d.file.Done, Items: d.file.Items,
 		Failed: d.before.Stats.Failed - d.file.Items, Succeeded: d.before.Stats.Succeeded,
 	}
 	if d.trial() {
@@ -44,21 +33,33 @@ func (d *redriven) progress(p *journal.Progress, read func(ctx context.Context, 
 		out.Unfinished = d.before.Status != runfolder.StatusSucceeded && (!d.file.Done || out.Waiting > 0)
 	}
 	for _, part := range d.file.Taken {
-		out.Parts = append(out.Parts, journal.TakenPart{Split: redrive.TakenSplit(n, part), Size: part.Size, Records: part.Records})
+		out.Parts = append(out.Parts, journal.TakenPart{Split: redrive.TakenSplit(n, part), To: part.Size})
 	}
-	if p.Begun == nil || p.Begun.Number < n {
-		begins := &journal.Begun{Number: n}
-		for _, w := range d.file.Waiting {
-			begins.Waiting = append(begins.Waiting, redrive.TakenSplit(w.Redrive, w.Part))
-		}
-		state, err := encodeState(runfolder.BucketState{Failed: d.file.NotTaken, Dropped: d.file.Dropped})
-		if err != nil {
-			return err
-		}
-		out.Begins, out.State = begins, state
+	return out
+}
+
+// progress adds the redrive to p, also with what begins it.
+func (d *redriven) progress(p *journal.Progress) (err error) {
+	p.Redrive = d.journal()
+	n := d.file.Redrive
+	if p.Begun != nil && p.Begun.Number >= n {
+		return nil
 	}
-	p.Redrive = out
-	return nil
+	begins := &journal.Begun{Number: n}
+	for _, w := range d.file.Waiting {
+		begins.Waiting = append(begins.Waiting, redrive.TakenSplit(w.Redrive, w.Part))
+	}
+	p.Redrive.Begins = begins
+	p.Redrive.State, err = encodeState(runfolder.BucketState{Failed: d.file.NotTaken, Dropped: d.file.Dropped})
+	return err
+}
+
+// count adds to s what the records of a trial do not have: the items that it leaves pending.
+func (d *redriven) count(s *dmap.Stats) {
+	if d.trial() {
+		s.Read += d.file.Rest
+		s.Pending += d.file.Rest
+	}
 }
 
 // manifest makes m the manifest of the redrive. A trial leaves the pending items and the unread
@@ -71,18 +72,6 @@ func (d *redriven) manifest(m *runfolder.Manifest) {
 		}
 		m.ResultFiles.Pending = append(slices.Clone(d.before.ResultFiles.Pending), m.ResultFiles.Pending...)
 		m.Unread = d.before.Unread
-	}
-}
-
-// readTaken yields the items of a taken part after an offset.
-func (d *redriven) readTaken(ctx context.Context, bucket *blob.Bucket, part journal.TakenPart, from int64) takenItems {
-	return func(yield func(journal.TakenItem, error) bool) {
-		stored, ok := d.parts[part.Split]
-		if !ok {
-			yield(journal.TakenItem{}, fmt.Errorf("sink: redrive %d has no part %q", d.file.Redrive, part.Split))
-			return
-		}
-		readList(ctx, bucket, stored, from)(yield)
 	}
 }
 

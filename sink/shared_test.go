@@ -76,7 +76,7 @@ func unsettledOf(p journal.Progress, s dmap.Split) []dmap.Split {
 
 // work runs an attempt at a lease.
 func work(ctx context.Context, bucket *blob.Bucket, ref lease.Ref, calls *atomic.Int64, splits ...dmap.Split) (*sink.Lane[int], error) {
-	lane := sink.Bucket[int](bucket, "out").Lane(ref, splits)
+	lane := sink.Bucket[int](bucket, "out").Lane(lease.Lease{Ref: ref, Splits: splits})
 	_, err := dmap.Map(ctx, leased(splits), doubled(calls), dmap.Options{
 		RunID: "r", MaxConcurrency: 2, CommitEvery: 50 * time.Millisecond, DrainTimeout: time.Second, Tolerance: dmap.Tolerance{Percentage: 50},
 	}, lane)
@@ -93,7 +93,7 @@ func outcome(t *testing.T, lane *sink.Lane[int]) lanes.Outcome {
 // share begins an era, and join acts for one. finish ends the run.
 func share(t *testing.T, bucket *blob.Bucket) *sink.Host[int] {
 	t.Helper()
-	h, ended, err := sink.Bucket[int](bucket, "out").BeginShared(t.Context(), sharedSpec(), lease.Starter{})
+	h, ended, err := sink.Bucket[int](bucket, "out").BeginShared(t.Context(), sharedSpec(), lease.Starter{}, nil)
 	require.NoError(t, err)
 	require.Nil(t, ended)
 	require.NoError(t, h.Close())
@@ -348,7 +348,7 @@ func TestWhatIsNoLeaseOfTheRunIsRefused(t *testing.T) {
 	}
 	_, _, err = sink.Bucket[int](inner, "out", sink.BucketOptions{Inputs: sink.InputsAll}).JoinShared(t.Context(), sharedSpec(), 0)
 	require.ErrorIs(t, err, dmap.ErrSpecChanged)
-	_, _, err = sink.Bucket[int](inner, "out", sink.BucketOptions{Express: true}).BeginShared(t.Context(), sharedSpec(), lease.Starter{})
+	_, _, err = sink.Bucket[int](inner, "out", sink.BucketOptions{Express: true}).BeginShared(t.Context(), sharedSpec(), lease.Starter{}, nil)
 	require.ErrorContains(t, err, "Express")
 	require.NotErrorIs(t, err, dmap.ErrFenced)
 }
@@ -386,7 +386,7 @@ func TestHeldItemsOfLeasesAreReleasedByAMap(t *testing.T) {
 		opts := dmap.Options{RunID: "r", Tolerance: dmap.Tolerance{Percentage: 50}}
 		for n := range int64(2) {
 			splits := []dmap.Split{piece(20*n, 20*n+20)}
-			lane := sink.Bucket[int](inner, "out").Lane(lease.Ref{Lease: n, Attempt: 1, Era: h.Era()}, splits)
+			lane := sink.Bucket[int](inner, "out").Lane(lease.Lease{Ref: lease.Ref{Lease: n, Attempt: 1, Era: h.Era()}, Splits: splits})
 			_, err := dmap.Map(t.Context(), leased(splits), hold, opts, lane)
 			var held *dmap.HeldError
 			require.ErrorAs(t, err, &held)

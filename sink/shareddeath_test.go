@@ -26,7 +26,7 @@ import (
 // of the bucket.
 var sharedSteps = map[string]func(t *testing.T, bucket *blob.Bucket, era int64) error{
 	"begin": func(t *testing.T, bucket *blob.Bucket, _ int64) error {
-		h, _, err := sink.Bucket[int](bucket, "out").BeginShared(t.Context(), sharedSpec(), lease.Starter{})
+		h, _, err := sink.Bucket[int](bucket, "out").BeginShared(t.Context(), sharedSpec(), lease.Starter{}, nil)
 		if err == nil {
 			err = h.Close()
 		}

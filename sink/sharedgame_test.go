@@ -90,7 +90,7 @@ func stalling(bucket *dmaptest.FaultBucket, n int64, pause time.Duration) {
 
 // host is one process after another of a host: it gives leases until nothing is left, or it fails.
 func (g *sharedGame) host() error {
-	h, ended, err := sink.Bucket[int](g.bucket(60), "out").BeginShared(context.Background(), sharedSpec(), lease.Starter{})
+	h, ended, err := sink.Bucket[int](g.bucket(60), "out").BeginShared(context.Background(), sharedSpec(), lease.Starter{}, nil)
 	if err != nil || ended != nil {
 		return err
 	}

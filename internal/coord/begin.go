@@ -21,7 +21,14 @@ type Start struct {
 	Planned  bool
 	MaxItems int64 // that remain; 0: no limit
 	Before   journal.Counts
-	Redrive  *tolerance.Redrive // nil: the run is not redriven
+	Redrive  *Redrive // nil: the run is not redriven
+}
+
+// Redrive is the redrive that the run is in.
+type Redrive struct {
+	Number int `json:"number"`
+	// Others take no part in it. Their Gone are those of the run before the redrive.
+	Others tolerance.Redrive `json:"others"`
 }
 
 // Begin returns the state of a run without leases.

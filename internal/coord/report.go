@@ -75,7 +75,7 @@ func (s *State) finish(i int, r lease.Report) {
 	for _, split := range r.Rest {
 		items := o.Items
 		if items > 0 {
-			items = max(1, (items-r.Counts.Taken)/int64(len(r.Rest)))
+			items = max(1, (items-r.Counts.Taken-r.Counts.Again)/int64(len(r.Rest)))
 		}
 		rest = append(rest, Piece{Split: split, Items: items})
 	}

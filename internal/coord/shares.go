@@ -29,7 +29,8 @@ func (s *State) sample(ended bool) tolerance.Sample {
 	}
 	out.Settled = n.Succeeded + out.Failed
 	if s.Redrive != nil {
-		out.Redrive, out.Again = *s.Redrive, true
+		out.Redrive, out.Again = s.Redrive.Others, true
+		out.Redrive.Gone = n.Gone - s.Redrive.Others.Gone
 	}
 	return out
 }

@@ -20,7 +20,6 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/journal"
-	"github.com/go-dmap/dmap/internal/tolerance"
 )
 
 // State is all that the coordinator knows. The zero State is of no use: see Begin.
@@ -40,12 +39,12 @@ type State struct {
 	Finished  []Finished `json:"finished,omitempty"` // leases that no root record has taken in
 	Absorbing Absorbing  `json:"absorbing,omitzero"`
 
-	Before  journal.Counts     `json:"before,omitzero"` // of the run before this coordinator
-	Redrive *tolerance.Redrive `json:"redrive,omitempty"`
-	Counts  journal.Counts     `json:"counts,omitzero"` // of finished leases
-	Call    time.Duration      `json:"call,omitempty"`  // mean time of a call; 0: unknown
-	Probe   time.Duration      `json:"probe,omitempty"` // time of a lease that looks for ranges
-	Divisor int                `json:"divisor,omitempty"`
+	Before  journal.Counts `json:"before,omitzero"` // of the run before this coordinator
+	Redrive *Redrive       `json:"redrive,omitempty"`
+	Counts  journal.Counts `json:"counts,omitzero"` // of finished leases
+	Call    time.Duration  `json:"call,omitempty"`  // mean time of a call; 0: unknown
+	Probe   time.Duration  `json:"probe,omitempty"` // time of a lease that looks for ranges
+	Divisor int            `json:"divisor,omitempty"`
 
 	Draining bool `json:"draining,omitempty"`
 	End      *End `json:"end,omitempty"`

@@ -142,6 +142,9 @@ func (s *State) give(o *Open, at, reads time.Duration) lease.Lease {
 		Splits: o.Splits, Rest: o.Rest, Items: o.Max, Time: reads,
 		Failures: o.Shares.Failures, Percentage: o.Shares.Percentage, Above: o.Shares.Above, Budget: o.Shares.Budget,
 	}
+	if s.Redrive != nil {
+		l.Redrive = s.Redrive.Number
+	}
 	orders := s.Orders()
 	l.Slots, l.Rate = orders.Slots, orders.Rate
 	if limit := s.Control.Budget.Time; limit > 0 {

@@ -98,7 +98,7 @@ func (r sharedRun) owner(t *testing.T, ref lease.Ref, splits []dmap.Split) ([]dm
 			<-time.After(50 * time.Millisecond) // the store is real, so is the time
 		}
 	})
-	lane := sink.Bucket[int64](faults.Bucket, "").Lane(ref, splits)
+	lane := sink.Bucket[int64](faults.Bucket, "").Lane(lease.Lease{Ref: ref, Splits: splits})
 	if err := r.process(t.Context(), lane, splits...); err != nil {
 		return nil, err
 	}
@@ -134,7 +134,7 @@ func (r sharedRun) lease(t *testing.T, ref lease.Ref, splits []dmap.Split, backg
 
 // host runs a host until it has given n leases, and takes in all but the last one.
 func (r sharedRun) host(t *testing.T, n int, background *[]chan error) (era int64, left []dmap.Split) {
-	h, ended, err := sink.Bucket[int64](r.bucket, "").BeginShared(t.Context(), r.spec(), lease.Starter{})
+	h, ended, err := sink.Bucket[int64](r.bucket, "").BeginShared(t.Context(), r.spec(), lease.Starter{}, nil)
 	require.NoError(t, err)
 	require.Nil(t, ended)
 	require.NoError(t, h.Close())

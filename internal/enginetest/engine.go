@@ -51,10 +51,8 @@ type Ability string
 
 // The abilities that an engine may lack.
 const (
-	Redrives     Ability = "redrives"                         // Options.Redrive
 	Enough       Ability = "Options.Enough"                   // ends after enough successes
 	MaxItemsLate Ability = "MaxItems of a run that has begun" // continues such a run
-	Releases     Ability = "releases of decided items"        // calls held items again
 	Sequences    Ability = "source.Seq"                       // a source that cannot seek
 	TotalBudgets Ability = "Options.TotalBudget"              // over all processes of the run
 )

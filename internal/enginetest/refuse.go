@@ -54,19 +54,6 @@ func changed(t *testing.T, e Engine) {
 	must(t, e.run(t, j))
 }
 
-// redrives: a run that has failed is continued by a redrive.
-func redrives(t *testing.T, e Engine) {
-	j := newJob(t)
-	j.Open = slice(60)
-	j.Call = e.slow(outcome)
-	mustBe(t, e.run(t, j), dmap.ErrTolerance)
-	j.Call = e.slow(same)
-	j.Options.Redrive = dmap.Redrive{Max: 1}
-	e.refusesOr(t, Redrives, j)
-	s := j.load()
-	equal(t, "successes and skipped items", int64(60), s.run.Stats.Succeeded+s.run.Stats.Skipped)
-}
-
 // enough: the run ends after enough successes.
 func enough(t *testing.T, e Engine) {
 	j := newJob(t)

@@ -15,6 +15,7 @@ func TestSuite(t *testing.T, e Engine) {
 	for i, name := range slices.Sorted(maps.Keys(all)) {
 		if i%each == 0 {
 			e.test(t, "the results of "+name, sameResults(all[name]))
+			e.test(t, "a redrive of "+name, redrives(all[name]))
 		}
 	}
 	for name, f := range cases() {

@@ -19,6 +19,7 @@ type Log interface {
 	Close() error
 	Holder
 	Absorber
+	Lister
 }
 
 // Absorber is the part of a Log that takes in what other machines have settled in a run that was

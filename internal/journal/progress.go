@@ -17,6 +17,9 @@ type Progress struct {
 	Begun    *Begun                       // the latest redrive; nil: there was none
 	Redrive  *Redrive                     // the redrive that is under way; nil: none. Apply does not set it
 	Release  *Release                     // the latest release of held items; nil: there was none
+	// Leased says that this is the progress of a lease: an item that runs again was not read in it
+	// before. Apply does not set it.
+	Leased bool
 
 	owner   *Progress  // whose the fields below are: a copy has its own
 	settled settledSet // Settled, for queries

@@ -1,9 +1,7 @@
 package journal
 
 import (
-	"context"
 	"encoding/json"
-	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,7 +12,7 @@ import (
 type Redrive struct {
 	Number int  // from 1
 	Trial  bool // only taken items are read, nothing else of the source
-	Done   bool // the source has no other unsettled items
+	Done   bool // the source has no other unsettled items: only taken ones are read
 	// Unfinished says of a trial that the run had left items pending or unread, as it still does
 	// when the trial ends.
 	Unfinished bool
@@ -32,17 +30,18 @@ type Redrive struct {
 	// State is what the redrive makes of the results: the state of the sink that keeps the journal,
 	// for the commit with Begins.
 	State json.RawMessage
-	// Read yields the items of a part that lie after an offset. It checks the part before the
-	// first.
-	Read func(ctx context.Context, part TakenPart, from int64) iter.Seq2[TakenItem, error]
 }
 
-// TakenPart is a stored list of taken items, in the order of their splits and positions. It is read
-// as a split of its own: its cursors are offsets in the part.
+// TakenPart is a stored list of taken items, or a part of one, in the order of their splits and
+// positions. It is read as a split of its own: its cursors are offsets in the list.
 type TakenPart struct {
-	Split   string // TakenSplit of its name, or that of a release
-	Size    int64  // bytes, which is also the last cursor
-	Records int64
+	Split    string // TakenSplit of its name, or that of a release
+	From, To int64  // offsets in bytes; the whole list ends with its size
+}
+
+// Interval is all of p.
+func (p TakenPart) Interval() Interval {
+	return Interval{Split: p.Split, From: Cursor{Offset: p.From}, To: Cursor{Offset: p.To}}
 }
 
 // TakenItem is an item that failed before, and where the source yields it again.
@@ -91,6 +90,28 @@ func IsTakenSplit(id string) bool {
 func (b *Begun) ends(id string) bool {
 	return b != nil && strings.HasPrefix(id, takenPrefix) && !strings.HasPrefix(id, TakenSplit(b.Number, "")) &&
 		!slices.Contains(b.Waiting, id)
+}
+
+// Begin adds to c what the record that begins the redrive says. sink is the position of the sink
+// that keeps the journal. It does nothing if the redrive has begun, or if there is none.
+func (p *Progress) Begin(c *Commit, sink string) {
+	if p.Redrive == nil || p.Redrive.Begins == nil {
+		return
+	}
+	begins := *p.Redrive.Begins
+	begins.Sink, begins.Gone = sink, p.Counts.Gone
+	c.Redrive, c.Counts.Redriven = &begins, p.Redrive.Items
+	c.States = map[string]json.RawMessage{sink: p.Redrive.State}
+}
+
+// InTrial reports whether a trial has items of its own to process: it leaves all others as they
+// are.
+func (p *Progress) InTrial() bool {
+	if p.Redrive == nil || !p.Redrive.Trial {
+		return false
+	}
+	settled := NewIntervalSet(p.Settled)
+	return slices.ContainsFunc(p.Redrive.Parts, func(part TakenPart) bool { return !settled.Has(part.Interval()) })
 }
 
 // begin drops what earlier redrives have settled and announced. Without that the state would grow

@@ -3,7 +3,6 @@ package journal
 import (
 	"context"
 	"encoding/json"
-	"iter"
 	"strconv"
 	"strings"
 	"time"
@@ -50,6 +49,16 @@ type Decided struct {
 	Ignored []string        // decisions without effect, and why: at most a few
 }
 
+// Commit is the record that takes the decided items up. sink is the position of the sink that keeps
+// the journal.
+func (d *Decided) Commit(number int64, sink string) Commit {
+	release := *d.Release
+	release.Sink = sink
+	return Commit{
+		Number: number, Release: &release, Counts: Counts{Released: d.Items}, States: map[string]json.RawMessage{sink: d.State},
+	}
+}
+
 // Holder is the part of a Log that keeps held items. It is no optional interface: a wrapper of a
 // Log that lacks it would leave decided items held forever.
 type Holder interface {
@@ -59,9 +68,6 @@ type Holder interface {
 	// Decide looks for decisions about held items, and lists the decided ones for the commit with
 	// this number. Nothing of it counts before that commit.
 	Decide(ctx context.Context, p *Progress, number int64) (Decided, error)
-	// ReadReleased yields the items of a part of the latest Release that lie after an offset. It
-	// checks the part before the first.
-	ReadReleased(ctx context.Context, part TakenPart, from int64) iter.Seq2[TakenItem, error]
 }
 
 // NoHolds is the Holder of a Log that keeps no held items.
@@ -72,11 +78,6 @@ func (NoHolds) KeepsHeld() bool { return false }
 
 // Decide finds nothing.
 func (NoHolds) Decide(context.Context, *Progress, int64) (Decided, error) { return Decided{}, nil }
-
-// ReadReleased yields nothing.
-func (NoHolds) ReadReleased(context.Context, TakenPart, int64) iter.Seq2[TakenItem, error] {
-	return func(func(TakenItem, error) bool) {}
-}
 
 // ReleasedSplit is the ID of the split that reads the part with this key, which belongs to the
 // release of commit n.
@@ -93,7 +94,7 @@ func (r *Release) Taken() (parts []TakenPart) {
 		return nil
 	}
 	for _, p := range r.Parts {
-		parts = append(parts, TakenPart{Split: ReleasedSplit(r.Number, p.Key), Size: p.Size, Records: p.Records})
+		parts = append(parts, TakenPart{Split: ReleasedSplit(r.Number, p.Key), To: p.Size})
 	}
 	return parts
 }

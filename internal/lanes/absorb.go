@@ -17,7 +17,7 @@ const (
 	readers    = 16       // leases that are sealed and read at once
 )
 
-// Batch is a commit that absorbs leases. It has no number yet.
+// Batch is a commit of the run, such as one that absorbs leases. It has no number yet.
 type Batch struct {
 	Commit journal.Commit
 	Extra  commits.Extra

@@ -24,17 +24,17 @@ type Host struct {
 }
 
 // Begin opens an era of a host, in which leases may be given, and absorbs the leases of earlier
-// eras. It matches dmap.ErrFenced if another process has just written to the run, or a later
-// attempt of the same Starter has begun.
-func (r Run) Begin(ctx context.Context, root *commits.Log, by lease.Starter) (*Host, error) {
+// eras. first makes what the record that opens the era says beside that; nil: nothing. It matches
+// dmap.ErrFenced if another process has just written to the run, or a later attempt of the same
+// Starter has begun.
+func (r Run) Begin(ctx context.Context, root *commits.Log, by lease.Starter, first func(*journal.Progress) (Batch, error)) (*Host, error) {
 	root.Writer = startWriter(by, root.Writer)
 	for range mostRaces {
 		if _, err := r.attempt(ctx, root, by); err != nil {
 			return nil, err
 		}
 		h := &Host{run: r, root: root, era: root.State.Next()}
-		p := root.State.Progress()
-		err := root.Append(ctx, journal.Commit{Number: h.era, Begins: true, Shared: true, Stuck: !p.Moved && !p.Clean && h.era > 0}, commits.Extra{})
+		err := h.open(ctx, first)
 		if err == nil {
 			return h, h.absorbRest(ctx)
 		}
@@ -50,6 +50,34 @@ func (r Run) Begin(ctx context.Context, root *commits.Log, by lease.Starter) (*H
 		}
 	}
 	return nil, fenced("others began each time")
+}
+
+// open writes the record that opens the era.
+func (h *Host) open(ctx context.Context, first func(*journal.Progress) (Batch, error)) (err error) {
+	var b Batch
+	p := h.root.State.Progress()
+	if first != nil {
+		if b, err = first(&p); err != nil {
+			return err
+		}
+	}
+	b.Commit.Number, b.Commit.Begins, b.Commit.Shared = h.era, true, true
+	b.Commit.Stuck = !p.Moved && !p.Clean && h.era > 0
+	return h.root.Append(ctx, b.Commit, b.Extra)
+}
+
+// Append writes the record that next makes from the progress of the run; ok is false if there is
+// none. next is called again if another process of the era writes a record first.
+func (h *Host) Append(ctx context.Context, next func(*journal.Progress) (b Batch, ok bool, err error)) error {
+	return h.retry(ctx, func() error {
+		p := h.root.State.Progress()
+		b, ok, err := next(&p)
+		if err != nil || !ok {
+			return err
+		}
+		b.Commit.Number = h.root.State.Next()
+		return h.root.Append(ctx, b.Commit, b.Extra)
+	})
 }
 
 // Join returns the host of an era that Begin has opened.

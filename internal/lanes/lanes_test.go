@@ -99,7 +99,7 @@ func TestALeaseIsListedOnceWithItsNewestAttempt(t *testing.T) {
 func TestARecordAbsorbsABoundedNumberOfLeases(t *testing.T) {
 	for _, c := range []struct{ leases, size, records int }{{1001, 1, 2}, {4, 9 << 20, 4}} {
 		r := newRun(t)
-		h, err := r.Begin(t.Context(), r.root(t), lease.Starter{})
+		h, err := r.Begin(t.Context(), r.root(t), lease.Starter{}, nil)
 		require.NoError(t, err)
 		for n := range int64(c.leases) {
 			r.ended(t, lease.Ref{Lease: n, Attempt: 1, Era: h.Era()}, n, n+1, c.size)
@@ -118,7 +118,7 @@ func TestARecordAbsorbsABoundedNumberOfLeases(t *testing.T) {
 // Compacted records of a run keep its era and the leases that it has absorbed.
 func TestCompactedRecordsKeepErasAndLeases(t *testing.T) {
 	r := newRun(t)
-	h, err := r.Begin(t.Context(), r.root(t), lease.Starter{})
+	h, err := r.Begin(t.Context(), r.root(t), lease.Starter{}, nil)
 	require.NoError(t, err)
 	for n := range int64(40) {
 		ref := lease.Ref{Lease: 2 * n, Attempt: 1, Era: h.Era()}
@@ -155,7 +155,7 @@ func TestARunThatIsNotSharedHasNoEra(t *testing.T) {
 // A lease that settles what was settled before is refused: its results would count twice.
 func TestLeasesThatOverlapAreRefused(t *testing.T) {
 	r := newRun(t)
-	h, err := r.Begin(t.Context(), r.root(t), lease.Starter{})
+	h, err := r.Begin(t.Context(), r.root(t), lease.Starter{}, nil)
 	require.NoError(t, err)
 	one, two := lease.Ref{Lease: 1, Attempt: 1, Era: h.Era()}, lease.Ref{Lease: 2, Attempt: 1, Era: h.Era()}
 	r.ended(t, one, 0, 10, 1)
@@ -169,7 +169,7 @@ func TestLeasesThatOverlapAreRefused(t *testing.T) {
 // An item in flight in three attempts that died is a suspect in the fourth.
 func TestAttemptsKnowWhatWasInFlight(t *testing.T) {
 	r := newRun(t)
-	h, err := r.Begin(t.Context(), r.root(t), lease.Starter{})
+	h, err := r.Begin(t.Context(), r.root(t), lease.Starter{}, nil)
 	require.NoError(t, err)
 	for attempt := range 4 {
 		l, err := r.Open(t.Context(), lease.Ref{Attempt: attempt + 1, Era: h.Era()}, nil)
@@ -200,7 +200,7 @@ func TestAttemptsKnowWhatWasInFlight(t *testing.T) {
 // A lane whose first record is of another lane is refused.
 func TestAForgedLaneIsRefused(t *testing.T) {
 	r := newRun(t)
-	h, err := r.Begin(t.Context(), r.root(t), lease.Starter{})
+	h, err := r.Begin(t.Context(), r.root(t), lease.Starter{}, nil)
 	require.NoError(t, err)
 	r.ended(t, lease.Ref{Lease: 1, Attempt: 1, Era: h.Era()}, 0, 1, 1)
 	for n := range int64(3) {
@@ -234,7 +234,7 @@ func TestSealingIsBounded(t *testing.T) {
 // record, and one that has begun at its next one: before that its lane is taken in.
 func TestAnOwnerOfAnEarlierEraIsFenced(t *testing.T) {
 	r := newRun(t)
-	h, err := r.Begin(t.Context(), r.root(t), lease.Starter{})
+	h, err := r.Begin(t.Context(), r.root(t), lease.Starter{}, nil)
 	require.NoError(t, err)
 	late, err := r.Open(t.Context(), lease.Ref{Lease: 1, Attempt: 1, Era: h.Era()}, nil)
 	require.NoError(t, err)
@@ -243,7 +243,7 @@ func TestAnOwnerOfAnEarlierEraIsFenced(t *testing.T) {
 	require.NoError(t, early.Append(t.Context(), journal.Commit{}, commits.Extra{}))
 	require.NoError(t, early.Append(t.Context(), settle(1, 0, 5, 1), commits.Extra{}))
 
-	second, err := r.Begin(t.Context(), r.root(t), lease.Starter{})
+	second, err := r.Begin(t.Context(), r.root(t), lease.Starter{}, nil)
 	require.NoError(t, err)
 	require.EqualValues(t, 5, second.Progress().Counts.Read)
 	require.ErrorIs(t, early.Append(t.Context(), settle(2, 5, 10, 1), commits.Extra{}), dmap.ErrFenced)
@@ -258,7 +258,7 @@ func TestAnOwnerOfAnEarlierEraIsFenced(t *testing.T) {
 // The next attempt fences the one before, and continues it.
 func TestTheNextAttemptFencesTheOneBefore(t *testing.T) {
 	r := newRun(t)
-	h, err := r.Begin(t.Context(), r.root(t), lease.Starter{})
+	h, err := r.Begin(t.Context(), r.root(t), lease.Starter{}, nil)
 	require.NoError(t, err)
 	first, err := r.Open(t.Context(), lease.Ref{Attempt: 1, Era: h.Era()}, nil)
 	require.NoError(t, err)
@@ -280,26 +280,26 @@ func TestAnAttemptToBeginThatComesBackIsFenced(t *testing.T) {
 	first, second, other := lease.Starter{ID: "w", Attempt: 1}, lease.Starter{ID: "w", Attempt: 2}, lease.Starter{ID: "v", Attempt: 1}
 	r := newRun(t)
 	before, late := r.root(t), r.root(t)
-	h, err := r.Begin(t.Context(), before, second)
+	h, err := r.Begin(t.Context(), before, second, nil)
 	require.NoError(t, err)
-	_, err = r.Begin(t.Context(), late, first)
+	_, err = r.Begin(t.Context(), late, first, nil)
 	require.ErrorIs(t, err, dmap.ErrFenced, "it has read the run before")
-	_, err = r.Begin(t.Context(), r.root(t), first)
+	_, err = r.Begin(t.Context(), r.root(t), first, nil)
 	require.ErrorIs(t, err, dmap.ErrFenced)
 	_, err = r.Join(r.root(t), h.Era())
 	require.NoError(t, err)
 
 	before = r.root(t)
-	_, err = r.Begin(t.Context(), r.root(t), other)
+	_, err = r.Begin(t.Context(), r.root(t), other, nil)
 	require.NoError(t, err, "another host may")
-	_, err = r.Begin(t.Context(), before, second)
+	_, err = r.Begin(t.Context(), before, second, nil)
 	require.ErrorIs(t, err, dmap.ErrFenced, "another host was first")
 
 	r = newRun(t)
 	before = r.root(t)
-	h1, err := r.Begin(t.Context(), r.root(t), first)
+	h1, err := r.Begin(t.Context(), r.root(t), first, nil)
 	require.NoError(t, err)
-	h2, err := r.Begin(t.Context(), before, second)
+	h2, err := r.Begin(t.Context(), before, second, nil)
 	require.NoError(t, err, "its own earlier attempt was first")
 	require.Greater(t, h2.Era(), h1.Era())
 }

@@ -33,7 +33,10 @@ type Starter struct {
 // Lease is a set of splits that one worker may process, and its shares of the amounts of the run.
 type Lease struct {
 	Ref
-	Splits []dmap.Split `json:"splits"` // disjoint, also with those of all other leases of the run
+	// Splits are disjoint, also with those of all other leases of the run. Some may be lists of
+	// items to read again: see journal.TakenPart.
+	Splits  []dmap.Split `json:"splits"`
+	Redrive int          `json:"redrive,omitempty"` // number of the redrive that the run is in; 0: none
 	// Rest is the most splits of Report.Rest. A report that needs more says Unfinished instead.
 	Rest  int   `json:"rest"`
 	Slots int   `json:"slots"`           // calls at once

@@ -55,6 +55,7 @@ func (s *store) results() map[string]int {
 // lane is one attempt at a lease.
 type lane[R any] struct {
 	journal.NoHolds
+	journal.NoLists
 	journal.NoLanes
 	store *store
 	of    *lanes

@@ -39,7 +39,7 @@ type Lane[R any] interface {
 func Run[T, R any](ctx context.Context, job Job[T, R], l lease.Lease, lane Lane[R], control *Control) (lease.Report, error) {
 	began := time.Now()
 	report := lease.Report{Ref: l.Ref}
-	src := &source[T]{of: job.Source, plan: dmap.PlanOf(job.Source), splits: inOrder(l.Splits), began: func() { control.startTime(l.Time) }}
+	src := &source[T]{of: job.Source, plan: dmap.PlanOf(job.Source), splits: ofSource(l.Splits), began: func() { control.startTime(l.Time) }}
 	ctx = control.attach(ctx, l.Ref, job.Options.Redact.Key != nil, src.unread)
 	defer control.detach()
 	run, err := start(ctx, job, l, src, lane)

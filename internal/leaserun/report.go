@@ -65,8 +65,7 @@ func Fatal(err error) bool {
 
 // rest returns the parts of splits outside of settled intervals.
 func rest(splits []dmap.Split, settled []journal.Interval) (out []dmap.Split) {
-	unread := lease.Unread(settled)
-	remaining := unread.Remaining()
+	remaining := lease.Remaining(settled)
 	for _, s := range splits {
 		out = append(out, remaining(s)...)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/guard"
+	"github.com/go-dmap/dmap/internal/journal"
 )
 
 // source yields the splits of a lease. Everything else is that of the user's source.
@@ -42,6 +43,9 @@ func (s *source[T]) Plan() dmap.Plan[T] {
 	p.Splits, p.Resume, p.Read = s.yield, nil, s.readSplit
 	if p.Fill != nil {
 		p.Fill = s.fill
+	}
+	if p.Find != nil {
+		p.Find = s.find
 	}
 	return p
 }
@@ -98,12 +102,28 @@ func (s *source[T]) fill(ctx context.Context, split dmap.Split, items []dmap.Ite
 	return n, err
 }
 
+// find finds an item that is read again.
+func (s *source[T]) find(ctx context.Context, split dmap.Split) (dmap.Item[T], error) {
+	item, err := s.plan.Find(ctx, split)
+	if !s.read.Load() && err == nil {
+		s.begin()
+	}
+	return item, err
+}
+
 // begin says that an item was read. The engine settles it, however soon the lease must return: so
 // each attempt makes progress, also one whose source opens slowly.
 func (s *source[T]) begin() {
 	if s.read.CompareAndSwap(false, true) {
 		s.began()
 	}
+}
+
+// ofSource are the splits of the source, without lists of items to read again, which the engine
+// reads from the lane.
+func ofSource(splits []dmap.Split) []dmap.Split {
+	own := slices.DeleteFunc(slices.Clone(splits), func(s dmap.Split) bool { return journal.IsTakenSplit(s.ID) })
+	return inOrder(own)
 }
 
 // inOrder sorts splits as the engine wants those of one ID.

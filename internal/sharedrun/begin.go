@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/coord"
 	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/lease"
@@ -19,10 +21,19 @@ type Begun struct {
 	Planned  bool           `json:"planned,omitempty"`
 	MaxItems int64          `json:"maxItems,omitempty"`
 	Before   journal.Counts `json:"before,omitzero"`
+	Redrive  *coord.Redrive `json:"redrive,omitempty"`
 	Source   string         `json:"source,omitempty"` // its name
 	Ended    bool           `json:"ended,omitempty"`  // the run has a manifest: nothing is left to do
 	Stats    dmap.Stats     `json:"stats,omitzero"`   // of such a run
 	End      Ended          `json:"end,omitzero"`     // of such a run
+}
+
+// Start is how the coordinator of the run begins.
+func (b *Begun) Start(control coord.Control, now time.Time) coord.Start {
+	return coord.Start{
+		Era: b.Era, Now: now, Next: b.Next, Control: control, Pieces: b.Pieces, Planned: b.Planned,
+		MaxItems: b.MaxItems, Before: b.Before, Redrive: b.Redrive,
+	}
 }
 
 // Ended is how a run has ended, as plain data.
@@ -54,14 +65,20 @@ func (e Ended) Err() error {
 	}
 }
 
-// Begin creates the run, or takes it over from a host or a dmap.Map, and opens an era.
-func (m *Machine[T, R]) Begin(ctx context.Context, by lease.Starter) (b Begun, err error) {
+// Begin creates the run, or takes it over from a host or a dmap.Map, and opens an era. A redrive is
+// that of the call; nil: that of the job's options.
+func (m *Machine[T, R]) Begin(ctx context.Context, by lease.Starter, again *dmap.Redrive) (b Begun, err error) {
+	spec := m.spec
+	if again != nil {
+		spec.Options.Redrive = *again
+		spec.Options.Redrive.Match = m.job.Options.Redrive.Match
+	}
 	done, err := m.use(ctx)
 	if err != nil {
 		return b, err
 	}
 	defer done()
-	h, ended, err := m.job.Sink.BeginShared(ctx, m.spec, by)
+	h, ended, err := m.job.Sink.BeginShared(ctx, spec, by, m.sameSource)
 	if err != nil {
 		return b, err
 	}
@@ -70,16 +87,44 @@ func (m *Machine[T, R]) Begin(ctx context.Context, by lease.Starter) (b Begun, e
 	}
 	defer func() { err = errors.Join(err, h.Close()) }()
 	p := h.Progress()
-	b = Begun{Era: h.Era(), Next: h.NextLease(), Before: p.Counts, MaxItems: m.job.Options.MaxItems, Planned: true, Source: m.spec.Source}
+	b = Begun{Era: h.Era(), Next: h.NextLease(), Before: p.Counts, Planned: true, Source: m.spec.Source, Redrive: redriveOf(&p)}
+	if p.Redrive != nil { // the items that a trial leaves pending were read
+		b.Before.Read += p.Redrive.Rest
+	}
+	if m.reads(&p) {
+		b.MaxItems = m.job.Options.MaxItems
+	}
 	if b.MaxItems > 0 && p.Counts.Read > 0 {
 		return b, errTaken(m.spec.RunID)
 	}
-	if len(p.Settled) > 0 {
+	if len(p.Settled) > 0 || len(p.Lists()) > 0 {
 		return b, nil // the plan leaves the settled parts out
 	}
 	b.Pieces, err = m.listings(ctx)
 	b.Planned = b.Pieces == nil
 	return b, err
+}
+
+// reads reports whether the run reads its source, and not only lists of items.
+func (m *Machine[T, R]) reads(p *journal.Progress) bool {
+	if most := m.job.Options.MaxItems; most > 0 && p.Counts.Taken >= most {
+		return false
+	}
+	return p.Redrive == nil || !p.Redrive.Done && !p.Redrive.Trial
+}
+
+// redriveOf is the redrive of a run as its coordinator knows it.
+func redriveOf(p *journal.Progress) *coord.Redrive {
+	again := p.Redrive
+	if again == nil {
+		return nil
+	}
+	out := &coord.Redrive{Number: again.Number}
+	out.Others.Failed, out.Others.Succeeded, out.Others.Waiting = again.Failed, again.Succeeded, again.Waiting
+	if p.Begun != nil {
+		out.Others.Gone = p.Begun.Gone
+	}
+	return out
 }
 
 // mostListings is how many listings are leased as they are. A source of more is planned.

@@ -2,20 +2,25 @@ package sharedrun
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/coord"
 	"github.com/go-dmap/dmap/internal/journal"
+	"github.com/go-dmap/dmap/internal/tolerance"
 	"github.com/go-dmap/dmap/sink"
 )
 
 // Finish ends the run as the host has decided, with the tolerance that it had at its end, and
 // returns the end that is stored. A run of which something is left that no lease could settle stays
 // open, and says so in its records: the error is an *OpenError.
-func (m *Machine[T, R]) Finish(ctx context.Context, era int64, end coord.End, tolerance dmap.Tolerance) (stored *dmap.Ending, err error) {
+func (m *Machine[T, R]) Finish(ctx context.Context, era int64, end coord.End, limits dmap.Tolerance) (stored *dmap.Ending, err error) {
 	ended, err := m.join(ctx, era, func(h *sink.Host[R]) error {
 		p := h.Progress()
-		out, open, err := m.ending(ctx, &p, end, tolerance)
+		out, open, err := m.ending(ctx, &p, end, limits)
+		if again := p.Redrive; again != nil && again.Done { // nothing else is left of the source
+			out.Unread = dmap.Unread{}
+		}
 		if err == nil && open != nil {
 			err = open
 			if open.Reason != "" {
@@ -43,17 +48,15 @@ func leave[R any](ctx context.Context, h *sink.Host[R], open *OpenError) error {
 }
 
 // ending is the end of a run with this progress, or why it stays open.
-func (m *Machine[T, R]) ending(ctx context.Context, p *journal.Progress, end coord.End, tolerance dmap.Tolerance) (out dmap.Ending, open *OpenError, err error) {
-	out.Tolerance = tolerance
+func (m *Machine[T, R]) ending(ctx context.Context, p *journal.Progress, end coord.End, limits dmap.Tolerance) (out dmap.Ending, open *OpenError, err error) {
+	out.Tolerance = limits
 	out.Unread = dmap.Unread{All: true} // unless nothing is
 	switch end.Why {
 	case coord.Done:
 		open, err = m.judgeDone(ctx, p, &out)
 	case coord.Tolerance:
-		out.Stats.Reason = "tolerance"
-		out.Err = &dmap.ToleranceError{
-			Tolerance: tolerance, Failed: p.Counts.NowFailed(), Of: p.Counts.Succeeded + p.Counts.NowFailed(),
-		}
+		failed, of := judged(p)
+		out.Stats.Reason, out.Err = "tolerance", &dmap.ToleranceError{Tolerance: limits, Failed: failed, Of: of}
 	case coord.Canceled:
 		out.Stats.Reason, out.Err = "canceled", dmap.ErrCanceled
 	case coord.Budget:
@@ -70,8 +73,14 @@ func (m *Machine[T, R]) ending(ctx context.Context, p *journal.Progress, end coo
 // at the end of a source.
 func (m *Machine[T, R]) judgeDone(ctx context.Context, p *journal.Progress, out *dmap.Ending) (*OpenError, error) {
 	held := p.Counts.NowHeld()
-	if most := m.job.Options.MaxItems; most > 0 && p.Counts.Taken >= most {
-		out.Stats.Reason, out.Stats.Truncated, out.Unread = "max items", true, dmap.Unread{}
+	if left := waiting(p); left != "" {
+		return &OpenError{Reason: "source", Text: fmt.Sprintf("no lease has settled all items of the list %q", left)}, nil
+	}
+	if !m.reads(p) {
+		m.judgeTaken(p, out)
+		if out.Err != nil {
+			return nil, nil
+		}
 		return heldOpen(held), nil
 	}
 	r, err := m.restOf(ctx, p)
@@ -86,6 +95,42 @@ func (m *Machine[T, R]) judgeDone(ctx context.Context, p *journal.Progress, out 
 		return r.open, nil
 	}
 	return heldOpen(held), nil
+}
+
+// judgeTaken ends a run that has nothing to read of its source.
+func (m *Machine[T, R]) judgeTaken(p *journal.Progress, out *dmap.Ending) {
+	out.Stats.Reason, out.Unread = "succeeded", dmap.Unread{}
+	if most := m.job.Options.MaxItems; most > 0 && p.Counts.Taken >= most {
+		out.Stats.Reason, out.Stats.Truncated = "max items", true
+	}
+	if again := p.Redrive; again != nil && again.Trial && again.Unfinished {
+		out.Stats.Reason = "trial"
+		out.Err = fmt.Errorf("%w: the trial is over, other items are still pending or unread: redrive the run without a Limit", dmap.ErrEnded)
+	}
+}
+
+// waiting is the name of a list of which items are not settled; empty: there is none.
+func waiting(p *journal.Progress) string {
+	settled := journal.NewIntervalSet(p.Settled)
+	for _, list := range p.Lists() {
+		if !settled.Has(list.Interval()) {
+			return list.Split
+		}
+	}
+	return ""
+}
+
+// judged are the failures by which a run that has too many ends, and the items that they are of.
+func judged(p *journal.Progress) (failed, of int64) {
+	n := p.Counts
+	s := tolerance.Sample{Failed: n.NowFailed(), Held: n.NowHeld(), Taken: n.Read - n.Skipped}
+	s.Settled = n.Succeeded + s.Failed
+	if again := redriveOf(p); again != nil {
+		s.Redrive, s.Again = again.Others, true
+		s.Redrive.Gone = n.Gone - again.Others.Gone
+	}
+	failed, of, _ = s.Judged()
+	return failed, of
 }
 
 // heldOpen is why a run with held items stays open; nil: it has none.

@@ -15,7 +15,7 @@ import (
 // as lost. lease.Fenced says that another host or process has the run; an attempt whose lane alone
 // was sealed is lost.
 func (m *Machine[T, R]) Lease(ctx context.Context, l lease.Lease, control *leaserun.Control) (lease.Report, error) {
-	lane := &lane[R]{Lane: m.job.Sink.Lane(l.Ref, l.Splits), ctx: context.WithoutCancel(ctx), control: control}
+	lane := &lane[R]{Lane: m.job.Sink.Lane(l), ctx: context.WithoutCancel(ctx), control: control}
 	report, err := leaserun.Run(ctx, m.job.Job, l, lane, control)
 	if guard.Is(err, dmap.ErrFenced) && m.superseded(ctx, l.Era) {
 		return lease.Report{Ref: l.Ref, Reason: lease.Fenced}, nil

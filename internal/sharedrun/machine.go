@@ -59,7 +59,6 @@ func check[T, R any](job Job[T, R]) error {
 	fails((job.Call == nil) == (job.Batch == nil), "want either a function of an item or one of a batch")
 	fails(o.RunID == "", "Options.RunID is empty: all machines must name the same run")
 	refuses(o.Enough > 0, "it has Options.Enough")
-	refuses(o.Redrive.Max > 0 || o.Redrive.Limit > 0, "it has Options.Redrive")
 	refuses(o.TotalBudget != (dmap.Budget{}), "it has Options.TotalBudget")
 	fails(job.Sink == nil, "the sink is nil")
 	if job.Sink != nil {

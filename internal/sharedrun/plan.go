@@ -15,41 +15,71 @@ import (
 // errEnded refuses a step for a run that has ended meanwhile.
 var errEnded = errors.New("the run has ended")
 
-// Plan returns the next pieces of the source, without the parts that are settled.
-func (m *Machine[T, R]) Plan(ctx context.Context, era int64, task coord.PlanTask) (page coord.Page, err error) {
-	var left func(dmap.Split) []dmap.Split
+// Plan returns the next pieces of what is left: of the lists of items to read again, and then of the
+// source, without the parts that are settled.
+func (m *Machine[T, R]) Plan(ctx context.Context, era int64, task coord.PlanTask) (coord.Page, error) {
+	p := planning[T, R]{Machine: m, task: task, page: coord.Page{Task: task.Task}}
 	ended, err := m.join(ctx, era, func(h *sink.Host[R]) error {
-		p := h.Progress()
-		left = unsettled(&p)
+		p.host, p.progress = h, h.Progress()
 		return nil
 	})
-	if err != nil {
-		return page, err
+	if err == nil && ended != nil {
+		err = errEnded
 	}
-	if ended != nil {
-		return page, errEnded
+	if err == nil {
+		err = p.plan(ctx)
 	}
-	page.Task = task.Task
+	return p.page, err
+}
+
+// planning makes one page.
+type planning[T, R any] struct {
+	*Machine[T, R]
+	host     *sink.Host[R]
+	progress journal.Progress
+	task     coord.PlanTask
+	page     coord.Page
+}
+
+func (p *planning[T, R]) plan(ctx context.Context) error {
+	after := p.task.After
+	if after == nil || journal.IsTakenSplit(after.ID) {
+		if err := p.lists(ctx, after); err != nil || p.full() {
+			return err
+		}
+		after = nil
+	}
+	if p.reads(&p.progress) {
+		if err := p.source(ctx, after); err != nil || p.full() {
+			return err
+		}
+	}
+	p.page.Done, p.page.Next = true, nil
+	return nil
+}
+
+// full reports whether the page has all pieces that the task wants.
+func (p *planning[T, R]) full() bool { return len(p.page.Pieces) >= p.task.Pieces }
+
+// source adds pieces of the source after a split.
+func (p *planning[T, R]) source(ctx context.Context, after *dmap.Split) error {
+	left := unsettled(&p.progress)
 	limits := pieces.Usual()
-	limits.Items, limits.Most = task.Items, task.Max
-	for piece, err := range pieces.Plan(ctx, m.plan, pieces.Cursor{After: task.After}, limits) {
+	limits.Items, limits.Most = p.task.Items, p.task.Max
+	for piece, err := range pieces.Plan(ctx, p.Machine.plan, pieces.Cursor{After: after}, limits) {
 		if err != nil {
-			return page, err
+			return err
 		}
-		page.Next = &piece.Split
+		p.page.Next = &piece.Split
 		for _, split := range left(piece.Split) {
-			page.Pieces = append(page.Pieces, coord.Piece{Split: split, Items: piece.Items})
+			p.page.Pieces = append(p.page.Pieces, coord.Piece{Split: split, Items: piece.Items})
 		}
-		if len(page.Pieces) >= task.Pieces {
-			return page, nil
+		if p.full() {
+			return nil
 		}
 	}
-	page.Done, page.Next = true, nil
-	return page, nil
+	return nil
 }
 
 // unsettled returns a function that gives the parts of a split that p has not settled.
-func unsettled(p *journal.Progress) func(dmap.Split) []dmap.Split {
-	unread := lease.Unread(p.Settled)
-	return unread.Remaining()
-}
+func unsettled(p *journal.Progress) func(dmap.Split) []dmap.Split { return lease.Remaining(p.Settled) }

@@ -88,17 +88,14 @@ func (h *Host[T, R]) do(f func(now time.Time)) {
 func (h *Host[T, R]) Run(ctx context.Context) (*dmap.Ending, error) {
 	defer close(h.over)
 	work := context.WithoutCancel(ctx)
-	b, err := h.machines[0].Begin(ctx, lease.Starter{})
+	b, err := h.machines[0].Begin(ctx, lease.Starter{}, nil)
 	if err != nil {
 		return nil, err
 	}
 	if b.Ended {
 		return h.machines[0].Finish(work, b.Era, coord.End{}, h.control.Tolerance)
 	}
-	h.state, err = coord.Begin(coord.Start{
-		Era: b.Era, Now: time.Now(), Next: b.Next, Control: h.control, Pieces: b.Pieces, Planned: b.Planned,
-		MaxItems: b.MaxItems, Before: b.Before,
-	})
+	h.state, err = coord.Begin(b.Start(h.control, time.Now()))
 	if err != nil {
 		return nil, err
 	}
