@@ -27,7 +27,7 @@ const (
 // types below end the run; all others are of the infrastructure, and repeated.
 type activities interface {
 	// Begin opens an era of the run, or finds that it has ended.
-	Begin(ctx context.Context, run runRef) (begun, error)
+	Begin(ctx context.Context, call beginCall) (begun, error)
 	// Plan returns the next pieces of the source.
 	Plan(ctx context.Context, call planCall) (coord.Page, error)
 	// Lease processes the splits of a lease. It heartbeats, follows the Orders, and returns a
@@ -57,6 +57,11 @@ type runRef struct {
 	RunID  string          `json:"runId"`
 	Name   string          `json:"name"`             // of a registered definition, such as "loans/v1"
 	Params json.RawMessage `json:"params,omitempty"` // of the definition
+}
+
+type beginCall struct {
+	Run     runRef        `json:"run"`
+	Redrive *dmap.Redrive `json:"redrive,omitempty"` // of Settings; nil: that of the job's options
 }
 
 // begun is the state of a run when an era opens.

@@ -66,7 +66,7 @@ func (c *cluster) fault(name string) error {
 	return err
 }
 
-func (c *cluster) Begin(context.Context, runRef) (begun, error) {
+func (c *cluster) Begin(context.Context, beginCall) (begun, error) {
 	if err := c.fault(beginName); err != nil {
 		return begun{}, err
 	}

@@ -22,8 +22,8 @@ type Job[T, R any] struct {
 	Batch  func(ctx context.Context, items []dmap.Item[T]) ([]R, error)
 	Limits batch.Limits
 	// Options are those of dmap.Map. RunID, MaxConcurrency, Rate, Tolerance and Budget are settings
-	// of the run: see Settings. Redrive, Enough and TotalBudget are refused. An Observer gets the
-	// events of each lease as those of a run.
+	// of the run, and so is Redrive if the settings have one: see Settings. Enough and TotalBudget
+	// are refused. An Observer gets the events of each lease as those of a run.
 	Options dmap.Options
 	// Sink stores the results. All workers write into the same folder. No other sink can be used.
 	Sink *sink.BucketSink[R]
@@ -42,7 +42,7 @@ type Registered interface {
 
 // machine is a sharedrun.Machine without its type parameters.
 type machine interface {
-	Begin(ctx context.Context, by lease.Starter) (sharedrun.Begun, error)
+	Begin(ctx context.Context, by lease.Starter, again *dmap.Redrive) (sharedrun.Begun, error)
 	steps
 }
 

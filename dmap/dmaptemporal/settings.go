@@ -2,11 +2,13 @@ package dmaptemporal
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/coord"
+	"github.com/go-dmap/dmap/source"
 )
 
 // Settings are those of a run that can change while it runs.
@@ -20,6 +22,9 @@ type Settings struct {
 	Rate      dmap.Rate      // of the whole run
 	Tolerance dmap.Tolerance // of the whole run; may be exceeded by the calls and leases in flight
 	Budget    dmap.Budget    // from the call of Start on
+	// Redrive continues a run that has ended, as dmap.Options.Redrive does. Its Match is that of
+	// the job's options. Without Max and Limit: that of the job's options.
+	Redrive dmap.Redrive
 	// Beat is the time between the heartbeats of a lease, which carry the live figures of the run:
 	// from 3 to 10 s. Temporal Cloud counts each as an action. 0: 10 s. It cannot change
 	// while the run runs.
@@ -32,7 +37,16 @@ func (s Settings) check() error {
 	if s.Beat != 0 && (s.Beat < leastBeat || s.Beat > beatEvery) {
 		return fmt.Errorf("Settings.Beat %v: want %v to %v, or 0 for %v", s.Beat, leastBeat, beatEvery, beatEvery)
 	}
-	return s.control().Validate()
+	return errors.Join(s.control().Validate(), dmap.CheckCall[int, int](source.Slice([]int{}), dmap.Options{Redrive: s.Redrive}))
+}
+
+// input is the argument of the workflow of a run.
+func (s Settings) input(run runRef) input {
+	in := input{Run: run, Control: s.control(), Beat: s.Beat}
+	if s.Redrive.Max > 0 || s.Redrive.Limit > 0 {
+		in.Redrive = &s.Redrive
+	}
+	return in
 }
 
 func (s Settings) control() coord.Control {

@@ -14,8 +14,8 @@ import (
 
 // Start starts a run of m on the workers of a task queue, or finds that it runs already. A run that
 // was left open is continued, also one that dmap.Map began; dmap.Map continues a run of Start. The
-// results of a run that has ended are not made again: Wait returns its end. This process follows
-// the run until ctx ends.
+// results of a run that has ended are not made again: Wait returns its end, unless Redrive of the
+// settings, or of the job's options, continues it. This process follows the run until ctx ends.
 func (m Map[P]) Start(ctx context.Context, c client.Client, queue, runID string, params P, settings Settings) (*Run, error) {
 	text, err := m.encode(params)
 	if err != nil {
@@ -31,7 +31,7 @@ func (m Map[P]) Start(ctx context.Context, c client.Client, queue, runID string,
 		ID: workflowID(runID), TaskQueue: queue,
 		WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-	}, workflowName, input{Run: runRef{RunID: runID, Name: m.name, Params: text}, Control: settings.control(), Beat: settings.Beat})
+	}, workflowName, settings.input(runRef{RunID: runID, Name: m.name, Params: text}))
 	if err != nil {
 		return nil, fmt.Errorf("dmaptemporal: start run %q: %w", runID, err)
 	}

@@ -93,6 +93,7 @@ func startOn(c client.Client) func(t *testing.T, j *enginetest.Job) (enginetest.
 		o := j.Options
 		run, err := suiteMap(&enginetest.Machine{}).Start(t.Context(), c, j.ID, j.ID, struct{}{}, dmaptemporal.Settings{
 			MaxConcurrency: o.MaxConcurrency, PerLease: j.PerLease, Rate: o.Rate, Tolerance: o.Tolerance, Budget: o.Budget,
+			Redrive: o.Redrive,
 		})
 		if err != nil {
 			return nil, err
@@ -112,8 +113,7 @@ func TestTheSuiteOfEnginesOnAServer(t *testing.T) {
 	enginetest.TestSuite(t, enginetest.Engine{
 		Start: startOn(server(t)), Tick: 50 * time.Millisecond, Real: true, Machines: suiteWorkers, Slack: 70,
 		Refuses: []enginetest.Ability{
-			enginetest.Redrives, enginetest.Enough, enginetest.MaxItemsLate, enginetest.Releases, enginetest.Sequences,
-			enginetest.TotalBudgets,
+			enginetest.Enough, enginetest.MaxItemsLate, enginetest.Sequences, enginetest.TotalBudgets,
 		},
 	})
 }

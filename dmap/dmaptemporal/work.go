@@ -87,11 +87,11 @@ func (w *work) find(key string) *opened {
 	return o
 }
 
-func (w *work) Begin(ctx context.Context, run runRef) (b begun, err error) {
+func (w *work) Begin(ctx context.Context, call beginCall) (b begun, err error) {
 	defer beat(ctx, beatEvery, beatEvery, nil)()
-	m, err := w.open(ctx, run)
+	m, err := w.open(ctx, call.Run)
 	if err == nil {
-		b, err = m.Begin(ctx, starter(activity.GetInfo(ctx)))
+		b, err = m.Begin(ctx, starter(activity.GetInfo(ctx)), call.Redrive)
 	}
 	return b, typed(err)
 }

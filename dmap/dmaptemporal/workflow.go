@@ -21,7 +21,8 @@ const workflowName = "dmap/run"
 type input struct {
 	Run     runRef        `json:"run"`
 	Control coord.Control `json:"control"`
-	Beat    time.Duration `json:"beat,omitempty"` // between heartbeats of a lease; 0: beatEvery
+	Beat    time.Duration `json:"beat,omitempty"`    // between heartbeats of a lease; 0: beatEvery
+	Redrive *dmap.Redrive `json:"redrive,omitempty"` // nil: that of the job's options
 	// State is that of the workflow that continued as new; nil: the run begins.
 	State   *coord.State `json:"state,omitempty"`
 	Orders  coord.Orders `json:"orders,omitzero"`   // the last ones that workers were shown
@@ -91,13 +92,10 @@ func coordinate(ctx workflow.Context, in input) (result, error) {
 
 // begin opens an era, unless the run has ended before.
 func (h *host) begin(ctx workflow.Context) (b begun, err error) {
-	if err := workflow.ExecuteActivity(taskOptions(ctx), beginName, h.Run).Get(ctx, &b); err != nil || b.Ended {
+	if err := workflow.ExecuteActivity(taskOptions(ctx), beginName, beginCall{h.Run, h.Redrive}).Get(ctx, &b); err != nil || b.Ended {
 		return b, err
 	}
-	state, err := coord.Begin(coord.Start{
-		Era: b.Era, Now: workflow.Now(ctx), Next: b.Next, Control: h.Control, Pieces: b.Pieces, Planned: b.Planned,
-		MaxItems: b.MaxItems, Before: b.Before,
-	})
+	state, err := coord.Begin(b.Start(h.Control, workflow.Now(ctx)))
 	if err != nil {
 		return b, temporal.NewNonRetryableApplicationError("the run cannot begin", errFatal, err)
 	}

@@ -3,7 +3,6 @@ package sharedrun
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/go-dmap/dmap/dmap"
@@ -51,17 +50,30 @@ func EndedWith(e *dmap.Ending) Ended {
 	return out
 }
 
-// Err is the error of a run with this end; nil: success.
+// Err is the error of a run with this end; nil: success. It matches dmap.ErrEnded, and
+// dmap.ErrTolerance or dmap.ErrCanceled if that is the reason.
 func (e Ended) Err() error {
-	switch {
-	case e.Error == "":
+	if e.Error == "" {
 		return nil
-	case e.Reason == "tolerance":
-		return fmt.Errorf("%w: %s", dmap.ErrTolerance, e.Error)
-	case e.Reason == "canceled":
-		return fmt.Errorf("%w: %s", dmap.ErrCanceled, e.Error)
+	}
+	return &endedError{e}
+}
+
+type endedError struct{ end Ended }
+
+func (e *endedError) Error() string { return e.end.Error }
+
+// Is reports whether target is the sentinel of the end.
+func (e *endedError) Is(target error) bool {
+	switch target {
+	case dmap.ErrEnded:
+		return true
+	case dmap.ErrTolerance:
+		return e.end.Reason == "tolerance"
+	case dmap.ErrCanceled:
+		return e.end.Reason == "canceled"
 	default:
-		return fmt.Errorf("%w: %s", dmap.ErrEnded, e.Error)
+		return false
 	}
 }
 

@@ -2,6 +2,7 @@ package sharedrun
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/go-dmap/dmap/dmap"
@@ -57,6 +58,9 @@ func (m *Machine[T, R]) ending(ctx context.Context, p *journal.Progress, end coo
 	case coord.Tolerance:
 		failed, of := judged(p)
 		out.Stats.Reason, out.Err = "tolerance", &dmap.ToleranceError{Tolerance: limits, Failed: failed, Of: of}
+		if waiting(p) == "" {
+			out.Err = errors.Join(out.Err, trialEnd(p))
+		}
 	case coord.Canceled:
 		out.Stats.Reason, out.Err = "canceled", dmap.ErrCanceled
 	case coord.Budget:
@@ -103,10 +107,17 @@ func (m *Machine[T, R]) judgeTaken(p *journal.Progress, out *dmap.Ending) {
 	if most := m.job.Options.MaxItems; most > 0 && p.Counts.Taken >= most {
 		out.Stats.Reason, out.Stats.Truncated = "max items", true
 	}
-	if again := p.Redrive; again != nil && again.Trial && again.Unfinished {
-		out.Stats.Reason = "trial"
-		out.Err = fmt.Errorf("%w: the trial is over, other items are still pending or unread: redrive the run without a Limit", dmap.ErrEnded)
+	if err := trialEnd(p); err != nil {
+		out.Stats.Reason, out.Err = "trial", err
 	}
+}
+
+// trialEnd is the error of a trial after which other items are still pending or unread.
+func trialEnd(p *journal.Progress) error {
+	if again := p.Redrive; again == nil || !again.Trial || !again.Unfinished {
+		return nil
+	}
+	return fmt.Errorf("%w: the trial is over, other items are still pending or unread: redrive the run without a Limit", dmap.ErrEnded)
 }
 
 // waiting is the name of a list of which items are not settled; empty: there is none.
@@ -123,11 +134,12 @@ func waiting(p *journal.Progress) string {
 // judged are the failures by which a run that has too many ends, and the items that they are of.
 func judged(p *journal.Progress) (failed, of int64) {
 	n := p.Counts
-	s := tolerance.Sample{Failed: n.NowFailed(), Held: n.NowHeld(), Taken: n.Read - n.Skipped}
+	s := tolerance.Sample{Failed: n.NowFailed(), Held: n.NowHeld(), Taken: n.Read - n.Skipped, Ended: true}
 	s.Settled = n.Succeeded + s.Failed
 	if again := redriveOf(p); again != nil {
 		s.Redrive, s.Again = again.Others, true
 		s.Redrive.Gone = n.Gone - again.Others.Gone
+		s.Taken += p.Redrive.Rest
 	}
 	failed, of, _ = s.Judged()
 	return failed, of
