@@ -77,7 +77,7 @@ func finalStats(last dmap.Stats, out *outcome) dmap.Stats {
 	if out.known {
 		n := wholerun.Counted(out.Counts)
 		last.Succeeded, last.Failed, last.Skipped, last.Held = n.Succeeded, n.Failed, n.Skipped, n.Held
-		last.Calls, last.Retries, last.Bytes, last.Units, last.Pending, last.Read = n.Calls, n.Retries, n.Bytes, n.Units, 0, n.Read
+		last.Calls, last.Retries, last.Bytes, last.Units, last.Pending, last.Read = n.Calls, n.Retries, n.Bytes, n.Units, n.Pending, n.Read
 	}
 	last.InFlight, last.Waiting, last.Queued, last.Stuck = 0, 0, 0, 0
 	last.AdaptedLimit, last.AdaptedRate, last.BackOff, last.ReadingPaused = 0, 0, 0, false

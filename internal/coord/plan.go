@@ -37,4 +37,9 @@ type Page struct {
 	Pieces []Piece     `json:"pieces,omitempty"`
 	Next   *dmap.Split `json:"next,omitempty"` // PlanTask.After of the next task
 	Done   bool        `json:"done,omitempty"` // the source has no more pieces
+	// Settled is the number of items that are in no piece because they are settled. They count for
+	// PlanTask.Max.
+	Settled int64 `json:"settled,omitempty"`
+	// Again is the number of items of the pieces that were read before. They do not count for Max.
+	Again int64 `json:"again,omitempty"`
 }

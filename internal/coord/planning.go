@@ -1,6 +1,9 @@
 package coord
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 const pagePieces = 256
 
@@ -44,9 +47,7 @@ func (s *State) Planned(page Page, now time.Time) Outcome {
 		return Accepted
 	}
 	s.Queue = append(s.Queue, page.Pieces...)
-	for _, piece := range page.Pieces {
-		p.Items += piece.Items
-	}
+	p.Items += page.items()
 	p.After, p.Done = page.Next, page.Done || s.MaxItems > 0 && p.Items >= s.MaxItems
 	if p.Done {
 		p.After = nil
@@ -57,14 +58,20 @@ func (s *State) Planned(page Page, now time.Time) Outcome {
 
 // fits reports whether page is a result of the task that is under way.
 func (s *State) fits(page Page) bool {
-	items := s.Plan.Items
-	for _, p := range page.Pieces {
-		if p.Items < 0 || s.MaxItems > 0 && p.Items == 0 {
-			return false
-		}
-		items += p.Items
+	if page.Settled < 0 || page.Again < 0 || page.items() < 0 || slices.ContainsFunc(page.Pieces, func(p Piece) bool { return p.Items < 0 }) {
+		return false
 	}
+	items := s.Plan.Items + page.items()
 	return len(page.Pieces) <= pagePieces && (page.Done || page.Next != nil) && (s.MaxItems == 0 || items <= s.MaxItems)
+}
+
+// items is the number of items of the source up to the end of the page, as far as it is known.
+func (p *Page) items() int64 {
+	n := p.Settled - p.Again
+	for _, piece := range p.Pieces {
+		n += piece.Items
+	}
+	return n
 }
 
 // PlanLost records that a task has no result: another one takes its place.

@@ -13,6 +13,7 @@ type Summary struct {
 	Before  journal.Counts `json:"before,omitzero"`  // of the run before this coordinator
 	Counts  journal.Counts `json:"counts"`           // of the run, without the open leases
 	Control Control        `json:"control"`
+	Redrive int            `json:"redrive,omitempty"` // its number; 0: none
 	Planned bool           `json:"planned,omitempty"` // the source has no pieces but those that are known
 	Queued  int            `json:"queued,omitempty"`  // pieces that no lease has
 	Open    []OpenLease    `json:"open,omitempty"`
@@ -37,6 +38,9 @@ func (s *State) Summary() Summary {
 		Planned: s.Plan.Done, Queued: len(s.Queue), End: s.End,
 	}
 	out.Counts.Add(s.Before)
+	if s.Redrive != nil {
+		out.Redrive = s.Redrive.Number
+	}
 	for i := range s.Open {
 		o := &s.Open[i]
 		out.Open = append(out.Open, OpenLease{o.Lease, o.Attempt, o.Held, o.Lost, o.Reported})

@@ -60,6 +60,9 @@ func cases() map[string]func(t *testing.T, e Engine) {
 		"held items of a redrive":          heldInRedrive,
 		"enough successes":                 enough,
 		"MaxItems of a run that was begun": maxItemsLater,
+		"MaxItems of a listing, begun":     maxItemsOfAListing,
+		"MaxItems after skipped items":     maxItemsAfterSkipped,
+		"MaxItems of a redrive":            maxItemsOfARedrive,
 		"a sequence":                       sequence,
 	}
 }

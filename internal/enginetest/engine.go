@@ -51,10 +51,9 @@ type Ability string
 
 // The abilities that an engine may lack.
 const (
-	Enough       Ability = "Options.Enough"                   // ends after enough successes
-	MaxItemsLate Ability = "MaxItems of a run that has begun" // continues such a run
-	Sequences    Ability = "source.Seq"                       // a source that cannot seek
-	TotalBudgets Ability = "Options.TotalBudget"              // over all processes of the run
+	Enough       Ability = "Options.Enough"      // ends after enough successes
+	Sequences    Ability = "source.Seq"          // a source that cannot seek
+	TotalBudgets Ability = "Options.TotalBudget" // over all processes of the run
 )
 
 // can reports whether the engine has an ability.

@@ -66,19 +66,6 @@ func enough(t *testing.T, e Engine) {
 	between(t, "successes", 50, len(s.succeeded), 50+j.Options.MaxConcurrency)
 }
 
-// maxItemsLater: a run with MaxItems that was begun is continued.
-func maxItemsLater(t *testing.T, e Engine) {
-	j := newJob(t)
-	j.Open = slice(300)
-	j.Call = e.slow(same)
-	j.Options.MaxItems = 100
-	j.Options.Budget.Calls = 30
-	mustBe(t, e.run(t, j), dmap.ErrBudget)
-	j.Options.Budget = dmap.Budget{}
-	e.refusesOr(t, MaxItemsLate, j)
-	equal(t, "successes", 100, len(j.load().succeeded))
-}
-
 // sequence: a source that cannot seek.
 func sequence(t *testing.T, e Engine) {
 	j := newJob(t)

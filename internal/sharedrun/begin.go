@@ -106,9 +106,6 @@ func (m *Machine[T, R]) Begin(ctx context.Context, by lease.Starter, again *dmap
 	if m.reads(&p) {
 		b.MaxItems = m.job.Options.MaxItems
 	}
-	if b.MaxItems > 0 && p.Counts.Read > 0 {
-		return b, errTaken(m.spec.RunID)
-	}
 	if len(p.Settled) > 0 || len(p.Lists()) > 0 {
 		return b, nil // the plan leaves the settled parts out
 	}

@@ -58,6 +58,7 @@ func (p *planning[T, R]) gap(ctx context.Context, list journal.TakenPart, gap jo
 func (p *planning[T, R]) add(piece coord.Piece) {
 	p.page.Next = &piece.Split
 	p.page.Pieces = append(p.page.Pieces, piece)
+	p.page.Again += piece.Items
 }
 
 // seeks reports whether the split of an item can be read from the middle.

@@ -94,9 +94,3 @@ func (m *Machine[T, R]) join(ctx context.Context, era int64, f func(*sink.Host[R
 	defer func() { err = errors.Join(err, h.Close()) }()
 	return nil, f(h)
 }
-
-// errTaken refuses to share a run with MaxItems of which some items are settled: which of the first
-// N are left is known only to one who reads them all.
-func errTaken(id string) error {
-	return fmt.Errorf("%w: run %q has MaxItems and was begun before: dmap.Map continues it, on one machine", lease.ErrRefused, id)
-}

@@ -71,14 +71,27 @@ func (p *planning[T, R]) source(ctx context.Context, after *dmap.Split) error {
 			return err
 		}
 		p.page.Next = &piece.Split
-		for _, split := range left(piece.Split) {
-			p.page.Pieces = append(p.page.Pieces, coord.Piece{Split: split, Items: piece.Items})
-		}
+		p.addParts(piece, left(piece.Split))
 		if p.full() {
 			return nil
 		}
 	}
 	return nil
+}
+
+// addParts adds the parts of a piece that are not settled. How many items each of them has is not
+// known: together with the settled ones they are those of the piece.
+func (p *planning[T, R]) addParts(piece pieces.Piece, parts []dmap.Split) {
+	rest := piece.Items
+	for i, split := range parts {
+		part := coord.Piece{Split: split, Items: rest}
+		if split != piece.Split {
+			part.Items = rest / int64(len(parts)-i)
+		}
+		rest -= part.Items
+		p.page.Pieces = append(p.page.Pieces, part)
+	}
+	p.page.Settled += rest
 }
 
 // unsettled returns a function that gives the parts of a split that p has not settled.

@@ -38,7 +38,10 @@ func (v *View) Stats() dmap.Stats {
 		}
 	}
 	now.fill(&out)
-	out.Read = settled(&out) + out.Pending
+	// Items that a redrive or a decision has taken were read before, and wait.
+	out.Read = max(settled(&out)+out.Pending, s.Counts.Read)
+	out.Pending = out.Read - settled(&out)
+	out.Redrives = s.Redrive
 	return out
 }
 
@@ -46,7 +49,7 @@ func (v *View) Stats() dmap.Stats {
 func Counted(n journal.Counts) dmap.Stats {
 	return dmap.Stats{
 		Read: n.Read, Succeeded: n.Succeeded, Failed: n.NowFailed(), Skipped: n.Skipped, Held: n.NowHeld(),
-		Calls: n.Calls, Retries: n.Retries, Bytes: n.Bytes, Units: n.Units, Elapsed: n.Elapsed,
+		Pending: n.Read - n.Succeeded - n.NowFailed() - n.Skipped - n.NowHeld(), Calls: n.Calls, Retries: n.Retries, Bytes: n.Bytes, Units: n.Units, Elapsed: n.Elapsed,
 	}
 }
 
