@@ -113,7 +113,7 @@ func TestTheSuiteOfEnginesOnAServer(t *testing.T) {
 	enginetest.TestSuite(t, enginetest.Engine{
 		Start: startOn(server(t)), Tick: 50 * time.Millisecond, Real: true, Machines: suiteWorkers, Slack: 70,
 		Refuses: []enginetest.Ability{
-			enginetest.Enough, enginetest.Sequences, enginetest.TotalBudgets,
+			enginetest.Sequences,
 		},
 	})
 }

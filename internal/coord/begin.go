@@ -21,7 +21,9 @@ type Start struct {
 	Planned  bool
 	MaxItems int64 // that remain; 0: no limit
 	Before   journal.Counts
-	Redrive  *Redrive // nil: the run is not redriven
+	Redrive  *Redrive    // nil: the run is not redriven
+	Total    dmap.Budget // of the run, with what Before has used
+	Enough   int64       // ends the run when this number of items has succeeded, those of Before too; 0: no number does
 }
 
 // Redrive is the redrive that the run is in.
@@ -42,7 +44,7 @@ func Begin(b Start) (*State, error) {
 	}
 	s := &State{
 		Era: b.Era, Started: b.Now.UTC().Round(0), Next: b.Next, Control: b.Control, MaxItems: b.MaxItems,
-		Before: b.Before, Redrive: b.Redrive, Plan: Plan{Planned: b.Planned, Done: !b.Planned},
+		Before: b.Before, Redrive: b.Redrive, Total: b.Total, Enough: b.Enough, Plan: Plan{Planned: b.Planned, Done: !b.Planned},
 	}
 	for _, p := range b.Pieces {
 		s.Queue = append(s.Queue, Piece{Split: p})

@@ -1,7 +1,10 @@
 package coord
 
 import (
+	"time"
+
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/journal"
 )
 
 // Shares of the budget. All shares and the used amounts are never more than the budget, so that the
@@ -9,11 +12,27 @@ import (
 
 // budgetShare is the share of o; ok is false if nothing remains now.
 func (s *State) budgetShare(o *Open) (share dmap.Budget, ok bool) {
-	limit := s.Control.Budget
+	own, ok := s.shareOf(s.Control.Budget, s.used(), o)
+	total, left := s.shareOf(s.Total, s.Totals(), o)
+	return dmap.Budget{
+		Calls: lesser(own.Calls, total.Calls), Bytes: lesser(own.Bytes, total.Bytes), Units: lesser(own.Units, total.Units),
+	}, ok && left
+}
+
+// lesser is the smaller of two limits; 0: none.
+func lesser[N int64 | float64 | time.Duration](a, b N) N {
+	if a == 0 || b == 0 {
+		return max(a, b)
+	}
+	return min(a, b)
+}
+
+// shareOf is the share of o in a budget of which an amount is used.
+func (s *State) shareOf(limit dmap.Budget, used journal.Counts, o *Open) (share dmap.Budget, ok bool) {
 	if limit.Calls == 0 && limit.Bytes == 0 && limit.Units == 0 {
 		return dmap.Budget{}, true
 	}
-	left, used := limit, s.used()
+	left := limit
 	left.Calls, left.Bytes, left.Units = left.Calls-calls(used), left.Bytes-used.Bytes, left.Units-used.Units
 	for i := range s.Open {
 		if &s.Open[i] == o || s.Open[i].sharesEnd() {

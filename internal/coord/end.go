@@ -10,6 +10,7 @@ const (
 	Done      Why = "done"      // nothing is unread. Items may be held
 	Tolerance Why = "tolerance" // too many items failed
 	Budget    Why = "budget"
+	Enough    Why = "enough" // items have succeeded
 	Canceled  Why = "canceled"
 	Suspended Why = "suspended" // the run stays open: another host continues it
 	Failed    Why = "failed"    // End.Error says why the run cannot continue
@@ -25,7 +26,8 @@ type End struct {
 
 // Spent is a budget that has ended a run.
 type Spent struct {
-	Field  string      `json:"field"` // that was reached, as BudgetError has it
+	Total  bool        `json:"total,omitempty"` // it is that of the whole run
+	Field  string      `json:"field"`           // that was reached, as BudgetError has it
 	Budget dmap.Budget `json:"budget"`
-	Used   dmap.Usage  `json:"used"` // by all leases
+	Used   dmap.Usage  `json:"used"` // by all leases; of the whole run if Total
 }

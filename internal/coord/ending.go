@@ -46,14 +46,32 @@ func (s *State) endByBudget() {
 	}
 	if field := reached(s.Control.Budget, s.used()); field != "" {
 		s.end(End{Why: Budget, Spent: Spent{Field: field, Budget: s.Control.Budget}})
+	} else if field := reached(s.Total, s.Totals()); field != "" {
+		s.end(End{Why: Budget, Spent: Spent{Total: true, Field: field, Budget: s.Total}})
 	}
 }
 
-// endByTime ends a run whose time is over.
-func (s *State) endByTime(at time.Duration) {
-	if limit := s.Control.Budget.Time; s.End == nil && limit > 0 && at >= limit {
-		s.end(s.spentTime(at))
+// timeLeft is the rest of the time of the run; ok is false if it has no limit.
+func (s *State) timeLeft(at time.Duration) (left time.Duration, total, ok bool) {
+	own, all := s.Control.Budget.Time, s.Total.Time
+	left, total = own-at, false
+	if rest := all - s.Before.Elapsed - at; all > 0 && (own == 0 || rest < left) {
+		left, total = rest, true
 	}
+	return left, total, own > 0 || all > 0
+}
+
+// endByTime ends a run whose time is over, and that needs more.
+func (s *State) endByTime(at time.Duration) {
+	left, total, ok := s.timeLeft(at)
+	if s.End != nil || !ok || left > 0 || len(s.Queue) == 0 && len(s.Open) == 0 {
+		return
+	}
+	spent := Spent{Field: "Time", Budget: s.Control.Budget, Used: dmap.Usage{Time: at}}
+	if total {
+		spent = Spent{Total: true, Field: "Time", Budget: s.Total, Used: dmap.Usage{Time: s.Before.Elapsed + at}}
+	}
+	s.end(End{Why: Budget, Spent: spent})
 }
 
 // close moves an open lease to the finished ones. reported says that its counts are known.
@@ -70,12 +88,10 @@ func (s *State) spentNow() End {
 	e := *s.End
 	if e.Why == Budget {
 		n := s.used()
+		if e.Spent.Total {
+			n = s.Totals()
+		}
 		e.Spent.Used.Calls, e.Spent.Used.Bytes, e.Spent.Used.Units = calls(n), n.Bytes, n.Units
 	}
 	return e
-}
-
-// spentTime is the end of a run whose time is over.
-func (s *State) spentTime(at time.Duration) End {
-	return End{Why: Budget, Spent: Spent{Field: "Time", Budget: s.Control.Budget, Used: dmap.Usage{Time: at}}}
 }

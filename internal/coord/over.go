@@ -18,6 +18,7 @@ func (s *State) judge(r lease.Report) {
 	default:
 		s.endIfDone()
 	}
+	s.endByEnough()
 	s.endByBudget()
 }
 
@@ -65,7 +66,9 @@ func (s *State) Wake(now time.Time) (time.Time, bool) {
 		add(s.Absorbing.Since + absorbAge)
 	}
 	if s.End == nil {
-		add(s.Control.Budget.Time)
+		if left, _, ok := s.timeLeft(at); ok {
+			add(at + left)
+		}
 		add(s.Plan.Until)
 		idle := len(s.Queue) == 0 && !s.full()
 		for i := range s.Open {

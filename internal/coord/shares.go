@@ -121,6 +121,9 @@ func (s *State) sharesOf(o *Open) (shares Shares, ok bool) {
 		}
 		shares.Percentage, shares.Above = s.Control.Tolerance.Percentage, share+o.above()
 	}
+	if shares.Enough, ok = s.enoughShare(o); !ok {
+		return Shares{}, false
+	}
 	shares.Budget, ok = s.budgetShare(o)
 	return shares, ok
 }

@@ -13,7 +13,7 @@ func (o *Open) sharesEnd() bool { return !o.Held && (o.Anew || o.exhausted()) }
 func (o *Open) exhausted() bool {
 	failed := o.Reported.NowFailed()
 	l := lease.Lease{Failures: o.Shares.Failures, Percentage: o.Shares.Percentage, Above: o.Shares.Above}
-	return l.Exceeded(failed, o.Reported.Succeeded+failed) || spent(o.Shares.Budget, o.Reported)
+	return l.Exceeded(failed, o.Reported.Succeeded+failed) || spent(o.Shares.Budget, o.Reported) || o.hasEnough()
 }
 
 // spent reports whether n has reached a share.

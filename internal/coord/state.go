@@ -34,7 +34,9 @@ type State struct {
 	Plan  Plan    `json:"plan,omitzero"`
 	// MaxItems ends the run after this number of items; 0: no limit. Without a plan the leases then
 	// run one after the other, in order.
-	MaxItems int64 `json:"maxItems,omitempty"`
+	MaxItems int64       `json:"maxItems,omitempty"`
+	Total    dmap.Budget `json:"total,omitzero"`   // counts what Before has used, too
+	Enough   int64       `json:"enough,omitempty"` // successes that end the run, those of Before too; 0: no number does
 
 	Finished  []Finished `json:"finished,omitempty"` // leases that no root record has taken in
 	Absorbing Absorbing  `json:"absorbing,omitzero"`
@@ -80,6 +82,7 @@ type Shares struct {
 	Percentage float64     `json:"percentage,omitempty"`
 	Above      int64       `json:"above,omitempty"`
 	Budget     dmap.Budget `json:"budget,omitzero"`
+	Enough     int64       `json:"enough,omitempty"` // successes; 0: no limit
 }
 
 // age is the time since the coordinator began.

@@ -12,6 +12,7 @@ import (
 func (s *State) Take(now time.Time) (lease.Lease, bool) {
 	at := s.age(now)
 	s.endByTime(at)
+	s.endByEnough()
 	if s.End != nil || s.Draining || s.Control.Paused || s.full() || s.backlogged() {
 		return lease.Lease{}, false
 	}
@@ -141,14 +142,15 @@ func (s *State) give(o *Open, at, reads time.Duration) lease.Lease {
 		Ref:    lease.Ref{Lease: o.Lease, Attempt: o.Attempt, Era: s.Era},
 		Splits: o.Splits, Rest: o.Rest, Items: o.Max, Time: reads,
 		Failures: o.Shares.Failures, Percentage: o.Shares.Percentage, Above: o.Shares.Above, Budget: o.Shares.Budget,
+		Enough: o.Shares.Enough,
 	}
 	if s.Redrive != nil {
 		l.Redrive = s.Redrive.Number
 	}
 	orders := s.Orders()
 	l.Slots, l.Rate = orders.Slots, orders.Rate
-	if limit := s.Control.Budget.Time; limit > 0 {
-		l.Budget.Time = max(1, limit-at)
+	if left, _, ok := s.timeLeft(at); ok {
+		l.Budget.Time = max(1, left)
 	}
 	return l
 }

@@ -51,9 +51,7 @@ type Ability string
 
 // The abilities that an engine may lack.
 const (
-	Enough       Ability = "Options.Enough"      // ends after enough successes
-	Sequences    Ability = "source.Seq"          // a source that cannot seek
-	TotalBudgets Ability = "Options.TotalBudget" // over all processes of the run
+	Sequences Ability = "source.Seq" // a source that cannot seek
 )
 
 // can reports whether the engine has an ability.

@@ -8,7 +8,6 @@ import (
 	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/dmap"
-	"github.com/go-dmap/dmap/sink/results"
 	"github.com/go-dmap/dmap/source"
 )
 
@@ -54,18 +53,6 @@ func changed(t *testing.T, e Engine) {
 	must(t, e.run(t, j))
 }
 
-// enough: the run ends after enough successes.
-func enough(t *testing.T, e Engine) {
-	j := newJob(t)
-	j.Open = slice(300)
-	j.Call = e.slow(same)
-	j.Options.Enough = 50
-	e.refusesOr(t, Enough, j)
-	s := j.load()
-	equal(t, "reason", "enough", s.run.Stats.Reason)
-	between(t, "successes", 50, len(s.succeeded), 50+j.Options.MaxConcurrency)
-}
-
 // sequence: a source that cannot seek.
 func sequence(t *testing.T, e Engine) {
 	j := newJob(t)
@@ -73,21 +60,4 @@ func sequence(t *testing.T, e Engine) {
 	j.Call = func(_ context.Context, v string) (string, error) { return v, nil }
 	e.refusesOr(t, Sequences, j)
 	equal(t, "successes", 100, len(j.load().succeeded))
-}
-
-// totalBudget: the budget of all processes of a run.
-func totalBudget(t *testing.T, e Engine) {
-	j := newJob(t)
-	j.Open = slice(100)
-	j.Call = e.slow(same)
-	j.Options.TotalBudget.Calls = 40
-	err := e.run(t, j)
-	if !e.can(TotalBudgets) {
-		refused(t, TotalBudgets, err)
-		return
-	}
-	mustBe(t, err, dmap.ErrBudget)
-	equal(t, "status", results.Open, j.load().run.Status)
-	calls, _ := j.Meter.count()
-	equal(t, "calls", 40, calls)
 }

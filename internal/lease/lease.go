@@ -52,6 +52,9 @@ type Lease struct {
 	Above      int64   `json:"above,omitempty"`
 	// Budget is its share of the budget. The lease returns when it has reached a field.
 	Budget dmap.Budget `json:"budget,omitzero"`
+	// Enough is its share of the successes that are missing. The lease returns when it has as many.
+	// 0: no limit.
+	Enough int64 `json:"enough,omitempty"`
 
 	// Time is how long the lease reads, from its first item on. It finishes all items that it has
 	// read by then, with all retries. 0: no limit.
@@ -79,7 +82,7 @@ const (
 	Late     Reason = "time"     // Lease.Time is over
 	Asked    Reason = "asked"    // the coordinator or the worker wanted it back
 	Failures Reason = "failures" // Lease.Exceeded
-	Spent    Reason = "budget"   // Lease.Budget is used
+	Spent    Reason = "budget"   // Lease.Budget is used, or Lease.Enough items have succeeded
 	Fenced   Reason = "fenced"   // another host or process has the run
 	Fatal    Reason = "fatal"    // the run cannot continue: Report.Error says why
 )

@@ -76,7 +76,7 @@ func start[T, R any](ctx context.Context, job Job[T, R], l lease.Lease, src dmap
 func options(o dmap.Options, l lease.Lease) dmap.Options {
 	o.MaxConcurrency, o.Rate = l.Slots, l.Rate
 	// The total budget of the run is that of all attempts here: their lanes are its journal.
-	o.MaxItems, o.Enough, o.Budget, o.TotalBudget, o.Redrive = l.Items, 0, dmap.Budget{}, l.Budget, dmap.Redrive{}
+	o.MaxItems, o.Enough, o.Budget, o.TotalBudget, o.Redrive = l.Items, l.Enough, dmap.Budget{}, l.Budget, dmap.Redrive{}
 	o.Tolerance = dmap.Tolerance{Count: l.Failures, BrokenObjects: manyBroken}
 	if l.Failures < 0 {
 		o.Tolerance.Count, o.Tolerance.Percentage = 0, 100

@@ -26,7 +26,7 @@ func fill(r *lease.Report, o outcome, rest []dmap.Split, asked lease.Reason) {
 		r.Reason, r.Broken, r.Rest = lease.Done, rest, nil
 	case o.reason == "tolerance":
 		r.Reason = lease.Failures
-	case o.reason == "total budget":
+	case o.reason == "total budget" || o.reason == "enough":
 		r.Reason = lease.Spent
 	case o.reason == "leased":
 		if r.Reason = asked; len(rest) == 0 {

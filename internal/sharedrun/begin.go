@@ -21,6 +21,8 @@ type Begun struct {
 	MaxItems int64          `json:"maxItems,omitempty"`
 	Before   journal.Counts `json:"before,omitzero"`
 	Redrive  *coord.Redrive `json:"redrive,omitempty"`
+	Total    dmap.Budget    `json:"total,omitzero"`   // of the run
+	Enough   int64          `json:"enough,omitempty"` // successes
 	Source   string         `json:"source,omitempty"` // its name
 	Ended    bool           `json:"ended,omitempty"`  // the run has a manifest: nothing is left to do
 	Stats    dmap.Stats     `json:"stats,omitzero"`   // of such a run
@@ -31,7 +33,7 @@ type Begun struct {
 func (b *Begun) Start(control coord.Control, now time.Time) coord.Start {
 	return coord.Start{
 		Era: b.Era, Now: now, Next: b.Next, Control: control, Pieces: b.Pieces, Planned: b.Planned,
-		MaxItems: b.MaxItems, Before: b.Before, Redrive: b.Redrive,
+		MaxItems: b.MaxItems, Before: b.Before, Redrive: b.Redrive, Total: b.Total, Enough: b.Enough,
 	}
 }
 
@@ -99,12 +101,15 @@ func (m *Machine[T, R]) Begin(ctx context.Context, by lease.Starter, again *dmap
 	}
 	defer func() { err = errors.Join(err, h.Close()) }()
 	p := h.Progress()
-	b = Begun{Era: h.Era(), Next: h.NextLease(), Before: p.Counts, Planned: true, Source: m.spec.Source, Redrive: redriveOf(&p)}
+	b = Begun{
+		Era: h.Era(), Next: h.NextLease(), Before: p.Counts, Planned: true, Source: m.spec.Source, Redrive: redriveOf(&p),
+		Total: m.job.Options.TotalBudget,
+	}
 	if p.Redrive != nil { // the items that a trial leaves pending were read
 		b.Before.Read += p.Redrive.Rest
 	}
-	if m.reads(&p) {
-		b.MaxItems = m.job.Options.MaxItems
+	if m.reads(&p) { // else it reads lists, whose items all run
+		b.MaxItems, b.Enough = m.job.Options.MaxItems, m.job.Options.Enough
 	}
 	if len(p.Settled) > 0 || len(p.Lists()) > 0 {
 		return b, nil // the plan leaves the settled parts out

@@ -63,8 +63,13 @@ func (m *Machine[T, R]) ending(ctx context.Context, p *journal.Progress, end coo
 		}
 	case coord.Canceled:
 		out.Stats.Reason, out.Err = "canceled", dmap.ErrCanceled
+	case coord.Enough:
+		judgeEnough(p, &out)
 	case coord.Budget:
 		open = &OpenError{Reason: "budget", Spent: end.Spent}
+		if end.Spent.Total {
+			open.Reason = "total budget"
+		}
 	case coord.Suspended:
 		open = &OpenError{Reason: "suspended"}
 	default:
@@ -118,6 +123,18 @@ func trialEnd(p *journal.Progress) error {
 		return nil
 	}
 	return fmt.Errorf("%w: the trial is over, other items are still pending or unread: redrive the run without a Limit", dmap.ErrEnded)
+}
+
+// judgeEnough ends a run with enough successes. What it has not settled is nothing to redo, unless
+// too many of the settled items have failed.
+func judgeEnough(p *journal.Progress, out *dmap.Ending) {
+	t := out.Tolerance
+	failed, of := judged(p)
+	if limits := (tolerance.Limits{Count: t.Count, Percentage: t.Percentage, MinItems: t.MinItems}); limits.Exceeded(failed, of, true) {
+		out.Stats.Reason, out.Err = "tolerance", &dmap.ToleranceError{Tolerance: t, Failed: failed, Of: of}
+		return
+	}
+	out.Stats.Reason, out.Stats.Truncated, out.Unread = "enough", true, dmap.Unread{}
 }
 
 // waiting is the name of a list of which items are not settled; empty: there is none.

@@ -6,11 +6,9 @@ package sharedrun
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/go-dmap/dmap/dmap"
-	"github.com/go-dmap/dmap/internal/lease"
 	"github.com/go-dmap/dmap/internal/leaserun"
 	"github.com/go-dmap/dmap/sink"
 )
@@ -50,16 +48,9 @@ func check[T, R any](job Job[T, R]) error {
 			errs = append(errs, errors.New(text))
 		}
 	}
-	refuses := func(wrong bool, what string) {
-		if wrong {
-			errs = append(errs, fmt.Errorf("%w: %s, which dmap.Map can do, on one machine", lease.ErrRefused, what))
-		}
-	}
 	o := job.Options
 	fails((job.Call == nil) == (job.Batch == nil), "want either a function of an item or one of a batch")
 	fails(o.RunID == "", "Options.RunID is empty: all machines must name the same run")
-	refuses(o.Enough > 0, "it has Options.Enough")
-	refuses(o.TotalBudget != (dmap.Budget{}), "it has Options.TotalBudget")
 	fails(job.Sink == nil, "the sink is nil")
 	if job.Sink != nil {
 		errs = append(errs, dmap.CheckCall(job.Source, o, dmap.Sink[R](job.Sink)))

@@ -19,7 +19,7 @@ type OpenError struct {
 	Reason string      `json:"reason,omitempty"` // dmap.Stats.Reason; empty: none of them fits
 	Text   string      `json:"text,omitempty"`   // more about it
 	Held   int64       `json:"held,omitempty"`   // items, with the reason "held"
-	Spent  coord.Spent `json:"spent,omitzero"`   // with the reason "budget"
+	Spent  coord.Spent `json:"spent,omitzero"`   // with the reasons "budget" and "total budget"
 	Empty  bool        `json:"empty,omitempty"`  // with the reason "source": a listing has no objects
 	Source string      `json:"source,omitempty"` // its name
 }
@@ -31,10 +31,14 @@ func (e *OpenError) Error() string {
 			text += ": " + guard.Text(err, mostText)
 		}
 	}
-	if e.Reason == "held" {
-		text += "; dmap.Map with the same RunID takes decided items up"
+	if e.Reason == "total budget" {
+		text += "; raise Options.TotalBudget." + e.Spent.Field + ", and call again with the same RunID"
 	}
 	return text
+}
+
+func spentError(s coord.Spent) error {
+	return &dmap.BudgetError{Total: s.Total, Field: s.Field, Budget: s.Budget, Used: s.Used}
 }
 
 // Unwrap returns ErrOpen, and the errors of dmap.Map.
@@ -45,7 +49,9 @@ func (e *OpenError) reasons() []error {
 	case e.Reason == "held":
 		return []error{ErrOpen, &dmap.HeldError{Held: e.Held}}
 	case e.Reason == "budget":
-		return []error{ErrOpen, dmap.ErrOpen, &dmap.BudgetError{Field: e.Spent.Field, Budget: e.Spent.Budget, Used: e.Spent.Used}}
+		return []error{ErrOpen, dmap.ErrOpen, spentError(e.Spent)}
+	case e.Reason == "total budget": // the same call does not continue the run
+		return []error{ErrOpen, spentError(e.Spent)}
 	case e.Reason == "suspended":
 		return []error{ErrOpen, dmap.ErrSuspended}
 	case e.Empty:

@@ -75,6 +75,6 @@ func start(t *testing.T, j *enginetest.Job) (enginetest.Run, error) {
 
 func TestAHostPassesTheSuiteOfEngines(t *testing.T) {
 	enginetest.TestSuite(t, enginetest.Engine{Start: start, Tick: time.Second, Machines: machines, Slack: 4, Refuses: []enginetest.Ability{
-		enginetest.Enough, enginetest.Sequences, enginetest.TotalBudgets,
+		enginetest.Sequences,
 	}})
 }
