@@ -53,7 +53,7 @@ func (e *OpenError) reasons() []error {
 	case e.Reason == "total budget": // the same call does not continue the run
 		return []error{ErrOpen, spentError(e.Spent)}
 	case e.Reason == "suspended":
-		return []error{ErrOpen, dmap.ErrSuspended}
+		return []error{ErrOpen, dmap.ErrOpen, dmap.ErrSuspended}
 	case e.Empty:
 		return []error{ErrOpen, dmap.ErrOpen, &dmap.SourceError{Source: e.Source, Err: &emptyError{e.Text}}}
 	default:
