@@ -28,9 +28,9 @@ type Host[R any] struct {
 // BeginShared creates the folder of a run, or takes the run over, and opens an era in which leases
 // may be given. It begins a redrive if the options of the run ask for one, and takes up held items
 // that were decided. same compares the source before a redrive begins or continues: an error of it
-// forbids the redrive; nil: nothing is compared. In a folder of this host it holds the lock of the run until Close. An
-// Ending: the run has ended. dmap.ErrFenced: another process works on the run, or has just written
-// to it, or a later attempt of the same Starter has begun.
+// forbids the redrive; nil: nothing is compared. In a folder of this host it holds the lock of the
+// run until Close. An Ending: the run has ended. dmap.ErrFenced: another process works on the run,
+// or has just written to it, or a later attempt of the same Starter has begun.
 func (f *BucketSink[R]) BeginShared(ctx context.Context, spec dmap.RunSpec, by lease.Starter, same func(context.Context, *journal.Progress) error) (*Host[R], *dmap.Ending, error) {
 	return f.openShared(ctx, spec, opening[R]{
 		find:  func(h *Host[R]) error { _, err := f.claim(ctx, h.run); return err },

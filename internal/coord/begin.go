@@ -6,7 +6,6 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/journal"
-	"github.com/go-dmap/dmap/internal/tolerance"
 )
 
 // Start says how a run begins.
@@ -24,13 +23,6 @@ type Start struct {
 	Redrive  *Redrive    // nil: the run is not redriven
 	Total    dmap.Budget // of the run, with what Before has used
 	Enough   int64       // ends the run when this number of items has succeeded, those of Before too; 0: no number does
-}
-
-// Redrive is the redrive that the run is in.
-type Redrive struct {
-	Number int `json:"number"`
-	// Others take no part in it. Their Gone are those of the run before the redrive.
-	Others tolerance.Redrive `json:"others"`
 }
 
 // Begin returns the state of a run without leases.

@@ -51,6 +51,13 @@ func (s *State) endByBudget() {
 	}
 }
 
+// endByEnough ends a run of which enough items have succeeded.
+func (s *State) endByEnough() {
+	if s.End == nil && s.Enough > 0 && s.Totals().Succeeded >= s.Enough {
+		s.end(End{Why: Enough})
+	}
+}
+
 // timeLeft is the rest of the time of the run; ok is false if it has no limit.
 func (s *State) timeLeft(at time.Duration) (left time.Duration, total, ok bool) {
 	own, all := s.Control.Budget.Time, s.Total.Time

@@ -17,15 +17,3 @@ func (s *State) enoughShare(o *Open) (share int64, ok bool) {
 	}
 	return part(s.Enough, left, int64(s.Control.slots(0)), o.Reported.Succeeded, s.Control.Capacity())
 }
-
-// hasEnough reports whether an unfinished lease has its share of successes.
-func (o *Open) hasEnough() bool {
-	return o.Shares.Enough > 0 && o.Reported.Succeeded >= o.Shares.Enough
-}
-
-// endByEnough ends a run of which enough items have succeeded.
-func (s *State) endByEnough() {
-	if s.End == nil && s.Enough > 0 && s.Totals().Succeeded >= s.Enough {
-		s.end(End{Why: Enough})
-	}
-}

@@ -16,6 +16,11 @@ func (o *Open) exhausted() bool {
 	return l.Exceeded(failed, o.Reported.Succeeded+failed) || spent(o.Shares.Budget, o.Reported) || o.hasEnough()
 }
 
+// hasEnough reports whether an unfinished lease has its share of successes.
+func (o *Open) hasEnough() bool {
+	return o.Shares.Enough > 0 && o.Reported.Succeeded >= o.Shares.Enough
+}
+
 // spent reports whether n has reached a share.
 func spent(share dmap.Budget, n journal.Counts) bool {
 	return reached(share, n) != ""

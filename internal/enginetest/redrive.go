@@ -65,8 +65,8 @@ func taken(failed map[string]string) (n int) {
 	return n
 }
 
-// redriveUnread: a run that has ended early is redriven: its failures run again, and then what was
-// never read.
+// redriveUnread: a run that has ended early is redriven: its failures run again, and then the rest
+// of the source.
 func redriveUnread(t *testing.T, e Engine) {
 	j := newJob(t)
 	j.Open = slice(600)

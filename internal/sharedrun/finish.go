@@ -125,7 +125,7 @@ func trialEnd(p *journal.Progress) error {
 	return fmt.Errorf("%w: the trial is over, other items are still pending or unread: redrive the run without a Limit", dmap.ErrEnded)
 }
 
-// judgeEnough ends a run with enough successes. What it has not settled is nothing to redo, unless
+// judgeEnough ends a run with enough successes. The rest of the source is nothing to redo, unless
 // too many of the settled items have failed.
 func judgeEnough(p *journal.Progress, out *dmap.Ending) {
 	t := out.Tolerance

@@ -2,17 +2,27 @@ package sharedrun
 
 import (
 	"context"
+	"iter"
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/coord"
 	"github.com/go-dmap/dmap/internal/journal"
 )
 
-// lists adds pieces of the lists of items to read again, after a split of one of them; nil: from
-// the first list on.
-func (p *planning[T, R]) lists(ctx context.Context, after *dmap.Split) error {
-	settled := journal.NewIntervalSet(p.progress.Settled)
-	for _, list := range p.progress.Lists() {
+// listPlanner cuts lists of items to read again into pieces. A piece ends between two splits of the
+// source, unless they can be read from the middle: others are read from their start to the last
+// item of a piece.
+type listPlanner struct {
+	read  func(ctx context.Context, list journal.TakenPart, from int64) iter.Seq2[journal.TakenItem, error]
+	seeks func(dmap.Split) bool       // Plan.Seeks
+	items int64                       // of a piece
+	add   func(coord.Piece) (ok bool) // false: no more pieces are wanted
+}
+
+// plan adds pieces of the unsettled parts of lists, after a split of one of them; nil: from the
+// first list on. It returns false when no more pieces are wanted.
+func (p *listPlanner) plan(ctx context.Context, lists []journal.TakenPart, settled journal.IntervalSet, after *dmap.Split) (ok bool, err error) {
+	for _, list := range lists {
 		if after != nil && after.ID != list.Split {
 			continue
 		}
@@ -23,48 +33,35 @@ func (p *planning[T, R]) lists(ctx context.Context, after *dmap.Split) error {
 			continue
 		}
 		for _, gap := range settled.Gaps(list.Interval()) {
-			if err := p.gap(ctx, list, gap); err != nil || p.full() {
-				return err
+			if ok, err := p.gap(ctx, list, gap); err != nil || !ok {
+				return false, err
 			}
 		}
 	}
-	return nil
+	return true, nil
 }
 
-// gap adds pieces of a part of a list. A piece ends between two splits of the source, unless they
-// can be read from the middle: others are read from their start to the last item of a piece.
-func (p *planning[T, R]) gap(ctx context.Context, list journal.TakenPart, gap journal.Interval) error {
+// gap adds pieces of a part of a list.
+func (p *listPlanner) gap(ctx context.Context, list journal.TakenPart, gap journal.Interval) (ok bool, err error) {
 	c := listCutter{split: gap.Split, from: gap.From.Offset}
-	for item, err := range p.host.ReadList(ctx, list, gap.From.Offset) {
+	for item, err := range p.read(ctx, list, gap.From.Offset) {
 		if err != nil {
-			return err
+			return false, err
 		}
 		if item.After > gap.To.Offset {
 			break
 		}
-		if c.items >= p.task.Items && !(c.follows(&item) && !p.seeks(&item)) {
-			if p.add(c.take()); p.full() {
-				return nil
-			}
+		if c.items >= p.items && (!c.follows(&item) || p.inside(&item)) && !p.add(c.take()) {
+			return false, nil
 		}
 		c.add(&item)
 	}
-	if c.items > 0 {
-		p.add(c.take())
-	}
-	return nil
+	return c.items == 0 || p.add(c.take()), nil
 }
 
-func (p *planning[T, R]) add(piece coord.Piece) {
-	p.page.Next = &piece.Split
-	p.page.Pieces = append(p.page.Pieces, piece)
-	p.page.Again += piece.Items
-}
-
-// seeks reports whether the split of an item can be read from the middle.
-func (p *planning[T, R]) seeks(item *journal.TakenItem) bool {
-	seeks := p.Machine.plan.Seeks
-	return seeks != nil && seeks(dmap.Split{ID: item.Split, Version: item.Version})
+// inside reports whether the split of an item can be read from the middle.
+func (p *listPlanner) inside(item *journal.TakenItem) bool {
+	return p.seeks != nil && p.seeks(dmap.Split{ID: item.Split, Version: item.Version})
 }
 
 // listCutter gathers the items of a list into pieces.

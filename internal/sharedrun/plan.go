@@ -15,8 +15,8 @@ import (
 // errEnded refuses a step for a run that has ended meanwhile.
 var errEnded = errors.New("the run has ended")
 
-// Plan returns the next pieces of what is left: of the lists of items to read again, and then of the
-// source, without the parts that are settled.
+// Plan returns the next pieces: of the lists of items to read again, and then of the source. Settled
+// parts are left out.
 func (m *Machine[T, R]) Plan(ctx context.Context, era int64, task coord.PlanTask) (coord.Page, error) {
 	p := planning[T, R]{Machine: m, task: task, page: coord.Page{Task: task.Task}}
 	ended, err := m.join(ctx, era, func(h *sink.Host[R]) error {
@@ -44,7 +44,9 @@ type planning[T, R any] struct {
 func (p *planning[T, R]) plan(ctx context.Context) error {
 	after := p.task.After
 	if after == nil || journal.IsTakenSplit(after.ID) {
-		if err := p.lists(ctx, after); err != nil || p.full() {
+		lists := listPlanner{read: p.host.ReadList, seeks: p.Machine.plan.Seeks, items: p.task.Items, add: p.addTaken}
+		more, err := lists.plan(ctx, p.progress.Lists(), journal.NewIntervalSet(p.progress.Settled), after)
+		if err != nil || !more {
 			return err
 		}
 		after = nil
@@ -56,6 +58,14 @@ func (p *planning[T, R]) plan(ctx context.Context) error {
 	}
 	p.page.Done, p.page.Next = true, nil
 	return nil
+}
+
+// addTaken adds a piece of a list. It returns false when the page is full.
+func (p *planning[T, R]) addTaken(piece coord.Piece) bool {
+	p.page.Next = &piece.Split
+	p.page.Pieces = append(p.page.Pieces, piece)
+	p.page.Again += piece.Items
+	return !p.full()
 }
 
 // full reports whether the page has all pieces that the task wants.
