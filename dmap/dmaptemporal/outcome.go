@@ -103,7 +103,7 @@ func (out *outcome) judge(cause error) (state dmap.State, reason string, err err
 	case typed && e.Type() == errChanged:
 		return dmap.StateOpen, "", fmt.Errorf("%w: %s", dmap.ErrSpecChanged, e.Message())
 	case typed && out.Open != nil:
-		return dmap.StateOpen, out.Open.Reason, out.Open // it matches ErrOpen if the same call continues
+		return dmap.StateOpen, out.Open.Reason, out.Open
 	case typed && (e.Type() == errOpen || e.Type() == errFatal):
 		return open("", errors.New(e.Message()))
 	case temporal.IsCanceledError(out.err): // before it had begun

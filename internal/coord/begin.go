@@ -22,7 +22,7 @@ type Start struct {
 	Before   journal.Counts
 	Redrive  *Redrive    // nil: the run is not redriven
 	Total    dmap.Budget // of the run, with what Before has used
-	Enough   int64       // ends the run when this number of items has succeeded, those of Before too; 0: no number does
+	Enough   int64       // successes that end the run; 0: no number does
 }
 
 // Begin returns the state of a run without leases.

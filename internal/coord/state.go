@@ -36,7 +36,7 @@ type State struct {
 	// run one after the other, in order.
 	MaxItems int64       `json:"maxItems,omitempty"`
 	Total    dmap.Budget `json:"total,omitzero"`   // counts what Before has used, too
-	Enough   int64       `json:"enough,omitempty"` // successes that end the run, those of Before too; 0: no number does
+	Enough   int64       `json:"enough,omitempty"` // those of Before count; 0: no number ends the run
 
 	Finished  []Finished `json:"finished,omitempty"` // leases that no root record has taken in
 	Absorbing Absorbing  `json:"absorbing,omitzero"`

@@ -15,8 +15,8 @@ import (
 // errEnded refuses a step for a run that has ended meanwhile.
 var errEnded = errors.New("the run has ended")
 
-// Plan returns the next pieces: of the lists of items to read again, and then of the source. Settled
-// parts are left out.
+// Plan returns the next pieces: of the lists of items to read again, and then of the source.
+// Settled parts are left out.
 func (m *Machine[T, R]) Plan(ctx context.Context, era int64, task coord.PlanTask) (coord.Page, error) {
 	p := planning[T, R]{Machine: m, task: task, page: coord.Page{Task: task.Task}}
 	ended, err := m.join(ctx, era, func(h *sink.Host[R]) error {
