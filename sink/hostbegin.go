@@ -3,7 +3,10 @@ package sink
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
+	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/commits"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/lanes"
@@ -16,6 +19,9 @@ const sharedSink = "0"
 
 // begin opens an era, and takes up decided items.
 func (h *Host[R]) begin(ctx context.Context, by lease.Starter) (err error) {
+	if err := h.sameSinks(); err != nil {
+		return err
+	}
 	if h.host, err = h.f.lanes(h.run).Begin(ctx, h.run.journal.log, by, h.first); err != nil {
 		return err
 	}
@@ -95,4 +101,23 @@ func (h *Host[R]) findRedrive(ctx context.Context, m *runfolder.Manifest) error 
 // ReadList yields the items of a list of the redrive, or of the latest release, after an offset.
 func (h *Host[R]) ReadList(ctx context.Context, part journal.TakenPart, from int64) takenItems {
 	return h.f.readTaken(ctx, h.run, h.run.journal.log.State, part, from)
+}
+
+// sameSinks refuses a run that was begun with other sinks: their results would miss the items that
+// machines settle.
+func (h *Host[R]) sameSinks() error {
+	p := h.run.journal.log.State.Progress()
+	for _, at := range slices.Sorted(maps.Keys(p.States)) {
+		if at != sharedSink {
+			return h.otherSinks("begun with one in position " + at + ", and machines share a run with this one alone")
+		}
+	}
+	if _, kept := p.States[sharedSink]; !kept && p.Counts.Taken > 0 {
+		return h.otherSinks("begun without this one")
+	}
+	return nil
+}
+
+func (h *Host[R]) otherSinks(how string) error {
+	return &dmap.SpecError{RunID: h.run.spec.RunID, Fields: []string{"sinks: " + how}}
 }

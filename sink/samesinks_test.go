@@ -10,6 +10,7 @@ import (
 	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/lease"
 	"github.com/go-dmap/dmap/sink"
 	"github.com/go-dmap/dmap/source"
 )
@@ -69,5 +70,28 @@ func TestARunWithItsSinksInAnotherOrderIsRefused(t *testing.T) {
 			require.EqualValues(t, 100, stats.Succeeded)
 			require.Len(t, listed(t, bucket)["SUCCEEDED"], 100)
 		})
+	}
+}
+
+// Machines share a run with one sink. With it alone, the results of another one would end where the
+// machines begin.
+func TestARunWithOtherSinksIsNotShared(t *testing.T) {
+	for _, first := range []bool{true, false} {
+		bucket := memory(t)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		sinks := []dmap.Sink[int]{new(sink.Memory[int]), sink.Bucket[int](bucket, "out")}
+		if first {
+			sinks = []dmap.Sink[int]{sink.Bucket[int](bucket, "out"), sink.Bucket[int](bucket, "second")}
+		}
+		_, err := dmap.Map(ctx, upTo(100), func(_ context.Context, n int) (int, error) {
+			if n == 50 {
+				cancel(dmap.ErrSuspended)
+			}
+			return n, nil
+		}, dmap.Options{RunID: "r", MaxConcurrency: 1}, sinks...)
+		require.ErrorIs(t, err, dmap.ErrSuspended)
+		_, _, err = sink.Bucket[int](bucket, "out").BeginShared(t.Context(), sharedSpec(), lease.Starter{}, nil)
+		require.ErrorIs(t, err, dmap.ErrSpecChanged)
+		require.ErrorContains(t, err, "sinks: begun with")
 	}
 }

@@ -59,6 +59,7 @@ func cases() map[string]func(t *testing.T, e Engine) {
 		"choices of redrives":              choices,
 		"kills in a redrive":               redriveKills,
 		"held items of a redrive":          heldInRedrive,
+		"a redrive of many items":          redriveMany,
 		"enough successes":                 enough,
 		"enough with failures":             enoughWithFailures,
 		"MaxItems of a run that was begun": maxItemsLater,

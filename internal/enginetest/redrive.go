@@ -227,3 +227,32 @@ func heldInRedrive(t *testing.T, e Engine) {
 	equal(t, "successes", 90, len(s.succeeded))
 	equal(t, "status", results.Succeeded, s.run.Status)
 }
+
+// redriveMany: many failed items run again at the full limit, also while machines die.
+func redriveMany(t *testing.T, e Engine) {
+	j := newJob(t)
+	j.Open = slice(900)
+	j.Call = e.slow(bad)
+	j.Options.Tolerance = dmap.Tolerance{Percentage: 100}
+	must(t, j.local(t.Context()))
+	j.Meter = newMeter()
+	j.Call = e.slow(same)
+	j.Options.DrainTimeout = e.Tick
+	j.Options.Redrive = dmap.Redrive{Max: 1, Tolerated: true}
+	r, err := e.Start(t, j)
+	must(t, err)
+	if e.Machines > 1 {
+		for range 3 {
+			before, _ := j.Meter.count()
+			j.await(e, "calls", func(calls, _ int) bool { return calls > before+150 })
+			j.killOne()
+		}
+	}
+	must(t, r.Wait())
+	s := j.load()
+	equal(t, "successes", 900, len(s.succeeded))
+	equal(t, "read", int64(900), s.run.Stats.Read)
+	j.Meter.read(func(m *Meter) {
+		between(t, "calls at once", j.Options.MaxConcurrency*3/4, m.most, j.Options.MaxConcurrency+3*j.PerLease)
+	})
+}
