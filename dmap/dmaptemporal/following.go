@@ -96,7 +96,7 @@ func (r *Run) start() {
 	s, stats, name := r.view.Summary(), r.stats(), r.name
 	r.mu.Unlock()
 	event := dmap.RunStart{Stats: stats, Run: r, Engine: "temporal"}
-	event.RunSpec = dmap.RunSpec{RunID: r.id, Source: name, Started: stats.Started, Resumed: stats.Resumed || r.opened}
+	event.RunSpec = dmap.RunSpec{RunID: r.id, Source: name, Started: stats.Started, Redrive: s.Redrive, Resumed: stats.Resumed || r.opened}
 	event.Options = dmap.Options{RunID: r.id, MaxConcurrency: s.Control.Limit, Rate: s.Control.Rate, Tolerance: s.Control.Tolerance}
 	r.events.started(event, s.Control)
 }
