@@ -62,6 +62,7 @@ func TestClusterCrash(t *testing.T) {
 	t.Run("faults", func(t *testing.T) { p.faults(t, items) })
 	t.Run("a Map continues", func(t *testing.T) { p.mapContinues(t, items/4) })
 	t.Run("Start continues", func(t *testing.T) { p.startContinues(t, items/4) })
+	t.Run("a redrive", func(t *testing.T) { p.redrives(t, items/4) })
 	t.Run("steps", func(t *testing.T) { p.steps(t, items/100) }) // waits for its parallel parts
 }
 
@@ -157,6 +158,32 @@ func (p *programme) startContinues(t *testing.T, n int) {
 	row.results = c.sinceFirst(killed, func(e event) bool { return e.what == "commit" && e.n > 0 })
 	c.rows = append(c.rows, row)
 	c.finish()
+}
+
+// redrives ends a run of which half of the items have failed, and kills workers and the server in its redrive.
+func (p *programme) redrives(t *testing.T, n int) {
+	dice := p.dice(5)
+	job := p.job(t, "redrive", n, p.lasts/2, dice)
+	job.Again = true
+	c := p.newRun(t, job)
+	c.startWorkers(crashFault{})
+	c.start()
+	stats, err := c.result()
+	require.NoError(t, err, c.errors())
+	require.Greater(t, stats.Failed, int64(n/2-1))
+	c.job.Ends = 1
+	began := time.Now()
+	c.startWith(dmap.Redrive{Max: 1, Tolerated: true})
+	if c.grows(began) {
+		for _, fault := range []func(*rand.Rand) (crashRow, bool){c.killWorker, c.killServer, c.killCoordinator} {
+			row, ok := fault(dice)
+			if c.rows = append(c.rows, row); !ok {
+				break
+			}
+		}
+	}
+	c.finish()
+	require.Equal(t, 1, c.stats.Redrives)
 }
 
 // steps kills or stops the worker that does a step of the host, at an operation of the bucket in

@@ -150,12 +150,14 @@ func (c *crashRun) errors() string {
 }
 
 // start starts the run on the cluster, and waits for its end in the background, as a user does.
-func (c *crashRun) start() {
+func (c *crashRun) start() { c.startWith(dmap.Redrive{}) }
+
+func (c *crashRun) startWith(again dmap.Redrive) {
 	c.t.Helper()
 	cl := c.p.server.dial(c.t)
 	var err error
 	c.run, err = crashMap(nil).Start(context.WithoutCancel(c.t.Context()), cl, c.job.RunID, c.job.RunID, c.job, dmaptemporal.Settings{
-		MaxConcurrency: crashSlots, PerLease: slotsALease, Tolerance: dmap.Tolerance{Percentage: 50},
+		MaxConcurrency: crashSlots, PerLease: slotsALease, Tolerance: dmap.Tolerance{Percentage: 60}, Redrive: again,
 	})
 	require.NoError(c.t, err)
 	go func() {
@@ -167,7 +169,7 @@ func (c *crashRun) start() {
 
 // over reports whether the run has ended.
 func (c *crashRun) over() bool {
-	ended, err := c.p.bucket.Exists(c.t.Context(), "runs/"+c.job.RunID+"/manifest-000.json")
+	ended, err := c.p.bucket.Exists(c.t.Context(), c.job.manifest())
 	return ended && err == nil
 }
 

@@ -28,6 +28,8 @@ type crashJob struct {
 	Kind  string // of the source
 	Items int
 	Pace  time.Duration // of a call, at least
+	Again bool          // half of the numbers fail, except in a redrive
+	Ends  int           // number of the redrive that ends the run; 0: it has none
 }
 
 type (
@@ -37,6 +39,9 @@ type (
 
 // unlucky says which numbers fail.
 func unlucky(n int) bool { return n%1009 == 7 }
+
+// fails says which numbers fail for now.
+func (j crashJob) fails(n int) bool { return j.Again && n%2 == 1 || unlucky(n) }
 
 // crashKinds are sources of which one is cut by computation, one by reading, and one at objects.
 func crashKinds() []string { return []string{"jsonlines", "csv", "flatten"} }
@@ -56,6 +61,11 @@ func (j crashJob) source(b *blob.Bucket) dmap.Source[number] {
 	}
 }
 
+// manifest is the key of the end of the run.
+func (j crashJob) manifest() string {
+	return fmt.Sprintf("runs/%s/manifest-%03d.json", j.RunID, j.Ends)
+}
+
 // build makes the job as each process has it. calls counts the calls of each item.
 func (j crashJob) build(b *blob.Bucket, calls []uint32) dmaptemporal.Job[number, squared] {
 	return dmaptemporal.Job[number, squared]{
@@ -68,7 +78,7 @@ func (j crashJob) build(b *blob.Bucket, calls []uint32) dmaptemporal.Job[number,
 			case <-ctx.Done():
 				return squared{}, context.Cause(ctx)
 			}
-			if unlucky(in.N) {
+			if info, _ := dmap.InfoFrom(ctx); unlucky(in.N) || info.Redrive == 0 && j.fails(in.N) {
 				return squared{}, errUnlucky
 			}
 			return squared{in.N, in.N * in.N}, nil
