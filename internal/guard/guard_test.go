@@ -69,6 +69,8 @@ type zero struct{}
 
 func (zero) IsZero() bool { return true }
 
+type inner struct{ A any }
+
 type tree struct {
 	Next     *tree
 	Children map[string][]tree
@@ -76,6 +78,8 @@ type tree struct {
 	Raw      json.RawMessage
 	Big      *big.Int
 	Addr     netip.Addr
+	Left     marshals `json:"-"`
+	_        any
 }
 
 func TestPlainValuesHaveNoMethodThatJSONCalls(t *testing.T) {
@@ -89,6 +93,9 @@ func TestPlainValuesHaveNoMethodThatJSONCalls(t *testing.T) {
 		struct {
 			A zero `json:",omitzero"`
 		}{}, []any{1}, &face, struct{ A fmt.Stringer }{}, [1]marshals{},
+		struct {
+			A marshals `json:"-,"` //nolint:staticcheck // the field has the name "-"
+		}{}, struct{ inner }{},
 	} {
 		require.False(t, guard.PlainJSON(reflect.TypeOf(v)), "%T", v)
 	}
