@@ -31,7 +31,7 @@ func (t longTexts) kept(err error) error {
 	if panicked, ok := guard.As[*PanicError](err); ok {
 		return &PanicError{Value: errtext.PanicText(panicked.Value, maxShown), Stack: panicked.Stack}
 	}
-	return &longError{text: start.text + "... (the text of the error is too long)", class: classOf(err)}
+	return &longError{text: start.text + "... (the text of the error is too long)", class: Class(err)}
 }
 
 // ask is startOf for an error whose methods a user may have written. The goroutine that asks takes

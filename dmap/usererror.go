@@ -16,18 +16,6 @@ const (
 // errorText is the text of err inside the error of a run.
 func errorText(err error) string { return guard.Text(err, maxShown) }
 
-// classOf is Class for errors that hold values of users.
-func classOf(err error) string {
-	if guard.PlainError(err) {
-		return Class(err)
-	}
-	class, how := guard.Call(func() string { return Class(err) })
-	if how != "" {
-		return "error"
-	}
-	return class
-}
-
 // skips reports whether a source or a function marked an item as skipped by err.
 func skips(err error) bool {
 	if err == nil || err == ErrSkip { // the usual mark, compared for speed
