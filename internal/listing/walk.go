@@ -171,14 +171,15 @@ func (w *walk) mayFollow(path string) bool {
 func (w *walk) yieldFile(path, key string, hasAttributes, unsafe bool) bool {
 	object := &blob.ListObject{Key: key}
 	if !describe(path, object) {
-		if info, err := os.Stat(filepath.FromSlash(path)); err != nil {
+		info, err := os.Stat(filepath.FromSlash(path))
+		if err != nil {
 			return w.yieldBroken(path, object, err)
-		} else if !info.Mode().IsRegular() { // it was, when its name was read
+		}
+		if !info.Mode().IsRegular() { // it was, when its name was read
 			leaveOut(w.ctx, path, hostfolder.Kind(info.Mode()))
 			return true
-		} else {
-			object.ModTime, object.Size = info.ModTime(), info.Size()
 		}
+		object.ModTime, object.Size = info.ModTime(), info.Size()
 	}
 	switch {
 	case unsafe:
