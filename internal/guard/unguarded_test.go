@@ -202,7 +202,7 @@ var known = map[string]string{
 	"internal/listing/page.go retryPage: errors.Is":                       driver,
 	"internal/listing/sequence.go Error: Error":                           driver,
 	"internal/listing/walk.go isNoFile: errors.Is":                        ours,
-	"internal/listing/walk.go yieldFile: errors.Is":                       driver,
+	"internal/listing/walk.go yieldBroken: errors.Is":                     driver,
 	"internal/listing/walk.go yieldMarker: errors.Is":                     driver,
 	"internal/publish/folder.go inFolder: errors.Is":                      ours,
 	"internal/publish/folder.go makeFolder: errors.Is":                    driver,
