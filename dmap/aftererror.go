@@ -24,7 +24,7 @@ func (d decision) again() bool { return d.next == unsettled && d.wait >= 0 }
 // afterError decides what an error of a call means for its item. A panic or a Goexit in a method of
 // the error, in Retryable, or in IsThrottled fails the item, and so does one that does not return.
 func (s *workers[T, R]) afterError(err error, attempt int, before throttleState) decision {
-	if s.opts.Retry.Retryable == nil && s.opts.IsThrottled == nil && guard.PlainError(err) {
+	if s.opts.Retry.Retryable == nil && s.opts.IsThrottled == nil && answersNothing(err) {
 		return s.decide(err, attempt, before)
 	}
 	d, how := guard.Call(func() decision { return s.decide(err, attempt, before) })
@@ -32,6 +32,11 @@ func (s *workers[T, R]) afterError(err error, attempt int, before throttleState)
 		return decision{next: failed}
 	}
 	return d
+}
+
+// answersNothing reports whether decide calls no method of err that a user wrote.
+func answersNothing(err error) bool {
+	return guard.Searchable(err) && (throttle.Silent(err) || guard.PlainError(err))
 }
 
 // decide is afterError. It calls methods of err, Retryable, and IsThrottled.

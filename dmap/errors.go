@@ -146,7 +146,7 @@ func Class(err error) string {
 	if err == nil {
 		return ""
 	}
-	if guard.PlainError(err) {
+	if guard.Searchable(err) {
 		return class(err)
 	}
 	name, how := guard.Call(func() string { return class(err) })

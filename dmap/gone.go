@@ -45,9 +45,9 @@ func againError(id string, err error) error {
 	switch {
 	case err == nil:
 		return &goneError{id: id}
-	case classOf(err) == "gone":
+	case Class(err) == "gone":
 		return &goneError{id, err}
-	case classOf(err) == "changed":
+	case Class(err) == "changed":
 		return &changedError{id, err}
 	case brokenObject(err) != nil: // it breaks off before the item
 		return fmt.Errorf("item %q: %w", id, fromOutside(err))

@@ -178,7 +178,7 @@ func (l *runLog) firstOf(err *ItemError) (class string, first bool) {
 	if full {
 		return "", false
 	}
-	class = classOf(err.Err)
+	class = Class(err.Err)
 	class = scrub.Text(class, maxLoggedClass)
 	l.mu.Lock()
 	defer l.mu.Unlock()

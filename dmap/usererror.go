@@ -1,12 +1,8 @@
 package dmap
 
 import (
-	"runtime"
-
 	"github.com/go-dmap/dmap/internal/attention"
-	"github.com/go-dmap/dmap/internal/errtext"
 	"github.com/go-dmap/dmap/internal/guard"
-	"github.com/go-dmap/dmap/internal/scrub"
 )
 
 // The lengths of texts of errors, in bytes.
@@ -19,18 +15,6 @@ const (
 
 // errorText is the text of err inside the error of a run.
 func errorText(err error) string { return guard.Text(err, maxShown) }
-
-// classOf is Class for errors that hold values of users.
-func classOf(err error) string {
-	if guard.PlainError(err) {
-		return Class(err)
-	}
-	class, how := guard.Call(func() string { return Class(err) })
-	if how != "" {
-		return "error"
-	}
-	return class
-}
 
 // skips reports whether a source or a function marked an item as skipped by err.
 func skips(err error) bool {
@@ -67,56 +51,3 @@ func (e *outside) Is(target error) bool { return guard.Is(e.err, target) }
 
 // As finds the first error of the type of target.
 func (e *outside) As(target any) bool { return guard.AsTarget(e.err, target) }
-
-// longTexts replaces errors with a long text. It holds a token while it asks a user's error for its
-// text, which may be of any length, so that of many calls that fail at once only one is asked.
-type longTexts chan struct{}
-
-// kept returns err as it is kept until its result is delivered: one with a long text is kept as a
-// part of that.
-func (t longTexts) kept(err error) error {
-	var start textStart
-	if guard.PlainError(err) {
-		start = startOf(err)
-	} else {
-		t <- struct{}{}
-		defer func() { <-t }()
-		start, _ = guard.Call(func() textStart { return startOf(err) })
-	}
-	if start.size <= maxKept {
-		return err
-	}
-	if start.size >= collectFrom {
-		runtime.GC()
-	}
-	if panicked, ok := guard.As[*PanicError](err); ok {
-		return &PanicError{Value: errtext.PanicText(panicked.Value, maxShown), Stack: panicked.Stack}
-	}
-	return &longError{text: start.text + "... (the text of the error is too long)", class: classOf(err)}
-}
-
-// textStart is the start of the text of an error, if that is long.
-type textStart struct {
-	text string
-	size int // of the whole text, in bytes
-}
-
-func startOf(err error) (start textStart) {
-	text := err.Error()
-	if start.size = len(text); start.size > maxKept {
-		start.text = scrub.Text(text, maxShown)
-	}
-	return start
-}
-
-// collectFrom is the size in bytes of a text from which its memory is freed at once: the next call
-// that fails makes as much, before a collection of garbage is due.
-const collectFrom = 32 << 20
-
-// longError stands for an error whose text is too long to be kept.
-type longError struct{ text, class string }
-
-func (e *longError) Error() string { return e.text }
-
-// Class is that of the error.
-func (e *longError) Class() string { return e.class }

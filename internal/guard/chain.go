@@ -1,9 +1,6 @@
 package guard
 
-import (
-	"errors"
-	"reflect"
-)
+import "reflect"
 
 // maxWalked is how many errors of a chain Is and As look at. A chain may be endless: an error may
 // unwrap to itself, or to several of itself.
@@ -15,8 +12,8 @@ func Is(err, target error) bool {
 	if err == nil || target == nil {
 		return err == target
 	}
-	if PlainError(err) {
-		return errors.Is(err, target)
+	if Searchable(err) {
+		return ChainIs(err, target)
 	}
 	found, _ := Call(func() bool { return ChainIs(err, target) })
 	return found
@@ -25,7 +22,7 @@ func Is(err, target error) bool {
 // ChainIs is Is without a guard against methods that do not return, for those who are inside a
 // Call.
 func ChainIs(err, target error) bool {
-	comparable := reflect.TypeOf(target).Comparable()
+	comparable := reflect.ValueOf(target).Comparable() // a field may hold a value that is not
 	return walk(err, func(err error) bool {
 		if comparable && err == target {
 			return true
@@ -57,12 +54,13 @@ func AsTarget(err error, target any) bool {
 	if err == nil {
 		return false
 	}
-	if PlainError(err) {
-		return errors.As(err, target)
-	}
 	into := reflect.ValueOf(target).Elem()
-	// a call that is given up may still write to its arguments
-	found, _ := Call(func() reflect.Value { return as(err, into.Type()) })
+	var found reflect.Value
+	if Searchable(err) {
+		found = as(err, into.Type())
+	} else { // a call that is given up may still write to its arguments
+		found, _ = Call(func() reflect.Value { return as(err, into.Type()) })
+	}
 	if !found.IsValid() {
 		return false
 	}

@@ -9,29 +9,47 @@ import (
 	"strings"
 )
 
-// maxErrors is how many errors PlainError looks at. A chain with more, which may be endless, is not
-// plain.
+// maxErrors is how many errors PlainError and Searchable look at. A chain with more, which may be
+// endless, is neither.
 const maxErrors = 100
 
 // PlainError reports whether every error in the chain of err is of a type whose methods are known
 // to return: errors.Is, errors.As and Error call no code of a user then.
-func PlainError(err error) bool {
-	budget := maxErrors
-	return plainChain(err, &budget)
+func PlainError(err error) bool { return everyOne(err, ours) }
+
+// Searchable reports whether a search of the chain of err, as that of [Is] and [As], calls no code
+// of a user: each of its errors is plain, or has none of the methods that a search calls.
+func Searchable(err error) bool {
+	return everyOne(err, func(err error) bool { return ours(err) || mute(err) })
 }
 
-func plainChain(err error, budget *int) bool {
+// everyOne reports whether each error in the chain of err is so.
+func everyOne(err error, so func(error) bool) bool {
+	budget := maxErrors
+	return everyInChain(err, so, &budget)
+}
+
+func everyInChain(err error, so func(error) bool, budget *int) bool {
 	for ; err != nil; err = errors.Unwrap(err) {
-		if *budget--; *budget < 0 || !ours(err) {
+		if *budget--; *budget < 0 || !so(err) {
 			return false
 		}
 		if many, ok := err.(interface{ Unwrap() []error }); ok {
 			for _, one := range many.Unwrap() {
-				if !plainChain(one, budget) {
+				if !everyInChain(one, so, budget) {
 					return false
 				}
 			}
 		}
+	}
+	return true
+}
+
+// mute reports whether err has none of the methods by which a search asks an error.
+func mute(err error) bool {
+	switch err.(type) { //nolint:errorlint // err alone
+	case interface{ Unwrap() error }, interface{ Unwrap() []error }, interface{ Is(error) bool }, interface{ As(any) bool }:
+		return false
 	}
 	return true
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/big"
 	"net/netip"
@@ -49,6 +50,28 @@ func TestPlainErrorsHaveNoMethodOfAUser(t *testing.T) {
 	}
 }
 
+// holds is an error that may hold a value which cannot be compared.
+type holds struct{ value any }
+
+func (holds) Error() string { return "holds" }
+
+func TestSearchesOfErrorsThatASearchDoesNotAskNeedNoGuard(t *testing.T) {
+	for _, err := range []error{&own{}, (*own)(nil), holds{[]int{}}, fmt.Errorf("a: %w", &own{}), errors.Join(io.EOF, holds{1}), io.EOF} {
+		require.True(t, guard.Searchable(err), "%T", err)
+	}
+	for _, err := range []error{
+		endless{}, forked{}, does{func() {}}, batch.Errors{1: &own{}}, fmt.Errorf("a: %w", endless{}), errors.Join(io.EOF, grows{}),
+		dmap.Permanent(does{func() {}}), (*fs.PathError)(nil),
+	} {
+		require.False(t, guard.Searchable(err), "%T", err)
+	}
+	require.True(t, guard.Is(errors.Join(&own{}, holds{1}), holds{1}))
+	require.False(t, guard.Is(holds{[]int{}}, holds{[]int{}}), "not comparable")
+	found, ok := guard.As[holds](fmt.Errorf("a: %w", holds{1}))
+	require.True(t, ok)
+	require.Equal(t, holds{1}, found)
+}
+
 type marshals struct{}
 
 func (*marshals) MarshalJSON() ([]byte, error) { return []byte("1"), nil }
@@ -69,6 +92,8 @@ type zero struct{}
 
 func (zero) IsZero() bool { return true }
 
+type inner struct{ A any }
+
 type tree struct {
 	Next     *tree
 	Children map[string][]tree
@@ -76,6 +101,8 @@ type tree struct {
 	Raw      json.RawMessage
 	Big      *big.Int
 	Addr     netip.Addr
+	Left     marshals `json:"-"`
+	_        any
 }
 
 func TestPlainValuesHaveNoMethodThatJSONCalls(t *testing.T) {
@@ -89,6 +116,9 @@ func TestPlainValuesHaveNoMethodThatJSONCalls(t *testing.T) {
 		struct {
 			A zero `json:",omitzero"`
 		}{}, []any{1}, &face, struct{ A fmt.Stringer }{}, [1]marshals{},
+		struct {
+			A marshals `json:"-,"` //nolint:staticcheck // the field has the name "-"
+		}{}, struct{ inner }{},
 	} {
 		require.False(t, guard.PlainJSON(reflect.TypeOf(v)), "%T", v)
 	}

@@ -52,12 +52,18 @@ func plainType(t reflect.Type, seen map[reflect.Type]bool) bool {
 		return plainType(t.Key(), seen) && plainType(t.Elem(), seen)
 	case reflect.Struct:
 		for i := range t.NumField() {
-			if !plainType(t.Field(i).Type, seen) {
+			if f := t.Field(i); seenByJSON(f) && !plainType(f.Type, seen) {
 				return false
 			}
 		}
 	}
 	return true
+}
+
+// seenByJSON reports whether encoding/json looks at a field. It does so at the fields of an
+// embedded struct, also if the embedded type is not exported.
+func seenByJSON(f reflect.StructField) bool {
+	return (f.IsExported() || f.Anonymous) && f.Tag.Get("json") != "-"
 }
 
 // hasMethods reports whether encoding/json may call a method of t or of *t.

@@ -122,18 +122,19 @@ func (w *walk) listDir(dir, prefix, base string) bool {
 		if i%readEvery == 0 && w.ctx.Err() != nil {
 			return w.fail(context.Cause(w.ctx))
 		}
-		name := string(found.at(start))
+		path := dir + string(found.at(start))
+		name := path[len(dir):]
 		key := prefix + unescape(name)[len(base):]
 		switch {
 		case strings.HasSuffix(name, "/"):
-			if !w.wants(key) || found.links[name] && !w.mayFollow(dir+name) {
+			if !w.wants(key) || found.links[name] && !w.mayFollow(path) {
 				continue
 			}
-			if !w.listDir(dir+name, key, "") {
+			if !w.listDir(path, key, "") {
 				return false
 			}
 		case strings.HasSuffix(name, sidecar), key <= w.after && w.after != "", !strings.HasPrefix(key, w.prefix):
-		case !w.yieldFile(dir+name, key, found.hasSidecar(name), found.hasSpecialSidecar(name)):
+		case !w.yieldFile(path, key, found.hasSidecar(name), found.hasSpecialSidecar(name)):
 			return false
 		}
 	}
@@ -168,23 +169,18 @@ func (w *walk) mayFollow(path string) bool {
 // yieldFile yields one file, unless it was removed since its name was read. unsafe says that its
 // sidecar is a special file.
 func (w *walk) yieldFile(path, key string, hasAttributes, unsafe bool) bool {
-	info, err := os.Stat(filepath.FromSlash(path))
-	if err != nil {
-		link, linkErr := os.Lstat(filepath.FromSlash(path))
-		switch {
-		case errors.Is(linkErr, fs.ErrNotExist):
-			return true
-		case linkErr != nil || link.Mode()&fs.ModeSymlink == 0:
-			return w.fail(err)
+	object := &blob.ListObject{Key: key}
+	if !describe(path, object) {
+		info, err := os.Stat(filepath.FromSlash(path))
+		if err != nil {
+			return w.yieldBroken(path, object, err)
 		}
-		// It leads nowhere, or where it may not: reading returns the error.
-		return w.yield(&blob.ListObject{Key: key, ModTime: link.ModTime(), Size: -1}, nil)
+		if !info.Mode().IsRegular() { // it was, when its name was read
+			leaveOut(w.ctx, path, hostfolder.Kind(info.Mode()))
+			return true
+		}
+		object.ModTime, object.Size = info.ModTime(), info.Size()
 	}
-	if !info.Mode().IsRegular() { // it was, when its name was read
-		leaveOut(w.ctx, path, hostfolder.Kind(info.Mode()))
-		return true
-	}
-	object := &blob.ListObject{Key: key, ModTime: info.ModTime(), Size: info.Size()}
 	switch {
 	case unsafe:
 		object.Size = -1
@@ -194,6 +190,20 @@ func (w *walk) yieldFile(path, key string, hasAttributes, unsafe bool) bool {
 			object.MD5 = a.MD5
 		}
 	}
+	return w.yield(object, nil)
+}
+
+// yieldBroken yields what a path names that leads to no file because of err: a link.
+func (w *walk) yieldBroken(path string, object *blob.ListObject, err error) bool {
+	link, linkErr := os.Lstat(filepath.FromSlash(path))
+	switch {
+	case errors.Is(linkErr, fs.ErrNotExist):
+		return true
+	case linkErr != nil || link.Mode()&fs.ModeSymlink == 0:
+		return w.fail(err)
+	}
+	// It leads nowhere, or where it may not: reading returns the error.
+	object.ModTime, object.Size = link.ModTime(), -1
 	return w.yield(object, nil)
 }
 

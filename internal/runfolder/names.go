@@ -172,8 +172,8 @@ func ProbeFolder(prefix string) string {
 // IsProbe reports whether the last segment of key is the name of such an object, which no reader
 // takes for an object of a user. It may remain where a preflight was killed, or may not delete.
 func IsProbe(key string) bool {
-	i := strings.LastIndex(key, ProbePrefix)
-	return i >= 0 && (i == 0 || key[i-1] == '/') && probe.MatchString(key[i:])
+	name := key[strings.LastIndexByte(key, '/')+1:]
+	return strings.HasPrefix(name, ProbePrefix) && probe.MatchString(name)
 }
 
 // numbered matches what ManifestName and RedriveName give.

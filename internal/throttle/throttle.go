@@ -37,23 +37,19 @@ var codes = map[string]bool{ //nolint:gochecknoglobals // a table
 func Is(err error) bool { return guard.Walk(err, throttles) }
 
 func throttles(err error) bool {
+	if !speaks(err) {
+		return false
+	}
 	if e, ok := err.(interface{ ErrorCode() string }); ok && codes[e.ErrorCode()] {
 		return true
 	}
 	v := reflect.ValueOf(err)
-	if says := reflect.Indirect(v); says.IsValid() && plain[says.Type().PkgPath()] {
-		return false
-	}
 	if status := httpstatus.Of(err); status == tooManyRequests || status == serviceUnavailable {
 		return true
 	}
 	return exhausted(result(v, "Code")) || exhausted(result(result(v, "GRPCStatus"), "Code")) ||
 		exhausted(httpstatus.Field(v, "Code")) || exhausted(httpstatus.Field(v, "StatusCode"))
 }
-
-// plain are packages whose errors have no code. Most errors are theirs, and a search for methods
-// and fields by name takes longer than the rest of Is.
-var plain = map[string]bool{"errors": true, "fmt": true} //nolint:gochecknoglobals // a table
 
 // exhausted reports whether a code of gRPC, Connect or gocloud is ResourceExhausted.
 func exhausted(code reflect.Value) bool {

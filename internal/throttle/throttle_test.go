@@ -121,6 +121,26 @@ func TestAnswersByWhichServersThrottleAreRecognized(t *testing.T) {
 	} {
 		require.Equal(t, test.is, throttle.Is(test.err), "%T %v", test.err, test.err)
 		require.Equal(t, test.asked, throttle.Asked(test.err, time.Now()), "%T %v", test.err, test.err)
+		if test.is || test.asked > 0 {
+			require.False(t, throttle.Silent(test.err), "%T", test.err)
+		}
+	}
+}
+
+// quiet is an error without the methods and fields that Is and Asked look for.
+type quiet struct{ Reason string }
+
+func (*quiet) Error() string { return "quiet" }
+
+func TestErrorsWithoutAnAnswerOfAServerAreSilent(t *testing.T) {
+	for range 2 { // the answers are kept
+		for _, err := range []error{&quiet{}, (*quiet)(nil), errors.New("x"), errors.Join(&quiet{}, fmt.Errorf("y: %w", &quiet{}))} {
+			require.True(t, throttle.Silent(err), "%T", err)
+			require.False(t, throttle.Is(err), "%T", err)
+		}
+		for _, err := range []error{gax{500}, smithyAPI{}, connect{}, grpcError{}, &odd{}, waits(0), fmt.Errorf("y: %w", waits(0))} {
+			require.False(t, throttle.Silent(err), "%T", err)
+		}
 	}
 }
 
