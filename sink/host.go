@@ -33,7 +33,7 @@ type Host[R any] struct {
 // or has just written to it, or a later attempt of the same Starter has begun.
 func (f *BucketSink[R]) BeginShared(ctx context.Context, spec dmap.RunSpec, by lease.Starter, same func(context.Context, *journal.Progress) error) (*Host[R], *dmap.Ending, error) {
 	return f.openShared(ctx, spec, opening[R]{
-		find:  func(h *Host[R]) error { _, err := f.claim(ctx, h.run); return err },
+		find:  func(h *Host[R]) error { _, err := f.claim(ctx, h.run); return ownLock(err, by) },
 		again: func(h *Host[R], m *runfolder.Manifest) error { return h.redrive(ctx, m, same) },
 		open:  func(h *Host[R]) error { return h.begin(ctx, by) },
 	})

@@ -2,12 +2,14 @@ package sink
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/commits"
+	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/lanes"
 	"github.com/go-dmap/dmap/internal/lease"
@@ -16,6 +18,18 @@ import (
 
 // sharedSink is the position of the sink of a run on many machines: it has no other.
 const sharedSink = "0"
+
+// ownLock is err of an attempt to begin, unless another process has the lock of the run and an
+// earlier attempt may be that process: one that is stopped keeps the lock. Then a later attempt
+// gets it.
+func ownLock(err error, by lease.Starter) error {
+	var lock *lockError
+	if by.Attempt < 2 || !errors.As(err, &lock) || !guard.Is(lock, dmap.ErrFenced) {
+		return err
+	}
+	return fmt.Errorf("attempt %d to begin: a process has the lock, perhaps a stopped one of an earlier attempt: %s",
+		by.Attempt, guard.Text(err, maxErrorText))
+}
 
 // begin opens an era, and takes up decided items.
 func (h *Host[R]) begin(ctx context.Context, by lease.Starter) (err error) {

@@ -20,6 +20,7 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/hostlock"
+	"github.com/go-dmap/dmap/internal/lease"
 	"github.com/go-dmap/dmap/sink"
 	"github.com/go-dmap/dmap/sink/results"
 )
@@ -298,4 +299,25 @@ func TestTheLocksOfAKilledProcessAreFree(t *testing.T) {
 	require.NoError(t, err)
 	exact(t, bucket, 20)
 	require.NoFileExists(t, filepath.Join(dir, "out", "r", "run.lock"))
+}
+
+// A process that is stopped while it begins a run for others keeps the lock. The next attempt of the
+// same host is not fenced by it: a later one gets the lock.
+func TestAnEarlierAttemptToBeginMayHaveTheLock(t *testing.T) {
+	bucket := folderIn(t, t.TempDir())
+	begin := func(by lease.Starter) (*sink.Host[int], error) {
+		h, _, err := sink.Bucket[int](bucket, "out").BeginShared(t.Context(), sharedSpec(), by, nil)
+		return h, err
+	}
+	stopped, err := begin(lease.Starter{ID: "w", Attempt: 1})
+	require.NoError(t, err)
+	_, err = begin(lease.Starter{ID: "v", Attempt: 1})
+	require.ErrorIs(t, err, dmap.ErrFenced)
+	_, err = begin(lease.Starter{ID: "w", Attempt: 2})
+	require.ErrorContains(t, err, "perhaps a stopped one")
+	require.NotErrorIs(t, err, dmap.ErrFenced)
+	require.NoError(t, stopped.Close())
+	next, err := begin(lease.Starter{ID: "w", Attempt: 3})
+	require.NoError(t, err)
+	require.NoError(t, next.Close())
 }

@@ -259,7 +259,8 @@ func (c *crashRun) stepFails(fault crashFault) (row crashRow) {
 	})
 	await(func() bool {
 		row.results = c.sinceFirst(failed.at, other("end"))
-		return row.results >= 0
+		// In a folder, a process that is stopped may have the lock of the run.
+		return row.results >= 0 || fault.Stops && time.Since(failed.at) > row.noticed+20*time.Second
 	})
 	row.down = time.Since(failed.at)
 	if fault.Stops {
