@@ -23,8 +23,14 @@ func (s *State) PlanNext(now time.Time) (PlanTask, bool) {
 	return task, true
 }
 
-// wanted is the number of pieces that the queue should have.
-func (s *State) wanted() int { return max(64, s.Control.Capacity()) }
+// wanted is the number of pieces that the queue should have. With many the leases are long, as more
+// of the source is known. Pieces from before the first call are the smallest: these stay few.
+func (s *State) wanted() int {
+	if s.Call == 0 {
+		return max(64, s.Control.Capacity())
+	}
+	return max(256, s.Control.Capacity())
+}
 
 // Planned records the pieces of a task.
 func (s *State) Planned(page Page, now time.Time) Outcome {
