@@ -162,9 +162,22 @@ func TestThePlanIsFarAheadOnceTheTimeOfACallIsKnown(t *testing.T) {
 	_, ok := s.PlanNext(after(0))
 	require.False(t, ok, "64 pieces wait")
 	require.Equal(t, Accepted, s.Report(lease.Report{Ref: l.Ref, Reason: lease.Done, Counts: counts(16, 0), Worked: time.Second}, after(time.Second)))
-	page(256)
+	page(100)
+	_, ok = s.PlanNext(after(0))
+	require.True(t, ok, "164 pieces wait")
+	require.Equal(t, Accepted, s.PlanLost(s.Plan.Task, after(0)))
+	page(92)
 	_, ok = s.PlanNext(after(0))
 	require.False(t, ok, "256 pieces wait")
+	s.Queue = s.Queue[1:]
+	_, ok = s.PlanNext(after(0))
+	require.True(t, ok, "half of the room is free")
+	require.Equal(t, Accepted, s.PlanLost(s.Plan.Task, after(0)))
+	for i := range 9 { // they leave a small page
+		s.Open = append(s.Open, Open{Lease: int64(i), Rest: 20})
+	}
+	_, ok = s.PlanNext(after(0))
+	require.False(t, ok, "a page would be small")
 }
 
 // A lease has the number of pieces that comes closest to its time.
