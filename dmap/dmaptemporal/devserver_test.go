@@ -15,11 +15,13 @@ import (
 // devServer is a Temporal dev server with a database in a file: it can be killed and started again.
 type devServer struct {
 	command, address, database string
+	more                       []string // arguments
 	cmd                        *exec.Cmd
 }
 
-// newDevServer starts a server. DMAP_TEMPORAL is the path of its command: see make temporal.
-func newDevServer(t *testing.T) *devServer {
+// newDevServer starts a server. DMAP_TEMPORAL is the path of its command: see make temporal. more
+// are further arguments of the command.
+func newDevServer(t *testing.T, more ...string) *devServer {
 	t.Helper()
 	command := os.Getenv("DMAP_TEMPORAL")
 	if command == "" {
@@ -27,7 +29,7 @@ func newDevServer(t *testing.T) *devServer {
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	s := &devServer{command: command, address: listener.Addr().String(), database: filepath.Join(t.TempDir(), "temporal.db")}
+	s := &devServer{command: command, address: listener.Addr().String(), database: filepath.Join(t.TempDir(), "temporal.db"), more: more}
 	require.NoError(t, listener.Close())
 	s.start(t)
 	t.Cleanup(s.kill)
@@ -39,8 +41,9 @@ func (s *devServer) start(t *testing.T) {
 	t.Helper()
 	_, port, err := net.SplitHostPort(s.address)
 	require.NoError(t, err)
-	s.cmd = exec.Command(s.command, "server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", port,
-		"--db-filename", s.database, "--log-level", "error")
+	s.cmd = exec.Command(s.command, append([]string{
+		"server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", port, "--db-filename", s.database, "--log-level", "error",
+	}, s.more...)...)
 	if log := os.Getenv("DMAP_CLUSTER_SERVER_LOG"); log != "" {
 		file, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 		require.NoError(t, err)

@@ -14,13 +14,15 @@ const (
 )
 
 // leaseOptions are those of leases. A lease whose worker is lost runs again as another attempt,
-// which has its own lane. So Temporal does not repeat the activity.
+// which has its own lane. So Temporal does not repeat the activity. A server may start activities
+// eagerly on the worker that has the workflow: that one would get most leases.
 func leaseOptions(ctx workflow.Context) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: longest,
-		HeartbeatTimeout:    heartbeatTimeout,
-		WaitForCancellation: true,
-		RetryPolicy:         &temporal.RetryPolicy{MaximumAttempts: 1},
+		StartToCloseTimeout:   longest,
+		HeartbeatTimeout:      heartbeatTimeout,
+		WaitForCancellation:   true,
+		RetryPolicy:           &temporal.RetryPolicy{MaximumAttempts: 1},
+		DisableEagerExecution: true,
 	})
 }
 

@@ -34,7 +34,7 @@ type PlanTask struct {
 // Page has the pieces of a PlanTask, in the order of the source.
 type Page struct {
 	Task   int64       `json:"task"`
-	Pieces []Piece     `json:"pieces,omitempty"`
+	Pieces Pieces      `json:"pieces,omitempty"`
 	Next   *dmap.Split `json:"next,omitempty"` // PlanTask.After of the next task
 	Done   bool        `json:"done,omitempty"` // the source has no more pieces
 	// Settled is the number of items that are in no piece because they are settled. They count for

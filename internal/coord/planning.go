@@ -12,7 +12,7 @@ func (s *State) PlanNext(now time.Time) (PlanTask, bool) {
 	at := s.age(now)
 	room := s.room() / 2
 	p := &s.Plan
-	if p.Done || p.Busy || s.End != nil || s.Draining || room < 1 || len(s.Queue) >= s.wanted() || at < p.Until {
+	if p.Done || p.Busy || s.End != nil || s.Draining || room < 1 || !s.wants(room) || at < p.Until {
 		return PlanTask{}, false
 	}
 	p.Task++
@@ -26,8 +26,16 @@ func (s *State) PlanNext(now time.Time) (PlanTask, bool) {
 	return task, true
 }
 
-// wanted is the number of pieces that the queue should have.
-func (s *State) wanted() int { return max(64, s.Control.Capacity()) }
+// wants reports whether the queue should have more pieces, if room is that for the next page. With
+// many pieces the leases are long, as more of the source is known. Pieces from before the first
+// call are the smallest: these stay few. A small page is not worth its task while others wait.
+func (s *State) wants(room int) bool {
+	n := len(s.Queue)
+	if n < max(64, s.Control.Capacity()) {
+		return true
+	}
+	return s.Call > 0 && n < pagePieces && room >= pagePieces/4
+}
 
 // Planned records the pieces of a task.
 func (s *State) Planned(page Page, now time.Time) Outcome {

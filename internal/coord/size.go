@@ -5,7 +5,7 @@ import "time"
 // The times of leases. They are pure functions of times.
 
 const (
-	shortLease = 2 * time.Second // at most, of the shortest leases at the end
+	shortLease = 2 * time.Second // the shortest at the end
 	leastLease = 30 * time.Second
 	longLease  = 5 * time.Minute
 )
@@ -21,11 +21,12 @@ func leaseTime(age, call time.Duration) time.Duration {
 func shortTime(n int) time.Duration { return max(time.Second, time.Duration(n)*20*time.Millisecond) }
 
 // tailTime shortens a lease so that workers end together. share is the time that all of them need
-// for the known items, if each gets as many. If these are all items each lease takes half of that
-// time. Before, the plan will bring more.
+// for the known items, if each gets as many. If these are all items each lease takes 3/4 of that
+// time: one that takes half as long again has to return then, before the others lack work by more
+// than an eighth of the time. Before the plan is done it will bring more.
 func tailTime(usual, short, share, call time.Duration, all bool) time.Duration {
 	if all { // few more leases will be given
-		short, share = min(short, shortLease), share/2
+		short, share = shortLease, share*3/4
 	}
 	return min(usual, max(short, 2*call, share))
 }

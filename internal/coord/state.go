@@ -28,10 +28,10 @@ type State struct {
 	Started time.Time `json:"started"`
 	Control Control   `json:"control"`
 
-	Queue []Piece `json:"queue,omitempty"`
-	Open  []Open  `json:"open,omitempty"` // leases that have not returned, in order of their numbers
-	Next  int64   `json:"next"`           // number of the next lease
-	Plan  Plan    `json:"plan,omitzero"`
+	Queue Pieces `json:"queue,omitempty"`
+	Open  []Open `json:"open,omitempty"` // leases that have not returned, in order of their numbers
+	Next  int64  `json:"next"`           // number of the next lease
+	Plan  Plan   `json:"plan,omitzero"`
 	// MaxItems ends the run after this number of items; 0: no limit. Without a plan the leases then
 	// run one after the other, in order.
 	MaxItems int64       `json:"maxItems,omitempty"`

@@ -94,7 +94,7 @@ func (s *State) take(reads time.Duration) int {
 	}
 	n, items, last := 1, s.Queue[0].Items, s.Queue[0].Split
 	apart := 0
-	for ; n < len(s.Queue) && s.Queue[n].Items > 0 && items+s.Queue[n].Items <= want; n++ {
+	for ; n < len(s.Queue) && s.Queue[n].Items > 0 && items+s.Queue[n].Items/2 <= want; n++ {
 		if !continues(last, s.Queue[n].Split) {
 			apart++
 		}

@@ -50,8 +50,8 @@ func TestLeasesAreSizedByTime(t *testing.T) {
 	} {
 		require.Equal(t, c.want, leaseTime(c.age, c.call), c)
 	}
-	require.Equal(t, 10*time.Second, tailTime(30*time.Second, 2*time.Second, 20*time.Second, time.Second, true))
-	require.Equal(t, 2*time.Second, tailTime(30*time.Second, 2*time.Second, time.Second, 10*time.Millisecond, true))
+	require.Equal(t, 15*time.Second, tailTime(30*time.Second, 2*time.Second, 20*time.Second, time.Second, true))
+	require.Equal(t, 2*time.Second, tailTime(30*time.Second, time.Second, time.Second, 10*time.Millisecond, true))
 }
 
 func TestPlannedPiecesAreJoinedAndShrinkAtTheTail(t *testing.T) {
@@ -138,4 +138,55 @@ func TestOverATimeOfTheBudgetNoLeaseStarts(t *testing.T) {
 	require.False(t, ok)
 	require.Equal(t, Budget, s.End.Why)
 	require.True(t, s.Orders().All)
+}
+
+// A plan far ahead makes leases long. Before the first call has returned its pieces are the
+// smallest, and only few of them are planned.
+func TestThePlanIsFarAheadOnceTheTimeOfACallIsKnown(t *testing.T) {
+	s, err := Begin(Start{Era: 1, Now: after(0), Control: Control{Limit: 32, PerLease: 16, Tolerance: dmap.Tolerance{Percentage: 100}}, Planned: true})
+	require.NoError(t, err)
+	at := 0
+	page := func(pieces int) {
+		task, ok := s.PlanNext(after(0))
+		require.True(t, ok)
+		p := Page{Task: task.Task}
+		for range min(pieces, task.Pieces) {
+			p.Pieces = append(p.Pieces, Piece{Split: piece(at, at+16), Items: 16})
+			at += 16
+		}
+		p.Next = &p.Pieces[len(p.Pieces)-1].Split
+		require.Equal(t, Accepted, s.Planned(p, after(0)))
+	}
+	page(65)
+	l := take(t, s, 0)
+	_, ok := s.PlanNext(after(0))
+	require.False(t, ok, "64 pieces wait")
+	require.Equal(t, Accepted, s.Report(lease.Report{Ref: l.Ref, Reason: lease.Done, Counts: counts(16, 0), Worked: time.Second}, after(time.Second)))
+	page(100)
+	_, ok = s.PlanNext(after(0))
+	require.True(t, ok, "164 pieces wait")
+	require.Equal(t, Accepted, s.PlanLost(s.Plan.Task, after(0)))
+	page(92)
+	_, ok = s.PlanNext(after(0))
+	require.False(t, ok, "256 pieces wait")
+	s.Queue = s.Queue[1:]
+	_, ok = s.PlanNext(after(0))
+	require.True(t, ok, "half of the room is free")
+	require.Equal(t, Accepted, s.PlanLost(s.Plan.Task, after(0)))
+	for i := range 9 { // they leave a small page
+		s.Open = append(s.Open, Open{Lease: int64(i), Rest: 20})
+	}
+	_, ok = s.PlanNext(after(0))
+	require.False(t, ok, "a page would be small")
+}
+
+// A lease has the number of pieces that comes closest to its time.
+func TestALeaseHasTheNearestNumberOfPieces(t *testing.T) {
+	for items, want := range map[int64]int{39: 1, 40: 1, 41: 1, 62: 2, 80: 2, 99: 2, 119: 3} {
+		s := &State{Control: Control{Limit: 1, PerLease: 1}, Call: time.Second, Plan: Plan{Planned: true}}
+		for i := range 6 {
+			s.Queue = append(s.Queue, Piece{Split: piece(40*i, 40*i+40), Items: 40})
+		}
+		require.Equal(t, want, s.take(time.Duration(items)*time.Second), items)
+	}
 }

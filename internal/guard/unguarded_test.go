@@ -133,6 +133,8 @@ var known = map[string]string{
 	"dmap/dmaptemporal/define.go encode: json.Marshal":                    ofCaller,
 	"internal/commits/compact.go dropParts: json.Marshal":                 ours,
 	"internal/commits/state.go Encode: errors.Is":                         ours,
+	"internal/coord/pieces.go MarshalJSON: json.Marshal":                  ours,
+	"internal/coord/pieces.go UnmarshalJSON: json.Unmarshal":              ours,
 	"internal/coord/sim/simulation.go absorb: json.Marshal":               ours,
 	"internal/coord/sim/simulation.go marshal: json.Marshal":              ours,
 	"internal/coord/sim/simulation.go renew: json.Unmarshal":              ours,

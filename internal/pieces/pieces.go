@@ -193,8 +193,11 @@ func leaves(err error) bool {
 
 // counts reports whether an item counts for MaxItems.
 func counts(err error) bool {
+	if err == nil {
+		return true
+	}
 	_, broken := guard.As[*dmap.BrokenObjectError](err)
-	return err == nil || !broken && !guard.Is(err, dmap.ErrSkip)
+	return !broken && !guard.Is(err, dmap.ErrSkip)
 }
 
 // bytesOf returns the bytes that are read for an item.

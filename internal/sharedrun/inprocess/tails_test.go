@@ -76,9 +76,9 @@ func TestSharedRunsEndNearTheIdealTime(t *testing.T) {
 		{"short", control(90, 8), even(20_000, 20*time.Millisecond), 1.6}, // leases open and end in 200 ms
 		{"seconds", control(90, 8), even(5_000, time.Second), 1.1},
 		{"hours", control(30, 8), even(90, time.Hour), 1.05},
-		{"uneven, 9 leases", control(300, 34), uneven(60_000, 200*time.Millisecond), 1.3},
-		{"uneven", control(300, 10), uneven(60_000, 200*time.Millisecond), 1.3},
-		{"uneven and slow", control(300, 10), uneven(8_000, 10*time.Second), 1.6}, // the longest call is 160 s
+		{"uneven, 9 leases", control(300, 34), uneven(60_000, 200*time.Millisecond), 1.2},
+		{"uneven", control(300, 10), uneven(60_000, 200*time.Millisecond), 1.2},
+		{"uneven and slow", control(300, 10), uneven(8_000, 10*time.Second), 1.4}, // the longest call is 160 s
 	}
 	for _, c := range cases[:testsize.Sizes{Short: 3, Race: 1, Usual: len(cases)}.Now()] {
 		t.Run(c.name, func(t *testing.T) {

@@ -67,8 +67,8 @@ func folderURL(folder string) string {
 
 // local runs the job in this process and prints its CPU time and its wall time, in nanoseconds.
 func local(j job, bucket *blob.Bucket) error {
-	src := j.source(bucket)
 	before, began := ownCPU(), time.Now()
+	src := j.source(bucket) // each worker makes it, too
 	_, err := dmap.Map(context.Background(), src, j.call, dmap.Options{RunID: "local", MaxConcurrency: j.Slots}, sink.Bucket[int](bucket, resultsKey))
 	fmt.Println(int64(ownCPU()-before), int64(time.Since(began)))
 	return err
