@@ -2,7 +2,6 @@ package sink
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,8 +22,8 @@ const sharedSink = "0"
 // earlier attempt may be that process: one that is stopped keeps the lock. Then a later attempt
 // gets it.
 func ownLock(err error, by lease.Starter) error {
-	var lock *lockError
-	if by.Attempt < 2 || !errors.As(err, &lock) || !guard.Is(lock, dmap.ErrFenced) {
+	lock, held := guard.As[*lockError](err)
+	if by.Attempt < 2 || !held || !guard.Is(lock, dmap.ErrFenced) {
 		return err
 	}
 	return fmt.Errorf("attempt %d to begin: a process has the lock, perhaps a stopped one of an earlier attempt: %s",

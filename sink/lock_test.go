@@ -301,8 +301,8 @@ func TestTheLocksOfAKilledProcessAreFree(t *testing.T) {
 	require.NoFileExists(t, filepath.Join(dir, "out", "r", "run.lock"))
 }
 
-// A process that is stopped while it begins a run for others keeps the lock. The next attempt of the
-// same host is not fenced by it: a later one gets the lock.
+// A process that is stopped while it begins a run for others keeps the lock. The next attempt of
+// the same host is not fenced by it: a later one gets the lock.
 func TestAnEarlierAttemptToBeginMayHaveTheLock(t *testing.T) {
 	bucket := folderIn(t, t.TempDir())
 	begin := func(by lease.Starter) (*sink.Host[int], error) {

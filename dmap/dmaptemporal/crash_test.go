@@ -160,7 +160,8 @@ func (p *programme) startContinues(t *testing.T, n int) {
 	c.finish()
 }
 
-// redrives ends a run of which half of the items have failed, and kills workers and the server in its redrive.
+// redrives ends a run of which half of the items have failed, and kills workers and the server in
+// its redrive.
 func (p *programme) redrives(t *testing.T, n int) {
 	dice := p.dice(5)
 	job := p.job(t, "redrive", n, p.lasts/2, dice)

@@ -157,7 +157,7 @@ func (b *bench) onWorkers(ctx context.Context, kind string, round int, workflow 
 	return f, err
 }
 
-// idle is the part of a core that the server uses although workers only poll.
+// idle is the part of a CPU that the server uses although workers only poll.
 func (b *bench) idle(ctx context.Context) (float64, error) {
 	const settle, of = 3 * time.Second, 5 * time.Second
 	if err := wait(ctx, settle); err != nil {
