@@ -3,6 +3,7 @@ package dmaptemporal
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -42,7 +43,8 @@ func TestTheEndOfAWorkflowIsThatOfItsRun(t *testing.T) {
 		"canceled":          {canceled, dmap.StateEnded, "canceled", []error{dmap.ErrCanceled, cause}},
 		"suspended":         {failed(errOpen, &sharedrun.OpenError{Reason: "suspended"}), dmap.StateOpen, "suspended", []error{dmap.ErrSuspended, dmap.ErrOpen}},
 		"budget":            {failed(errOpen, &sharedrun.OpenError{Reason: "budget"}), dmap.StateOpen, "budget", []error{dmap.ErrBudget, dmap.ErrOpen}},
-		"held":              {failed(errOpen, &sharedrun.OpenError{Reason: "held", Held: 2}), dmap.StateOpen, "held", []error{dmap.ErrHeld, dmap.ErrOpen}},
+		"held":              {failed(errOpen, &sharedrun.OpenError{Reason: "held", Held: 2}), dmap.StateOpen, "held", []error{dmap.ErrHeld}},
+		"a total budget":    {failed(errOpen, &sharedrun.OpenError{Reason: "total budget"}), dmap.StateOpen, "total budget", []error{dmap.ErrBudget}},
 		"fenced":            {failed(errFenced, nil), dmap.StateOpen, "fenced", []error{dmap.ErrFenced}},
 		"changed":           {failed(errChanged, nil), dmap.StateOpen, "", []error{dmap.ErrSpecChanged}},
 		"open":              {failed(errOpen, nil), dmap.StateOpen, "", []error{dmap.ErrOpen}},
@@ -58,6 +60,7 @@ func TestTheEndOfAWorkflowIsThatOfItsRun(t *testing.T) {
 			for _, want := range c.errs {
 				require.ErrorIs(t, err, want)
 			}
+			require.Equal(t, slices.Contains(c.errs, dmap.ErrOpen), errors.Is(err, dmap.ErrOpen), "the same call continues: %v", err)
 		})
 	}
 }

@@ -23,7 +23,9 @@ func holds(t *testing.T, e Engine) {
 	}
 	j.Options.Tolerance = dmap.Tolerance{Count: 5}
 	for range 2 { // nothing changes before the decision
-		mustBe(t, e.run(t, j), dmap.ErrHeld)
+		err := e.run(t, j)
+		mustBe(t, err, dmap.ErrHeld)
+		isTrue(t, !guard.Is(err, dmap.ErrOpen), "the same call does not continue: %v", err)
 		s := j.load()
 		equal(t, "status", results.Open, s.run.Status)
 		equal(t, "reason", "held", s.run.Stats.Reason)
