@@ -60,6 +60,7 @@ func cases() map[string]func(t *testing.T, e Engine) {
 		"kills in a redrive":               redriveKills,
 		"held items of a redrive":          heldInRedrive,
 		"a redrive of many items":          redriveMany,
+		"an end of an open redrive":        redriveEnded,
 		"enough successes":                 enough,
 		"enough with failures":             enoughWithFailures,
 		"MaxItems of a run that was begun": maxItemsLater,

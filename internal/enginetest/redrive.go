@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/testsize"
+	"github.com/go-dmap/dmap/sink"
 	"github.com/go-dmap/dmap/sink/results"
 )
 
@@ -255,4 +256,30 @@ func redriveMany(t *testing.T, e Engine) {
 	j.Meter.read(func(m *Meter) {
 		between(t, "calls at once", j.Options.MaxConcurrency*3/4, m.most, j.Options.MaxConcurrency+3*j.PerLease)
 	})
+}
+
+// redriveEnded: sink.End ends an open redrive, and another redrive continues it.
+func redriveEnded(t *testing.T, e Engine) {
+	j := newJob(t)
+	j.Open = slice(400)
+	j.Call = e.slow(everyFifth)
+	j.Options.Tolerance = dmap.Tolerance{Count: 30}
+	mustBe(t, e.run(t, j), dmap.ErrTolerance)
+	j.Call = e.slow(same)
+	j.Options.Redrive = dmap.Redrive{Max: 2, Canceled: true}
+	r, err := e.Start(t, j)
+	must(t, err)
+	before, _ := j.Meter.count()
+	j.await(e, "calls", func(calls, _ int) bool { return calls > before+20 })
+	r.Kill()
+	_ = r.Wait()
+	must(t, sink.End(t.Context(), j.Store, Out, j.ID))
+	s := j.load()
+	equal(t, "status", results.Canceled, s.run.Status)
+	equal(t, "redrives", 1, s.run.Stats.Redrives)
+	must(t, e.run(t, j))
+	s = j.load()
+	equal(t, "redrives", 2, s.run.Stats.Redrives)
+	equal(t, "successes", 400, len(s.succeeded))
+	equal(t, "read", int64(400), s.run.Stats.Read)
 }

@@ -32,24 +32,36 @@ func (p *listPlanner) plan(ctx context.Context, lists []journal.TakenPart, settl
 		if list.From >= list.To {
 			continue
 		}
-		for _, gap := range settled.Gaps(list.Interval()) {
-			if ok, err := p.gap(ctx, list, gap); err != nil || !ok {
-				return false, err
-			}
+		if ok, err := p.list(ctx, list, settled.Gaps(list.Interval())); err != nil || !ok {
+			return false, err
 		}
 	}
 	return true, nil
 }
 
-// gap adds pieces of a part of a list.
-func (p *listPlanner) gap(ctx context.Context, list journal.TakenPart, gap journal.Interval) (ok bool, err error) {
-	c := listCutter{split: gap.Split, from: gap.From.Offset}
-	for item, err := range p.read(ctx, list, gap.From.Offset) {
+// list adds pieces of the gaps of a list. It reads the list once.
+func (p *listPlanner) list(ctx context.Context, list journal.TakenPart, gaps []journal.Interval) (ok bool, err error) {
+	if len(gaps) == 0 {
+		return true, nil
+	}
+	c := listCutter{split: list.Split, from: gaps[0].From.Offset}
+	for item, err := range p.read(ctx, list, c.from) {
 		if err != nil {
 			return false, err
 		}
-		if item.After > gap.To.Offset {
-			break
+		for len(gaps) > 0 && item.After > gaps[0].To.Offset {
+			if c.items > 0 && !p.add(c.take()) {
+				return false, nil
+			}
+			if gaps = gaps[1:]; len(gaps) > 0 {
+				c.from = gaps[0].From.Offset
+			}
+		}
+		if len(gaps) == 0 {
+			return true, nil
+		}
+		if item.After <= gaps[0].From.Offset {
+			continue
 		}
 		if c.items >= p.items && (!c.follows(&item) || p.inside(&item)) && !p.add(c.take()) {
 			return false, nil
