@@ -2,7 +2,9 @@ package sink_test
 
 import (
 	"context"
+	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,6 +13,8 @@ import (
 	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/dmap/dmaptest"
+	"github.com/go-dmap/dmap/internal/lease"
 	"github.com/go-dmap/dmap/internal/runfolder"
 	"github.com/go-dmap/dmap/sink"
 	"github.com/go-dmap/dmap/sink/results"
@@ -156,4 +160,39 @@ func TestAnOpenRunIsEndedAndRedrivenWithANewVersion(t *testing.T) {
 		require.Len(t, d.infos, 200-int(before.Stats.Succeeded))
 		requireEachOnce(t, d.bucket)
 	})
+}
+
+// A process that stalls while it begins a redrive, and comes back, may record the redrive just
+// before the next attempt of the same host. That attempt is not fenced: a later one continues.
+func TestAnEarlierAttemptMayBeginTheRedrive(t *testing.T) {
+	inner := memory(t)
+	_, err := dmap.Map(t.Context(), upTo(20), func(context.Context, int) (int, error) { return 0, errors.New("it fails") },
+		dmap.Options{RunID: "r"}, sink.Bucket[int](inner, "out"))
+	require.ErrorIs(t, err, dmap.ErrTolerance)
+	spec := sharedSpec()
+	spec.Options.Redrive.Max = 1
+	begin := func(b *blob.Bucket, attempt int) (*sink.Host[int], error) {
+		h, _, err := sink.Bucket[int](b, "out").BeginShared(t.Context(), spec, lease.Starter{ID: "w", Attempt: attempt}, nil)
+		return h, err
+	}
+	faults := dmaptest.NewFaultBucket(t, inner)
+	var stalled sync.Once
+	faults.Watch(func(c dmaptest.Call, ended bool) {
+		if !ended && strings.HasSuffix(c.Key, "redrive-001.json") && (c.Op == dmaptest.OpCreate || c.Op == dmaptest.OpClose) {
+			stalled.Do(func() {
+				h, err := begin(inner, 1)
+				require.NoError(t, err)
+				require.NoError(t, h.Close())
+			})
+		}
+	})
+	_, err = begin(faults.Bucket, 2)
+	require.ErrorContains(t, err, "another one was faster")
+	require.NotErrorIs(t, err, dmap.ErrFenced)
+	h, err := begin(inner, 3)
+	require.NoError(t, err)
+	p := h.Progress()
+	require.Equal(t, 1, p.Redrive.Number)
+	require.EqualValues(t, 1, p.Counts.Redriven, "the tolerance is none: one item has failed")
+	require.NoError(t, h.Close())
 }

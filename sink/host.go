@@ -34,7 +34,7 @@ type Host[R any] struct {
 func (f *BucketSink[R]) BeginShared(ctx context.Context, spec dmap.RunSpec, by lease.Starter, same func(context.Context, *journal.Progress) error) (*Host[R], *dmap.Ending, error) {
 	return f.openShared(ctx, spec, opening[R]{
 		find:  func(h *Host[R]) error { _, err := f.claim(ctx, h.run); return ownLock(err, by) },
-		again: func(h *Host[R], m *runfolder.Manifest) error { return h.redrive(ctx, m, same) },
+		again: func(h *Host[R], m *runfolder.Manifest) error { return ownRace(h.redrive(ctx, m, same), by) },
 		open:  func(h *Host[R]) error { return h.begin(ctx, by) },
 	})
 }

@@ -30,6 +30,15 @@ func ownLock(err error, by lease.Starter) error {
 		by.Attempt, guard.Text(err, maxErrorText))
 }
 
+// ownRace is err of an attempt to begin a redrive, unless another process was faster and may be an
+// earlier attempt that has stalled: then a later attempt continues the redrive.
+func ownRace(err error, by lease.Starter) error {
+	if by.Attempt < 2 || !guard.Is(err, dmap.ErrFenced) {
+		return err
+	}
+	return fmt.Errorf("attempt %d to begin: another one was faster: %s", by.Attempt, guard.Text(err, maxErrorText))
+}
+
 // begin opens an era, and takes up decided items.
 func (h *Host[R]) begin(ctx context.Context, by lease.Starter) (err error) {
 	if err := h.sameSinks(); err != nil {
