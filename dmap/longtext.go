@@ -25,9 +25,6 @@ func (t longTexts) kept(err error) error {
 	if start.size <= maxKept {
 		return err
 	}
-	if start.size >= collectFrom {
-		runtime.GC()
-	}
 	if panicked, ok := guard.As[*PanicError](err); ok {
 		return &PanicError{Value: errtext.PanicText(panicked.Value, maxShown), Stack: panicked.Stack}
 	}
@@ -44,7 +41,7 @@ func (t longTexts) ask(err error) textStart {
 		if !turn.take() {
 			return textStart{size: notAsked}
 		}
-		defer turn.end()
+		defer turn.end() // after the text is collected, or there would be many
 		return startOf(err)
 	})
 	turn.end() // it may still be asked
@@ -106,7 +103,16 @@ type textStart struct {
 	size int // of the whole text, in bytes
 }
 
-func startOf(err error) (start textStart) {
+// startOf asks err for its text. A very long one is collected as garbage before this returns.
+func startOf(err error) textStart {
+	start := cut(err)
+	if start.size >= collectFrom {
+		runtime.GC()
+	}
+	return start
+}
+
+func cut(err error) (start textStart) {
 	text := err.Error()
 	if start.size = len(text); start.size > maxKept {
 		start.text = scrub.Text(text, maxShown)

@@ -180,7 +180,7 @@ var known = map[string]string{
 	"dmap/retry.go again: RetryAfter":                                     inCall,
 	"internal/throttle/throttle.go Asked: RetryAfter":                     inCall,
 	"dmap/retry.go again: Retryable":                                      inCall,
-	"dmap/longtext.go startOf: Error":                                     inCall,
+	"dmap/longtext.go cut: Error":                                         inCall,
 	"dmap/sinks.go first: errors.Unwrap":                                  ours,
 	"internal/attention/attention.go Error: Error":                        ours,
 	"internal/attention/attention.go Needed: errors.As":                   ours,
