@@ -32,9 +32,9 @@ func (t longTexts) kept(err error) error {
 }
 
 // ask is startOf for an error whose methods a user may have written. The goroutine that asks takes
-// the token, not the worker: it runs, and holds the token for no longer than the error takes. A
-// worker that held it would wait for that goroutine behind all others of the run, the workers that
-// fail meanwhile would wait for the worker, and more workers would start in their place.
+// the token, not the worker: it runs, and keeps the token only while the error answers. If a worker
+// had it, the worker would wait until that goroutine runs, which in a busy run takes long. All
+// workers that fail meanwhile would wait for this one, and others would start in their place.
 func (t longTexts) ask(err error) textStart {
 	turn := turn{token: t}
 	start, _ := guard.Call(func() textStart {

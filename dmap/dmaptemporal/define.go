@@ -23,7 +23,7 @@ type Job[T, R any] struct {
 	Limits batch.Limits
 	// Options are those of dmap.Map. RunID, MaxConcurrency, Rate, Tolerance and Budget are settings
 	// of the run, and so is Redrive if the settings have one: see Settings. Enough and TotalBudget
-	// are refused. An Observer gets the events of each lease as those of a run.
+	// are of all processes of the run. An Observer gets the events of each lease as those of a run.
 	Options dmap.Options
 	// Sink stores the results. All workers write into the same folder. No other sink can be used.
 	Sink *sink.BucketSink[R]

@@ -1,8 +1,6 @@
 package coord
 
 import (
-	"time"
-
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/journal"
 )
@@ -20,7 +18,7 @@ func (s *State) budgetShare(o *Open) (share dmap.Budget, ok bool) {
 }
 
 // lesser is the smaller of two limits; 0: none.
-func lesser[N int64 | float64 | time.Duration](a, b N) N {
+func lesser[N int64 | float64](a, b N) N {
 	if a == 0 || b == 0 {
 		return max(a, b)
 	}

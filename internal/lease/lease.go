@@ -36,7 +36,7 @@ type Lease struct {
 	// Splits are disjoint, also with those of all other leases of the run. Some may be lists of
 	// items to read again: see journal.TakenPart.
 	Splits  []dmap.Split `json:"splits"`
-	Redrive int          `json:"redrive,omitempty"` // the run is in; 0: none
+	Redrive int          `json:"redrive,omitempty"` // that the run is in; 0: none
 	// Rest is the most splits of Report.Rest. A report that needs more says Unfinished instead.
 	Rest  int   `json:"rest"`
 	Slots int   `json:"slots"`           // calls at once
