@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -73,9 +74,18 @@ func TestARowThatCannotBeReadIsStoredAsItsBytes(t *testing.T) {
 func TestAPendingRowThatCannotBeReadIsStoredAsItsBytes(t *testing.T) {
 	b := memBucket(t)
 	put(t, b, map[string]string{"in": "N\n1\n2\nx\n"})
-	_, err := dmap.Map(t.Context(), source.CSV(b, "in", source.Into[amount]), func(context.Context, amount) (int, error) {
+	started := make(chan *dmap.Run, 1)
+	run, err := dmap.Start(t.Context(), source.CSV(b, "in", source.Into[amount]), func(ctx context.Context, _ amount) (int, error) {
+		run := <-started
+		started <- run
+		for run.Stats().Read < 3 && ctx.Err() == nil { // else the last row is unread
+			runtime.Gosched()
+		}
 		return 0, errors.New("bad")
 	}, dmap.Options{RunID: "r", MaxConcurrency: 1}, sink.Bucket[int](b, "out"))
+	require.NoError(t, err)
+	started <- run
+	_, err = run.Wait()
 	require.ErrorIs(t, err, dmap.ErrTolerance)
 	m, err := results.Load(t.Context(), b, "out", "r")
 	require.NoError(t, err)
