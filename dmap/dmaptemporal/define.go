@@ -50,6 +50,10 @@ type machine interface {
 // its parameters. Each worker calls build once for a run: it opens buckets and clients, and returns
 // the same source, function and sink on each machine. P goes through JSON, in at most 4 KiB. Runs
 // that have begun keep their definition: change the version of the name for another job.
+//
+// If build returns an error, the worker calls it again. A run that no worker can begin ends as open
+// after five attempts, 15 s. Later, leases and steps of a worker that cannot build the job, or has
+// no Map of this name, go to other workers: some may be older or younger than the run.
 func Define[P, T, R any](name string, build func(ctx context.Context, params P) (Job[T, R], error)) Map[P] {
 	return Map[P]{name, func(ctx context.Context, runID string, text json.RawMessage) (machine, error) {
 		var params P
@@ -58,7 +62,7 @@ func Define[P, T, R any](name string, build func(ctx context.Context, params P) 
 		}
 		job, err := build(ctx, params)
 		if err != nil {
-			return nil, err
+			return nil, &buildError{err}
 		}
 		job.Options.RunID = runID
 		return sharedrun.New(sharedrun.Job[T, R]{

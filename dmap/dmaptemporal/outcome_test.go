@@ -26,6 +26,7 @@ func TestTheEndOfAWorkflowIsThatOfItsRun(t *testing.T) {
 	ended := func(reason, text string) outcome {
 		return outcome{known: true, result: result{Stored: finished{Reason: reason, Error: text}}}
 	}
+	again := func(out outcome) outcome { out.Stored.Before = true; return out }
 	failed := func(kind string, open *sharedrun.OpenError) outcome {
 		return outcome{known: true, result: result{Open: open}, err: temporal.NewNonRetryableApplicationError("its text", kind, nil)}
 	}
@@ -39,7 +40,8 @@ func TestTheEndOfAWorkflowIsThatOfItsRun(t *testing.T) {
 	}{
 		"done":              {ended("succeeded", ""), dmap.StateEnded, "succeeded", nil},
 		"tolerance":         {ended("tolerance", "2 of 3"), dmap.StateEnded, "tolerance", []error{dmap.ErrTolerance}},
-		"an end of a trial": {ended("trial", "of 3 items"), dmap.StateEnded, "trial", []error{dmap.ErrEnded}},
+		"an end of a trial": {again(ended("trial", "of 3 items")), dmap.StateEnded, "trial", []error{dmap.ErrEnded}},
+		"an end before":     {again(ended("tolerance", "2 of 3")), dmap.StateEnded, "tolerance", []error{dmap.ErrTolerance, dmap.ErrEnded}},
 		"canceled":          {canceled, dmap.StateEnded, "canceled", []error{dmap.ErrCanceled, cause}},
 		"suspended":         {failed(errOpen, &sharedrun.OpenError{Reason: "suspended"}), dmap.StateOpen, "suspended", []error{dmap.ErrSuspended, dmap.ErrOpen}},
 		"budget":            {failed(errOpen, &sharedrun.OpenError{Reason: "budget"}), dmap.StateOpen, "budget", []error{dmap.ErrBudget, dmap.ErrOpen}},
@@ -61,6 +63,7 @@ func TestTheEndOfAWorkflowIsThatOfItsRun(t *testing.T) {
 				require.ErrorIs(t, err, want)
 			}
 			require.Equal(t, slices.Contains(c.errs, dmap.ErrOpen), errors.Is(err, dmap.ErrOpen), "the same call continues: %v", err)
+			require.Equal(t, slices.Contains(c.errs, dmap.ErrEnded), errors.Is(err, dmap.ErrEnded), "%v", err)
 		})
 	}
 }

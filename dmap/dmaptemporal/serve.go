@@ -72,19 +72,19 @@ func register(r worker.ActivityRegistry, a activities) {
 }
 
 func newWorker(maps []Registered) (*work, error) {
-	w := &work{definitions: map[string]opener{}, machines: map[string]*opened{}}
+	definitions := map[string]opener{}
 	for _, m := range maps {
 		name, open := m.definition()
 		if name == "" || open == nil {
 			return nil, errors.New("dmaptemporal: a Map has no name: make it with Define")
 		}
-		if w.definitions[name] != nil {
+		if definitions[name] != nil {
 			return nil, fmt.Errorf("dmaptemporal: two maps have the name %q", name)
 		}
-		w.definitions[name] = open
+		definitions[name] = open
 	}
-	if len(w.definitions) == 0 {
+	if len(definitions) == 0 {
 		return nil, errors.New("dmaptemporal: Serve without a Map")
 	}
-	return w, nil
+	return newWork(definitions), nil
 }

@@ -54,16 +54,21 @@ func newCluster(t *testing.T, workers int) *cluster {
 	c := &cluster{t: t, client: server(t), bucket: memblob.OpenBucket(nil), fails: func(int) bool { return false }, call: 20 * time.Millisecond}
 	t.Cleanup(func() { _ = c.bucket.Close() })
 	c.squares = dmaptemporal.Define("squares/v1", func(_ context.Context, p params) (dmaptemporal.Job[int, int], error) {
-		values := make([]int, p.Items)
-		for i := range values {
-			values[i] = i
-		}
-		return dmaptemporal.Job[int, int]{Source: source.Slice(values), Call: c.square, Sink: sink.Bucket[int](c.bucket, "runs/")}, nil
+		return dmaptemporal.Job[int, int]{Source: source.Slice(upTo(p.Items)), Call: c.square, Sink: sink.Bucket[int](c.bucket, "runs/")}, nil
 	})
 	for range workers {
 		c.serve()
 	}
 	return c
+}
+
+// upTo are the numbers below n.
+func upTo(n int) []int {
+	values := make([]int, n)
+	for i := range values {
+		values[i] = i
+	}
+	return values
 }
 
 // serve starts a worker. stop has it finish its leases.

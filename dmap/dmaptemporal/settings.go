@@ -13,11 +13,11 @@ import (
 
 // Settings are those of a run that can change while it runs.
 type Settings struct {
-	// MaxConcurrency is the most calls at once, on all machines together. 0: 1,000.
+	// MaxConcurrency is the most calls at once, on all machines together: 1 to 10,000,000. 0: 1,000.
 	MaxConcurrency int
 	// PerLease is the most calls at once of a lease, which one worker has: a third of the calls
-	// that a worker should make, or less. 0: a thirtieth of MaxConcurrency, at least 8. Leases are
-	// up to a fifth smaller if more of MaxConcurrency is used then.
+	// that a worker should make, or less, up to 10,000. 0: a thirtieth of MaxConcurrency, at least 8.
+	// Leases are up to a fifth smaller if more of MaxConcurrency is used then.
 	PerLease  int
 	Rate      dmap.Rate      // of the whole run
 	Tolerance dmap.Tolerance // of the whole run; may be exceeded by the calls and leases in flight
@@ -33,11 +33,17 @@ type Settings struct {
 	Observer *dmap.Observer
 }
 
-func (s Settings) check() error {
-	if s.Beat != 0 && (s.Beat < leastBeat || s.Beat > beatEvery) {
-		return fmt.Errorf("Settings.Beat %v: want %v to %v, or 0 for %v", s.Beat, leastBeat, beatEvery, beatEvery)
+// check returns all that is wrong with the settings of a run with this ID.
+func (s Settings) check(runID string) error {
+	var errs []error
+	if runID == "" {
+		errs = append(errs, errors.New("the run has no ID"))
 	}
-	return errors.Join(s.control().Validate(), dmap.CheckCall[int, int](source.Slice([]int{}), dmap.Options{Redrive: s.Redrive}))
+	if s.Beat != 0 && (s.Beat < leastBeat || s.Beat > beatEvery) {
+		errs = append(errs, fmt.Errorf("Settings.Beat %v: want %v to %v, or 0 for %v", s.Beat, leastBeat, beatEvery, beatEvery))
+	}
+	options := dmap.Options{RunID: runID, Redrive: s.Redrive}
+	return errors.Join(append(errs, dmap.CheckCall[int, int](source.Slice([]int{}), options), s.control().Validate())...)
 }
 
 // input is the argument of the workflow of a run.
@@ -52,6 +58,6 @@ func (s Settings) input(run runRef) input {
 func (s Settings) control() coord.Control {
 	limit := cmp.Or(s.MaxConcurrency, 1000)
 	return coord.Control{
-		Limit: limit, PerLease: cmp.Or(s.PerLease, max(limit/30, min(limit, 8))), Rate: s.Rate, Tolerance: s.Tolerance, Budget: s.Budget,
+		Limit: limit, PerLease: cmp.Or(s.PerLease, min(max(limit/30, min(limit, 8)), coord.MaxPerLease)), Rate: s.Rate, Tolerance: s.Tolerance, Budget: s.Budget,
 	}
 }

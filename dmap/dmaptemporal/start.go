@@ -2,7 +2,6 @@ package dmaptemporal
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	enums "go.temporal.io/api/enums/v1"
@@ -15,23 +14,26 @@ import (
 // Start starts a run of m on the workers of a task queue, or finds that it runs already. A run that
 // was left open is continued, also one that dmap.Map began; dmap.Map continues a run of Start. The
 // results of a run that has ended are not made again: Wait returns its end, unless Redrive of the
-// settings, or of the job's options, continues it. This process follows the run until ctx ends.
+// settings, or of the job's options, continues it. A run that runs with another Map or other
+// parameters is refused: the error matches dmap.ErrSpecChanged. Other settings of such a run stay as
+// they are. This process follows the run until ctx ends.
 func (m Map[P]) Start(ctx context.Context, c client.Client, queue, runID string, params P, settings Settings) (*Run, error) {
 	text, err := m.encode(params)
 	if err != nil {
 		return nil, err
 	}
-	if runID == "" {
-		return nil, errors.New("dmaptemporal: the run has no ID")
-	}
-	if err := settings.check(); err != nil {
+	if err := settings.check(runID); err != nil {
 		return nil, fmt.Errorf("dmaptemporal: %w", err)
 	}
+	ref := runRef{RunID: runID, Name: m.name, Params: text}
 	run, err := c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID: workflowID(runID), TaskQueue: queue,
+		ID: workflowID(runID), TaskQueue: queue, Memo: map[string]any{memoKey: memoOf(ref)},
 		WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-	}, workflowName, settings.input(runRef{RunID: runID, Name: m.name, Params: text}))
+	}, workflowName, settings.input(ref))
+	if err == nil {
+		err = sameJob(ctx, c, run, memoOf(ref))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("dmaptemporal: start run %q: %w", runID, err)
 	}

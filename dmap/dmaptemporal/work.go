@@ -2,9 +2,6 @@ package dmaptemporal
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
-	"sync"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -29,69 +26,24 @@ type steps interface {
 	Finish(ctx context.Context, era int64, end coord.End, tolerance dmap.Tolerance) (*dmap.Ending, error)
 }
 
-type opener func(ctx context.Context, runID string, params json.RawMessage) (machine, error)
-
 // work are the activities of one worker.
-type work struct {
-	definitions map[string]opener
+type work struct{ building }
 
-	mu       sync.Mutex
-	machines map[string]*opened // of the runs that the worker has worked on, by run
-}
-
-// opened is a machine that is built once.
-type opened struct {
-	once    sync.Once
-	machine machine
-	err     error
-	used    time.Time // guarded by work.mu
+func newWork(definitions map[string]opener) *work {
+	return &work{building{definitions: definitions, built: map[string]*built{}}}
 }
 
 var _ activities = (*work)(nil)
 
-// mostMachines is how many runs a worker keeps the sources and functions of.
-const mostMachines = 64
-
-// open returns the machine of a run.
-func (w *work) open(ctx context.Context, run runRef) (machine, error) {
-	build := w.definitions[run.Name]
-	if build == nil {
-		return nil, fatal(fmt.Errorf("no worker of this queue has a map %q: give it to Serve", run.Name))
-	}
-	o := w.find(run.RunID + "\n" + run.Name + "\n" + string(run.Params))
-	o.once.Do(func() { o.machine, o.err = build(context.WithoutCancel(ctx), run.RunID, run.Params) })
-	if o.err != nil {
-		return nil, fatal(fmt.Errorf("map %q cannot be built: %w", run.Name, o.err))
-	}
-	return o.machine, nil
-}
-
-func (w *work) find(key string) *opened {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	o := w.machines[key]
-	if o == nil {
-		o = new(opened)
-		w.machines[key] = o
-	}
-	o.used = time.Now()
-	if len(w.machines) > mostMachines {
-		oldest := key
-		for k, m := range w.machines {
-			if m.used.Before(w.machines[oldest].used) {
-				oldest = k
-			}
-		}
-		delete(w.machines, oldest)
-	}
-	return o
-}
-
 func (w *work) Begin(ctx context.Context, call beginCall) (b begun, err error) {
 	defer beat(ctx, beatEvery, beatEvery, nil)()
+	info := activity.GetInfo(ctx)
 	m, err := w.open(ctx, call.Run)
+	if unbuilt, ok := guard.As[*unbuiltError](err); ok && info.Attempt >= unbuilt.tries {
+		return b, fatal(err)
+	}
 	if err == nil {
-		b, err = m.Begin(ctx, starter(activity.GetInfo(ctx)), call.Redrive)
+		b, err = m.Begin(ctx, starter(info), call.Redrive)
 	}
 	return b, typed(err)
 }
@@ -144,7 +96,7 @@ func (w *work) Finish(ctx context.Context, call finishCall) (f finished, err err
 
 // Lease runs an attempt at a lease. It returns the lease early when the worker stops.
 func (w *work) Lease(ctx context.Context, call leaseCall) (r lease.Report, err error) {
-	m, err := w.open(ctx, call.Run)
+	m, err := w.forLease(ctx, call.Run)
 	if err != nil {
 		return r, typed(err)
 	}
@@ -156,6 +108,12 @@ func (w *work) Lease(ctx context.Context, call leaseCall) (r lease.Report, err e
 	// The end of ctx must not cost the report: the control ends the lease.
 	r, err = m.Lease(context.WithoutCancel(ctx), call.Lease, control)
 	return r, err
+}
+
+// forLease is open with heartbeats, for the one attempt of a lease.
+func (w *work) forLease(ctx context.Context, run runRef) (machine, error) {
+	defer beat(ctx, beatEvery, beatEvery, nil)()
+	return w.patient(ctx, activity.GetWorkerStopChannel(ctx), run)
 }
 
 // shed gives splits back to the workflow. A signal that is lost costs time, and nothing else.

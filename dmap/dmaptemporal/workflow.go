@@ -97,7 +97,7 @@ func (h *host) begin(ctx workflow.Context) (b begun, err error) {
 	}
 	state, err := coord.Begin(b.Start(h.Control, workflow.Now(ctx)))
 	if err != nil {
-		return b, temporal.NewNonRetryableApplicationError("the run cannot begin", errFatal, err)
+		return b, temporal.NewNonRetryableApplicationError("the run cannot begin: "+err.Error(), errFatal, nil)
 	}
 	h.state, h.Orders, h.Source = state, state.Orders(), b.Source
 	if h.suspended {

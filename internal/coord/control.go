@@ -9,13 +9,17 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 )
 
-// MaxLeases is the most leases in flight of one coordinator.
-const MaxLeases = 1_000
+// Limits of one coordinator.
+const (
+	MaxLeases   = 1_000                   // in flight
+	MaxPerLease = 10_000                  // calls at once of a lease, as of a dmap.Map
+	MaxLimit    = MaxLeases * MaxPerLease // calls at once
+)
 
 // Control has the settings of a run that people change while it runs.
 type Control struct {
-	Limit     int            `json:"limit"`    // calls at once in the whole run, at least 1
-	PerLease  int            `json:"perLease"` // calls at once of a lease at most, at least 1
+	Limit     int            `json:"limit"`    // calls at once in the whole run, 1 to MaxLimit
+	PerLease  int            `json:"perLease"` // calls at once of a lease at most, 1 to MaxPerLease
 	Rate      dmap.Rate      `json:"rate,omitzero"`
 	Tolerance dmap.Tolerance `json:"tolerance,omitzero"`
 	// Budget counts from the time when the coordinator began. A host takes what remains of
@@ -27,15 +31,21 @@ type Control struct {
 // Validate returns all errors of c.
 func (c Control) Validate() error {
 	var errs []error
-	if c.Limit < 1 || c.PerLease < 1 {
-		errs = append(errs, fmt.Errorf("coord: limit %d and %d calls of a lease: want at least 1", c.Limit, c.PerLease))
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
 	}
-	if t := c.Tolerance; t.Count < 0 || t.MinItems < 0 || t.BrokenObjects < 0 || !(t.Percentage >= 0 && t.Percentage <= 100) {
-		errs = append(errs, fmt.Errorf("coord: tolerance %+v", t))
-	}
-	if r := c.Rate; !(r.Calls >= 0 && r.Items >= 0) || math.IsInf(r.Calls+r.Items, 0) || r.Burst < 0 {
-		errs = append(errs, fmt.Errorf("coord: rate %+v", r))
-	}
+	check(c.Limit >= 1 && c.Limit <= MaxLimit, "MaxConcurrency %d: want 1 to %d", c.Limit, MaxLimit)
+	check(c.PerLease >= 1 && c.PerLease <= MaxPerLease, "PerLease %d: want 1 to %d", c.PerLease, MaxPerLease)
+	t, r, b := c.Tolerance, c.Rate, c.Budget
+	check(t.Count >= 0 && t.MinItems >= 0 && t.BrokenObjects >= 0,
+		"Tolerance: Count %d, MinItems %d, BrokenObjects %d: one is negative", t.Count, t.MinItems, t.BrokenObjects)
+	check(t.Percentage >= 0 && t.Percentage <= 100, "Tolerance.Percentage %v: want 0 to 100", t.Percentage)
+	check(r.Calls >= 0 && r.Items >= 0 && !math.IsInf(r.Calls+r.Items, 0),
+		"Rate: %v calls and %v items a second: want numbers from 0 on", r.Calls, r.Items)
+	check(r.Burst >= 0, "Rate.Burst %d is negative", r.Burst)
+	check(b.Calls >= 0 && b.Bytes >= 0 && b.Units >= 0 && b.Time >= 0, "Budget %+v: a field is negative", b)
 	return errors.Join(errs...)
 }
 

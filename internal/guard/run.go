@@ -33,7 +33,7 @@ func Call[T any](f func() T) (T, Failure) {
 		r := result{how: Exited}
 		defer func() {
 			if p := recover(); p != nil {
-				r.how = panicked(p)
+				r.how = Panicked(p)
 			}
 			done <- r
 		}()
@@ -53,8 +53,8 @@ func Call[T any](f func() T) (T, Failure) {
 	}
 }
 
-// panicked describes a panic without a call of a method of its value.
-func panicked(p any) Failure {
+// Panicked describes a panic without a call of a method of its value.
+func Panicked(p any) Failure {
 	switch p := p.(type) {
 	case string:
 		return Failure("panicked: " + p[:min(len(p), 200)])

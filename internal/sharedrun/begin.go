@@ -41,19 +41,20 @@ func (b *Begun) Start(control coord.Control, now time.Time) coord.Start {
 type Ended struct {
 	Reason string `json:"reason,omitempty"` // dmap.Stats.Reason
 	Error  string `json:"error,omitempty"`  // empty: success
+	Before bool   `json:"before,omitempty"` // Error matches dmap.ErrEnded
 }
 
 // EndedWith is the plain data of an end.
 func EndedWith(e *dmap.Ending) Ended {
 	out := Ended{Reason: e.Stats.Reason}
 	if e.Err != nil {
-		out.Error = guard.Text(e.Err, mostText)
+		out.Error, out.Before = guard.Text(e.Err, mostText), guard.Is(e.Err, dmap.ErrEnded)
 	}
 	return out
 }
 
-// Err is the error of a run with this end; nil: success. It matches dmap.ErrEnded, and
-// dmap.ErrTolerance or dmap.ErrCanceled if that is the reason.
+// Err is the error of a run with this end; nil: success. It matches dmap.ErrTolerance or
+// dmap.ErrCanceled if that is the reason, and dmap.ErrEnded if the run had ended before.
 func (e Ended) Err() error {
 	if e.Error == "" {
 		return nil
@@ -69,7 +70,7 @@ func (e *endedError) Error() string { return e.end.Error }
 func (e *endedError) Is(target error) bool {
 	switch target {
 	case dmap.ErrEnded:
-		return true
+		return e.end.Before
 	case dmap.ErrTolerance:
 		return e.end.Reason == "tolerance"
 	case dmap.ErrCanceled:

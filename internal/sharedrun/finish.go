@@ -31,7 +31,9 @@ func (m *Machine[T, R]) Finish(ctx context.Context, era int64, end coord.End, li
 		if err != nil {
 			return err
 		}
-		stored, err = h.Finish(ctx, out)
+		if stored, err = h.Finish(ctx, out); err == nil && stored.Stats.Reason == out.Stats.Reason {
+			stored.Err = out.Err // without the words for an end that was there before
+		}
 		return err
 	})
 	if ended != nil {
