@@ -10,7 +10,6 @@ import (
 	"io"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
@@ -26,13 +25,16 @@ var (
 	errFewKeys   = errors.New("the listing has fewer keys than the answer says")
 )
 
-// checked makes the requests of a client, or one request, fail if the answer is no listing.
+// checked makes the listings of a client, or one of them, fail if the answer is no listing.
 func checked(o *s3.Options) {
 	o.APIOptions = append(o.APIOptions, addListChecks)
 }
 
 func addListChecks(stack *middleware.Stack) error {
 	const document, result = "dmap:listing document", "dmap:listing result"
+	if operation := stack.ID(); operation != "ListObjectsV2" && operation != "ListObjects" {
+		return nil
+	}
 	if _, added := stack.Deserialize.Get(document); added {
 		return nil
 	}
@@ -51,7 +53,7 @@ func checkDocument(ctx context.Context, in middleware.DeserializeInput, next mid
 ) {
 	out, metadata, err := next.HandleDeserialize(ctx, in)
 	response, ok := out.RawResponse.(*smithyhttp.Response)
-	if err != nil || !ok || response.StatusCode >= 300 || !lists(ctx) {
+	if err != nil || !ok || response.StatusCode >= 300 {
 		return out, metadata, err
 	}
 	body := bufio.NewReaderSize(response.Body, 4*rootPeek)
@@ -68,11 +70,6 @@ func checkDocument(ctx context.Context, in middleware.DeserializeInput, next mid
 		io.Closer
 	}{body, response.Body}
 	return out, metadata, nil
-}
-
-func lists(ctx context.Context) bool {
-	operation := awsmiddleware.GetOperationName(ctx)
-	return operation == "ListObjectsV2" || operation == "ListObjects"
 }
 
 // rootOf returns the name of the first element of a document, empty if there is none.
