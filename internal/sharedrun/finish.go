@@ -150,12 +150,13 @@ func waiting(p *journal.Progress) string {
 
 // judged are the failures by which a run that has too many ends, and the items that they are of.
 func judged(p *journal.Progress) (failed, of int64) {
-	n := p.Counts
-	s := tolerance.Sample{Failed: n.NowFailed(), Held: n.NowHeld(), Taken: n.Read - n.Skipped, Ended: true}
-	s.Settled = n.Succeeded + s.Failed
+	var others *tolerance.Redrive
 	if again := redriveOf(p); again != nil {
-		s.Redrive, s.Again = again.Others, true
-		s.Redrive.Gone = n.Gone - again.Others.Gone
+		others = &again.Others
+	}
+	s := tolerance.SampleOf(p.Counts, others)
+	s.Ended = true
+	if others != nil {
 		s.Taken += p.Redrive.Rest
 	}
 	failed, of, _ = s.Judged()
