@@ -4,7 +4,6 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/go-dmap/dmap/internal/coord"
-	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/lease"
 )
 
@@ -48,13 +47,13 @@ func (h *host) plan(call planCall) {
 }
 
 func (h *host) absorb(call absorbCall) {
-	counts := new(journal.Counts)
-	h.task(absorbName, call, counts, func(ctx workflow.Context, err error) {
+	found := new(coord.Absorption)
+	h.task(absorbName, call, found, func(ctx workflow.Context, err error) {
 		if err != nil {
 			h.state.AbsorbLost(call.Task.Task)
 			return
 		}
-		h.state.Absorbed(call.Task.Task, *counts, workflow.Now(ctx))
+		h.state.Absorbed(call.Task.Task, *found, workflow.Now(ctx))
 	})
 }
 

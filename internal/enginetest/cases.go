@@ -38,6 +38,8 @@ func cases() map[string]func(t *testing.T, e Engine) {
 		"a total budget":         totalBudget,
 		"a total time":           totalTime,
 		"held items":             holds,
+		"failures by group":      failuresLive,
+		"failures and kills":     failuresOfKilled,
 		"broken objects":         brokenObjects(1),
 		"allowed broken objects": brokenObjects(2),
 		"one broken object":      brokenObject,
