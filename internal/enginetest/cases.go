@@ -65,6 +65,8 @@ func cases() map[string]func(t *testing.T, e Engine) {
 		"an end of an open redrive":        redriveEnded,
 		"enough successes":                 enough,
 		"enough with failures":             enoughWithFailures,
+		"enough with the last item":        enoughAtTheEnd,
+		"enough with that of a redrive":    enoughInRedrive,
 		"MaxItems of a run that was begun": maxItemsLater,
 		"MaxItems of a listing, begun":     maxItemsOfAListing,
 		"MaxItems after skipped items":     maxItemsAfterSkipped,

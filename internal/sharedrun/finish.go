@@ -64,7 +64,7 @@ func (m *Machine[T, R]) ending(ctx context.Context, p *journal.Progress, end coo
 	case coord.Canceled:
 		out.Stats.Reason, out.Err = "canceled", dmap.ErrCanceled
 	case coord.Enough:
-		judgeEnough(p, &out)
+		err = m.judgeEnough(ctx, p, &out)
 	case coord.Budget:
 		open = &OpenError{Reason: "budget", Spent: end.Spent}
 		if end.Spent.Total {
@@ -92,7 +92,7 @@ func (m *Machine[T, R]) judgeDone(ctx context.Context, p *journal.Progress, out 
 		}
 		return heldOpen(held), nil
 	}
-	r, err := m.restOf(ctx, p)
+	r, err := m.restOf(ctx, p, false)
 	if err != nil {
 		return nil, err
 	}
@@ -127,14 +127,28 @@ func trialEnd(p *journal.Progress) error {
 
 // judgeEnough ends a run with enough successes. The rest of the source is nothing to redo, unless
 // too many of the settled items have failed.
-func judgeEnough(p *journal.Progress, out *dmap.Ending) {
+func (m *Machine[T, R]) judgeEnough(ctx context.Context, p *journal.Progress, out *dmap.Ending) error {
 	t := out.Tolerance
 	failed, of := judged(p)
 	if limits := (tolerance.Limits{Count: t.Count, Percentage: t.Percentage, MinItems: t.MinItems}); limits.Exceeded(failed, of, true) {
 		out.Stats.Reason, out.Err = "tolerance", &dmap.ToleranceError{Tolerance: t, Failed: failed, Of: of}
-		return
+		return nil
 	}
-	out.Stats.Reason, out.Stats.Truncated, out.Unread = "enough", true, dmap.Unread{}
+	out.Stats.Reason, out.Unread = "enough", dmap.Unread{}
+	if out.Stats.Truncated = !m.reads(p); out.Stats.Truncated { // MaxItems has ended the reading
+		return nil
+	}
+	r, err := m.restOf(ctx, p, true)
+	if err != nil {
+		return err
+	}
+	if out.Stats.Truncated = r.open != nil; out.Stats.Truncated {
+		return nil
+	}
+	if m.judgeBroken(r, p, out); out.Err == nil {
+		out.Stats.Reason = "enough"
+	}
+	return nil
 }
 
 // waiting is the name of a list of which items are not settled; empty: there is none.
