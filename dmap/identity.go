@@ -97,22 +97,15 @@ func (r *reader[T, R]) sameVersions(ctx context.Context, settled []journal.Inter
 	if r.plan.Version == nil {
 		return nil
 	}
-	compared := ""
-	for _, v := range settled {
-		if v.Version == "" || v.Split == compared || journal.IsTakenSplit(v.Split) {
-			continue
-		}
-		compared = v.Split
-		s := splitOf(v)
-		now, err := r.plan.Version(ctx, s)
-		if err != nil {
-			return r.fault(s, err)
-		}
-		if now != "" && now != v.Version {
-			return r.differs(s, now, v.Version)
-		}
+	at, now, err := journal.Changed(settled, func(v journal.Interval) (string, error) { return r.plan.Version(ctx, splitOf(v)) })
+	switch {
+	case err != nil:
+		return r.fault(splitOf(at), err)
+	case now != "":
+		return r.differs(splitOf(at), now, at.Version)
+	default:
+		return nil
 	}
-	return nil
 }
 
 // comparePrefix reads the prefix of a sequence that mark describes.

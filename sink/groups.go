@@ -76,6 +76,13 @@ func (g *groups) next() []runfolder.FailureGroup {
 	return next
 }
 
+// addTo adds the failures in commits to an index of earlier ones.
+func (g *groups) addTo(x *failgroup.Index) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	x.Merge(&g.total)
+}
+
 // all is the index of all failures whose records count, in a run with commits or without.
 func (g *groups) all(commits bool) []runfolder.FailureGroup {
 	g.mu.Lock()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/failgroup"
 	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/lanes"
@@ -124,6 +125,9 @@ func (h *Host[R]) Progress() journal.Progress {
 	}
 	return p
 }
+
+// Failed are the failures of the run in groups, without leases that are not absorbed.
+func (h *Host[R]) Failed() []failgroup.Group { return h.host.Failed().Groups() }
 
 // Absorb seals all lanes of these leases, of which each ref names the newest attempt, and takes
 // them into the run. It skips those that are absorbed already. elapsed is the time of the run since

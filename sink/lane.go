@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/commits"
+	"github.com/go-dmap/dmap/internal/failgroup"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/lanes"
 	"github.com/go-dmap/dmap/internal/lease"
@@ -20,6 +21,7 @@ type Lane[R any] struct {
 
 	lease lease.Lease
 	lane  *lanes.Lane // nil before OpenJournal
+	run   *run        // as lane
 }
 
 // Lane returns the sink of an attempt at a lease. The results lie in the run's folder, and its
@@ -54,6 +56,7 @@ func (l *Lane[R]) OpenJournal(ctx context.Context, spec dmap.RunSpec, _ func(con
 	if l.lane, err = f.lanes(r).Open(ctx, l.lease.Ref, l.lease.Splits); err != nil {
 		return nil, p, nil, fmt.Errorf("sink: folder %q: %w", r.folder, err)
 	}
+	l.run = r
 	own := &laneLog[R]{f: f, run: r, lane: l.lane, lists: listsOf(l.lease.Splits)}
 	p = l.lane.Before()
 	if n := l.lease.Redrive; n > 0 {
@@ -120,6 +123,14 @@ func (l *Lane[R]) Outcome(ctx context.Context) (lanes.Outcome, error) {
 		return lanes.Outcome{}, errors.New("sink: the lane was not opened")
 	}
 	return l.lane.Outcome(ctx)
+}
+
+// Failed are the failures of the lease that records of its lanes have so far, in groups: of all
+// attempts. It is for the time after OpenJournal, and safe for concurrent use.
+func (l *Lane[R]) Failed() []failgroup.Group {
+	all := l.lane.FailedBefore()
+	l.run.groups.addTo(all)
+	return all.Groups()
 }
 
 // laneLog appends the records of a lane.

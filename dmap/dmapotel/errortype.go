@@ -28,9 +28,12 @@ type boundedTypes struct {
 }
 
 // of is the type of err.
-func (b *boundedTypes) of(err error) string {
-	class := errorType(err)
-	if isClassOfDmap(class) || b.has(class) {
+func (b *boundedTypes) of(err error) string { return b.ofClass(errorType(err)) }
+
+// ofClass is the type of errors of a class.
+func (b *boundedTypes) ofClass(class string) string {
+	class = cleanName(class, maxErrorType)
+	if class == otherType || isClassOfDmap(class) || b.has(class) {
 		return class
 	}
 	b.mu.Lock()

@@ -18,17 +18,22 @@ type runMetrics struct {
 
 	committed atomic.Int64 // when the last record became durable, in ns since 1970; 0: none is known
 
-	mu      sync.Mutex // guards the fields below
-	counted counts     // what the counters have
+	mu      sync.Mutex       // guards the fields below
+	counted counts           // what the counters have
+	failed  map[string]int64 // of a run on many machines: failures that the counters have, by class
+	base    int64            // failures of such a run that were known before this process followed it
 	ended   bool
 }
 
 // counts are the numbers that counters follow.
-type counts struct{ succeeded, skipped, written int64 }
+type counts struct{ succeeded, skipped, written, failed int64 }
 
 // startMetrics begins the metrics of a run.
 func startMetrics(p *process, e dmap.RunStart) *runMetrics {
-	r := &runMetrics{process: p, run: e.Run, batches: e.Batch.Items != 0 || e.Batch.Bytes != 0, counted: counts{e.Stats.Succeeded, e.Stats.Skipped, 0}}
+	r := &runMetrics{process: p, run: e.Run, batches: e.Batch.Items != 0 || e.Batch.Bytes != 0, counted: counts{succeeded: e.Stats.Succeeded, skipped: e.Stats.Skipped}}
+	if many, ok := e.Run.(failing); ok {
+		r.startFailures(many.Failures())
+	}
 	if e.Resumed { // it has a journal, whose last record is that of an earlier process
 		r.committed.Store(time.Now().UnixNano())
 	}
@@ -40,6 +45,7 @@ func startMetrics(p *process, e dmap.RunStart) *runMetrics {
 func (r *runMetrics) end(ctx context.Context, s dmap.Stats, lost int64) {
 	r.follow(ctx, s)
 	r.mu.Lock()
+	r.addOtherFailures(ctx, s)
 	r.ended = true
 	r.mu.Unlock()
 	r.addItems(ctx, OutcomeAborted, lost)
@@ -55,11 +61,14 @@ func (r *runMetrics) follow(ctx context.Context, s dmap.Stats) {
 		return
 	}
 	last := r.counted
-	now := counts{max(s.Succeeded, last.succeeded), max(s.Skipped, last.skipped), max(r.run.Written(), last.written)}
+	now := counts{max(s.Succeeded, last.succeeded), max(s.Skipped, last.skipped), max(r.run.Written(), last.written), last.failed}
 	r.counted = now
 	r.addItems(ctx, OutcomeSucceeded, now.succeeded-last.succeeded)
 	r.addItems(ctx, OutcomeSkipped, now.skipped-last.skipped)
 	r.addBytes(ctx, r.written, now.written-last.written)
+	if many, ok := r.run.(failing); ok {
+		r.followFailures(ctx, many.Failures())
+	}
 }
 
 // sample returns the gauges of the run, and whether it has not ended yet.

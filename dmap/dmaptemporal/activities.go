@@ -7,7 +7,6 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/coord"
-	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/lease"
 	"github.com/go-dmap/dmap/internal/sharedrun"
 )
@@ -35,8 +34,8 @@ type activities interface {
 	// number.
 	Lease(ctx context.Context, call leaseCall) (lease.Report, error)
 	// Absorb writes a root record with the lanes of finished leases. It returns the counts of those
-	// that are Unreported. A task whose record exists has been done.
-	Absorb(ctx context.Context, call absorbCall) (journal.Counts, error)
+	// that are Unreported, and the failures of the run. A task whose record exists has been done.
+	Absorb(ctx context.Context, call absorbCall) (coord.Absorption, error)
 	// Orders shows orders to all workers. A larger Version replaces a smaller one.
 	Orders(ctx context.Context, call ordersCall) error
 	// Finish ends the run, and writes its manifest, unless there is one.

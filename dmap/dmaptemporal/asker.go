@@ -81,10 +81,10 @@ func beatOf(a *workflow.PendingActivityInfo) (b wholerun.Beat, ok bool) {
 	return wholerun.Beat{Beat: sent, Worker: a.GetLastWorkerIdentity(), Seen: a.GetLastHeartbeatTime().AsTime()}, true
 }
 
-// valid refuses counts that cannot be right.
+// valid refuses figures that cannot be right.
 func valid(b *lease.Beat) bool {
 	s := &b.Stats
 	return min(s.Succeeded, s.Failed, s.Skipped, s.Held, s.Pending, s.Calls, s.Retries, s.Bytes, b.Written) >= 0 &&
 		min(s.InFlight, s.Waiting, s.Queued) >= 0 &&
-		min(b.Saved.Succeeded, b.Saved.Failed, b.Saved.Skipped, b.Saved.Held) >= 0
+		min(b.Saved.Succeeded, b.Saved.Failed, b.Saved.Skipped, b.Saved.Held) >= 0 && b.Failures.Valid()
 }

@@ -136,9 +136,9 @@ func (c *cluster) Lease(_ context.Context, call leaseCall) (lease.Report, error)
 	return r, nil
 }
 
-func (c *cluster) Absorb(_ context.Context, call absorbCall) (n journal.Counts, err error) {
+func (c *cluster) Absorb(_ context.Context, call absorbCall) (found coord.Absorption, err error) {
 	if err := c.fault(absorbName); err != nil {
-		return n, err
+		return found, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -146,10 +146,10 @@ func (c *cluster) Absorb(_ context.Context, call absorbCall) (n journal.Counts, 
 		require.False(c.t, c.absorbed[f.Lease])
 		c.absorbed[f.Lease] = true
 		if f.Unreported {
-			n.Add(c.lanes[f.Lease])
+			found.Add(c.lanes[f.Lease])
 		}
 	}
-	return n, nil
+	return found, nil
 }
 
 func (c *cluster) Orders(_ context.Context, call ordersCall) error {

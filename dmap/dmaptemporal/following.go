@@ -121,6 +121,9 @@ func (r *Run) pass() {
 // finish sets what Wait returns, and passes the end on.
 func (r *Run) finish(out outcome) {
 	r.mu.Lock()
+	if out.known && out.Before == nil {
+		r.view.End(time.Now(), out.Failures, out.Effort)
+	}
 	stats := r.stats()
 	r.mu.Unlock()
 	stats = finalStats(stats, &out)

@@ -13,10 +13,10 @@ import (
 // use; it is a dmap.LiveRun, for package dmapweb, progress or dmapotel.
 //
 // Counts, times and calls are those of finished leases, and of the heartbeats of the others, which
-// Settings.Beat spaces: they are read once a second. They are of the whole run, except that Times
-// and Written have only the calls that a heartbeat has reported: those of the last Settings.Beat of
-// a lease are missing, and leases that ended before this process followed the run. A job with
-// Options.Redact.Key sends no keys, so that InFlight is empty.
+// Settings.Beat spaces: they are read once a second. They are of the whole run. Only the work of
+// attempts that a crashed worker did not report is known by their last heartbeat: in Times, Written
+// and Stats.Throttled. Quantiles of the times of calls are of those that heartbeats have reported.
+// A job with Options.Redact.Key sends no keys, so that InFlight is empty.
 //
 // Settings.Observer gets RunStarted, once the run answers or 5 s after Start; PhaseChanged; Edited
 // for each setting that is found changed, by any process; Committed at most once a second, with the
@@ -96,6 +96,17 @@ func (r *Run) InFlight(n int) []dmap.InFlightCall {
 		return nil
 	}
 	return r.view.InFlight(r.id, n)
+}
+
+// Failures are the failed items in groups, the group with the most of them first, and "other" last:
+// those that commits have stored, by the newest heartbeats. Each lease sends its largest groups in
+// at most 1 KiB, and the run keeps the ten largest in at most 2 KiB; the others count as "other".
+// Failures of a lease since its last heartbeat are missing for up to a minute. After the end of the
+// run they are those of the whole run.
+func (r *Run) Failures() []dmap.FailureGroup {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.view.Failures()
 }
 
 // Workers are the processes that have leases of the run, or that have lost some.

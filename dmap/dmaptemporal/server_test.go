@@ -118,6 +118,15 @@ func (c *cluster) stored() (run *results.Run, items map[int64]bool) {
 	return run, items
 }
 
+// storedBytes is the size of the results.
+func (c *cluster) storedBytes() (n int64) {
+	run, _ := c.stored()
+	for _, p := range run.SucceededParts {
+		n += p.Size
+	}
+	return n
+}
+
 func TestARunOnAServerHasEachResultOnce(t *testing.T) {
 	c := newCluster(t, 3)
 	began := time.Now()

@@ -6,7 +6,6 @@ import (
 
 	"github.com/go-dmap/dmap/internal/coord"
 	"github.com/go-dmap/dmap/internal/guard"
-	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/lease"
 	"github.com/go-dmap/dmap/internal/scrub"
 )
@@ -51,13 +50,13 @@ func (h *host) plan(call planCall) {
 }
 
 func (h *host) absorb(call absorbCall) {
-	counts := new(journal.Counts)
-	h.task(absorbName, call, counts, func(ctx workflow.Context, err error) {
+	found := new(coord.Absorption)
+	h.task(absorbName, call, found, func(ctx workflow.Context, err error) {
 		if err != nil {
 			h.state.AbsorbLost(call.Task.Task)
 			return
 		}
-		h.state.Absorbed(call.Task.Task, *counts, workflow.Now(ctx))
+		h.state.Absorbed(call.Task.Task, *found, workflow.Now(ctx))
 	})
 }
 

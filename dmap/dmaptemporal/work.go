@@ -10,7 +10,6 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/coord"
 	"github.com/go-dmap/dmap/internal/guard"
-	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/lease"
 	"github.com/go-dmap/dmap/internal/leaserun"
 	"github.com/go-dmap/dmap/internal/sharedrun"
@@ -20,7 +19,7 @@ import (
 type steps interface {
 	Plan(ctx context.Context, era int64, task coord.PlanTask) (coord.Page, error)
 	Lease(ctx context.Context, l lease.Lease, control *leaserun.Control) (lease.Report, error)
-	Absorb(ctx context.Context, era int64, task coord.AbsorbTask, elapsed time.Duration) (journal.Counts, error)
+	Absorb(ctx context.Context, era int64, task coord.AbsorbTask, elapsed time.Duration) (coord.Absorption, error)
 	Show(ctx context.Context, era, version int64, orders coord.Orders) error
 	Orders(ctx context.Context, era int64) (orders coord.Orders, version int64, ok bool, err error)
 	Finish(ctx context.Context, era int64, end coord.End, tolerance dmap.Tolerance) (*dmap.Ending, error)
@@ -63,13 +62,13 @@ func (w *work) Plan(ctx context.Context, call planCall) (page coord.Page, err er
 	return page, typed(err)
 }
 
-func (w *work) Absorb(ctx context.Context, call absorbCall) (counts journal.Counts, err error) {
+func (w *work) Absorb(ctx context.Context, call absorbCall) (found coord.Absorption, err error) {
 	defer beat(ctx, beatEvery, beatEvery, nil)()
 	m, err := w.open(ctx, call.Run)
 	if err == nil {
-		counts, err = m.Absorb(ctx, call.Era, call.Task, call.Elapsed)
+		found, err = m.Absorb(ctx, call.Era, call.Task, call.Elapsed)
 	}
-	return counts, typed(err)
+	return found, typed(err)
 }
 
 func (w *work) Orders(ctx context.Context, call ordersCall) error {

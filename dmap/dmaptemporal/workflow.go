@@ -11,6 +11,7 @@ import (
 	"github.com/go-dmap/dmap/internal/coord"
 	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/journal"
+	"github.com/go-dmap/dmap/internal/lease"
 	"github.com/go-dmap/dmap/internal/sharedrun"
 )
 
@@ -38,6 +39,9 @@ type result struct {
 	Before *dmap.Stats          `json:"before,omitempty"`
 	Stored finished             `json:"stored,omitzero"` // the end in the bucket
 	Open   *sharedrun.OpenError `json:"open,omitempty"`  // why the run stays open
+
+	Failures lease.Groups `json:"failures,omitempty"` // of all leases that are absorbed
+	Effort   lease.Effort `json:"effort,omitzero"`    // of all attempts that have reported
 }
 
 // host runs the state machine in a workflow. Coroutines of the workflow run one at a time.
@@ -165,7 +169,7 @@ func (h *host) renew(ctx workflow.Context) error {
 
 // finish ends the run in the bucket, also after the workflow was canceled.
 func (h *host) finish(end coord.End) (result, error) {
-	out := result{End: end, Counts: h.state.Totals()}
+	out := result{End: end, Counts: h.state.Totals(), Failures: h.state.Failures, Effort: h.state.Spent}
 	if end.Why == coord.Fenced {
 		return out, temporal.NewNonRetryableApplicationError("another host or process has the run", errFenced, nil, out)
 	}

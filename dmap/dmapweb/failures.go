@@ -121,7 +121,8 @@ func emptyFailures(f found) string {
 // sampled lists the samples of a run whose results are in no bucket.
 func (p *site) sampled(run *watch.Collector, q *query) failuresPage {
 	out := failuresPage{Failures: []failure{}}
-	for _, g := range run.Groups().Groups {
+	all := run.Groups()
+	for _, g := range all.Groups {
 		for _, s := range g.Samples {
 			f := failure{ID: s.ID, Key: s.Key, Attempts: s.Attempts, Class: s.Class, Error: s.Error, Group: g.ID, At: s.At}
 			if q.matches(&f) {
@@ -130,6 +131,9 @@ func (p *site) sampled(run *watch.Collector, q *query) failuresPage {
 		}
 	}
 	out.Partial = "Only the first three failures of each group are known: give the page the bucket of sink.Bucket to see all."
+	if all.Whole {
+		out.Partial = "Workers send no keys of failed items: give the page the bucket of sink.Bucket to see them."
+	}
 	if len(out.Failures) == 0 {
 		out.Empty = "No failure matches among the samples of this process."
 	}

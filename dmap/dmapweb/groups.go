@@ -2,6 +2,7 @@ package dmapweb
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/failgroup"
@@ -58,9 +59,36 @@ func (p *site) serveGroups(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if s.Failures.Whole {
+		p.addDetails(r, &s.Failures)
+	}
 	out := p.groupsOf(s.RunID, s.Failures)
-	if f.live != nil && f.live.Live() {
+	if f.live != nil && f.live.Live() && !s.Failures.Whole {
 		out.Process = f.live.Spec().Resumed || f.live.Spec().Redrive > 0
 	}
 	return answer(w, out)
+}
+
+// addDetails adds the samples, places and times that the bucket has to the groups of a run on many
+// machines, whose workers send none. Without them the groups remain as they are.
+func (p *site) addDetails(r *http.Request, to *watch.Failures) {
+	f, err := p.find(r, true)
+	if err != nil || f.stored == nil {
+		return
+	}
+	stored, err := p.stored.groups(r.Context(), f.stored)
+	if err != nil {
+		return
+	}
+	of := map[string]failgroup.Group{}
+	for _, g := range stored.Groups {
+		of[g.ID] = g
+	}
+	groups := slices.Clone(to.Groups)
+	for i := range groups {
+		g := &groups[i]
+		known := of[g.ID]
+		g.Samples, g.Where, g.Trend = known.Samples, known.Where, known.Trend
+	}
+	to.Groups = groups
 }

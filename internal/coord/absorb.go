@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/go-dmap/dmap/internal/journal"
+	"github.com/go-dmap/dmap/internal/lease"
 )
 
 const (
@@ -27,17 +28,31 @@ func (s *State) Absorb(now time.Time) (AbsorbTask, bool) {
 	return AbsorbTask{Task: a.Task, Leases: append([]Finished(nil), s.Finished[:a.Leases]...)}, true
 }
 
-// Absorbed records that a root record has the leases of a task. counts are those of its Unreported
-// leases.
-func (s *State) Absorbed(task int64, counts journal.Counts, now time.Time) Outcome {
+// Absorption is what the machine that has carried out an AbsorbTask knows of the run.
+type Absorption struct {
+	journal.Counts              // of the Unreported leases of the task
+	Failures       lease.Groups `json:"failures,omitempty"` // of the run, without leases that are not absorbed
+}
+
+// Absorbed records that a root record has the leases of a task.
+func (s *State) Absorbed(task int64, found Absorption, now time.Time) Outcome {
 	a := &s.Absorbing
 	if task != a.Task || a.Leases == 0 {
 		return Repeated
 	}
-	s.Counts.Add(counts)
+	s.Counts.Add(found.Counts)
+	s.Failures = known(found.Failures)
 	s.Finished = append([]Finished(nil), s.Finished[a.Leases:]...)
 	a.Leases, a.Since = 0, s.age(now)
 	return Accepted
+}
+
+// known are failures that a machine has found; nil if they cannot be right.
+func known(f lease.Groups) lease.Groups {
+	if !f.Valid() {
+		return nil
+	}
+	return f
 }
 
 // AbsorbLost records that a task has no result. Its leases are part of the next task.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/journal"
+	"github.com/go-dmap/dmap/internal/lease"
 )
 
 // Start says how a run begins.
@@ -20,9 +21,10 @@ type Start struct {
 	Planned  bool
 	MaxItems int64 // that remain; 0: no limit
 	Before   journal.Counts
-	Redrive  *Redrive    // nil: the run is not redriven
-	Total    dmap.Budget // of the run, with what Before has used
-	Enough   int64       // successes that end the run; 0: no number does
+	Failures lease.Groups // those of Before
+	Redrive  *Redrive     // nil: the run is not redriven
+	Total    dmap.Budget  // of the run, with what Before has used
+	Enough   int64        // successes that end the run; 0: no number does
 }
 
 // Begin returns the state of a run without leases.
@@ -36,7 +38,7 @@ func Begin(b Start) (*State, error) {
 	}
 	s := &State{
 		Era: b.Era, Started: b.Now.UTC().Round(0), Next: b.Next, Control: b.Control, MaxItems: b.MaxItems,
-		Before: b.Before, Redrive: b.Redrive, Total: b.Total, Enough: b.Enough, Plan: Plan{Planned: b.Planned, Done: !b.Planned},
+		Before: b.Before, Failures: known(b.Failures), Redrive: b.Redrive, Total: b.Total, Enough: b.Enough, Plan: Plan{Planned: b.Planned, Done: !b.Planned},
 	}
 	for _, p := range b.Pieces {
 		s.Queue = append(s.Queue, Piece{Split: p})

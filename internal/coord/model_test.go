@@ -141,8 +141,8 @@ func (w *world) tasks(lose bool) {
 			w.given[f.Lease].reported = w.given[f.Lease].counts
 		}
 	}
-	require.Equal(w.t, Accepted, both(w, func(s *State) Outcome { return s.Absorbed(a.task.Task, n, w.now) }))
-	require.Equal(w.t, Repeated, both(w, func(s *State) Outcome { return s.Absorbed(a.task.Task, n, w.now) }))
+	require.Equal(w.t, Accepted, both(w, func(s *State) Outcome { return s.Absorbed(a.task.Task, Absorption{Counts: n}, w.now) }))
+	require.Equal(w.t, Repeated, both(w, func(s *State) Outcome { return s.Absorbed(a.task.Task, Absorption{Counts: n}, w.now) }))
 }
 
 // plan is a planner: pieces of task.Items items that the source does not skip.

@@ -51,6 +51,8 @@ func (s *State) Report(r lease.Report, now time.Time) Outcome {
 		s.lose(i, at)
 		return Invalid
 	}
+	r.Spent.Called = int64(r.Worked)
+	s.Spent = s.Spent.Plus(r.Spent)
 	s.Call = meanCall(s.Call, r.Worked, r.Counts.Calls-o.Reported.Calls)
 	switch full := weights(r.Rest) > max(s.room(), 0)+o.reserved(); {
 	case (r.Unfinished || full) && s.End == nil && r.Reason != lease.Fatal:

@@ -23,15 +23,12 @@ func (s *State) limits() tolerance.Limits {
 
 // sample is what leases have reported. ended says that all have, and nothing is unread.
 func (s *State) sample(ended bool) tolerance.Sample {
-	n := s.Totals()
-	out := tolerance.Sample{
-		Failed: n.NowFailed(), Held: n.NowHeld(), Taken: n.Read - n.Skipped, ReadAll: ended, Ended: ended,
-	}
-	out.Settled = n.Succeeded + out.Failed
+	var others *tolerance.Redrive
 	if s.Redrive != nil {
-		out.Redrive, out.Again = s.Redrive.Others, true
-		out.Redrive.Gone = n.Gone - s.Redrive.Others.Gone
+		others = &s.Redrive.Others
 	}
+	out := tolerance.SampleOf(s.Totals(), others)
+	out.ReadAll, out.Ended = ended, ended
 	return out
 }
 

@@ -20,6 +20,7 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/journal"
+	"github.com/go-dmap/dmap/internal/lease"
 )
 
 // State is all that the coordinator knows. The zero State is of no use: see Begin.
@@ -40,6 +41,10 @@ type State struct {
 
 	Finished  []Finished `json:"finished,omitempty"` // leases that no root record has taken in
 	Absorbing Absorbing  `json:"absorbing,omitzero"`
+	// Failures are those of the run, without leases that no root record has taken in. Their size is
+	// bounded, and they decide nothing.
+	Failures lease.Groups `json:"failures,omitempty"`
+	Spent    lease.Effort `json:"spent,omitzero"` // by attempts that have reported, for people
 
 	Before  journal.Counts `json:"before,omitzero"` // of the run before this coordinator
 	Redrive *Redrive       `json:"redrive,omitempty"`

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/go-dmap/dmap/internal/journal"
+	"github.com/go-dmap/dmap/internal/lease"
 )
 
 // Summary is what people are shown of a State. Its size follows the open leases.
@@ -18,6 +19,10 @@ type Summary struct {
 	Queued  int            `json:"queued,omitempty"`  // pieces that no lease has
 	Open    []OpenLease    `json:"open,omitempty"`
 	End     *End           `json:"end,omitempty"`
+	// Failures are those of the run, without the leases of Open and of Finished.
+	Failures lease.Groups   `json:"failures,omitempty"`
+	Finished journal.Leases `json:"finished,omitempty"` // leases that no root record has taken in
+	Spent    lease.Effort   `json:"spent,omitzero"`     // by attempts that have reported
 }
 
 // OpenLease is a lease whose counts are not in Summary.Counts: it has not returned, continues with
@@ -35,7 +40,7 @@ type OpenLease struct {
 func (s *State) Summary() Summary {
 	out := Summary{
 		Era: s.Era, Started: s.Started, Before: s.Before, Counts: s.Counts, Control: s.Control,
-		Planned: s.Plan.Done, Queued: len(s.Queue), End: s.End,
+		Planned: s.Plan.Done, Queued: len(s.Queue), End: s.End, Failures: s.Failures, Spent: s.Spent,
 	}
 	out.Counts.Add(s.Before)
 	if s.Redrive != nil {
@@ -45,10 +50,13 @@ func (s *State) Summary() Summary {
 		o := &s.Open[i]
 		out.Open = append(out.Open, OpenLease{o.Lease, o.Attempt, o.Held, o.Lost, o.Reported})
 	}
-	for _, f := range s.Finished { // whose counts the task that takes in its lanes will find
-		if f.Unreported {
+	var finished []journal.LeaseRange
+	for _, f := range s.Finished {
+		finished = append(finished, journal.LeaseRange{From: f.Lease, To: f.Lease})
+		if f.Unreported { // the task that takes in its lanes will find its counts
 			out.Open = append(out.Open, OpenLease{Lease: f.Lease, Attempt: f.Attempts})
 		}
 	}
+	out.Finished = out.Finished.Add(finished...)
 	return out
 }

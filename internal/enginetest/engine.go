@@ -42,6 +42,9 @@ type Run interface {
 	Pause() error
 	Resume() error
 	Cancel() error
+	// Failures are the failed items in groups, while the run works and at its end: those that are
+	// stored, a little later. Groups that are no longer among the largest may be in one of ID "other".
+	Failures() []dmap.FailureGroup
 	// Kill kills all processes of the run, its host included, as kill -9 does. Wait returns then.
 	Kill()
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/enginetest"
 	"github.com/go-dmap/dmap/internal/testsize"
+	"github.com/go-dmap/dmap/internal/watch"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -17,7 +18,15 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // local is a run of dmap.Map.
 type local struct {
 	*dmap.Run
+	set  *watch.Set // has the run
 	kill func()
+}
+
+func (l local) Failures() (out []dmap.FailureGroup) {
+	for _, g := range l.set.Runs()[0].Groups().Groups {
+		out = append(out, dmap.FailureGroup{ID: g.ID, Class: g.Class, Message: g.Message, Count: g.Count})
+	}
+	return out
 }
 
 func (l local) Wait() error   { _, err := l.Run.Wait(); return err }
@@ -32,6 +41,8 @@ func TestMapPassesTheSuiteOfEngines(t *testing.T) {
 	}
 	enginetest.TestSuite(t, enginetest.Engine{Tick: time.Second, Machines: 1, Slack: 2, Start: func(t *testing.T, j *enginetest.Job) (enginetest.Run, error) {
 		m := j.Machine()
+		set := watch.NewSet(watch.Options{})
+		m.Options.Observer = set.Observer()
 		ctx, cancel := context.WithCancel(t.Context())
 		t.Cleanup(cancel)
 		var run *dmap.Run
@@ -52,6 +63,6 @@ func TestMapPassesTheSuiteOfEngines(t *testing.T) {
 			case <-run.Done():
 			}
 		}()
-		return local{run, stop}, nil
+		return local{run, set, stop}, nil
 	}})
 }

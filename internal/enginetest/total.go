@@ -99,3 +99,57 @@ func enoughWithFailures(t *testing.T, e Engine) {
 		equal(t, "reason", "enough", s.run.Stats.Reason)
 	}
 }
+
+// enoughAtTheEnd: a run that has enough successes with its last item ends as with dmap.Map, whether
+// an item is held or not: nothing of its source is left.
+func enoughAtTheEnd(t *testing.T, e Engine) {
+	for _, held := range []int{0, 1} {
+		j := newJob(t)
+		j.Open = slice(40)
+		j.Call = e.holding(held)
+		j.Options.Enough = int64(40 - held)
+		want := j.apart()
+		must(t, want.local(t.Context()))
+		must(t, e.run(t, j))
+		equal(t, "reason", "enough", want.load().run.Stats.Reason)
+		equal(t, "the end", want.load().end(), j.load().end())
+	}
+}
+
+// holding is a function of one tick that holds the first items.
+func (e Engine) holding(n int) func(ctx context.Context, v string) (string, error) {
+	return func(ctx context.Context, v string) (string, error) {
+		if err := wait(ctx, e.Tick); err != nil {
+			return "", err
+		}
+		if info, _ := dmap.InfoFrom(ctx); info.Offset < int64(n) {
+			return "", dmap.Hold("look at " + v)
+		}
+		return v, nil
+	}
+}
+
+// enoughInRedrive: the same for a redrive that reads the rest of the source, and holds an item.
+func enoughInRedrive(t *testing.T, e Engine) {
+	j := newJob(t)
+	j.Open = slice(200)
+	j.Call = func(ctx context.Context, v string) (string, error) {
+		if info, _ := dmap.InfoFrom(ctx); info.Redrive == 1 {
+			return e.holding(1)(ctx, v)
+		}
+		return e.slow(bad)(ctx, v)
+	}
+	ends := func(j *Job, run func() error) end {
+		j.Options.Enough = 199
+		mustBe(t, run(), dmap.ErrTolerance)
+		j.Options.Redrive = dmap.Redrive{Max: 1}
+		must(t, run())
+		out := j.load().end()
+		out.Calls, out.Retries = 0, 0 // of the run before
+		return out
+	}
+	other := j.apart()
+	want := ends(other, func() error { return other.local(t.Context()) })
+	equal(t, "reason", "enough", want.Reason)
+	equal(t, "the end", want, ends(j, func() error { return e.run(t, j) }))
+}

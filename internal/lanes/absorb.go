@@ -137,13 +137,19 @@ func (u *union) add(s sealed, size int) error {
 		u.sets.Extend(prefix)
 	}
 	for _, lane := range s.lanes {
-		for _, r := range lane.Records() {
-			if len(r.Groups) > 0 {
-				u.records = append(u.records, runfolder.CommitRecord{Groups: r.Groups})
-			}
-		}
+		u.records = append(u.records, groupsOf(lane)...)
 	}
 	return nil
+}
+
+// groupsOf are the groups of failures that the records of a lane have, each in a record alone.
+func groupsOf(lane commits.State) (out []runfolder.CommitRecord) {
+	for _, r := range lane.Records() {
+		if len(r.Groups) > 0 {
+			out = append(out, runfolder.CommitRecord{Groups: r.Groups})
+		}
+	}
+	return out
 }
 
 // batch is the commit. The time of the lanes is not that of the run: they worked side by side.

@@ -9,10 +9,12 @@ import (
 	"time"
 
 	"github.com/go-dmap/dmap/internal/commits"
+	"github.com/go-dmap/dmap/internal/failgroup"
 	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/lease"
 	"github.com/go-dmap/dmap/internal/publish"
+	"github.com/go-dmap/dmap/internal/runfolder"
 )
 
 // Host is the side of a run that gives leases. Any number of processes may act for one era: each
@@ -99,6 +101,9 @@ func (h *Host) Era() int64 { return h.era }
 
 // Progress is that of the run.
 func (h *Host) Progress() journal.Progress { return h.root.State.Progress() }
+
+// Failed is the index of the failures of the run, without leases that are not absorbed.
+func (h *Host) Failed() *failgroup.Index { return runfolder.CommittedGroups(h.root.State.Records()) }
 
 // NextLease is a number from which on no lease was absorbed.
 func (h *Host) NextLease() int64 {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/commits"
+	"github.com/go-dmap/dmap/internal/failgroup"
 	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/lease"
@@ -42,6 +43,15 @@ func (l *Lane) Before() journal.Progress {
 	p := unite(l.before)
 	p.Resumed = true
 	return p
+}
+
+// FailedBefore is the index of the failures of the attempts before. The caller owns it.
+func (l *Lane) FailedBefore() *failgroup.Index {
+	var records []runfolder.CommitRecord
+	for _, lane := range l.before {
+		records = append(records, groupsOf(lane)...)
+	}
+	return runfolder.CommittedGroups(records)
 }
 
 // Append writes the next record of the lane: the one with Clean is its last. It matches

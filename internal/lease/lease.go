@@ -120,4 +120,6 @@ type Report struct {
 	// Worked is the time that the calls of this attempt took, and Wall that of the attempt.
 	Worked time.Duration `json:"worked"`
 	Wall   time.Duration `json:"wall"`
+	// Spent are sums of this attempt for people, without Called: that is Worked.
+	Spent Effort `json:"spent,omitzero"`
 }

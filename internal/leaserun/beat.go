@@ -2,6 +2,7 @@ package leaserun
 
 import (
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/failgroup"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/lease"
 )
@@ -15,7 +16,7 @@ const (
 // Beat says how far the attempt has come; ok is false before it has started, and after its end.
 func (c *Control) Beat() (b lease.Beat, ok bool) {
 	c.mu.Lock()
-	run, request, hidden := c.run, c.request, c.hidden
+	run, request, hidden, failed := c.run, c.request, c.hidden, c.failed
 	b.Ref, b.Saved = c.ref, c.saved // before Stats: no more is saved than settled
 	c.mu.Unlock()
 	if run == nil {
@@ -26,6 +27,9 @@ func (c *Control) Beat() (b lease.Beat, ok bool) {
 	b.Stats.RunID = "" // the host knows it
 	if !hidden {
 		b.Oldest = calls(run.InFlight(oldestCalls))
+	}
+	if failed != nil {
+		b.Failures = lease.GroupsOf(failed(), lease.BeatFailures)
 	}
 	return b, true
 }
@@ -47,4 +51,12 @@ func (c *Control) Saved(n journal.Counts) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.saved = c.saved.Plus(lease.Tally{Succeeded: n.Succeeded, Failed: n.NowFailed(), Skipped: n.Skipped, Held: n.NowHeld()})
+}
+
+// Failed sets the function that returns the failures that the lanes of the lease have, in groups.
+// It may be called from any goroutine while the attempt runs.
+func (c *Control) Failed(groups func() []failgroup.Group) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failed = groups
 }

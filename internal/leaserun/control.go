@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/failgroup"
 	"github.com/go-dmap/dmap/internal/lease"
 	"github.com/go-dmap/dmap/internal/stopread"
 )
@@ -21,8 +22,9 @@ type Control struct {
 	edits   []func(*dmap.Run) // before the run has started
 	ref     lease.Ref
 	saved   lease.Tally
-	hidden  bool // keys are
-	slots   int  // the last SetSlots; 0: none
+	failed  func() []failgroup.Group // nil: not known
+	hidden  bool                     // keys are
+	slots   int                      // the last SetSlots; 0: none
 	unread  func(stopread.Left) []dmap.Split
 }
 

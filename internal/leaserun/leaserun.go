@@ -49,7 +49,9 @@ func Run[T, R any](ctx context.Context, job Job[T, R], l lease.Lease, lane Lane[
 		limit := watchFailures(run, l, control)
 		stats, err = run.Wait()
 		limit()
-		report.Worked = run.Times().Calls.Sum
+		times := run.Times()
+		report.Worked, report.Spent = times.Calls.Sum, lease.EffortOf(&times, &stats, run.Written())
+		report.Spent.Called = 0
 	}
 	settled, counts := lane.Progress()
 	report.Counts = counts

@@ -5,14 +5,14 @@ import (
 	"time"
 
 	"github.com/go-dmap/dmap/internal/coord"
-	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/lease"
 	"github.com/go-dmap/dmap/sink"
 )
 
 // Absorb takes the lanes of finished leases into the run. elapsed is the time of the run since the
-// last call. It returns the counts of the leases that are Unreported, if they are new to the run.
-func (m *Machine[T, R]) Absorb(ctx context.Context, era int64, task coord.AbsorbTask, elapsed time.Duration) (unknown journal.Counts, err error) {
+// last call. It returns the counts of the leases that are Unreported, if they are new to the run, and
+// the failures of the run so far.
+func (m *Machine[T, R]) Absorb(ctx context.Context, era int64, task coord.AbsorbTask, elapsed time.Duration) (out coord.Absorption, err error) {
 	var told, lost []lease.Ref
 	for _, f := range task.Leases {
 		ref := lease.Ref{Lease: f.Lease, Attempt: f.Attempts, Era: era}
@@ -23,14 +23,19 @@ func (m *Machine[T, R]) Absorb(ctx context.Context, era int64, task coord.Absorb
 		}
 	}
 	_, err = m.join(ctx, era, func(h *sink.Host[R]) error {
-		if err := h.Absorb(ctx, told, elapsed); err != nil || len(lost) == 0 {
+		if err := h.Absorb(ctx, told, elapsed); err != nil {
 			return err
 		}
-		before := h.Progress().Counts
-		err := h.Absorb(ctx, lost, 0)
-		after := h.Progress().Counts
-		unknown = after.Minus(before)
-		return err
+		if len(lost) > 0 {
+			before := h.Progress().Counts
+			if err := h.Absorb(ctx, lost, 0); err != nil {
+				return err
+			}
+			after := h.Progress().Counts
+			out.Counts = after.Minus(before)
+		}
+		out.Failures = lease.GroupsOf(h.Failed(), lease.RunFailures)
+		return nil
 	})
-	return unknown, err
+	return out, err
 }

@@ -21,19 +21,20 @@ type Begun struct {
 	MaxItems int64          `json:"maxItems,omitempty"`
 	Before   journal.Counts `json:"before,omitzero"`
 	Redrive  *coord.Redrive `json:"redrive,omitempty"`
-	Total    dmap.Budget    `json:"total,omitzero"`   // of the run
-	Enough   int64          `json:"enough,omitempty"` // successes
-	Source   string         `json:"source,omitempty"` // its name
-	Ended    bool           `json:"ended,omitempty"`  // the run has a manifest: nothing is left to do
-	Stats    dmap.Stats     `json:"stats,omitzero"`   // of such a run
-	End      Ended          `json:"end,omitzero"`     // of such a run
+	Failures lease.Groups   `json:"failures,omitempty"` // those of Before
+	Total    dmap.Budget    `json:"total,omitzero"`     // of the run
+	Enough   int64          `json:"enough,omitempty"`   // successes
+	Source   string         `json:"source,omitempty"`   // its name
+	Ended    bool           `json:"ended,omitempty"`    // the run has a manifest: nothing is left to do
+	Stats    dmap.Stats     `json:"stats,omitzero"`     // of such a run
+	End      Ended          `json:"end,omitzero"`       // of such a run
 }
 
 // Start is how the coordinator of the run begins.
 func (b *Begun) Start(control coord.Control, now time.Time) coord.Start {
 	return coord.Start{
 		Era: b.Era, Now: now, Next: b.Next, Control: control, Pieces: b.Pieces, Planned: b.Planned,
-		MaxItems: b.MaxItems, Before: b.Before, Redrive: b.Redrive, Total: b.Total, Enough: b.Enough,
+		MaxItems: b.MaxItems, Before: b.Before, Failures: b.Failures, Redrive: b.Redrive, Total: b.Total, Enough: b.Enough,
 	}
 }
 
@@ -104,7 +105,7 @@ func (m *Machine[T, R]) Begin(ctx context.Context, by lease.Starter, again *dmap
 	p := h.Progress()
 	b = Begun{
 		Era: h.Era(), Next: h.NextLease(), Before: p.Counts, Planned: true, Source: m.spec.Source, Redrive: redriveOf(&p),
-		Total: m.job.Options.TotalBudget,
+		Total: m.job.Options.TotalBudget, Failures: lease.GroupsOf(h.Failed(), lease.RunFailures),
 	}
 	if p.Redrive != nil { // the items that a trial leaves pending were read
 		b.Before.Read += p.Redrive.Rest

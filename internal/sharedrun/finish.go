@@ -66,7 +66,7 @@ func (m *Machine[T, R]) ending(ctx context.Context, p *journal.Progress, end coo
 	case coord.Canceled:
 		out.Stats.Reason, out.Err = "canceled", dmap.ErrCanceled
 	case coord.Enough:
-		judgeEnough(p, &out)
+		err = m.judgeEnough(ctx, p, &out)
 	case coord.Budget:
 		open = &OpenError{Reason: "budget", Spent: end.Spent}
 		if end.Spent.Total {
@@ -94,7 +94,7 @@ func (m *Machine[T, R]) judgeDone(ctx context.Context, p *journal.Progress, out 
 		}
 		return heldOpen(held), nil
 	}
-	r, err := m.restOf(ctx, p)
+	r, err := m.restOf(ctx, p, false)
 	if err != nil {
 		return nil, err
 	}
@@ -129,14 +129,28 @@ func trialEnd(p *journal.Progress) error {
 
 // judgeEnough ends a run with enough successes. The rest of the source is nothing to redo, unless
 // too many of the settled items have failed.
-func judgeEnough(p *journal.Progress, out *dmap.Ending) {
+func (m *Machine[T, R]) judgeEnough(ctx context.Context, p *journal.Progress, out *dmap.Ending) error {
 	t := out.Tolerance
 	failed, of := judged(p)
 	if limits := (tolerance.Limits{Count: t.Count, Percentage: t.Percentage, MinItems: t.MinItems}); limits.Exceeded(failed, of, true) {
 		out.Stats.Reason, out.Err = "tolerance", &dmap.ToleranceError{Tolerance: t, Failed: failed, Of: of}
-		return
+		return nil
 	}
-	out.Stats.Reason, out.Stats.Truncated, out.Unread = "enough", true, dmap.Unread{}
+	out.Stats.Reason, out.Unread = "enough", dmap.Unread{}
+	if out.Stats.Truncated = !m.reads(p); out.Stats.Truncated { // MaxItems has ended the reading
+		return nil
+	}
+	r, err := m.restOf(ctx, p, true)
+	if err != nil {
+		return err
+	}
+	if out.Stats.Truncated = r.open != nil; out.Stats.Truncated {
+		return nil
+	}
+	if m.judgeBroken(r, p, out); out.Err == nil {
+		out.Stats.Reason = "enough"
+	}
+	return nil
 }
 
 // waiting is the name of a list of which items are not settled; empty: there is none.
@@ -152,12 +166,13 @@ func waiting(p *journal.Progress) string {
 
 // judged are the failures by which a run that has too many ends, and the items that they are of.
 func judged(p *journal.Progress) (failed, of int64) {
-	n := p.Counts
-	s := tolerance.Sample{Failed: n.NowFailed(), Held: n.NowHeld(), Taken: n.Read - n.Skipped, Ended: true}
-	s.Settled = n.Succeeded + s.Failed
+	var others *tolerance.Redrive
 	if again := redriveOf(p); again != nil {
-		s.Redrive, s.Again = again.Others, true
-		s.Redrive.Gone = n.Gone - again.Others.Gone
+		others = &again.Others
+	}
+	s := tolerance.SampleOf(p.Counts, others)
+	s.Ended = true
+	if others != nil {
 		s.Taken += p.Redrive.Rest
 	}
 	failed, of, _ = s.Judged()

@@ -48,6 +48,7 @@ func (l *lane[R]) OpenJournal(ctx context.Context, spec dmap.RunSpec, same func(
 		return nil, p, ended, err
 	}
 	l.control.Saved(p.Counts)
+	l.control.Failed(l.Failed)
 	return &savedLog{log, l.control}, p, ended, err
 }
 

@@ -23,8 +23,8 @@ var errUnread = errors.New("it has items")
 
 // restOf reads the parts of the source that are not settled. Objects that break off have such
 // parts, and listings without objects. The end of a listing is none if it has no objects, and
-// others were seen before it.
-func (m *Machine[T, R]) restOf(ctx context.Context, p *journal.Progress) (r rest, err error) {
+// others were seen before it. first ends the reading with the first part that has items.
+func (m *Machine[T, R]) restOf(ctx context.Context, p *journal.Progress, first bool) (r rest, err error) {
 	unsettled := unsettled(p)
 	splits := m.plan.Splits(ctx)
 	if m.plan.Resume != nil { // it need not read the settled part of an object
@@ -37,7 +37,9 @@ func (m *Machine[T, R]) restOf(ctx context.Context, p *journal.Progress) (r rest
 		for _, part := range unsettled(s) {
 			seen := slices.ContainsFunc(p.Settled, func(v journal.Interval) bool { return v.Split == part.ID })
 			if err := look(&r, m.plan.Read(ctx, part), part, seen); err != nil && r.open == nil {
-				r.open = m.sourceOpen(part, err)
+				if r.open = m.sourceOpen(part, err); first {
+					return r, nil
+				}
 			}
 		}
 	}

@@ -14,19 +14,15 @@ func (m *Machine[T, R]) sameSource(ctx context.Context, p *journal.Progress) err
 	if m.plan.Version == nil {
 		return nil
 	}
-	compared := ""
-	for _, v := range p.Settled {
-		if v.Version == "" || v.Split == compared || journal.IsTakenSplit(v.Split) {
-			continue
-		}
-		compared = v.Split
-		now, err := m.plan.Version(ctx, dmap.Split{ID: v.Split, From: dmap.Cursor(v.From), To: dmap.Cursor(v.To)})
-		if err != nil {
-			return fmt.Errorf("%s: version of %q: %w", m.spec.Source, v.Split, err)
-		}
-		if now != "" && now != v.Version {
-			return &dmap.SpecError{RunID: m.spec.RunID, Fields: []string{fmt.Sprintf("version of %q: %s, begun with %s", v.Split, now, v.Version)}}
-		}
+	at, now, err := journal.Changed(p.Settled, func(v journal.Interval) (string, error) {
+		return m.plan.Version(ctx, dmap.Split{ID: v.Split, From: dmap.Cursor(v.From), To: dmap.Cursor(v.To)})
+	})
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: version of %q: %w", m.spec.Source, at.Split, err)
+	case now != "":
+		return &dmap.SpecError{RunID: m.spec.RunID, Fields: []string{fmt.Sprintf("version of %q: %s, begun with %s", at.Split, now, at.Version)}}
+	default:
+		return nil
 	}
-	return nil
 }

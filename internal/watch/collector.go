@@ -97,9 +97,10 @@ func (c *Collector) ended(s dmap.Stats, err error) {
 	if c.begin.run != nil {
 		bytes = c.begin.run.Written()
 	}
+	failed := wholeFailures(c.begin.run)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.readings.written = bytes
+	c.readings.written, c.readings.failures = bytes, failed
 	c.end(now, s, text, spent)
 }
 

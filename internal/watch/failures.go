@@ -14,11 +14,14 @@ type Failures struct {
 	Total  int64             `json:"total"` // of this process
 	Groups []failgroup.Group `json:"groups"`
 	More   int               `json:"more,omitempty"` // groups that were left out of a short answer
+	// Whole says that they are those of a run on many machines, of all processes: as far as the
+	// machines have said so, and without samples.
+	Whole bool `json:"whole,omitempty"`
 }
 
 // Short returns f with the first n groups and without their samples: for a message of bounded size.
 func (f Failures) Short(n int) Failures {
-	out := Failures{Total: f.Total, Groups: make([]failgroup.Group, 0, n)}
+	out := Failures{Total: f.Total, Groups: make([]failgroup.Group, 0, n), Whole: f.Whole}
 	for i, g := range f.Groups {
 		if i == n {
 			out.More = len(f.Groups) - n
@@ -63,5 +66,32 @@ func (c *Collector) failed(e dmap.FailureEvent) {
 	c.failures.add(x)
 }
 
-// Groups returns the failures of this process in groups, with samples.
-func (c *Collector) Groups() Failures { return c.failures.groups() }
+// Groups returns the failures of this process in groups, with samples. Those of a run on many
+// machines are of all processes, by the latest reading.
+func (c *Collector) Groups() Failures {
+	c.mu.Lock()
+	whole := c.readings.failures
+	c.mu.Unlock()
+	if whole != nil {
+		return *whole
+	}
+	return c.failures.groups()
+}
+
+// wholeFailures are those of a run on many machines, whose items fail elsewhere. nil: it runs in
+// one process.
+func wholeFailures(run dmap.LiveRun) *Failures {
+	many, ok := run.(interface{ Failures() []dmap.FailureGroup })
+	if !ok {
+		return nil
+	}
+	list := many.Failures()
+	out := &Failures{Groups: make([]failgroup.Group, 0, len(list)), Whole: true}
+	for _, g := range list {
+		out.Total += g.Count
+		out.Groups = append(out.Groups, failgroup.Group{
+			ID: g.ID, Class: g.Class, Message: g.Message, Count: g.Count, First: g.First, Last: g.Last,
+		})
+	}
+	return out
+}

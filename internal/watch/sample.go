@@ -33,7 +33,7 @@ func (c *Collector) sample() {
 func (c *Collector) takeReading() {
 	run, committed := c.begin.run, c.committedSoFar()
 	stats, spent, calls, written := run.Stats(), run.Times(), run.InFlight(oldestCalls), run.Written()
-	workers := workersOf(run)
+	workers, failed := workersOf(run), wholeFailures(run)
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -43,7 +43,7 @@ func (c *Collector) takeReading() {
 		for _, text := range losses(c.readings.workers, workers) {
 			c.marks.add(now, MarkLost, text)
 		}
-		c.readings.workers = workers
+		c.readings.workers, c.readings.failures = workers, failed
 	}
 }
 
@@ -61,9 +61,10 @@ func (c *Collector) lastReading() {
 	if _, err := c.begin.run.Wait(); err != nil { // it returns at once: Done is closed
 		text = guard.Text(err, maxCause)
 	}
-	now := time.Now()
+	failed, now := wholeFailures(c.begin.run), time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.readings.failures = failed
 	c.end(now, stats, text, spent)
 }
 
@@ -74,6 +75,7 @@ type readings struct {
 	spent     dmap.Times
 	calls     []dmap.InFlightCall
 	workers   []dmap.RunWorker
+	failures  *Failures // nil: those of the events count
 	written   int64
 	committed int64     // saved.count
 	ring      []reading // of the latest minute, the oldest first

@@ -11,7 +11,7 @@ import (
 
 // Snapshot returns the state of the run by the latest reading. The caller owns it.
 func (c *Collector) Snapshot() Snapshot {
-	groups, expected, calls := c.failures.groups(), c.expected(), c.calls()
+	groups, expected, calls := c.Groups(), c.expected(), c.calls()
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -85,8 +85,11 @@ func (c *Collector) fuel(groups *Failures) Fuel {
 	s := &c.readings.stats
 	failed, of := s.Failed, judged(*s, c.readAll())
 	if c.begin.spec.Redrive > 0 {
-		failed, of = groups.Total, max(0, settled(*s)-settled(c.begin.stats))
-		of = max(of, failed)
+		failed = groups.Total
+		if groups.Whole { // with those that take no part in the redrive
+			failed = max(0, s.Failed-c.begin.stats.Failed)
+		}
+		of = max(failed, settled(*s)-settled(c.begin.stats))
 	}
 	return Gauge(c.tolerance, failed, of, c.readAll())
 }

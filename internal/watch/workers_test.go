@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/failgroup"
 )
 
 func TestSilentWorkersComeFirst(t *testing.T) {
@@ -36,7 +37,14 @@ func TestSilentWorkersComeFirst(t *testing.T) {
 // many is a run on many machines.
 type many struct {
 	*fake
-	workers []dmap.RunWorker // guarded by fake.mu
+	workers []dmap.RunWorker    // guarded by fake.mu
+	failed  []dmap.FailureGroup // guarded by fake.mu
+}
+
+func (m *many) Failures() []dmap.FailureGroup {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.failed
 }
 
 func (m *many) Workers() []dmap.RunWorker {
@@ -67,5 +75,33 @@ func TestALostWorkerIsAMark(t *testing.T) {
 		close(run.done)
 		<-c.Over()
 		require.Empty(t, c.Snapshot().Workers)
+	})
+}
+
+func TestFailuresOfManyMachinesAreThoseThatTheRunSays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		set := NewSet(Options{})
+		run := &many{fake: newFake("monday")}
+		c := set.begin(begin{run: run, spec: dmap.RunSpec{RunID: "monday", Redrive: 1}, stats: dmap.Stats{Failed: 50, Succeeded: 10}})
+		at := time.Now()
+		fail := func(n int64) {
+			run.set(func(s *dmap.Stats) {
+				s.Failed, s.Succeeded = 50+n, 10
+				run.failed = []dmap.FailureGroup{{ID: "a", Class: "timeout", Message: "no answer", Count: 50 + n - 1, First: at, Last: at}, {ID: "other", Count: 1}}
+			})
+		}
+		fail(3)
+		time.Sleep(1100 * time.Millisecond)
+		s := c.Snapshot()
+		require.Equal(t, Failures{Total: 53, Whole: true, Groups: []failgroup.Group{
+			{ID: "a", Class: "timeout", Message: "no answer", Count: 52, First: at, Last: at}, {ID: "other", Count: 1},
+		}}, s.Failures)
+		require.Equal(t, s.Failures, c.Groups())
+		require.Equal(t, "3 failures; none is tolerated", s.Fuel.Text, "those of the redrive alone")
+		require.True(t, s.Failures.Short(1).Whole)
+		fail(9)
+		close(run.done)
+		<-c.Over()
+		require.EqualValues(t, 59, c.Snapshot().Failures.Total)
 	})
 }

@@ -18,21 +18,18 @@ func (v *View) Stats() dmap.Stats {
 	if !s.Started.IsZero() {
 		out.Elapsed = s.Before.Elapsed + max(0, v.at.Sub(s.Started))
 	}
-	out.Throttled, out.SourceThrottled = v.ended.throttled, v.ended.source
+	spent := v.spent()
+	out.Throttled, out.SourceThrottled = spent.Throttled, spent.Source
 	var now load
 	for i := range s.Open {
 		o := &s.Open[i]
 		k := v.beats[o.Lease]
-		running := k != nil && k.current(o)
+		running := k != nil && !k.over && k.current(o)
 		n := Counted(o.Reported)
 		if running || k != nil && settled(&k.Stats) > settled(&n) {
 			n = k.Stats
 		}
 		addCounts(&out, &n)
-		if k != nil {
-			out.Throttled += k.Stats.Throttled
-			out.SourceThrottled += k.Stats.SourceThrottled
-		}
 		if running {
 			now.add(&k.Stats, v.silent(k))
 		}

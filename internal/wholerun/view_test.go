@@ -18,6 +18,8 @@ import (
 type leased struct {
 	coord.OpenLease
 	settled, saved, pending int64
+	failed                  int64 // failures that its lanes have
+	work                    int64 // of the attempt
 	worker                  string
 }
 
@@ -30,10 +32,53 @@ type world struct {
 	closed int64 // items of leases that have reported
 	wasted int64 // items that were settled and lost
 	lost   map[string]int
+
+	finished map[int64]int64 // failures of leases that no record of the run has taken in
+	absorbed int64           // failures that records of the run have
+	reported int64           // work of attempts that have reported
+	work     int64           // of all attempts
 }
 
 func newWorld(seed uint64) *world {
-	return &world{random: rand.New(rand.NewPCG(seed, 1)), now: time.Unix(1e9, 0), lost: map[string]int{}}
+	return &world{random: rand.New(rand.NewPCG(seed, 1)), now: time.Unix(1e9, 0), lost: map[string]int{}, finished: map[int64]int64{}}
+}
+
+// failures are all that lanes and records have.
+func (w *world) failures() (n int64) {
+	n = w.absorbed
+	for _, failed := range w.finished {
+		n += failed
+	}
+	for _, l := range w.open {
+		n += l.failed
+	}
+	return n
+}
+
+func (w *world) absorb() {
+	for n, failed := range w.finished {
+		w.absorbed += failed
+		delete(w.finished, n)
+	}
+}
+
+func (w *world) close(i int) {
+	l := w.open[i]
+	w.closed += l.settled
+	w.reported += l.work
+	w.finished[l.Lease] = l.failed
+	w.open = append(w.open[:i], w.open[i+1:]...)
+}
+
+// groups are failures of two kinds.
+func groups(n int64) (out lease.Groups) {
+	for i, g := range []dmap.FailureGroup{{ID: "a", Count: n - n/3}, {ID: "b", Count: n / 3}} {
+		if g.Count > 0 {
+			g.Message = string(rune('a' + i))
+			out = append(out, g)
+		}
+	}
+	return out
 }
 
 func (w *world) total() (n int64) {
@@ -52,17 +97,24 @@ func (w *world) step(loses bool) {
 	}
 	i := w.random.IntN(len(w.open))
 	l := w.open[i]
-	switch n := w.random.IntN(20); {
+	switch n := w.random.IntN(21); {
+	case n == 20:
+		w.absorb()
 	case !l.Held:
 		l.Attempt++
-		l.Held, l.worker = true, string(rune('a'+w.random.IntN(3)))
+		l.Held, l.work, l.worker = true, 0, string(rune('a'+w.random.IntN(3)))
 	case n < 12:
 		l.settled += int64(w.random.IntN(50))
+		l.work += 3
+		w.work += 3
 		l.pending = int64(w.random.IntN(10))
 	case n < 16:
+		l.failed += (l.settled - l.saved) / 2
 		l.saved = l.settled
 	case n == 16: // it returns unfinished
+		l.failed += (l.settled - l.saved) / 2
 		l.Held, l.saved, l.pending = false, l.settled, 0
+		w.reported += l.work
 		l.Reported = journal.Counts{Read: l.settled, Succeeded: l.settled}
 	case n == 17 && loses:
 		w.lost[l.worker]++
@@ -70,13 +122,16 @@ func (w *world) step(loses bool) {
 		l.Held, l.settled, l.pending = false, l.saved, 0
 		l.Lost++
 	case n == 18:
-		w.closed += l.settled
-		w.open = append(w.open[:i], w.open[i+1:]...)
+		w.close(i)
 	}
 }
 
 func (w *world) told() *coord.Summary {
 	out := &coord.Summary{Started: time.Unix(1e9, 0), Counts: journal.Counts{Read: w.closed, Succeeded: w.closed}, Control: coord.Control{Limit: 9}}
+	out.Failures, out.Spent.Written = groups(w.absorbed), w.reported
+	for n := range w.finished {
+		out.Finished = out.Finished.Add(journal.LeaseRange{From: n, To: n})
+	}
 	for _, l := range w.open {
 		out.Open = append(out.Open, l.OpenLease)
 	}
@@ -92,6 +147,7 @@ func (w *world) beats() (out []Beat) {
 		b.Ref = lease.Ref{Lease: l.Lease, Attempt: l.Attempt}
 		b.Stats = dmap.Stats{Succeeded: l.settled, Pending: l.pending, InFlight: int(l.pending), Read: l.settled + l.pending}
 		b.Saved = lease.Tally{Succeeded: l.saved}
+		b.Failures, b.Written = groups(l.failed), l.work
 		out = append(out, b)
 	}
 	return out
@@ -104,7 +160,7 @@ func TestNoItemCountsTwiceAndNoCountFalls(t *testing.T) {
 	seeds := uint64(testsize.Sizes{Short: 10, Usual: 40, Long: 5_000}.Now()) //nolint:gosec // it is positive
 	for seed := range seeds {
 		w, v, loses := newWorld(seed), &View{}, seed%2 == 0
-		shown, saved := int64(0), int64(0)
+		shown, saved, failed, written := int64(0), int64(0), int64(0), int64(0)
 		for range 300 {
 			for range w.random.IntN(8) {
 				w.step(loses)
@@ -127,12 +183,23 @@ func TestNoItemCountsTwiceAndNoCountFalls(t *testing.T) {
 			require.GreaterOrEqual(t, v.Saved().All(), saved, "seed %d: saved items stay", seed)
 			require.LessOrEqual(t, v.Saved().All(), s.Succeeded, "seed %d", seed)
 			shown, saved = s.Succeeded, v.Saved().All()
+			require.LessOrEqual(t, v.Failures().Total(), w.failures(), "seed %d", seed)
+			require.GreaterOrEqual(t, v.Failures().Total(), failed, "seed %d", seed)
+			require.LessOrEqual(t, v.Written(), w.work, "seed %d", seed)
+			if !loses {
+				require.GreaterOrEqual(t, v.Written(), written, "seed %d", seed)
+			}
+			failed, written = v.Failures().Total(), v.Written()
 		}
 		for len(w.open) > 0 { // all report
-			w.closed += w.open[0].settled
-			w.open = w.open[1:]
+			w.close(0)
 		}
+		w.absorb()
 		v.Read(w.now, w.told(), nil)
+		require.Equal(t, groups(w.absorbed), v.Failures())
+		if !loses {
+			require.Equal(t, w.reported, v.Written())
+		}
 		require.Equal(t, w.closed, v.Stats().Succeeded)
 		require.Zero(t, v.Stats().InFlight)
 	}
@@ -207,7 +274,7 @@ func TestTheStateOfAllLeasesIsThatOfTheRun(t *testing.T) {
 	s = &coord.Summary{Started: s.Started, Control: s.Control, End: &coord.End{Why: coord.Tolerance}, Open: s.Open}
 	v.Read(time.Unix(1e9+7, 0), s, nil)
 	require.Equal(t, dmap.PhaseStopping, v.Phase())
-	v.Read(time.Unix(1e9+8, 0), &coord.Summary{Started: s.Started, End: s.End}, nil)
+	v.Read(time.Unix(1e9+8, 0), &coord.Summary{Started: s.Started, End: s.End, Spent: lease.Effort{Written: 14}}, nil)
 	require.Equal(t, dmap.PhaseSaving, v.Phase())
 	require.EqualValues(t, 14, v.Written(), "of leases that have ended, too")
 }

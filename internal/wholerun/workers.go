@@ -13,12 +13,7 @@ func (v *View) Workers() []dmap.RunWorker {
 	for name, w := range v.lost.byName {
 		all[name] = w
 	}
-	for i := range v.summary.Open {
-		o := &v.summary.Open[i]
-		k := v.beats[o.Lease]
-		if k == nil || !k.current(o) {
-			continue
-		}
+	for k := range v.running() {
 		w := all[k.Worker]
 		w.Name = k.Worker
 		w.Leases++

@@ -7,13 +7,16 @@ import { sparkline } from "./chart.js";
 import { failureDrawer } from "./drawer.js";
 import { redriveDialog } from "./redrive.js";
 
+const ofProcess = "The groups are those of this process; failures of earlier ones are found by the search, and at the end of the run.";
+const lagging = "The groups have the failures up to the last heartbeats of the workers; those after them follow within a minute.";
+
 const titleOf = (g) => (g.id === "other" ? "failures of all other groups" : g.message || "(no text)");
 
 export function failuresPart(context) {
   const search = h("input", { type: "search", placeholder: "Search keys and errors", "aria-label": "Search failures", spellcheck: "false" });
   const list = h("div", { class: "groups" });
   const empty = h("p", { class: "empty" });
-  const process = h("p", { class: "empty", hidden: true }, "The groups are those of this process; failures of earlier ones are found by the search, and at the end of the run.");
+  const process = h("p", { class: "empty", hidden: true });
   const more = button("", () => loadAll(), { class: "quiet", hidden: true });
   const found = h("div", { class: "found", hidden: true });
   const csv = h("a", { class: "button", download: "" }, "Export all as CSV");
@@ -129,9 +132,10 @@ export function failuresPart(context) {
     text(more, "Show " + counted(hidden, "smaller group"));
     const none = groups.length === 0;
     show(process, state.run.live && !none && failures.total < state.run.stats.failed);
+    text(process, failures.whole ? lagging : ofProcess);
     show(empty, none);
     text(empty, state.run.stats.failed > 0 && none
-      ? state.run.workers ? "Workers have settled the failures of this run: search for those that it has absorbed, or wait for its end to see their groups."
+      ? failures.whole ? "The groups of the failures come with the next heartbeats of the workers, within a minute."
       : "An earlier process has settled the failures of this run: search for them, or wait for the end of the run to see their groups."
       : state.run.live ? "No item has failed so far." : "No item has failed.");
     for (const control of [search, csv, redriveAll]) show(control, !none || state.run.stats.failed > 0);
@@ -152,7 +156,8 @@ function panelOf(context, g) {
   const rest = h("div", {});
   return [
     where.length ? h("p", { class: "where" }, "Where: ", where.map((p, i) => [i ? ", " : "", h("code", {}, p.prefix), " " + count(p.count)])) : "",
-    h("h3", {}, samples.length < g.count ? "The first " + counted(samples.length, "failure") : counted(samples.length, "failure")),
+    samples.length || !context.state.run.failures.whole ? h("h3", {}, samples.length < g.count ? "The first " + counted(samples.length, "failure") : counted(samples.length, "failure"))
+      : h("p", { class: "empty" }, "Workers send no keys: the failures are listed once the run has absorbed their leases."),
     h("ul", { class: "samples" }, samples),
     h("div", { class: "actions" },
       button("List all " + count(g.count), (event) => {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/coord"
-	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/lease"
 )
 
@@ -191,7 +190,7 @@ func (x *simulation) absorb(task coord.AbsorbTask) {
 	}
 	x.add(taskEvents, taskBytes+float64(len(data)))
 	x.in(toAbsorb, func() {
-		x.host(func() { x.s.Absorbed(task.Task, journal.Counts{}, x.time()) })
+		x.host(func() { x.s.Absorbed(task.Task, coord.Absorption{}, x.time()) })
 	})
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/go-dmap/dmap/internal/lease"
 	"github.com/go-dmap/dmap/internal/leaserun"
 	"github.com/go-dmap/dmap/internal/sharedrun"
+	"github.com/go-dmap/dmap/internal/wholerun"
 )
 
 // Host runs the state machine of one run. Its exported methods, except Run, are safe for concurrent
@@ -31,6 +32,7 @@ type Host[T, R any] struct {
 	orders   coord.Orders             // that the leases follow
 	events   chan func(now time.Time) // to the goroutine of Run
 	over     chan struct{}            // closed when Run returns
+	view     wholerun.View            // of people
 }
 
 // inFlight is a lease that a machine has.
@@ -71,6 +73,31 @@ func (h *Host[T, R]) Cancel() {
 func (h *Host[T, R]) Totals() (c journal.Counts) {
 	h.do(func(time.Time) { c = h.state.Totals() })
 	return c
+}
+
+// Failures are the failed items in groups, those that the commits of all leases have so far.
+func (h *Host[T, R]) Failures() (list []dmap.FailureGroup) {
+	known := false
+	h.do(func(now time.Time) {
+		h.look(now)
+		list, known = h.view.Failures(), true
+	})
+	if !known && h.state != nil { // the run is over
+		return h.state.Failures
+	}
+	return list
+}
+
+// look has the view know what the coordinator and the leases say now.
+func (h *Host[T, R]) look(now time.Time) {
+	var beats []wholerun.Beat
+	for _, c := range h.leases {
+		if b, ok := c.Beat(); ok {
+			beats = append(beats, wholerun.Beat{Beat: b, Seen: now})
+		}
+	}
+	summary := h.state.Summary()
+	h.view.Read(now, &summary, beats)
 }
 
 // do has the goroutine of Run call f, unless the run is over.
@@ -219,8 +246,8 @@ func (h *Host[T, R]) absorb(ctx context.Context, task coord.AbsorbTask, now time
 	machine, era, elapsed := h.machines[0], h.state.Era, now.Sub(h.absorbed)
 	h.absorbed = now
 	h.step(func() error {
-		counts, err := machine.Absorb(ctx, era, task, elapsed)
-		return h.after(err, func(now time.Time) { h.state.Absorbed(task.Task, counts, now) }, func(time.Time) { h.state.AbsorbLost(task.Task) })
+		found, err := machine.Absorb(ctx, era, task, elapsed)
+		return h.after(err, func(now time.Time) { h.state.Absorbed(task.Task, found, now) }, func(time.Time) { h.state.AbsorbLost(task.Task) })
 	})
 }
 
