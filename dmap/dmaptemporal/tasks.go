@@ -82,7 +82,7 @@ func reasonOf(err error) string {
 	if late, ok := guard.As[*temporal.TimeoutError](err); ok {
 		return late.TimeoutType().String() + " timeout of Temporal"
 	}
-	return err.Error()
+	return guard.Text(err, mostText)
 }
 
 // stopBy ends the run after an error that says so.

@@ -101,7 +101,7 @@ func (h *host) begin(ctx workflow.Context) (b begun, err error) {
 	}
 	state, err := coord.Begin(b.Start(h.Control, workflow.Now(ctx)))
 	if err != nil {
-		return b, temporal.NewNonRetryableApplicationError("the run cannot begin: "+err.Error(), errFatal, nil)
+		return b, temporal.NewNonRetryableApplicationError("the run cannot begin: "+guard.Text(err, mostText), errFatal, nil)
 	}
 	h.state, h.Orders, h.Source = state, state.Orders(), b.Source
 	if h.suspended {

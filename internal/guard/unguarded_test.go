@@ -139,6 +139,7 @@ var known = map[string]string{
 	"internal/coord/sim/simulation.go marshal: json.Marshal":              ours,
 	"internal/coord/sim/simulation.go renew: json.Unmarshal":              ours,
 	"internal/coord/sim/simulation.go shed: json.Marshal":                 ours,
+	"internal/lease/groups.go groupSize: json.Marshal":                    ours,
 	"internal/runfolder/commitheader.go decodeHeader: json.Unmarshal":     ours,
 	"internal/runfolder/readcommits.go newestIn: errors.Is":               driver,
 	"internal/sharedrun/orders.go readControl: json.Unmarshal":            ours,
