@@ -135,8 +135,8 @@ func (b *building) keep(key string, m machine) {
 	delete(b.built, oldest)
 }
 
-// patient is open for a lease, of which an attempt ends with this call: for half a minute the worker
-// builds the job again after an error, so that it does not take and lose one lease after another.
+// patient is open for a lease, of which an attempt ends with this call: for half a minute the
+// worker builds the job again after an error, so that it does not lose one lease after another.
 func (b *building) patient(ctx context.Context, stops <-chan struct{}, run runRef) (machine, error) {
 	for pause := time.Second; ; pause *= 2 {
 		m, err := b.open(ctx, run)

@@ -12,7 +12,7 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 )
 
-// memoKey names the memo of a workflow that says what it runs. It remains when the workflow
+// memoKey names the memo of a workflow that says which job it runs. It remains when the workflow
 // continues as new.
 const memoKey = "dmap"
 

@@ -15,7 +15,7 @@ import (
 // was left open is continued, also one that dmap.Map began; dmap.Map continues a run of Start. The
 // results of a run that has ended are not made again: Wait returns its end, unless Redrive of the
 // settings, or of the job's options, continues it. A run that runs with another Map or other
-// parameters is refused: the error matches dmap.ErrSpecChanged. Other settings of such a run stay as
+// parameters is refused: the error matches dmap.ErrSpecChanged. Settings of a run that runs stay as
 // they are. This process follows the run until ctx ends.
 func (m Map[P]) Start(ctx context.Context, c client.Client, queue, runID string, params P, settings Settings) (*Run, error) {
 	text, err := m.encode(params)
