@@ -141,7 +141,8 @@ func (e *retryAfterError) RetryAfter() time.Duration { return e.after }
 // Class sorts errors into few kinds for counts and reports: "timeout", "panic", "goexit", "stuck",
 // "read" (the item could not be read), the result of a method Class() string of an error in the
 // chain, else "error". That is also the class of an error with a method that panics, ends its
-// goroutine, or does not return within 10 s.
+// goroutine, or does not return within 10 s, and of one whose class is empty. A class has at most
+// 64 bytes, and control characters are escapes in it.
 func Class(err error) string {
 	if err == nil {
 		return ""
@@ -180,13 +181,24 @@ func class(err error) string {
 // wraps, which is plain.
 func nameOf(own interface{ Class() string }) string {
 	if err, ok := own.(error); ok && guard.PlainError(err) {
-		return own.Class()
+		return ownName(own.Class())
 	}
 	name, how := guard.Call(own.Class)
 	if how != "" {
 		return "error"
 	}
-	return name
+	return ownName(name)
+}
+
+// maxClass is the maximal length of a class in bytes.
+const maxClass = 64
+
+// ownName is name as a class, which logs, metrics and pages show on one line.
+func ownName(name string) string {
+	if name == "" {
+		return "error"
+	}
+	return scrub.Clip(scrub.Printable(scrub.Text(name, maxClass), false), maxClass)
 }
 
 // ownClass is the result of the method Class of an error in the chain of err, usual if there is

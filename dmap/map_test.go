@@ -127,3 +127,16 @@ func TestWrongOptionsAreReportedAllAtOnce(t *testing.T) {
 	require.ErrorContains(t, err, "source is nil")
 	require.ErrorContains(t, err, "function is nil")
 }
+
+func TestAPanicFailsItsItemWhateverItsValueMarks(t *testing.T) {
+	for name, value := range map[string]error{
+		"skip": dmap.ErrSkip, "wrapped": fmt.Errorf("x: %w", dmap.ErrSkip), "hold": dmap.Hold("ask"), "joined": errors.Join(errBoom, dmap.ErrSkip),
+		"foreign": rude{func() {}}, "canceled": context.Canceled,
+	} {
+		stats, err := dmap.Map(t.Context(), numbers(1), func(context.Context, int) (int, error) { panic(value) },
+			dmap.Options{Tolerance: dmap.Tolerance{Count: 1}})
+		require.NoError(t, err, name)
+		require.EqualValues(t, 1, stats.Failed, name)
+		require.Zero(t, stats.Skipped+stats.Held, name)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/go-dmap/dmap/internal/errtext"
+	"github.com/go-dmap/dmap/internal/guard"
 )
 
 // ErrGoexit is the error of an item whose call ended its goroutine by runtime.Goexit. It is not
@@ -26,9 +27,16 @@ func (e *PanicError) Error() string { return "panic: " + errtext.PanicText(e.Val
 // be that of an item.
 func (e *PanicError) WithoutValue() string { return "panic: " + errtext.PanicWithoutValue(e.Value) }
 
-// Unwrap returns the panic's value if it is an error.
+// Unwrap returns the panic's value if it is an error. An error that skips or holds its item is no
+// cause: a panic fails it.
 func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
+	if err == nil || skips(err) {
+		return nil
+	}
+	if _, holds := guard.As[*HoldError](err); holds {
+		return nil
+	}
 	return fromOutside(err)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -56,6 +57,11 @@ type classed struct{ error }
 
 func (classed) Class() string { return "insolvent" }
 
+type labelled string
+
+func (labelled) Error() string   { return "labelled" }
+func (l labelled) Class() string { return string(l) }
+
 func TestClassSortsErrors(t *testing.T) {
 	for want, err := range map[string]error{
 		"":          nil,
@@ -68,6 +74,15 @@ func TestClassSortsErrors(t *testing.T) {
 		"insolvent": &ReadError{fmt.Errorf("x: %w", classed{errors.New("y")})},
 	} {
 		require.Equal(t, want, Class(err))
+	}
+}
+
+func TestAClassIsAShortLine(t *testing.T) {
+	for name, want := range map[string]string{
+		"": "error", "a\nb\x1b[2J\xff": `a\nb\x1b[2J` + "\uFFFD", strings.Repeat("c", 1<<20): strings.Repeat("c", 64), "not paid": "not paid",
+	} {
+		require.Equal(t, want, Class(labelled(name)))
+		require.Equal(t, want, Class(fmt.Errorf("x: %w", &PanicError{Value: labelled(name)})))
 	}
 }
 

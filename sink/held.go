@@ -9,7 +9,7 @@ import (
 // error, perhaps one with a hold in its chain.
 func holdOf(err error) *dmap.HoldError {
 	hold, ok := err.(*dmap.HoldError) //nolint:errorlint // the engine wraps it in nothing
-	if !ok || hold.Holds() == 0 {
+	if !ok || hold == nil || hold.Holds() == 0 {
 		return nil
 	}
 	return hold

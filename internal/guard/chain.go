@@ -71,7 +71,7 @@ func AsTarget(err error, target any) bool {
 // as returns the first error of type t, the zero Value if there is none.
 func as(err error, t reflect.Type) (found reflect.Value) {
 	walk(err, func(err error) bool {
-		if reflect.TypeOf(err).AssignableTo(t) {
+		if reflect.TypeOf(err).AssignableTo(t) && !isNil(reflect.ValueOf(err)) {
 			found = reflect.ValueOf(err)
 			return true
 		}
@@ -80,13 +80,24 @@ func as(err error, t reflect.Type) (found reflect.Value) {
 			return false
 		}
 		into := reflect.New(t)
-		if !own.As(into.Interface()) {
+		if !own.As(into.Interface()) || isNil(into.Elem()) {
 			return false
 		}
 		found = into.Elem()
 		return true
 	})
 	return found
+}
+
+// isNil reports whether v is a nil interface, or a nil pointer, which a method that returns a
+// *HoldError as an error makes of nil. Who looks for a type reads its fields.
+func isNil(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface:
+		return v.IsNil()
+	default:
+		return false
+	}
 }
 
 // Walk calls visit for err and the errors that it wraps, in the order of errors.Is, until visit

@@ -61,6 +61,28 @@ func TestChainsWithoutAnEndHaveOne(t *testing.T) {
 	require.Empty(t, guard.Text(nil, 100))
 }
 
+// nilFinder says that it has found an error, and leaves nil in its place.
+type nilFinder struct{}
+
+func (nilFinder) Error() string { return "nil finder" }
+func (nilFinder) As(any) bool   { return true }
+
+func TestANilPointerIsNoErrorOfItsType(t *testing.T) {
+	behind := &wanted{errors.New("behind")}
+	for name, err := range map[string]error{
+		"pointer": (*wanted)(nil), "wrapped": fmt.Errorf("x: %w", error((*wanted)(nil))), "found by As": nilFinder{},
+		"joined": errors.Join((*wanted)(nil), nilFinder{}),
+	} {
+		_, found := guard.As[*wanted](err)
+		require.False(t, found, name)
+		found = guard.AsTarget(err, new(interface{ Class() string }))
+		require.False(t, found, name)
+		next, found := guard.As[*wanted](errors.Join(err, behind))
+		require.True(t, found, name)
+		require.Same(t, behind, next, name)
+	}
+}
+
 func TestMethodsThatDoNotReturnAreGivenUp(t *testing.T) {
 	target := errors.New("target")
 	synctest.Test(t, func(t *testing.T) {

@@ -52,6 +52,15 @@ var texts = []string{
 	`password=ab,s3cr3t kept`,
 	`url=https://u:s3cr3t@kept/`,
 	`[https://kept/a?token=s3cr3t] [https://kept/b?token=s3cr3t]`,
+	"X-Amz-Signature: s3cr3t\nkept", "Api-Key: s3cr3t\nkept", "Ocp-Apim-Subscription-Key: s3cr3t\nkept", "x-functions-key: s3cr3t",
+	"x-amz-server-side-encryption-customer-key: s3cr3t\nkept", "x-ms-encryption-key:s3cr3t", `StringToSign: GET\n\nx-amz-security-token:s3cr3t\nhost`,
+	`Authorization=Bearer s3cr3ts3cr3ts3cr3t`, `SharedKeyLite acct:s3cr3ts3cr3ts3cr3t kept`, `ApiKey s3cr3ts3cr3ts3cr3t kept`,
+	`AccountKey: s3cr3t== kept`, `password: s3cr3t kept`, `token: 's3cr3t' kept`, `{"password": 's3cr3t', "kept": 1}`, `{'password': 's3cr3t', 'kept': 1}`,
+	`{"secret":["s3cr3t"],"kept":1}`, `map[password:s3cr3t kept:1]`, `map[X-Amz-Security-Token:[s3cr3t]]`,
+	`&{AccessKeyID:AKIAs3cr3t SecretAccessKey:s3cr3t SessionToken:s3cr3t Source:kept}`, `aws.Credentials{SecretAccessKey:"s3cr3t", Source:"kept"}`,
+	`<Error><AWSAccessKeyId>s3cr3t</AWSAccessKeyId><SignatureProvided>s3cr3t</SignatureProvided><Code>kept</Code></Error>`,
+	`<Password>s3cr3t</Password>`, `PASSWORD := "s3cr3t" kept`, `password => s3cr3t`, `ghp_s3cr3ts3cr3ts3cr3ts3cr3t kept`, `kept xoxb-1234-s3cr3t`,
+	"-----BEGIN PGP PRIVATE KEY BLOCK-----\ns3cr3t\n-----END PGP PRIVATE KEY BLOCK-----\nkept",
 }
 
 func TestSecretsAreCutAndTheRestStays(t *testing.T) {
@@ -68,7 +77,8 @@ func TestHarmlessTextsStayAsTheyAre(t *testing.T) {
 		"", "json: invalid token: unexpected end", `object "a=b.csv" line 3 (byte 17): "x": invalid syntax`,
 		"max_tokens=4096 exceeded", "open /tmp/x: permission denied", "password: must be longer", "dial tcp 10.0.0.1:443: connection refused",
 		"read: at byte 17 of 40 tokens", "gs://bucket/key", "s3://bucket/a/b.csv: no such key", "status=500 retries=3", "é 日本 👩‍👩‍👧 kept",
-		"two\nlines\tand a tab", "basic training", "key=a/b.csv size=17",
+		"two\nlines\tand a tab", "unexpected token: end of file", `unexpected token: "}"`, "key: a/b-7.csv", "map[key:a/b.csv size:17]", "secret: not found",
+		"orders:2026@17", "<html><title>403 Forbidden</title></html>", "signature: does not match", "task-0123456789abcdef01 failed", "line 3: column 4", "basic training", "key=a/b.csv size=17",
 	} {
 		require.Equal(t, text, scrub.Text(text, 4096))
 	}

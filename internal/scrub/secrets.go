@@ -10,6 +10,9 @@ func Secrets(s string) string {
 	if strings.Contains(s, "://") || strings.Contains(s, `:\/\/`) {
 		s = urls.ReplaceAllStringFunc(s, cleanURL)
 	}
+	if containsFold(s, "bearer", "basic", "sharedkey", "aws4-", "negotiate", "apikey") {
+		s = schemes.ReplaceAllString(s, "${1} "+Mark)
+	}
 	if strings.Contains(s, "=") {
 		s = signatures.ReplaceAllString(s, "${1}"+Mark)
 		s = replaceNamed(s, pairs)
@@ -21,15 +24,23 @@ func Secrets(s string) string {
 		if hasField(s) {
 			s = replaceNamed(s, fields)
 		}
-		if containsFold(s, "authorization", "cookie", "x-") {
+		if containsFold(s, "authorization", "cookie", "x-", "-key") {
 			s = headers.ReplaceAllString(s, "${1}"+Mark)
 		}
+		if namesSecret(s) {
+			s = replaceNamed(s, quotedFields)
+			s = replaceNamed(s, printed)
+			s = replaceNamed(s, spelled)
+		}
+	}
+	if strings.Contains(s, "</") {
+		s = replaceNamed(s, elements)
 	}
 	if strings.Contains(s, "@") {
 		s = dataSources.ReplaceAllString(s, Mark+"@$1")
 	}
-	if containsFold(s, "bearer", "basic", "sharedkey", "aws4-") {
-		s = schemes.ReplaceAllString(s, "${1} "+Mark)
+	if mayBeIssued(s) {
+		s = issued.ReplaceAllString(s, Mark)
 	}
 	if strings.Contains(s, "eyJ") {
 		s = jwts.ReplaceAllString(s, Mark)
@@ -53,6 +64,42 @@ func hasField(s string) bool {
 		}
 		rest = after
 	}
+}
+
+// namesSecret reports whether the name of a secret stands before a colon in s.
+func namesSecret(s string) bool {
+	for end := 0; ; end++ {
+		i := strings.IndexByte(s[end:], ':')
+		if i < 0 {
+			return false
+		}
+		end += i
+		name := strings.TrimRight(s[max(0, end-maxName):end], " \"'")
+		start := len(name)
+		for start > 0 && nameByte(name[start-1]) {
+			start--
+		}
+		if secretName(name[start:]) {
+			return true
+		}
+	}
+}
+
+// maxName is the length up to which a name may be that of a secret, in bytes.
+const maxName = 64
+
+func nameByte(c byte) bool {
+	return 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9' || c == '_' || c == '.' || c == '-'
+}
+
+// mayBeIssued reports whether s has one of the prefixes of issued.
+func mayBeIssued(s string) bool {
+	for _, prefix := range [...]string{"ghp_", "gho_", "ghs_", "ghu_", "ghr_", "github_pat_", "glpat-", "xox", "AIza", "ya29.", "sk-", "sk_live_"} {
+		if strings.Contains(s, prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // space is what \s matches.
@@ -79,19 +126,29 @@ var (
 	// The rest has groups: what stays, the name in it, and the value.
 	//
 	// pairs matches name=value, escapedPairs the same in a URL that is a value of another.
-	pairs        = regexp.MustCompile("(([A-Za-z0-9_.-]+)\\s?=\\s?)(\"[^\"]*\"|'[^']*'|[^\\s\"'`<>&;]+)")
+	pairs        = regexp.MustCompile("(([A-Za-z0-9_.-]+)\\s?:?=>?\\s?)(\"[^\"]*\"|'[^']*'|[^\\s\"'`<>&;]+)")
 	escapedPairs = regexp.MustCompile("(?i)((?:%[0-9a-f]{2})?([A-Za-z0-9_.-]+)%3d)((?:[^\\s\"'`<>&;,%]|%[013-9a-f][0-9a-f]|%2[0-57-9a-f])+)")
 	// fields matches the "name":"value" of JSON, also of JSON in a string.
-	fields = regexp.MustCompile(`(([A-Za-z0-9_.-]+)\\?"\s*:\s*\\?")((?:[^"\\]|\\[^"])+)`)
+	fields = regexp.MustCompile(`(([A-Za-z0-9_.-]+)\\?"\s*:\s*(?:\[\s*)?\\?")((?:[^"\\]|\\[^"])+)`)
+	// quotedFields matches the 'name': 'value' of Python and YAML, and the Name:"value" of %#v.
+	quotedFields = regexp.MustCompile(`(([A-Za-z0-9_.-]+)["']?\s?:\s?\[?)('[^']{4,}'|"[^"]{4,}")`)
+	// printed matches the Name:value of %+v, and of a map that fmt prints.
+	printed = regexp.MustCompile("(([A-Za-z0-9_.-]+):\\[?)([^\\s\"'`<>\\[\\]{}&;,:/]{4}[^\\s\"'`<>\\]}&;,]*)")
+	// spelled matches the name: value of YAML if the value is no word: it has a digit.
+	spelled = regexp.MustCompile("(([A-Za-z0-9_.-]+): )([^\\s\"'`<>\\[\\]{}&;,0-9]*[0-9][^\\s\"'`<>\\]}&;,]{2,})")
+	// elements matches <name>value</name>.
+	elements = regexp.MustCompile(`(<([A-Za-z0-9_.-]+)>)([^<>]+)`)
 	// headers matches the lines of a request, as dumps have them.
-	headers = regexp.MustCompile(`(?i)((?:proxy-)?authorization|cookie|set-cookie|x-api-key|x-amz-security-token|x-goog-api-key|x-vault-token)` +
+	headers = regexp.MustCompile(`(?i)((?:proxy-)?authorization|cookie|set-cookie|[a-z-]*api-key|ocp-apim-subscription-key|x-[a-z0-9-]*(?:token|signature|secret|credential|-key))` +
 		`(\s?:\s?\[?)[^\r\n]*`)
 	// dataSources matches the user:password@ of database/sql drivers, which have no scheme.
 	dataSources  = regexp.MustCompile("[^\\s:/@\"'`]+:[^\\s@\"'`]+@((?:tcp|unix|cloudsql)\\()")
-	schemes      = regexp.MustCompile(`(?i)\b(bearer|basic|sharedkey|aws4-hmac-sha256)\s+(?:[A-Za-z0-9+/=_.~:-]{16,}|credential\S*)`)
+	schemes      = regexp.MustCompile(`(?i)\b(bearer|basic|sharedkey|sharedkeylite|negotiate|apikey|aws4-hmac-sha256)\s+(?:[A-Za-z0-9+/=_.~:-]{16,}|credential\S*)`)
 	jwts         = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?`)
 	escapedQuery = regexp.MustCompile(`(?i)%3f.*(?:%3d|=)`)
-	privateKeys  = regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)`)
+	privateKeys  = regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----|$)`)
+	// issued matches tokens that their services make recognizable.
+	issued = regexp.MustCompile(`\b(?:gh[opsru]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abeprs]-[\w-]{8,}|AIza[\w-]{30,}|ya29\.[\w-]{8,}|sk-[\w-]{16,}|sk_live_\w{8,})`)
 )
 
 // cleanURL drops the user information of a URL, and the values of its query and fragment.
@@ -150,7 +207,7 @@ func secretName(name string) bool {
 	}
 	for _, last := range [...]string{
 		"password", "passwd", "passphrase", "secret", "token", "signature", "credential", "credentials", "authorization",
-		"apikey", "accesskey", "accesskeyid", "accountkey", "secretkey", "privatekey", "sharedkey", "clientsecret", "sessionkey",
+		"apikey", "accesskey", "signatureprovided", "encryptionkey", "secretstring", "accesskeyid", "accountkey", "secretkey", "privatekey", "sharedkey", "clientsecret", "sessionkey",
 	} {
 		if strings.HasSuffix(name, last) {
 			return true

@@ -10,8 +10,8 @@ import (
 	"io"
 	"math"
 	"strconv"
+	"strings"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -43,7 +43,7 @@ const bufferSize = 64 << 10 // bytes read at once
 
 // Error means that a stream cannot be decompressed, or not beyond Offset.
 type Error struct {
-	Format string // "gzip" or "zstd"
+	Format string // "gzip" or "zstd"; "compressed data" if it ends before that shows
 	Offset int64  // in the decompressed stream
 	Limit  string // the limit that was exceeded, empty: none
 	Max    int64  // value of Limit
@@ -107,10 +107,12 @@ func Open(ctx context.Context, src io.Reader, limits Limits) (*Reader, error) {
 	switch {
 	case bytes.HasPrefix(head, []byte(gzipMagic)):
 		r.format = "gzip"
-		r.out, err = gzip.NewReader(r.in)
-	case bytes.HasPrefix(head, []byte(zstdMagic)):
+		r.out, err = newMembers(r.in)
+	case startsZstd(head):
 		r.format = "zstd"
 		err = r.openZstd(ctx)
+	case truncatedMagic(head):
+		r.format, err = "compressed data", io.ErrUnexpectedEOF
 	default:
 		r.out = r.in
 	}
@@ -181,9 +183,24 @@ func (r *Reader) Close() {
 const (
 	gzipMagic = "\x1f\x8b"
 	zstdMagic = "\x28\xb5\x2f\xfd"
+	// skippableMagic follows a byte from 0x50 to 0x5f. Tools for parallel or seekable zstd write such
+	// a frame before the first one with data.
+	skippableMagic = "\x2a\x4d\x18"
 )
 
 // Compressed reports whether Open decompresses an object with these first bytes.
 func Compressed(head []byte) bool {
-	return bytes.HasPrefix(head, []byte(gzipMagic)) || bytes.HasPrefix(head, []byte(zstdMagic))
+	return bytes.HasPrefix(head, []byte(gzipMagic)) || startsZstd(head)
+}
+
+// startsZstd reports whether head are the first bytes of a frame of zstd.
+func startsZstd(head []byte) bool {
+	return bytes.HasPrefix(head, []byte(zstdMagic)) ||
+		len(head) > len(skippableMagic) && head[0]&0xf0 == 0x50 && bytes.HasPrefix(head[1:], []byte(skippableMagic))
+}
+
+// truncatedMagic reports whether head, which is shorter than the first bytes of any format, can only
+// be the start of compressed data.
+func truncatedMagic(head []byte) bool {
+	return string(head) == gzipMagic[:1] || len(head) > 1 && len(head) < len(zstdMagic) && strings.HasPrefix(zstdMagic, string(head))
 }

@@ -68,6 +68,9 @@ func TestCompressedDataRoundTrips(t *testing.T) {
 			"plain": want, "gzip": gzipped(t, want), "zstd": zstdCompressed(t, want),
 			"gzip members": append(gzipped(t, want[:half]), gzipped(t, want[half:])...),
 			"zstd frames":  append(zstdCompressed(t, want[:half]), zstdCompressed(t, want[half:])...),
+			"zeros":        append(gzipped(t, want), make([]byte, 100_000)...),
+			"skippable":    append([]byte("\x50\x2a\x4d\x18\x04\x00\x00\x00size"), zstdCompressed(t, want)...),
+			"skippable 15": append([]byte("\x5f\x2a\x4d\x18\x00\x00\x00\x00"), zstdCompressed(t, want)...),
 		} {
 			got, err := unpacked(data)
 			require.NoError(t, err, name)
@@ -104,8 +107,24 @@ func TestDamagedDataIsAnError(t *testing.T) {
 		_, err := unpacked(broken)
 		require.ErrorContains(t, err, format+" at decompressed byte")
 	}
-	_, err := unpacked(append(gzipped(t, text(100)), "and more"...))
-	require.ErrorContains(t, err, "gzip at decompressed byte")
+	for _, more := range []string{"and more", "\x00and more", "\x00" + string(gzipped(t, text(100))), "\x1f", "\x1f\x8b\x08"} {
+		got, err := unpacked(append(gzipped(t, text(100)), more...))
+		require.ErrorContains(t, err, "gzip at decompressed byte", "%q", more)
+		require.Equal(t, text(100), got)
+	}
+}
+
+func TestTheFirstBytesOfCompressedDataAloneAreNoText(t *testing.T) {
+	for _, head := range []string{"\x1f", "\x1f\x8b", zstdMagic[:2], zstdMagic[:3], zstdMagic} {
+		_, err := unpacked([]byte(head))
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF, "%q", head)
+		require.ErrorContains(t, err, "truncated")
+	}
+	for _, text := range []string{"", "(", "a", "\x1e", "P*M\n"} {
+		got, err := unpacked([]byte(text))
+		require.NoError(t, err)
+		require.Equal(t, text, string(got))
+	}
 }
 
 func TestExpansionRatioIsLimited(t *testing.T) {
