@@ -128,7 +128,7 @@ func (b *bench) onWorkers(ctx context.Context, kind string, round int, workflow 
 		}
 		workers, pids = append(workers, w), append(pids, w.Process.Pid)
 	}
-	idle, err := b.idle(ctx)
+	idle, err := b.server.idle(ctx)
 	if err != nil {
 		return f, err
 	}
@@ -160,23 +160,6 @@ func (b *bench) onWorkers(ctx context.Context, kind string, round int, workflow 
 	f.requests = total.since(asked)
 	f.history, err = readHistory(ctx, b.server.client, workflow)
 	return f, err
-}
-
-// idle is the part of a CPU that the server uses although workers only poll.
-func (b *bench) idle(ctx context.Context) (float64, error) {
-	const settle, of = 3 * time.Second, 5 * time.Second
-	if err := wait(ctx, settle); err != nil {
-		return 0, err
-	}
-	before, err := cpuOf(b.server.Process.Pid)
-	if err == nil {
-		err = wait(ctx, of)
-	}
-	if err != nil {
-		return 0, err
-	}
-	after, err := cpuOf(b.server.Process.Pid)
-	return (after - before).Seconds() / of.Seconds(), err
 }
 
 func cpus(pids []int) (out []time.Duration, err error) {

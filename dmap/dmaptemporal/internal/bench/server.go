@@ -17,8 +17,9 @@ type server struct {
 	*exec.Cmd
 	client   client.Client
 	address  string
-	metrics  string // address
-	database string // file
+	metrics  string  // address
+	database string  // file
+	quiet    float64 // the least that idle has found; 0: nothing yet
 }
 
 // startServer starts a server with these pragmas of SQLite.
@@ -71,4 +72,25 @@ func freePort(ctx context.Context) (address, port string, err error) {
 	address = listener.Addr().String()
 	_, port, err = net.SplitHostPort(address)
 	return address, port, errors.Join(err, listener.Close())
+}
+
+// idle is the part of a CPU that the server uses although workers only poll. It is the least that was
+// found so far: after a run the server has something left to do.
+func (s *server) idle(ctx context.Context) (float64, error) {
+	const settle, of = 3 * time.Second, 5 * time.Second
+	if err := wait(ctx, settle); err != nil {
+		return 0, err
+	}
+	before, err := cpuOf(s.Process.Pid)
+	if err == nil {
+		err = wait(ctx, of)
+	}
+	if err != nil {
+		return 0, err
+	}
+	after, err := cpuOf(s.Process.Pid)
+	if found := (after - before).Seconds() / of.Seconds(); s.quiet == 0 || found < s.quiet {
+		s.quiet = found
+	}
+	return s.quiet, err
 }

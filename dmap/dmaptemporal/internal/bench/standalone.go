@@ -147,7 +147,7 @@ func measureStandalone(ctx context.Context, n, rounds int, pragmas []string) (er
 
 // solo prints what n leases cost that run starts.
 func (s *server) solo(ctx context.Context, name string, n int, run func() error) error {
-	idle, err := (&bench{server: s}).idle(ctx)
+	idle, err := s.idle(ctx)
 	if err != nil {
 		return err
 	}
