@@ -37,7 +37,7 @@ CYCLONEDX := v1.10.0
 
 each = @set -e; for dir in $(MODULES); do echo "--- $${dir\#\#$(CURDIR)/}: $(1)"; (cd $$dir && $(1)); done
 
-.PHONY: help build test short long test-tools lint fmt vet tidy tidy-check deps house guards guards-record comments api api-check snippets versions fuzz screenshots cover bench bench-all bench-job bench-fanout bench-scale bench-listing bench-large bench-reads bench-results bench-readers bench-folders bench-flow bench-page bench-coordinator bench-cluster charts terminal-screenshots durability crash lives estimates temporal temporal-cli cluster-crash hostile lies emulators plantedbugs licences sbom vuln tools clean
+.PHONY: help build test short long test-tools lint fmt vet tidy tidy-check deps house guards guards-record comments api api-check snippets versions fuzz screenshots cover bench bench-all bench-job bench-fanout bench-scale bench-listing bench-large bench-reads bench-results bench-readers bench-folders bench-flow bench-page bench-coordinator bench-cluster bench-standalone charts terminal-screenshots durability crash lives estimates temporal temporal-cli cluster-crash hostile lies emulators plantedbugs licences sbom vuln tools clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -192,6 +192,11 @@ temporal: temporal-cli ## the tests of dmaptemporal and of examples/cluster with
 
 bench-cluster: temporal-cli ## what a run on many machines costs, beside one process and a plain loop; BENCHFLAGS="-rounds 1 short"
 	cd dmap/dmaptemporal && DMAP_TEMPORAL=$(CURDIR)/.cache/bin/temporal go run ./internal/bench $(BENCHFLAGS)
+
+bench-standalone: ## leases as activities of a workflow beside standalone activities, on Temporal server 1.32.1: its first build takes 15 minutes
+	@mkdir -p .cache/bin
+	[ -x .cache/bin/devserver ] || (cd internal/devserver && GOWORK=off GOFLAGS=-mod=mod go build -o $(CURDIR)/.cache/bin/devserver .)
+	cd dmap/dmaptemporal && DMAP_TEMPORAL=$(CURDIR)/.cache/bin/devserver go run ./internal/bench -standalone 200 $(BENCHFLAGS)
 
 cluster-crash: temporal-cli ## kill -9 and stop workers, coordinator and server of runs of ITEMS (4000000: 30 minutes) on many machines, check each result; STORE=s3, SEED repeats
 	[ "$(STORE)" != s3 ] || [ -x .cache/bin/versitygw ] || GOBIN=$(CURDIR)/.cache/bin GOWORK=off go install github.com/versity/versitygw/cmd/versitygw@v1.8.0

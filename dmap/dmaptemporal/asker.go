@@ -21,24 +21,27 @@ type asker struct {
 func workflowID(runID string) string { return "dmap/" + runID }
 
 const (
-	readEvery = time.Second
-	beatTime  = 5 * time.Second // for an answer about beats; the next reading asks again
+	beatTime = 5 * time.Second // for an answer about beats; the next reading asks again
 	// queryTime is for an answer of the workflow. It is long: if the worker was killed that had the
 	// workflow last, Temporal needs some seconds to ask another one.
 	queryTime = 20 * time.Second
 )
 
-// ask asks the workflow each second, and after each token of now, until ctx ends.
+// ask asks the workflow at once, after each token of now, and again each second until it answers. It
+// returns when ctx ends.
 func (a asker) ask(ctx context.Context, told chan<- stats, now <-chan struct{}) {
 	for {
+		var again <-chan time.Time
 		if s, ok := a.query(ctx); ok {
 			select {
 			case told <- s:
 			case <-ctx.Done():
 			}
+		} else {
+			again = time.After(readEvery)
 		}
 		select {
-		case <-time.After(readEvery):
+		case <-again:
 		case <-now:
 		case <-ctx.Done():
 			return
@@ -53,21 +56,28 @@ func (a asker) query(ctx context.Context) (s stats, ok bool) {
 	return s, err == nil && value.Get(&s) == nil
 }
 
+// position is how far the history of the workflow has come. Its answers change only with it.
+type position struct {
+	run    string
+	events int64
+}
+
 // beats are those of all leases that workers have. One that cannot be read is left out: another
-// version of this library has sent it.
-func (a asker) beats(ctx context.Context) (out []wholerun.Beat) {
+// version of this library has sent it. ok: the server has answered.
+func (a asker) beats(ctx context.Context) (out []wholerun.Beat, at position, ok bool) {
 	ctx, cancel := context.WithTimeout(ctx, beatTime)
 	defer cancel()
 	d, err := a.client.DescribeWorkflow(ctx, workflowID(a.id), "")
 	if err != nil {
-		return nil
+		return nil, at, false
 	}
 	for _, p := range d.RawResponse.GetPendingActivities() {
 		if b, ok := beatOf(p); ok {
 			out = append(out, b)
 		}
 	}
-	return out
+	info := d.RawResponse.GetWorkflowExecutionInfo()
+	return out, position{info.GetExecution().GetRunId(), info.GetHistoryLength()}, true
 }
 
 func beatOf(a *workflow.PendingActivityInfo) (b wholerun.Beat, ok bool) {

@@ -18,7 +18,8 @@ import (
 func follow(ctx context.Context, c client.Client, id string, run client.WorkflowRun, control coord.Control, observer *dmap.Observer) *Run {
 	ask := asker{c, id}
 	r := &Run{
-		id: id, asker: ask, opened: control.Limit == 0, events: newEvents(ctx, observer), orders: newOrders(ctx, ask), done: make(chan struct{}),
+		id: id, asker: ask, opened: control.Limit == 0, events: newEvents(ctx, observer), orders: newOrders(ctx, ask),
+		attention: newAttention(observer != nil), done: make(chan struct{}),
 	}
 	r.view.Read(time.Now(), &coord.Summary{Control: control}, nil)
 	go r.follow(ctx, run)
@@ -34,7 +35,7 @@ func (r *Run) follow(ctx context.Context, run client.WorkflowRun) {
 	var group sync.WaitGroup
 	group.Go(func() { ended <- await(work, run) })
 	group.Go(func() { r.orders.deliver(work) })
-	group.Go(func() { r.asker.ask(work, told, r.orders.edited) })
+	group.Go(func() { r.asker.ask(work, told, r.orders.changed) })
 	out := r.read(work, told, ended)
 	stop()
 	group.Wait()
@@ -44,19 +45,23 @@ func (r *Run) follow(ctx context.Context, run client.WorkflowRun) {
 // startTime is how long RunStarted waits for the first answer of the run.
 const startTime = 5 * time.Second
 
-// read takes in the answers of the workflow, and each second the beats of its leases, until the
-// run has ended.
+// read takes in the answers of the workflow, and the beats of its leases as often as somebody looks,
+// until the run has ended.
 func (r *Run) read(ctx context.Context, told <-chan stats, ended <-chan outcome) (out outcome) {
-	tick, limit := time.NewTicker(readEvery), time.After(startTime)
-	defer tick.Stop()
+	next, limit := time.NewTimer(r.attention.every()), time.After(startTime)
+	defer next.Stop()
 	started, over := false, false
+	var at position
 	for !over {
 		begins := false
 		select {
 		case s := <-told:
 			begins = r.tell(&s)
-		case <-tick.C:
-			r.beat(ctx)
+		case <-next.C:
+			at = r.beat(ctx, at)
+			next.Reset(r.attention.every())
+		case <-r.attention.came:
+			next.Reset(0)
 		case <-limit:
 			begins = true
 		case out = <-ended:
@@ -83,11 +88,18 @@ func (r *Run) tell(s *stats) (begun bool) {
 	return begun
 }
 
-func (r *Run) beat(ctx context.Context) {
-	beats := r.asker.beats(ctx)
+// beat reads the beats of the leases. It has the workflow asked if the history is no longer at a
+// position, and returns the new one.
+func (r *Run) beat(ctx context.Context, at position) position {
+	beats, now, ok := r.asker.beats(ctx)
+	if ok && now != at {
+		at = now
+		signal(r.orders.changed)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.view.Read(time.Now(), nil, beats)
+	return at
 }
 
 // start passes on that this process follows the run.

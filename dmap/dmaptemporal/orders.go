@@ -12,8 +12,8 @@ import (
 // orders are the wishes that the run gets in the background, again until it has them.
 type orders struct {
 	asker
-	ctx    context.Context //nolint:containedctx // of requests that outlive that of Start
-	edited chan struct{}   // has a token after the run has taken a setting
+	ctx     context.Context //nolint:containedctx // of requests that outlive that of Start
+	changed chan struct{}   // has a token when the run may have changed
 
 	mu      sync.Mutex // guards the fields below
 	paused  *bool      // nil: the run has the latest wish
@@ -24,7 +24,7 @@ type orders struct {
 }
 
 func newOrders(ctx context.Context, of asker) *orders {
-	return &orders{asker: of, ctx: context.WithoutCancel(ctx), wake: make(chan struct{}, 1), edited: make(chan struct{}, 1)}
+	return &orders{asker: of, ctx: context.WithoutCancel(ctx), wake: make(chan struct{}, 1), changed: make(chan struct{}, 1)}
 }
 
 // want changes the wishes.
@@ -77,7 +77,7 @@ func (o *orders) send(ctx context.Context, name string, args ...any) error {
 	if err != nil {
 		return fmt.Errorf("dmaptemporal: run %q: set %s: %w", o.id, name, err)
 	}
-	signal(o.edited)
+	signal(o.changed)
 	return nil
 }
 

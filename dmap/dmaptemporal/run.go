@@ -13,10 +13,13 @@ import (
 // use; it is a dmap.LiveRun, for package dmapweb, progress or dmapotel.
 //
 // Counts, times and calls are those of finished leases, and of the heartbeats of the others, which
-// Settings.Beat spaces: they are read once a second. They are of the whole run. Only the work of
-// attempts that a crashed worker did not report is known by their last heartbeat: in Times, Written
-// and Stats.Throttled. Quantiles of the times of calls are of those that heartbeats have reported.
-// A job with Options.Redact.Key sends no keys, so that InFlight is empty.
+// Settings.Beat spaces: they are read once a second while somebody looks, who is an observer of
+// this Run, or a caller of Stats, Times, Written, InFlight, Failures or Workers in the last ten
+// seconds. Otherwise they are read every ten seconds, and the first look finds those. They are of
+// the whole run. Only the work of attempts that a crashed worker did not report is known by their
+// last heartbeat: in Times, Written and Stats.Throttled. Quantiles of the times of calls are of
+// those that heartbeats have reported. A job with Options.Redact.Key sends no keys, so that
+// InFlight is empty.
 //
 // Settings.Observer gets RunStarted, once the run answers or 5 s after Start; PhaseChanged; Edited
 // for each setting that is found changed, by any process; Committed at most once a second, with the
@@ -24,12 +27,13 @@ import (
 // RunEnded. It gets no events of single calls and items: the Observer of Job.Options gets those, on
 // each worker. Functions of an Observer have the same 10 s as in package dmap.
 type Run struct {
-	id     string
-	asker  asker
-	opened bool // another process has started the run
-	orders *orders
-	events *events
-	done   chan struct{}
+	id        string
+	asker     asker
+	opened    bool // another process has started the run
+	orders    *orders
+	events    *events
+	attention *attention
+	done      chan struct{}
 
 	mu    sync.Mutex    // guards the fields below
 	view  wholerun.View // as of the latest reading
@@ -45,6 +49,7 @@ func (r *Run) ID() string { return r.id }
 
 // Stats returns the counts as of the latest reading, or the final ones.
 func (r *Run) Stats() dmap.Stats {
+	r.attention.look()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.over() {
@@ -75,6 +80,7 @@ func (r *Run) over() bool {
 
 // Times says how the workers have spent their time.
 func (r *Run) Times() dmap.Times {
+	r.attention.look()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.view.Times()
@@ -82,6 +88,7 @@ func (r *Run) Times() dmap.Times {
 
 // Written is the number of bytes of results that the workers have stored.
 func (r *Run) Written() int64 {
+	r.attention.look()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.view.Written()
@@ -90,6 +97,7 @@ func (r *Run) Written() int64 {
 // InFlight returns n of the calls that run for the longest time, the longest first. Each lease
 // names its three oldest, each second, with their ages at that time.
 func (r *Run) InFlight(n int) []dmap.InFlightCall {
+	r.attention.look()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.over() {
@@ -104,6 +112,7 @@ func (r *Run) InFlight(n int) []dmap.InFlightCall {
 // Failures of a lease since its last heartbeat are missing for up to a minute. After the end of the
 // run they are those of the whole run.
 func (r *Run) Failures() []dmap.FailureGroup {
+	r.attention.look()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.view.Failures()
@@ -111,6 +120,7 @@ func (r *Run) Failures() []dmap.FailureGroup {
 
 // Workers are the processes that have leases of the run, or that have lost some.
 func (r *Run) Workers() []dmap.RunWorker {
+	r.attention.look()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.view.Workers()

@@ -10,6 +10,7 @@ type figures struct {
 	wall, workers, server time.Duration // of CPU, but for wall
 	idle                  time.Duration // of server: without a run it would have used as much
 	history               history
+	requests              requests
 	items                 int
 }
 

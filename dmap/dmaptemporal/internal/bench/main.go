@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 )
 
 func main() {
@@ -27,16 +28,24 @@ func main() {
 	}
 	rounds := flag.Int("rounds", 3, "rounds of each job")
 	workers := flag.Int("workers", 3, "worker processes")
+	pragmas := flag.String("sqlite", "journal_mode=wal,synchronous=normal", "pragmas of the server's database; empty: those of the server")
 	scale := flag.Float64("scale", 1, "of the items of all jobs")
+	standalone := flag.Int("standalone", 0, "leases as activities of a workflow, and as standalone ones; 0: the jobs")
 	flag.Parse()
+	settings := strings.FieldsFunc(*pragmas, func(r rune) bool { return r == ',' })
+	fmt.Printf("pragmas of the server's database: %q\n", settings)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	if *standalone > 0 {
+		exit(measureStandalone(ctx, *standalone, *rounds, settings))
+		return
+	}
 	for _, j := range jobs() {
 		if flag.NArg() > 0 && !slices.Contains(flag.Args(), j.Name) {
 			continue
 		}
 		j.Items = int(float64(j.Items) * *scale)
-		if err := measure(ctx, j, *workers, *rounds); err != nil {
+		if err := measure(ctx, j, *workers, *rounds, settings); err != nil {
 			exit(err)
 			return
 		}

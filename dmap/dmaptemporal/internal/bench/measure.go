@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"time"
 
-	"go.temporal.io/sdk/client"
 	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/dmap"
@@ -21,23 +19,21 @@ type bench struct {
 	job     job
 	workers int
 	folder  string
-	server  *exec.Cmd
-	client  client.Client
-	address string
+	server  *server
 }
 
 // measure prints the figures of a job.
-func measure(ctx context.Context, j job, workers, rounds int) (err error) {
+func measure(ctx context.Context, j job, workers, rounds int, pragmas []string) (err error) {
 	folder, err := os.MkdirTemp("", "dmap-bench-")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 	b := &bench{job: j, workers: workers, folder: folder}
-	if b.server, b.client, b.address, err = startServer(ctx, folder); err != nil {
+	if b.server, err = startServer(ctx, folder, pragmas); err != nil {
 		return err
 	}
-	defer func() { b.client.Close(); _ = b.server.Process.Kill(); _ = b.server.Wait() }()
+	defer b.server.close()
 	programs := []program{{"one process", b.local}, {fmt.Sprintf("dmap, %d workers", workers), b.shared}}
 	if !j.Lines {
 		programs = append(programs, program{fmt.Sprintf("batches of %d, %d workers", batchItems, workers), b.batches})
@@ -84,7 +80,7 @@ func (b *bench) shared(ctx context.Context, round int) (figures, error) {
 			return err
 		}
 		defer bucket.Close()
-		run, err := b.job.define(bucket).Start(ctx, b.client, queue, id, struct{}{}, dmaptemporal.Settings{
+		run, err := b.job.define(bucket).Start(ctx, b.server.client, queue, id, struct{}{}, dmaptemporal.Settings{
 			MaxConcurrency: b.job.Slots, PerLease: b.job.Each, Tolerance: dmap.Tolerance{},
 		})
 		if err != nil {
@@ -106,7 +102,7 @@ func (b *bench) batches(ctx context.Context, round int) (figures, error) {
 	if j.Few > 0 {
 		j.Items = min(j.Items, j.Few)
 	}
-	f, err := b.onWorkers(ctx, "batches", round, id, func(string) error { return runBatches(ctx, b.client, j, id) })
+	f, err := b.onWorkers(ctx, "batches", round, id, func(string) error { return runBatches(ctx, b.server.client, j, id) })
 	f.items = j.Items
 	return f, err
 }
@@ -126,13 +122,17 @@ func (b *bench) onWorkers(ctx context.Context, kind string, round int, workflow 
 	}()
 	pids := []int{b.server.Process.Pid}
 	for range b.workers {
-		w, err := startChild(ctx, orders{Kind: kind, Job: b.job, Folder: folder, Server: b.address})
+		w, err := startChild(ctx, orders{Kind: kind, Job: b.job, Folder: folder, Server: b.server.address})
 		if err != nil {
 			return f, err
 		}
 		workers, pids = append(workers, w), append(pids, w.Process.Pid)
 	}
-	idle, err := b.idle(ctx)
+	idle, err := b.server.idle(ctx)
+	if err != nil {
+		return f, err
+	}
+	asked, err := b.server.requests(ctx)
 	if err != nil {
 		return f, err
 	}
@@ -153,25 +153,13 @@ func (b *bench) onWorkers(ctx context.Context, kind string, round int, workflow 
 	for i := range workers {
 		f.workers += after[i+1] - before[i+1]
 	}
-	f.history, err = readHistory(ctx, b.client, workflow)
-	return f, err
-}
-
-// idle is the part of a CPU that the server uses although workers only poll.
-func (b *bench) idle(ctx context.Context) (float64, error) {
-	const settle, of = 3 * time.Second, 5 * time.Second
-	if err := wait(ctx, settle); err != nil {
-		return 0, err
-	}
-	before, err := cpuOf(b.server.Process.Pid)
-	if err == nil {
-		err = wait(ctx, of)
-	}
+	total, err := b.server.requests(ctx)
 	if err != nil {
-		return 0, err
+		return f, err
 	}
-	after, err := cpuOf(b.server.Process.Pid)
-	return (after - before).Seconds() / of.Seconds(), err
+	f.requests = total.since(asked)
+	f.history, err = readHistory(ctx, b.server.client, workflow)
+	return f, err
 }
 
 func cpus(pids []int) (out []time.Duration, err error) {

@@ -6,15 +6,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
-
-	"go.temporal.io/sdk/client"
 )
 
 // process is a child with its standard input, whose end ends it.
@@ -66,42 +63,6 @@ func runLocal(ctx context.Context, o orders) (cpu, wall time.Duration, err error
 	}
 	_, err = fmt.Sscan(string(out), &cpu, &wall)
 	return cpu, wall, err
-}
-
-// startServer starts a dev server.
-func startServer(ctx context.Context, folder string) (*exec.Cmd, client.Client, string, error) {
-	command := os.Getenv("DMAP_TEMPORAL")
-	if command == "" {
-		return nil, nil, "", fmt.Errorf("DMAP_TEMPORAL is not set: make bench-cluster builds the command")
-	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, nil, "", err
-	}
-	address := listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		return nil, nil, "", err
-	}
-	_, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, nil, "", err
-	}
-	cmd := exec.CommandContext(ctx, command, "server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", port,
-		"--db-filename", filepath.Join(folder, "temporal.db"), "--log-level", "error")
-	if err := cmd.Start(); err != nil {
-		return nil, nil, "", err
-	}
-	var c client.Client
-	for range 600 {
-		if c, err = client.DialContext(ctx, client.Options{HostPort: address, Logger: quiet{}}); err == nil {
-			return cmd, c, address, nil
-		}
-		if err := wait(ctx, 200*time.Millisecond); err != nil {
-			break
-		}
-	}
-	_ = cmd.Process.Kill()
-	return nil, nil, "", err
 }
 
 const ticks = 100 // a second, of /proc on Linux

@@ -34,7 +34,7 @@ func report(j job, programs []program, found [][]figures) {
 	ideal := j.ideal()
 	fmt.Printf("%s: %d items, %s, %d calls at once, %d rounds\n", j.Name, j.Items, j.About, j.Slots, len(found[0]))
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "program\twall\tover ideal\tCPU an item\tratio\tserver an item\tleases\titems a lease\tevents\tbytes\tserver a lease\tactions")
+	fmt.Fprintln(w, "program\twall\tover ideal\tCPU an item\tratio\tserver an item\tleases\titems a lease\tevents\tbytes\tserver a lease\traw\tactions")
 	for i, p := range programs {
 		f := found[i]
 		wall := medianOf(f, func(f figures) float64 { return f.wall.Seconds() })
@@ -53,18 +53,24 @@ func report(j job, programs []program, found [][]figures) {
 			medianOf(f, func(f figures) float64 { return float64(f.server) / 1e3 / items }))
 		leases := medianOf(f, func(f figures) float64 { return float64(f.history.leases) })
 		if leases == 0 {
-			fmt.Fprintln(w, "\t\t\t\t\t\t")
+			fmt.Fprintln(w, "\t\t\t\t\t\t\t")
 			continue
 		}
 		per := func(of func(figures) float64) float64 {
 			return medianOf(f, func(f figures) float64 { return of(f) / float64(f.history.leases) })
 		}
-		fmt.Fprintf(w, "\t%.0f\t%.0f\t%.2f\t%.0f\t%.1f ms\t%.0f\n", leases, items/leases,
+		fmt.Fprintf(w, "\t%.0f\t%.0f\t%.2f\t%.0f\t%.1f ms\t%.1f ms\t%.0f\n", leases, items/leases,
 			per(func(f figures) float64 { return float64(f.history.events) }),
 			per(func(f figures) float64 { return float64(f.history.bytes) }),
 			per(func(f figures) float64 { return float64(f.server-f.idle) / 1e6 }),
+			per(func(f figures) float64 { return float64(f.server) / 1e6 }),
 			medianOf(f, func(f figures) float64 { return float64(f.history.actions()) }))
 	}
 	_ = w.Flush()
+	for i, p := range programs {
+		if last := found[i][len(found[i])-1]; last.history.leases > 0 {
+			fmt.Printf("%s, requests a lease: %s\n", p.name, last.requests.each(last.history.leases))
+		}
+	}
 	fmt.Println()
 }
