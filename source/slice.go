@@ -17,8 +17,17 @@ import (
 // itemKey is the key of items that have none: "item@5" names the sixth.
 const itemKey = "item"
 
-// sliceSplit is the number of items in a split of a slice.
-const sliceSplit = 10_000
+// A slice has splits of sliceSplit values, and at most sliceSplits splits: each costs a run on many
+// machines some hundred bytes of its plan, of a lease and of records.
+const (
+	sliceSplit  = 10_000
+	sliceSplits = 256
+)
+
+// splitSize is the number of values in a split of a slice of n.
+func splitSize(n int) int64 {
+	return sliceSplit * max(1, (int64(n)+sliceSplit*sliceSplits-1)/(sliceSplit*sliceSplits))
+}
 
 // SliceOptions tune Slice, and Seq and Seq2 as SeqOptions.
 type SliceOptions[T any] struct {
@@ -29,21 +38,23 @@ type SliceOptions[T any] struct {
 	Identity func(T) string
 }
 
-// Slice yields the values of a slice, which must not change during the run, in splits of 10,000. A
-// run resumes only with the same values in the same order: otherwise it ends with
-// dmap.ErrSpecChanged. At most one SliceOptions may be given.
+// Slice yields the values of a slice, which must not change during the run, in splits of 10,000, or
+// larger ones of the same size so that they are at most 256. A run resumes only with the same values
+// in the same order: otherwise it ends with dmap.ErrSpecChanged. At most one SliceOptions may be
+// given.
 //
 // The comparison takes a hash of all values in durable runs: about 10 ns of CPU for a number, 20 ns
 // for 40 bytes of text, 70 ns for a small struct, 1 us for a map of two entries (BenchmarkHash of
 // internal/fingerprint). Other runs do without it.
 func Slice[T any](items []T, options ...SliceOptions[T]) dmap.Source[T] {
-	s := &slice[T]{items: items, identity: identityOf("Slice", options)}
+	s := &slice[T]{items: items, each: splitSize(len(items)), identity: identityOf("Slice", options)}
 	s.invalid = invalid(s, checkOptions(len(options)))
 	return s
 }
 
 type slice[T any] struct {
 	items    []T
+	each     int64 // values in a split
 	identity identity[T]
 	invalid  error
 	versions sync.Map // of split ID to Version
@@ -70,10 +81,11 @@ func (s *slice[T]) Items(ctx context.Context) iter.Seq2[dmap.Item[T], error] {
 
 func (s *slice[T]) splits(context.Context) iter.Seq2[dmap.Split, error] {
 	return func(yield func(dmap.Split, error) bool) {
-		for from := 0; from < len(s.items); from += sliceSplit {
-			split := dmap.Split{ID: itemKey + strconv.Itoa(from), From: dmap.Cursor{Offset: int64(from)}}
-			if to := from + sliceSplit; to < len(s.items) {
-				split.To.Offset = int64(to)
+		all := int64(len(s.items))
+		for from := int64(0); from < all; from += s.each {
+			split := dmap.Split{ID: itemKey + strconv.FormatInt(from, 10), From: dmap.Cursor{Offset: from}}
+			if to := from + s.each; to < all {
+				split.To.Offset = to
 			}
 			if !yield(split, nil) {
 				return
@@ -107,7 +119,7 @@ func (s *slice[T]) version(ctx context.Context, split dmap.Split) (string, error
 	}
 	from, _ := strconv.ParseInt(strings.TrimPrefix(split.ID, itemKey), 10, 64) // checked
 	var h fingerprint.Hash
-	for i := from; i < min(from+sliceSplit, int64(len(s.items))); i++ {
+	for i := from; i < min(from+s.each, int64(len(s.items))); i++ {
 		var err error
 		if h, err = s.identity.add(h, i, &s.items[i]); err != nil {
 			return "", err
@@ -153,9 +165,9 @@ func (s *slice[T]) has(split dmap.Split) error {
 	}
 	number, ok := strings.CutPrefix(split.ID, itemKey)
 	from, err := strconv.ParseInt(number, 10, 64)
-	if !ok || err != nil || number != "0" && number[0] < '1' || from >= int64(len(s.items)) || from%sliceSplit != 0 ||
-		split.From.Offset < from || split.From.Offset > from+sliceSplit || split.To.Offset > from+sliceSplit ||
-		split.To.Offset == 0 && from+sliceSplit < int64(len(s.items)) {
+	if !ok || err != nil || number != "0" && number[0] < '1' || from >= int64(len(s.items)) || from%s.each != 0 ||
+		split.From.Offset < from || split.From.Offset > from+s.each || split.To.Offset > from+s.each ||
+		split.To.Offset == 0 && from+s.each < int64(len(s.items)) {
 		return invalid(s, unknownSplit(split))
 	}
 	return nil

@@ -1,6 +1,7 @@
 package coord
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -17,12 +18,14 @@ func (s *State) askIdle(at time.Duration) {
 		switch o := &s.Open[i]; {
 		case o.Held && o.Asked:
 			asked++
-		case o.Held && s.askable(o) && at-o.Since >= max(s.Control.short(), s.Probe):
+		case o.Held && s.askable(o) && at-o.Since >= s.probe():
 			found = append(found, o)
 		}
 	}
 	idle := s.Control.Capacity() - s.busy()
-	slices.SortStableFunc(found, func(a, b *Open) int { return int((b.Until - a.Until) / time.Millisecond) })
+	slices.SortStableFunc(found, func(a, b *Open) int { // the one with the most to divide
+		return cmp.Or(cmp.Compare(b.Part, a.Part), cmp.Compare(b.Until, a.Until))
+	})
 	for _, o := range found[:min(len(found), max(0, (idle+7)/8-asked), (len(found)+1)/2)] {
 		o.Asked = true
 	}

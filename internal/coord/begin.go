@@ -41,7 +41,7 @@ func Begin(b Start) (*State, error) {
 		Before: b.Before, Failures: known(b.Failures), Redrive: b.Redrive, Total: b.Total, Enough: b.Enough, Plan: Plan{Planned: b.Planned, Done: !b.Planned},
 	}
 	for _, p := range b.Pieces {
-		s.Queue = append(s.Queue, Piece{Split: p})
+		s.Queue = append(s.Queue, Piece{Split: p, Part: 1 / float64(len(b.Pieces))})
 	}
 	return s, nil
 }

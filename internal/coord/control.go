@@ -62,7 +62,7 @@ func (c Control) Capacity() int {
 	return best
 }
 
-// short is the time of the shortest leases at the end, and of those that look for ranges.
+// short is the longest time of a lease that looks for ranges, unless the one before has found none.
 func (c Control) short() time.Duration { return min(shortLease, shortTime(c.Capacity())) }
 
 // slots are the calls at once of each lease if n are in flight. A lease cannot end without a slot.

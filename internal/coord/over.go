@@ -75,7 +75,7 @@ func (s *State) Wake(now time.Time) (time.Time, bool) {
 			if o := &s.Open[i]; !o.Held {
 				add(o.Until)
 			} else if idle && !o.Asked && s.askable(o) {
-				add(o.Since + max(s.Control.short(), s.Probe))
+				add(o.Since + s.probe())
 			}
 		}
 	}

@@ -10,6 +10,9 @@ type Piece struct {
 	// Items is the number of items that the source does not skip, by the plan; after a lease has
 	// read a part of the piece it is an estimate. 0: unknown.
 	Items int64 `json:"items,omitempty"`
+	// Part is the part of a listing that the piece is, if all ranges that came of a range are as
+	// long: a guess. 0: the source is no listing.
+	Part float64 `json:"part,omitempty"`
 }
 
 // weight is the size of s in the state: 1 for usual splits, more for those with long keys.

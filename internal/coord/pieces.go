@@ -19,6 +19,7 @@ const mostDecoded = 1 << 16
 type pieceRun struct {
 	Split dmap.Split `json:"split"` // from the start of the first piece to the end of the last one
 	Items int64      `json:"items,omitempty"`
+	Part  float64    `json:"part,omitempty"` // of a single piece
 	// Cuts are the pieces before the last one, of which Items is.
 	Cuts []cut `json:"cuts,omitempty"`
 
@@ -35,7 +36,7 @@ func (p Pieces) MarshalJSON() ([]byte, error) {
 		if n := len(runs); n > 0 && runs[n-1].extend(piece) {
 			continue
 		}
-		runs = append(runs, pieceRun{Split: piece.Split, Items: piece.Items, last: piece.Split.From.Offset})
+		runs = append(runs, pieceRun{Split: piece.Split, Items: piece.Items, Part: piece.Part, last: piece.Split.From.Offset})
 	}
 	return json.Marshal(runs)
 }
@@ -58,7 +59,7 @@ func (p *Pieces) UnmarshalJSON(text []byte) error {
 // extend adds a piece that continues the last one. It reports false if a cut cannot say where.
 func (r *pieceRun) extend(piece Piece) bool {
 	end := r.Split.To
-	if r.last < 0 || end.Offset <= r.last || end.Key != r.Split.From.Key || !continues(r.Split, piece.Split) {
+	if r.Part+piece.Part > 0 || r.last < 0 || end.Offset <= r.last || end.Key != r.Split.From.Key || !continues(r.Split, piece.Split) {
 		return false
 	}
 	r.cut(end.Offset-r.last, r.Items)
@@ -76,7 +77,7 @@ func (r *pieceRun) cut(length, items int64) {
 
 // addTo adds the pieces of the run.
 func (r *pieceRun) addTo(p *Pieces) error {
-	rest := Piece{Split: r.Split, Items: r.Items}
+	rest := Piece{Split: r.Split, Items: r.Items, Part: r.Part}
 	for _, c := range r.Cuts {
 		if c[0] <= 0 || c[2] <= 0 || c[2] > mostDecoded-int64(len(*p)) {
 			return fmt.Errorf("coord: the pieces of split %q make no sense: cut %v", r.Split.ID, c)

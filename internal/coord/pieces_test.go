@@ -49,7 +49,7 @@ func TestPiecesSurviveJSON(t *testing.T) {
 				s.From, s.To = s.To, cursor()
 				s.To.Offset += s.From.Offset
 			}
-			p = append(p, Piece{Split: s, Items: int64(r.IntN(3))})
+			p = append(p, Piece{Split: s, Items: int64(r.IntN(3)), Part: float64(r.IntN(8)/7) / 4})
 		}
 		if len(p) == 0 {
 			p = nil

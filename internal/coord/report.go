@@ -68,8 +68,8 @@ func (s *State) Report(r lease.Report, now time.Time) Outcome {
 // finish closes a lease.
 func (s *State) finish(i int, r lease.Report) {
 	o := s.Open[i]
-	if s.idle() && !o.Shed {
-		s.Probe = nextProbe(s.Probe, s.Control.short(), len(r.Rest) > len(o.Splits))
+	if s.idle() && !o.Shed && len(r.Rest) > 0 { // one that is done has not looked
+		s.Probe = nextProbe(s.probe(), len(r.Rest) > len(o.Splits))
 	}
 	s.Counts.Add(r.Counts)
 	s.close(i, true)
@@ -79,7 +79,7 @@ func (s *State) finish(i int, r lease.Report) {
 		if items > 0 {
 			items = max(1, (items-r.Counts.Taken-r.Counts.Again)/int64(len(r.Rest)))
 		}
-		rest = append(rest, Piece{Split: split, Items: items})
+		rest = append(rest, Piece{Split: split, Items: items, Part: o.Part / float64(len(r.Rest))})
 	}
 	if s.ordered() {
 		s.Queue = append(rest, s.Queue...)

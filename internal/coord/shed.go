@@ -31,14 +31,14 @@ func (s *State) Shed(r lease.Shed, now time.Time) Outcome {
 		return Invalid
 	}
 	if s.idle() && len(r.Rest) > 0 {
-		s.Probe = nextProbe(s.Probe, s.Control.short(), len(r.Rest) > len(o.Splits))
+		s.Probe = nextProbe(s.probe(), len(r.Rest) > len(o.Splits))
 	}
 	items := o.Items
 	if items > 0 {
 		items = max(1, items/int64(len(r.Rest)+1))
 	}
 	for _, split := range r.Rest {
-		s.Queue = append(s.Queue, Piece{Split: split, Items: items})
+		s.Queue = append(s.Queue, Piece{Split: split, Items: items, Part: o.Part / float64(len(r.Rest))})
 	}
 	o.Calls = min(r.Calls, s.Control.slots(0))
 	o.Shed, o.Splits, o.Rest, o.Items = true, kept, len(kept), items

@@ -16,7 +16,7 @@ func TestALeaseThatGaveItsRestBackCountsByItsCalls(t *testing.T) {
 	rest := []dmap.Split{piece(20, 50), piece(70, 100)}
 	require.Equal(t, Accepted, s.Shed(lease.Shed{Ref: first.Ref, Rest: rest, Calls: 9}, after(30*time.Second)))
 	require.Equal(t, []dmap.Split{piece(0, 20), piece(50, 70)}, s.Open[0].Splits)
-	require.Equal(t, Pieces{{Split: rest[0]}, {Split: rest[1]}}, s.Queue)
+	require.Equal(t, Pieces{{Split: rest[0], Part: 0.25}, {Split: rest[1], Part: 0.25}}, s.Queue)
 	_, ok := s.Take(after(31 * time.Second))
 	require.False(t, ok, "9 calls are more than half of a lease's: one slot of each lease would be too many")
 
@@ -28,7 +28,7 @@ func TestALeaseThatGaveItsRestBackCountsByItsCalls(t *testing.T) {
 
 	// The report has all that is left, also the splits that others have by now.
 	require.Equal(t, Accepted, s.Report(lease.Report{Ref: first.Ref, Reason: lease.Late, Counts: counts(40, 0), Rest: rest}, after(time.Minute)))
-	require.Equal(t, Pieces{{Split: rest[1]}, {Split: piece(150, 200)}}, s.Queue)
+	require.Equal(t, Pieces{{Split: rest[1], Part: 0.25}, {Split: piece(150, 200), Part: 0.5}}, s.Queue)
 	require.Equal(t, Accepted, s.Lost(second.Ref, after(time.Minute)))
 	require.Equal(t, []dmap.Split{piece(100, 150)}, take(t, s, time.Minute).Splits, "its next attempt has only these")
 }

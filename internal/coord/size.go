@@ -6,7 +6,7 @@ import "time"
 
 const (
 	shortLease = 2 * time.Second // the shortest at the end
-	leastLease = 30 * time.Second
+	leastLease = time.Minute
 	longLease  = 5 * time.Minute
 )
 
@@ -52,13 +52,21 @@ func pieceItems(call time.Duration, slots, n int, planned int64) int64 {
 // mostPiece is the largest number of items of a piece.
 const mostPiece = 10_000
 
+const firstProbe = 500 * time.Millisecond // the shortest lease that looks for ranges
+
+// probeTime is the time of a lease that looks for ranges while n leases work, and short if that is
+// shorter: the fewer work, the more workers are idle, and the fewer leases a second come of it.
+func probeTime(n int, short time.Duration) time.Duration {
+	return min(short, max(firstProbe, time.Duration(n)*20*time.Millisecond))
+}
+
 // nextProbe is the time of the next lease that looks for ranges while workers are idle: longer
 // after one that has found none.
-func nextProbe(probe, short time.Duration, found bool) time.Duration {
+func nextProbe(probe time.Duration, found bool) time.Duration {
 	if found {
 		return 0
 	}
-	return min(leastLease, 2*max(probe, short))
+	return min(leastLease, 2*probe)
 }
 
 // meanCall adds the mean time of the calls of a lease to that of the leases before.

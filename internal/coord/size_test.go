@@ -19,7 +19,7 @@ func TestPiecesGrowWithThePlan(t *testing.T) {
 		{"a call may take an hour", 0, 6, 15, 0, 6},
 		{"calls of 20 ms: half a second of a lease", 20 * time.Millisecond, 6, 15, 1500, 150},
 		{"a 120th of the plan", 20 * time.Millisecond, 6, 15, 120_000, 996},
-		{"half a lease", 20 * time.Millisecond, 6, 15, 1e9, 4500},
+		{"half a lease", 20 * time.Millisecond, 6, 15, 1e9, 9000},
 		{"at most", time.Millisecond, 6, 15, 1e9, 9996},
 		{"calls of an hour: one for each slot", time.Hour, 6, 15, 1e9, 6},
 		{"many leases are longer", 20 * time.Millisecond, 16, 1000, 0, 8000},

@@ -71,6 +71,7 @@ type Open struct {
 
 	Splits []dmap.Split `json:"splits"`
 	Items  int64        `json:"items,omitempty"` // of all splits; 0: unknown
+	Part   float64      `json:"part,omitempty"`  // Piece.Part, of all splits
 	Max    int64        `json:"max,omitempty"`   // Lease.Items
 	Rest   int          `json:"rest,omitempty"`  // Lease.Rest
 	Shares Shares       `json:"shares,omitzero"`

@@ -63,6 +63,7 @@ func (s *State) newLease(shares Shares, reads time.Duration) *Open {
 	for _, p := range pieces {
 		o.Splits = joined(o.Splits, p.Split)
 		o.Items += p.Items
+		o.Part += p.Part
 		known = known && p.Items > 0
 	}
 	if !known {
@@ -133,7 +134,7 @@ func (s *State) give(o *Open, at, reads time.Duration) lease.Lease {
 	case s.Plan.Planned: // its items limit it, and the time only if calls take longer than before
 		reads += reads / 2
 	case s.idle() && !s.ordered():
-		reads = min(reads, max(s.Control.short(), s.Probe))
+		reads = min(reads, s.probe())
 	}
 	o.Attempt++
 	o.Held, o.Asked, o.Shed, o.Since, o.Until = true, false, false, at, at+reads
@@ -153,6 +154,11 @@ func (s *State) give(o *Open, at, reads time.Duration) lease.Lease {
 		l.Budget.Time = max(1, left)
 	}
 	return l
+}
+
+// probe is the time of a lease that looks for ranges.
+func (s *State) probe() time.Duration {
+	return max(probeTime(s.busy(), s.Control.short()), s.Probe)
 }
 
 // idle reports whether another worker would find no piece.

@@ -14,7 +14,7 @@ import (
 func TestAListingIsDividedByItsFirstLease(t *testing.T) {
 	s := begin(t, Control{Limit: 1600, PerLease: 16, Tolerance: dmap.Tolerance{Percentage: 100}}, dmap.Split{ID: "s"})
 	l := take(t, s, 0)
-	require.Equal(t, 2*time.Second, l.Time, "workers are idle")
+	require.Equal(t, 500*time.Millisecond, l.Time, "workers are idle")
 	require.Equal(t, 32, l.Rest)
 	require.Equal(t, 16, l.Slots)
 	_, ok := s.Take(after(0))
@@ -25,24 +25,50 @@ func TestAListingIsDividedByItsFirstLease(t *testing.T) {
 	}
 	require.Equal(t, Accepted, s.Report(lease.Report{Ref: l.Ref, Reason: lease.Late, Counts: counts(10, 0), Rest: rest, Worked: time.Second}, after(3*time.Second)))
 	for i := range 31 {
-		require.Equal(t, 30*time.Second, take(t, s, 3*time.Second).Time, i)
+		require.Equal(t, time.Minute, take(t, s, 3*time.Second).Time, i)
 	}
-	require.Equal(t, 2*time.Second, take(t, s, 3*time.Second).Time, "the last one leaves workers idle")
-	_, ok = s.Take(after(4 * time.Second))
+	require.Equal(t, 620*time.Millisecond, take(t, s, 3*time.Second).Time, "the last one leaves workers idle: 50 leases a second")
+	_, ok = s.Take(after(3500 * time.Millisecond))
 	require.False(t, ok)
 	require.Empty(t, s.Orders().Stop, "too early")
-	wake, ok := s.Wake(after(4 * time.Second))
+	wake, ok := s.Wake(after(3500 * time.Millisecond))
 	require.True(t, ok)
-	require.Equal(t, after(5*time.Second), wake)
+	require.Equal(t, after(3640*time.Millisecond), wake)
 	_, ok = s.Take(wake)
 	require.False(t, ok)
 	require.Len(t, s.Orders().Stop, 9, "for 68 idle workers")
 }
 
+// The lease with the largest part of a listing is asked back first. Those that are done say nothing
+// about ranges; one that was asked back and has found none makes the coordinator wait longer.
+func TestRangesAreLookedForWhereTheyAre(t *testing.T) {
+	s := begin(t, Control{Limit: 12, PerLease: 1, Tolerance: dmap.Tolerance{Percentage: 100}}, dmap.Split{ID: "s"})
+	back := func(l lease.Lease, at time.Duration, rest ...dmap.Split) {
+		t.Helper()
+		r := lease.Report{Ref: l.Ref, Reason: lease.Late, Counts: counts(10, 0), Rest: rest, Worked: time.Second}
+		if len(rest) == 0 {
+			r.Reason = lease.Done
+		}
+		require.Equal(t, Accepted, s.Report(r, after(at)))
+	}
+	back(take(t, s, 0), time.Second, piece(1000, 2000), piece(2000, 3000))
+	large, half := take(t, s, time.Second), take(t, s, time.Second)
+	require.Equal(t, piece(2000, 3000), half.Splits[0])
+	back(half, 2*time.Second, piece(2100, 2500), piece(2500, 3000))
+	done, none := take(t, s, 2*time.Second), take(t, s, 2*time.Second)
+	back(done, 2*time.Second)
+	require.Zero(t, s.Probe)
+	_, ok := s.Take(after(3 * time.Second))
+	require.False(t, ok)
+	require.Equal(t, []int64{large.Ref.Lease}, s.Orders().Stop)
+	back(none, 3*time.Second, piece(2900, 3000))
+	require.Equal(t, time.Second, s.Probe)
+}
+
 func TestLeasesAreSizedByTime(t *testing.T) {
 	for _, c := range []struct{ age, call, want time.Duration }{
-		{0, 0, 30 * time.Second},
-		{time.Minute, 100 * time.Millisecond, 30 * time.Second},
+		{0, 0, time.Minute},
+		{time.Minute, 100 * time.Millisecond, time.Minute},
 		{time.Minute, 2 * time.Second, 80 * time.Second},
 		{2 * time.Hour, time.Second, 72 * time.Second},
 		{100 * time.Hour, time.Second, 5 * time.Minute},
@@ -77,7 +103,7 @@ func TestPlannedPiecesAreJoinedAndShrinkAtTheTail(t *testing.T) {
 		r := lease.Report{Ref: l.Ref, Reason: lease.Done, Counts: counts(n, 0), Worked: time.Duration(n) * time.Second}
 		require.Equal(t, Accepted, s.Report(r, after(10*time.Second)))
 	}
-	require.EqualValues(t, 640, sizes[0], "40 calls of a second in 16 slots")
+	require.EqualValues(t, 960, sizes[0], "60 calls of a second in 16 slots")
 	require.EqualValues(t, 64, sizes[len(sizes)-1])
 	require.IsNonIncreasing(t, sizes)
 	require.Less(t, len(sizes), 45)

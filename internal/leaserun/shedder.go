@@ -10,9 +10,10 @@ import (
 const (
 	// lookEvery is how often a Shedder looks at its lease.
 	lookEvery = 250 * time.Millisecond
-	// shortPatience is how long the last calls of a lease may take: at most if it was asked back,
-	// and at least if it has read all.
+	// shortPatience is the longest time that the last calls of a lease may take if it was asked back.
 	shortPatience = 2 * time.Second
+	// slotPatience is the shortest time after which a lease gives slots back.
+	slotPatience = time.Second
 )
 
 // Shedder gives the splits and the slots of a lease that waits for its last calls back to the
@@ -121,7 +122,7 @@ func (s *Shedder) set(slots int) {
 func (s *Shedder) patience(rest bool) time.Duration {
 	wait := s.lease.Time / 4
 	if !rest {
-		return max(s.lease.Time/20, shortPatience)
+		return max(s.lease.Time/60, slotPatience)
 	}
 	if s.control.asked() == lease.Asked { // others wait
 		return min(wait, shortPatience)

@@ -15,7 +15,9 @@ const (
 	signalBytes  = 500 // without its splits, assumed
 	// shedAfter: a lease that was asked back gives its rest back early if its calls take longer;
 	// others after a quarter of their time. By design.
-	shedAfter  = 2 * time.Second
+	shedAfter = 2 * time.Second
+	// slotsAfter is the shortest time after which a lease gives slots back. By design.
+	slotsAfter = time.Second
 	toStart    = 50 * time.Millisecond   // from the decision of the host until a worker has the lease, assumed
 	toReport   = 20 * time.Millisecond   // from the end of a lease until the host knows, assumed
 	toAbsorb   = 2 * time.Second         // a root record, assumed

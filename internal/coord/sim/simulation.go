@@ -288,7 +288,7 @@ func (x *simulation) giveBack(r *running) {
 
 // giveSlots has it give its slots back once half of those that it has are not used.
 func (x *simulation) giveSlots(r *running, has int) {
-	x.in(max(r.Time/20, shedAfter), func() {
+	x.in(max(r.Time/60, slotsAfter), func() {
 		x.change(r.worker, func() {})
 		switch n := r.uses(); {
 		case n > has/2:
