@@ -28,6 +28,8 @@ type BucketSink[R any] struct {
 	run    atomic.Pointer[run]    // nil outside a run
 	place  atomic.Pointer[string] // see Place; nil before the end of a run
 	stored atomic.Int64           // see Written
+
+	earlier *earlierEnd // of the run that machines share
 }
 
 // Bucket returns a sink that writes into prefix/<run ID>/ of bucket: the results as JSON lines in
@@ -37,7 +39,7 @@ type BucketSink[R any] struct {
 // lock keeps other processes from the run, but not over network file systems. docs/format.md
 // specifies the folder. At most one BucketOptions may be given.
 func Bucket[R any](bucket *blob.Bucket, prefix string, opts ...BucketOptions) *BucketSink[R] {
-	f := &BucketSink[R]{bucket: bucket, prefix: prefix}
+	f := &BucketSink[R]{bucket: bucket, prefix: prefix, earlier: new(earlierEnd)}
 	var errs []error
 	if bucket == nil {
 		errs = append(errs, errors.New("sink: bucket is nil"))

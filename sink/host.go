@@ -35,6 +35,7 @@ type Host[R any] struct {
 func (f *BucketSink[R]) BeginShared(ctx context.Context, spec dmap.RunSpec, by lease.Starter, same func(context.Context, *journal.Progress) error) (*Host[R], *dmap.Ending, error) {
 	return f.openShared(ctx, spec, opening[R]{
 		find:  func(h *Host[R]) error { _, err := f.claim(ctx, h.run); return ownLock(err, by) },
+		end:   f.lastEnd,
 		again: func(h *Host[R], m *runfolder.Manifest) error { return ownRace(h.redrive(ctx, m, same), by) },
 		open:  func(h *Host[R]) error { return h.begin(ctx, by) },
 	})
@@ -44,6 +45,7 @@ func (f *BucketSink[R]) BeginShared(ctx context.Context, spec dmap.RunSpec, by l
 func (f *BucketSink[R]) JoinShared(ctx context.Context, spec dmap.RunSpec, era int64) (*Host[R], *dmap.Ending, error) {
 	return f.openShared(ctx, spec, opening[R]{
 		find:  func(h *Host[R]) error { return f.findLeased(ctx, h.run) },
+		end:   f.joinedEnd,
 		again: func(h *Host[R], m *runfolder.Manifest) error { return h.findRedrive(ctx, m) },
 		open: func(h *Host[R]) (err error) {
 			h.host, err = f.lanes(h.run).Join(h.run.journal.log, era)
@@ -55,6 +57,7 @@ func (f *BucketSink[R]) JoinShared(ctx context.Context, spec dmap.RunSpec, era i
 // opening are the steps by which a process opens a run for others.
 type opening[R any] struct {
 	find func(*Host[R]) error
+	end  func(context.Context, *run) (*runfolder.Manifest, error) // the newest one; nil: the run has none
 	// again makes the run one that is redriven after the end m, or leaves it ended.
 	again func(h *Host[R], m *runfolder.Manifest) error
 	open  func(*Host[R]) error
@@ -82,7 +85,7 @@ func (h *Host[R]) enter(ctx context.Context, steps opening[R]) (ended *dmap.Endi
 	if err := steps.find(h); err != nil {
 		return nil, err
 	}
-	m, err := f.lastEnd(ctx, r)
+	m, err := steps.end(ctx, r)
 	if err != nil {
 		return nil, err
 	}

@@ -109,12 +109,16 @@ func (h *Host[R]) redrive(ctx context.Context, m *runfolder.Manifest, same func(
 // findRedrive finds the redrive after the end m, if it is open.
 func (h *Host[R]) findRedrive(ctx context.Context, m *runfolder.Manifest) error {
 	f, r := h.f, h.run
-	file, err := runfolder.LoadRedrive(ctx, f.bucket, r.folder, r.spec.RunID, m.Redrive+1)
-	if err != nil {
-		return fmt.Errorf("sink: redrive %d: %w", m.Redrive+1, err)
-	}
-	if file == nil {
-		return nil
+	_, file := f.earlier.get(r.folder)
+	if file == nil || file.Redrive != m.Redrive+1 {
+		var err error
+		if file, err = runfolder.LoadRedrive(ctx, f.bucket, r.folder, r.spec.RunID, m.Redrive+1); err != nil {
+			return fmt.Errorf("sink: redrive %d: %w", m.Redrive+1, err)
+		}
+		if file == nil {
+			return nil
+		}
+		f.earlier.keepRedrive(r.folder, file)
 	}
 	r.again = &redriven{file: file, before: m}
 	return f.sameSpec(r, r.file, &begunWith{file.Version, file.Batch})

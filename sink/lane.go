@@ -28,7 +28,7 @@ type Lane[R any] struct {
 // journal is the lane of the attempt, which ends with the final record of the attempt: it writes
 // neither PENDING parts nor a manifest.
 func (f *BucketSink[R]) Lane(l lease.Lease) *Lane[R] {
-	own := &BucketSink[R]{bucket: f.bucket, prefix: f.prefix, opts: f.opts, wrong: f.wrong}
+	own := &BucketSink[R]{bucket: f.bucket, prefix: f.prefix, opts: f.opts, wrong: f.wrong, earlier: f.earlier}
 	return &Lane[R]{BucketSink: own, lease: l}
 }
 
@@ -88,7 +88,7 @@ func (f *BucketSink[R]) checkLeased(ctx context.Context, r *run, redrive int) er
 	r.spec.Options.MaxItems = r.file.MaxItems
 	with := begunWith{r.file.Version, r.file.Batch}
 	if redrive > 0 {
-		file, err := f.earlierRedrive(ctx, r, redrive)
+		file, err := f.leasedRedrive(ctx, r, redrive)
 		if err != nil {
 			return err
 		}

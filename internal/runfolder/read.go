@@ -76,6 +76,16 @@ func HasManifest(ctx context.Context, bucket *blob.Bucket, folder string, n int)
 	return there, nil
 }
 
+// IsNewest reports whether manifest n, which was there, still is and is the last one.
+func IsNewest(ctx context.Context, bucket *blob.Bucket, folder string, n int) (bool, error) {
+	there, err := HasManifest(ctx, bucket, folder, n)
+	if err != nil || !there {
+		return false, err
+	}
+	next, err := HasManifest(ctx, bucket, folder, n+1)
+	return !next, err
+}
+
 // LoadManifests reads all manifests of the run, from number 0 on.
 func LoadManifests(ctx context.Context, bucket *blob.Bucket, folder, runID string) ([]*Manifest, error) {
 	var all []*Manifest
