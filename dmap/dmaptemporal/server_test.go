@@ -41,6 +41,7 @@ type params struct{ Items int }
 // cluster is a server, and workers that share a bucket.
 type cluster struct {
 	t       *testing.T
+	server  *devServer
 	client  client.Client
 	bucket  *blob.Bucket
 	squares dmaptemporal.Map[params]
@@ -51,7 +52,8 @@ type cluster struct {
 }
 
 func newCluster(t *testing.T, workers int) *cluster {
-	c := &cluster{t: t, client: server(t), bucket: memblob.OpenBucket(nil), fails: func(int) bool { return false }, call: 20 * time.Millisecond}
+	s := newDevServer(t)
+	c := &cluster{t: t, server: s, client: s.dial(t), bucket: memblob.OpenBucket(nil), fails: func(int) bool { return false }, call: 20 * time.Millisecond}
 	t.Cleanup(func() { _ = c.bucket.Close() })
 	c.squares = dmaptemporal.Define("squares/v1", func(_ context.Context, p params) (dmaptemporal.Job[int, int], error) {
 		return dmaptemporal.Job[int, int]{Source: source.Slice(upTo(p.Items)), Call: c.square, Sink: sink.Bucket[int](c.bucket, "runs/")}, nil
