@@ -19,7 +19,7 @@ func TestAListingWithoutAnEndIsRefused(t *testing.T) {
 	sent := 0
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "<ListBucketResult><Name>")
-		for part := strings.Repeat("x", 1<<20); sent < 100; sent++ {
+		for part := strings.Repeat("x", 1<<20); sent < 20; sent++ {
 			if _, err := io.WriteString(w, part); err != nil {
 				return
 			}
