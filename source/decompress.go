@@ -16,9 +16,10 @@ import (
 //
 // A compressed object is one split, its offsets are those of the decompressed text, and to resume
 // in its middle means to decompress it up to there. It may have as many members or frames as it
-// likes. More text than MaxText and MaxRatio of the options allow, and zstd that needs a window of
-// more than 64 MiB, are a *LimitError. All readers of a process share 64 MiB for windows: more of
-// them wait. There, and where the compressed data is truncated or damaged, the object breaks off
+// likes, frames of zstd without data, and zero bytes after the last member of gzip. More text than
+// MaxText and MaxRatio of the options allow, and zstd that needs a window of more than 64 MiB, are
+// a *LimitError. All readers of a process share 64 MiB for windows: more of them wait. There, and
+// where the compressed data is truncated or damaged, the object breaks off
 // (dmap.BrokenObjectError).
 type Decompress int
 

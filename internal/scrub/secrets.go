@@ -139,7 +139,8 @@ var (
 	// elements matches <name>value</name>.
 	elements = regexp.MustCompile(`(<([A-Za-z0-9_.-]+)>)([^<>]+)`)
 	// headers matches the lines of a request, as dumps have them.
-	headers = regexp.MustCompile(`(?i)((?:proxy-)?authorization|cookie|set-cookie|[a-z-]*api-key|ocp-apim-subscription-key|x-[a-z0-9-]*(?:token|signature|secret|credential|-key))` +
+	headers = regexp.MustCompile(`(?i)((?:proxy-)?authorization|cookie|set-cookie|[a-z-]*api-key|ocp-apim-subscription-key|` +
+		`x-[a-z0-9-]*(?:token|signature|secret|credential|-key))` +
 		`(\s?:\s?\[?)[^\r\n]*`)
 	// dataSources matches the user:password@ of database/sql drivers, which have no scheme.
 	dataSources  = regexp.MustCompile("[^\\s:/@\"'`]+:[^\\s@\"'`]+@((?:tcp|unix|cloudsql)\\()")
@@ -148,7 +149,8 @@ var (
 	escapedQuery = regexp.MustCompile(`(?i)%3f.*(?:%3d|=)`)
 	privateKeys  = regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----|$)`)
 	// issued matches tokens that their services make recognizable.
-	issued = regexp.MustCompile(`\b(?:gh[opsru]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abeprs]-[\w-]{8,}|AIza[\w-]{30,}|ya29\.[\w-]{8,}|sk-[\w-]{16,}|sk_live_\w{8,})`)
+	issued = regexp.MustCompile(`\b(?:gh[opsru]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abeprs]-[\w-]{8,}|` +
+		`AIza[\w-]{30,}|ya29\.[\w-]{8,}|sk-[\w-]{16,}|sk_live_\w{8,})`)
 )
 
 // cleanURL drops the user information of a URL, and the values of its query and fragment.
@@ -207,7 +209,8 @@ func secretName(name string) bool {
 	}
 	for _, last := range [...]string{
 		"password", "passwd", "passphrase", "secret", "token", "signature", "credential", "credentials", "authorization",
-		"apikey", "accesskey", "signatureprovided", "encryptionkey", "secretstring", "accesskeyid", "accountkey", "secretkey", "privatekey", "sharedkey", "clientsecret", "sessionkey",
+		"apikey", "accesskey", "signatureprovided", "encryptionkey", "secretstring", "accesskeyid",
+		"accountkey", "secretkey", "privatekey", "sharedkey", "clientsecret", "sessionkey",
 	} {
 		if strings.HasSuffix(name, last) {
 			return true

@@ -23,6 +23,7 @@ var (
 	errNoListing = errors.New("the answer is no listing")
 	errNoToken   = errors.New("the listing is truncated, and the answer does not say where it continues")
 	errFewKeys   = errors.New("the listing has fewer keys than the answer says")
+	errLong      = errors.New("the answer to a listing is too long")
 )
 
 // checked makes the listings of a client, or one of them, fail if the answer is no listing.
@@ -68,8 +69,27 @@ func checkDocument(ctx context.Context, in middleware.DeserializeInput, next mid
 	response.Body = struct {
 		io.Reader
 		io.Closer
-	}{body, response.Body}
+	}{&limited{src: body, rest: maxAnswer}, response.Body}
 	return out, metadata, nil
+}
+
+// maxAnswer is the maximal length of an answer in bytes. A page has at most 1,000 keys of 1,024
+// bytes, of which XML may make six times as many.
+const maxAnswer = 16 << 20
+
+// limited is src, which must not be longer than rest: the SDK keeps all of an answer in memory.
+type limited struct {
+	src  io.Reader
+	rest int
+}
+
+func (l *limited) Read(p []byte) (int, error) {
+	if l.rest == 0 {
+		return 0, fmt.Errorf("%w: more than %d bytes", errLong, maxAnswer)
+	}
+	n, err := l.src.Read(p[:min(len(p), l.rest)])
+	l.rest -= n
+	return n, err
 }
 
 // rootOf returns the name of the first element of a document, empty if there is none.
