@@ -55,13 +55,13 @@ func TestRangesAreLookedForWhereTheyAre(t *testing.T) {
 	large, half := take(t, s, time.Second), take(t, s, time.Second)
 	require.Equal(t, piece(2000, 3000), half.Splits[0])
 	back(half, 2*time.Second, piece(2100, 2500), piece(2500, 3000))
-	done, none := take(t, s, 2*time.Second), take(t, s, 2*time.Second)
+	none, done := take(t, s, 2*time.Second), take(t, s, 2*time.Second)
 	back(done, 2*time.Second)
 	require.Zero(t, s.Probe)
 	_, ok := s.Take(after(3 * time.Second))
 	require.False(t, ok)
 	require.Equal(t, []int64{large.Ref.Lease}, s.Orders().Stop)
-	back(none, 3*time.Second, piece(2900, 3000))
+	back(none, 3*time.Second, piece(2400, 2500))
 	require.Equal(t, time.Second, s.Probe)
 }
 

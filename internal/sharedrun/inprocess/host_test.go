@@ -314,7 +314,7 @@ func TestASharedRunIsContinuedByAHostAndByAMap(t *testing.T) {
 		}
 		run, succeeded, _ := outcomes(t, s.bucket)
 		require.Equal(t, results.Open, run.Status)
-		require.Greater(t, len(succeeded), 1000)
+		require.Greater(t, len(succeeded), 700, "those of the first host: the second one has absorbed them")
 		stats, err := dmap.Map(t.Context(), s.src, s.call, dmap.Options{RunID: "r"}, sink.Bucket[string](s.bucket, "out"))
 		require.NoError(t, err)
 		require.EqualValues(t, 3000, stats.Succeeded)

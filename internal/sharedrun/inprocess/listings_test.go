@@ -74,7 +74,7 @@ func (l listing) read(ctx context.Context, split dmap.Split) iter.Seq2[dmap.Item
 	}
 }
 
-// In virtual time, as the test of tails. A listing is one range until its first lease has divided it.
+// In virtual time. A listing is one range until its first lease has divided it.
 func TestSharedListingsEndNearTheIdealTime(t *testing.T) {
 	const limit = 90
 	cases := []struct {
