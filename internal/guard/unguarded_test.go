@@ -142,6 +142,7 @@ var known = map[string]string{
 	"internal/runfolder/commitheader.go decodeHeader: json.Unmarshal":     ours,
 	"internal/runfolder/readcommits.go newestIn: errors.Is":               driver,
 	"internal/sharedrun/orders.go readControl: json.Unmarshal":            ours,
+	"internal/lease/groups.go groupSize: json.Marshal":                    ours,
 	"internal/sharedrun/orders.go Show: json.Marshal":                     ours,
 	"dmap/cmd/dmap/export.go toFile: errors.Is":                           ours,
 	"dmap/cmd/dmap/export.go writeCSV: Error":                             ours,
