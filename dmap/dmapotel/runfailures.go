@@ -1,16 +1,43 @@
 package dmapotel
 
-import (
-	"context"
-
-	"github.com/go-dmap/dmap/dmap"
-)
+import "github.com/go-dmap/dmap/dmap"
 
 // failing is a run on many machines. Its items fail on the workers: this process gets no event of
 // them, and counts them by their groups.
 type failing interface{ Failures() []dmap.FailureGroup }
 
 const classTimeout = "timeout" // dmap.Class of context.DeadlineExceeded
+
+// manyFailures are the failures of a run on many machines that counters have.
+type manyFailures struct {
+	known   map[string]int64 // by class, with those of before
+	before  int64            // those that were known before this process followed the run
+	counted int64
+}
+
+// start registers the failures that are known before this process follows the run.
+func (f *manyFailures) start(groups []dmap.FailureGroup) {
+	f.known = byClass(groups)
+	for _, g := range groups {
+		f.before += g.Count
+	}
+}
+
+// follow returns the failures by class beyond those that are counted, and counts them.
+func (f *manyFailures) follow(groups []dmap.FailureGroup) map[string]int64 {
+	more := map[string]int64{}
+	for class, n := range byClass(groups) {
+		if n > f.known[class] {
+			more[class] = n - f.known[class]
+			f.counted += more[class]
+			f.known[class] = n
+		}
+	}
+	return more
+}
+
+// rest is the number of failures whose class is not known, of all that the run has at its end.
+func (f *manyFailures) rest(failed int64) int64 { return failed - f.before - f.counted }
 
 // byClass are the failures of groups, without that of all others, which have no class.
 func byClass(groups []dmap.FailureGroup) map[string]int64 {
@@ -21,42 +48,4 @@ func byClass(groups []dmap.FailureGroup) map[string]int64 {
 		}
 	}
 	return out
-}
-
-// startFailures registers the failures that are known before this process follows the run.
-func (r *runMetrics) startFailures(groups []dmap.FailureGroup) {
-	r.failed = byClass(groups)
-	for _, g := range groups {
-		r.base += g.Count
-	}
-}
-
-// followFailures counts the failures of classes beyond those that the counters have. The caller
-// holds mu.
-func (r *runMetrics) followFailures(ctx context.Context, groups []dmap.FailureGroup) {
-	for class, n := range byClass(groups) {
-		r.addFailures(ctx, class, n-r.failed[class])
-		r.failed[class] = max(n, r.failed[class])
-	}
-}
-
-// addOtherFailures counts, at the end, the failures whose class is not known. The caller holds mu.
-func (r *runMetrics) addOtherFailures(ctx context.Context, s dmap.Stats) {
-	if _, ok := r.run.(failing); !ok || r.ended {
-		return
-	}
-	rest := s.Failed - r.base - r.counted.failed
-	r.addFailures(ctx, otherType, rest)
-}
-
-func (r *runMetrics) addFailures(ctx context.Context, class string, n int64) {
-	if n <= 0 {
-		return
-	}
-	outcome := OutcomeFailed
-	if class == classTimeout {
-		outcome = OutcomeTimedOut
-	}
-	r.counted.failed += n
-	r.items.Add(ctx, n, r.errorOptions(outcome, errorTypes.ofClass(class))...)
 }

@@ -18,21 +18,20 @@ type runMetrics struct {
 
 	committed atomic.Int64 // when the last record became durable, in ns since 1970; 0: none is known
 
-	mu      sync.Mutex       // guards the fields below
-	counted counts           // what the counters have
-	failed  map[string]int64 // of a run on many machines: failures that the counters have, by class
-	base    int64            // failures of such a run that were known before this process followed it
+	mu      sync.Mutex // guards the fields below
+	counted counts     // what the counters have
+	failed  manyFailures
 	ended   bool
 }
 
 // counts are the numbers that counters follow.
-type counts struct{ succeeded, skipped, written, failed int64 }
+type counts struct{ succeeded, skipped, written int64 }
 
 // startMetrics begins the metrics of a run.
 func startMetrics(p *process, e dmap.RunStart) *runMetrics {
 	r := &runMetrics{process: p, run: e.Run, batches: e.Batch.Items != 0 || e.Batch.Bytes != 0, counted: counts{succeeded: e.Stats.Succeeded, skipped: e.Stats.Skipped}}
 	if many, ok := e.Run.(failing); ok {
-		r.startFailures(many.Failures())
+		r.failed.start(many.Failures())
 	}
 	if e.Resumed { // it has a journal, whose last record is that of an earlier process
 		r.committed.Store(time.Now().UnixNano())
@@ -45,7 +44,9 @@ func startMetrics(p *process, e dmap.RunStart) *runMetrics {
 func (r *runMetrics) end(ctx context.Context, s dmap.Stats, lost int64) {
 	r.follow(ctx, s)
 	r.mu.Lock()
-	r.addOtherFailures(ctx, s)
+	if _, ok := r.run.(failing); ok && !r.ended {
+		r.addFailures(ctx, otherType, r.failed.rest(s.Failed))
+	}
 	r.ended = true
 	r.mu.Unlock()
 	r.addItems(ctx, OutcomeAborted, lost)
@@ -61,13 +62,15 @@ func (r *runMetrics) follow(ctx context.Context, s dmap.Stats) {
 		return
 	}
 	last := r.counted
-	now := counts{max(s.Succeeded, last.succeeded), max(s.Skipped, last.skipped), max(r.run.Written(), last.written), last.failed}
+	now := counts{max(s.Succeeded, last.succeeded), max(s.Skipped, last.skipped), max(r.run.Written(), last.written)}
 	r.counted = now
 	r.addItems(ctx, OutcomeSucceeded, now.succeeded-last.succeeded)
 	r.addItems(ctx, OutcomeSkipped, now.skipped-last.skipped)
 	r.addBytes(ctx, r.written, now.written-last.written)
 	if many, ok := r.run.(failing); ok {
-		r.followFailures(ctx, many.Failures())
+		for class, n := range r.failed.follow(many.Failures()) {
+			r.addFailures(ctx, class, n)
+		}
 	}
 }
 
@@ -100,4 +103,16 @@ func (r *runMetrics) inFlightItems(s dmap.Stats) int64 {
 		n += int64(call.Items)
 	}
 	return n
+}
+
+// addFailures counts failures of a class of which this process gets no events.
+func (r *runMetrics) addFailures(ctx context.Context, class string, n int64) {
+	if n <= 0 {
+		return
+	}
+	outcome := OutcomeFailed
+	if class == classTimeout {
+		outcome = OutcomeTimedOut
+	}
+	r.items.Add(ctx, n, r.errorOptions(outcome, errorTypes.ofClass(class))...)
 }

@@ -86,19 +86,19 @@ func sent(t *testing.T, m *Machine[source.Object, string]) (text string, beat, a
 		require.NoError(t, err)
 		text += string(out) + "\n"
 	}
-	control, done := new(leaserun.Control), make(chan struct{})
+	control, done := new(leaserun.Control), make(chan lease.Report, 1)
 	go func() {
-		defer close(done)
 		report, err := m.Lease(t.Context(), l, control)
 		if err != nil {
 			t.Error(err)
 		}
 		report.Rest, report.Empty = nil, nil // splits are named by keys: the host must know them
-		keep(report)
+		done <- report
 	}()
 	for ended := false; !ended; {
 		select {
-		case <-done:
+		case report := <-done:
+			keep(report)
 			ended = true
 		case <-time.After(250 * time.Millisecond):
 			if b, ok := control.Beat(); ok {

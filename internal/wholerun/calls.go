@@ -33,9 +33,6 @@ func (v *View) spent() lease.Effort {
 	return all
 }
 
-// spent is the work of the attempt, as its beat says.
-func (k *known) spent() lease.Effort { return lease.EffortOf(&k.Times, &k.Stats, k.Written) }
-
 // running yields the newest beats of the attempts that run, as far as is known.
 func (v *View) running() iter.Seq[*known] {
 	return func(yield func(*known) bool) {

@@ -148,6 +148,9 @@ func (k *known) current(o *coord.OpenLease) bool {
 	return o.Held && k.Attempt == o.Attempt || k.Attempt > o.Attempt
 }
 
+// spent is the work of the attempt, as its beat says.
+func (k *known) spent() lease.Effort { return lease.EffortOf(&k.Times, &k.Stats, k.Written) }
+
 // silent reports whether the worker of k may have crashed.
 func (v *View) silent(k *known) bool {
 	return dmap.RunWorker{Seen: k.came, Every: k.Every}.Silent(v.at)
