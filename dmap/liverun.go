@@ -51,8 +51,8 @@ func (w RunWorker) Silent(now time.Time) bool {
 type FailureGroup struct {
 	ID    string `json:"id"` // as that of results.Group; "other": the failures of all smaller groups
 	Class string `json:"class,omitempty"`
-	// Message is the text of the errors, by the rules of the run, without the parts that differ from
-	// item to item: at most 200 bytes. Empty: the errors have no text, or the ID is "other".
+	// Message is the text of the errors, by the rules of the run, without the parts that differ
+	// from item to item: at most 200 bytes. Empty: the errors have no text, or the ID is "other".
 	Message string    `json:"message,omitempty"`
 	Count   int64     `json:"count"`
 	First   time.Time `json:"first,omitzero"` // when the first one failed, in whole seconds, by the clock of its worker

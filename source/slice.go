@@ -39,9 +39,9 @@ type SliceOptions[T any] struct {
 }
 
 // Slice yields the values of a slice, which must not change during the run, in splits of 10,000, or
-// larger ones of the same size so that they are at most 256. A run resumes only with the same values
-// in the same order: otherwise it ends with dmap.ErrSpecChanged. At most one SliceOptions may be
-// given.
+// larger ones of the same size so that they are at most 256. A run resumes only with the same
+// values in the same order: otherwise it ends with dmap.ErrSpecChanged. At most one SliceOptions
+// may be given.
 //
 // The comparison takes a hash of all values in durable runs: about 10 ns of CPU for a number, 20 ns
 // for 40 bytes of text, 70 ns for a small struct, 1 us for a map of two entries (BenchmarkHash of

@@ -27,8 +27,8 @@ const (
 	queryTime = 20 * time.Second
 )
 
-// ask asks the workflow at once, after each token of now, and again each second until it answers. It
-// returns when ctx ends.
+// ask asks the workflow at once, after each token of now, and again each second until it answers.
+// It returns when ctx ends.
 func (a asker) ask(ctx context.Context, told chan<- stats, now <-chan struct{}) {
 	for {
 		var again <-chan time.Time

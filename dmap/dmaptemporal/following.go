@@ -45,8 +45,8 @@ func (r *Run) follow(ctx context.Context, run client.WorkflowRun) {
 // startTime is how long RunStarted waits for the first answer of the run.
 const startTime = 5 * time.Second
 
-// read takes in the answers of the workflow, and the beats of its leases as often as somebody looks,
-// until the run has ended.
+// read takes in the answers of the workflow, and the beats of its leases as often as somebody
+// looks, until the run has ended.
 func (r *Run) read(ctx context.Context, told <-chan stats, ended <-chan outcome) (out outcome) {
 	next, limit := time.NewTimer(r.attention.every()), time.After(startTime)
 	defer next.Stop()

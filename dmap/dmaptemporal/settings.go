@@ -13,7 +13,8 @@ import (
 
 // Settings are those of a run that can change while it runs.
 type Settings struct {
-	// MaxConcurrency is the most calls at once, on all machines together, up to 10,000,000. 0: 1,000.
+	// MaxConcurrency is the most calls at once, on all machines together, up to 10,000,000. 0:
+	// 1,000.
 	MaxConcurrency int
 	// PerLease is the most calls at once of a lease, which one worker has: a third of the calls
 	// that a worker should make, or less, up to 10,000. 0: a thirtieth of MaxConcurrency, at least

@@ -31,6 +31,11 @@ func (s *State) askIdle(at time.Duration) {
 	}
 }
 
+// probe is the time of a lease that looks for ranges.
+func (s *State) probe() time.Duration {
+	return max(probeTime(s.busy(), s.Control.short()), s.Probe)
+}
+
 // askable reports whether o may return more than one split.
 func (s *State) askable(o *Open) bool { return o.Rest > 1 && !o.Shed && !s.ordered() && s.Plan.Done }
 

@@ -26,8 +26,8 @@ func (s *State) end(e End) {
 	}
 }
 
-// endIfDone ends a run of which nothing is unread. A percentage is then of all items. A run that has
-// enough successes with its last item ends by these.
+// endIfDone ends a run of which nothing is unread. A percentage is then of all items. A run that
+// has enough successes with its last item ends by these.
 func (s *State) endIfDone() {
 	s.endByEnough()
 	if s.End != nil || !s.Plan.Done || s.Plan.Busy || len(s.Queue) > 0 || len(s.Open) > 0 {

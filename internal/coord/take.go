@@ -156,11 +156,6 @@ func (s *State) give(o *Open, at, reads time.Duration) lease.Lease {
 	return l
 }
 
-// probe is the time of a lease that looks for ranges.
-func (s *State) probe() time.Duration {
-	return max(probeTime(s.busy(), s.Control.short()), s.Probe)
-}
-
 // idle reports whether another worker would find no piece.
 func (s *State) idle() bool {
 	return len(s.Queue) == 0 && s.Plan.Done && s.busy()+1 < s.Control.Capacity()

@@ -43,7 +43,8 @@ type Run interface {
 	Resume() error
 	Cancel() error
 	// Failures are the failed items in groups, while the run works and at its end: those that are
-	// stored, a little later. Groups that are no longer among the largest may be in one of ID "other".
+	// stored, a little later. Groups that are no longer among the largest may be in one of ID
+	// "other".
 	Failures() []dmap.FailureGroup
 	// Kill kills all processes of the run, its host included, as kill -9 does. Wait returns then.
 	Kill()

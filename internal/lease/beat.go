@@ -20,8 +20,8 @@ type Beat struct {
 	Written int64      `json:"written,omitempty"`
 	Oldest  []Call     `json:"oldest,omitempty"` // the calls that run for the longest time
 	ReadAll bool       `json:"readAll,omitempty"`
-	// Failures are those that records of the lanes have: of all attempts at the lease so far, so that
-	// none is lost with a worker. At most BeatFailures bytes.
+	// Failures are those that records of the lanes have: of all attempts at the lease so far, so
+	// that none is lost with a worker. At most BeatFailures bytes.
 	Failures Groups `json:"failures,omitempty"`
 }
 

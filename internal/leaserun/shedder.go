@@ -10,7 +10,7 @@ import (
 const (
 	// lookEvery is how often a Shedder looks at its lease.
 	lookEvery = 250 * time.Millisecond
-	// shortPatience is the longest time that the last calls of a lease may take if it was asked back.
+	// shortPatience is how long the last calls of a lease may take at most if it was asked back.
 	shortPatience = 2 * time.Second
 	// slotPatience is the shortest time after which a lease gives slots back.
 	slotPatience = time.Second

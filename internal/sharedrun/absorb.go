@@ -10,8 +10,8 @@ import (
 )
 
 // Absorb takes the lanes of finished leases into the run. elapsed is the time of the run since the
-// last call. It returns the counts of the leases that are Unreported, if they are new to the run, and
-// the failures of the run so far.
+// last call. It returns the counts of the leases that are Unreported, if they are new to the run,
+// and the failures of the run so far.
 func (m *Machine[T, R]) Absorb(ctx context.Context, era int64, task coord.AbsorbTask, elapsed time.Duration) (out coord.Absorption, err error) {
 	var told, lost []lease.Ref
 	for _, f := range task.Leases {

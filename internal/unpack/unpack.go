@@ -183,8 +183,8 @@ func (r *Reader) Close() {
 const (
 	gzipMagic = "\x1f\x8b"
 	zstdMagic = "\x28\xb5\x2f\xfd"
-	// skippableMagic follows a byte from 0x50 to 0x5f. Tools for parallel or seekable zstd write such
-	// a frame before the first one with data.
+	// skippableMagic follows a byte from 0x50 to 0x5f. Tools for parallel or seekable zstd write
+	// such a frame before the first one with data.
 	skippableMagic = "\x2a\x4d\x18"
 )
 
@@ -199,8 +199,8 @@ func startsZstd(head []byte) bool {
 		len(head) > len(skippableMagic) && head[0]&0xf0 == 0x50 && bytes.HasPrefix(head[1:], []byte(skippableMagic))
 }
 
-// truncatedMagic reports whether head, which is shorter than the first bytes of any format, can only
-// be the start of compressed data.
+// truncatedMagic reports whether head, which is shorter than the first bytes of any format, can
+// only be the start of compressed data.
 func truncatedMagic(head []byte) bool {
 	return string(head) == gzipMagic[:1] || len(head) > 1 && len(head) < len(zstdMagic) && strings.HasPrefix(zstdMagic, string(head))
 }

@@ -74,8 +74,8 @@ func freePort(ctx context.Context) (address, port string, err error) {
 	return address, port, errors.Join(err, listener.Close())
 }
 
-// idle is the part of a CPU that the server uses although workers only poll. It is the least that was
-// found so far: after a run the server has something left to do.
+// idle is the part of a CPU that the server uses although workers only poll. It is the least that
+// was found so far: after a run the server has something left to do.
 func (s *server) idle(ctx context.Context) (float64, error) {
 	const settle, of = 3 * time.Second, 5 * time.Second
 	if err := wait(ctx, settle); err != nil {
