@@ -2,6 +2,7 @@ package dmaptemporal
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,22 +22,28 @@ import (
 type counting struct {
 	client.Client
 	client.WorkflowRun
-	events                 int64 // of the history
-	descriptions, requests int
+	events                 atomic.Int64 // of the history
+	descriptions, requests atomic.Int64
+}
+
+func newCounting() *counting {
+	c := new(counting)
+	c.events.Store(5)
+	return c
 }
 
 func (c *counting) DescribeWorkflow(context.Context, string, string) (*client.WorkflowExecutionDescription, error) {
-	c.descriptions++
+	c.descriptions.Add(1)
 	out := new(client.WorkflowExecutionDescription)
 	out.RawResponse = &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: &api.WorkflowExecutionInfo{
-		Execution: &common.WorkflowExecution{RunId: "first"}, HistoryLength: c.events,
+		Execution: &common.WorkflowExecution{RunId: "first"}, HistoryLength: c.events.Load(),
 	}}
 	return out, nil
 }
 
 func (c *counting) QueryWorkflow(context.Context, string, string, string, ...any) (converter.EncodedValue, error) {
-	c.requests++
-	return answer{stats{Summary: coord.Summary{Started: time.Now(), Redrive: int(c.events)}}}, nil
+	c.requests.Add(1)
+	return answer{stats{Summary: coord.Summary{Started: time.Now(), Redrive: int(c.events.Load())}}}, nil
 }
 
 // answer is that of a query.
@@ -51,27 +58,27 @@ func (*counting) Get(ctx context.Context, _ any) error {
 }
 
 // during counts the requests of a time.
-func (c *counting) during(d time.Duration) (descriptions, requests int) {
+func (c *counting) during(d time.Duration) (descriptions, requests int64) {
 	synctest.Wait()
-	descriptions, requests = c.descriptions, c.requests
+	descriptions, requests = c.descriptions.Load(), c.requests.Load()
 	<-time.After(d)
 	synctest.Wait()
-	return c.descriptions - descriptions, c.requests - requests
+	return c.descriptions.Load() - descriptions, c.requests.Load() - requests
 }
 
 func TestARunIsReadAsOftenAsSomebodyLooks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		c := &counting{events: 5}
+		c := newCounting()
 		run := follow(ctx, c, "r", c, coord.Control{Limit: 1}, nil)
 		defer func() { cancel(); <-run.Done() }()
 		descriptions, _ := c.during(time.Minute + time.Second/2)
-		require.Equal(t, 6, descriptions, "nobody looks")
+		require.EqualValues(t, 6, descriptions, "nobody looks")
 
-		before := c.descriptions
+		before := c.descriptions.Load()
 		run.Stats()
 		synctest.Wait()
-		require.Equal(t, before+1, c.descriptions, "the first look is followed by a reading at once")
+		require.Equal(t, before+1, c.descriptions.Load(), "the first look is followed by a reading at once")
 		descriptions = 0
 		for range 60 {
 			run.Stats()
@@ -88,15 +95,15 @@ func TestARunIsReadAsOftenAsSomebodyLooks(t *testing.T) {
 func TestAWorkflowIsAskedAgainWhenItsHistoryHasGrown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		c := &counting{events: 5}
+		c := newCounting()
 		run := follow(ctx, c, "r", c, coord.Control{Limit: 1}, new(dmap.Observer))
 		defer func() { cancel(); <-run.Done() }()
 		descriptions, requests := c.during(time.Minute)
 		require.InDelta(t, 60, descriptions, 1, "an observer looks")
-		require.LessOrEqual(t, requests, 2)
-		c.events = 9
+		require.LessOrEqual(t, requests, int64(2))
+		c.events.Store(9)
 		_, requests = c.during(2 * time.Second)
-		require.Equal(t, 1, requests)
+		require.EqualValues(t, 1, requests)
 		run.mu.Lock()
 		defer run.mu.Unlock()
 		require.Equal(t, 9, run.view.Summary().Redrive)
