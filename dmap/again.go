@@ -222,6 +222,9 @@ func (r *reader[T, R]) readGroup(ctx context.Context, g *againGroup, f *finder[T
 func (r *reader[T, R]) takeAgain(b *batcher[T, R], item *Item[T], taken *journal.TakenItem) bool {
 	item.Key, item.Offset, item.Index = taken.Key, taken.Offset, taken.Index
 	item.Next = Cursor{Offset: taken.After}
+	if item.Err != nil && !skips(item.Err) && r.cutOff(item.Err) {
+		return false
+	}
 	if r.again.Add(1); r.leased {
 		r.tally.read.Add(1)
 	}

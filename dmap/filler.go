@@ -131,6 +131,9 @@ func (f *filler[T, R]) keep(c *chunk[T, R], items []Item[T], limits batch.Limits
 		if skips(item.Err) {
 			f.r.tally.skip()
 			f.skips++
+		} else if item.Err != nil && f.r.cutOff(item.Err) {
+			err = errStopped
+			break
 		} else {
 			most := limits
 			if suspects {

@@ -1,9 +1,11 @@
 package dmap
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
+	"github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/journal"
 )
 
@@ -71,6 +73,9 @@ func (r *reader[T, R]) takeNoItem(b *batcher[T, R], item *Item[T]) (taken bool, 
 	}
 	broken := brokenObject(item.Err)
 	if broken == nil {
+		if r.cutOff(item.Err) {
+			return true, errStopped
+		}
 		return false, nil
 	}
 	b.saw.object = true
@@ -166,4 +171,15 @@ func (r *reader[T, R]) countBroken(broken *BrokenObjectError) {
 	if stop != nil {
 		r.stopper.stop(stop)
 	}
+}
+
+// cutOff reports whether an item could not be read because the reading ends: a function of a source
+// that reads an object gets the error of its context. Such an item has not failed, it is unread.
+func (r *reader[T, R]) cutOff(err error) bool {
+	input := r.stopper.input.ctx
+	if input.Err() == nil {
+		return false
+	}
+	cut, _ := guard.Call(func() bool { return interrupted(err, context.Cause(input)) })
+	return cut
 }
