@@ -205,6 +205,7 @@ func TestAResumedRunCountsOnlyWhatThisProcessDoes(t *testing.T) {
 		require.Equal(t, map[string]float64{"outcome=succeeded ": 4}, sums(t, b.metrics(t)[MetricItems]), "pending items of an open run are not aborted")
 
 		opts.Observer = again.observer()
+		opts.CommitEvery = time.Minute // no record of this process is due
 		released := make(chan struct{})
 		run, err := dmap.Start(t.Context(), numbers(10), func(_ context.Context, i int) (int, error) { <-released; return i, nil }, opts, sink.Bucket[int](store, "out"))
 		require.NoError(t, err)
