@@ -167,7 +167,7 @@ func TestAnOpenRunIsEndedAndRedrivenWithANewVersion(t *testing.T) {
 func TestAnEarlierAttemptMayBeginTheRedrive(t *testing.T) {
 	inner := memory(t)
 	_, err := dmap.Map(t.Context(), upTo(20), func(context.Context, int) (int, error) { return 0, errors.New("it fails") },
-		dmap.Options{RunID: "r"}, sink.Bucket[int](inner, "out"))
+		dmap.Options{RunID: "r", MaxConcurrency: 1}, sink.Bucket[int](inner, "out"))
 	require.ErrorIs(t, err, dmap.ErrTolerance)
 	spec := sharedSpec()
 	spec.Options.Redrive.Max = 1
