@@ -17,9 +17,9 @@ type opener func(ctx context.Context, runID string, params json.RawMessage) (mac
 
 // unbuiltError is why this worker has no job for a run. Another one may have it, or this one later.
 type unbuiltError struct {
-	text   string
-	tries  int32 // to begin a run, before it ends
-	lasted bool  // the same worker need not try again at once
+	text      string
+	tries     int32 // to begin a run, before it ends
+	elsewhere bool  // the next try is better made by another worker
 }
 
 func (e *unbuiltError) Error() string { return e.text }
@@ -141,7 +141,7 @@ func (b *building) patient(ctx context.Context, stops <-chan struct{}, run runRe
 	for pause := time.Second; ; pause *= 2 {
 		m, err := b.open(ctx, run)
 		unbuilt, again := guard.As[*unbuiltError](err)
-		if !again || unbuilt.lasted || pause > 16*time.Second {
+		if !again || unbuilt.elsewhere || pause > 16*time.Second {
 			return m, err
 		}
 		select {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
-	"log/slog"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -14,10 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
-	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
-	"go.temporal.io/sdk/testsuite"
-	"go.temporal.io/sdk/workflow"
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/coord"
@@ -149,10 +144,7 @@ func TestARunThatNoWorkerCanBeginEnds(t *testing.T) {
 		"no map":   {"cube/v1", triesOfUnknown, 123 * time.Second, `no map "cube/v1"`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var suite testsuite.WorkflowTestSuite
-			suite.SetLogger(log.NewStructuredLogger(slog.New(slog.NewTextHandler(io.Discard, nil))))
-			env := suite.NewTestWorkflowEnvironment()
-			env.RegisterWorkflowWithOptions(coordinate, workflow.RegisterOptions{Name: workflowName})
+			env := newEnvironment()
 			open, _ := fails(1000, noBucket)
 			register(env, newWork(map[string]opener{"square/v1": open}))
 			began, asked := env.Now(), int32(0)

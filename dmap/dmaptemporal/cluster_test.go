@@ -169,13 +169,19 @@ func (c *cluster) Finish(_ context.Context, call finishCall) (finished, error) {
 	return finished{}, nil
 }
 
-// environment runs the workflow over c.
-func (c *cluster) environment() *testsuite.TestWorkflowEnvironment {
+// newEnvironment has the workflow, and logs nothing.
+func newEnvironment() *testsuite.TestWorkflowEnvironment {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.NewTextHandler(io.Discard, nil))))
 	env := suite.NewTestWorkflowEnvironment()
 	env.SetTestTimeout(time.Minute)
 	env.RegisterWorkflowWithOptions(coordinate, workflow.RegisterOptions{Name: workflowName})
+	return env
+}
+
+// environment runs the workflow over c.
+func (c *cluster) environment() *testsuite.TestWorkflowEnvironment {
+	env := newEnvironment()
 	for name, fn := range map[string]any{
 		beginName: c.Begin, planName: c.Plan, leaseName: c.Lease, absorbName: c.Absorb, ordersName: c.Orders, finishName: c.Finish,
 	} {

@@ -68,7 +68,7 @@ func (nilFinder) Error() string { return "nil finder" }
 func (nilFinder) As(any) bool   { return true }
 
 func TestANilPointerIsNoErrorOfItsType(t *testing.T) {
-	behind := &wanted{errors.New("behind")}
+	last := &wanted{errors.New("last")}
 	for name, err := range map[string]error{
 		"pointer": (*wanted)(nil), "wrapped": fmt.Errorf("x: %w", error((*wanted)(nil))), "found by As": nilFinder{},
 		"joined": errors.Join((*wanted)(nil), nilFinder{}),
@@ -77,9 +77,9 @@ func TestANilPointerIsNoErrorOfItsType(t *testing.T) {
 		require.False(t, found, name)
 		found = guard.AsTarget(err, new(interface{ Class() string }))
 		require.False(t, found, name)
-		next, found := guard.As[*wanted](errors.Join(err, behind))
+		next, found := guard.As[*wanted](errors.Join(err, last))
 		require.True(t, found, name)
-		require.Same(t, behind, next, name)
+		require.Same(t, last, next, name)
 	}
 }
 

@@ -51,7 +51,7 @@ func Run[T, R any](ctx context.Context, job Job[T, R], l lease.Lease, lane Lane[
 		limit()
 		times := run.Times()
 		report.Worked, report.Spent = times.Calls.Sum, lease.EffortOf(&times, &stats, run.Written())
-		report.Spent.Called = 0
+		report.Spent.Called = 0 // Worked has it
 	}
 	settled, counts := lane.Progress()
 	report.Counts = counts

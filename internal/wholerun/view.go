@@ -66,10 +66,7 @@ func (v *View) Read(at time.Time, summary *coord.Summary, beats []Beat) {
 func (v *View) End(at time.Time, failures lease.Groups, effort lease.Effort) {
 	s := v.summary
 	s.Open, s.Finished, s.Queued = nil, nil, 0
-	s.Failures = failures
-	if effort.Calls >= s.Spent.Calls { // else an older version of this library has hosted the run
-		s.Spent = effort
-	}
+	s.Failures, s.Spent = failures, effort
 	v.Read(at, &s, nil)
 }
 
