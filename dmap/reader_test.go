@@ -151,34 +151,47 @@ func TestABadItemFailsAloneWithoutACall(t *testing.T) {
 }
 
 func TestReadingWaitsForWorkersByItemsAndBytes(t *testing.T) {
+	blocked := func(ctx context.Context, _ int) (int, error) {
+		<-ctx.Done()
+		return 0, ctx.Err()
+	}
 	for _, c := range []struct {
 		name       string
+		fn         func(context.Context, int) (int, error)
 		size       int64
 		limits     batch.Limits
+		pauseAt    int // the item with which the run is paused
 		atMostRead int64
 	}{
-		{"items", 10, batch.Limits{}, 200},
-		{"bytes", 16 << 20, batch.Limits{}, 6},
-		{"batches", 10, batch.Limits{Items: 50}, 50 * 20},
+		{"items", blocked, 10, batch.Limits{}, 0, 200},
+		{"bytes", blocked, 16 << 20, batch.Limits{}, 0, 6},
+		{"items of fast calls", double, 10, batch.Limits{}, 5000, 8*64 + 16*64 + 2*64}, // wait, are with workers, are being read
+		{"batches", nil, 10, batch.Limits{Items: 50}, 0, 50 * 20},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				var run *dmap.Run
+				started := make(chan struct{})
 				src := items(func(_ context.Context, yield func(dmap.Item[int], error) bool) {
+					<-started
 					for i := 0; yield(dmap.Item[int]{Offset: int64(i), Size: c.size}, nil); i++ {
+						if i == c.pauseAt {
+							run.Pause()
+						}
 					}
 				})
-				var run *dmap.Run
 				var err error
 				if opts := (dmap.Options{MaxConcurrency: 16}); c.limits.Items == 0 {
-					run, err = dmap.Start(t.Context(), src, double, opts)
+					run, err = dmap.Start(t.Context(), src, c.fn, opts)
 				} else {
 					run, err = dmap.StartBatch(t.Context(), src, c.limits, new(sizes).double, opts)
 				}
 				require.NoError(t, err)
-				run.Pause()
+				close(started)
 				time.Sleep(time.Minute)
-				before := run.Stats().Succeeded // calls that started before the pause
-				require.LessOrEqual(t, run.Stats().Read-before, c.atMostRead)
+				paused := run.Stats()
+				require.LessOrEqual(t, paused.Read-paused.Succeeded, c.atMostRead)
+				require.GreaterOrEqual(t, paused.Read, int64(c.pauseAt))
 				run.Cancel(nil)
 				stats, err := run.Wait()
 				require.ErrorIs(t, err, dmap.ErrCanceled)
