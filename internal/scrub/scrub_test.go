@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-dmap/dmap/internal/scrub"
+	"github.com/go-dmap/dmap/internal/usage"
 )
 
 // Each text holds the word s3cr3t where a secret stands, and the word kept where none does.
@@ -96,7 +97,7 @@ func TestControlCharactersBecomeEscapes(t *testing.T) {
 }
 
 func TestTextsAreBoundedInLengthAndTime(t *testing.T) {
-	began := time.Now()
+	before := usage.Now().CPU // of this process: others keep the machine busy
 	for _, text := range []string{
 		strings.Repeat("x", 100<<20), strings.Repeat("https://u:s3cr3t@h/", 1<<20), strings.Repeat("token=s3cr3t&", 1<<20),
 		strings.Repeat("é", 1<<20), strings.Repeat("\x1b", 1<<20), strings.Repeat("\xff", 1<<20), strings.Repeat(`"token":"`, 1<<20),
@@ -106,7 +107,7 @@ func TestTextsAreBoundedInLengthAndTime(t *testing.T) {
 		require.True(t, utf8.ValidString(got))
 		require.NotContains(t, got, "s3cr3t")
 	}
-	require.Less(t, time.Since(began), 5*time.Second)
+	require.Less(t, usage.Now().CPU-before, 5*time.Second)
 	for at := range 40 { // wherever the limit falls
 		text := strings.Repeat("x", 4096+8<<10-at) + " https://user:s3cr3ts3cr3t@host/ kept"
 		require.NotContains(t, scrub.Text(text, 4096), "s3cr3t")
