@@ -53,7 +53,7 @@ func TestClusterCrash(t *testing.T) {
 	t.Logf("DMAP_CLUSTER_SEED=%d", seed)
 	p := programme{
 		server: newDevServer(t), place: crashPlace(t), seed: seed,
-		lasts: time.Duration(setting(t, "DMAP_CLUSTER_SECONDS", 240)) * time.Second,
+		lasts: time.Duration(setting(t, "DMAP_CLUSTER_SECONDS", 360)) * time.Second,
 	}
 	var err error
 	p.bucket, err = openCrashBucket(t.Context(), p.place)
