@@ -78,7 +78,7 @@ func (r *records[T]) Plan() dmap.Plan[T] {
 		return brokenPlan[T](r.invalid)
 	}
 	p := dmap.Plan[T]{Splits: r.splits, Read: r.readSplit, Whole: dmap.Split{ID: r.object.Key, Object: r.object.Key}}
-	p.Seeks, p.Preflight, p.Sample, p.Sharing, p.Skim = r.seeks, r.preflight, r.sample, r.sharing, r.skim
+	p.Seeks, p.Preflight, p.Sample, p.Skim = r.seeks, r.preflight, r.sample, r.skim
 	if r.divide != nil {
 		p.Resume = r.resume
 	}
@@ -273,15 +273,6 @@ func (e *columnError) Unwrap() error { return e.err }
 // seeks reports whether the object can be read from the middle: unless its name says that it is
 // compressed.
 func (r *records[T]) seeks(dmap.Split) bool { return !compressedName(r.object.Key) }
-
-// sharing takes the parts of an object that was divided as they are. The rest of an object may be
-// of any size.
-func (r *records[T]) sharing(s dmap.Split) dmap.Sharing {
-	if s.To != (dmap.Cursor{}) {
-		return dmap.SharedAsPlanned
-	}
-	return dmap.SharedByReading
-}
 
 // skim reads the records of s and decodes none.
 func (r *records[T]) skim(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[T], error] {

@@ -26,6 +26,9 @@ type PlanTask struct {
 	// Items is the size of a piece. Pieces carry their number of items, those that the source skips
 	// not counted.
 	Items int64 `json:"items"`
+	// Whole is the number of items up to which a split of the source is one piece: a lease is done
+	// with them soon. 0: nobody knows yet.
+	Whole int64 `json:"whole,omitempty"`
 	// Max ends the plan after this number of items, those that the source skips not counted; 0: no
 	// limit.
 	Max int64 `json:"max,omitempty"`

@@ -19,6 +19,7 @@ func (s *State) PlanNext(now time.Time) (PlanTask, bool) {
 	p.Busy = true
 	task := PlanTask{
 		Task: p.Task, After: p.After, Pieces: min(pagePieces, room), Items: pieceItems(s.Call, s.Control.slots(0), s.Control.Capacity(), p.Items),
+		Whole: wholeItems(s.Call, s.Control.slots(0), s.Control.Capacity()),
 	}
 	if s.MaxItems > 0 {
 		task.Max = s.MaxItems - p.Items

@@ -43,10 +43,19 @@ func pieceItems(call time.Duration, slots, n int, planned int64) int64 {
 	if call == 0 { // perhaps a call takes an hour
 		return min(mostPiece, int64(slots))
 	}
-	least := max(int64(slots), itemsIn(shortTime(n), call, slots)/2)
+	least := max(int64(slots), wholeItems(call, slots, n))
 	most := max(least, itemsIn(leastLease, call, slots)/2)
 	items := min(mostPiece, most, max(least, planned/int64(8*n)))
 	return max(1, items/int64(slots)) * int64(slots) // the last calls of a lease use all slots
+}
+
+// wholeItems is the number of items that need not be divided: half of the shortest lease. 0: nobody
+// knows.
+func wholeItems(call time.Duration, slots, n int) int64 {
+	if call == 0 {
+		return 0
+	}
+	return itemsIn(shortTime(n), call, slots) / 2
 }
 
 // mostPiece is the largest number of items of a piece.

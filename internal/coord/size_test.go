@@ -28,6 +28,13 @@ func TestPiecesGrowWithThePlan(t *testing.T) {
 	}
 }
 
+func TestASplitIsOnePieceIfALeaseIsSoonDone(t *testing.T) {
+	require.EqualValues(t, 0, wholeItems(0, 8, 12), "a call may take an hour")
+	require.EqualValues(t, 4000, wholeItems(time.Millisecond, 8, 12))
+	require.EqualValues(t, 80_000_000, wholeItems(50, 8, 12))
+	require.EqualValues(t, 0, wholeItems(time.Hour, 8, 12))
+}
+
 func TestLeasesUseAllOfALimitThatTheyCanDivide(t *testing.T) {
 	for _, c := range []struct{ limit, per, leases, slots int }{
 		{90, 8, 15, 6}, {30, 8, 5, 6}, {97, 8, 16, 6}, {160, 16, 10, 16}, {1, 8, 1, 1}, {5, 1, 5, 1}, {10_000, 1, 1000, 10},

@@ -28,6 +28,23 @@ func (c *cutter) add(next dmap.Cursor, size int64, counts bool) (full, end bool)
 	return full, end
 }
 
+// sampleItems is the number of items that show how many there are in a split.
+const sampleItems = 256
+
+// whole returns the number of items that s has if all are as long as the first ones; ok says that
+// this was found out just now, and that they are few.
+func (c *cutter) whole(s dmap.Split) (items int64, ok bool) {
+	if c.limits.Whole == 0 || c.limits.Most > 0 || c.seen != sampleItems || c.split.From != s.From || s.To.Key != c.at.Key {
+		return 0, false
+	}
+	read, length := c.at.Offset-s.From.Offset, s.To.Offset-s.From.Offset
+	if s.From.Key != s.To.Key || read <= 0 || length <= 0 {
+		return 0, false
+	}
+	times := float64(length) / float64(read)
+	return max(1, int64(float64(c.items)*times)), float64(c.seen)*times <= float64(c.limits.Whole)
+}
+
 // take returns the current piece, which ends at to, and begins the next.
 func (c *cutter) take(to dmap.Cursor) Piece {
 	p := Piece{Split: c.split, Items: c.items}

@@ -37,6 +37,9 @@ func (c Cursor) Next(p Piece) Cursor { return Cursor{After: &p.Split, Items: c.I
 type Limits struct {
 	Items int64 // items of a piece, skipped ones included
 	Bytes int64 // of records; whole objects do not count
+	// Whole is the number of items up to which a split is not cut, if its first ones say that it has
+	// about so many: then nobody reads it twice. 0: every split is cut.
+	Whole int64
 	// Most ends the plan after exactly this number of items that are not skipped. Then the whole
 	// source is cut by reading, in order. 0: no limit.
 	Most int64
@@ -79,7 +82,7 @@ func Plan[T any](ctx context.Context, plan dmap.Plan[T], at Cursor, limits Limit
 // machine has left, for several others.
 func Divide[T any](ctx context.Context, plan dmap.Plan[T], s dmap.Split, limits Limits) iter.Seq2[Piece, error] {
 	return func(yield func(Piece, error) bool) {
-		limits.Most = 0
+		limits.Most, limits.Whole = 0, 0
 		p := &planner[T]{plan: plan, limits: limits, yield: yield}
 		err := plan.Err
 		if err == nil {
@@ -169,6 +172,9 @@ func (p *planner[T]) cut(ctx context.Context, s dmap.Split) error {
 		var end bool
 		if full, end = c.add(item.Next, bytesOf(&item), counts(item.Err)); end {
 			return p.emit(c.take(c.at))
+		}
+		if items, ok := c.whole(s); ok {
+			return p.emit(Piece{Split: s, Items: items})
 		}
 	}
 	if ctx.Err() != nil {

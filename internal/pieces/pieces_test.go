@@ -100,6 +100,56 @@ func TestAPlanContinuesAfterAPiece(t *testing.T) {
 	}
 }
 
+// lines is a source of an object of lines of 10 bytes, in parts of 10,000 bytes.
+func lines(read func()) dmap.Plan[int] {
+	const part, object = 10_000, 30_000
+	return dmap.Plan[int]{
+		Splits: func(context.Context) iter.Seq2[dmap.Split, error] {
+			return func(yield func(dmap.Split, error) bool) {
+				for at := int64(0); at < object; at += part {
+					s := dmap.Split{ID: "0", From: dmap.Cursor{Offset: at}, To: dmap.Cursor{Offset: at + part}}
+					if at+part == object {
+						s.To = dmap.Cursor{} // as no source knows its end
+					}
+					if !yield(s, nil) {
+						return
+					}
+				}
+			}
+		},
+		Read: func(_ context.Context, s dmap.Split) iter.Seq2[dmap.Item[int], error] {
+			return func(yield func(dmap.Item[int], error) bool) {
+				for at := s.From.Offset; at < object && yield(dmap.Item[int]{Offset: at, Next: dmap.Cursor{Offset: at + 10}}, nil); at += 10 {
+					read()
+				}
+			}
+		},
+	}
+}
+
+// A part of a large object may have any number of lines.
+func TestAPartIsCutUnlessItsFirstLinesSayThatItIsSmall(t *testing.T) {
+	for _, c := range []struct {
+		limits pieces.Limits
+		want   []string
+		read   int // lines, at most
+	}{
+		{pieces.Limits{Items: 600}, []string{"0:0-6000", "0:6000-10000", "0:10000-16000", "0:16000-20000", "0:20000-26000", "0:26000-0"}, 3000},
+		{pieces.Limits{Items: 600, Whole: 999}, []string{"0:0-6000", "0:6000-10000", "0:10000-16000", "0:16000-20000", "0:20000-26000", "0:26000-0"}, 3000},
+		{pieces.Limits{Items: 600, Whole: 1000}, []string{"0:0-10000", "0:10000-20000", "0:20000-26000", "0:26000-0"}, 1600},
+		{pieces.Limits{Items: 600, Whole: 1000, Most: 1_000_000}, []string{"0:0-6000", "0:6000-10000", "0:10000-16000", "0:16000-20000", "0:20000-26000", "0:26000-0"}, 3000},
+	} {
+		read := 0
+		require.Equal(t, c.want, all(t, lines(func() { read++ }), pieces.Cursor{}, c.limits))
+		require.LessOrEqual(t, read, c.read)
+	}
+	for p, err := range pieces.Plan(t.Context(), lines(func() {}), pieces.Cursor{}, pieces.Limits{Items: 600, Whole: 1000}) {
+		require.NoError(t, err)
+		require.EqualValues(t, 1000, p.Items)
+		break
+	}
+}
+
 var errBoom = errors.New("boom")
 
 func TestAnErrorOfTheSourceEndsAPlan(t *testing.T) {

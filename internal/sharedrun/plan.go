@@ -75,7 +75,7 @@ func (p *planning[T, R]) full() bool { return len(p.page.Pieces) >= p.task.Piece
 func (p *planning[T, R]) source(ctx context.Context, after *dmap.Split) error {
 	left := unsettled(&p.progress)
 	limits := pieces.Usual()
-	limits.Items, limits.Most = p.task.Items, p.task.Max
+	limits.Items, limits.Whole, limits.Most = p.task.Items, p.task.Whole, p.task.Max
 	for piece, err := range pieces.Plan(ctx, p.Machine.plan, pieces.Cursor{After: after}, limits) {
 		if err != nil {
 			return err
