@@ -331,3 +331,40 @@ func TestAStoreThatNeverMatchesItsWeakETagIsReadWithoutTheCondition(t *testing.T
 	_, err = body.Open(t.Context(), o, 0)
 	require.ErrorIs(t, err, errChanged)
 }
+
+func TestTheEndOfAWholeObjectIsReadForItsChecksum(t *testing.T) {
+	data, wrong := content(10_000), errors.New("storage: bad CRC on read")
+	for name, test := range map[string]struct {
+		offset int64
+		err    error
+		fails  bool
+	}{"whole": {0, wrong, true}, "a rest": {1, wrong, false}, "a connection that breaks": {0, io.ErrUnexpectedEOF, false}} {
+		_, object := lying(t, data, int64(len(data)), func(_ int, a *lie) {
+			a.body = io.MultiReader(a.body, iotest.ErrReader(test.err))
+		})
+		r, err := body.Open(t.Context(), object, test.offset)
+		require.NoError(t, err, name)
+		_, err = io.ReadFull(r, make([]byte, len(data)-int(test.offset)))
+		require.NoError(t, r.Close())
+		if test.fails {
+			require.ErrorIs(t, err, wrong, name)
+			continue
+		}
+		require.NoError(t, err, name)
+	}
+}
+
+func TestAnEmptyBodyWithoutALengthIsNoObjectWithASize(t *testing.T) {
+	for size, fails := range map[int64]bool{20: false, 5000: true} { // an empty object may have an encoding
+		_, object := lying(t, nil, size, func(_ int, a *lie) { a.size = -1 })
+		got, err := readFrom(t.Context(), object, 0)
+		require.Empty(t, got)
+		require.Equal(t, fails, errors.Is(err, errChanged), "%v", err)
+	}
+	for size, fails := range map[int]bool{0: false, 20: false, 5000: true} { // no listing has told the size
+		_, object := lying(t, make([]byte, size), -1, func(_ int, a *lie) { a.size, a.body = -1, new(bytes.Reader) })
+		got, err := readFrom(t.Context(), object, 0)
+		require.Empty(t, got)
+		require.Equal(t, fails, errors.Is(err, errChanged), "%v", err)
+	}
+}

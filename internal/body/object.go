@@ -113,12 +113,14 @@ func (o *Object) guessSize(conn *connection, from, length int64) error {
 		requested = o.Size - from
 	}
 	switch {
-	case size == 0 && o.Size > 0:
+	case size == 0 && o.Size > 0, size < 0 && o.Size > maxEncodedEmpty:
 		if !conn.peek() {
 			return o.sizeChanged(0)
 		}
 		o.Size = -1
 		return errUnsized
+	case size < 0 && o.Size < 0 && from == 0 && !conn.peek():
+		return o.checkEmpty(conn)
 	case size <= 0:
 		o.Size = -1
 		return errUnsized
@@ -132,6 +134,20 @@ func (o *Object) guessSize(conn *connection, from, length int64) error {
 	}
 	return nil
 }
+
+// checkEmpty asks for the size of an object of which no byte came, and no length.
+func (o *Object) checkEmpty(conn *connection) error {
+	now, err := o.Bucket.Attributes(&conn.ctx, o.Key)
+	if err == nil && now.Size > maxEncodedEmpty {
+		o.Size = now.Size
+		return o.sizeChanged(0)
+	}
+	return errUnsized
+}
+
+// maxEncodedEmpty is the size up to which stored bytes may be those of an empty object with an
+// encoding: a header of gzip may hold a file name and a comment.
+const maxEncodedEmpty = 1 << 10
 
 func (o *Object) sizeChanged(now int64) error {
 	return o.Changed("size", strconv.FormatInt(o.Size, 10), strconv.FormatInt(now, 10))
