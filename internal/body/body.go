@@ -209,7 +209,7 @@ func (r *Reader) readConn(p []byte, remaining int64) (int, error) {
 // the bytes may be others than those of the range, such as the first ones of the object. At the end
 // of a whole object the SDKs compare its checksum.
 func (r *Reader) checkEnd() error {
-	whole := r.conn.whole && r.end == toTheEnd && !r.object.Regular // files have no checksum
+	whole := r.conn.whole && r.end == toTheEnd
 	if !r.conn.ranged && !whole {
 		return nil
 	}

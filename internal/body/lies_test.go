@@ -361,10 +361,17 @@ func TestAnEmptyBodyWithoutALengthIsNoObjectWithASize(t *testing.T) {
 		require.Empty(t, got)
 		require.Equal(t, fails, errors.Is(err, errChanged), "%v", err)
 	}
-	for size, fails := range map[int]bool{0: false, 20: false, 5000: true} { // no listing has told the size
-		_, object := lying(t, make([]byte, size), -1, func(_ int, a *lie) { a.size, a.body = -1, new(bytes.Reader) })
-		got, err := readFrom(t.Context(), object, 0)
-		require.Empty(t, got)
-		require.Equal(t, fails, errors.Is(err, errChanged), "%v", err)
+	for size, fails := range map[int]bool{0: false, 20: false, 5000: true} {
+		for _, answer := range []func(as func(any) bool) (body.Answer, bool){nil, tells} { // the store says that it may have decoded them
+			for _, listed := range []int64{-1, int64(size)} {
+				_, object := lying(t, make([]byte, size), listed, func(_ int, a *lie) {
+					a.size, a.body, a.told = -1, new(bytes.Reader), body.Answer{Size: -1, Encoded: true}
+				})
+				object.Answer = answer
+				got, err := readFrom(t.Context(), object, 0)
+				require.Empty(t, got)
+				require.Equal(t, fails, errors.Is(err, errChanged), "%v", err)
+			}
+		}
 	}
 }

@@ -68,7 +68,11 @@ func (o *Object) verify(conn *connection, from, length int64) (begin int64, told
 		return 0, told, o.Changed("version", o.ETag, a.ETag)
 	}
 	if told {
+		known := o.Size
 		begin, err = a.Begin, o.verifySize(a)
+		if err == nil && o.Size < 0 && from == 0 {
+			err = o.verifyEmpty(conn, known)
+		}
 		if err == nil && a.Encoded && a.Begin > 0 { // a range of the stored bytes; others were decoded
 			err = errUnsized
 		}
@@ -133,6 +137,19 @@ func (o *Object) guessSize(conn *connection, from, length int64) error {
 		o.Size = size
 	}
 	return nil
+}
+
+// verifyEmpty returns an error if no byte comes of an object whose known size is that of more than
+// an encoded empty object.
+func (o *Object) verifyEmpty(conn *connection, known int64) error {
+	switch {
+	case known >= 0 && known <= maxEncodedEmpty || conn.peek():
+		return nil
+	case known < 0:
+		return o.checkEmpty(conn)
+	}
+	o.Size = known
+	return o.sizeChanged(0)
 }
 
 // checkEmpty asks for the size of an object of which no byte came, and no length.
