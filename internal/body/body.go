@@ -197,7 +197,7 @@ func (r *Reader) readConn(p []byte, remaining int64) (int, error) {
 		copy(r.recent[:], r.recent[n:])
 		copy(r.recent[overlap-n:], p[:n])
 	}
-	if int64(n) == remaining && err == nil {
+	if int64(n) == remaining {
 		if err := r.checkEnd(); err != nil {
 			return 0, err // no bytes: io.ReadFull would drop the error
 		}
@@ -210,12 +210,15 @@ func (r *Reader) readConn(p []byte, remaining int64) (int, error) {
 // of a whole object the SDKs compare its checksum.
 func (r *Reader) checkEnd() error {
 	whole := r.conn.whole && r.end == toTheEnd
-	if !r.conn.ranged && !whole {
+	if !whole && (!r.conn.ranged || r.connErr != nil) {
 		return nil
 	}
 	var more [1]byte
-	n, err := r.conn.read(more[:])
-	r.connErr = err
+	n := 0
+	if r.connErr == nil { // some bodies end with their last byte
+		n, r.connErr = r.conn.read(more[:])
+	}
+	err := r.connErr
 	switch {
 	case whole && n == 0 && isFinal(err):
 		return r.wrap(err)
@@ -368,6 +371,11 @@ func (r *Reader) request(conn *connection, from, length int64) error {
 }
 
 func (r *Reader) requestNow(conn *connection, from, length int64) (err error) {
+	defer func() { // drivers panic at some answers, as those without a time
+		if p := recover(); p != nil {
+			err = conn.endWait(fmt.Errorf("the bucket's driver does not understand the answer: panic: %v", p))
+		}
+	}()
 	conn.ctx.start(r.ctx, r.object.Stall)
 	conn.Reader, err = r.object.Bucket.NewRangeReader(&conn.ctx, r.object.Key, from, length, r.object.condition())
 	return conn.endWait(err)

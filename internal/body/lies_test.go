@@ -339,18 +339,20 @@ func TestTheEndOfAWholeObjectIsReadForItsChecksum(t *testing.T) {
 		err    error
 		fails  bool
 	}{"whole": {0, wrong, true}, "a rest": {1, wrong, false}, "a connection that breaks": {0, io.ErrUnexpectedEOF, false}} {
-		_, object := lying(t, data, int64(len(data)), func(_ int, a *lie) {
-			a.body = io.MultiReader(a.body, iotest.ErrReader(test.err))
-		})
-		r, err := body.Open(t.Context(), object, test.offset)
-		require.NoError(t, err, name)
-		_, err = io.ReadFull(r, make([]byte, len(data)-int(test.offset)))
-		require.NoError(t, r.Close())
-		if test.fails {
-			require.ErrorIs(t, err, wrong, name)
-			continue
+		for _, together := range []bool{false, true} { // the error comes with the last bytes
+			_, object := lying(t, data, int64(len(data)), func(_ int, a *lie) {
+				a.body = io.MultiReader(a.body, iotest.ErrReader(test.err))
+				if together {
+					a.body = iotest.DataErrReader(a.body)
+				}
+			})
+			r, err := body.Open(t.Context(), object, test.offset)
+			require.NoError(t, err, name)
+			_, err = io.ReadFull(r, make([]byte, len(data)-int(test.offset)))
+			require.NoError(t, r.Close())
+			require.Equal(t, test.fails, errors.Is(err, wrong), "%s: %v", name, err)
+			require.Equal(t, test.fails, err != nil, "%s: %v", name, err)
 		}
-		require.NoError(t, err, name)
 	}
 }
 
@@ -374,4 +376,10 @@ func TestAnEmptyBodyWithoutALengthIsNoObjectWithASize(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestADriverThatPanicsIsAnError(t *testing.T) {
+	_, object := lying(t, content(100), 100, func(int, *lie) { panic("nil pointer") })
+	_, err := body.Open(t.Context(), object, 0)
+	require.ErrorContains(t, err, `object "data/object" at byte 0 of 100: the bucket's driver does not understand the answer: panic: nil pointer`)
 }
