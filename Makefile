@@ -204,7 +204,7 @@ cluster-crash: temporal-cli ## kill -9 and stop workers, coordinator and server 
 		DMAP_CLUSTER_STORE=$(STORE) DMAP_CLUSTER_SEED=$(SEED) go test -run '^TestClusterCrash$$' -count=1 -v -timeout 2h -parallel 4 .
 
 lies: ## run every source over a store that lies in each way, and print the matrix of outcomes
-	cd internal/e2e && DMAP_LIES=1 go test -run '^TestAStoreThatLies' -count=1 -v -timeout 30m . | grep -v '^ *--- PASS\|=== '
+	cd internal/e2e && DMAP_LIES=1 go test -run '^TestAStoreThatLies|^TestCloudsThatLie' -count=1 -v -timeout 30m . | grep -v '^ *--- PASS\|=== '
 
 hostile: ## read hostile inputs of full size, each in a process of its own, and print peak memory and time
 	cd internal/e2e && DMAP_HOSTILE_FULL=1 go test -run '^TestHostileInputs$$' -count=1 -v -timeout 20m . | grep -v '^=== '

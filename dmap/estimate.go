@@ -133,7 +133,7 @@ func (e *SampleError) Unwrap() error { return fromOutside(e.Err) }
 // the sample does not have are unknown to it. [SampleError]: the sample says too little, for one of
 // the concurrencies perhaps; the Estimation has the values that are known.
 func Estimate[T, R any](ctx context.Context, src Source[T], fn func(context.Context, T) (R, error), opts Options, s Sampling) (Estimation, error) {
-	if err := sampleErrors[R](src, opts, fn == nil, s); err != nil {
+	if err := sampleErrors[R](ctx, src, opts, fn == nil, s); err != nil {
 		return Estimation{}, &callError{err}
 	}
 	s = s.withDefaults(opts)
@@ -157,7 +157,7 @@ func Estimate[T, R any](ctx context.Context, src Source[T], fn func(context.Cont
 // EstimateBatch is Estimate for a function that takes many items in one call. The sampled items
 // form batches by the limits; a batch of the run is as long as one of those.
 func EstimateBatch[T, R any](ctx context.Context, src Source[T], limits batch.Limits, fn func(context.Context, []Item[T]) ([]R, error), opts Options, s Sampling) (Estimation, error) {
-	if err := errors.Join(sampleErrors[R](src, opts, fn == nil, s), limits.Validate()); err != nil {
+	if err := errors.Join(sampleErrors[R](ctx, src, opts, fn == nil, s), limits.Validate()); err != nil {
 		return Estimation{}, &callError{err}
 	}
 	s = s.withDefaults(opts)
@@ -178,8 +178,8 @@ func EstimateBatch[T, R any](ctx context.Context, src Source[T], limits batch.Li
 }
 
 // sampleErrors is all that is wrong with the arguments.
-func sampleErrors[R, T any](src Source[T], opts Options, noFn bool, s Sampling) error {
-	return errors.Join(callErrors[T, R](src, opts, noFn, nil).join(), s.validate())
+func sampleErrors[R, T any](ctx context.Context, src Source[T], opts Options, noFn bool, s Sampling) error {
+	return errors.Join(callErrors[T, R](src, opts, noFn, nil).in(ctx).join(), s.validate())
 }
 
 // sampleOptions are those of the calls of a sample, which no number of failures or successes ends.

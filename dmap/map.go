@@ -57,7 +57,7 @@ func StartBatch[T, R any](ctx context.Context, src Source[T], limits batch.Limit
 
 // launch checks everything, then starts the engine.
 func launch[T, R any](ctx context.Context, j job[T, R], src Source[T], limits batch.Limits, opts Options, sinks []Sink[R], noFn bool) (*Run, error) {
-	wrong := callErrors(src, opts, noFn, sinks)
+	wrong := callErrors(src, opts, noFn, sinks).in(ctx)
 	if j.inBatches {
 		wrong.options = errors.Join(wrong.options, limits.Validate())
 	}

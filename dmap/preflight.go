@@ -37,12 +37,12 @@ type Preflighter interface {
 // Nothing remains in the bucket, unless the process is killed or the store refuses to delete: see
 // sink.Bucket's BucketSink.Preflight.
 func Preflight[T, R any](ctx context.Context, src Source[T], fn func(context.Context, T) (R, error), opts Options, sinks ...Sink[R]) (PreflightReport, error) {
-	return preflight(ctx, src, opts, callErrors(src, opts, fn == nil, sinks), batch.Limits{}, sinks)
+	return preflight(ctx, src, opts, callErrors(src, opts, fn == nil, sinks).in(ctx), batch.Limits{}, sinks)
 }
 
 // PreflightBatch is Preflight for the arguments of MapBatch.
 func PreflightBatch[T, R any](ctx context.Context, src Source[T], limits batch.Limits, fn func(context.Context, []Item[T]) ([]R, error), opts Options, sinks ...Sink[R]) (PreflightReport, error) {
-	wrong := callErrors(src, opts, fn == nil, sinks)
+	wrong := callErrors(src, opts, fn == nil, sinks).in(ctx)
 	wrong.options = errors.Join(wrong.options, limits.Validate())
 	return preflight(ctx, src, opts, wrong, limits, sinks)
 }
@@ -74,6 +74,14 @@ func callErrors[T, R any](src Source[T], opts Options, noFn bool, sinks []Sink[R
 		wrong.sinks = append(wrong.sinks, checked(fmt.Sprintf("sink %d", i), s))
 	}
 	return wrong
+}
+
+// in adds the error of a context that is nil: no method of it can be called.
+func (w argumentErrors) in(ctx context.Context) argumentErrors {
+	if ctx == nil {
+		w.function = errors.Join(errors.New("dmap: the context is nil: pass context.Background()"), w.function)
+	}
+	return w
 }
 
 // join returns all errors, joined.

@@ -33,6 +33,9 @@ type preflightRun struct {
 
 // preflight tries everything, each part on a goroutine of its own.
 func preflight[T, R any](ctx context.Context, src Source[T], opts Options, wrong argumentErrors, limits batch.Limits, sinks []Sink[R]) (PreflightReport, error) {
+	if ctx == nil { // wrong says so; all others are tried
+		ctx = context.Background() //nolint:forbidigo // the caller has none
+	}
 	good := usable(sinks, wrong)
 	p := &preflightRun{rules: textRules(opts, good), parts: map[string][]Check{}, closed: map[string]bool{}}
 	if !runIDPattern.MatchString(opts.RunID) {

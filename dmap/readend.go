@@ -93,6 +93,17 @@ func (r *reader[T, R]) takeNoItem(b *batcher[T, R], item *Item[T]) (taken bool, 
 	return true, nil
 }
 
+// takePassed takes an item that ends behind to, the end of its piece, as far as it belongs to the
+// piece: it may stand for the rest of an object, of which an earlier process has settled the end.
+func (r *reader[T, R]) takePassed(b *batcher[T, R], item *Item[T], to Cursor) error {
+	if b.at.compare(to) >= 0 || brokenObject(item.Err) == nil {
+		return nil
+	}
+	item.Next = to
+	_, err := r.takeNoItem(b, item)
+	return err
+}
+
 func (r *reader[T, R]) doubt(l *leaf) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -342,7 +342,7 @@ func (r *reader[T, R]) readItems(ctx context.Context, p *piece, read func(contex
 		}
 		if !r.owns(p, &item) { // the source does not know the end of a divided piece
 			end = endPassed
-			return nil
+			return r.takePassed(b, &item, p.now().To)
 		}
 		if err := r.take(b, &item); err != nil {
 			return err

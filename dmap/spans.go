@@ -56,6 +56,7 @@ type sharedReading[T any] struct {
 	next func() (Item[T], error, bool)
 	held Item[T] // read, and belongs to a later part
 	has  bool    // held is set
+	at   Cursor  // after the last item, but for one that is held
 	end  error   // of the reading: of an object that breaks off, all later parts are unread
 }
 
@@ -71,12 +72,17 @@ func (s *sharedReading[T]) read(_ context.Context, part Split) iter.Seq2[Item[T]
 			case !ok:
 				return
 			case err == nil && item.Next.compare(part.From) <= 0:
-				continue // settled by an earlier process
+				s.at = item.Next // settled by an earlier process
+				continue
 			case err == nil && part.To != (Cursor{}) && item.Next.compare(part.To) > 0:
 				s.held, s.has = item, true
+				if s.at.compare(part.To) < 0 && brokenObject(item.Err) != nil { // the rest of this part, too
+					item.Next = part.To
+					yield(item, nil)
+				}
 				return
 			}
-			s.end = err
+			s.end, s.at = err, item.Next
 			if !yield(item, err) || err != nil {
 				return
 			}

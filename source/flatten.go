@@ -252,6 +252,7 @@ func (f *flatten[T]) read(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item
 		if s.To.Key == place && (s.To.Offset != afterObject || s.Object == "") {
 			c.to = s.To.Offset // a redrive, which knows only the ID, never reads another version
 		}
+		c.partly = s.Object != "" && c.to > 0
 		if itemErr == nil {
 			itemErr = c.read(ctx, f.open)
 			if c.breaksOff(itemErr) {
@@ -276,6 +277,7 @@ type contents[T any] struct {
 	to      int64 // where the reading may end; 0: at the end of the object
 	index   int64 // of the next item
 	yield   func(dmap.Item[T], error) bool
+	partly  bool // an earlier process has settled the end of the object
 	opened  bool // the reading has begun
 	stopped bool // by the consumer
 }
@@ -372,10 +374,11 @@ func (c *contents[T]) rest(err error) dmap.Item[T] {
 	return item
 }
 
-// breaksOff reports whether err is that of a reading, and not of an object that is gone.
+// breaksOff reports whether err is that of a reading, and not of an object that is gone. An object
+// of which a part is settled always breaks off.
 func (c *contents[T]) breaksOff(err error) bool {
 	_, gone := guarded.As[*body.Gone](err)
-	return err != nil && c.opened && (c.from > 0 || !gone)
+	return err != nil && (c.from > 0 || c.partly || c.opened && !gone)
 }
 
 // broken says that the object breaks off with err.

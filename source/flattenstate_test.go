@@ -2,6 +2,7 @@ package source_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -249,6 +250,52 @@ func TestPlacesHaveTheOrderOfTheirCursors(t *testing.T) {
 			require.Equal(t, c, got)
 		} else {
 			require.True(t, c.Offset > 0 && c.Key != "")
+		}
+	}
+}
+
+// A process ends while some rows of an object wait and all behind them are done. The next one
+// cannot read the object any more.
+func TestARestBeforeWhatIsSettledIsNotLost(t *testing.T) {
+	rows := "n\n" + strings.Repeat("1\n", 100)
+	for name, hurt := range map[string]func(t *testing.T, in *dmaptest.FaultBucket) (open func(source.Object) dmap.Source[[]string]){
+		"reading fails": func(_ *testing.T, in *dmaptest.FaultBucket) func(source.Object) dmap.Source[[]string] {
+			in.Inject(dmaptest.Fault{Op: dmaptest.OpOpen, Key: "in/0", Sticky: true, Err: errors.New("refused")})
+			return rowsIn
+		},
+		"the object is gone": func(t *testing.T, in *dmaptest.FaultBucket) func(source.Object) dmap.Source[[]string] {
+			return func(o source.Object) dmap.Source[[]string] {
+				require.NoError(t, in.Delete(t.Context(), o.Key)) // it was listed
+				return rowsIn(o)
+			}
+		},
+		"open fails": func(*testing.T, *dmaptest.FaultBucket) func(source.Object) dmap.Source[[]string] {
+			return func(source.Object) dmap.Source[[]string] { panic("open") }
+		},
+	} {
+		for _, waiting := range [][]int64{{0}, {50}, {99}, {20, 40, 60}} {
+			t.Run(fmt.Sprint(name, waiting), func(t *testing.T) {
+				in, out := dmaptest.NewFaultBucket(t, memory(t, map[string]string{"in/0": rows})), memory(t, nil)
+				suspended, suspend := context.WithCancelCause(t.Context())
+				defer suspend(nil)
+				time.AfterFunc(50*time.Millisecond, func() { suspend(dmap.ErrSuspended) })
+				run := func(ctx context.Context, open func(source.Object) dmap.Source[[]string]) (dmap.Stats, error) {
+					return dmap.Map(ctx, source.Flatten(source.Objects(in.Bucket, "in/"), open), func(ctx context.Context, _ []string) (string, error) {
+						info, _ := dmap.InfoFrom(ctx)
+						if suspended.Err() == nil && slices.Contains(waiting, info.Index) {
+							<-ctx.Done()
+							return "", ctx.Err()
+						}
+						return "", nil
+					}, dmap.Options{RunID: "r", MaxConcurrency: 100, DrainTimeout: time.Millisecond}, sink.Bucket[string](out, ""))
+				}
+				before, err := run(suspended, rowsIn)
+				require.ErrorIs(t, err, dmap.ErrSuspended)
+				stats, err := run(t.Context(), hurt(t, in))
+				require.Error(t, err, "%+v", stats)
+				require.EqualValues(t, 1, stats.BrokenObjects, "%v", err)
+				require.Equal(t, before.Succeeded, stats.Succeeded)
+			})
 		}
 	}
 }

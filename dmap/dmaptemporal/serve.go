@@ -29,6 +29,9 @@ const (
 // minutes. A process may be killed before: then other workers continue its leases. Connect SIGTERM
 // by signal.NotifyContext. The error is that of the connection, or of the maps.
 func Serve(ctx context.Context, c client.Client, queue string, maps ...Registered) error {
+	if ctx == nil {
+		return errNoContext
+	}
 	w, err := newWorker(maps)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package dmaptemporal
 
 import (
+	"context"
 	"math"
 	"testing"
 	"time"
@@ -33,4 +34,13 @@ func TestSettingsThatNoRunCanHaveAreRefused(t *testing.T) {
 	require.NoError(t, Settings{}.check("r"))
 	require.NoError(t, Settings{MaxConcurrency: coord.MaxLimit}.check("r"))
 	require.Equal(t, coord.MaxPerLease, Settings{MaxConcurrency: coord.MaxLimit}.control().PerLease)
+}
+
+func TestANilContextIsAnError(t *testing.T) {
+	var none context.Context
+	_, err := Map[int]{}.Start(none, nil, "q", "r", 0, Settings{})
+	require.ErrorIs(t, err, errNoContext)
+	_, err = Open(none, nil, "r", nil)
+	require.ErrorIs(t, err, errNoContext)
+	require.ErrorIs(t, Serve(none, nil, "q"), errNoContext)
 }

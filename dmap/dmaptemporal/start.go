@@ -2,6 +2,7 @@ package dmaptemporal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	enums "go.temporal.io/api/enums/v1"
@@ -18,6 +19,9 @@ import (
 // parameters is refused: the error matches dmap.ErrSpecChanged. Settings of a run that runs stay as
 // they are. This process follows the run until ctx ends.
 func (m Map[P]) Start(ctx context.Context, c client.Client, queue, runID string, params P, settings Settings) (*Run, error) {
+	if ctx == nil {
+		return nil, errNoContext
+	}
 	text, err := m.encode(params)
 	if err != nil {
 		return nil, err
@@ -40,9 +44,15 @@ func (m Map[P]) Start(ctx context.Context, c client.Client, queue, runID string,
 	return follow(ctx, c, runID, run, settings.control(), settings.Observer), nil
 }
 
+// errNoContext is the error for a context of which no method can be called.
+var errNoContext = errors.New("dmaptemporal: the context is nil: pass context.Background()")
+
 // Open finds a run that Start has started, in any process, and follows it until ctx ends. observer
 // gets its events, as Settings.Observer does; nil: nobody does.
 func Open(ctx context.Context, c client.Client, runID string, observer *dmap.Observer) (*Run, error) {
+	if ctx == nil {
+		return nil, errNoContext
+	}
 	if _, err := c.DescribeWorkflow(ctx, workflowID(runID), ""); err != nil {
 		return nil, fmt.Errorf("dmaptemporal: run %q: %w", runID, err)
 	}

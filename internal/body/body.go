@@ -197,7 +197,7 @@ func (r *Reader) readConn(p []byte, remaining int64) (int, error) {
 		copy(r.recent[:], r.recent[n:])
 		copy(r.recent[overlap-n:], p[:n])
 	}
-	if int64(n) == remaining && err == nil && r.conn.ranged {
+	if int64(n) == remaining {
 		if err := r.checkEnd(); err != nil {
 			return 0, err // no bytes: io.ReadFull would drop the error
 		}
@@ -206,15 +206,34 @@ func (r *Reader) readConn(p []byte, remaining int64) (int, error) {
 }
 
 // checkEnd returns ErrRange if the connection gives more than the range that was asked for: then
-// the bytes may be others than those of the range, such as the first ones of the object.
+// the bytes may be others than those of the range, such as the first ones of the object. At the end
+// of a whole object the SDKs compare its checksum.
 func (r *Reader) checkEnd() error {
+	whole := r.conn.whole && r.end == toTheEnd
+	if !whole && (!r.conn.ranged || r.connErr != nil) {
+		return nil
+	}
 	var more [1]byte
-	n, err := r.conn.read(more[:])
-	r.connErr = err
-	if n > 0 {
+	n := 0
+	if r.connErr == nil { // some bodies end with their last byte
+		n, r.connErr = r.conn.read(more[:])
+	}
+	err := r.connErr
+	switch {
+	case whole && n == 0 && isFinal(err):
+		return r.wrap(err)
+	case whole: // all bytes came, and they are as many as the store said
+		return nil
+	case n > 0:
 		return r.wrap(fmt.Errorf("%w: it sends more bytes", ErrRange))
 	}
 	return nil
+}
+
+// isFinal reports whether err, after the last byte, is more than a connection that breaks off there.
+func isFinal(err error) bool {
+	return err != nil && err != io.EOF && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, ErrStalled) &&
+		transient.Classify(err) != transient.Transient
 }
 
 // skipConn drops bytes before offset, by means of p. Those that were read before must come again.
@@ -328,6 +347,7 @@ func (r *Reader) connectAt(from, length int64) error {
 	// A range from the start has the right bytes, whatever follows them: only planning wants to
 	// know.
 	conn.ranged = !told && (from > 0 || r.strict && length >= 0)
+	conn.whole = from == 0 && length < 0 && begin == 0
 	r.skip = r.offset - begin
 	switch {
 	case err == nil && r.skip < 0:
@@ -351,6 +371,11 @@ func (r *Reader) request(conn *connection, from, length int64) error {
 }
 
 func (r *Reader) requestNow(conn *connection, from, length int64) (err error) {
+	defer func() { // drivers panic at some answers, as those without a time
+		if p := recover(); p != nil {
+			err = conn.endWait(fmt.Errorf("the bucket's driver does not understand the answer: panic: %v", p))
+		}
+	}()
 	conn.ctx.start(r.ctx, r.object.Stall)
 	conn.Reader, err = r.object.Bucket.NewRangeReader(&conn.ctx, r.object.Key, from, length, r.object.condition())
 	return conn.endWait(err)

@@ -16,6 +16,7 @@ type connection struct {
 	*blob.Reader
 	ctx    stallContext
 	ranged bool // whether the store returns the range that was asked for is not known
+	whole  bool // no range was asked for
 	peeked int  // 1: first is the first byte, which read has not returned
 	first  [1]byte
 }

@@ -331,3 +331,55 @@ func TestAStoreThatNeverMatchesItsWeakETagIsReadWithoutTheCondition(t *testing.T
 	_, err = body.Open(t.Context(), o, 0)
 	require.ErrorIs(t, err, errChanged)
 }
+
+func TestTheEndOfAWholeObjectIsReadForItsChecksum(t *testing.T) {
+	data, wrong := content(10_000), errors.New("storage: bad CRC on read")
+	for name, test := range map[string]struct {
+		offset int64
+		err    error
+		fails  bool
+	}{"whole": {0, wrong, true}, "a rest": {1, wrong, false}, "a connection that breaks": {0, io.ErrUnexpectedEOF, false}} {
+		for _, together := range []bool{false, true} { // the error comes with the last bytes
+			_, object := lying(t, data, int64(len(data)), func(_ int, a *lie) {
+				a.body = io.MultiReader(a.body, iotest.ErrReader(test.err))
+				if together {
+					a.body = iotest.DataErrReader(a.body)
+				}
+			})
+			r, err := body.Open(t.Context(), object, test.offset)
+			require.NoError(t, err, name)
+			_, err = io.ReadFull(r, make([]byte, len(data)-int(test.offset)))
+			require.NoError(t, r.Close())
+			require.Equal(t, test.fails, errors.Is(err, wrong), "%s: %v", name, err)
+			require.Equal(t, test.fails, err != nil, "%s: %v", name, err)
+		}
+	}
+}
+
+func TestAnEmptyBodyWithoutALengthIsNoObjectWithASize(t *testing.T) {
+	for size, fails := range map[int64]bool{20: false, 5000: true} { // an empty object may have an encoding
+		_, object := lying(t, nil, size, func(_ int, a *lie) { a.size = -1 })
+		got, err := readFrom(t.Context(), object, 0)
+		require.Empty(t, got)
+		require.Equal(t, fails, errors.Is(err, errChanged), "%v", err)
+	}
+	for size, fails := range map[int]bool{0: false, 20: false, 5000: true} {
+		for _, answer := range []func(as func(any) bool) (body.Answer, bool){nil, tells} { // the store says that it may have decoded them
+			for _, listed := range []int64{-1, int64(size)} {
+				_, object := lying(t, make([]byte, size), listed, func(_ int, a *lie) {
+					a.size, a.body, a.told = -1, new(bytes.Reader), body.Answer{Size: -1, Encoded: true}
+				})
+				object.Answer = answer
+				got, err := readFrom(t.Context(), object, 0)
+				require.Empty(t, got)
+				require.Equal(t, fails, errors.Is(err, errChanged), "%v", err)
+			}
+		}
+	}
+}
+
+func TestADriverThatPanicsIsAnError(t *testing.T) {
+	_, object := lying(t, content(100), 100, func(int, *lie) { panic("nil pointer") })
+	_, err := body.Open(t.Context(), object, 0)
+	require.ErrorContains(t, err, `object "data/object" at byte 0 of 100: the bucket's driver does not understand the answer: panic: nil pointer`)
+}

@@ -68,7 +68,11 @@ func (o *Object) verify(conn *connection, from, length int64) (begin int64, told
 		return 0, told, o.Changed("version", o.ETag, a.ETag)
 	}
 	if told {
+		known := o.Size
 		begin, err = a.Begin, o.verifySize(a)
+		if err == nil && o.Size < 0 && from == 0 {
+			err = o.verifyEmpty(conn, known)
+		}
 		if err == nil && a.Encoded && a.Begin > 0 { // a range of the stored bytes; others were decoded
 			err = errUnsized
 		}
@@ -113,12 +117,14 @@ func (o *Object) guessSize(conn *connection, from, length int64) error {
 		requested = o.Size - from
 	}
 	switch {
-	case size == 0 && o.Size > 0:
+	case size == 0 && o.Size > 0, size < 0 && o.Size > maxEncodedEmpty:
 		if !conn.peek() {
 			return o.sizeChanged(0)
 		}
 		o.Size = -1
 		return errUnsized
+	case size < 0 && o.Size < 0 && from == 0 && !conn.peek():
+		return o.checkEmpty(conn)
 	case size <= 0:
 		o.Size = -1
 		return errUnsized
@@ -132,6 +138,33 @@ func (o *Object) guessSize(conn *connection, from, length int64) error {
 	}
 	return nil
 }
+
+// verifyEmpty returns an error if no byte comes of an object whose known size is that of more than
+// an encoded empty object.
+func (o *Object) verifyEmpty(conn *connection, known int64) error {
+	switch {
+	case known >= 0 && known <= maxEncodedEmpty || conn.peek():
+		return nil
+	case known < 0:
+		return o.checkEmpty(conn)
+	}
+	o.Size = known
+	return o.sizeChanged(0)
+}
+
+// checkEmpty asks for the size of an object of which no byte came, and no length.
+func (o *Object) checkEmpty(conn *connection) error {
+	now, err := o.Bucket.Attributes(&conn.ctx, o.Key)
+	if err == nil && now.Size > maxEncodedEmpty {
+		o.Size = now.Size
+		return o.sizeChanged(0)
+	}
+	return errUnsized
+}
+
+// maxEncodedEmpty is the size up to which stored bytes may be those of an empty object with an
+// encoding: a header of gzip may hold a file name and a comment.
+const maxEncodedEmpty = 1 << 10
 
 func (o *Object) sizeChanged(now int64) error {
 	return o.Changed("size", strconv.FormatInt(o.Size, 10), strconv.FormatInt(now, 10))

@@ -185,6 +185,7 @@ var known = map[string]string{
 	"dmap/sinks.go first: errors.Unwrap":                                  ours,
 	"internal/attention/attention.go Error: Error":                        ours,
 	"internal/attention/attention.go Needed: errors.As":                   ours,
+	"internal/body/body.go isFinal: errors.Is":                            driver,
 	"internal/body/body.go connect: errors.Is":                            driver,
 	"internal/body/body.go connectAt: errors.Is":                          driver,
 	"internal/body/body.go reopen: errors.Is":                             driver,

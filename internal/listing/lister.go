@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 
 	"gocloud.dev/blob"
@@ -98,10 +99,17 @@ var errNotSeekable = errors.New("the store does not start a listing after a key"
 // readPages yields the range of r page by page.
 func (l *Lister) readPages(ctx context.Context, r *reader, end func() string, yield func(*blob.ListObject) bool) error {
 	at := r.start
+	promised := "" // the key before the last one of a page that others must follow
 	for {
 		page, err := l.pageAfter(ctx, at)
+		if err == nil && promised != "" && page.next == nil && endsAt(page.objects, at) {
+			page, err = l.checkEnd(ctx, promised, at)
+		}
 		if err != nil {
 			return err
+		}
+		if promised = ""; page.next != nil && len(page.objects) > 1 {
+			promised = page.objects[len(page.objects)-2].Key
 		}
 		to := end()
 		own, ended, err := ownStored(page.objects, at, to, l.options.Stored != nil)
@@ -124,6 +132,27 @@ func (l *Lister) readPages(ctx context.Context, r *reader, end func() string, yi
 			return nil
 		}
 	}
+}
+
+// endsAt reports whether no object follows key.
+func endsAt(objects []*blob.ListObject, key string) bool {
+	return len(objects) == 0 || len(objects) == 1 && objects[0].Key == key
+}
+
+// checkEnd finds out whether a listing ends at a key, after which the store had said that others
+// follow: asked for what follows the key before, it must list the key. checkEnd returns a page of
+// the objects that follow it.
+func (l *Lister) checkEnd(ctx context.Context, before, key string) (page, error) {
+	p, err := l.pageAfter(ctx, before)
+	if err != nil {
+		return p, err
+	}
+	at := slices.IndexFunc(p.objects, func(o *blob.ListObject) bool { return o.Key == key })
+	if at < 0 && p.next == nil && endsAt(p.objects, before) {
+		return p, errEndsEarly
+	}
+	p.objects = p.objects[at+1:]
+	return p, nil
 }
 
 // pageAfter fetches the objects after a key. An object before that key shows that the store ignores

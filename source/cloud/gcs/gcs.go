@@ -46,7 +46,7 @@ func OpenBucket(ctx context.Context, bucketURL string, options Options) (*blob.B
 	if u.Scheme != gcsblob.Scheme {
 		return nil, fmt.Errorf("gcs: the bucket's URL has scheme %q: want %s", u.Scheme, gcsblob.Scheme)
 	}
-	opener, err := opener(ctx, u, Transport(calls))
+	opener, err := opener(ctx, u, checked{Transport(calls)})
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +63,7 @@ func OpenBucket(ctx context.Context, bucketURL string, options Options) (*blob.B
 
 // opener returns an opener for u that uses transport. It removes the parameters from u that would
 // make gcsblob choose another transport.
-func opener(ctx context.Context, u *url.URL, transport *http.Transport) (*gcsblob.URLOpener, error) {
+func opener(ctx context.Context, u *url.URL, transport http.RoundTripper) (*gcsblob.URLOpener, error) {
 	query := u.Query()
 	o := &gcsblob.URLOpener{Client: gcp.NewAnonymousHTTPClient(transport)}
 	emulated := os.Getenv("STORAGE_EMULATOR_HOST") != ""

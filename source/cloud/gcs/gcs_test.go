@@ -93,7 +93,7 @@ func listing(names ...string) http.HandlerFunc {
 			items = append(items, fmt.Sprintf(`{"name":%q,"size":"1","generation":"7","etag":"CAE=","updated":"2026-01-01T00:00:00Z"}`, name))
 		}
 		w.Header().Set("Content-Type", "application/json")
-		fmt.Fprintf(w, `{"items":[%s]}`, strings.Join(items, ","))
+		fmt.Fprintf(w, `{"kind":"storage#objects","items":[%s]}`, strings.Join(items, ","))
 	}
 }
 
