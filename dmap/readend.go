@@ -93,7 +93,7 @@ func (r *reader[T, R]) takeNoItem(b *batcher[T, R], item *Item[T]) (taken bool, 
 	return true, nil
 }
 
-// takePassed takes an item that ends behind to, the end of its piece, as far as it belongs to the
+// takePassed takes an item that ends after to, the end of its piece, as far as it belongs to the
 // piece: it may stand for the rest of an object, of which an earlier process has settled the end.
 func (r *reader[T, R]) takePassed(b *batcher[T, R], item *Item[T], to Cursor) error {
 	if b.at.compare(to) >= 0 || brokenObject(item.Err) == nil {

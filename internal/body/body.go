@@ -230,7 +230,7 @@ func (r *Reader) checkEnd() error {
 	return nil
 }
 
-// isFinal reports whether err, after the last byte, is more than a connection that breaks off there.
+// isFinal reports whether err, after the last byte, is more than a connection that breaks off.
 func isFinal(err error) bool {
 	return err != nil && err != io.EOF && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, ErrStalled) &&
 		transient.Classify(err) != transient.Transient

@@ -16,14 +16,6 @@ import (
 // ErrNotShared is the error of a source that one machine must read as a whole.
 var ErrNotShared = fmt.Errorf("%w: one machine must read the source as a whole, as dmap.Map does", lease.ErrRefused)
 
-// Piece is a part of a source that one machine reads at a time.
-type Piece struct {
-	Split dmap.Split `json:"split"`
-	// Items is the number of items, without skipped ones. 0: it is not known, because nobody has
-	// read the piece.
-	Items int64 `json:"items,omitempty"`
-}
-
 // Cursor is the place after a piece. The zero Cursor is the start of the source.
 type Cursor struct {
 	After *dmap.Split `json:"after,omitempty"` // the last piece; nil: none
@@ -32,21 +24,6 @@ type Cursor struct {
 
 // Next is the place after p, which follows c.
 func (c Cursor) Next(p Piece) Cursor { return Cursor{After: &p.Split, Items: c.Items + p.Items} }
-
-// Limits bound a piece that is cut by reading.
-type Limits struct {
-	Items int64 // items of a piece, skipped ones included
-	Bytes int64 // of records; whole objects do not count
-	// Whole is the number of items up to which a split is not cut, if its first ones say that it has
-	// about so many: then nobody reads it twice. 0: every split is cut.
-	Whole int64
-	// Most ends the plan after exactly this number of items that are not skipped. Then the whole
-	// source is cut by reading, in order. 0: no limit.
-	Most int64
-}
-
-// Usual are the limits of a piece if nothing else is known.
-func Usual() Limits { return Limits{Items: 10_000, Bytes: 1 << 20} }
 
 // Plan yields the pieces of a source after a cursor, in order. The function of a run is not called.
 // An error ends the plan; it can be continued after the last piece.

@@ -14,7 +14,7 @@ import (
 	"github.com/go-dmap/dmap/source"
 )
 
-// The source divides an object of 40 MiB into three parts, for the readers of one machine. Each part
+// The source divides an object of 40 MiB into three parts, for the readers of one machine. Each
 // takes many leases.
 func TestALargeObjectIsSharedEvenly(t *testing.T) {
 	const (

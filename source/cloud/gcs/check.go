@@ -109,7 +109,7 @@ func checkContinued(request *http.Request, response *http.Response) error {
 	if got != "" && got != asked {
 		return fmt.Errorf("%w: generation %s was asked for, %.30q came", errContinued, asked, got)
 	}
-	if response.Header.Get("Content-Encoding") == "gzip" { // Go does not decode what was asked for with a range
+	if response.Header.Get("Content-Encoding") == "gzip" { // Go does not decode a range
 		return fmt.Errorf("%w: its encoding was undone, the rest comes encoded", errContinued)
 	}
 	return nil
