@@ -76,7 +76,7 @@ func (s *sharedReading[T]) read(_ context.Context, part Split) iter.Seq2[Item[T]
 				continue
 			case err == nil && part.To != (Cursor{}) && item.Next.compare(part.To) > 0:
 				s.held, s.has = item, true
-				if s.at.compare(part.To) < 0 && brokenObject(item.Err) != nil { // the rest of this part, too
+				if s.at.compare(part.To) < 0 && brokenObject(item.Err) != nil { // of this part, too
 					item.Next = part.To
 					yield(item, nil)
 				}

@@ -93,7 +93,7 @@ func startOn(c client.Client) func(t *testing.T, j *enginetest.Job) (enginetest.
 		o := j.Options
 		run, err := suiteMap(&enginetest.Machine{}).Start(t.Context(), c, j.ID, j.ID, struct{}{}, dmaptemporal.Settings{
 			MaxConcurrency: o.MaxConcurrency, PerLease: j.PerLease, Rate: o.Rate, Tolerance: o.Tolerance, Budget: o.Budget,
-			Redrive: o.Redrive,
+			Redrive: o.Redrive, Beat: 3 * time.Second,
 		})
 		if err != nil {
 			return nil, err

@@ -14,8 +14,8 @@ type Piece struct {
 type Limits struct {
 	Items int64 // items of a piece, skipped ones included
 	Bytes int64 // of records; whole objects do not count
-	// Whole is the number of items up to which a split is not cut, if its first ones say that it has
-	// no more: then nobody reads it twice. 0: every split is cut.
+	// Whole is the number of items up to which a split is not cut, if its first ones say that it
+	// has no more: then nobody reads it twice. 0: every split is cut.
 	Whole int64
 	// Most ends the plan after exactly this number of items that are not skipped. Then the whole
 	// source is cut by reading, in order. 0: no limit.
