@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -227,30 +228,32 @@ func TestARunThatMeetsTooManyBrokenObjectsStops(t *testing.T) {
 func TestTheRestOfABrokenObjectIsUnreadAlsoBeforeWhatIsSettled(t *testing.T) {
 	for name, waiting := range map[string][]int{"one part": {5}, "two parts": {2, 5}, "the last item": {9}, "with a skipped one": {6}} {
 		t.Run(name, func(t *testing.T) {
-			var d diary
-			var p page
-			opts := dmap.Options{RunID: "r", MaxConcurrency: 10, DrainTimeout: time.Millisecond}
-			ctx, suspend := context.WithCancelCause(t.Context())
-			var begun atomic.Int64
-			_, err := dmap.Map(ctx, fragile{objects: 1, inItem: true}, func(ctx context.Context, i int) (int, error) {
-				if begun.Add(1) == perObject-2 { // all but two skipped ones
-					time.AfterFunc(20*time.Millisecond, func() { suspend(dmap.ErrSuspended) })
-				}
-				if slices.Contains(waiting, i) {
-					<-ctx.Done()
-					return 0, ctx.Err()
-				}
-				return i, nil
-			}, opts, &p, &d)
-			require.ErrorIs(t, err, dmap.ErrSuspended)
-			settled := len(d.counted(t))
+			synctest.Test(t, func(t *testing.T) {
+				var d diary
+				var p page
+				opts := dmap.Options{RunID: "r", MaxConcurrency: 10, DrainTimeout: time.Millisecond}
+				ctx, suspend := context.WithCancelCause(t.Context())
+				var begun atomic.Int64
+				_, err := dmap.Map(ctx, fragile{objects: 1, inItem: true}, func(ctx context.Context, i int) (int, error) {
+					if begun.Add(1) == perObject-2 { // all but two skipped ones
+						time.AfterFunc(20*time.Millisecond, func() { suspend(dmap.ErrSuspended) })
+					}
+					if slices.Contains(waiting, i) {
+						<-ctx.Done()
+						return 0, ctx.Err()
+					}
+					return i, nil
+				}, opts, &p, &d)
+				require.ErrorIs(t, err, dmap.ErrSuspended)
+				settled := len(d.counted(t))
 
-			stats, err := dmap.Map(t.Context(), fragile{objects: 1, breaks: map[int]int64{0: int64(waiting[0])}, inItem: true}, double, opts, &p, &d)
-			require.ErrorIs(t, err, dmap.ErrTolerance)
-			require.ErrorContains(t, err, "1 objects broke off")
-			require.EqualValues(t, 1, stats.BrokenObjects)
-			require.Len(t, d.counted(t), settled)
-			require.NotEmpty(t, p.ended[len(p.ended)-1].Unread.Splits)
+				stats, err := dmap.Map(t.Context(), fragile{objects: 1, breaks: map[int]int64{0: int64(waiting[0])}, inItem: true}, double, opts, &p, &d)
+				require.ErrorIs(t, err, dmap.ErrTolerance)
+				require.ErrorContains(t, err, "1 objects broke off")
+				require.EqualValues(t, 1, stats.BrokenObjects)
+				require.Len(t, d.counted(t), settled)
+				require.NotEmpty(t, p.ended[len(p.ended)-1].Unread.Splits)
+			})
 		})
 	}
 }

@@ -275,26 +275,28 @@ func TestARestBeforeWhatIsSettledIsNotLost(t *testing.T) {
 	} {
 		for _, waiting := range [][]int64{{0}, {50}, {99}, {20, 40, 60}} {
 			t.Run(fmt.Sprint(name, waiting), func(t *testing.T) {
-				in, out := dmaptest.NewFaultBucket(t, memory(t, map[string]string{"in/0": rows})), memory(t, nil)
-				suspended, suspend := context.WithCancelCause(t.Context())
-				defer suspend(nil)
-				time.AfterFunc(50*time.Millisecond, func() { suspend(dmap.ErrSuspended) })
-				run := func(ctx context.Context, open func(source.Object) dmap.Source[[]string]) (dmap.Stats, error) {
-					return dmap.Map(ctx, source.Flatten(source.Objects(in.Bucket, "in/"), open), func(ctx context.Context, _ []string) (string, error) {
-						info, _ := dmap.InfoFrom(ctx)
-						if suspended.Err() == nil && slices.Contains(waiting, info.Index) {
-							<-ctx.Done()
-							return "", ctx.Err()
-						}
-						return "", nil
-					}, dmap.Options{RunID: "r", MaxConcurrency: 100, DrainTimeout: time.Millisecond}, sink.Bucket[string](out, ""))
-				}
-				before, err := run(suspended, rowsIn)
-				require.ErrorIs(t, err, dmap.ErrSuspended)
-				stats, err := run(t.Context(), hurt(t, in))
-				require.Error(t, err, "%+v", stats)
-				require.EqualValues(t, 1, stats.BrokenObjects, "%v", err)
-				require.Equal(t, before.Succeeded, stats.Succeeded)
+				synctest.Test(t, func(t *testing.T) {
+					in, out := dmaptest.NewFaultBucket(t, memory(t, map[string]string{"in/0": rows})), memory(t, nil)
+					suspended, suspend := context.WithCancelCause(t.Context())
+					defer suspend(nil)
+					time.AfterFunc(50*time.Millisecond, func() { suspend(dmap.ErrSuspended) })
+					run := func(ctx context.Context, open func(source.Object) dmap.Source[[]string]) (dmap.Stats, error) {
+						return dmap.Map(ctx, source.Flatten(source.Objects(in.Bucket, "in/"), open), func(ctx context.Context, _ []string) (string, error) {
+							info, _ := dmap.InfoFrom(ctx)
+							if suspended.Err() == nil && slices.Contains(waiting, info.Index) {
+								<-ctx.Done()
+								return "", ctx.Err()
+							}
+							return "", nil
+						}, dmap.Options{RunID: "r", MaxConcurrency: 100, DrainTimeout: time.Millisecond}, sink.Bucket[string](out, ""))
+					}
+					before, err := run(suspended, rowsIn)
+					require.ErrorIs(t, err, dmap.ErrSuspended)
+					stats, err := run(t.Context(), hurt(t, in))
+					require.Error(t, err, "%+v", stats)
+					require.EqualValues(t, 1, stats.BrokenObjects, "%v", err)
+					require.Equal(t, before.Succeeded, stats.Succeeded)
+				})
 			})
 		}
 	}

@@ -126,7 +126,7 @@ func TestALeaseReturnsWhenItsShareOfFailuresIsUsed(t *testing.T) {
 				}
 				return i, nil
 			})
-			l := lease.Lease{Splits: splitsOf(t, src), Slots: 10, Failures: share}
+			l := lease.Lease{Splits: splitsOf(t, src), Slots: 10, Failures: share, Rest: 20} // calls in flight may be unsettled
 			report, err := leaserun.Run(t.Context(), j, l, newLane[int](&store{}, l.Ref), &leaserun.Control{})
 			require.NoError(t, err)
 			require.Equal(t, want, report.Reason, "share %d", share)
