@@ -55,6 +55,8 @@ func cases() map[string]func(t *testing.T, e Engine) {
 		"an item that crashes":             crashing,
 		"wrong options":                    wrongOptions,
 		"another version":                  changed,
+		"a replaced object":                replaced("alone"),
+		"a replaced object of many":        replaced("flatten"),
 		"a redrive of an unread rest":      redriveUnread,
 		"a redrive that fails":             redriveFails,
 		"a trial":                          trial,

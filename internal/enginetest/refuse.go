@@ -2,7 +2,9 @@ package enginetest
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"gocloud.dev/blob"
@@ -60,4 +62,48 @@ func sequence(t *testing.T, e Engine) {
 	j.Call = func(_ context.Context, v string) (string, error) { return v, nil }
 	e.refusesOr(t, Sequences, j)
 	equal(t, "successes", 100, len(j.load().succeeded))
+}
+
+// replaced: an object is replaced after a part of it was read. What comes of it must not be a
+// mixture.
+func replaced(in string) func(t *testing.T, e Engine) {
+	return func(t *testing.T, e Engine) {
+		j := newJob(t)
+		rows := func(text string) {
+			var all strings.Builder
+			for i := range 300 {
+				fmt.Fprintf(&all, "{\"n\":%d,\"of\":%q}\n", 1000+i, text)
+			}
+			must(t, j.Store.WriteAll(t.Context(), "in/rows.jsonl", []byte(all.String()), nil))
+		}
+		rows("old")
+		type row struct {
+			N  int
+			Of string
+		}
+		j.Open = func(b *blob.Bucket) dmap.Source[string] {
+			text := func(_ context.Context, r row) (string, error) { return fmt.Sprint(r.N, r.Of), nil }
+			if in == "flatten" {
+				return source.Transform(source.Flatten(source.Objects(b, "in/"), func(o source.Object) dmap.Source[row] { return source.JSONLinesOf[row](o) }), text)
+			}
+			return source.Transform(source.JSONLines[row](b, "in/rows.jsonl"), text)
+		}
+		j.Options.Budget.Calls = 20
+		j.Call = e.slow(same)
+		mustBe(t, e.run(t, j), dmap.ErrBudget)
+		before := len(j.load().succeeded)
+		rows("new")
+		j.Options.Budget = dmap.Budget{}
+		err := e.run(t, j)
+		isTrue(t, err != nil, "a mixture of two versions has succeeded")
+		switch {
+		case e.Machines > 1: // the error comes from another machine, as a text
+			isTrue(t, strings.Contains(err.Error(), "version of"), "the error names the version, got %v", err)
+		case in == "alone":
+			mustBe(t, err, dmap.ErrSpecChanged)
+		default:
+			mustBe(t, err, dmap.ErrTolerance) // it breaks off
+		}
+		equal(t, "successes", before, len(j.load().succeeded))
+	}
 }

@@ -74,6 +74,7 @@ func (p *planning[T, R]) full() bool { return len(p.page.Pieces) >= p.task.Piece
 // source adds pieces of the source after a split.
 func (p *planning[T, R]) source(ctx context.Context, after *dmap.Split) error {
 	left := unsettled(&p.progress)
+	settled := journal.NewIntervalSet(p.progress.Settled)
 	limits := pieces.Usual()
 	limits.Items, limits.Whole, limits.Most = p.task.Items, p.task.Whole, p.task.Max
 	for piece, err := range pieces.Plan(ctx, p.Machine.plan, pieces.Cursor{After: after}, limits) {
@@ -81,12 +82,29 @@ func (p *planning[T, R]) source(ctx context.Context, after *dmap.Split) error {
 			return err
 		}
 		p.page.Next = &piece.Split
-		p.addParts(piece, left(piece.Split))
+		parts := left(piece.Split)
+		if err := p.sameObject(settled, piece.Split, parts); err != nil {
+			return err
+		}
+		p.addParts(piece, parts)
 		if p.full() {
 			return nil
 		}
 	}
 	return nil
+}
+
+// sameObject refuses a split of which earlier processes have settled items of another version: the
+// results would be a mixture. If its object is one of many, dmap.Map has it break off.
+func (p *planning[T, R]) sameObject(settled journal.IntervalSet, s dmap.Split, parts []dmap.Split) error {
+	before := settled.Version(journal.Interval{Split: s.ID, From: journal.Cursor(s.From), To: journal.Cursor(s.To)})
+	if before == "" || s.Version == "" || before == s.Version || len(parts) == 0 {
+		return nil
+	}
+	if s.Object == "" || p.Machine.plan.Whole != (dmap.Split{}) {
+		return p.differs(s.ID, s.Version, before)
+	}
+	return p.differs(s.Object, s.Version, before+" (dmap.Map continues the run, and leaves the rest of the object unread)")
 }
 
 // addParts adds the parts of a piece that are not settled. How many items each of them has is not

@@ -21,8 +21,13 @@ func (m *Machine[T, R]) sameSource(ctx context.Context, p *journal.Progress) err
 	case err != nil:
 		return fmt.Errorf("%s: version of %q: %w", m.spec.Source, at.Split, err)
 	case now != "":
-		return &dmap.SpecError{RunID: m.spec.RunID, Fields: []string{fmt.Sprintf("version of %q: %s, begun with %s", at.Split, now, at.Version)}}
+		return m.differs(at.Split, now, at.Version)
 	default:
 		return nil
 	}
+}
+
+// differs is the error for a split whose Version is not the one that the run has settled items of.
+func (m *Machine[T, R]) differs(split, now, before string) error {
+	return &dmap.SpecError{RunID: m.spec.RunID, Fields: []string{fmt.Sprintf("version of %q: %s, begun with %s", split, now, before)}}
 }
