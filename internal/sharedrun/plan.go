@@ -3,6 +3,7 @@ package sharedrun
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/coord"
@@ -83,7 +84,10 @@ func (p *planning[T, R]) source(ctx context.Context, after *dmap.Split) error {
 		}
 		p.page.Next = &piece.Split
 		parts := left(piece.Split)
-		if err := p.sameObject(settled, piece.Split, parts); err != nil {
+		if len(parts) > 0 {
+			err = p.sameObject(settled, after, piece.Split)
+		}
+		if err != nil {
 			return err
 		}
 		p.addParts(piece, parts)
@@ -94,17 +98,20 @@ func (p *planning[T, R]) source(ctx context.Context, after *dmap.Split) error {
 	return nil
 }
 
-// sameObject refuses a split of which earlier processes have settled items of another version: the
-// results would be a mixture. If its object is one of many, dmap.Map has it break off.
-func (p *planning[T, R]) sameObject(settled journal.IntervalSet, s dmap.Split, parts []dmap.Split) error {
-	before := settled.Version(journal.Interval{Split: s.ID, From: journal.Cursor(s.From), To: journal.Cursor(s.To)})
-	if before == "" || s.Version == "" || before == s.Version || len(parts) == 0 {
+// sameObject refuses a split of whose object another version was settled, or planned: the results
+// would be a mixture. after is the last piece that was planned.
+func (p *planning[T, R]) sameObject(before journal.IntervalSet, after *dmap.Split, s dmap.Split) error {
+	was := before.Version(journal.Interval{Split: s.ID, From: journal.Cursor(s.From), To: journal.Cursor(s.To)})
+	if was == "" && after != nil && after.ID == s.ID && after.Object == s.Object {
+		was = after.Version
+	}
+	if was == "" || s.Version == "" || was == s.Version {
 		return nil
 	}
 	if s.Object == "" || p.Machine.plan.Whole != (dmap.Split{}) {
-		return p.differs(s.ID, s.Version, before)
+		return p.differs(s.ID, s.Version, was)
 	}
-	return p.differs(s.Object, s.Version, before+" (dmap.Map continues the run, and leaves the rest of the object unread)")
+	return fmt.Errorf("%w; dmap.Map continues the run, and leaves the rest of this object unread", p.differs(s.Object, s.Version, was))
 }
 
 // addParts adds the parts of a piece that are not settled. How many items each of them has is not
