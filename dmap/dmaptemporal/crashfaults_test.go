@@ -201,7 +201,8 @@ func (c *crashRun) serverDown(what string, d time.Duration) (row crashRow, ok bo
 	return row, ok
 }
 
-// zombie stops a worker until another has begun an attempt at one of its leases.
+// zombie stops a worker until others have begun an attempt at each of its leases: one that is not
+// lost by then ends in the worker that comes back.
 func (c *crashRun) zombie(dice *rand.Rand) (row crashRow, ok bool) {
 	row.what = "zombie"
 	w := c.busy(dice, func(*crashWorker) bool { return true })
@@ -213,7 +214,7 @@ func (c *crashRun) zombie(dice *rand.Rand) (row crashRow, ok bool) {
 	c.signal(w, syscall.SIGSTOP)
 	lost := c.openAttempts(row.process, fault)
 	ok = c.await(func() bool {
-		return slices.ContainsFunc(lost, func(v *life) bool { began, _ := c.continued(v); return !began.IsZero() })
+		return !slices.ContainsFunc(lost, func(v *life) bool { began, _ := c.continued(v); return began.IsZero() })
 	})
 	c.after(pause(dice))
 	row.down = time.Since(fault)
