@@ -223,7 +223,7 @@ func TestARunThatMeetsTooManyBrokenObjectsStops(t *testing.T) {
 	require.Len(t, tolerance.FirstBroken, 10)
 }
 
-// A process ends while some calls of an object wait and those behind them have returned. The next
+// A process ends while some calls of an object wait and later ones have returned. The next
 // one cannot read the object any more.
 func TestTheRestOfABrokenObjectIsUnreadAlsoBeforeWhatIsSettled(t *testing.T) {
 	for name, waiting := range map[string][]int{"one part": {5}, "two parts": {2, 5}, "the last item": {9}, "with a skipped one": {6}} {

@@ -254,7 +254,7 @@ func TestPlacesHaveTheOrderOfTheirCursors(t *testing.T) {
 	}
 }
 
-// A process ends while some rows of an object wait and all behind them are done. The next one
+// A process ends while some rows of an object wait and all later ones are done. The next one
 // cannot read the object any more.
 func TestARestBeforeWhatIsSettledIsNotLost(t *testing.T) {
 	rows := "n\n" + strings.Repeat("1\n", 100)

@@ -213,10 +213,9 @@ func (r *Reader) checkEnd() error {
 	if !whole && (!r.conn.ranged || r.connErr != nil) {
 		return nil
 	}
-	var more [1]byte
 	n := 0
 	if r.connErr == nil { // some bodies end with their last byte
-		n, r.connErr = r.conn.read(more[:])
+		n, r.connErr = r.conn.read(r.conn.first[:]) // which was read before
 	}
 	err := r.connErr
 	switch {

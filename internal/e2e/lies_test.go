@@ -306,7 +306,7 @@ func rowTexts() (want []string) {
 
 func digest(data []byte) string { return fmt.Sprintf("%d bytes, %x", len(data), sha256.Sum256(data)) }
 
-// bentStoreKind is what a source is told about its store.
+// bentStoreKind is a store as the options of a source describe it.
 type bentStoreKind struct {
 	name     string
 	features source.StoreFeatures
