@@ -279,9 +279,10 @@ func TestARestBeforeWhatIsSettledIsNotLost(t *testing.T) {
 					in, out := dmaptest.NewFaultBucket(t, memory(t, map[string]string{"in/0": rows})), memory(t, nil)
 					suspended, suspend := context.WithCancelCause(t.Context())
 					defer suspend(nil)
-					time.AfterFunc(50*time.Millisecond, func() { suspend(dmap.ErrSuspended) })
+					time.AfterFunc(time.Second, func() { suspend(dmap.ErrSuspended) })
 					run := func(ctx context.Context, open func(source.Object) dmap.Source[[]string]) (dmap.Stats, error) {
 						return dmap.Map(ctx, source.Flatten(source.Objects(in.Bucket, "in/"), open), func(ctx context.Context, _ []string) (string, error) {
+							time.Sleep(time.Millisecond) // so that no row waits for its neighbor
 							info, _ := dmap.InfoFrom(ctx)
 							if suspended.Err() == nil && slices.Contains(waiting, info.Index) {
 								<-ctx.Done()
@@ -292,6 +293,7 @@ func TestARestBeforeWhatIsSettledIsNotLost(t *testing.T) {
 					}
 					before, err := run(suspended, rowsIn)
 					require.ErrorIs(t, err, dmap.ErrSuspended)
+					require.EqualValues(t, 100-len(waiting), before.Succeeded)
 					stats, err := run(t.Context(), hurt(t, in))
 					require.Error(t, err, "%+v", stats)
 					require.EqualValues(t, 1, stats.BrokenObjects, "%v", err)
