@@ -86,7 +86,7 @@ func (f *follower) poll(ctx context.Context) {
 		return
 	}
 	f.version = version
-	f.shedder.SetSlots(o.Slots)
+	f.shedder.Follow(o.Grant, o.Raised)
 	f.control.SetRate(o.Rate)
 	f.control.SetPaused(o.Paused)
 	if o.Interrupt {

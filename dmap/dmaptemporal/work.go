@@ -21,6 +21,7 @@ type steps interface {
 	Lease(ctx context.Context, l lease.Lease, control *leaserun.Control) (lease.Report, error)
 	Absorb(ctx context.Context, era int64, task coord.AbsorbTask, elapsed time.Duration) (coord.Absorption, error)
 	Show(ctx context.Context, era, version int64, orders coord.Orders) error
+	Pool(era int64) *leaserun.Pool
 	Orders(ctx context.Context, era int64) (orders coord.Orders, version int64, ok bool, err error)
 	Finish(ctx context.Context, era int64, end coord.End, tolerance dmap.Tolerance) (*dmap.Ending, error)
 }
@@ -100,12 +101,13 @@ func (w *work) Lease(ctx context.Context, call leaseCall) (r lease.Report, err e
 		return r, typed(err)
 	}
 	control := new(leaserun.Control)
-	shedder := leaserun.Shed(call.Lease, control, func(s lease.Shed) { shed(ctx, s) })
-	defer shedder.Stop()
+	shedder := leaserun.Shed(m.Pool(call.Lease.Era), call.Lease, control, func(s lease.Shed) { shed(ctx, s) })
 	f := follower{machine: m, era: call.Lease.Era, lease: call.Lease.Lease, every: call.Beat, control: control, shedder: shedder}
 	defer f.follow(ctx)()
 	// The end of ctx must not cost the report: the control ends the lease.
 	r, err = m.Lease(context.WithoutCancel(ctx), call.Lease, control)
+	shedder.Linger(&r)
+	shedder.End(&r, err == nil)
 	return r, err
 }
 

@@ -40,6 +40,7 @@ func Begin(b Start) (*State, error) {
 		Era: b.Era, Started: b.Now.UTC().Round(0), Next: b.Next, Control: b.Control, MaxItems: b.MaxItems,
 		Before: b.Before, Failures: known(b.Failures), Redrive: b.Redrive, Total: b.Total, Enough: b.Enough, Plan: Plan{Planned: b.Planned, Done: !b.Planned},
 	}
+	s.regrant()
 	for _, p := range b.Pieces {
 		s.Queue = append(s.Queue, Piece{Split: p, Part: 1 / float64(len(b.Pieces))})
 	}

@@ -23,6 +23,8 @@ func check(o *Open, r lease.Report) error {
 		return errors.New("an unfinished lease has no rest")
 	case len(r.Rest) > max(o.Rest, len(o.Splits)):
 		return errors.New("too many splits are left")
+	case !movable(r.Moved):
+		return errors.New("the slots that it has moved make no sense")
 	}
 	return checkRest(o.Splits, r.Rest)
 }

@@ -47,6 +47,8 @@ func (w *world) step() {
 	switch n := w.random.IntN(100); {
 	case n < 35:
 		w.take()
+	case n < 38 && len(w.held) > 1:
+		w.overtake()
 	case n < 60 && len(w.held) > 0:
 		w.finish(w.random.IntN(len(w.held)), w.random.IntN(100))
 	case n < 64 && len(w.held) > 0:
@@ -187,20 +189,19 @@ func (w *world) check() {
 	require.Less(t, len(mine), 100_000)
 
 	c := w.s.Control
-	asked, shed, calls, slots := 0, 0, 0, w.s.Orders().Slots
+	asked, shed := 0, 0
 	for i := range w.s.Open {
 		switch o := &w.s.Open[i]; {
 		case o.Held && o.Shed:
 			shed++
-			calls += o.Calls
 		case o.Held && o.Asked:
 			asked++
 		}
 	}
 	require.Len(t, w.held, w.s.InFlight())
 	require.LessOrEqual(t, len(w.held)-asked-shed, c.Capacity())
-	require.True(t, slots == 1 || slots*(len(w.held)-shed)+calls <= c.Limit)
 	require.GreaterOrEqual(t, w.s.Divisor, len(w.held))
+	w.checkSlots()
 	w.checkItems()
 	w.checkCounts()
 }

@@ -2,14 +2,16 @@ package coord
 
 import (
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/internal/lease"
 )
 
 // Orders are what all workers with leases follow. They poll them each second.
 type Orders struct {
-	Slots  int       `json:"slots"` // calls at once of each lease
-	Rate   dmap.Rate `json:"rate,omitzero"`
-	Paused bool      `json:"paused,omitempty"`
-	All    bool      `json:"all,omitempty"` // all leases must return
+	lease.Grant
+	Raised []lease.Raised `json:"raised,omitempty"`
+	Rate   dmap.Rate      `json:"rate,omitzero"`
+	Paused bool           `json:"paused,omitempty"`
+	All    bool           `json:"all,omitempty"` // all leases must return
 	// Interrupt says that their calls in flight need not end.
 	Interrupt bool    `json:"interrupt,omitempty"`
 	Stop      []int64 `json:"stop,omitempty"` // these leases must return
@@ -17,13 +19,9 @@ type Orders struct {
 
 // Orders returns those of now.
 func (s *State) Orders() Orders {
-	n, calls := s.use()
 	o := Orders{
-		Slots: max(1, min(s.Control.slots(n), (s.Control.Limit-calls)/max(n, 1))), Paused: s.Control.Paused && s.End == nil,
+		Grant: s.Grant, Raised: s.Raised, Rate: s.rate(), Paused: s.Control.Paused && s.End == nil,
 		All: s.End != nil || s.Draining, Interrupt: s.End != nil && s.End.Why == Canceled,
-	}
-	if s.Control.Rate != (dmap.Rate{}) {
-		o.Rate = divided(s.Control.Rate, s.Divisor)
 	}
 	for i := range s.Open {
 		if s.Open[i].Held && s.Open[i].Asked {
@@ -31,6 +29,14 @@ func (s *State) Orders() Orders {
 		}
 	}
 	return o
+}
+
+// rate is that of each lease.
+func (s *State) rate() dmap.Rate {
+	if s.Control.Rate == (dmap.Rate{}) {
+		return dmap.Rate{}
+	}
+	return divided(s.Control.Rate, s.Divisor)
 }
 
 // divide sets the divisor of the rate: at least the leases in flight, and those that may start

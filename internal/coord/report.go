@@ -54,6 +54,7 @@ func (s *State) Report(r lease.Report, now time.Time) Outcome {
 	r.Spent.Called = int64(r.Worked)
 	s.Spent = s.Spent.Plus(r.Spent)
 	s.Call = meanCall(s.Call, r.Worked, r.Counts.Calls-o.Reported.Calls)
+	s.move(r)
 	switch full := weights(r.Rest) > max(s.room(), 0)+o.reserved(); {
 	case (r.Unfinished || full) && s.End == nil && r.Reason != lease.Fatal:
 		o.Reported, o.Held, o.Unsure, o.Until = r.Counts, false, false, at

@@ -3,7 +3,8 @@ package coord
 import "time"
 
 // Set changes the settings of the run. Leases return that have shares by another tolerance or
-// budget, and those that are too many for a lower limit.
+// budget, and those that are too many for a lower limit. Another limit begins a new edition of the
+// grant.
 func (s *State) Set(c Control, now time.Time) error {
 	if err := c.Validate(); err != nil {
 		return err
@@ -20,6 +21,9 @@ func (s *State) Set(c Control, now time.Time) error {
 				n--
 			}
 		}
+	}
+	if c.Limit != was.Limit || c.PerLease != was.PerLease {
+		s.regrant()
 	}
 	if s.End == nil && s.exceeded(false) {
 		s.end(End{Why: Tolerance})

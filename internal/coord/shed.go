@@ -16,8 +16,8 @@ func (s *State) Shed(r lease.Shed, now time.Time) Outcome {
 		return outcome
 	}
 	o := &s.Open[i]
-	if o.Held && o.Shed && s.End == nil && len(r.Rest) == 0 && r.Calls >= 0 && r.Calls < o.Calls {
-		o.Calls = r.Calls
+	if o.Held && o.Shed && s.End == nil && len(r.Rest) == 0 && r.Calls >= 0 && r.Calls < o.Slots {
+		o.Slots = r.Calls
 		return Accepted
 	}
 	if !o.Held || o.Shed || s.End != nil {
@@ -40,7 +40,7 @@ func (s *State) Shed(r lease.Shed, now time.Time) Outcome {
 	for _, split := range r.Rest {
 		s.Queue = append(s.Queue, Piece{Split: split, Items: items, Part: o.Part / float64(len(r.Rest))})
 	}
-	o.Calls = min(r.Calls, s.Control.slots(0))
+	o.Slots = min(r.Calls, o.Slots)
 	o.Shed, o.Splits, o.Rest, o.Items = true, kept, len(kept), items
 	o.Until = min(o.Until, s.age(now))
 	return Accepted

@@ -92,5 +92,5 @@ func TestALowerLimitLeavesRoomForCallsThatOnlyFinish(t *testing.T) {
 	require.Equal(t, Accepted, s.Shed(lease.Shed{Ref: l.Ref, Rest: []dmap.Split{piece(50, 100)}, Calls: 9}, after(0)))
 	c.Limit = 16
 	require.NoError(t, s.Set(c, after(0)))
-	require.Equal(t, 7, s.Orders().Slots)
+	require.Equal(t, 7, s.Orders().Usual)
 }

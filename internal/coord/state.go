@@ -52,6 +52,10 @@ type State struct {
 	Call    time.Duration  `json:"call,omitempty"`  // mean time of a call; 0: unknown
 	Probe   time.Duration  `json:"probe,omitempty"` // time of a lease that looks for ranges
 	Divisor int            `json:"divisor,omitempty"`
+	Grant   lease.Grant    `json:"grant,omitzero"`
+	// Raised are those of the last time that leases got free slots: orders that change without need
+	// cost half a lease.
+	Raised []lease.Raised `json:"raised,omitempty"`
 
 	Draining bool `json:"draining,omitempty"`
 	End      *End `json:"end,omitempty"`
@@ -63,8 +67,8 @@ type Open struct {
 	Attempt int   `json:"attempt"`        // the last one that was given; 0: none
 	Held    bool  `json:"held,omitempty"` // a worker has that attempt. Else the next one waits
 	Asked   bool  `json:"asked,omitempty"`
-	Shed    bool  `json:"shed,omitempty"`   // Splits are those that were not given back
-	Calls   int   `json:"calls,omitempty"`  // at once, of a lease with Shed
+	Shed    bool  `json:"shed,omitempty"`   // it only finishes: Splits are those that were not given back
+	Slots   int   `json:"slots,omitempty"`  // that count for it while it is Held
 	Lost    int   `json:"lost,omitempty"`   // attempts
 	Unsure  bool  `json:"unsure,omitempty"` // the last attempt was lost, and its counts are unknown
 	Anew    bool  `json:"anew,omitempty"`   // the shares are by settings that no longer hold
@@ -112,7 +116,7 @@ func (s *State) use() (n, calls int) {
 	for i := range s.Open {
 		switch o := &s.Open[i]; {
 		case o.Held && o.Shed:
-			calls += o.Calls
+			calls += o.Slots
 		case o.Held:
 			n++
 		}
@@ -127,10 +131,22 @@ func (s *State) busy() int {
 	return n + (calls+slots-1)/slots
 }
 
+// free is the number of slots that count for no lease. It is negative for a while after an edit has
+// lowered the limit.
+func (s *State) free() int {
+	n := s.Control.Limit
+	for i := range s.Open {
+		if o := &s.Open[i]; o.Held {
+			n -= o.Slots
+		}
+	}
+	return n
+}
+
 // full reports whether no other lease may start.
 func (s *State) full() bool {
 	n := s.Control.Capacity()
-	return s.busy() >= n || s.InFlight() >= min(MaxLeases, 2*n)
+	return s.busy() >= n || s.InFlight() >= min(MaxLeases, 2*n) || s.free() < 1
 }
 
 // Totals are the counts of the run, as far as leases have reported them.

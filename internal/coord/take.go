@@ -8,8 +8,16 @@ import (
 )
 
 // Take returns a lease for a worker, if one may start. Otherwise it may ask leases in flight to
-// return, which Orders then says.
+// return, or give them slots, which Orders then says.
 func (s *State) Take(now time.Time) (lease.Lease, bool) {
+	l, ok := s.tryTake(now)
+	if !ok {
+		s.spread()
+	}
+	return l, ok
+}
+
+func (s *State) tryTake(now time.Time) (lease.Lease, bool) {
 	at := s.age(now)
 	s.endByTime(at)
 	s.endByEnough()
@@ -17,10 +25,12 @@ func (s *State) Take(now time.Time) (lease.Lease, bool) {
 		return lease.Lease{}, false
 	}
 	reads := s.timeOf(at) // by all pieces that wait
+	slots := s.slots()
 	o, ok := s.next(at, reads)
 	if !ok {
 		return lease.Lease{}, false
 	}
+	o.Slots = slots
 	return s.give(o, at, reads), true
 }
 
@@ -148,8 +158,7 @@ func (s *State) give(o *Open, at, reads time.Duration) lease.Lease {
 	if s.Redrive != nil {
 		l.Redrive = s.Redrive.Number
 	}
-	orders := s.Orders()
-	l.Slots, l.Rate = orders.Slots, orders.Rate
+	l.Slots, l.Grant, l.Rate = o.Slots, s.Grant, s.rate()
 	if left, _, ok := s.timeLeft(at); ok {
 		l.Budget.Time = max(1, left)
 	}

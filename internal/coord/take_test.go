@@ -140,7 +140,7 @@ func TestALowerLimitHoldsAtOnce(t *testing.T) {
 	c := s.Control
 	c.Limit = 32
 	require.NoError(t, s.Set(c, after(time.Second)))
-	require.Equal(t, Orders{Slots: 3, Stop: []int64{2, 3, 4, 5, 6, 7, 8, 9}}, s.Orders())
+	require.Equal(t, Orders{Grant: lease.Grant{Edition: 2, Usual: 3}, Stop: []int64{2, 3, 4, 5, 6, 7, 8, 9}}, s.Orders())
 	_, ok := s.Take(after(time.Second))
 	require.False(t, ok)
 	require.Error(t, s.Set(Control{PerLease: 1}, after(0)))

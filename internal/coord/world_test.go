@@ -35,6 +35,7 @@ type world struct {
 	next    int64
 	most    int // calls at once so far, and leases
 	taken   map[int64]bool
+	edition int64 // of the grant that the leases follow
 }
 
 // given is what the model knows about a lease.
@@ -47,6 +48,9 @@ type given struct {
 	reported journal.Counts
 	rest     []dmap.Split
 	reads    bool // its last attempt may read
+	slots    int  // that its last attempt really has
+	raised   int  // by orders
+	shed     bool
 }
 
 const era = 7
@@ -129,6 +133,7 @@ func both[T any](w *world, event func(s *State) T) T {
 	if w.s.End != nil {
 		w.closeWaiting()
 	}
+	w.obey()
 	return got
 }
 
@@ -171,6 +176,8 @@ func (w *world) take() bool {
 	require.Positive(w.t, l.Time)
 	require.GreaterOrEqual(w.t, l.Rest, len(l.Splits))
 	g.attempt, g.state, g.reads = l.Attempt, "held", true
+	g.slots, g.raised, g.shed = l.Slots, 0, false
+	require.Equal(w.t, w.s.Grant, l.Grant)
 	w.held = append(w.held, l)
 	return true
 }
@@ -276,7 +283,7 @@ func (w *world) shed(i int) {
 	if w.random.IntN(4) == 0 {
 		return // lost
 	}
-	message := lease.Shed{Ref: l.Ref, Rest: r.Rest, Calls: w.random.IntN(l.Slots + 1)}
+	message := lease.Shed{Ref: l.Ref, Rest: r.Rest, Calls: w.random.IntN(g.slots + 1)}
 	got := both(w, func(s *State) Outcome { return s.Shed(message, w.now) })
 	if w.s.End != nil {
 		require.Equal(w.t, Repeated, got)
@@ -287,10 +294,10 @@ func (w *world) shed(i int) {
 		return
 	}
 	require.Equal(w.t, Accepted, got)
-	g.splits = w.s.Open[w.s.find(l.Lease)].Splits
+	g.splits, g.slots, g.shed = w.s.Open[w.s.find(l.Lease)].Splits, message.Calls, true
 	require.Equal(w.t, Repeated, both(w, func(s *State) Outcome { return s.Shed(message, w.now) }))
 	if message.Rest = nil; message.Calls > 1 && w.random.IntN(2) == 0 {
-		message.Calls = 0
+		message.Calls, g.slots = 0, 0
 		require.Equal(w.t, Accepted, both(w, func(s *State) Outcome { return s.Shed(message, w.now) }))
 	}
 }
@@ -354,6 +361,7 @@ func (w *world) drop(i int) lease.Lease {
 func (w *world) finish(i, n int) {
 	l := w.drop(i)
 	r := w.report(l, w.work(l, n))
+	w.move(&r)
 	w.old = append(w.old, r)
 	w.deliver(r)
 }
@@ -365,7 +373,7 @@ func (w *world) crash(i int) {
 	w.old = append(w.old, w.report(l, lease.Asked)) // it may still arrive
 	want := w.expected(l.Ref, false)
 	require.Equal(w.t, want, both(w, func(s *State) Outcome { return s.Lost(l.Ref, w.now) }))
-	if g.state = "lost"; w.s.End != nil {
+	if g.state, g.slots = "lost", 0; w.s.End != nil {
 		w.closeWaiting()
 	}
 }

@@ -39,7 +39,8 @@ type Lease struct {
 	Redrive int          `json:"redrive,omitempty"` // that the run is in; 0: none
 	// Rest is the most splits of Report.Rest. A report that needs more says Unfinished instead.
 	Rest  int   `json:"rest"`
-	Slots int   `json:"slots"`           // calls at once
+	Slots int   `json:"slots"`           // calls at once, when it begins
+	Grant Grant `json:"grant,omitzero"`  // by which it has them
 	Items int64 `json:"items,omitempty"` // the first items in order, those that the source skips not counted; 0: no limit
 	// The shares below are of the lease, over all of its attempts: its sealed lanes count.
 
@@ -93,8 +94,8 @@ const (
 type Shed struct {
 	Ref
 	Rest []dmap.Split `json:"rest,omitempty"`
-	// Calls is the most calls at once that the lease still makes. A later message without a Rest
-	// may have fewer.
+	// Calls is the most calls at once that the lease still makes, with those of the leases that use
+	// its slots. A later message without a Rest may have fewer.
 	Calls int `json:"calls"`
 }
 
@@ -117,6 +118,10 @@ type Report struct {
 	// settled once another lease has settled an item of a split with the same ID; without any the
 	// run is open with dmap.ErrNoObjects.
 	Empty []dmap.Split `json:"empty,omitempty"`
+	// Moved are slots of the lease that others have, if the run is still in this Edition of the
+	// grant. The coordinator may give the rest of them to a new lease.
+	Moved   []Moved `json:"moved,omitempty"`
+	Edition int64   `json:"edition,omitempty"`
 	// Worked is the time that the calls of this attempt took, and Wall that of the attempt.
 	Worked time.Duration `json:"worked"`
 	Wall   time.Duration `json:"wall"`

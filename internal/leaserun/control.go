@@ -2,6 +2,7 @@ package leaserun
 
 import (
 	"context"
+	"math"
 	"sync"
 	"time"
 
@@ -25,15 +26,34 @@ type Control struct {
 	failed  func() []failgroup.Group // nil: not known
 	hidden  bool                     // keys are
 	slots   int                      // the last SetSlots; 0: none
+	wanted  bool                     // somebody wants the lease back
 	unread  func(stopread.Left) []dmap.Split
 }
 
 // Return asks for the lease back: the run reads nothing more, and finishes the items that it has
 // read.
-func (c *Control) Return() { c.stop(lease.Asked) }
+func (c *Control) Return() {
+	c.stop(lease.Asked)
+	c.want()
+}
 
 // Suspend ends the attempt within Options.DrainTimeout: calls that take longer are interrupted.
-func (c *Control) Suspend() { c.edit((*dmap.Run).Suspend) }
+func (c *Control) Suspend() {
+	c.edit((*dmap.Run).Suspend)
+	c.want()
+}
+
+func (c *Control) want() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.wanted = true
+}
+
+func (c *Control) wantedBack() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.wanted
+}
 
 // SetSlots changes the number of calls at once, at least 1.
 func (c *Control) SetSlots(n int) {
@@ -59,6 +79,22 @@ func (c *Control) Unread() (rest []dmap.Split, ok bool) {
 		return nil, false
 	}
 	return unread(left), true
+}
+
+// couldUse returns the number of slots that the attempt would use, if it has this number of them:
+// without a bound if it uses all of them, and reads.
+func (c *Control) couldUse(slots int) int {
+	c.mu.Lock()
+	run, request, reason := c.run, c.request, c.reason
+	c.mu.Unlock()
+	if run == nil {
+		return 0
+	}
+	stats := run.Stats()
+	if _, ended := request.Left(); !ended && reason == "" && stats.InFlight >= slots && stats.Queued > 0 && !stats.Paused {
+		return math.MaxInt
+	}
+	return stats.InFlight + stats.Queued
 }
 
 // SetRate changes the rate.

@@ -1,7 +1,6 @@
 package leaserun
 
 import (
-	"sync"
 	"time"
 
 	"github.com/go-dmap/dmap/internal/lease"
@@ -16,47 +15,65 @@ const (
 	slotPatience = time.Second
 )
 
-// Shedder gives the splits and the slots of a lease that waits for its last calls back to the
-// coordinator, before the report. It also sets the slots that the lease has. Its methods are safe
-// for concurrent use.
+// Shedder sets the slots of a lease. While the lease waits for its last calls it gives unread splits
+// and slots away: slots to other leases of its Pool, and splits, and slots that nobody there uses,
+// to the coordinator, before the report. Its methods are safe for concurrent use.
 type Shedder struct {
 	lease   lease.Lease
 	control *Control
+	pool    *Pool
 
-	mu    sync.Mutex // guards the fields below
-	slots int        // of the lease now
-	since time.Time  // it has something to give back; zero: it has not
-	gave  bool       // it has given splits or slots back
-	never bool       // it will not give any more
+	member *member // guarded by pool.mu, as the fields below
+
+	since time.Time // it has something to give back; zero: it has not
+	never bool      // it will not give any more
 
 	done, gone chan struct{}
 }
 
-// Shed looks after a lease that is about to run, until Stop. shed passes a message to the
-// coordinator, at most twice.
-func Shed(l lease.Lease, control *Control, shed func(lease.Shed)) *Shedder {
-	s := &Shedder{
-		lease: l, control: control, slots: max(l.Slots, 1), never: l.Items > 0,
-		done: make(chan struct{}), gone: make(chan struct{}),
+// Shed looks after a lease that is about to run, until End. pool has the other leases of the run in
+// this process; nil: none. shed passes a message to the coordinator, at most twice.
+func Shed(pool *Pool, l lease.Lease, control *Control, shed func(lease.Shed)) *Shedder {
+	if pool == nil {
+		pool = new(Pool)
 	}
+	s := &Shedder{
+		lease: l, control: control, pool: pool, never: l.Items > 0, done: make(chan struct{}), gone: make(chan struct{}),
+	}
+	s.member = pool.enter(l, control)
 	go s.follow(shed)
 	return s
 }
 
-// SetSlots says how many calls at once the coordinator gives to the lease from now on.
-func (s *Shedder) SetSlots(n int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if n = max(n, 1); s.gave { // the coordinator counts the slots that the lease has kept
-		n = min(n, s.slots)
+// Follow says which slots the coordinator counts for the leases from now on. raised may name other
+// leases, too.
+func (s *Shedder) Follow(g lease.Grant, raised []lease.Raised) {
+	s.pool.mu.Lock()
+	defer s.pool.mu.Unlock()
+	s.pool.follow(g)
+	for _, r := range raised {
+		if g.Edition == s.pool.grant.Edition {
+			s.member.raise(r)
+		}
 	}
-	s.set(n)
+	s.pool.apply()
 }
 
-// Stop ends the looks, once the run of the lease has ended.
-func (s *Shedder) Stop() {
+// End ends the looks, once the run of the lease has ended, and adds the slots to the report that
+// others have. reported is false if the coordinator gets no report: then they give them back.
+func (s *Shedder) End(r *lease.Report, reported bool) {
 	close(s.done)
 	<-s.gone
+	s.pool.mu.Lock()
+	defer s.pool.mu.Unlock()
+	reported = reported && r.Reason != lease.Fenced
+	if reported {
+		s.pool.lend(s.member, 0)
+	}
+	moved := s.pool.leave(s.member, reported)
+	if reported {
+		r.Edition, r.Moved = s.pool.grant.Edition, moved
+	}
 }
 
 func (s *Shedder) follow(shed func(lease.Shed)) {
@@ -75,22 +92,27 @@ func (s *Shedder) follow(shed func(lease.Shed)) {
 	}
 }
 
-// look returns the message by which the lease gives back, once it has waited long enough for its
-// calls: the splits that it has not read, and once its slots, when half of them are not used.
+// look lends slots once the reading has ended. It returns the message by which the lease gives
+// back, once it has waited long enough for its calls: the splits that it has not read, and once its
+// slots, when nobody uses half of them.
 func (s *Shedder) look(now time.Time) (message lease.Shed, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.pool.mu.Lock()
+	defer s.pool.mu.Unlock()
 	rest, finishing := s.control.Unread()
 	stats, runs := s.control.Stats()
 	unsettled := stats.InFlight + stats.Queued + stats.Waiting
-	if s.never || !finishing || !runs || unsettled == 0 {
+	if !finishing || !runs || unsettled == 0 || s.lease.Items > 0 {
 		return message, false
 	}
-	if s.gave {
+	s.pool.lend(s.member, unsettled)
+	if s.never {
+		return message, false
+	}
+	if s.member.gave {
 		rest = nil
 	}
-	message = lease.Shed{Ref: s.lease.Ref, Rest: rest, Calls: min(unsettled, s.slots)}
-	frees := message.Calls <= s.slots/2
+	message = lease.Shed{Ref: s.lease.Ref, Rest: rest, Calls: min(unsettled+s.member.account.lent(), s.member.account.own)}
+	frees := message.Calls <= s.member.account.own/2
 	if len(rest) == 0 && !frees {
 		s.since = time.Time{}
 		return message, false
@@ -105,16 +127,10 @@ func (s *Shedder) look(now time.Time) (message lease.Shed, ok bool) {
 	if s.never = len(rest) == 0 || frees || tooMany; tooMany {
 		return message, false
 	}
-	s.gave, s.since = true, time.Time{}
-	s.set(message.Calls) // before the coordinator gives the others away
+	s.member.gave, s.since = true, time.Time{}
+	s.member.account.own = message.Calls // before the coordinator gives the others away
+	s.pool.apply()
 	return message, true
-}
-
-func (s *Shedder) set(slots int) {
-	if slots != s.slots {
-		s.slots = slots
-		s.control.SetSlots(slots)
-	}
 }
 
 // patience is how long the calls may take before others get the splits and the slots. A message

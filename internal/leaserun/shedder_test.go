@@ -29,9 +29,9 @@ func shedding(t *testing.T, s *store, call func(i int) time.Duration, src number
 		return i, nil
 	})
 	control := new(leaserun.Control)
-	shedder := leaserun.Shed(l, control, func(m lease.Shed) { sheds = append(sheds, shed{m, time.Since(began)}) })
+	shedder := leaserun.Shed(nil, l, control, func(m lease.Shed) { sheds = append(sheds, shed{m, time.Since(began)}) })
 	report, err := leaserun.Run(t.Context(), j, l, newLane[int](s, l.Ref), control)
-	shedder.Stop()
+	shedder.End(&report, err == nil)
 	require.NoError(t, err)
 	return sheds, report
 }
@@ -112,7 +112,7 @@ func TestALeaseHasTheSlotsThatTheCoordinatorSays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var control leaserun.Control
 		l := lease.Lease{Splits: parts(1000, 100), Slots: 10, Rest: 32, Time: time.Hour}
-		shedder := leaserun.Shed(l, &control, func(lease.Shed) {})
+		shedder := leaserun.Shed(nil, l, &control, func(lease.Shed) {})
 		var running atomic.Int64
 		j := job(numbers{n: 1000, each: 1000}, func(_ context.Context, i int) (int, error) {
 			running.Add(1)
@@ -122,16 +122,16 @@ func TestALeaseHasTheSlotsThatTheCoordinatorSays(t *testing.T) {
 		})
 		var at []int64
 		go func() {
-			for _, slots := range []int{3, 7} { // calls begin and end at halves of a second
+			for i, slots := range []int{3, 7} { // calls begin and end at halves of a second
 				<-time.After(5*time.Second + 500*time.Millisecond)
-				shedder.SetSlots(slots)
+				shedder.Follow(lease.Grant{Edition: int64(1 + i), Usual: slots}, nil)
 				<-time.After(5*time.Second + 250*time.Millisecond)
 				at = append(at, running.Load())
 				<-time.After(250 * time.Millisecond)
 			}
 		}()
-		_, err := leaserun.Run(t.Context(), j, l, newLane[int](&store{}, l.Ref), &control)
-		shedder.Stop()
+		report, err := leaserun.Run(t.Context(), j, l, newLane[int](&store{}, l.Ref), &control)
+		shedder.End(&report, true)
 		require.NoError(t, err)
 		require.Equal(t, []int64{3, 7}, at)
 	})

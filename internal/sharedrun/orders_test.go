@@ -14,6 +14,7 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/dmap/dmaptest"
 	"github.com/go-dmap/dmap/internal/coord"
+	"github.com/go-dmap/dmap/internal/lease"
 	"github.com/go-dmap/dmap/internal/leaserun"
 	"github.com/go-dmap/dmap/sink"
 	"github.com/go-dmap/dmap/source"
@@ -41,7 +42,7 @@ func TestLeasesShareTheRequestsForTheirOrders(t *testing.T) {
 		_, _, ok, err := m.Orders(t.Context(), 4)
 		require.NoError(t, err)
 		require.False(t, ok, "there are none")
-		require.NoError(t, m.Show(t.Context(), 4, 1, coord.Orders{Slots: 7}))
+		require.NoError(t, m.Show(t.Context(), 4, 1, coord.Orders{Grant: lease.Grant{Usual: 7}}))
 
 		requests.Store(0)
 		var leases sync.WaitGroup
@@ -50,7 +51,7 @@ func TestLeasesShareTheRequestsForTheirOrders(t *testing.T) {
 				time.Sleep(fresh + time.Duration(i)*10*time.Millisecond)
 				for range 10 {
 					orders, version, ok, err := m.Orders(t.Context(), 4)
-					if err != nil || !ok || version != 1 || orders.Slots != 7 {
+					if err != nil || !ok || version != 1 || orders.Usual != 7 {
 						t.Errorf("%v %d %v %v", orders, version, ok, err)
 					}
 					time.Sleep(time.Second)
@@ -61,7 +62,7 @@ func TestLeasesShareTheRequestsForTheirOrders(t *testing.T) {
 		require.LessOrEqual(t, requests.Load(), int64(2*11+1))
 		require.GreaterOrEqual(t, requests.Load(), int64(10))
 
-		require.NoError(t, m.Show(t.Context(), 4, 2, coord.Orders{Slots: 3}))
+		require.NoError(t, m.Show(t.Context(), 4, 2, coord.Orders{Grant: lease.Grant{Usual: 3}}))
 		time.Sleep(fresh)
 		_, version, ok, err := m.Orders(t.Context(), 4)
 		require.NoError(t, err)

@@ -79,7 +79,7 @@ func simulate(c settings) figures {
 	}
 	x.s = s
 	for range c.workers {
-		x.workers = append(x.workers, &worker{slots: c.slots, undivided: c.undivided, exact: x.exactly()})
+		x.workers = append(x.workers, &worker{undivided: c.undivided, exact: x.exactly()})
 	}
 	x.ideal = time.Duration(float64(c.items) * float64(c.mean) / float64(limit))
 	if c.hostDies > 0 {
@@ -245,7 +245,7 @@ func (x *simulation) dieWorker() {
 	w.leases = nil
 }
 
-// start gives r to the worker with the most free slots.
+// start gives r to the worker with the least to do.
 func (x *simulation) start(r *running) {
 	w := slices.MinFunc(x.workers, func(a, b *worker) int {
 		if a.dead != b.dead {
@@ -279,6 +279,7 @@ func (x *simulation) stop(r *running) {
 func (x *simulation) giveBack(r *running) {
 	x.change(r.worker, func() {})
 	if n := r.uses(); n > 0 {
+		r.Slots = n
 		x.shed(lease.Shed{Ref: r.Ref, Rest: r.left, Calls: n})
 		if n > r.Slots/2 {
 			x.giveSlots(r, n)
@@ -294,6 +295,7 @@ func (x *simulation) giveSlots(r *running, has int) {
 		case n > has/2:
 			x.giveSlots(r, has)
 		case n > 0:
+			r.Slots = n
 			x.shed(lease.Shed{Ref: r.Ref, Calls: n})
 		}
 	})
@@ -360,9 +362,10 @@ func (x *simulation) again(r *running, version int) {
 	}
 }
 
-// obey stops the leases that orders name.
+// obey stops the leases that orders name, and gives slots to others.
 func (x *simulation) obey(o coord.Orders) {
 	for _, w := range x.workers {
+		x.change(w, func() { w.raise(o.Raised) })
 		for _, r := range slices.Clone(w.leases) {
 			if o.All || slices.Contains(o.Stop, r.Lease.Lease) {
 				r.asked = true

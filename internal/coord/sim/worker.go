@@ -11,10 +11,10 @@ import (
 	"github.com/go-dmap/dmap/internal/lease"
 )
 
-// worker runs a few leases under one limit: those that only finish keep their calls in flight, and
-// the others share the rest. Between two events the calls of a lease are a flow.
+// worker runs a few leases, which use the slots of each other: those that only finish keep their
+// calls in flight, and the others share the rest. Between two events the calls of a lease are a
+// flow.
 type worker struct {
-	slots  int
 	leases []*running
 	dead   bool
 	exact  *calls // each call is simulated: few, slow ones; nil: calls are a flow
@@ -36,6 +36,7 @@ type running struct {
 	at      time.Duration // of the last change
 	version int           // of its next event
 	worked  time.Duration
+	raised  int          // slots that orders have added
 	left    []dmap.Split // the rest, if it was shed
 	hasLeft bool
 	asked   bool // to return
@@ -58,11 +59,19 @@ func (w *worker) advance(now time.Duration, mean time.Duration) {
 	}
 }
 
-// load is the number of slots that the leases of w have or still use.
+// slots are those that the coordinator counts for the leases of w.
+func (w *worker) slots() (n int) {
+	for _, r := range w.leases {
+		n += r.Slots
+	}
+	return n
+}
+
+// load is the usual number of slots of the leases that read, and the calls of the others.
 func (w *worker) load() (n int) {
 	for _, r := range w.leases {
 		if r.reading {
-			n += r.Slots
+			n += r.Grant.Usual
 		} else {
 			n += len(r.ends) + r.queued
 		}
@@ -75,7 +84,7 @@ func (w *worker) share() {
 	if w.exact != nil {
 		return
 	}
-	free, reading := w.slots, 0
+	free, reading := w.slots(), 0
 	for _, r := range w.leases {
 		if free -= len(r.ends); r.reading {
 			reading++
@@ -83,7 +92,7 @@ func (w *worker) share() {
 	}
 	for _, r := range w.leases {
 		if r.reading {
-			r.calls = math.Max(1, float64(free)/float64(reading))
+			r.calls = math.Max(0.01, float64(free)/float64(reading))
 		}
 	}
 }
@@ -98,7 +107,7 @@ func (w *worker) fill() {
 	for _, r := range w.leases {
 		busy += len(r.ends)
 	}
-	for ; busy < w.slots; busy++ {
+	for slots := w.slots(); busy < slots; busy++ {
 		var least *running
 		for _, r := range w.leases {
 			if r.done < r.size && (r.reading || r.queued > 0) && (least == nil || len(r.ends) < len(least.ends)) {
@@ -189,8 +198,41 @@ func (r *running) report(random *rand.Rand, now time.Duration) lease.Report {
 	for _, s := range out.Rest {
 		n -= length(s)
 	}
+	out.Moved, out.Edition = r.move(), r.Grant.Edition
 	out.Counts = journal.Counts{Read: n, Taken: n, Succeeded: n, Calls: n, Elapsed: out.Wall}
 	return out
+}
+
+func (w *worker) raise(raised []lease.Raised) {
+	for _, r := range w.leases {
+		for _, more := range raised {
+			if r.reading && more.Lease == r.Lease.Lease && more.Attempt == r.Attempt {
+				r.Slots += more.Slots - r.raised
+				r.raised = more.Slots
+			}
+		}
+	}
+}
+
+// move gives the slots of a lease that has ended to others of its worker, but for a few and half of
+// those that the worker has beyond the usual number for each lease: the policy of leaserun.
+func (r *running) move() (moved []lease.Moved) {
+	usual, others := r.Grant.Usual, []*running{}
+	for _, o := range r.worker.leases {
+		if o.reading && o != r {
+			others = append(others, o)
+		}
+	}
+	all := r.Slots + r.worker.slots()
+	free := r.Slots - max(1, usual/2/max(1, len(r.worker.leases)), (all-(len(r.worker.leases)+1)*usual)/2)
+	for i, o := range others {
+		if n := free / (len(others) - i); n > 0 {
+			o.Slots += n
+			free -= n
+			moved = append(moved, lease.Moved{Lease: o.Lease.Lease, Attempt: o.Attempt, Slots: n})
+		}
+	}
+	return moved
 }
 
 // calls are random times of calls, by a lognormal distribution.

@@ -194,9 +194,7 @@ func (h *Host[T, R]) start(ctx context.Context) {
 func (h *Host[T, R]) show() {
 	o := h.state.Orders()
 	for ref, c := range h.leases {
-		if o.Slots != h.orders.Slots {
-			c.shedder.SetSlots(o.Slots)
-		}
+		c.shedder.Follow(o.Grant, o.Raised)
 		if o.Rate != h.orders.Rate {
 			c.SetRate(o.Rate)
 		}
@@ -213,7 +211,7 @@ func (h *Host[T, R]) show() {
 func (h *Host[T, R]) lease(ctx context.Context, l lease.Lease) {
 	control, machine := new(leaserun.Control), h.machines[h.next%len(h.machines)]
 	h.next++
-	shedder := leaserun.Shed(l, control, func(m lease.Shed) {
+	shedder := leaserun.Shed(machine.Pool(l.Era), l, control, func(m lease.Shed) {
 		h.events <- func(now time.Time) { h.state.Shed(m, now) }
 	})
 	h.leases[l.Ref] = &inFlight{control, shedder}
@@ -222,7 +220,8 @@ func (h *Host[T, R]) lease(ctx context.Context, l lease.Lease) {
 	}
 	go func() {
 		report, err := machine.Lease(ctx, l, control)
-		shedder.Stop()
+		shedder.Linger(&report)
+		shedder.End(&report, err == nil)
 		h.events <- func(now time.Time) {
 			delete(h.leases, l.Ref)
 			if err != nil {
