@@ -149,15 +149,16 @@ func (h *Host[R]) Close() error {
 
 // Finish ends the run: no lease can be opened any more, all that have lanes are absorbed, and the
 // manifest is written. Its counts are those of the records. An Unread of All says that the source
-// was not read to its end: the manifest then has all that is not settled. It returns the end that
-// is stored, which may be that of another call. The Host is closed.
+// was not read to its end: the manifest then has all that is not settled. end.Stats.Elapsed is the
+// time of the run since the last call of Absorb. Finish returns the end that is stored, which may
+// be that of another call. The Host is closed.
 func (h *Host[R]) Finish(ctx context.Context, end dmap.Ending) (*dmap.Ending, error) {
 	defer func() { _ = h.Close() }()
 	var stop *journal.Stop
 	if end.Err != nil {
 		stop = &journal.Stop{Reason: end.Stats.Reason, Error: errorText(end.Err)}
 	}
-	if err := h.host.Finish(ctx, stop); err != nil {
+	if err := h.host.Finish(ctx, stop, end.Stats.Elapsed); err != nil {
 		return nil, h.explain(err)
 	}
 	if err := h.write(ctx, end); err != nil && !guard.Is(err, publish.ErrExists) {
@@ -174,9 +175,9 @@ func (h *Host[R]) Finish(ctx context.Context, end dmap.Ending) (*dmap.Ending, er
 }
 
 // Leave ends the era without an end of the run: no lease can be opened any more, and the records
-// say why the run is open.
-func (h *Host[R]) Leave(ctx context.Context, reason string, err error) error {
-	return h.explain(h.host.Finish(ctx, &journal.Stop{Reason: reason, Error: errorText(err)}))
+// say why the run is open. elapsed is the time of the run since the last call of Absorb.
+func (h *Host[R]) Leave(ctx context.Context, reason string, err error, elapsed time.Duration) error {
+	return h.explain(h.host.Finish(ctx, &journal.Stop{Reason: reason, Error: errorText(err)}, elapsed))
 }
 
 // write writes the manifest of the run by its records.

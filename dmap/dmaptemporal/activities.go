@@ -83,8 +83,6 @@ type absorbCall struct {
 	Run  runRef           `json:"run"`
 	Era  int64            `json:"era"`
 	Task coord.AbsorbTask `json:"task"`
-	// Elapsed is the time of the run since the last such task.
-	Elapsed time.Duration `json:"elapsed"`
 }
 
 type ordersCall struct {

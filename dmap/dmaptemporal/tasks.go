@@ -51,12 +51,12 @@ func (h *host) plan(call planCall) {
 
 func (h *host) absorb(call absorbCall) {
 	found := new(coord.Absorption)
-	h.task(absorbName, call, found, func(ctx workflow.Context, err error) {
+	h.task(absorbName, call, found, func(_ workflow.Context, err error) {
 		if err != nil {
 			h.state.AbsorbLost(call.Task.Task)
 			return
 		}
-		h.state.Absorbed(call.Task.Task, *found, workflow.Now(ctx))
+		h.state.Absorbed(call.Task.Task, *found)
 	})
 }
 

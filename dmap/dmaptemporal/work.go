@@ -19,7 +19,7 @@ import (
 type steps interface {
 	Plan(ctx context.Context, era int64, task coord.PlanTask) (coord.Page, error)
 	Lease(ctx context.Context, l lease.Lease, control *leaserun.Control) (lease.Report, error)
-	Absorb(ctx context.Context, era int64, task coord.AbsorbTask, elapsed time.Duration) (coord.Absorption, error)
+	Absorb(ctx context.Context, era int64, task coord.AbsorbTask) (coord.Absorption, error)
 	Show(ctx context.Context, era, version int64, orders coord.Orders) error
 	Pool(era int64) *leaserun.Pool
 	Orders(ctx context.Context, era int64) (orders coord.Orders, version int64, ok bool, err error)
@@ -67,7 +67,7 @@ func (w *work) Absorb(ctx context.Context, call absorbCall) (found coord.Absorpt
 	defer beat(ctx, beatEvery, beatEvery, nil)()
 	m, err := w.open(ctx, call.Run)
 	if err == nil {
-		found, err = m.Absorb(ctx, call.Era, call.Task, call.Elapsed)
+		found, err = m.Absorb(ctx, call.Era, call.Task)
 	}
 	return found, typed(err)
 }

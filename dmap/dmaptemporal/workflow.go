@@ -85,7 +85,7 @@ func coordinate(ctx workflow.Context, in input) (result, error) {
 		}
 		h.changed = false
 		h.start(ctx)
-		if end, over := h.state.Over(); over && h.busy == 0 {
+		if end, over := h.state.Over(workflow.Now(ctx)); over && h.busy == 0 {
 			return h.finish(end)
 		}
 		if again := h.renew(ctx); again != nil {
@@ -124,7 +124,7 @@ func (h *host) start(ctx workflow.Context) {
 		h.plan(planCall{h.Run, h.state.Era, task})
 	}
 	if task, ok := h.state.Absorb(now); ok {
-		h.absorb(absorbCall{h.Run, h.state.Era, task, now.Sub(h.state.Started) - h.state.Absorbing.Since})
+		h.absorb(absorbCall{h.Run, h.state.Era, task})
 	}
 	if o := h.state.Orders(); !h.showing && !reflect.DeepEqual(o, h.Orders) && h.state.InFlight() > 0 {
 		h.Orders = o

@@ -24,9 +24,12 @@ func (s *State) Absorb(now time.Time) (AbsorbTask, bool) {
 		return AbsorbTask{}, false
 	}
 	a.Task++
-	a.Leases = min(n, absorbMost)
-	return AbsorbTask{Task: a.Task, Leases: append([]Finished(nil), s.Finished[:a.Leases]...)}, true
+	a.Leases, a.At = min(n, absorbMost), s.age(now)
+	return AbsorbTask{Task: a.Task, Leases: append([]Finished(nil), s.Finished[:a.Leases]...), Elapsed: s.unrecorded(now)}, true
 }
+
+// unrecorded is the time of the run that its records do not have.
+func (s *State) unrecorded(now time.Time) time.Duration { return s.age(now) - s.Absorbing.Since }
 
 // Absorption is what the machine that has carried out an AbsorbTask knows of the run.
 type Absorption struct {
@@ -35,7 +38,7 @@ type Absorption struct {
 }
 
 // Absorbed records that a root record has the leases of a task.
-func (s *State) Absorbed(task int64, found Absorption, now time.Time) Outcome {
+func (s *State) Absorbed(task int64, found Absorption) Outcome {
 	a := &s.Absorbing
 	if task != a.Task || a.Leases == 0 {
 		return Repeated
@@ -43,7 +46,7 @@ func (s *State) Absorbed(task int64, found Absorption, now time.Time) Outcome {
 	s.Counts.Add(found.Counts)
 	s.Failures = known(found.Failures)
 	s.Finished = append([]Finished(nil), s.Finished[a.Leases:]...)
-	a.Leases, a.Since = 0, s.age(now)
+	a.Leases, a.Since = 0, a.At
 	return Accepted
 }
 

@@ -1,6 +1,10 @@
 package coord
 
-import "github.com/go-dmap/dmap/dmap"
+import (
+	"time"
+
+	"github.com/go-dmap/dmap/dmap"
+)
 
 // Why says why a run is over.
 type Why string
@@ -22,6 +26,8 @@ type End struct {
 	Why   Why    `json:"why"`
 	Error string `json:"error,omitempty"`
 	Spent Spent  `json:"spent,omitzero"` // of Budget
+	// Elapsed is the time of the run that no AbsorbTask had.
+	Elapsed time.Duration `json:"elapsed,omitempty"`
 }
 
 // Spent is a budget that has ended a run.

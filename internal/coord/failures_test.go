@@ -30,7 +30,7 @@ func TestTheFailuresOfARunAreThoseThatItsRecordsHave(t *testing.T) {
 	require.Equal(t, lease.Effort{Calls: 101, Written: 50, Called: int64(14 * time.Second)}, s.Summary().Spent)
 	task, ok := s.Absorb(after(2 * time.Minute))
 	require.True(t, ok)
-	require.Equal(t, Accepted, s.Absorbed(task.Task, Absorption{Failures: groups(25)}, after(2*time.Minute)))
+	require.Equal(t, Accepted, s.Absorbed(task.Task, Absorption{Failures: groups(25)}))
 	told = s.Summary()
 	require.Equal(t, groups(25), told.Failures, "of the whole run")
 	require.Empty(t, told.Finished)

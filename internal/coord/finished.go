@@ -14,7 +14,8 @@ type Finished struct {
 type Absorbing struct {
 	Task   int64         `json:"task"`           // the last one
 	Leases int           `json:"leases"`         // of Finished, the first; 0: no task is under way
-	Since  time.Duration `json:"since,omitzero"` // the last one ended
+	At     time.Duration `json:"at,omitzero"`    // the last one began
+	Since  time.Duration `json:"since,omitzero"` // the last one that was done began
 }
 
 // AbsorbTask asks for a root record that takes in the lanes of leases. Lanes that are not sealed
@@ -22,4 +23,6 @@ type Absorbing struct {
 type AbsorbTask struct {
 	Task   int64      `json:"task"`
 	Leases []Finished `json:"leases"`
+	// Elapsed is the time of the run since the last task that was done.
+	Elapsed time.Duration `json:"elapsed"`
 }

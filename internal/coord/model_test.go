@@ -27,7 +27,7 @@ func TestRandomEventsAgreeWithTheModel(t *testing.T) {
 		for range 20 + w.random.IntN(300) {
 			w.step()
 			w.check()
-			if _, over := w.s.Over(); over {
+			if _, over := w.s.Over(w.now); over {
 				break
 			}
 		}
@@ -143,8 +143,9 @@ func (w *world) tasks(lose bool) {
 			w.given[f.Lease].reported = w.given[f.Lease].counts
 		}
 	}
-	require.Equal(w.t, Accepted, both(w, func(s *State) Outcome { return s.Absorbed(a.task.Task, Absorption{Counts: n}, w.now) }))
-	require.Equal(w.t, Repeated, both(w, func(s *State) Outcome { return s.Absorbed(a.task.Task, Absorption{Counts: n}, w.now) }))
+	w.elapsed += a.task.Elapsed
+	require.Equal(w.t, Accepted, both(w, func(s *State) Outcome { return s.Absorbed(a.task.Task, Absorption{Counts: n}) }))
+	require.Equal(w.t, Repeated, both(w, func(s *State) Outcome { return s.Absorbed(a.task.Task, Absorption{Counts: n}) }))
 }
 
 // plan is a planner: pieces of task.Items items that the source does not skip.
@@ -298,13 +299,13 @@ func (w *world) runToEnd() Why {
 		require.NoError(w.t, both(w, func(s *State) error { return s.Set(c, w.now) }))
 	}
 	for range 20_000 {
-		if end, over := w.s.Over(); over {
-			w.twin.Over()
+		if end, over := w.s.Over(w.now); over {
+			w.twin.Over(w.now)
 			w.check()
 			w.checkEnd(end)
 			return end.Why
 		}
-		w.twin.Over()
+		w.twin.Over(w.now)
 		w.tasks(false)
 		if w.take() {
 			continue
@@ -325,6 +326,7 @@ func (w *world) runToEnd() Why {
 func (w *world) checkEnd(end End) {
 	require.Empty(w.t, w.s.Finished)
 	require.Len(w.t, w.taken, len(w.given), "all leases are absorbed")
+	require.Equal(w.t, w.s.age(w.now), w.elapsed+end.Elapsed, "the records have the time of the run")
 	if end.Why != Done {
 		return
 	}

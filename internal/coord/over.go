@@ -45,12 +45,14 @@ func (s *State) Drain(on bool) { s.Draining = on }
 func (s *State) Quiet() bool { return s.InFlight() == 0 && s.Absorbing.Leases == 0 && !s.Plan.Busy }
 
 // Over reports whether nothing of the run is under way, and why it has ended.
-func (s *State) Over() (End, bool) {
+func (s *State) Over(now time.Time) (e End, over bool) {
 	s.endIfDone()
 	if s.End == nil || !s.Quiet() || len(s.Finished) > 0 && s.End.Why != Fenced {
 		return End{}, false
 	}
-	return s.spentNow(), true
+	e = s.spentNow()
+	e.Elapsed = s.unrecorded(now)
+	return e, true
 }
 
 // Wake returns the time when the host should ask again although nothing has happened.

@@ -114,8 +114,8 @@ func TestALeaseThatIsLostAgainAndAgainEndsTheRun(t *testing.T) {
 	task, ok := s.Absorb(after(at))
 	require.True(t, ok)
 	require.Equal(t, []Finished{{Lease: 0, Attempts: maxAttempts, Unreported: true}}, task.Leases)
-	require.Equal(t, Accepted, s.Absorbed(task.Task, Absorption{Counts: counts(7, 1)}, after(at)))
-	_, over := s.Over()
+	require.Equal(t, Accepted, s.Absorbed(task.Task, Absorption{Counts: counts(7, 1)}))
+	_, over := s.Over(after(at))
 	require.True(t, over)
 	require.EqualValues(t, 7, s.Totals().Succeeded, "the root record has what lost attempts settled")
 }

@@ -68,7 +68,7 @@ func TestCountsOfALeaseWhoseLastAttemptWasLostComeFromItsLanes(t *testing.T) {
 	task, ok := s.Absorb(after(0))
 	require.True(t, ok)
 	require.Equal(t, []Finished{{Attempts: 2, Unreported: true}}, task.Leases)
-	require.Equal(t, Accepted, s.Absorbed(task.Task, Absorption{Counts: counts(25, 0)}, after(0)))
+	require.Equal(t, Accepted, s.Absorbed(task.Task, Absorption{Counts: counts(25, 0)}))
 	require.EqualValues(t, 25, s.Totals().Read)
 }
 

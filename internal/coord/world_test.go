@@ -35,7 +35,8 @@ type world struct {
 	next    int64
 	most    int // calls at once so far, and leases
 	taken   map[int64]bool
-	edition int64 // of the grant that the leases follow
+	elapsed time.Duration // that tasks have had
+	edition int64         // of the grant that the leases follow
 }
 
 // given is what the model knows about a lease.

@@ -176,13 +176,15 @@ func (h *Host) take(ctx context.Context, g *Gatherer, elapsed *time.Duration) er
 }
 
 // Finish ends the era: from then on no lease can be opened in it. It absorbs the other
-// leases, and writes the last record. Any number of processes may call it.
-func (h *Host) Finish(ctx context.Context, stop *journal.Stop) error {
+// leases, and writes the last record. Any number of processes may call it. elapsed is the time of
+// the run since the last call of Absorb: the first Finish of the era records it.
+func (h *Host) Finish(ctx context.Context, stop *journal.Stop, elapsed time.Duration) error {
 	err := h.retry(ctx, func() error {
 		if _, open, _ := h.root.State.Era(); !open {
 			return nil
 		}
-		return h.root.Append(ctx, journal.Commit{Number: h.root.State.Next(), Closes: true}, commits.Extra{})
+		closes := journal.Commit{Number: h.root.State.Next(), Closes: true, Counts: journal.Counts{Elapsed: elapsed}}
+		return h.root.Append(ctx, closes, commits.Extra{})
 	})
 	if err != nil {
 		return err

@@ -104,7 +104,7 @@ func TestARecordAbsorbsABoundedNumberOfLeases(t *testing.T) {
 		for n := range int64(c.leases) {
 			r.ended(t, lease.Ref{Lease: n, Attempt: 1, Era: h.Era()}, n, n+1, c.size)
 		}
-		require.NoError(t, h.Finish(t.Context(), nil))
+		require.NoError(t, h.Finish(t.Context(), nil, 0))
 		absorbed := r.root(t).State
 		require.Equal(t, int64(c.records+3), absorbed.Next(), "begins, closes, the leases, the last one")
 		require.Equal(t, journal.Leases{{From: 0, To: int64(c.leases) - 1}}, absorbed.Absorbed())
@@ -251,7 +251,7 @@ func TestAnOwnerOfAnEarlierEraIsFenced(t *testing.T) {
 	_, err = r.Join(r.root(t), h.Era())
 	require.ErrorIs(t, err, dmap.ErrFenced)
 	require.ErrorIs(t, h.Absorb(t.Context(), []lease.Ref{{Lease: 1, Attempt: 1, Era: h.Era()}}, 0), dmap.ErrFenced)
-	require.NoError(t, second.Finish(t.Context(), nil))
+	require.NoError(t, second.Finish(t.Context(), nil, 0))
 	require.EqualValues(t, 5, r.root(t).State.Progress().Counts.Read)
 }
 

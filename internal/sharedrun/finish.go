@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/coord"
@@ -19,13 +20,14 @@ func (m *Machine[T, R]) Finish(ctx context.Context, era int64, end coord.End, li
 	ended, err := m.join(ctx, era, func(h *sink.Host[R]) error {
 		p := h.Progress()
 		out, open, err := m.ending(ctx, &p, end, limits)
+		out.Stats.Elapsed = end.Elapsed
 		if again := p.Redrive; again != nil && again.Done { // nothing else is left of the source
 			out.Unread = dmap.Unread{}
 		}
 		if err == nil && open != nil {
 			err = open
 			if open.Reason != "" {
-				err = leave(ctx, h, open)
+				err = leave(ctx, h, open, end.Elapsed)
 			}
 		}
 		if err != nil {
@@ -43,8 +45,8 @@ func (m *Machine[T, R]) Finish(ctx context.Context, era int64, end coord.End, li
 }
 
 // leave leaves the run open.
-func leave[R any](ctx context.Context, h *sink.Host[R], open *OpenError) error {
-	if err := h.Leave(ctx, open.Reason, open); err != nil {
+func leave[R any](ctx context.Context, h *sink.Host[R], open *OpenError, elapsed time.Duration) error {
+	if err := h.Leave(ctx, open.Reason, open, elapsed); err != nil {
 		return err
 	}
 	return open

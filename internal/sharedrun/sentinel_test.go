@@ -107,7 +107,7 @@ func sent(t *testing.T, m *Machine[source.Object, string]) (text string, beat, a
 			}
 		}
 	}
-	found, err := m.Absorb(t.Context(), b.Era, coord.AbsorbTask{Task: 1, Leases: []coord.Finished{{Lease: l.Lease, Attempts: 1}}}, time.Second)
+	found, err := m.Absorb(t.Context(), b.Era, coord.AbsorbTask{Task: 1, Leases: []coord.Finished{{Lease: l.Lease, Attempts: 1}}})
 	require.NoError(t, err)
 	keep(found)
 	return text, beat, found.Failures

@@ -93,7 +93,7 @@ func simulate(c settings) figures {
 		e := heap.Pop(&x.queue).(event)
 		x.now = e.at
 		e.do()
-		if _, over := x.s.Over(); over {
+		if _, over := x.s.Over(x.time()); over {
 			break
 		}
 	}
@@ -190,7 +190,7 @@ func (x *simulation) absorb(task coord.AbsorbTask) {
 	}
 	x.add(taskEvents, taskBytes+float64(len(data)))
 	x.in(toAbsorb, func() {
-		x.host(func() { x.s.Absorbed(task.Task, coord.Absorption{}, x.time()) })
+		x.host(func() { x.s.Absorbed(task.Task, coord.Absorption{}) })
 	})
 }
 

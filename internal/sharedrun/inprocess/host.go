@@ -28,7 +28,6 @@ type Host[T, R any] struct {
 	leases   map[lease.Ref]*inFlight
 	busy     int                      // steps in flight that are no leases
 	next     int                      // the machine that gets the next lease
-	absorbed time.Time                // the last step that took leases in began
 	orders   coord.Orders             // that the leases follow
 	events   chan func(now time.Time) // to the goroutine of Run
 	over     chan struct{}            // closed when Run returns
@@ -126,12 +125,11 @@ func (h *Host[T, R]) Run(ctx context.Context) (*dmap.Ending, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.absorbed = time.Now()
 	h.orders = h.state.Orders()
 	ends := ctx.Done()
 	for {
 		h.start(work)
-		if end, over := h.state.Over(); over && h.busy == 0 {
+		if end, over := h.state.Over(time.Now()); over && h.busy == 0 {
 			return h.machines[0].Finish(work, h.state.Era, end, h.state.Control.Tolerance)
 		}
 		if h.state.Draining && h.state.Quiet() && h.busy == 0 {
@@ -185,7 +183,7 @@ func (h *Host[T, R]) start(ctx context.Context) {
 		h.plan(ctx, task)
 	}
 	if task, ok := h.state.Absorb(now); ok {
-		h.absorb(ctx, task, now)
+		h.absorb(ctx, task)
 	}
 	h.show()
 }
@@ -241,12 +239,11 @@ func (h *Host[T, R]) plan(ctx context.Context, task coord.PlanTask) {
 	})
 }
 
-func (h *Host[T, R]) absorb(ctx context.Context, task coord.AbsorbTask, now time.Time) {
-	machine, era, elapsed := h.machines[0], h.state.Era, now.Sub(h.absorbed)
-	h.absorbed = now
+func (h *Host[T, R]) absorb(ctx context.Context, task coord.AbsorbTask) {
+	machine, era := h.machines[0], h.state.Era
 	h.step(func() error {
-		found, err := machine.Absorb(ctx, era, task, elapsed)
-		return h.after(err, func(now time.Time) { h.state.Absorbed(task.Task, found, now) }, func(time.Time) { h.state.AbsorbLost(task.Task) })
+		found, err := machine.Absorb(ctx, era, task)
+		return h.after(err, func(time.Time) { h.state.Absorbed(task.Task, found) }, func(time.Time) { h.state.AbsorbLost(task.Task) })
 	})
 }
 
