@@ -18,9 +18,9 @@ type Settings struct {
 	MaxConcurrency int
 	// PerLease is the usual number of calls at once of a lease, which one worker has: a third of
 	// the calls that a worker should make, or less, up to 10,000. 0: a thirtieth of MaxConcurrency,
-	// at least 8. Leases are up to a fifth smaller if more of MaxConcurrency is used then. Leases of
-	// one worker use the slots of each other, and the last ones of a run have up to three times as
-	// many.
+	// at least 8. Leases are up to a fifth smaller if more of MaxConcurrency is used then. Leases
+	// of one worker use the slots of each other, and the last ones of a run have up to three times
+	// as many.
 	PerLease  int
 	Rate      dmap.Rate      // of the whole run
 	Tolerance dmap.Tolerance // of the whole run; may be exceeded by the calls and leases in flight

@@ -55,8 +55,8 @@ func movable(moved []lease.Moved) bool {
 }
 
 // spread gives free slots to leases that have less than half of the usual number, if no other lease
-// may start. New orders cost half a lease, so that fewer slots stay free. After an edit of the limit
-// had more leases than fit share it, it begins another edition as soon as they may have more.
+// may start. New orders cost half a lease, so that fewer slots stay free. After an edit of the
+// limit had more leases than fit share it, it begins another edition as soon as they may have more.
 func (s *State) spread() {
 	n, calls := s.use()
 	if usual := s.Control.slots(0); s.Grant.Usual < usual && min(s.Control.slots(n), (s.Control.Limit-calls)/max(n, 1)) > s.Grant.Usual {

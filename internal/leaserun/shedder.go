@@ -15,9 +15,9 @@ const (
 	slotPatience = time.Second
 )
 
-// Shedder sets the slots of a lease. While the lease waits for its last calls it gives unread splits
-// and slots away: slots to other leases of its Pool, and splits, and slots that nobody there uses,
-// to the coordinator, before the report. Its methods are safe for concurrent use.
+// Shedder sets the slots of a lease. While the lease waits for its last calls it gives unread
+// splits and slots away: slots to other leases of its Pool, and splits, and slots that nobody there
+// uses, to the coordinator, before the report. Its methods are safe for concurrent use.
 type Shedder struct {
 	lease   lease.Lease
 	control *Control

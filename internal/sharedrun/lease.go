@@ -26,6 +26,9 @@ func (m *Machine[T, R]) Lease(ctx context.Context, l lease.Lease, control *lease
 	return report, err
 }
 
+// Pool has the leases of an era that this machine runs; nil: they share no slots.
+func (m *Machine[T, R]) Pool(era int64) *leaserun.Pool { return m.pools.of(era) }
+
 // superseded reports whether an era is over, or the run has ended. If the store does not answer,
 // the next attempt asks again.
 func (m *Machine[T, R]) superseded(ctx context.Context, era int64) bool {

@@ -13,9 +13,8 @@ type pools struct {
 	pool *leaserun.Pool
 }
 
-// Pool is that of the leases of an era. Leases of an earlier era share no slots.
-func (m *Machine[T, R]) Pool(era int64) *leaserun.Pool {
-	p := &m.pools
+// of returns the pool of an era; nil: it is an earlier one, whose leases share no slots.
+func (p *pools) of(era int64) *leaserun.Pool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if era > p.era || p.pool == nil {
