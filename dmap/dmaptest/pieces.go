@@ -21,7 +21,7 @@ func (p planned[T]) shared(tb testing.TB) {
 			return
 		}
 	}
-	for _, limits := range []pieces.Limits{{Items: p.share(1)}, {Items: p.share(7)}, {Bytes: 100 * p.share(1)}} {
+	for _, limits := range []pieces.Limits{{Items: p.share(1)}, {Items: p.share(7)}, {Bytes: 100 * p.share(1)}, {Items: p.share(3), Few: 2}} {
 		all := p.inPieces(tb, limits)
 		for _, i := range []int{0, len(all) / 3, len(all) - 2, len(all) - 1} {
 			if i >= 0 && i < len(all) {

@@ -65,3 +65,33 @@ func TestPiecesRefuseCutsThatMakeNoSense(t *testing.T) {
 	}
 	require.Error(t, json.Unmarshal([]byte(`{}`), new(Pieces)))
 }
+
+// A source of few objects has each of them cut, also over several pages of its plan.
+func TestObjectsOfAPlanAreCountedOnce(t *testing.T) {
+	object := func(name string, from, to int64) Piece {
+		return Piece{Split: dmap.Split{ID: "all", Object: name, From: dmap.Cursor{Offset: from}, To: dmap.Cursor{Offset: to}}, Items: 1}
+	}
+	s, err := Begin(Start{Planned: true, Now: after(0), Control: Control{Limit: 10, PerLease: 5}})
+	require.NoError(t, err)
+	for i, c := range []struct {
+		pieces []Piece
+		few    int // of the next task
+	}{
+		{[]Piece{object("a", 0, 1), object("a", 1, 2)}, fewObjects - 1},
+		{[]Piece{object("a", 2, 3), object("b", 3, 4), {Split: dmap.Split{ID: "leaf"}}}, fewObjects - 2},
+	} {
+		task, ok := s.PlanNext(after(0))
+		require.True(t, ok)
+		require.Equal(t, Accepted, s.Planned(Page{Task: task.Task, Pieces: c.pieces, Next: &c.pieces[len(c.pieces)-1].Split}, after(0)))
+		require.Equal(t, c.few, fewObjects-s.Plan.Objects, "page %d", i)
+	}
+	var many []Piece
+	for i := range pagePieces {
+		many = append(many, object(fmt.Sprint(i), 0, 0))
+	}
+	task, ok := s.PlanNext(after(0))
+	require.True(t, ok)
+	require.Equal(t, fewObjects-2, task.Few)
+	require.Equal(t, Accepted, s.Planned(Page{Task: task.Task, Pieces: many, Next: &many[0].Split}, after(0)))
+	require.Equal(t, fewObjects, s.Plan.Objects)
+}

@@ -10,12 +10,13 @@ import (
 type Plan struct {
 	Planned bool          `json:"planned,omitempty"` // by tasks. Else all pieces were there from the start
 	Done    bool          `json:"done,omitempty"`
-	After   *dmap.Split   `json:"after,omitempty"` // where the next task continues; nil: at the start
-	Items   int64         `json:"items,omitempty"` // of all pieces so far
-	Task    int64         `json:"task,omitempty"`  // the last one
-	Busy    bool          `json:"busy,omitempty"`  // it has not reported
-	Lost    int           `json:"lost,omitempty"`  // tasks in a row
-	Until   time.Duration `json:"until,omitempty"` // the next one starts no earlier
+	After   *dmap.Split   `json:"after,omitempty"`   // where the next task continues; nil: at the start
+	Items   int64         `json:"items,omitempty"`   // of all pieces so far
+	Objects int           `json:"objects,omitempty"` // that they are of, up to fewObjects
+	Task    int64         `json:"task,omitempty"`    // the last one
+	Busy    bool          `json:"busy,omitempty"`    // it has not reported
+	Lost    int           `json:"lost,omitempty"`    // tasks in a row
+	Until   time.Duration `json:"until,omitempty"`   // the next one starts no earlier
 }
 
 // PlanTask asks for the next pieces of the source.
@@ -29,6 +30,9 @@ type PlanTask struct {
 	// Whole is the number of items up to which a split of the source is one piece: a lease is done
 	// with them soon. 0: nobody knows yet.
 	Whole int64 `json:"whole,omitempty"`
+	// Few is the number of small objects that are cut all the same: a source that has no more of
+	// them would give them to as many leases.
+	Few int `json:"few,omitempty"`
 	// Max ends the plan after this number of items, those that the source skips not counted; 0: no
 	// limit.
 	Max int64 `json:"max,omitempty"`

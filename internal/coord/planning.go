@@ -3,6 +3,8 @@ package coord
 import (
 	"slices"
 	"time"
+
+	"github.com/go-dmap/dmap/dmap"
 )
 
 const pagePieces = 256
@@ -19,7 +21,7 @@ func (s *State) PlanNext(now time.Time) (PlanTask, bool) {
 	p.Busy = true
 	task := PlanTask{
 		Task: p.Task, After: p.After, Pieces: min(pagePieces, room), Items: pieceItems(s.Call, s.Control.slots(0), s.Control.Capacity(), p.Items),
-		Whole: wholeItems(s.Call, s.Control.slots(0), s.Control.Capacity()),
+		Whole: wholeItems(s.Call, s.Control.slots(0), s.Control.Capacity()), Few: fewObjects - p.Objects,
 	}
 	if s.MaxItems > 0 {
 		task.Max = s.MaxItems - p.Items
@@ -56,6 +58,7 @@ func (s *State) Planned(page Page, now time.Time) Outcome {
 		return Accepted
 	}
 	s.Queue = append(s.Queue, page.Pieces...)
+	p.Objects = min(fewObjects, p.Objects+page.objects(p.After))
 	p.Items += page.items()
 	p.After, p.Done = page.Next, page.Done || s.MaxItems > 0 && p.Items >= s.MaxItems
 	if p.Done {
@@ -72,6 +75,21 @@ func (s *State) fits(page Page) bool {
 	}
 	items := s.Plan.Items + page.items()
 	return len(page.Pieces) <= pagePieces && (page.Done || page.Next != nil) && (s.MaxItems == 0 || items <= s.MaxItems)
+}
+
+// fewObjects is the number of small objects that are not few any more: each is a piece.
+const fewObjects = 64
+
+// objects is the number of objects that the pieces begin after a split.
+func (p *Page) objects(after *dmap.Split) (n int) {
+	for _, piece := range p.Pieces {
+		s := piece.Split
+		if s.Object != "" && (after == nil || after.ID != s.ID || after.Object != s.Object) {
+			n++
+		}
+		after = &s
+	}
+	return n
 }
 
 // items is the number of items of the source up to the end of the page, as far as it is known.

@@ -17,6 +17,10 @@ type Limits struct {
 	// Whole is the number of items up to which a split is not cut, if its first ones say that it
 	// has no more: then nobody reads it twice. 0: every split is cut.
 	Whole int64
+	// Few is the number of objects that are cut although the source takes them for small enough:
+	// calls may be slow, and the objects few. Objects that an earlier part of the plan has begun
+	// count again.
+	Few int
 	// Most ends the plan after exactly this number of items that are not skipped. Then the whole
 	// source is cut by reading, in order. 0: no limit.
 	Most int64

@@ -112,10 +112,27 @@ func (p *planner[T]) split(ctx context.Context, s dmap.Split) error {
 	if err := p.check(s); err != nil {
 		return err
 	}
-	if p.limits.Most == 0 && p.sharing(s) != dmap.SharedByReading {
+	if p.whole(s) {
 		return p.emit(Piece{Split: s})
 	}
 	return p.cut(ctx, s)
+}
+
+// whole reports whether a split is a piece as it is.
+func (p *planner[T]) whole(s dmap.Split) bool {
+	if p.limits.Most > 0 {
+		return false
+	}
+	switch p.sharing(s) {
+	case dmap.SharedByReading:
+		return false
+	case dmap.SharedAsPlanned:
+		if s.Object != "" && p.limits.Few > 0 {
+			p.limits.Few--
+			return false
+		}
+	}
+	return true
 }
 
 func (p *planner[T]) emit(piece Piece) error {

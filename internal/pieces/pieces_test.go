@@ -72,6 +72,25 @@ func TestAPieceEndsWithItsSplit(t *testing.T) {
 	require.Equal(t, []string{"0:0-5", "0:5-0", "1:0-5", "1:5-0"}, all(t, plan, pieces.Cursor{}, pieces.Limits{Items: 5}))
 }
 
+// Objects that the source takes for small are cut while they are few.
+func TestFewSmallObjectsAreCut(t *testing.T) {
+	plan := files{3}.plan(false, func(dmap.Split) {})
+	plan.Sharing = func(dmap.Split) dmap.Sharing { return dmap.SharedAsPlanned }
+	require.Equal(t, []string{"0:0-0", "1:0-0", "2:0-0"}, all(t, plan, pieces.Cursor{}, pieces.Limits{Items: 5, Few: 2}), "no objects")
+	splits := plan.Splits
+	plan.Splits = func(ctx context.Context) iter.Seq2[dmap.Split, error] {
+		return func(yield func(dmap.Split, error) bool) {
+			for s, err := range splits(ctx) {
+				if s.Object = s.ID; !yield(s, err) {
+					return
+				}
+			}
+		}
+	}
+	require.Equal(t, []string{"0:0-0", "1:0-0", "2:0-0"}, all(t, plan, pieces.Cursor{}, pieces.Limits{Items: 5}))
+	require.Equal(t, []string{"0:0-5", "0:5-0", "1:0-5", "1:5-0", "2:0-0"}, all(t, plan, pieces.Cursor{}, pieces.Limits{Items: 5, Few: 2}))
+}
+
 // Eight items of each file are not skipped.
 func TestAPlanEndsAfterExactlyTheFirstItems(t *testing.T) {
 	plan := files{3}.plan(false, func(dmap.Split) {})

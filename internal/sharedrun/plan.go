@@ -77,7 +77,7 @@ func (p *planning[T, R]) source(ctx context.Context, after *dmap.Split) error {
 	left := unsettled(&p.progress)
 	settled := journal.NewIntervalSet(p.progress.Settled)
 	limits := pieces.Usual()
-	limits.Items, limits.Whole, limits.Most = p.task.Items, p.task.Whole, p.task.Max
+	limits.Items, limits.Whole, limits.Few, limits.Most = p.task.Items, p.task.Whole, p.task.Few, p.task.Max
 	for piece, err := range pieces.Plan(ctx, p.Machine.plan, pieces.Cursor{After: after}, limits) {
 		if err != nil {
 			return err
