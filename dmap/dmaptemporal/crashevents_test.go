@@ -4,7 +4,6 @@ package dmaptemporal_test
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -22,11 +21,11 @@ const leaseActivity = "dmap/lease"
 type event struct {
 	at       time.Time
 	process  string
-	what     string // begins, coordinates, start, end, commit, dies
+	what     string // begins, coordinates, start, end, commit, calls, dies
 	activity string // of start and end; "lane" and "root" of a commit
 	lease    int64
 	attempt  int
-	n        int // slots at the start of a lease; 1 at its end with an error; record of a commit
+	n        int // the most calls at once; 1 at the end of a lease with an error; record of a commit
 }
 
 // attempt names an attempt at a lease.
@@ -94,6 +93,17 @@ func (l *eventLog) last(what string) (found event) {
 	return found
 }
 
+// peaks are the most calls at once of each process.
+func (l *eventLog) peaks() map[string]int {
+	most := map[string]int{}
+	for _, e := range l.events {
+		if e.what == "calls" {
+			most[e.process] = max(most[e.process], e.n)
+		}
+	}
+	return most
+}
+
 // stall is the longest time between two commits of results, within a time.
 func (l *eventLog) stall(from, to time.Time) (longest time.Duration) {
 	last := from
@@ -109,7 +119,6 @@ func (l *eventLog) stall(from, to time.Time) (longest time.Duration) {
 type life struct {
 	attempt
 	process string
-	slots   int
 	began   time.Time
 	ended   time.Time // zero: nothing is known of its end
 	commits []time.Time
@@ -123,10 +132,7 @@ func (l *eventLog) lives() []*life {
 		v := found[key]
 		switch {
 		case v == nil && (e.what == "start" && e.activity == leaseActivity || e.activity == "root"):
-			v = &life{attempt: e.ref(), process: e.process, slots: cmp.Or(e.n, crashSlots), began: e.at}
-			if e.activity == "root" {
-				v.slots = crashSlots
-			}
+			v = &life{attempt: e.ref(), process: e.process, began: e.at}
 			found[key], all = v, append(all, v)
 		case v != nil && e.what == "end" && e.activity == leaseActivity:
 			v.ended = e.at

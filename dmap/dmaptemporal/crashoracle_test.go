@@ -163,8 +163,9 @@ func (c *crashRun) requireGarbageIgnored(v crashVerdict) {
 	c.t.Logf("%d parts are not in the manifest: overwritten, and read by nobody", garbage)
 }
 
-// compareAgain compares the items that ran again with their bound: for each attempt that was lost,
-// its slots times the calls that fit into the time since its last commit but one, and one.
+// compareAgain compares the items that ran again with their bound: for each time that a process was
+// lost, the most calls that it made at once, times the calls that fit into the time since the last
+// commit but one of its leases, and one. Leases of a process use the slots of each other.
 func (c *crashRun) compareAgain() string {
 	calls, again := 0, 0
 	for i, n := range openCalls(c.t, filepath.Join(c.dir, "calls"), c.job.Items) {
@@ -177,21 +178,45 @@ func (c *crashRun) compareAgain() string {
 			again--
 		}
 	}
-	allowed, lost, longest := 0, 0, time.Duration(0)
-	lives := c.log.lives()
+	lost, windows := 0, map[loss]time.Duration{}
+	lives, peaks := c.log.lives(), c.log.peaks()
 	for i, v := range lives {
 		until, gone := c.lostAt(lives[i+1:], v)
 		if !gone {
 			continue
 		}
-		window := v.again(until)
-		longest = max(longest, window)
+		at := c.lossOf(v)
+		windows[at] = max(windows[at], v.again(until))
 		lost++
-		allowed += v.slots * (1 + int(window/c.job.Pace))
+	}
+	allowed, longest := 0, time.Duration(0)
+	for at, window := range windows {
+		longest = max(longest, window)
+		allowed += peaks[at.process] * (1 + int(window/c.job.Pace))
 	}
 	require.LessOrEqual(c.t, again, allowed, "items that ran again")
 	return fmt.Sprintf("0 lost, 0 doubled; %d calls, %d items ran again, at most %d by %d lost attempts (%.1f s of calls each, at most)",
 		calls, again, allowed, lost, longest.Seconds())
+}
+
+// loss is a time at which a process was lost: it was killed, or stopped for a while. A lease that is
+// lost for another reason, as it did not reach the server, is a loss of its own.
+type loss struct {
+	process string
+	stop    int // number of it
+	lease   attempt
+}
+
+func (c *crashRun) lossOf(v *life) loss {
+	if died := c.killed[v.process]; !died.IsZero() && (v.ended.IsZero() || v.ended.After(died)) {
+		return loss{process: v.process}
+	}
+	for i, s := range c.stopped[v.process] {
+		if v.began.Before(s.from) && (v.ended.IsZero() || s.from.Before(v.ended)) {
+			return loss{process: v.process, stop: i + 1}
+		}
+	}
+	return loss{process: v.process, lease: v.attempt}
 }
 
 // lostAt returns until when an attempt made calls, if another one was begun before it ended, or its

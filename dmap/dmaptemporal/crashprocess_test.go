@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/workflow"
+	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/dmap/dmaptemporal"
@@ -56,6 +58,8 @@ const (
 type witness struct {
 	crashProcess
 	events *os.File
+
+	calls, peak atomic.Int64 // in flight; the most of them
 
 	mu         sync.Mutex
 	running    int // activities of the fault
@@ -177,8 +181,8 @@ func (a *activities) ExecuteActivity(ctx context.Context, in *interceptor.Execut
 	name := activity.GetInfo(ctx).ActivityType.Name
 	var call struct {
 		Lease struct {
-			Lease          int64
-			Attempt, Slots int
+			Lease   int64
+			Attempt int
 		}
 	}
 	if name == leaseActivity && len(in.Args) > 0 {
@@ -187,7 +191,7 @@ func (a *activities) ExecuteActivity(ctx context.Context, in *interceptor.Execut
 		}
 	}
 	l := call.Lease
-	a.note("start", name, l.Lease, l.Attempt, l.Slots)
+	a.note("start", name, l.Lease, l.Attempt, 0)
 	a.enter(name, 1)
 	out, err := a.Next.ExecuteActivity(ctx, in)
 	a.enter(name, -1)
@@ -203,6 +207,27 @@ func (a *activities) ExecuteActivity(ctx context.Context, in *interceptor.Execut
 func (w *workflows) ExecuteWorkflow(ctx workflow.Context, in *interceptor.ExecuteWorkflowInput) (any, error) {
 	w.note("coordinates", "-", 0, 0, 0) // also when it replays: then its process has the sticky queue
 	return w.Next.ExecuteWorkflow(ctx, in)
+}
+
+// job is that of the process, which notes how many calls it makes at once.
+func (w *witness) job(b *blob.Bucket, calls []uint32) dmaptemporal.Job[number, squared] {
+	job := w.Job.build(b, calls)
+	call := job.Call
+	job.Call = func(ctx context.Context, in number) (squared, error) {
+		defer w.calls.Add(-1)
+		w.rise(w.calls.Add(1))
+		return call(ctx, in)
+	}
+	return job
+}
+
+// rise notes a number of calls at once if it is the largest so far.
+func (w *witness) rise(n int64) {
+	for peak := w.peak.Load(); n > peak; peak = w.peak.Load() {
+		if w.peak.CompareAndSwap(peak, n) {
+			w.note("calls", "-", 0, 0, int(n))
+		}
+	}
 }
 
 // runCrashProcess is the main function of a process.
@@ -223,7 +248,7 @@ func runCrashProcess(t *testing.T, text string) {
 	}()
 	w.note("begins", "-", 0, 0, 0)
 	if w.Server == "" {
-		os.Exit(w.runMap(t.Context(), w.Job.build(faults.Bucket, calls)))
+		os.Exit(w.runMap(t.Context(), w.job(faults.Bucket, calls)))
 	}
 	var c client.Client
 	for c == nil {
@@ -231,7 +256,7 @@ func runCrashProcess(t *testing.T, text string) {
 			<-time.After(200 * time.Millisecond)
 		}
 	}
-	err = dmaptemporal.Serve(t.Context(), c, w.Job.RunID, crashMap(func() dmaptemporal.Job[number, squared] { return w.Job.build(faults.Bucket, calls) }))
+	err = dmaptemporal.Serve(t.Context(), c, w.Job.RunID, crashMap(func() dmaptemporal.Job[number, squared] { return w.job(faults.Bucket, calls) }))
 	fmt.Fprintln(os.Stderr, w.Name, "serves no more:", err)
 	os.Exit(4)
 }

@@ -97,6 +97,23 @@ func (c *Control) couldUse(slots int) int {
 	return stats.InFlight + stats.Queued
 }
 
+// itemsIn is the number of items that the attempt processes in t with a number of slots, by the
+// calls that have returned; 0 if none has.
+func (c *Control) itemsIn(t time.Duration, slots int) int64 {
+	c.mu.Lock()
+	run := c.run
+	c.mu.Unlock()
+	if run == nil {
+		return 0
+	}
+	times, stats := run.Times(), run.Stats()
+	items := stats.Succeeded + stats.Failed
+	if items == 0 {
+		return 0
+	}
+	return int64(float64(t) * float64(slots) * float64(items) / float64(max(times.Calls.Sum, 1)))
+}
+
 // SetRate changes the rate.
 func (c *Control) SetRate(rate dmap.Rate) { c.edit(func(r *dmap.Run) { _ = r.SetRate(rate) }) }
 

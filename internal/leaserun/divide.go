@@ -20,21 +20,30 @@ import (
 // and cuts them at keys that exist.
 
 const (
-	mostListed   = 5_000 // keys of a range that are listed; what follows stays together
+	mostListed   = 5_000 // keys of a range that are listed to cut it
 	listedAtOnce = 8     // ranges
 	listTime     = 10 * time.Second
+	leastPart    = 2 * time.Second // of work: a lease costs some too
 )
 
 // divider cuts the ranges that a lease leaves. Its methods are safe for concurrent use.
 type divider[T any] struct {
-	ctx  context.Context //nolint:containedctx // of the attempt
-	plan dmap.Plan[T]
-	most int // splits
+	ctx    context.Context //nolint:containedctx // of the listing
+	cancel func()
+	plan   dmap.Plan[T]
+	most   int          // splits
+	least  func() int64 // keys of a part
 
 	mu   sync.Mutex // guards the fields below
 	of   []dmap.Split
 	cut  []dmap.Split  // instead of these
 	done chan struct{} // closed when they are known; nil: nobody has asked
+}
+
+func newDivider[T any](ctx context.Context, plan dmap.Plan[T], most int, least func() int64) *divider[T] {
+	d := &divider[T]{plan: plan, most: most, least: least}
+	d.ctx, d.cancel = context.WithCancel(ctx)
+	return d
 }
 
 // othersWait reports whether other workers wait for what a lease leaves, which has ended its
@@ -82,8 +91,9 @@ func (d *divider[T]) begin(rest []dmap.Split) <-chan struct{} {
 	return d.done
 }
 
-// stop waits until no range is listed any more.
+// stop ends the listing.
 func (d *divider[T]) stop() {
+	d.cancel()
 	d.mu.Lock()
 	done := d.done
 	d.mu.Unlock()
@@ -99,14 +109,14 @@ func (d *divider[T]) divide(rest []dmap.Split) []dmap.Split {
 	}
 	ctx, cancel := context.WithTimeout(d.ctx, listTime)
 	defer cancel()
-	parts := make([][]dmap.Split, len(rest))
+	parts, least := make([][]dmap.Split, len(rest)), d.least()
 	var group errgroup.Group
 	group.SetLimit(listedAtOnce)
 	for i, s := range rest {
 		parts[i] = []dmap.Split{s}
 		if d.plan.Sharing(s) == dmap.SharedByTrySplit {
 			group.Go(func() error {
-				if cut, how := guard.Call(func() []dmap.Split { return d.cutRange(ctx, s, each) }); how == "" {
+				if cut, how := guard.Call(func() []dmap.Split { return d.cutRange(ctx, s, each, least, len(rest) == 1) }); how == "" {
 					parts[i] = cut
 				}
 				return nil
@@ -117,17 +127,24 @@ func (d *divider[T]) divide(rest []dmap.Split) []dmap.Split {
 	return slices.Concat(parts...)
 }
 
-// cutRange cuts s into n parts of about as many keys. Whoever reads a part meets the errors of
-// listing it.
-func (d *divider[T]) cutRange(ctx context.Context, s dmap.Split, n int) (parts []dmap.Split) {
+// cutRange cuts s into n parts of about as many keys, or fewer that have at least least keys. A
+// long range is cut only if it is alone, and then at its start: TrySplit divides others when they
+// are read. Whoever reads a part meets the errors of listing it.
+func (d *divider[T]) cutRange(ctx context.Context, s dmap.Split, n int, least int64, alone bool) (parts []dmap.Split) {
 	var m marks
 	for p, err := range pieces.Divide(ctx, d.plan, s, pieces.Limits{Items: 1}) {
-		if err != nil || p.Split.To == s.To || m.seen == mostListed {
+		if err != nil || p.Split.To == s.To {
+			break
+		}
+		if m.seen == mostListed {
+			if !alone {
+				return []dmap.Split{s}
+			}
 			break
 		}
 		m.add(p.Split.To)
 	}
-	for _, at := range m.even(n) {
+	for _, at := range m.even(min(n, int(int64(m.seen+1)/max(1, least)))) {
 		part := s
 		part.To = at
 		parts = append(parts, part)

@@ -68,6 +68,12 @@ func keysOf(t *testing.T, k *keyRange, whole dmap.Split, parts []dmap.Split) (si
 	return sizes
 }
 
+func dividerOf(t *testing.T, k *keyRange, most int) *divider[int] {
+	d := newDivider(t.Context(), k.plan(), most, func() int64 { return 0 })
+	t.Cleanup(d.stop)
+	return d
+}
+
 func TestRangesThatOthersWaitForAreCutEvenly(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 1))
 	for range 30 {
@@ -78,7 +84,7 @@ func TestRangesThatOthersWaitForAreCutEvenly(t *testing.T) {
 		if random.IntN(2) == 0 {
 			s.To.Key = fmt.Sprintf("%06d", to)
 		}
-		d := &divider[int]{ctx: t.Context(), plan: k.plan(), most: 2 + random.IntN(31)}
+		d := dividerOf(t, k, 2+random.IntN(31))
 		parts := d.wait([]dmap.Split{s})
 		all := keysOf(t, k, s, []dmap.Split{s})[0]
 		sizes := keysOf(t, k, s, parts)
@@ -100,12 +106,12 @@ func TestWhatCannotBeCutStaysWhole(t *testing.T) {
 		"it panics": {n: 100, sharing: dmap.SharedByTrySplit, fails: -1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := &divider[int]{ctx: t.Context(), plan: k.plan(), most: 32}
+			d := dividerOf(t, k, 32)
 			require.Equal(t, rest, d.wait(rest))
 		})
 	}
 	k := &keyRange{n: 100, sharing: dmap.SharedByTrySplit}
-	d := &divider[int]{ctx: t.Context(), plan: k.plan(), most: 3}
+	d := dividerOf(t, k, 3)
 	require.Equal(t, rest, d.wait(rest), "there are enough splits")
 	require.Zero(t, k.read.Load())
 }
@@ -113,7 +119,7 @@ func TestWhatCannotBeCutStaysWhole(t *testing.T) {
 // What follows a key that cannot be listed is a part of its own: its reader meets the error.
 func TestARangeIsCutBeforeAnError(t *testing.T) {
 	k := &keyRange{n: 100, sharing: dmap.SharedByTrySplit, fails: 50}
-	d := &divider[int]{ctx: t.Context(), plan: k.plan(), most: 5}
+	d := dividerOf(t, k, 5)
 	parts := d.wait([]dmap.Split{{ID: "p/"}})
 	require.Len(t, parts, 5)
 	require.Equal(t, dmap.Cursor{Key: "000039"}, parts[4].From)
@@ -122,17 +128,32 @@ func TestARangeIsCutBeforeAnError(t *testing.T) {
 
 func TestALongRangeIsNotListedToItsEnd(t *testing.T) {
 	k := &keyRange{n: 100_000, sharing: dmap.SharedByTrySplit}
-	d := &divider[int]{ctx: t.Context(), plan: k.plan(), most: 32}
+	d := dividerOf(t, k, 32)
 	parts := d.wait([]dmap.Split{{ID: "p/"}})
 	require.Len(t, parts, 32)
 	require.LessOrEqual(t, k.read.Load(), int64(mostListed+2))
 	require.LessOrEqual(t, parts[31].From.Key, fmt.Sprintf("%06d", mostListed))
+
+	two := []dmap.Split{{ID: "p/", To: dmap.Cursor{Key: "000999"}}, {ID: "p/", From: dmap.Cursor{Key: "000999"}}}
+	parts = dividerOf(t, k, 32).wait(two)
+	require.Len(t, parts, 17, "TrySplit divides the long one when it is read")
+	require.Equal(t, two[1], parts[16])
+}
+
+// A part has some work, so that leases do not cost more than calls.
+func TestARangeOfShortCallsIsCutLess(t *testing.T) {
+	k := &keyRange{n: 1_000, sharing: dmap.SharedByTrySplit}
+	for least, parts := range map[int64]int{0: 32, 1: 32, 100: 10, 300: 3, 501: 1, 2_000: 1} {
+		d := dividerOf(t, k, 32)
+		d.least = func() int64 { return least }
+		require.Len(t, d.wait([]dmap.Split{{ID: "p/"}}), parts, "at least %d keys", least)
+	}
 }
 
 // The message before the report and the report leave the same splits.
 func TestARangeIsCutOnce(t *testing.T) {
 	k := &keyRange{n: 100, sharing: dmap.SharedByTrySplit}
-	d := &divider[int]{ctx: t.Context(), plan: k.plan(), most: 4}
+	d := dividerOf(t, k, 4)
 	rest := []dmap.Split{{ID: "p/"}}
 	_, ok := d.try(rest)
 	for !ok {

@@ -41,7 +41,7 @@ func Run[T, R any](ctx context.Context, job Job[T, R], l lease.Lease, lane Lane[
 	began := time.Now()
 	report := lease.Report{Ref: l.Ref}
 	src := &source[T]{of: job.Source, plan: dmap.PlanOf(job.Source), splits: ofSource(l.Splits), began: func() { control.startTime(l.Time) }}
-	parts := &divider[T]{ctx: ctx, plan: src.plan, most: l.Rest}
+	parts := newDivider(ctx, src.plan, l.Rest, func() int64 { return control.itemsIn(leastPart, l.Slots) })
 	defer parts.stop()
 	ctx = control.attach(ctx, l.Ref, job.Options.Redact.Key != nil, func(left stopread.Left) (rest []dmap.Split, ok bool) {
 		if rest = src.unread(left); othersWait(l, control.asked()) {

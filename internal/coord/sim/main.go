@@ -24,7 +24,6 @@ func main() {
 		{"very uneven calls (sigma 2)", func(s *settings) { s.sigma = 2 }},
 		{"calls of 2 s, a 20th of the objects", func(s *settings) { s.mean, s.items = 2*time.Second, s.items/20 }},
 		{"calls of 60 s, a 600th of the objects", func(s *settings) { s.mean, s.items = time.Minute, s.items/600 }},
-		{"the same, and a rest is cut at the keys of listed pages", func(s *settings) { s.mean, s.items, s.undivided = time.Minute, s.items/600, 50 }},
 		{"a small run: a 1000th of the objects", func(s *settings) { s.items /= 1000 }},
 		{"the coordinator and a worker die", func(s *settings) { s.hostDies, s.workerDies = 10*time.Minute, 20*time.Minute }},
 		{"1,000 workers, one workflow, one lease a worker", func(s *settings) { s.workers, s.atOnce = 1000, 1 }},
