@@ -140,19 +140,18 @@ func (s *State) timeOf(at time.Duration) time.Duration {
 
 // give gives the next attempt of o to a worker.
 func (s *State) give(o *Open, at, reads time.Duration) lease.Lease {
-	idle := false
 	switch {
 	case s.Plan.Planned: // its items limit it, and the time only if calls take longer than before
 		reads += reads / 2
 	case s.idle() && !s.ordered():
-		reads, idle = min(reads, s.probe()), true
+		reads = min(reads, s.probe())
 	}
 	o.Attempt++
 	o.Held, o.Asked, o.Shed, o.Since, o.Until = true, false, false, at, at+reads
 	s.divide()
 	l := lease.Lease{
 		Ref:    lease.Ref{Lease: o.Lease, Attempt: o.Attempt, Era: s.Era},
-		Splits: o.Splits, Rest: o.Rest, Idle: idle, Items: o.Max, Time: reads,
+		Splits: o.Splits, Rest: o.Rest, Items: o.Max, Time: reads,
 		Failures: o.Shares.Failures, Percentage: o.Shares.Percentage, Above: o.Shares.Above, Budget: o.Shares.Budget,
 		Enough: o.Shares.Enough,
 	}

@@ -38,9 +38,7 @@ type Lease struct {
 	Splits  []dmap.Split `json:"splits"`
 	Redrive int          `json:"redrive,omitempty"` // that the run is in; 0: none
 	// Rest is the most splits of Report.Rest. A report that needs more says Unfinished instead.
-	Rest int `json:"rest"`
-	// Idle says that workers have nothing to do: they wait for what the lease leaves.
-	Idle  bool  `json:"idle,omitempty"`
+	Rest  int   `json:"rest"`
 	Slots int   `json:"slots"`           // calls at once, when it begins
 	Grant Grant `json:"grant,omitzero"`  // by which it has them
 	Items int64 `json:"items,omitempty"` // the first items in order, those that the source skips not counted; 0: no limit

@@ -27,7 +27,7 @@ type Control struct {
 	hidden  bool                     // keys are
 	slots   int                      // the last SetSlots; 0: none
 	wanted  bool                     // somebody wants the lease back
-	unread  func(stopread.Left) (rest []dmap.Split, ok bool)
+	unread  func(stopread.Left) []dmap.Split
 }
 
 // Return asks for the lease back: the run reads nothing more, and finishes the items that it has
@@ -66,7 +66,7 @@ func (c *Control) SetSlots(n int) {
 }
 
 // Unread returns the splits that the attempt has not read and will not read, once its reading has
-// ended; its calls may still run. ok is false while it reads, and while it divides these splits.
+// ended; its calls may still run. ok is false while it reads.
 func (c *Control) Unread() (rest []dmap.Split, ok bool) {
 	c.mu.Lock()
 	request, unread := c.request, c.unread
@@ -78,7 +78,7 @@ func (c *Control) Unread() (rest []dmap.Split, ok bool) {
 	if !ok {
 		return nil, false
 	}
-	return unread(left)
+	return unread(left), true
 }
 
 // couldUse returns the number of slots that the attempt would use, if it has this number of them:
@@ -95,23 +95,6 @@ func (c *Control) couldUse(slots int) int {
 		return math.MaxInt
 	}
 	return stats.InFlight + stats.Queued
-}
-
-// itemsIn is the number of items that the attempt processes in t with a number of slots, by the
-// calls that have returned; 0 if none has.
-func (c *Control) itemsIn(t time.Duration, slots int) int64 {
-	c.mu.Lock()
-	run := c.run
-	c.mu.Unlock()
-	if run == nil {
-		return 0
-	}
-	times, stats := run.Times(), run.Stats()
-	items := stats.Succeeded + stats.Failed
-	if items == 0 {
-		return 0
-	}
-	return int64(float64(t) * float64(slots) * float64(items) / float64(max(times.Calls.Sum, 1)))
 }
 
 // SetRate changes the rate.
@@ -172,7 +155,7 @@ func (c *Control) asked() lease.Reason {
 
 // attach returns the context for the run of ref that c steers. hidden says that nobody may see
 // keys, unread names the splits of a lease that are not read.
-func (c *Control) attach(ctx context.Context, ref lease.Ref, hidden bool, unread func(stopread.Left) (rest []dmap.Split, ok bool)) context.Context {
+func (c *Control) attach(ctx context.Context, ref lease.Ref, hidden bool, unread func(stopread.Left) []dmap.Split) context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ref, c.hidden, c.unread = ref, hidden, unread

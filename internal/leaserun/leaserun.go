@@ -10,7 +10,6 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/journal"
 	"github.com/go-dmap/dmap/internal/lease"
-	"github.com/go-dmap/dmap/internal/stopread"
 )
 
 // Job is common to all leases of a run.
@@ -41,14 +40,7 @@ func Run[T, R any](ctx context.Context, job Job[T, R], l lease.Lease, lane Lane[
 	began := time.Now()
 	report := lease.Report{Ref: l.Ref}
 	src := &source[T]{of: job.Source, plan: dmap.PlanOf(job.Source), splits: ofSource(l.Splits), began: func() { control.startTime(l.Time) }}
-	parts := newDivider(ctx, src.plan, l.Rest, func() int64 { return control.itemsIn(leastPart, l.Slots) })
-	defer parts.stop()
-	ctx = control.attach(ctx, l.Ref, job.Options.Redact.Key != nil, func(left stopread.Left) (rest []dmap.Split, ok bool) {
-		if rest = src.unread(left); othersWait(l, control.asked()) {
-			return parts.try(rest)
-		}
-		return rest, true
-	})
+	ctx = control.attach(ctx, l.Ref, job.Options.Redact.Key != nil, src.unread)
 	defer control.detach()
 	run, err := start(ctx, job, l, src, lane)
 	var stats dmap.Stats
@@ -64,9 +56,6 @@ func Run[T, R any](ctx context.Context, job Job[T, R], l lease.Lease, lane Lane[
 	settled, counts := lane.Progress()
 	report.Counts = counts
 	fill(&report, outcome{stats.Reason, stats.Truncated, err}, rest(l.Splits, settled), control.asked())
-	if othersWait(l, report.Reason) {
-		report.Rest = parts.wait(report.Rest)
-	}
 	if len(report.Rest) > max(l.Rest, len(l.Splits)) { // the next attempt continues from the lanes
 		report.Rest, report.Unfinished = nil, true
 	}

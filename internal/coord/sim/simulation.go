@@ -79,7 +79,7 @@ func simulate(c settings) figures {
 	}
 	x.s = s
 	for range c.workers {
-		x.workers = append(x.workers, &worker{undivided: c.undivided, mean: c.mean, exact: x.exactly()})
+		x.workers = append(x.workers, &worker{undivided: c.undivided, exact: x.exactly()})
 	}
 	x.ideal = time.Duration(float64(c.items) * float64(c.mean) / float64(limit))
 	if c.hostDies > 0 {

@@ -20,7 +20,6 @@ type worker struct {
 	exact  *calls // each call is simulated: few, slow ones; nil: calls are a flow
 	// undivided is the number of keys of a range that is not divided.
 	undivided int64
-	mean      time.Duration // of a call
 }
 
 // running is a lease at work.
@@ -183,29 +182,8 @@ func (r *running) rest(random *rand.Rand) (rest []dmap.Split) {
 			}
 		}
 	}
-	if r.asked || r.Idle {
-		rest = r.cutAtKeys(rest, r.Rest/max(1, len(rest)))
-	}
 	return rest
 }
-
-// cutAtKeys cuts each short range into n parts, as leaserun does when others wait: none has less
-// than two seconds of work.
-func (r *running) cutAtKeys(rest []dmap.Split, n int) (out []dmap.Split) {
-	least := int64(float64(r.Grant.Usual) * float64(2*time.Second) / float64(r.worker.mean))
-	for _, s := range rest {
-		from, to := s.From.Offset, s.To.Offset
-		each := max(1, least, min(to-from, mostListed)/int64(max(1, n)))
-		for i := 1; i < n && to-from > each && (to-from < mostListed || len(rest) == 1); i++ {
-			out = append(out, keys(from, from+each))
-			from += each
-		}
-		out = append(out, keys(from, to))
-	}
-	return out
-}
-
-const mostListed = 5_000
 
 func keys(from, to int64) dmap.Split {
 	return dmap.Split{ID: "prefix/", From: dmap.Cursor{Key: keyOf(from), Offset: from}, To: dmap.Cursor{Key: keyOf(to), Offset: to}}

@@ -2,98 +2,72 @@ package inprocess_test
 
 import (
 	"context"
-	"iter"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/dmap"
+	"github.com/go-dmap/dmap/dmap/dmaptest"
 	"github.com/go-dmap/dmap/internal/coord"
 	"github.com/go-dmap/dmap/internal/testsize"
+	"github.com/go-dmap/dmap/source"
 )
 
-const (
-	pageItems = 1_000
-	pageTime  = 20 * time.Millisecond
-)
+type line struct{ N int }
 
-// listing is a listing in pages, whose readers divide ranges of three pages and more. Each item is
-// the time of its call.
-type listing struct {
-	n    int64
-	call time.Duration
+// each replaces the items of a source by the time of their calls.
+func each[T any](src dmap.Source[T], call time.Duration) dmap.Source[time.Duration] {
+	return source.Transform(src, func(context.Context, T) (time.Duration, error) { return call, nil })
 }
 
-func (l listing) String() string { return "listing" }
-
-func (l listing) Items(ctx context.Context) iter.Seq2[dmap.Item[time.Duration], error] {
-	return l.read(ctx, dmap.Split{})
-}
-
-func (l listing) Plan() dmap.Plan[time.Duration] {
-	return dmap.Plan[time.Duration]{
-		Splits: func(context.Context) iter.Seq2[dmap.Split, error] {
-			return func(yield func(dmap.Split, error) bool) { yield(dmap.Split{ID: "keys"}, nil) }
-		},
-		Read: l.read, TrySplit: l.trySplit, Readers: 8,
-		Sharing: func(dmap.Split) dmap.Sharing { return dmap.SharedByTrySplit },
+// slowly returns a bucket with objects that have a number of lines each. A page of its listing
+// takes 20 ms.
+func slowly(t *testing.T, objects, lines int) *blob.Bucket {
+	t.Helper()
+	bucket := memory(t)
+	for i := range objects {
+		require.NoError(t, bucket.WriteAll(t.Context(), fmt.Sprintf("in/%06d.jsonl", i), []byte(strings.Repeat("{\"n\":1}\n", lines)), nil))
 	}
+	store := dmaptest.NewFaultBucket(t, bucket)
+	store.Inject(dmaptest.Fault{Op: dmaptest.OpList, Sticky: true, Kind: dmaptest.Slow, Delay: 20 * time.Millisecond})
+	return store.Bucket
 }
 
-func (l listing) trySplit(_ context.Context, reading []dmap.Split) (which int, at dmap.Cursor, ok bool) {
-	most := int64(3*pageItems - 1)
-	for i, r := range reading {
-		end := r.To.Offset
-		if end == 0 {
-			end = l.n
-		}
-		if n := end - r.From.Offset; n > most {
-			most, which, ok = n, i, true
-			at.Offset = r.From.Offset + n/2
-		}
-	}
-	return which, at, ok
-}
-
-func (l listing) read(ctx context.Context, split dmap.Split) iter.Seq2[dmap.Item[time.Duration], error] {
-	return func(yield func(dmap.Item[time.Duration], error) bool) {
-		for i := split.From.Offset; i < l.n; i++ {
-			if (i-split.From.Offset)%pageItems == 0 {
-				select {
-				case <-time.After(pageTime):
-				case <-ctx.Done():
-					yield(dmap.Item[time.Duration]{}, context.Cause(ctx))
-					return
-				}
-			}
-			if !yield(dmap.Item[time.Duration]{Key: "k", Offset: i, Value: l.call, Next: dmap.Cursor{Offset: i + 1}}, nil) {
-				return
-			}
-		}
-	}
-}
-
-// In virtual time. A listing is one range until its first lease has divided it.
+// In virtual time. A listing is one range until its first lease has divided it. Small objects whose
+// lines are items are divided if they are few.
 func TestSharedListingsEndNearTheIdealTime(t *testing.T) {
 	const limit = 90
-	cases := []struct {
-		name string
-		n    int64
-		call time.Duration
-		most float64
-	}{
-		{"ranges that TrySplit divides", 60_000, 20 * time.Millisecond, 1.45},
-		{"few ranges", 20_000, 20 * time.Millisecond, 2}, // leases open and end in 200 ms
-		{"few ranges, longer", 20_000, 200 * time.Millisecond, 1.2},
-		{"seconds", 20_000, time.Second, 1.1},
-		{"one range", 2_000, 10 * time.Second, 1.2},
-		{"a page", 500, time.Minute, 1.35}, // six or seven rounds of calls
+	objects := func(b *blob.Bucket, call time.Duration) dmap.Source[time.Duration] {
+		return each(source.Objects(b, "in/"), call)
 	}
-	for _, c := range cases[:testsize.Sizes{Short: 1, Race: 1, Usual: len(cases)}.Now()] {
+	lines := func(b *blob.Bucket, call time.Duration) dmap.Source[time.Duration] {
+		all := source.Flatten(source.Objects(b, "in/"), func(o source.Object) dmap.Source[line] { return source.JSONLinesOf[line](o) })
+		return each(all, call)
+	}
+	cases := []struct {
+		name       string
+		of         func(*blob.Bucket, time.Duration) dmap.Source[time.Duration]
+		n, perItem int // objects; lines of each
+		call       time.Duration
+		most       float64
+	}{
+		{"lines of two objects", lines, 2, 1_000, 10 * time.Second, 1.15},
+		{"500 objects, slow calls", objects, 500, 1, 10 * time.Second, 1.2}, // six rounds of calls: at least 1.08
+		{"short calls", objects, 20_000, 1, 20 * time.Millisecond, 1.6},     // leases open and end in 200 ms
+		{"many short calls", objects, 60_000, 1, 20 * time.Millisecond, 1.3},
+		{"longer calls", objects, 20_000, 1, 200 * time.Millisecond, 1.15},
+		{"seconds", objects, 4_000, 1, 5 * time.Second, 1.15},
+		{"lines of five objects", lines, 5, 400, 10 * time.Second, 1.15},
+		{"lines of many objects", lines, 500, 4, 10 * time.Second, 1.15},
+	}
+	for _, c := range cases[:testsize.Sizes{Short: 2, Race: 1, Usual: len(cases)}.Now()] {
 		t.Run(c.name, func(t *testing.T) {
 			control := coord.Control{Limit: limit, PerLease: 8, Tolerance: dmap.Tolerance{Percentage: 100}}
-			wall, ideal := wallTime(t, control, listing{c.n, c.call}), time.Duration(c.n)*c.call/limit
+			wall, ideal := wallTime(t, control, c.of(slowly(t, c.n, c.perItem), c.call)), time.Duration(c.n*c.perItem)*c.call/limit
 			t.Logf("%v, ideal %v: %.2f", wall, ideal, wall.Seconds()/ideal.Seconds())
 			require.LessOrEqual(t, wall.Seconds()/ideal.Seconds(), c.most)
 		})
