@@ -28,6 +28,6 @@ const (
 	sealLane   = 860 * time.Microsecond  // of a host that takes over, measured: a minute for 70,000 lanes
 
 	maxEvents = 30_000 // of a history, by design
-	maxKeys   = 50     // of a range that is not divided, assumed: readers divide listed pages at their keys
+	maxKeys   = 300    // of a range that is not divided, assumed: readers divide listed pages at their keys
 	readers   = 8      // ranges that a lease reads at once: that of the engine
 )
