@@ -199,8 +199,8 @@ func (c *crashRun) compareAgain() string {
 		calls, again, allowed, lost, longest.Seconds())
 }
 
-// loss is a time at which a process was lost: it was killed, or stopped for a while. A lease that is
-// lost for another reason, as it did not reach the server, is a loss of its own.
+// loss is a time at which a process was lost: it was killed, or stopped for a while. A lease that
+// is lost for another reason, as it did not reach the server, is a loss of its own.
 type loss struct {
 	process string
 	stop    int // number of it

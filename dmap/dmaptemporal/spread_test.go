@@ -49,8 +49,8 @@ func TestAllWorkersGetLeasesOnAServerOfEagerActivities(t *testing.T) {
 	require.NoError(t, err)
 	made := []int64{calls[0].Load(), calls[1].Load(), calls[2].Load()}
 	t.Log(made)
-	// With eager activities one worker makes 72 to 78 % of the calls. Without, the server gives each
-	// lease to any of the workers, and the one with the most has made 35 to 56 %.
+	// With eager activities one worker makes 72 to 78 % of the calls. Without, the server gives
+	// each lease to any of the workers, and the one with the most has made 35 to 56 %.
 	require.Less(t, slices.Max(made), int64(6_500), "of %v", made)
 }
 
