@@ -166,25 +166,6 @@ func (s IntervalSet) All() []Interval {
 // Has reports whether all of v is settled.
 func (s IntervalSet) Has(v Interval) bool { return len(s.Gaps(v)) == 0 }
 
-// Version returns the version at which some of v was settled, empty if that is not known. In a
-// split of many objects that is the version of the object at the end of v.
-func (s IntervalSet) Version(v Interval) string {
-	list := s[v.Split]
-	if v.To.Offset != Between {
-		if len(list) > 0 {
-			return list[0].Version
-		}
-		return ""
-	}
-	from, to := within(list, v.From, v.To)
-	for _, o := range list[from:to] {
-		if o.From.within(v.To.Key) || o.To.within(v.To.Key) {
-			return o.Version
-		}
-	}
-	return ""
-}
-
 // Prefix returns the end of the interval that starts at the start of the split. ok is false if
 // there is none.
 func (s IntervalSet) Prefix(split string) (end Cursor, ok bool) {
