@@ -51,17 +51,32 @@ func (m *mended) reads(ctx context.Context, s Split, j journal.Judgement) (bool,
 	return now == s.Version, err
 }
 
-// versionOf returns the version at which an item can be read that was read at another one; empty:
-// none is known.
-func (m *mended) versionOf(ctx context.Context, t *journal.TakenItem) (string, error) {
+// mendedNow says that the items of an object that were read at a version, up to a rest, can be read
+// at another one.
+type mendedNow struct {
+	rest         journal.Rest
+	was, version string // version is empty if the object was not mended
+}
+
+// has reports whether n is about an item.
+func (n *mendedNow) has(t *journal.TakenItem) bool {
+	at := n.rest.From
+	return n.version != "" && t.Split == n.rest.Split && t.Version == n.was && t.Next.Key == at.Key && t.Next.Compare(at) <= 0
+}
+
+// versionOf returns the version at which an item can be read whose object has another version than
+// when it was read. It is empty if the object was not mended.
+func (m *mended) versionOf(ctx context.Context, t *journal.TakenItem) (n mendedNow, err error) {
 	if m == nil {
-		return "", nil
+		return n, nil
 	}
 	rest, ok := m.rests.First(t.Split, t.Next)
 	if !ok {
-		return "", nil
+		return n, nil
 	}
-	return m.version(ctx, &rest, "")
+	n = mendedNow{rest: rest, was: t.Version}
+	n.version, err = m.version(ctx, &rest, "")
+	return n, err
 }
 
 // version returns the version of the object of a rest now, empty if its content before the rest is

@@ -220,3 +220,35 @@ func TestARedriveReadsTheRestOfAMendedObject(t *testing.T) {
 		}
 	})
 }
+
+// Items before the break that have failed run again too, also if they fail once more meanwhile, and
+// if the object breaks off again further on.
+func TestFailedItemsOfAMendedObjectRunAgain(t *testing.T) {
+	forEachMending(t, func(t *testing.T, m *mending) {
+		m.upload(t, 0.5)
+		m.fails = func(n int) bool { return n%10 == 3 }
+		stats, err := m.run(t.Context())
+		require.ErrorIs(t, err, dmap.ErrTolerance)
+		require.EqualValues(t, 1, stats.BrokenObjects)
+		m.once(t)
+
+		m.upload(t, 0.8)
+		m.fails = func(n int) bool { return n%20 == 3 }
+		stats, err = m.run(t.Context())
+		require.ErrorIs(t, err, dmap.ErrTolerance)
+		require.EqualValues(t, 1, stats.BrokenObjects)
+		m.once(t)
+		for _, r := range listed(t, m.bucket)["FAILED"] {
+			require.Equal(t, "error", r["class"], r)
+		}
+		require.Equal(t, 2, m.calls[3])
+
+		m.upload(t, 1)
+		m.fails = nil
+		stats, err = m.run(t.Context())
+		m.complete(t, stats, err)
+		for n, calls := range m.calls {
+			require.LessOrEqual(t, calls, 3, n)
+		}
+	})
+}
