@@ -14,8 +14,8 @@ import (
 // that it continues from one item to the next.
 type finder[T any] struct {
 	plan   *Plan[T]
-	mended *mended   // nil: nobody knows of objects that broke off
-	now    mendedNow // the last object that was mended
+	mended *journal.Mended
+	as     journal.MendedItems // of the last object that was mended
 
 	split, version string // of the reading
 	next           func() (Item[T], error, bool)
@@ -74,22 +74,22 @@ func (f *finder[T]) readMended(ctx context.Context, g *againGroup, i int) (Item[
 		return item, err
 	}
 	t := &g.items[i]
-	now, unknown := f.mended.versionOf(ctx, t)
+	as, unknown := f.mended.ItemsOf(ctx, t)
 	switch {
 	case unknown != nil:
 		return Item[T]{}, unknown
-	case now.version == "" || now.version == f.versionOf(t):
+	case as.Version == "" || as.Version == f.versionOf(t):
 		return item, err
 	}
-	f.now = now
+	f.as = as
 	f.close()
 	return f.read(ctx, g, i)
 }
 
 // versionOf is the version at which an item is read.
 func (f *finder[T]) versionOf(t *journal.TakenItem) string {
-	if f.now.has(t) {
-		return f.now.version
+	if f.as.Has(t) {
+		return f.as.Version
 	}
 	return t.Version
 }

@@ -41,18 +41,18 @@ func (r *reader[T, R]) checkVersion(ctx context.Context, s Split) (changed bool,
 	if many {
 		key = s.To.Key
 	}
-	j := r.durable.settledBefore.Judge(s.interval(), key, r.mended.known())
+	j := r.durable.settledBefore.Judge(s.interval(), key, r.mended.Rests())
 	if j.Was == "" {
 		return false, nil
 	}
-	reads, err := r.mended.reads(ctx, s, j)
+	mended, err := r.mended.Has(ctx, j, s.Version)
 	switch broken := brokenObject(err); {
 	case broken != nil:
 		r.leaveBroken(s, broken)
 		return true, nil
 	case err != nil:
 		return false, r.fault(s, err)
-	case reads:
+	case mended:
 		return false, nil
 	case many, s.Object != "" && r.redrive != nil:
 		r.leaveChanged(s, j.Was)

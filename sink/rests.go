@@ -26,7 +26,9 @@ func (b *redriveStart[R]) rests() []runfolder.Split {
 	return slices.CompactFunc(all, func(x, y runfolder.Split) bool { return compareStarts(x, y) == 0 }) // the newest stays
 }
 
-func compareStarts(x, y runfolder.Split) int { return cmp.Or(strings.Compare(x.ID, y.ID), x.From.Compare(y.From)) }
+func compareStarts(x, y runfolder.Split) int {
+	return cmp.Or(strings.Compare(x.ID, y.ID), x.From.Compare(y.From))
+}
 
 // journalRests are stored rests as the engine has them.
 func journalRests(stored []runfolder.Split) journal.Rests {

@@ -27,6 +27,7 @@ type Machine[T, R any] struct {
 	// using holds a token while a step of the host uses the sink, which serves one at a time.
 	using   chan struct{}
 	control latest // orders
+	mended  mended
 }
 
 // New checks the job. The error has all that is wrong with it, before any I/O.
