@@ -175,9 +175,7 @@ func (r *reader[T, R]) leaveRest(rest Split, fault error) {
 		r.leave(rest)
 		return
 	}
-	if rest.From.Offset == broken.Offset { // else it is about the content before another part
-		rest.Before = broken.Hash
-	}
+	rest.Before = broken.Hash
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.holes = append(r.holes, rest)
