@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"gocloud.dev/blob"
@@ -92,4 +93,25 @@ func changedSince(t *testing.T, e Engine) {
 
 func single(b *blob.Bucket) dmap.Source[string] {
 	return source.JSONLines[string](b, "in.jsonl.gz")
+}
+
+// partlyRead: several large objects of which a part was read, which machines share in parts, are
+// read on by the engine.
+func partlyRead(t *testing.T, e Engine) {
+	j := newJob(t)
+	const objects, rows = 3, 60
+	for i := range objects {
+		put(t, j.Store, fmt.Sprintf("in/%d.jsonl", i), lines(`"`+strings.Repeat("x", 20<<10)+` %d"`, rows))
+	}
+	j.Open = func(b *blob.Bucket) dmap.Source[string] {
+		return source.Flatten(source.Objects(b, "in/"), func(o source.Object) dmap.Source[string] { return source.JSONLinesOf[string](o) })
+	}
+	j.Call = e.slow(func(v string) (string, error) { return v[len(v)-2:], nil })
+	j.Options.Budget.Calls = 50
+	mustBe(t, j.local(t.Context()), dmap.ErrBudget)
+	j.Options.Budget = dmap.Budget{Calls: 40}
+	mustBe(t, e.run(t, j), dmap.ErrBudget)
+	j.Options.Budget = dmap.Budget{}
+	must(t, e.run(t, j))
+	equal(t, "successes", objects*rows, len(j.load().succeeded))
 }
