@@ -330,6 +330,9 @@ func TestARedriveOfAMendedObjectIsStoppedOften(t *testing.T) {
 			if err = m.interrupted(t, time.Duration(45+7*i)*time.Millisecond); err != nil {
 				stats, err = suspendSoon(t, &m.daily, 45*time.Millisecond)
 			}
+			if i == 1 && err != nil { // the next call is another redrive
+				require.NoError(t, sink.End(t.Context(), m.bucket, "out", "r"))
+			}
 		}
 		if stats.Read == 0 {
 			stats, err = m.run(t.Context())
@@ -362,6 +365,44 @@ func TestAMendedObjectWithOtherContentBeforeTheBreakHasChanged(t *testing.T) {
 		require.Contains(t, string(newestManifest(t, m.bucket).Unread), m.key)
 
 		m.upload(t, 1)
+		stats, err = m.run(t.Context())
+		m.complete(t, stats, err)
+	})
+}
+
+// A run is canceled when its object has broken off, with items before the break that are pending.
+// They are read from the mended object, and so are those of a trial.
+func TestPendingItemsOfAMendedObjectAreRead(t *testing.T) {
+	forEachMending(t, func(t *testing.T, m *mending) {
+		m.upload(t, 0.5)
+		calls := 0
+		m.fails = func(n int) bool {
+			if calls++; calls == 25 {
+				m.cancel()
+			}
+			m.mu.Unlock()
+			time.Sleep(10 * time.Millisecond) // meanwhile the object breaks off
+			m.mu.Lock()
+			return n%5 == 1
+		}
+		stats, err := m.run(t.Context())
+		require.ErrorIs(t, err, dmap.ErrCanceled)
+		require.EqualValues(t, 1, stats.BrokenObjects)
+		require.Positive(t, stats.Pending)
+		require.Positive(t, stats.Failed)
+		m.once(t)
+
+		m.upload(t, 1)
+		m.fails = nil
+		choice := m.opts.Redrive
+		m.opts.Redrive = dmap.Redrive{Limit: 2, Canceled: true}
+		trial, err := m.run(t.Context())
+		require.ErrorIs(t, err, dmap.ErrEnded)
+		require.Equal(t, stats.Succeeded+2, trial.Succeeded)
+		require.Equal(t, stats.Failed-2, trial.Failed)
+		m.once(t)
+
+		m.opts.Redrive = choice
 		stats, err = m.run(t.Context())
 		m.complete(t, stats, err)
 	})
