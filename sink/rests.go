@@ -9,18 +9,19 @@ import (
 	"github.com/go-dmap/dmap/internal/runfolder"
 )
 
-// rests are those of all objects that have broken off so far. They are kept in each redrive: the
+// allRests are the rests of all objects that have broken off so far: at the end m, and before the
+// redrive last, nil if there was none. They are kept in each redrive: the
 // end of a redrive that has read a part of a rest does not have it any more, and the failed items
 // before a rest may be taken by a later one.
-func (b *redriveStart[R]) rests() []runfolder.Split {
+func allRests(m *runfolder.Manifest, last *runfolder.RedriveFile) []runfolder.Split {
 	var all []runfolder.Split
-	for _, s := range b.before.Unread.Splits {
+	for _, s := range m.Unread.Splits {
 		if s.Before != "" {
 			all = append(all, runfolder.Split{ID: s.ID, Object: s.Object, From: s.From, Before: s.Before})
 		}
 	}
-	if b.last != nil {
-		all = append(all, b.last.Rests...)
+	if last != nil {
+		all = append(all, last.Rests...)
 	}
 	slices.SortStableFunc(all, compareStarts)
 	return slices.CompactFunc(all, func(x, y runfolder.Split) bool { return compareStarts(x, y) == 0 }) // the newest stays

@@ -55,7 +55,7 @@ func mended(open func(b *blob.Bucket) dmap.Source[string], keys ...string) func(
 		for item, err := range open(j.Store).Items(t.Context()) {
 			must(t, err)
 			got, ok := s.succeeded[item.ID()]
-			if _, err := outcome(item.Value); !ok && err == dmap.ErrSkip { //nolint:errorlint // as outcome returns it
+			if _, err := outcome(item.Value); !ok && err == dmap.ErrSkip {
 				skipped++ // before the break
 				continue
 			}

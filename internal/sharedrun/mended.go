@@ -16,27 +16,28 @@ type mended struct {
 	known   *journal.Mended
 }
 
-// mendedObjects returns what is known in the redrive that p is in; nil: it is in none.
-func (m *Machine[T, R]) mendedObjects(p *journal.Progress) *journal.Mended {
-	if p.Redrive == nil || m.plan.Rest == nil {
+// in returns what is known in a redrive. rest is Plan.Rest. It is nil without any of both.
+func (m *mended) in(again *journal.Redrive, rest func(context.Context, dmap.Split) (string, error)) *journal.Mended {
+	if again == nil || rest == nil {
 		return nil
 	}
-	m.mended.mu.Lock()
-	defer m.mended.mu.Unlock()
-	if m.mended.known == nil || m.mended.redrive != p.Redrive.Number {
-		m.mended.redrive, m.mended.known = p.Redrive.Number, journal.NewMended(p.Redrive.Rests, m.versionAfter)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.known == nil || m.redrive != again.Number {
+		m.redrive, m.known = again.Number, journal.NewMended(again.Rests, asker(rest))
 	}
-	return m.mended.known
+	return m.known
 }
 
-// versionAfter is the version of the object of a rest now, empty if its content before the rest is
-// not the same.
-func (m *Machine[T, R]) versionAfter(ctx context.Context, rest journal.Rest, version string) (now string, err error) {
-	now, err = m.plan.Rest(ctx, dmap.Split{
-		ID: rest.Split, Object: rest.Object, Version: version, From: dmap.Cursor(rest.From), Before: rest.Before,
-	})
-	if err != nil && dmap.Class(err) == "changed" {
-		return "", nil
+// asker asks Plan.Rest.
+func asker(ask func(context.Context, dmap.Split) (string, error)) func(context.Context, journal.Rest, string) (string, error) {
+	return func(ctx context.Context, rest journal.Rest, version string) (now string, err error) {
+		now, err = ask(ctx, dmap.Split{
+			ID: rest.Split, Object: rest.Object, Version: version, From: dmap.Cursor(rest.From), Before: rest.Before,
+		})
+		if err != nil && dmap.Class(err) == "changed" {
+			return "", nil
+		}
+		return now, err
 	}
-	return now, err
 }

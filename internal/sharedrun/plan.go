@@ -108,7 +108,7 @@ func (p *planning[T, R]) sameObject(ctx context.Context, before journal.Interval
 		key = s.To.Key
 	}
 	v := journal.Interval{Split: s.ID, Version: s.Version, From: journal.Cursor(s.From), To: journal.Cursor(s.To)}
-	mended := p.mendedObjects(&p.progress)
+	mended := p.mended.in(p.progress.Redrive, p.Machine.plan.Rest)
 	j := before.Judge(v, key, mended.Rests())
 	if ok, err := mended.Has(ctx, j, s.Version); ok || err != nil {
 		return err
