@@ -214,4 +214,3 @@ func forEachMending(t *testing.T, test func(t *testing.T, m *mending)) {
 		}
 	}
 }
-
