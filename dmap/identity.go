@@ -48,6 +48,7 @@ func (r *reader[T, R]) checkVersion(ctx context.Context, s Split) (changed bool,
 	mended, err := r.mended.Has(ctx, j, s.Version)
 	switch broken := brokenObject(err); {
 	case broken != nil:
+		s.Version = j.Was
 		r.leaveBroken(s, broken)
 		return true, nil
 	case err != nil:
