@@ -64,34 +64,39 @@ type Judgement struct {
 // split with one object if key is empty. Parts before a rest may have any version, as the content
 // before it tells. Parts after it must have the version of v.
 func (s IntervalSet) Judge(v Interval, key string, rests Rests) (j Judgement) {
-	list := s.ofObject(v, key)
+	if v.Version == "" {
+		return Judgement{}
+	}
+	list := s.near(v.Split, key)
 	var others Cursor // the end of the parts of other versions
 	for _, o := range list {
-		if o.Version != "" && o.Version != v.Version {
+		if o.Version != "" && o.Version != v.Version && o.isOf(key) {
 			j.Was, others = o.Version, o.To
 		}
 	}
-	if j.Was == "" || v.Version == "" {
-		return Judgement{}
-	}
-	if others == (Cursor{}) || !others.within(key) {
-		return j // they reach to the end of the object
+	if j.Was == "" || !others.within(key) || others == (Cursor{}) { // the zero Cursor is the end
+		return j
 	}
 	rest, ok := rests.First(v.Split, others)
 	if !ok {
 		return j
 	}
 	j.Rest = &rest
-	j.Known = slices.ContainsFunc(list, func(o Interval) bool { return o.Version == v.Version && endsBefore(rest.From, o.To) })
+	j.Known = slices.ContainsFunc(list, func(o Interval) bool {
+		return o.Version == v.Version && o.isOf(key) && endsBefore(rest.From, o.To)
+	})
 	return j
 }
 
-// ofObject returns the settled intervals that begin or end in the object of v.
-func (s IntervalSet) ofObject(v Interval, key string) []Interval {
-	list := s[v.Split]
+// near returns the settled intervals that may belong to the object with a key.
+func (s IntervalSet) near(split, key string) []Interval {
+	list := s[split]
 	if key == "" {
 		return list
 	}
 	from, to := within(list, Cursor{Key: key}, Cursor{Key: key, Offset: Between})
-	return slices.DeleteFunc(slices.Clone(list[from:to]), func(o Interval) bool { return !o.From.within(key) && !o.To.within(key) })
+	return list[from:to]
 }
+
+// isOf reports whether v begins or ends in the object with a key.
+func (v Interval) isOf(key string) bool { return key == "" || v.From.within(key) || v.To.within(key) }
