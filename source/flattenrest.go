@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/go-dmap/dmap/dmap"
+	guarded "github.com/go-dmap/dmap/internal/guard"
 )
 
 // rest is a Plan.Rest. A Version that it returns is for reading alone: a listing may describe the
@@ -22,6 +23,8 @@ func (f *flatten[T]) rest(ctx context.Context, s dmap.Split) (string, error) {
 		return s.Version, nil
 	case ctx.Err() != nil:
 		return "", context.Cause(ctx)
+	case guarded.Is(itemErr, dmap.ErrSkip):
+		return "", changed(object.Key, "object", "listed", "left out")
 	case dmap.Class(itemErr) == "changed":
 		return "", itemErr
 	}

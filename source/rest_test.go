@@ -115,11 +115,12 @@ func TestARestThatNobodyComparesHasChanged(t *testing.T) {
 	bucket := memory(t, map[string]string{"in/k": "1\n2\n3\n"})
 	rest := restAfter(t, "1\n2\n", "keys", "in/k")
 	for name, src := range map[string]dmap.Source[int]{
-		"no Plan": source.Flatten(source.Objects(bucket, "in/"), func(o source.Object) dmap.Source[int] { return plainNumbers{numbersOf(o)} }),
-		"gone":    source.Flatten(source.Keys(bucket, []string{"in/none"}), numbersOf),
+		"no Plan":  source.Flatten(source.Objects(bucket, "in/"), func(o source.Object) dmap.Source[int] { return plainNumbers{numbersOf(o)} }),
+		"left out": source.Flatten(source.Filter(source.Objects(bucket, "in/"), func(source.Object) bool { return false }), numbersOf),
+		"gone":     source.Flatten(source.Keys(bucket, []string{"in/none"}), numbersOf),
 	} {
 		split := rest
-		if name == "gone" {
+		if name != "no Plan" {
 			for s, err := range plan(src).Splits(t.Context()) {
 				require.NoError(t, err)
 				if s.Object != "" {
@@ -128,7 +129,7 @@ func TestARestThatNobodyComparesHasChanged(t *testing.T) {
 			}
 		}
 		_, err := plan(src).Rest(t.Context(), split)
-		want := map[string]string{"no Plan": "changed", "gone": "gone"}[name]
+		want := map[string]string{"no Plan": "changed", "left out": "changed", "gone": "gone"}[name]
 		require.Equal(t, want, dmap.Class(err), fmt.Sprint(err))
 	}
 	part := plan(source.Concat(source.Slice([]int{1}), source.JSONLines[int](bucket, "in/k")))
