@@ -86,9 +86,7 @@ func (m *mending) interrupted(t *testing.T, after time.Duration) error {
 	ctx, cancel := context.WithTimeout(t.Context(), after)
 	defer cancel()
 	m.fails = func(int) bool {
-		m.mu.Unlock()
-		time.Sleep(10 * time.Millisecond)
-		m.mu.Lock()
+		m.waits()
 		return false
 	}
 	defer func() { m.fails = nil }()
@@ -186,9 +184,7 @@ func TestPendingItemsOfAMendedObjectAreRead(t *testing.T) {
 			if calls++; calls == 25 {
 				m.cancel()
 			}
-			m.mu.Unlock()
-			time.Sleep(10 * time.Millisecond) // meanwhile the object breaks off
-			m.mu.Lock()
+			m.waits() // meanwhile the object breaks off
 			return n%5 == 1
 		}
 		stats, err := m.run(t.Context())

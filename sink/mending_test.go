@@ -214,3 +214,10 @@ func forEachMending(t *testing.T, test func(t *testing.T, m *mending)) {
 		}
 	}
 }
+
+// waits lets a call take 10 ms; mu is held.
+func (m *mending) waits() {
+	m.mu.Unlock()
+	defer m.mu.Lock()
+	time.Sleep(10 * time.Millisecond)
+}
