@@ -13,12 +13,13 @@ import (
 	"github.com/go-dmap/dmap/sink"
 )
 
-// A redrive reads the rest of an object that was mended: each item is called once.
+// A redrive reads the rest of an object that was mended: each item is called once. It may be
+// compressed in another way.
 func TestARedriveReadsTheRestOfAMendedObject(t *testing.T) {
 	forEachMending(t, func(t *testing.T, m *mending) {
 		m.upload(t, 0.5)
 		m.breaks(t)
-		m.upload(t, 1)
+		m.put(t, m.key, repacked(m.of(0, m.n)))
 		stats, err := m.run(t.Context())
 		m.complete(t, stats, err)
 		require.Zero(t, stats.BrokenObjects)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -56,6 +57,23 @@ func packed(text string) []byte {
 	z := gzip.NewWriter(&b)
 	_, err := z.Write([]byte(text))
 	if err = errors.Join(err, z.Close()); err != nil {
+		panic(err)
+	}
+	return b.Bytes()
+}
+
+// repacked is an object that is compressed in another way, if it is compressed.
+func repacked(content []byte) []byte {
+	in, err := gzip.NewReader(bytes.NewReader(content))
+	if err != nil {
+		return content
+	}
+	var b bytes.Buffer
+	out, err := gzip.NewWriterLevel(&b, gzip.HuffmanOnly)
+	if err == nil {
+		_, err = io.Copy(out, in)
+	}
+	if err = errors.Join(err, out.Close()); err != nil {
 		panic(err)
 	}
 	return b.Bytes()
