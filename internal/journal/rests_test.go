@@ -171,3 +171,22 @@ func TestTheNewestOfEqualRestsCounts(t *testing.T) {
 		require.Equal(t, want != "", ok)
 	}
 }
+
+// A mended object has parts of two versions. What follows it is settled from the start, too.
+func TestTheSettledPrefixReachesOverVersions(t *testing.T) {
+	at := func(key string, offset int64) Cursor { return Cursor{key, offset} }
+	s := NewIntervalSet([]Interval{
+		{Split: "s", Version: "1", To: at("a", 5)}, {Split: "s", Version: "2", From: at("a", 5), To: at("a", Between)},
+		{Split: "s", From: at("a", Between), To: at("c", Between)}, {Split: "s", Version: "3", From: at("d", 7), To: at("d", 8)},
+		{Split: "whole", Version: "1", To: at("", 5)}, {Split: "whole", Version: "2", From: at("", 5)},
+		{Split: "late", From: at("", 5), To: at("", 6)},
+	})
+	for split, want := range map[string]struct {
+		end Cursor
+		ok  bool
+	}{"s": {at("c", Between), true}, "whole": {Cursor{}, true}, "late": {Cursor{}, false}, "none": {Cursor{}, false}} {
+		end, ok := s.Prefix(split)
+		require.Equal(t, want.end, end, split)
+		require.Equal(t, want.ok, ok, split)
+	}
+}
