@@ -161,7 +161,7 @@ func (p *againPlanner) endRoute() {
 // readGroups reads groups, each with those that continue it.
 func (r *reader[T, R]) readGroups(ctx context.Context, groups <-chan *againGroup) error {
 	for g := range groups {
-		f := finder[T]{plan: &r.plan}
+		f := finder[T]{plan: &r.plan, mended: r.mended}
 		err := r.readGroupsFrom(ctx, g, &f)
 		f.close()
 		if err != nil {

@@ -269,6 +269,7 @@ func (e *engine[T, R]) resumeRedrive(p *journal.Progress) {
 	e.spec.Redrive = p.Redrive.Number
 	e.reader.inflight.calls.redrive = p.Redrive.Number
 	e.tally.redrive, e.reader.redrive = p.Redrive, p.Redrive
+	e.reader.mended = newMended(p.Redrive.Rests, e.reader.plan.Rest)
 	e.tally.read.Add(p.Redrive.Rest)
 	gone := p.Counts.Gone
 	if p.Begun != nil {

@@ -13,7 +13,9 @@ import (
 // finder finds the items of a redrive in the source: by Plan.Find, or by a reading of their split
 // that it continues from one item to the next.
 type finder[T any] struct {
-	plan *Plan[T]
+	plan   *Plan[T]
+	mended *journal.Mended
+	as     journal.MendedItems // of the last object that was mended
 
 	split, version string // of the reading
 	next           func() (Item[T], error, bool)
@@ -33,7 +35,7 @@ func (f *finder[T]) find(ctx context.Context, g *againGroup, i int) (Item[T], er
 	id := itemID(t.Key, t.Offset)
 	item, err := f.ask(ctx, t)
 	if matches(err, errors.ErrUnsupported) {
-		item, err = f.read(ctx, g, i)
+		item, err = f.readMended(ctx, g, i)
 	}
 	switch {
 	case err == errNotFound:
@@ -58,6 +60,38 @@ func (f *finder[T]) ask(ctx context.Context, t *journal.TakenItem) (item Item[T]
 		return item, errors.ErrUnsupported
 	}
 	return f.plan.Find(ctx, Split{ID: t.Split, Version: t.Version, From: Cursor(t.Start), To: Cursor(t.Next)})
+}
+
+// readMended reads up to item i of a group. If its object was mended after it had broken off, the
+// object is read as it is now.
+func (f *finder[T]) readMended(ctx context.Context, g *againGroup, i int) (Item[T], error) {
+	item, err := f.read(ctx, g, i)
+	cause := err
+	if err == nil {
+		cause = item.Err
+	}
+	if cause == nil || cause == errNotFound || Class(cause) != "changed" {
+		return item, err
+	}
+	t := &g.items[i]
+	as, unknown := f.mended.ItemsOf(ctx, t)
+	switch {
+	case unknown != nil:
+		return Item[T]{}, unknown
+	case as.Version == "" || as.Version == f.versionOf(t):
+		return item, err
+	}
+	f.as = as
+	f.close()
+	return f.read(ctx, g, i)
+}
+
+// versionOf is the version at which an item is read.
+func (f *finder[T]) versionOf(t *journal.TakenItem) string {
+	if f.as.Has(t) {
+		return f.as.Version
+	}
+	return t.Version
 }
 
 // read reads up to item i of a group.
@@ -89,19 +123,19 @@ func (f *finder[T]) read(ctx context.Context, g *againGroup, i int) (Item[T], er
 // open starts a reading that reaches item i, unless the present one does.
 func (f *finder[T]) open(ctx context.Context, g *againGroup, i int) {
 	t := &g.items[i]
-	seeks := f.plan.seeks(t.Split, t.Version)
+	seeks, version := f.plan.seeks(t.Split, t.Version), f.versionOf(t)
 	start := Cursor(t.Start)
-	if f.stop != nil && f.split == t.Split && f.version == t.Version && start.compare(f.at) >= 0 &&
+	if f.stop != nil && f.split == t.Split && f.version == version && start.compare(f.at) >= 0 &&
 		!(seeks && (f.ended || far(f.at, start))) {
 		return
 	}
 	f.close()
 	last := nearby(g.items, i, seeks)
-	s := Split{ID: t.Split, Version: t.Version, From: start, To: Cursor(g.items[last].Next)}
+	s := Split{ID: t.Split, Version: version, From: start, To: Cursor(g.items[last].Next)}
 	if g.more != nil && last == len(g.items)-1 { // the next list continues the split
 		s.To.Offset = math.MaxInt64
 	}
-	f.split, f.version, f.at, f.ended = t.Split, t.Version, start, false
+	f.split, f.version, f.at, f.ended = t.Split, version, start, false
 	f.next, f.stop = iter.Pull2(f.plan.Read(ctx, s))
 }
 

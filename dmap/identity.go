@@ -27,24 +27,39 @@ func (r *reader[T, R]) identify(ctx context.Context, s *Split) (changed bool, er
 			return false, r.fault(*s, err)
 		}
 	}
-	if changed, err := r.checkVersion(*s); changed || err != nil {
+	if changed, err := r.checkVersion(ctx, *s); changed || err != nil {
 		return changed, err
 	}
 	return false, r.checkPrefix(ctx, *s)
 }
 
 // checkVersion refuses a split whose settled items are of another version of its object, or leaves
-// its rest unread: then changed is true.
-func (r *reader[T, R]) checkVersion(s Split) (changed bool, err error) {
-	before := r.durable.settledBefore.Version(s.interval())
-	if before == "" || s.Version == "" || before == s.Version {
+// its rest unread: then changed is true. An object that was mended is read on.
+func (r *reader[T, R]) checkVersion(ctx context.Context, s Split) (changed bool, err error) {
+	many := s.Object != "" && r.plan.Whole == (Split{})
+	key := ""
+	if many {
+		key = s.To.Key
+	}
+	j := r.durable.settledBefore.Judge(s.interval(), key, r.mended.Rests())
+	if j.Was == "" {
 		return false, nil
 	}
-	if s.Object != "" && r.plan.Whole == (Split{}) {
-		r.leaveChanged(s, before)
+	mended, err := r.mended.Has(ctx, j, s.Version)
+	switch broken := brokenObject(err); {
+	case broken != nil:
+		s.Version = j.Was
+		r.leaveBroken(s, broken)
+		return true, nil
+	case err != nil:
+		return false, r.fault(s, err)
+	case mended:
+		return false, nil
+	case many, s.Object != "" && r.redrive != nil:
+		r.leaveChanged(s, j.Was)
 		return true, nil
 	}
-	return false, r.differs(s, s.Version, before)
+	return false, r.differs(s, s.Version, j.Was)
 }
 
 // differs is the error for a split whose Version is not the one that the run has settled items of.

@@ -41,6 +41,13 @@ type Plan[T any] struct {
 	// with their ID and the Version that they had: the result must be that of the whole split. ""
 	// is compared with nothing. An error ends the run.
 	Version func(ctx context.Context, s Split) (string, error)
+	// Rest compares an object with its earlier content. s is the rest of an object that broke off:
+	// its ID, Object, From and Before. s.Version is the one that the object must have now; empty:
+	// any. If the content before s.From is that of s.Before, Rest returns the Version with which
+	// Read reads the object now. An error of the class "changed" (see Class) says that it is not,
+	// or that nobody knows; a *BrokenObjectError leaves the rest unread; any other ends the run.
+	// Only a redrive calls it. nil: the source reads no object of another Version on.
+	Rest func(ctx context.Context, s Split) (version string, err error)
 	// Fill sets items to the first items that Read would yield for s, without their Index, and
 	// returns their number, which is less than len(items) only at the end of s. It does not block;
 	// it is for items that lie in memory or are computed. The engine passes zeroed items and calls

@@ -134,16 +134,24 @@ func (r *reader[T, R]) empty() error {
 // another one than the settled parts are of: it breaks off. An object that was settled as a whole
 // is done.
 func (r *reader[T, R]) leaveChanged(s Split, before string) {
+	broken := &BrokenObjectError{Key: s.Object, Err: &objectChanged{was: before, now: s.Version}}
+	if rests := gaps(r.durable.settledBefore, s); len(rests) > 0 {
+		if at := rests[0].From.Offset; at != journal.Between { // after the object before it
+			broken.Offset = at
+		}
+	}
+	s.Version = before
+	r.leaveBroken(s, broken)
+}
+
+// leaveBroken leaves the parts of a split that are not settled unread, because its object breaks
+// off.
+func (r *reader[T, R]) leaveBroken(s Split, broken *BrokenObjectError) {
 	rests := gaps(r.durable.settledBefore, s)
 	if len(rests) == 0 {
 		return
 	}
-	broken := &BrokenObjectError{Key: s.Object, Err: &objectChanged{was: before, now: s.Version}}
-	if at := rests[0].From.Offset; at != journal.Between { // after the object before it
-		broken.Offset = at
-	}
 	for _, rest := range rests {
-		rest.Version = before
 		r.leaveRest(rest, broken)
 	}
 	r.countBroken(broken)

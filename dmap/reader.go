@@ -64,6 +64,7 @@ type reader[T, R any] struct {
 	complete bool       // the planning has reached the end of the source
 
 	redrive     *journal.Redrive    // nil: the run is not redriven
+	mended      *journal.Mended     // objects that had broken off; nil: there are none
 	lists       []journal.TakenPart // of items to read again
 	again       atomic.Int64        // of these, items that were read, or found to be skipped
 	outstanding int64               // taken items that had not settled when the process began

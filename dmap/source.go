@@ -53,13 +53,14 @@ type Split struct {
 	ID     string `json:"id"`
 	Object string `json:"object,omitempty"` // the key of the object that the split is part of, if any
 	// Version is that of the object, if the source knows it. A run does not resume a split whose
-	// Version has changed: it ends with ErrSpecChanged.
+	// Version has changed: it ends with ErrSpecChanged. With several objects, and in a redrive, the
+	// object breaks off instead.
 	Version string `json:"version,omitempty"`
 	From    Cursor `json:"from,omitzero"`
 	To      Cursor `json:"to,omitzero"`
 	// Before identifies the content of the object before From, if From is where a broken object
-	// broke off: the Hash of its BrokenObjectError. An object of another Version is read on from
-	// there if its content before From is still the same.
+	// broke off: the Hash of its BrokenObjectError. A redrive reads an object of another Version on
+	// from there if its content before From is still the same: see Plan.Rest.
 	Before string `json:"before,omitempty"`
 }
 

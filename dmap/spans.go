@@ -40,7 +40,7 @@ func (r *reader[T, R]) readSpan(ctx context.Context, parts []Split) error {
 	ctx, _ = r.followPrefix(ctx, whole.ID)
 	next, stop := iter.Pull2(r.plan.Read(ctx, whole))
 	defer stop()
-	shared := sharedReading[T]{next: next}
+	shared := sharedReading[T]{next: next, at: whole.From}
 	seen := &leaf{seen: true} // something between the parts is settled
 	for _, part := range parts {
 		unread = unread[1:] // readItems leaves the parts that it does not read
@@ -65,9 +65,12 @@ func (s *sharedReading[T]) read(_ context.Context, part Split) iter.Seq2[Item[T]
 	return func(yield func(Item[T], error) bool) {
 		for {
 			item, err, ok := s.take()
+			if item.Err != nil && s.at.compare(part.From) < 0 {
+				item.Err = afterBreak(item.Err)
+			}
 			switch {
 			case !ok && s.end != nil:
-				yield(item, s.end)
+				yield(item, afterBreak(s.end))
 				return
 			case !ok:
 				return
@@ -88,6 +91,16 @@ func (s *sharedReading[T]) read(_ context.Context, part Split) iter.Seq2[Item[T]
 			}
 		}
 	}
+}
+
+// afterBreak is err for a part that begins after the object broke off: the content before this part
+// has another hash.
+func afterBreak(err error) error {
+	broken := brokenObject(err)
+	if broken == nil {
+		return err
+	}
+	return &BrokenObjectError{Key: broken.Key, Offset: broken.Offset, Err: broken.Err}
 }
 
 func (s *sharedReading[T]) take() (item Item[T], err error, ok bool) {

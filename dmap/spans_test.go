@@ -1,6 +1,8 @@
 package dmap
 
 import (
+	"errors"
+	"iter"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -38,4 +40,36 @@ func TestSpansGroupGapsThatAreNearEachOther(t *testing.T) {
 		n += len(parts)
 	}
 	require.Equal(t, len(many), n)
+}
+
+// Of the parts that one reading covers, only the one in which the object broke off begins after the
+// content that the hash is of.
+func TestOnlyTheFirstOfSeveralRestsHasAHash(t *testing.T) {
+	parts := []Split{{From: Cursor{Offset: 10}, To: Cursor{Offset: 30}}, {From: Cursor{Offset: 50}, To: Cursor{Offset: 60}}, {From: Cursor{Offset: 70}}}
+	broken := &BrokenObjectError{Key: "k", Offset: 20, Hash: "h", Err: errors.New("it ends")}
+	for _, inItem := range []bool{true, false} {
+		next, stop := iter.Pull2(func(yield func(Item[int], error) bool) {
+			if !yield(Item[int]{Next: Cursor{Offset: 20}}, nil) {
+				return
+			}
+			if inItem {
+				yield(Item[int]{Next: Cursor{Offset: 100}, Err: broken}, nil)
+				return
+			}
+			yield(Item[int]{}, broken)
+		})
+		shared := sharedReading[int]{next: next, at: parts[0].From}
+		var hashes []string
+		for _, part := range parts {
+			for item, err := range shared.read(t.Context(), part) {
+				if found := brokenObject(errors.Join(err, item.Err)); found != nil {
+					require.Equal(t, "k", found.Key)
+					require.EqualValues(t, 20, found.Offset)
+					hashes = append(hashes, found.Hash)
+				}
+			}
+		}
+		require.Equal(t, []string{"h", "", ""}, hashes, inItem)
+		stop()
+	}
 }

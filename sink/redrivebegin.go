@@ -62,7 +62,7 @@ func (b *redriveStart[R]) begin(ctx context.Context) (*runfolder.RedriveFile, er
 	b.file = runfolder.RedriveFile{
 		Library: libraryVersion(), Writer: b.run.writer, RunID: spec.RunID, Redrive: n, Made: b.end().Made,
 		Started: runfolder.Time(time.Now()), Version: spec.Options.Version, Batch: storedBatch(spec), Choice: b.choice,
-		Rest: b.rest(), Done: b.done(),
+		Rest: b.rest(), Done: b.done(), Rests: allRests(b.before, b.last),
 	}
 	if !trial {
 		b.file.Made++

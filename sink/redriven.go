@@ -25,6 +25,7 @@ func (d *redriven) journal() *journal.Redrive {
 	n := d.file.Redrive
 	out := &journal.Redrive{
 		Number: n, Trial: d.trial(), Done: d.file.Done, Items: d.file.Items,
+		Rests:  journalRests(d.file.Rests),
 		Failed: d.before.Stats.Failed - d.file.Items, Succeeded: d.before.Stats.Succeeded,
 	}
 	if d.trial() {

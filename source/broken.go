@@ -76,6 +76,21 @@ func (r *records[T]) sameBefore(ctx context.Context, object Object, rest dmap.Sp
 	return changed(object.Key, "content before the break", rest.Before, now)
 }
 
+// rest is a Plan.Rest.
+func (r *records[T]) rest(ctx context.Context, s dmap.Split) (string, error) {
+	if err := r.owns(s); err != nil {
+		return "", err
+	}
+	before := s.Before
+	s.Before = ""
+	object, err := r.version(ctx, s)
+	if err != nil {
+		return "", err
+	}
+	s.Before = before
+	return version(object), r.sameBefore(ctx, object, s)
+}
+
 // changed is the error for an object of which a run has read another version in part.
 func changed(key, what, was, now string) error {
 	return &changedSince{ChangedError{Key: key, What: what, Was: was, Now: now}}

@@ -46,7 +46,7 @@ type concat[T any] struct {
 
 func (c *concat[T]) plan() dmap.Plan[T] {
 	out := dmap.Plan[T]{Splits: c.splits, Read: c.read, LocalKeys: c.localKeys, Seeks: c.seeks, Preflight: c.preflight, Sharing: c.sharing, Skim: c.skim}
-	fills, resumes, divides, finds := len(c.parts) > 0, false, false, false
+	fills, resumes, divides, finds, rests := len(c.parts) > 0, false, false, false, false
 	// The largest number of readers, and at least the default, so that parts with one reader each
 	// are read together. Not the sum: each part chose its number for the memory and the connections
 	// that its readers take.
@@ -60,6 +60,7 @@ func (c *concat[T]) plan() dmap.Plan[T] {
 		}
 		divides = divides || p.TrySplit != nil
 		finds = finds || p.Find != nil
+		rests = rests || p.Rest != nil
 		out.Readers = max(out.Readers, p.Readers)
 		out.Origins = append(out.Origins, p.Origins...)
 	}
@@ -71,6 +72,9 @@ func (c *concat[T]) plan() dmap.Plan[T] {
 	}
 	if finds {
 		out.Find = c.find
+	}
+	if rests {
+		out.Rest = c.rest
 	}
 	if divides {
 		out.TrySplit = c.trySplit
@@ -124,6 +128,18 @@ func (c *concat[T]) version(ctx context.Context, s dmap.Split) (string, error) {
 		return s.Version, err
 	}
 	return c.parts[i].Version(ctx, own)
+}
+
+// rest asks the part that s belongs to. One without Rest reads no object of another version on.
+func (c *concat[T]) rest(ctx context.Context, s dmap.Split) (string, error) {
+	i, own, err := c.part(s)
+	if err != nil {
+		return "", err
+	}
+	if c.parts[i].Rest == nil {
+		return "", changed(s.Object, "content before the break", s.Before, "unknown")
+	}
+	return c.parts[i].Rest(ctx, own)
 }
 
 func (c *concat[T]) localKeys(s dmap.Split) bool {

@@ -41,7 +41,7 @@ func Flatten[T any](from dmap.Source[Object], open func(Object) dmap.Source[T]) 
 	}
 	f := &flatten[T]{name: out.name, objects: from, listing: plans[0], open: open, lists: listsOf(from)}
 	f.buckets = newBuckets(from, plans[0].Origins)
-	out.plan = dmap.Plan[T]{Splits: f.splits, Read: f.read, Resume: f.resume, Preflight: f.preflight, Sharing: f.sharing}
+	out.plan = dmap.Plan[T]{Splits: f.splits, Read: f.read, Resume: f.resume, Preflight: f.preflight, Sharing: f.sharing, Rest: f.rest}
 	return out
 }
 
@@ -176,12 +176,17 @@ func (f *flatten[T]) piece(item splitItem[Object], ends map[string]dmap.Cursor) 
 		}
 		s.Version = kind + guarded.Text(item.Err, maxErrorText)
 	default:
-		s.Version = fmt.Sprintf("%s%d:%d:%s:%s", listedVersion, o.Size, nanoseconds(o.ModTime), o.MD5, o.ETag)
+		s.Version = listedAs(o)
 	}
 	s.Version = identified(place, key, s.Version)
 	s.From, s.To = ends[s.ID], dmap.Cursor{Key: place, Offset: afterObject}
 	ends[s.ID] = s.To
 	return s, nil
+}
+
+// listedAs is what a Version says about an object.
+func listedAs(o Object) string {
+	return fmt.Sprintf("%s%d:%d:%s:%s", listedVersion, o.Size, nanoseconds(o.ModTime), o.MD5, o.ETag)
 }
 
 // nanoseconds since 1970; 0 for a time that is not known.

@@ -78,7 +78,7 @@ func (r *records[T]) Plan() dmap.Plan[T] {
 		return brokenPlan[T](r.invalid)
 	}
 	p := dmap.Plan[T]{Splits: r.splits, Read: r.readSplit, Whole: dmap.Split{ID: r.object.Key, Object: r.object.Key}}
-	p.Seeks, p.Preflight, p.Sample, p.Skim = r.seeks, r.preflight, r.sample, r.skim
+	p.Seeks, p.Preflight, p.Sample, p.Skim, p.Rest = r.seeks, r.preflight, r.sample, r.skim, r.rest
 	if r.divide != nil {
 		p.Resume = r.resume
 	}
@@ -145,8 +145,8 @@ type itemOf[T any] func(found framer[T], err error, item *dmap.Item[T]) error
 
 func (r *records[T]) readBy(ctx context.Context, s dmap.Split, itemOf itemOf[T]) iter.Seq2[dmap.Item[T], error] {
 	return func(yield func(dmap.Item[T], error) bool) {
-		if s.ID != "" && s.ID != r.object.Key || s.Object != "" && s.Object != r.object.Key {
-			yield(dmap.Item[T]{}, invalid(r, unknownSplit(s)))
+		if err := r.owns(s); err != nil {
+			yield(dmap.Item[T]{}, err)
 			return
 		}
 		object, err := r.version(ctx, s)
@@ -162,6 +162,14 @@ func (r *records[T]) readBy(ctx context.Context, s dmap.Split, itemOf itemOf[T])
 		}
 		r.read(ctx, part, itemOf, yield)
 	}
+}
+
+// owns returns an error for a split of another source.
+func (r *records[T]) owns(s dmap.Split) error {
+	if s.ID != "" && s.ID != r.object.Key || s.Object != "" && s.Object != r.object.Key {
+		return invalid(r, unknownSplit(s))
+	}
+	return nil
 }
 
 // version is the object, which must be of the version of s; empty: any. What Splits has pinned

@@ -38,6 +38,7 @@ func planChecks[T any](open func(tb testing.TB) dmap.Source[T], by comparison[T]
 		rule("Fill fills in what Read yields", planned[T].fillAll),
 		rule("Resume plans the items that are not settled", planned[T].resumeAll),
 		rule("Whole is the source as one split", planned[T].whole),
+		rule("Rest compares the content before a position", planned[T].compares),
 		rule("a canceled context does not shorten a split silently", planned[T].canceled),
 		rule("the pieces of a divided split are the split", planned[T].divide),
 		rule("the engine reads each piece once", planned[T].runDivided),

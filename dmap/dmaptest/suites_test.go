@@ -1,8 +1,10 @@
 package dmaptest
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"testing"
 
@@ -122,7 +124,28 @@ func (w *whole) Plan() dmap.Plan[int] {
 		p.Read = nil
 	case "an Err":
 		p.Err = errors.New("no key")
+	case "Rest accepts all":
+		p = inObject(p, nil)
+	case "Rest fails":
+		p = inObject(p, errors.New("no such store"))
 	}
+	return p
+}
+
+// inObject is p with splits of an object, whose Rest returns err.
+func inObject(p dmap.Plan[int], err error) dmap.Plan[int] {
+	splits := p.Splits
+	p.Splits = func(ctx context.Context) iter.Seq2[dmap.Split, error] {
+		return func(yield func(dmap.Split, error) bool) {
+			for s, err := range splits(ctx) {
+				s.Object = "k"
+				if !yield(s, err) {
+					return
+				}
+			}
+		}
+	}
+	p.Rest = func(context.Context, dmap.Split) (string, error) { return "", err }
 	return p
 }
 
@@ -132,6 +155,8 @@ func TestSourceFindsPlantedBugsInTheFieldsOfAPlan(t *testing.T) {
 		"Readers is negative":       `the Plan has Readers -1`,
 		"no Read":                   `the Plan has no Splits or no Read`,
 		"an Err":                    `the Plan has an Err: no key`,
+		"Rest accepts all":          `accepts content that the object has never had`,
+		"Rest fails":                `the error has the class "error", want "changed": no such store`,
 	} {
 		open := func(testing.TB) dmap.Source[int] { return &whole{bug: bug} }
 		require.Contains(t, find(t, planChecks(open, compareBy[int](nil))), want)

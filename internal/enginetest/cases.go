@@ -43,6 +43,10 @@ func cases() map[string]func(t *testing.T, e Engine) {
 		"broken objects":         brokenObjects(1),
 		"allowed broken objects": brokenObjects(2),
 		"one broken object":      brokenObject,
+		"a mended object":        mended(single, "in.jsonl.gz"),
+		"mended objects":         mended(flat, "in/0.jsonl.gz", "in/1.jsonl.gz", "in/2.jsonl.gz"),
+		"an object that changed": changedSince,
+		"large objects in part":  partlyRead,
 		"an empty listing":       noObjects,
 		"nothing":                nothing(slice(0)),
 		"an allowed empty listing": nothing(func(b *blob.Bucket) dmap.Source[string] {

@@ -166,32 +166,18 @@ func (s IntervalSet) All() []Interval {
 // Has reports whether all of v is settled.
 func (s IntervalSet) Has(v Interval) bool { return len(s.Gaps(v)) == 0 }
 
-// Version returns the version at which some of v was settled, empty if that is not known. In a
-// split of many objects that is the version of the object at the end of v.
-func (s IntervalSet) Version(v Interval) string {
-	list := s[v.Split]
-	if v.To.Offset != Between {
-		if len(list) > 0 {
-			return list[0].Version
-		}
-		return ""
-	}
-	from, to := within(list, v.From, v.To)
-	for _, o := range list[from:to] {
-		if o.From.within(v.To.Key) || o.To.within(v.To.Key) {
-			return o.Version
-		}
-	}
-	return ""
-}
-
-// Prefix returns the end of the interval that starts at the start of the split. ok is false if
-// there is none.
+// Prefix returns the end of the settled items at the start of the split, which may have several
+// versions. ok is false if there are none.
 func (s IntervalSet) Prefix(split string) (end Cursor, ok bool) {
-	if list := s[split]; len(list) > 0 && list[0].From == (Cursor{}) {
-		return list[0].To, true
+	for _, v := range s[split] {
+		if v.From != end {
+			break
+		}
+		if end, ok = v.To, true; end == (Cursor{}) {
+			break
+		}
 	}
-	return Cursor{}, false
+	return end, ok
 }
 
 // Gaps returns the parts of v that are not settled, in order.

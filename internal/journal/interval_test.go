@@ -108,9 +108,9 @@ func TestOnlyObjectsThatArePartlySettledKeepTheirVersion(t *testing.T) {
 		want := []Interval{piece("", Cursor{}, end("c")), piece("d1", end("c"), Cursor{Key: "d", Offset: 2})}
 		require.Equal(t, want, s.All())
 		require.Equal(t, want, b.Take())
-		require.Equal(t, "d1", s.Version(piece("d2", end("c"), end("d"))))
-		require.Empty(t, s.Version(piece("c2", end("b"), end("c"))), "all of it is settled")
-		require.Empty(t, s.Version(piece("e1", end("d"), end("e"))))
+		require.Equal(t, "d1", s.Judge(piece("d2", end("c"), end("d")), "d", nil).Was)
+		require.Empty(t, s.Judge(piece("c2", end("b"), end("c")), "c", nil).Was, "all of it is settled")
+		require.Empty(t, s.Judge(piece("e1", end("d"), end("e")), "e", nil).Was)
 		require.Equal(t, []Interval{piece("d1", Cursor{Key: "d", Offset: 2}, end("d"))}, s.Gaps(piece("d1", end("c"), end("d"))))
 	}
 }

@@ -25,6 +25,9 @@ type Redrive struct {
 	// Rest is the number of items that were read before and that a trial leaves pending, without
 	// those that an earlier redrive took. 0: this is no trial.
 	Rest int64
+	// Rests are those of objects that had broken off when the run ended. An object that was mended
+	// since is read on.
+	Rests Rests
 	// Begins is what the journal has to say before the redrive counts; nil: it does already.
 	Begins *Begun
 	// State is what the redrive makes of the results: the state of the sink that keeps the journal,

@@ -35,6 +35,7 @@ type RedriveFile struct {
 	Waiting       []TakenPart `json:"waiting,omitempty"`
 	Rest          int64       `json:"rest,omitempty"`
 	Done          bool        `json:"done,omitempty"`
+	Rests         []Split     `json:"rests,omitempty"`
 
 	Groups []FailureGroup `json:"groups,omitempty"`
 }
@@ -58,7 +59,11 @@ type TakenPart struct {
 }
 
 func (f *RedriveFile) fields() []twin {
-	return append(groupFields(f.Groups), twin{&f.Version, &f.VersionBase64})
+	all := append(groupFields(f.Groups), twin{&f.Version, &f.VersionBase64})
+	for i := range f.Rests {
+		all = append(all, f.Rests[i].fields()...)
+	}
+	return all
 }
 
 // EncodeRedriveFile is the content of redrive-<n>.json. It sets f.Format.
@@ -77,6 +82,7 @@ func DecodeRedriveFile(ctx context.Context, content []byte, folder, runID string
 		"notTaken": listOf(&f.NotTaken, MaxParts, "part", decodedPart),
 		"groups":   groupList(&f.Groups),
 		"taken":    listOf(&f.Taken, MaxParts, "part", decodedPart),
+		"rests":    listOf(&f.Rests, maxElements, "rest", decodedSplit),
 		"waiting":  listOf(&f.Waiting, MaxParts, "waiting part", func(_ []TakenPart, w *TakenPart) error { return decodedPart(nil, &w.Part) }),
 	}); err != nil {
 		return nil, err

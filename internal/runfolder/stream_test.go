@@ -77,7 +77,7 @@ func TestListsOfNothingTakeNoMemory(t *testing.T) {
 		"unread settled": manifest(`"Unread":{"settled":%s}`), "broken": manifest(`"Broken":%s`), "lost": manifest(`"Lost":%s`),
 		"unknown field of a manifest": manifest(`"News":%s`), "stats": manifest(`"Stats":%s`),
 		"dropped": again(`"dropped":%s`), "taken": again(`"taken":%s`), "not taken": again(`"notTaken":%s`),
-		"waiting parts": again(`"waiting":%s`), "classes": again(`"choice":{"classes":%s}`),
+		"waiting parts": again(`"waiting":%s`), "rests": again(`"rests":%s`), "classes": again(`"choice":{"classes":%s}`),
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, element := range []string{"{}", "null", `""`, "[]", "0"} {

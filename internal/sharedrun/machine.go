@@ -28,6 +28,7 @@ type Machine[T, R any] struct {
 	using   chan struct{}
 	control latest // orders
 	pools   pools
+	mended  mended
 }
 
 // New checks the job. The error has all that is wrong with it, before any I/O.

@@ -85,7 +85,7 @@ func (p *planning[T, R]) source(ctx context.Context, after *dmap.Split) error {
 		p.page.Next = &piece.Split
 		parts := left(piece.Split)
 		if len(parts) > 0 {
-			err = p.sameObject(settled, after, piece.Split)
+			err = p.sameObject(ctx, settled, after, piece.Split)
 		}
 		if err != nil {
 			return err
@@ -99,19 +99,31 @@ func (p *planning[T, R]) source(ctx context.Context, after *dmap.Split) error {
 }
 
 // sameObject refuses a split of whose object another version was settled, or planned: the results
-// would be a mixture. after is the last piece that was planned.
-func (p *planning[T, R]) sameObject(before journal.IntervalSet, after *dmap.Split, s dmap.Split) error {
-	was := before.Version(journal.Interval{Split: s.ID, From: journal.Cursor(s.From), To: journal.Cursor(s.To)})
-	if was == "" && after != nil && after.ID == s.ID && after.Object == s.Object {
+// would be a mixture. An object that was mended is read on. after is the last piece that was
+// planned.
+func (p *planning[T, R]) sameObject(ctx context.Context, before journal.IntervalSet, after *dmap.Split, s dmap.Split) error {
+	many := s.Object != "" && p.Machine.plan.Whole == (dmap.Split{})
+	key := ""
+	if many {
+		key = s.To.Key
+	}
+	v := journal.Interval{Split: s.ID, Version: s.Version, From: journal.Cursor(s.From), To: journal.Cursor(s.To)}
+	mended := p.mended.in(p.progress.Redrive, p.Machine.plan.Rest)
+	j := before.Judge(v, key, mended.Rests())
+	if ok, err := mended.Has(ctx, j, s.Version); ok || err != nil {
+		return err
+	}
+	was := j.Was
+	if was == "" && after != nil && after.ID == s.ID && after.Object == s.Object && after.Version != s.Version && s.Version != "" {
 		was = after.Version
 	}
-	if was == "" || s.Version == "" || was == s.Version {
+	switch {
+	case was == "":
 		return nil
+	case many, s.Object != "" && p.progress.Redrive != nil:
+		return fmt.Errorf("%w; dmap.Map continues the run, and leaves the rest of this object unread", p.differs(s.Object, s.Version, was))
 	}
-	if s.Object == "" || p.Machine.plan.Whole != (dmap.Split{}) {
-		return p.differs(s.ID, s.Version, was)
-	}
-	return fmt.Errorf("%w; dmap.Map continues the run, and leaves the rest of this object unread", p.differs(s.Object, s.Version, was))
+	return p.differs(s.ID, s.Version, was)
 }
 
 // addParts adds the parts of a piece that are not settled. How many items each of them has is not

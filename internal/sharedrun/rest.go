@@ -86,14 +86,9 @@ func (r *rest) leave(part dmap.Split, from, to dmap.Cursor, broken *dmap.BrokenO
 
 // settledStart returns the function that Plan.Resume asks.
 func settledStart(p *journal.Progress) func(id string) (dmap.Cursor, bool) {
-	start := map[string]dmap.Cursor{}
-	for _, v := range p.Settled {
-		if v.From == (journal.Cursor{}) {
-			start[v.Split] = dmap.Cursor(v.To)
-		}
-	}
+	settled := journal.NewIntervalSet(p.Settled)
 	return func(id string) (dmap.Cursor, bool) {
-		to, ok := start[id]
-		return to, ok
+		to, ok := settled.Prefix(id)
+		return dmap.Cursor(to), ok
 	}
 }
