@@ -16,7 +16,7 @@ type mended struct {
 	known   *journal.Mended
 }
 
-// in returns what is known in a redrive. rest is Plan.Rest. It is nil without any of both.
+// in returns the knowledge of a redrive. rest is Plan.Rest. It is nil without any of both.
 func (m *mended) in(again *journal.Redrive, rest func(context.Context, dmap.Split) (string, error)) *journal.Mended {
 	if again == nil || rest == nil {
 		return nil
