@@ -108,7 +108,7 @@ func continues(t *testing.T, e Engine) {
 	j.Open = slice(300)
 	j.Call = e.slow(outcome)
 	j.Options.Tolerance = dmap.Tolerance{Percentage: 60}
-	ctx, cancel := context.WithTimeout(t.Context(), e.ticks(6))
+	ctx, cancel := context.WithTimeout(t.Context(), e.ticks(6)+e.Tick/2) // not when calls return
 	mustBe(t, j.local(ctx), dmap.ErrOpen)
 	cancel()
 	calls, _ := j.Meter.count()
