@@ -37,7 +37,7 @@ func (l *itemLists) Read(ctx context.Context, p runfolder.Part, offset, length i
 
 // Delete removes a run of the Sorter; results.Clean does if this fails.
 func (l *itemLists) Delete(ctx context.Context, p runfolder.Part) {
-	_ = l.bucket.Delete(ctx, p.Key)
+	_ = publish.Delete(ctx, l.bucket, p.Key)
 }
 
 // write writes the sorted items as lists.

@@ -154,7 +154,11 @@ func (o *Object) verifyEmpty(conn *connection, known int64) error {
 
 // checkEmpty asks for the size of an object of which no byte came, and no length.
 func (o *Object) checkEmpty(conn *connection) error {
+	conn.ctx.beginWait()
 	now, err := o.Bucket.Attributes(&conn.ctx, o.Key)
+	if err = conn.endWait(err); err != nil && conn.ctx.cause() != nil {
+		return err
+	}
 	if err == nil && now.Size > maxEncodedEmpty {
 		o.Size = now.Size
 		return o.sizeChanged(0)

@@ -22,6 +22,8 @@ type network struct {
 	driver.Bucket // the rest is not called
 	open          func(ctx context.Context) error
 	read          func(ctx context.Context, p []byte) (int, error)
+	attributes    func(ctx context.Context) error
+	size          int64           // of the body; -1: not known
 	opened        context.Context // of the last reader
 }
 
@@ -49,7 +51,11 @@ type networkReader struct {
 
 func (r *networkReader) Read(p []byte) (int, error) { return r.read(r.ctx, p) }
 func (r *networkReader) Attributes() *driver.ReaderAttributes {
-	return &driver.ReaderAttributes{Size: 100}
+	return &driver.ReaderAttributes{Size: r.size}
+}
+
+func (n *network) Attributes(ctx context.Context, _ string) (*driver.Attributes, error) {
+	return nil, n.attributes(ctx)
 }
 
 // listens waits in a goroutine for a grandchild of ctx.
@@ -73,6 +79,9 @@ func polls(ctx context.Context) error {
 }
 
 func openNetwork(ctx context.Context, t *testing.T, n *network) (*body.Reader, error) {
+	if n.size == 0 {
+		n.size = 100
+	}
 	bucket := blob.NewBucket(n)
 	t.Cleanup(func() { require.NoError(t, bucket.Close()) })
 	return body.Open(ctx, body.Object{Bucket: bucket, Key: key, Size: -1, Stall: time.Minute}, 0)
@@ -102,6 +111,18 @@ func TestStallReachesDriversThatListenOrPoll(t *testing.T) {
 				<-time.After(time.Hour) // the consumer's time does not count
 				started := time.Now()
 				_, err = r.Read(make([]byte, 1))
+				require.ErrorIs(t, err, body.ErrStalled)
+				require.Equal(t, noticed, time.Since(started))
+			})
+		})
+		t.Run(name+" while asking for the size of an empty body", func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				defer cancel()
+				started := time.Now()
+				_, err := openNetwork(ctx, t, &network{size: -1, attributes: stall, read: func(context.Context, []byte) (int, error) {
+					return 0, io.EOF
+				}})
 				require.ErrorIs(t, err, body.ErrStalled)
 				require.Equal(t, noticed, time.Since(started))
 			})

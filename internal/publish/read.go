@@ -13,14 +13,27 @@ import (
 	"github.com/go-dmap/dmap/internal/transient"
 )
 
-// Read returns the whole object under key. An object of more than limit bytes is an error. A body
-// that breaks off is read again from the start.
+// Read returns the whole object under key. An object of more than limit bytes is a *TooLargeError. A
+// body that breaks off is read again from the start.
 func Read(ctx context.Context, bucket *blob.Bucket, key string, limit int64) (content []byte, err error) {
 	err = persist(ctx, "read", key, func(ctx *transient.Limit) error {
 		content, err = read(ctx, bucket, key, limit)
 		return err
 	})
 	return content, err
+}
+
+// TooLargeError is an object with more bytes than the limit that Read was given.
+type TooLargeError struct {
+	Size int64 // -1: not known
+	Max  int64
+}
+
+func (e *TooLargeError) Error() string {
+	if e.Size < 0 {
+		return fmt.Sprintf("the object has more than %d bytes, which is the limit", e.Max)
+	}
+	return fmt.Sprintf("the object has %d bytes, want at most %d", e.Size, e.Max)
 }
 
 // Exists reports whether there is an object under key. An answer that does not clearly say so is an
@@ -116,7 +129,7 @@ func read(ctx *transient.Limit, bucket *blob.Bucket, key string, limit int64) ([
 	defer func() { _ = r.Close() }()
 	size := r.Size() // 0 also if the store does not tell
 	if size > limit {
-		return nil, fmt.Errorf("the object has %d bytes, want at most %d", size, limit)
+		return nil, &TooLargeError{size, limit}
 	}
 	var buf bytes.Buffer
 	buf.Grow(int(max(size, 0)) + bytes.MinRead) // ReadFrom wants MinRead free to find the end
@@ -125,7 +138,7 @@ func read(ctx *transient.Limit, bucket *blob.Bucket, key string, limit int64) ([
 	}
 	switch n := int64(buf.Len()); {
 	case n > limit:
-		return nil, fmt.Errorf("the object has more than %d bytes, which is the limit", limit)
+		return nil, &TooLargeError{-1, limit}
 	case n < size:
 		return nil, shortBody(n, size)
 	}

@@ -124,11 +124,18 @@ func DecodeDecision(content []byte, id string) (*DecisionFile, error) {
 func LoadDecision(ctx context.Context, bucket *blob.Bucket, key, id string) (d *DecisionFile, why, err error) {
 	content, err := publish.Read(ctx, bucket, key, MaxDecision)
 	if err != nil {
-		if attributes, _ := bucket.Attributes(ctx, key); attributes != nil && attributes.Size > MaxDecision {
-			return nil, fmt.Errorf("it has %d bytes, at most %d are allowed", attributes.Size, MaxDecision), nil
+		if large, ok := guard.As[*publish.TooLargeError](err); ok {
+			return nil, tooLargeDecision(large), nil
 		}
 		return nil, nil, err
 	}
 	d, why = DecodeDecision(content, id)
 	return d, why, nil
+}
+
+func tooLargeDecision(e *publish.TooLargeError) error {
+	if e.Size < 0 {
+		return fmt.Errorf("it has more than %d bytes, which is the limit", e.Max)
+	}
+	return fmt.Errorf("it has %d bytes, at most %d are allowed", e.Size, e.Max)
 }

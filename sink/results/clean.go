@@ -14,7 +14,6 @@ import (
 	"github.com/go-dmap/dmap/internal/listing"
 	"github.com/go-dmap/dmap/internal/publish"
 	"github.com/go-dmap/dmap/internal/runfolder"
-	"github.com/go-dmap/dmap/internal/transient"
 )
 
 // CleanOptions tune [Clean]. The zero value is valid.
@@ -57,8 +56,8 @@ func Clean(ctx context.Context, bucket *blob.Bucket, prefix, runID string, optio
 			continue
 		}
 		if !o.DryRun {
-			if err := bucket.Delete(ctx, object.Key); err != nil && !transient.Absent(err) {
-				return removed, fmt.Errorf("results: clean: delete %q: %w", object.Key, err)
+			if err := publish.Delete(ctx, bucket, object.Key); err != nil {
+				return removed, fmt.Errorf("results: clean: %w", err)
 			}
 		}
 		removed = append(removed, object.Key)
