@@ -13,8 +13,8 @@ import (
 	"github.com/go-dmap/dmap/internal/transient"
 )
 
-// Read returns the whole object under key. An object of more than limit bytes is a *TooLargeError. A
-// body that breaks off is read again from the start.
+// Read returns the whole object under key. An object of more than limit bytes is a *TooLargeError.
+// A body that breaks off is read again from the start.
 func Read(ctx context.Context, bucket *blob.Bucket, key string, limit int64) (content []byte, err error) {
 	err = persist(ctx, "read", key, func(ctx *transient.Limit) error {
 		content, err = read(ctx, bucket, key, limit)
