@@ -210,3 +210,21 @@ func TestALeaseReportsTogetherWithTheNextOne(t *testing.T) {
 		})
 	}
 }
+
+// A lease that has enough successes makes more of them by its calls in flight. If another lease
+// got its slots meanwhile, that one would exceed its share by as many.
+func TestALeaseThatHasUsedAShareKeepsItsSlots(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		enough := of(1, 10, 1000)
+		enough.Enough = 30
+		var gauge dmaptest.Gauge
+		uneven := func(i int) time.Duration { return time.Second + time.Duration(i%10)*100*time.Millisecond }
+		reports, sheds, _ := together(t, &gauge, new(leaserun.Pool), member{enough, uneven}, member{of(2, 10, 200), always(time.Second)})
+		require.Equal(t, lease.Spent, reports[0].Reason)
+		require.Empty(t, reports[0].Moved)
+		require.Less(t, reports[0].Counts.Succeeded, int64(30+10))
+		for _, s := range sheds {
+			require.NotEqual(t, int64(1), s.Lease)
+		}
+	})
+}

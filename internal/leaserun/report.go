@@ -20,14 +20,14 @@ type outcome struct {
 func fill(r *lease.Report, o outcome, rest []dmap.Split, asked lease.Reason) {
 	r.Rest = rest
 	switch {
+	case o.reason == "total budget" || o.reason == "enough":
+		r.Reason = lease.Spent
 	case o.truncated:
 		r.Reason = lease.Done
 	case o.reason == "succeeded" || o.reason == "held":
 		r.Reason, r.Broken, r.Rest = lease.Done, rest, nil
 	case o.reason == "tolerance":
 		r.Reason = lease.Failures
-	case o.reason == "total budget" || o.reason == "enough":
-		r.Reason = lease.Spent
 	case o.reason == "leased":
 		if r.Reason = asked; len(rest) == 0 {
 			r.Reason = lease.Done

@@ -3,6 +3,7 @@ package leaserun
 import (
 	"time"
 
+	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/lease"
 )
 
@@ -67,7 +68,7 @@ func (s *Shedder) End(r *lease.Report, reported bool) {
 	s.pool.mu.Lock()
 	defer s.pool.mu.Unlock()
 	reported = reported && r.Reason != lease.Fenced
-	if reported {
+	if reported && r.Reason != lease.Failures && r.Reason != lease.Spent {
 		s.pool.lend(s.member, 0)
 	}
 	moved := s.pool.leave(s.member, reported)
@@ -101,7 +102,7 @@ func (s *Shedder) look(now time.Time) (message lease.Shed, ok bool) {
 	rest, finishing := s.control.Unread()
 	stats, runs := s.control.Stats()
 	unsettled := stats.InFlight + stats.Queued + stats.Waiting
-	if !finishing || !runs || unsettled == 0 || s.lease.Items > 0 {
+	if !finishing || !runs || unsettled == 0 || s.lease.Items > 0 || s.spent(stats) {
 		return message, false
 	}
 	s.pool.lend(s.member, unsettled)
@@ -131,6 +132,13 @@ func (s *Shedder) look(now time.Time) (message lease.Shed, ok bool) {
 	s.member.account.own = message.Calls // before the coordinator gives the others away
 	s.pool.apply()
 	return message, true
+}
+
+// spent reports whether the lease has used a share. Its calls in flight may exceed it, and another
+// lease with the same slots would exceed its own by as many: so it keeps them until the report.
+func (s *Shedder) spent(stats dmap.Stats) bool {
+	l := &s.lease
+	return l.Enough > 0 && stats.Succeeded >= l.Enough || l.Failures >= 0 && stats.Failed > l.Failures || s.control.asked() == lease.Failures
 }
 
 // patience is how long the calls may take before others get the splits and the slots. A message
