@@ -10,9 +10,8 @@ import (
 )
 
 // allRests are the rests of all objects that have broken off so far: at the end m, and before the
-// redrive last, nil if there was none. They are kept in each redrive: the
-// end of a redrive that has read a part of a rest does not have it any more, and the failed items
-// before a rest may be taken by a later one.
+// redrive last, nil if there was none. Each redrive keeps them: the end of one that has read a part
+// of a rest does not have it any more, and a later one may take the failed items before a rest.
 func allRests(m *runfolder.Manifest, last *runfolder.RedriveFile) []runfolder.Split {
 	var all []runfolder.Split
 	for _, s := range m.Unread.Splits {
