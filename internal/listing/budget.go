@@ -13,18 +13,27 @@ func (b *budget) count(n int) {
 	b.keys += n
 }
 
-// wastedShare is the number of requests beyond those of one lister that a listing may make for each
-// full page after the first. With more, 20,000 keys of a kind about which the first pages tell
-// little take more than 1.6 requests a page. With fewer, a large directory of words among small
-// ones is listed by one reader. A listing of two or three pages, which is not listed faster by
-// many, is hardly divided.
-const wastedShare = 0.4
+// fullPages is the number of answers that one lister would have taken.
+func (b *budget) fullPages() int { return b.keys / cloudPage }
 
-// allows reports whether a range may be split, while that number of ranges has not been answered:
-// a quarter of them may be bad guesses, too. (If half of them counted, 200,000 keys in directories
-// took a sixth longer: their division began later.)
-func (b *budget) allows(unanswered int) bool {
-	full := float64(b.keys) / cloudPage
-	wasted := float64(b.answers) - full + float64(unanswered)/4
-	return wasted <= wastedShare*(full-1)
+// wasted is the number of answers beyond those.
+func (b *budget) wasted() int { return b.answers - b.fullPages() }
+
+// Small listings may waste a few requests, or they would never be divided; large ones a share. With
+// more, random keys in scripts of several bytes a letter take more than 1.6 requests a page. With
+// fewer probes, a large directory of words among small ones is listed by one reader.
+const (
+	wastedProbes, wastedProbesShare = 4, 3
+	wastedHalves, wastedHalvesShare = 4, 3
+)
+
+// allowsProbe reports whether a range may be split where perhaps no key is.
+func (b *budget) allowsProbe() bool {
+	return b.wasted() <= wastedProbes+b.fullPages()/wastedProbesShare
+}
+
+// allowsHalf reports whether a range may be split by the estimate of its keys, while that number of
+// ranges has not been answered: half of them may be bad guesses, too.
+func (b *budget) allowsHalf(unanswered int) bool {
+	return b.wasted()+unanswered/2 <= wastedHalves+b.fullPages()/wastedHalvesShare
 }

@@ -203,17 +203,11 @@ func (l *Lister) endReader(r *reader) {
 	delete(l.readers, r)
 }
 
-// unanswered is the number of ranges whose readers wait for their first page, or have not started.
-// The caller holds mu.
-func (l *Lister) unanswered(reading []Range) int {
+// unanswered is the number of ranges whose readers wait for their first page. The caller holds mu.
+func (l *Lister) unanswered() int {
 	n := 0
 	for r := range l.readers {
 		if r.pages == 0 {
-			n++
-		}
-	}
-	for _, g := range reading {
-		if l.plans[g.From] != nil {
 			n++
 		}
 	}

@@ -18,12 +18,15 @@ import (
 func (l *Lister) Split(_ context.Context, reading []Range) (which int, at string, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.seeking != proven || !l.budget.allows(l.unanswered(reading)) {
+	if l.seeking != proven {
 		return 0, "", false
 	}
 	open := l.openRanges(reading)
-	o, at, ok := l.explore(open)
-	if !ok {
+	var o openRange
+	if l.budget.allowsProbe() {
+		o, at, ok = l.explore(open)
+	}
+	if !ok && l.budget.allowsHalf(l.unanswered()) {
 		o, at, ok = l.halveLargest(open)
 	}
 	return o.which, at, ok
@@ -98,11 +101,11 @@ func (l *Lister) explore(open []openRange) (o openRange, split string, ok bool) 
 			continue
 		}
 		constant, varied := l.gaps(o)
-		// Among the positions with a single byte the last one comes first. Other bytes are the most
-		// likely there, as the next digit of a number that grows; and if the answer has no key,
-		// nothing follows, so that the positions before it need no probe.
-		for _, g := range slices.Backward(constant) {
-			if split, ok := l.probe(o, g.p, g.bytes[0]); ok {
+		// Among the positions with a single byte the loop starts in the middle: one probe there
+		// tells about half of them. The later half comes first, because it is more likely to have
+		// other bytes.
+		for i := len(constant) / 2; i < len(constant); i++ {
+			if split, ok := l.probe(o, constant[i].p, constant[i].bytes[0]); ok {
 				return o, split, true
 			}
 		}
