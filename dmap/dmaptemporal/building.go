@@ -18,8 +18,8 @@ type opener func(ctx context.Context, runID string, params json.RawMessage) (mac
 // unbuiltError is why this worker has no job for a run. Another one may have it, or this one later.
 type unbuiltError struct {
 	text      string
-	tries     int32 // to begin a run, before it ends
-	elsewhere bool  // the next try is better made by another worker
+	unknown   bool // the worker has no map of that name
+	elsewhere bool // the next try is better made by another worker
 }
 
 func (e *unbuiltError) Error() string { return e.text }
@@ -34,6 +34,25 @@ const (
 	triesOfBuild   = 5 // 15 s: most errors are those of parameters
 	triesOfUnknown = 8 // two minutes: in a deployment some workers have a new map and some have not
 )
+
+// unbuilt counts the attempts to begin a run that found no job. Those at workers without the map say
+// nothing about its parameters.
+type unbuilt struct {
+	Unknown int `json:"unknown,omitempty"` // the worker has no map of that name
+	Failed  int `json:"failed,omitempty"`
+}
+
+func (u unbuilt) plus(err *unbuiltError) unbuilt {
+	if err.unknown {
+		u.Unknown++
+	} else {
+		u.Failed++
+	}
+	return u
+}
+
+// enough reports whether the run ends.
+func (u unbuilt) enough() bool { return u.Unknown >= triesOfUnknown || u.Failed >= triesOfBuild }
 
 // building keeps the jobs that a worker has built, by run. It keeps no error.
 type building struct {
@@ -59,7 +78,7 @@ const (
 func (b *building) open(ctx context.Context, run runRef) (machine, error) {
 	open := b.definitions[run.Name]
 	if open == nil {
-		return nil, &unbuiltError{fmt.Sprintf("this worker has no map %q: give it to Serve", run.Name), triesOfUnknown, true}
+		return nil, &unbuiltError{fmt.Sprintf("this worker has no map %q: give it to Serve", run.Name), true, true}
 	}
 	key := run.RunID + "\n" + run.Name + "\n" + string(run.Params)
 	if m := b.find(key); m != nil {
@@ -81,7 +100,7 @@ func (b *building) open(ctx context.Context, run runRef) (machine, error) {
 		}
 		return r.Val.(machine), nil
 	case <-late.C:
-		return nil, &unbuiltError{fmt.Sprintf("map %q: build has not returned for %v", run.Name, buildTime), triesOfBuild, true}
+		return nil, &unbuiltError{fmt.Sprintf("map %q: build has not returned for %v", run.Name, buildTime), false, true}
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
@@ -90,7 +109,7 @@ func (b *building) open(ctx context.Context, run runRef) (machine, error) {
 // build calls the function of Define, which may panic.
 func build(ctx context.Context, open opener, run runRef) (m machine, err error) {
 	unbuilt := func(says string) error {
-		return &unbuiltError{scrub.Text(fmt.Sprintf("map %q cannot be built: %s", run.Name, says), mostText), triesOfBuild, false}
+		return &unbuiltError{scrub.Text(fmt.Sprintf("map %q cannot be built: %s", run.Name, says), mostText), false, false}
 	}
 	defer func() {
 		if p := recover(); p != nil {

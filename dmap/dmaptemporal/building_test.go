@@ -162,6 +162,28 @@ func TestARunThatNoWorkerCanBeginEnds(t *testing.T) {
 	}
 }
 
+// inTurn are workers, of which each makes the next attempt to begin a run.
+type inTurn struct {
+	activities
+	workers []*work
+	asked   atomic.Int32
+}
+
+func (w *inTurn) Begin(ctx context.Context, call beginCall) (begun, error) {
+	return w.workers[int(w.asked.Add(1)-1)%len(w.workers)].Begin(ctx, call)
+}
+
+func TestWorkersWithoutTheMapDoNotCountForItsBuild(t *testing.T) {
+	env := newEnvironment()
+	failing, _ := fails(1000, noBucket)
+	with, without := newWork(map[string]opener{"square/v1": failing}), newWork(nil)
+	workers := &inTurn{activities: with, workers: []*work{without, with}}
+	register(env, workers)
+	env.ExecuteWorkflow(coordinate, start(1))
+	require.ErrorContains(t, env.GetWorkflowError(), "no bucket")
+	require.EqualValues(t, 2*triesOfBuild, workers.asked.Load())
+}
+
 func TestTheEndOfARunSaysByWhatItsLeaseWasLost(t *testing.T) {
 	for name, c := range map[string]struct {
 		err  error

@@ -36,14 +36,20 @@ func newWork(definitions map[string]opener) *work {
 var _ activities = (*work)(nil)
 
 func (w *work) Begin(ctx context.Context, call beginCall) (b begun, err error) {
-	defer beat(ctx, beatEvery, beatEvery, nil)()
-	info := activity.GetInfo(ctx)
+	var before unbuilt
+	_ = activity.GetHeartbeatDetails(ctx, &before) // there are none: this is the first attempt
+	defer beat(ctx, beatEvery, beatEvery, func() []any { return []any{before} })()
 	m, err := w.open(ctx, call.Run)
-	if unbuilt, ok := guard.As[*unbuiltError](err); ok && info.Attempt >= unbuilt.tries {
-		return b, fatal(err)
+	if failed, ok := guard.As[*unbuiltError](err); ok {
+		now := before.plus(failed)
+		if now.enough() {
+			return b, fatal(err)
+		}
+		activity.RecordHeartbeat(ctx, now) // for the next attempt, also by another worker
+		return b, err
 	}
 	if err == nil {
-		b, err = m.Begin(ctx, starter(info), call.Redrive)
+		b, err = m.Begin(ctx, starter(activity.GetInfo(ctx)), call.Redrive)
 	}
 	return b, typed(err)
 }
