@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
 
 	enums "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
@@ -12,7 +15,8 @@ import (
 type history struct {
 	events, bytes int
 	leases        int // and batches
-	tasks         int // other activities
+	tasks         map[string]int // other activities, by name
+	workflow      int            // tasks of the workflow
 	signals       int
 	timers        int
 	continued     int
@@ -47,12 +51,17 @@ func (h *history) read(ctx context.Context, c client.Client, id, run string) (ne
 		h.bytes += proto.Size(e)
 		switch e.GetEventType() {
 		case enums.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
-			switch e.GetActivityTaskScheduledEventAttributes().GetActivityType().GetName() {
+			switch name := e.GetActivityTaskScheduledEventAttributes().GetActivityType().GetName(); name {
 			case "dmap/lease", batchActivity:
 				h.leases++
 			default:
-				h.tasks++
+				if h.tasks == nil {
+					h.tasks = map[string]int{}
+				}
+				h.tasks[name]++
 			}
+		case enums.EVENT_TYPE_WORKFLOW_TASK_STARTED:
+			h.workflow++
 		case enums.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
 			h.signals++
 		case enums.EVENT_TYPE_TIMER_STARTED:
@@ -67,4 +76,19 @@ func (h *history) read(ctx context.Context, c client.Client, id, run string) (ne
 
 // actions are those that Temporal Cloud counts, beside heartbeats: the start, activities, signals,
 // timers, and further runs.
-func (h *history) actions() int { return 1 + h.leases + h.tasks + h.signals + h.timers + h.continued }
+func (h *history) actions() int {
+	n := 1 + h.leases + h.signals + h.timers + h.continued
+	for _, tasks := range h.tasks {
+		n += tasks
+	}
+	return n
+}
+
+// String says what is recorded beside leases.
+func (h *history) String() string {
+	out := fmt.Sprintf("%.2f workflow tasks a lease", float64(h.workflow)/float64(h.leases))
+	for _, name := range slices.Sorted(maps.Keys(h.tasks)) {
+		out += fmt.Sprintf(", %d %s", h.tasks[name], name)
+	}
+	return out + fmt.Sprintf(", %d signals, %d timers", h.signals, h.timers)
+}

@@ -69,7 +69,7 @@ func report(j job, programs []program, found [][]figures) {
 	_ = w.Flush()
 	for i, p := range programs {
 		if last := found[i][len(found[i])-1]; last.history.leases > 0 {
-			fmt.Printf("%s, requests a lease: %s\n", p.name, last.requests.each(last.history.leases))
+			fmt.Printf("%s, requests a lease: %s; history: %v\n", p.name, last.requests.each(last.history.leases), &last.history)
 		}
 	}
 	fmt.Println()
