@@ -55,6 +55,12 @@ func newCluster(t *testing.T, items int64) *cluster {
 
 var _ activities = (*cluster)(nil)
 
+// register has one worker carry out all activities.
+func register(r worker.ActivityRegistry, a activities) {
+	registerSteps(r, a)
+	registerLeases(r, a)
+}
+
 func numbers(from, to int64) dmap.Split {
 	return dmap.Split{ID: "n", From: dmap.Cursor{Offset: from}, To: dmap.Cursor{Offset: to}}
 }

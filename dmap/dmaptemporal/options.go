@@ -13,11 +13,16 @@ const (
 	maxEvents        = 30_000               // of a history, before the workflow continues as new
 )
 
+// leasesOf is the task queue of the leases of runs in a queue. Steps have another one: they need a
+// worker at once, also when all workers have as many leases as they take.
+func leasesOf(queue string) string { return queue + "/leases" }
+
 // leaseOptions are those of leases. A lease whose worker is lost runs again as another attempt,
 // which has its own lane. So Temporal does not repeat the activity. A server may start activities
 // eagerly on the worker that has the workflow: that one would get most leases.
 func leaseOptions(ctx workflow.Context) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:             leasesOf(workflow.GetInfo(ctx).TaskQueueName),
 		StartToCloseTimeout:   longest,
 		HeartbeatTimeout:      heartbeatTimeout,
 		WaitForCancellation:   true,

@@ -51,6 +51,7 @@ type cluster struct {
 	call    time.Duration
 }
 
+// newCluster starts workers without limits of their own.
 func newCluster(t *testing.T, workers int) *cluster {
 	s := newDevServer(t)
 	c := &cluster{t: t, server: s, client: s.dial(t), bucket: memblob.OpenBucket(nil), fails: func(int) bool { return false }, call: 20 * time.Millisecond}
@@ -59,7 +60,7 @@ func newCluster(t *testing.T, workers int) *cluster {
 		return dmaptemporal.Job[int, int]{Source: source.Slice(upTo(p.Items)), Call: c.square, Sink: sink.Bucket[int](c.bucket, "runs/")}, nil
 	})
 	for range workers {
-		c.serve()
+		c.serve(dmaptemporal.Worker{})
 	}
 	return c
 }
@@ -74,10 +75,10 @@ func upTo(n int) []int {
 }
 
 // serve starts a worker. stop has it finish its leases.
-func (c *cluster) serve() (stop func()) {
+func (c *cluster) serve(w dmaptemporal.Worker) (stop func()) {
 	ctx, cancel := context.WithCancel(c.t.Context())
 	var group sync.WaitGroup
-	group.Go(func() { require.NoError(c.t, dmaptemporal.Serve(ctx, c.client, "squares", c.squares)) })
+	group.Go(func() { require.NoError(c.t, w.Serve(ctx, c.client, "squares", c.squares)) })
 	stop = func() { cancel(); group.Wait() }
 	c.t.Cleanup(stop)
 	return stop
@@ -184,14 +185,48 @@ func TestARunOnAServerEndsByItsTolerance(t *testing.T) {
 func TestWorkersOnAServerComeAndGo(t *testing.T) {
 	c := newCluster(t, 1)
 	c.call = 50 * time.Millisecond
-	stop := c.serve()
+	stop := c.serve(dmaptemporal.Worker{})
 	run := c.start(20_000, dmaptemporal.Settings{MaxConcurrency: 60})
 	require.Eventually(t, func() bool { return c.calls.Load() > 2000 }, time.Minute, 10*time.Millisecond)
 	stop()
-	c.serve()
+	c.serve(dmaptemporal.Worker{})
 	_, err := run.Wait()
 	require.NoError(t, err)
 	_, items := c.stored()
 	require.Len(t, items, 20_000)
 	require.Less(t, c.calls.Load(), int64(20_000+100), "leases that return lose no calls")
+}
+
+// A worker that has as many leases as it takes carries out the other steps of the run, too.
+func TestARunOnAServerWithMoreLeasesThanItsWorkerTakesIsPausedAtOnce(t *testing.T) {
+	c := newCluster(t, 1)
+	c.call = 15 * time.Second
+	run := c.start(100_000, dmaptemporal.Settings{MaxConcurrency: 1000, PerLease: 8})
+	require.Eventually(t, func() bool { return c.running.Load() >= 800 }, time.Minute, 10*time.Millisecond)
+	run.Pause()
+	<-time.After(3 * time.Second)
+	paused := c.calls.Load()
+	require.Eventually(t, func() bool { return c.running.Load() == 0 }, time.Minute, 10*time.Millisecond)
+	require.Equal(t, paused, c.calls.Load(), "calls that began later than three seconds after the pause")
+	began := time.Now()
+	run.Cancel(errors.New("enough"))
+	_, err := run.Wait()
+	require.ErrorIs(t, err, dmap.ErrCanceled)
+	t.Logf("canceled in %v", time.Since(began).Round(time.Millisecond))
+}
+
+func TestAWorkerOnAServerHasNoMoreLeasesThanItTakes(t *testing.T) {
+	c := newCluster(t, 0)
+	c.serve(dmaptemporal.Worker{Leases: 2})
+	run := c.start(3000, dmaptemporal.Settings{MaxConcurrency: 100, PerLease: 10})
+	most := int64(0)
+	for c.calls.Load() < 3000 {
+		most = max(most, c.running.Load())
+		<-time.After(time.Millisecond)
+	}
+	require.InDelta(t, 18, most, 2, "of two leases")
+	_, err := run.Wait()
+	require.NoError(t, err)
+	_, items := c.stored()
+	require.Len(t, items, 3000)
 }

@@ -36,11 +36,14 @@ func TestSettingsThatNoRunCanHaveAreRefused(t *testing.T) {
 	require.Equal(t, coord.MaxPerLease, Settings{MaxConcurrency: coord.MaxLimit}.control().PerLease)
 }
 
-func TestANilContextIsAnError(t *testing.T) {
+func TestWrongArgumentsAreErrors(t *testing.T) {
 	var none context.Context
 	_, err := Map[int]{}.Start(none, nil, "q", "r", 0, Settings{})
 	require.ErrorIs(t, err, errNoContext)
 	_, err = Open(none, nil, "r", nil)
 	require.ErrorIs(t, err, errNoContext)
 	require.ErrorIs(t, Serve(none, nil, "q"), errNoContext)
+	for _, n := range []int{-1, mostLeases + 1} {
+		require.ErrorContains(t, Worker{Leases: n}.Serve(t.Context(), nil, "q"), "want 1 to 1000, or 0 for 100")
+	}
 }

@@ -27,10 +27,13 @@ type steps interface {
 }
 
 // work are the activities of one worker.
-type work struct{ building }
+type work struct {
+	building
+	leases int // that the worker has at most; 0: no limit
+}
 
 func newWork(definitions map[string]opener) *work {
-	return &work{building{definitions: definitions, built: map[string]*built{}}}
+	return &work{building: building{definitions: definitions, built: map[string]*built{}}}
 }
 
 var _ activities = (*work)(nil)
@@ -107,14 +110,27 @@ func (w *work) Lease(ctx context.Context, call leaseCall) (r lease.Report, err e
 		return r, typed(err)
 	}
 	control := new(leaserun.Control)
-	shedder := leaserun.Shed(m.Pool(call.Lease.Era), call.Lease, control, func(s lease.Shed) { shed(ctx, s) })
+	shedder := leaserun.Shed(w.pool(m, call.Lease.Era), call.Lease, control, func(s lease.Shed) { shed(ctx, s) })
 	f := follower{machine: m, era: call.Lease.Era, lease: call.Lease.Lease, every: call.Beat, control: control, shedder: shedder}
+	if info := activity.GetInfo(ctx); info.StartedTime.Sub(info.ScheduledTime) > pollEvery {
+		f.poll(ctx) // no worker had room for the lease: there may be newer orders
+	}
 	defer f.follow(ctx)()
 	// The end of ctx must not cost the report: the control ends the lease.
 	r, err = m.Lease(context.WithoutCancel(ctx), call.Lease, control)
 	shedder.Linger(&r)
 	shedder.End(&r, err == nil)
 	return r, err
+}
+
+// pool has the leases of an era of a run in this worker.
+func (w *work) pool(m machine, era int64) *leaserun.Pool {
+	pool := m.Pool(era)
+	if pool == nil { // a later era has begun
+		pool = new(leaserun.Pool)
+	}
+	pool.AtMost(w.leases)
+	return pool
 }
 
 // forLease is open with heartbeats, for the one attempt of a lease.

@@ -85,9 +85,27 @@ func TestSlotsGoToTheLeasesWithTheFewest(t *testing.T) {
 }
 
 func TestALeaseKeepsSlotsForTheCoordinator(t *testing.T) {
-	require.Equal(t, 1, keeps(4, 12, 3, 4), "one, so that another lease can begin")
-	require.Equal(t, 8, keeps(32, 96, 3, 32))
-	require.Equal(t, 2, keeps(32, 9*32, 9, 32))
-	require.Equal(t, 16, keeps(32, 96, 2, 32), "half of those that its process has above the usual")
-	require.Equal(t, 3, keeps(3, 96, 1, 32), "no more than its own")
+	require.Equal(t, 1, keeps(4, 12, 1000, 3, 4), "one, so that another lease can begin")
+	require.Equal(t, 8, keeps(32, 96, 1000, 3, 32))
+	require.Equal(t, 2, keeps(32, 9*32, 1000, 9, 32))
+	require.Equal(t, 16, keeps(32, 96, 1000, 2, 32), "half of those that its process has above the usual")
+	require.Equal(t, 3, keeps(3, 96, 1000, 1, 32), "no more than its own")
+	require.Equal(t, 20, keeps(32, 116, 96, 3, 32), "those that its process cannot use")
+}
+
+func TestLimitsOfAProcessAreCutEvenly(t *testing.T) {
+	for _, c := range []struct {
+		most       int
+		from, want []int
+	}{
+		{30, []int{5, 20, 3}, []int{5, 20, 3}},
+		{20, []int{5, 20, 3}, []int{5, 12, 3}},
+		{20, []int{20, 15, 3}, []int{9, 8, 3}},
+		{2, []int{4, 4, 4}, []int{1, 1, 1}},
+		{5, nil, nil},
+	} {
+		got := slices.Clone(c.from)
+		cut(got, c.most)
+		require.Equal(t, c.want, got, "%v to %d", c.from, c.most)
+	}
 }

@@ -60,7 +60,7 @@ func (c *Control) SetSlots(n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.slots = max(n, 1)
-	if c.run != nil {
+	if c.request != nil {
 		c.request.SetLimit(c.slots)
 	}
 }
@@ -160,6 +160,9 @@ func (c *Control) attach(ctx context.Context, ref lease.Ref, hidden bool, unread
 	defer c.mu.Unlock()
 	c.ref, c.hidden, c.unread = ref, hidden, unread
 	ctx, c.request = stopread.With(ctx)
+	if c.slots > 0 {
+		c.request.SetLimit(c.slots)
+	}
 	if c.reason != "" {
 		c.request.Ask()
 	}
@@ -170,9 +173,6 @@ func (c *Control) follow(run *dmap.Run) {
 	c.mu.Lock()
 	edits := c.edits
 	c.run, c.edits = run, nil
-	if c.slots > 0 {
-		c.request.SetLimit(c.slots)
-	}
 	c.mu.Unlock()
 	for _, f := range edits {
 		f(run)

@@ -4,11 +4,11 @@ package leaserun
 // are pure functions of numbers.
 
 // keeps is the number of own slots that a lease keeps for the coordinator, in a process with this
-// number of leases, which have all slots: a few, so that the next lease can begin, and half of
-// those that the process has beyond the usual number for each lease. So the processes of a run come
-// to have slots by their leases.
-func keeps(own, all, leases, usual int) int {
-	return min(own, max(few(leases, usual), (all-leases*usual)/2))
+// number of leases, which have all slots and may use most of them: a few, so that the next lease
+// can begin, those that the process cannot use, and half of those that it has beyond the usual
+// number for each lease. So the processes of a run come to have slots by their leases.
+func keeps(own, all, most, leases, usual int) int {
+	return min(own, max(few(leases, usual), all-most, (all-leases*usual)/2))
 }
 
 // few is the least number of slots that one of some leases keeps.
@@ -32,6 +32,38 @@ func topUp(n int, limits []int) []int {
 		}
 	}
 	return got
+}
+
+// cut lowers the largest limits until their sum is at most a number. Each remains at least 1.
+func cut(limits []int, most int) {
+	sum, low, high := 0, 1, 0
+	for _, n := range limits {
+		sum, high = sum+n, max(high, n)
+	}
+	if sum <= most {
+		return
+	}
+	for low < high {
+		middle, sum := (low+high+1)/2, 0
+		for _, n := range limits {
+			sum += min(n, middle)
+		}
+		if sum <= most {
+			low = middle
+		} else {
+			high = middle - 1
+		}
+	}
+	for i, n := range limits {
+		limits[i] = min(n, low)
+		most -= limits[i]
+	}
+	for i := range limits { // not enough for one more of each
+		if limits[i] == low && most > 0 {
+			limits[i]++
+			most--
+		}
+	}
 }
 
 // level is the largest limit to which n slots can raise all limits below it.

@@ -7,6 +7,7 @@ type member struct {
 	control *Control
 	account *account
 	slots   int  // that the run has now
+	uses    int  // the most calls that it has left; 0: it reads
 	raised  int  // orders have added to the own slots in this edition
 	gave    bool // it has given splits or slots back
 }
@@ -21,7 +22,7 @@ func (m *member) set(slots int) {
 // lower lowers the slots, unless more calls run by now. At least one remains.
 func (m *member) lower(slots int) bool {
 	was := m.slots
-	m.set(max(1, slots))
+	m.set(min(was, max(1, slots)))
 	if stats, _ := m.control.Stats(); stats.InFlight > max(1, slots) {
 		m.set(was)
 		return false

@@ -1,6 +1,7 @@
 package leaserun
 
 import (
+	"math"
 	"slices"
 	"sync"
 
@@ -9,14 +10,32 @@ import (
 
 // Pool has the leases of one run that a process runs. A lease that waits for its last calls lends
 // the slots that it does not use to others, which read and use all of theirs. Together they never
-// make more calls at once than the coordinator counts for them. The zero Pool is ready. Its methods
-// are safe for concurrent use.
+// make more calls at once than the coordinator counts for them, nor than the process allows. The
+// zero Pool is ready. Its methods are safe for concurrent use.
 type Pool struct {
 	mu      sync.Mutex // guards the fields below, and the members
 	grant   lease.Grant
 	books   books
 	members []*member
+	leases  int     // that the process has at most; 0: no limit
+	wants   bool    // a limit is lower than the books say, until calls have ended
 	waiting waiting // for another one to end
+}
+
+// AtMost says how many leases the process has at most. Together they make no more calls at once
+// than that number of leases of the usual size.
+func (p *Pool) AtMost(leases int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.leases = leases
+}
+
+// most is the largest number of calls at once.
+func (p *Pool) most() int {
+	if p.leases == 0 {
+		return math.MaxInt
+	}
+	return p.leases * max(p.grant.Usual, 1)
 }
 
 // enter adds a lease. One that was given before the last edit of the limit follows the edit.
@@ -24,8 +43,8 @@ func (p *Pool) enter(l lease.Lease, control *Control) *member {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.follow(l.Grant)
-	m := &member{control: control, slots: max(l.Slots, 1)}
-	own := m.slots
+	m := &member{control: control}
+	own := max(l.Slots, 1)
 	if l.Grant.Edition < p.grant.Edition {
 		own = p.grant.Usual
 	}
@@ -54,28 +73,52 @@ func (p *Pool) follow(g lease.Grant) {
 	p.apply()
 }
 
-// apply has the leases follow the books: lower limits come first.
+// apply has the leases follow the books: lower limits come first. If the process may not make as
+// many calls, a higher limit waits until calls of others have ended.
 func (p *Pool) apply() {
-	for _, lower := range []bool{true, false} {
-		for _, s := range p.members {
-			if n := max(1, p.books.limit(s.account)); n < s.slots == lower {
-				s.set(n)
-			}
+	limits := make([]int, len(p.members))
+	for i, s := range p.members {
+		limits[i] = max(1, p.books.limit(s.account))
+		if s.uses > 0 {
+			limits[i] = min(limits[i], s.uses)
 		}
 	}
+	cut(limits, p.most()-max(0, p.leases-len(limits))) // each lease to come may begin a call
+	for i, s := range p.members {
+		s.set(min(limits[i], s.slots))
+	}
+	room := p.room()
+	p.wants = false
+	for i, s := range p.members {
+		more := min(limits[i]-s.slots, room)
+		p.wants = p.wants || s.slots+more < limits[i]
+		s.set(max(1, s.slots+more))
+		room -= more
+	}
+}
+
+// room is the number of calls that the process may still make at once.
+func (p *Pool) room() int {
+	room := p.most()
+	for _, s := range p.members {
+		stats, _ := s.control.Stats()
+		room -= max(s.slots, stats.InFlight)
+	}
+	return max(0, room)
 }
 
 // lend lends slots of a lease that only finishes, and has this number of calls left to make at
 // once.
 func (p *Pool) lend(from *member, uses int) {
 	a := from.account
+	from.uses = max(1, uses)
 	free := p.books.limit(a) - uses
 	borrowed := p.books.borrowed(a)
-	may := borrowed + max(0, a.own-a.lent()-keeps(a.own, p.own(), len(p.members), p.grant.Usual))
+	may := borrowed + max(0, a.own-a.lent()-keeps(a.own, p.own(), p.most(), len(p.members), p.grant.Usual))
 	takers := p.takers(from)
-	if n := min(free, may); n > 0 && len(takers) > 0 && from.lower(from.slots-n) {
+	if n := min(free, may); n > 0 && len(takers) > 0 && from.lower(p.books.limit(a)-n) {
 		p.divide(n, a, takers)
-	} else if back := min(free, borrowed); back > 0 && from.lower(from.slots-back) {
+	} else if back := min(free, borrowed); back > 0 && from.lower(p.books.limit(a)-back) {
 		p.books.giveBack(a, back)
 	}
 	p.apply()

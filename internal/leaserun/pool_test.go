@@ -3,6 +3,7 @@ package leaserun_test
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -106,6 +107,34 @@ func TestLeasesOfAPoolNeverExceedTheirSlotsTogether(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A process makes no more calls than it takes leases of the usual size, whatever slots they bring
+// or lend, also while a lease begins.
+func TestLeasesOfAPoolNeverExceedTheirProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var gauge dmaptest.Gauge
+		pool := new(leaserun.Pool)
+		pool.AtMost(2)
+		call := func(i int) time.Duration { return time.Duration(1000+(i*37)%900) * time.Millisecond }
+		slow := func(i int) time.Duration {
+			if i == 0 {
+				return 20 * time.Second
+			}
+			return call(i)
+		}
+		var first, second sync.WaitGroup
+		first.Go(func() { together(t, &gauge, pool, member{of(1, 10, 100), slow}) }) // lends from second 15 on
+		second.Go(func() {
+			_, _, end := together(t, &gauge, pool, member{of(2, 18, 400), call})
+			require.Less(t, end[0], 55*time.Second, "400 calls of 1.45 s: 10 at once take 58 s")
+		})
+		first.Wait()
+		<-time.After(time.Second)
+		together(t, &gauge, pool, member{of(3, 20, 400), call})
+		second.Wait()
+		gauge.AtMost(t, 20)
+	})
 }
 
 // An edit ends all loans, also for the leases that have not heard of it.

@@ -99,6 +99,9 @@ func (s *Shedder) follow(shed func(lease.Shed)) {
 func (s *Shedder) look(now time.Time) (message lease.Shed, ok bool) {
 	s.pool.mu.Lock()
 	defer s.pool.mu.Unlock()
+	if s.pool.wants {
+		s.pool.apply()
+	}
 	rest, finishing := s.control.Unread()
 	stats, runs := s.control.Stats()
 	unsettled := stats.InFlight + stats.Queued + stats.Waiting

@@ -22,6 +22,7 @@ type Request struct {
 	mu    sync.Mutex // guards the fields below
 	left  *Left
 	limit func(calls int)
+	calls int // of the last SetLimit; 0: none
 }
 
 // Left says what a run has not read and will not read, once its reading has ended. Its calls may
@@ -77,13 +78,17 @@ func (r *Request) Limited(limit func(calls int)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.limit = limit
+	if r.calls > 0 {
+		limit(r.calls)
+	}
 }
 
 // SetLimit changes the calls at once. Other than an edit of the run it is not recorded: it follows
-// the other leases, and no person has made it. It does nothing before the run has started.
+// the other leases, and no person has made it. A run that has not started begins with it.
 func (r *Request) SetLimit(calls int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.calls = calls
 	if r.limit != nil {
 		r.limit(calls)
 	}

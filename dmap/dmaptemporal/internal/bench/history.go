@@ -14,7 +14,7 @@ import (
 // history is what a workflow has recorded.
 type history struct {
 	events, bytes int
-	leases        int // and batches
+	leases        int            // and batches
 	tasks         map[string]int // other activities, by name
 	workflow      int            // tasks of the workflow
 	signals       int
@@ -84,7 +84,7 @@ func (h *history) actions() int {
 	return n
 }
 
-// String says what is recorded beside leases.
+// String lists the records beside those of leases.
 func (h *history) String() string {
 	out := fmt.Sprintf("%.2f workflow tasks a lease", float64(h.workflow)/float64(h.leases))
 	for _, name := range slices.Sorted(maps.Keys(h.tasks)) {
