@@ -35,8 +35,8 @@ const (
 	triesOfUnknown = 8 // two minutes: in a deployment some workers have a new map and some have not
 )
 
-// unbuilt counts the attempts to begin a run that found no job. Those at workers without the map say
-// nothing about its parameters.
+// unbuilt counts the attempts to begin a run that found no job. Those at workers without the map
+// say nothing about its parameters.
 type unbuilt struct {
 	Unknown int `json:"unknown,omitempty"` // the worker has no map of that name
 	Failed  int `json:"failed,omitempty"`

@@ -53,8 +53,8 @@ type machine interface {
 //
 // If build returns an error, the worker calls it again. A run that no worker can begin ends as open
 // after five errors of build, 15 s, or after eight attempts at workers without a Map of this name,
-// two minutes. Later, leases and steps of a worker that cannot build the job, or has no such Map, go
-// to other workers: some may be older or younger than the run.
+// two minutes. Later, leases and steps of a worker that cannot build the job, or has no such Map,
+// go to other workers: some may be older or younger than the run.
 func Define[P, T, R any](name string, build func(ctx context.Context, params P) (Job[T, R], error)) Map[P] {
 	return Map[P]{name, func(ctx context.Context, runID string, text json.RawMessage) (machine, error) {
 		var params P
