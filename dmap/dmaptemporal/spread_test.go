@@ -10,30 +10,29 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"gocloud.dev/blob"
 	"gocloud.dev/blob/memblob"
 
+	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/dmap/dmaptemporal"
 	"github.com/go-dmap/dmap/sink"
 	"github.com/go-dmap/dmap/source"
 )
 
-// A server that may start activities on the worker that has asked for them would give all leases to
-// the worker that has the workflow.
-func TestAllWorkersGetLeasesOnAServerOfEagerActivities(t *testing.T) {
-	c := newDevServer(t, "--dynamic-config-value", "system.enableActivityEagerExecution=true").dial(t)
-	bucket := memblob.OpenBucket(nil)
-	defer bucket.Close()
+// sharedCalls runs a job on three workers, and returns the number of calls that each has made. Calls
+// take their time. Each worker makes the source anew.
+func sharedCalls[T any](t *testing.T, server *devServer, bucket *blob.Bucket, settings dmaptemporal.Settings,
+	of func() dmap.Source[T], takes time.Duration) (made []int64, stats dmap.Stats) {
+	t.Helper()
+	c := server.dial(t)
 	var calls [3]atomic.Int64
-	squares := func(worker int) dmaptemporal.Map[params] {
-		return dmaptemporal.Define("squares/v1", func(_ context.Context, p params) (dmaptemporal.Job[int, int], error) {
-			return dmaptemporal.Job[int, int]{
-				Source: source.Slice(make([]int, p.Items)), Sink: sink.Bucket[int](bucket, "runs/"),
-				Call: func(_ context.Context, i int) (int, error) {
-					calls[worker].Add(1)
-					<-time.After(20 * time.Millisecond)
-					return i, nil
-				},
-			}, nil
+	on := func(worker int) dmaptemporal.Map[params] {
+		return dmaptemporal.Define("shared/v1", func(context.Context, params) (dmaptemporal.Job[T, int], error) {
+			return dmaptemporal.Job[T, int]{Source: of(), Sink: sink.Bucket[int](bucket, "runs/"), Call: func(context.Context, T) (int, error) {
+				calls[worker].Add(1)
+				<-time.After(takes)
+				return 0, nil
+			}}, nil
 		})
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -41,13 +40,26 @@ func TestAllWorkersGetLeasesOnAServerOfEagerActivities(t *testing.T) {
 	defer group.Wait()
 	defer cancel()
 	for worker := range calls {
-		group.Go(func() { require.NoError(t, dmaptemporal.Serve(ctx, c, "squares", squares(worker))) })
+		group.Go(func() { require.NoError(t, dmaptemporal.Serve(ctx, c, "shared", on(worker))) })
 	}
-	run, err := squares(0).Start(t.Context(), c, "squares", "r", params{10_000}, dmaptemporal.Settings{MaxConcurrency: 90, PerLease: 8})
+	run, err := on(0).Start(t.Context(), c, "shared", "r", params{}, settings)
 	require.NoError(t, err)
-	_, err = run.Wait()
+	stats, err = run.Wait()
 	require.NoError(t, err)
-	made := []int64{calls[0].Load(), calls[1].Load(), calls[2].Load()}
+	for worker := range calls {
+		made = append(made, calls[worker].Load())
+	}
+	return made, stats
+}
+
+// A server that may start activities on the worker that has asked for them would give all leases to
+// the worker that has the workflow.
+func TestAllWorkersGetLeasesOnAServerOfEagerActivities(t *testing.T) {
+	server := newDevServer(t, "--dynamic-config-value", "system.enableActivityEagerExecution=true")
+	bucket := memblob.OpenBucket(nil)
+	defer bucket.Close()
+	made, _ := sharedCalls(t, server, bucket, dmaptemporal.Settings{MaxConcurrency: 90, PerLease: 8},
+		func() dmap.Source[int] { return source.Slice(make([]int, 10_000)) }, 20*time.Millisecond)
 	t.Log(made)
 	// With eager activities one worker makes 72 to 78 % of the calls. Without, the server gives
 	// each lease to any of the workers, and the one with the most has made 35 to 56 %.
@@ -56,40 +68,16 @@ func TestAllWorkersGetLeasesOnAServerOfEagerActivities(t *testing.T) {
 
 // A listing of a few pages is one range, which a lease cuts for the workers that wait.
 func TestAllWorkersGetAFewObjectsOnAServer(t *testing.T) {
-	c := newDevServer(t).dial(t)
-	bucket := memblob.OpenBucket(nil)
+	server, bucket := newDevServer(t), memblob.OpenBucket(nil)
 	defer bucket.Close()
 	const objects = 600
 	for i := range objects {
 		require.NoError(t, bucket.WriteAll(t.Context(), fmt.Sprintf("in/%04d", i), []byte("x"), nil))
 	}
-	var calls [3]atomic.Int64
-	sizes := func(worker int) dmaptemporal.Map[params] {
-		return dmaptemporal.Define("sizes/v1", func(context.Context, params) (dmaptemporal.Job[source.Object, int64], error) {
-			return dmaptemporal.Job[source.Object, int64]{
-				Source: source.Objects(bucket, "in/"), Sink: sink.Bucket[int64](bucket, "runs/"),
-				Call: func(_ context.Context, o source.Object) (int64, error) {
-					calls[worker].Add(1)
-					<-time.After(time.Second)
-					return o.Size, nil
-				},
-			}, nil
-		})
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	var group sync.WaitGroup
-	defer group.Wait()
-	defer cancel()
-	for worker := range calls {
-		group.Go(func() { require.NoError(t, dmaptemporal.Serve(ctx, c, "sizes", sizes(worker))) })
-	}
 	began := time.Now()
-	run, err := sizes(0).Start(t.Context(), c, "sizes", "r", params{}, dmaptemporal.Settings{MaxConcurrency: 60, PerLease: 8})
-	require.NoError(t, err)
-	stats, err := run.Wait()
-	require.NoError(t, err)
+	made, stats := sharedCalls(t, server, bucket, dmaptemporal.Settings{MaxConcurrency: 60, PerLease: 8},
+		func() dmap.Source[source.Object] { return source.Objects(bucket, "in/") }, time.Second)
 	require.EqualValues(t, objects, stats.Succeeded)
-	made := []int64{calls[0].Load(), calls[1].Load(), calls[2].Load()}
 	t.Logf("%v calls in %v, ideal %v", made, time.Since(began).Round(time.Millisecond), objects/60*time.Second)
 	require.EqualValues(t, objects, made[0]+made[1]+made[2], "each object once")
 	require.Greater(t, slices.Min(made), int64(objects/20), "of %v", made)

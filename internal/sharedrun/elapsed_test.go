@@ -1,7 +1,6 @@
 package sharedrun
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -11,8 +10,6 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/coord"
 	"github.com/go-dmap/dmap/internal/lease"
-	"github.com/go-dmap/dmap/internal/leaserun"
-	"github.com/go-dmap/dmap/sink"
 	"github.com/go-dmap/dmap/source"
 )
 
@@ -20,14 +17,7 @@ import (
 func TestTheRecordsHaveTheTimeOfEachHost(t *testing.T) {
 	bucket := memblob.OpenBucket(nil)
 	defer bucket.Close()
-	m, err := New(Job[int, int]{
-		Job: leaserun.Job[int, int]{
-			Source: source.Slice([]int{1, 2}), Options: dmap.Options{RunID: "r"},
-			Call: func(context.Context, int) (int, error) { return 0, nil },
-		},
-		Sink: sink.Bucket[int](bucket, "out"),
-	})
-	require.NoError(t, err)
+	m := newMachine(t, bucket, "r", source.Slice([]int{1, 2}))
 	begin := func() Begun {
 		b, err := m.Begin(t.Context(), lease.Starter{}, nil)
 		require.NoError(t, err)
@@ -46,7 +36,7 @@ func TestTheRecordsHaveTheTimeOfEachHost(t *testing.T) {
 
 	lost := coord.AbsorbTask{Task: 1, Leases: []coord.Finished{{Lease: b.Next, Attempts: 1, Unreported: true}}, Elapsed: 2 * time.Second}
 	for range 2 {
-		_, err = m.Absorb(t.Context(), b.Era, lost)
+		_, err := m.Absorb(t.Context(), b.Era, lost)
 		require.NoError(t, err)
 	}
 	require.ErrorIs(t, leave(b.Era, time.Second), ErrOpen)

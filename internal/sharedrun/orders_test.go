@@ -1,7 +1,6 @@
 package sharedrun
 
 import (
-	"context"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -11,12 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"gocloud.dev/blob/memblob"
 
-	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/dmap/dmaptest"
 	"github.com/go-dmap/dmap/internal/coord"
 	"github.com/go-dmap/dmap/internal/lease"
-	"github.com/go-dmap/dmap/internal/leaserun"
-	"github.com/go-dmap/dmap/sink"
 	"github.com/go-dmap/dmap/source"
 )
 
@@ -31,14 +27,7 @@ func TestLeasesShareTheRequestsForTheirOrders(t *testing.T) {
 				requests.Add(1)
 			}
 		})
-		m, err := New(Job[int, int]{
-			Job: leaserun.Job[int, int]{
-				Source: source.Slice([]int{1}), Options: dmap.Options{RunID: "r"},
-				Call: func(context.Context, int) (int, error) { return 0, nil },
-			},
-			Sink: sink.Bucket[int](faults.Bucket, "out"),
-		})
-		require.NoError(t, err)
+		m := newMachine(t, faults.Bucket, "r", source.Slice([]int{1}))
 		_, _, ok, err := m.Orders(t.Context(), 4)
 		require.NoError(t, err)
 		require.False(t, ok, "there are none")

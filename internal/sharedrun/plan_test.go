@@ -1,7 +1,6 @@
 package sharedrun
 
 import (
-	"context"
 	"strings"
 	"testing"
 
@@ -12,8 +11,6 @@ import (
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/coord"
 	"github.com/go-dmap/dmap/internal/lease"
-	"github.com/go-dmap/dmap/internal/leaserun"
-	"github.com/go-dmap/dmap/sink"
 	"github.com/go-dmap/dmap/source"
 )
 
@@ -32,17 +29,7 @@ func TestAnObjectThatIsReplacedBetweenPagesOfItsPlanIsRefused(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			machine := func() *Machine[string, int] {
-				m, err := New(Job[string, int]{
-					Job: leaserun.Job[string, int]{
-						Source: src(bucket), Options: dmap.Options{RunID: name},
-						Call: func(context.Context, string) (int, error) { return 0, nil },
-					},
-					Sink: sink.Bucket[int](bucket, "out"),
-				})
-				require.NoError(t, err)
-				return m
-			}
+			machine := func() *Machine[string, int] { return newMachine(t, bucket, name, src(bucket)) }
 			put("a")
 			m := machine()
 			begun, err := m.Begin(t.Context(), lease.Starter{}, nil)
