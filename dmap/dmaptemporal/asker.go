@@ -6,7 +6,6 @@ import (
 
 	"go.temporal.io/api/workflow/v1"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/converter"
 
 	"github.com/go-dmap/dmap/internal/lease"
 	"github.com/go-dmap/dmap/internal/wholerun"
@@ -72,7 +71,7 @@ func (a asker) beats(ctx context.Context) (out []wholerun.Beat, at position, ok 
 		return nil, at, false
 	}
 	for _, p := range d.RawResponse.GetPendingActivities() {
-		if b, ok := beatOf(p); ok {
+		if b, ok := a.beatOf(p); ok {
 			out = append(out, b)
 		}
 	}
@@ -80,15 +79,15 @@ func (a asker) beats(ctx context.Context) (out []wholerun.Beat, at position, ok 
 	return out, position{info.GetExecution().GetRunId(), info.GetHistoryLength()}, true
 }
 
-func beatOf(a *workflow.PendingActivityInfo) (b wholerun.Beat, ok bool) {
-	if a.GetActivityType().GetName() != leaseName || a.GetHeartbeatDetails() == nil {
+func (a asker) beatOf(p *workflow.PendingActivityInfo) (b wholerun.Beat, ok bool) {
+	if p.GetActivityType().GetName() != leaseName || p.GetHeartbeatDetails() == nil {
 		return b, false
 	}
 	var sent lease.Beat
-	if err := converter.GetDefaultDataConverter().FromPayloads(a.GetHeartbeatDetails(), &sent); err != nil || !valid(&sent) {
+	if err := dataOf(a.client).FromPayloads(p.GetHeartbeatDetails(), &sent); err != nil || !valid(&sent) {
 		return b, false
 	}
-	return wholerun.Beat{Beat: sent, Worker: a.GetLastWorkerIdentity(), Seen: a.GetLastHeartbeatTime().AsTime()}, true
+	return wholerun.Beat{Beat: sent, Worker: p.GetLastWorkerIdentity(), Seen: p.GetLastHeartbeatTime().AsTime()}, true
 }
 
 // valid refuses figures that cannot be right.

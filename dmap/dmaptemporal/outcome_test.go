@@ -88,7 +88,7 @@ func TestOnlyBeatsThatCanBeRightAreRead(t *testing.T) {
 		}
 	}
 	sent := lease.Beat{Ref: lease.Ref{Lease: 3, Attempt: 1}, Stats: dmap.Stats{Succeeded: 4}}
-	b, ok := beatOf(pending(leaseName, sent))
+	b, ok := asker{}.beatOf(pending(leaseName, sent))
 	require.True(t, ok)
 	require.Equal(t, sent, b.Beat)
 	require.Equal(t, "7@host", b.Worker)
@@ -101,7 +101,7 @@ func TestOnlyBeatsThatCanBeRightAreRead(t *testing.T) {
 		"a negative number": pending(leaseName, negative),
 		"another version":   pending(leaseName, "beat"),
 	} {
-		_, ok := beatOf(a)
+		_, ok := asker{}.beatOf(a)
 		require.False(t, ok, name)
 	}
 }

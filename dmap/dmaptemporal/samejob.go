@@ -7,7 +7,6 @@ import (
 	"fmt"
 
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/converter"
 
 	"github.com/go-dmap/dmap/dmap"
 )
@@ -28,7 +27,7 @@ func memoOf(run runRef) memo {
 }
 
 // sameJob refuses a run that runs already with another map or other parameters. A memo that cannot
-// be read says nothing: the client may encrypt payloads.
+// be read says nothing: see WithConverter.
 func sameJob(ctx context.Context, c client.Client, run client.WorkflowRun, want memo) error {
 	d, err := c.DescribeWorkflow(ctx, run.GetID(), run.GetRunID())
 	if err != nil {
@@ -36,7 +35,7 @@ func sameJob(ctx context.Context, c client.Client, run client.WorkflowRun, want 
 	}
 	var has memo
 	payload := d.Memo.GetFields()[memoKey]
-	if payload == nil || converter.GetDefaultDataConverter().FromPayload(payload, &has) != nil || has == want {
+	if payload == nil || dataOf(c).FromPayload(payload, &has) != nil || has == want {
 		return nil
 	}
 	if has.Name != want.Name {

@@ -61,7 +61,7 @@ func (w Worker) Serve(ctx context.Context, c client.Client, queue string, maps .
 	}
 	all.leases = cmp.Or(w.Leases, usualLeases)
 	broken := make(chan error, 1)
-	steps, leases := workers(c, queue, all, func(err error) {
+	steps, leases := workers(plain(c), queue, all, func(err error) {
 		select {
 		case broken <- err:
 		default: // there is one already
