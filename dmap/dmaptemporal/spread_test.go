@@ -19,8 +19,8 @@ import (
 	"github.com/go-dmap/dmap/source"
 )
 
-// sharedCalls runs a job on three workers, and returns the number of calls that each has made. Calls
-// take their time. Each worker makes the source anew.
+// sharedCalls runs a job on three workers, and returns the number of calls that each has made. Each
+// worker makes the source anew.
 func sharedCalls[T any](t *testing.T, server *devServer, bucket *blob.Bucket, settings dmaptemporal.Settings,
 	of func() dmap.Source[T], takes time.Duration) (made []int64, stats dmap.Stats) {
 	t.Helper()
