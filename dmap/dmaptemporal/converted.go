@@ -5,10 +5,10 @@ import (
 	"go.temporal.io/sdk/converter"
 )
 
-// WithConverter returns c for Start and Open, if c has a data converter of its own, such as one that
-// encrypts. The server then has the heartbeats of leases, and the name and parameters of a run, in a
-// form that only this converter reads: without it a Run has no figures of leases before they report,
-// and Start follows a run with other parameters. Serve takes c either way.
+// WithConverter returns c for Start and Open, if c has a data converter of its own, such as one
+// that encrypts. The server then has the heartbeats of leases, and the name and parameters of a
+// run, in a form that only this converter reads. Without it a Run has no figures of leases before
+// they report, and Start follows a run with other parameters. Serve takes c either way.
 func WithConverter(c client.Client, data converter.DataConverter) client.Client {
 	return converted{plain(c), data}
 }
