@@ -54,7 +54,7 @@ func requestsAPage(t *testing.T, keys []string) (requests float64) {
 func TestListersShareHardKeysWithFewRequests(t *testing.T) {
 	skipWithRaceDetector(t)
 	for name, key := range hardKeys() {
-		for n, most := range map[int]float64{20_000: 1.9, 60_000: 1.5, 200_000: 1.5} {
+		for n, most := range map[int]float64{20_000: 1.6, 60_000: 1.5, 200_000: 1.5} {
 			if strings.HasPrefix(name, "long") && n > 60_000 {
 				continue
 			}

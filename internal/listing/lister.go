@@ -36,6 +36,7 @@ type Lister struct {
 	pages      int              // read by all readers
 	budget     budget
 	seeking    seeking
+	manyBytes  bool // some letters of keys have
 }
 
 // seeking says whether the store starts listings after a key.
@@ -226,6 +227,7 @@ func (l *Lister) learn(r *reader, objects []*blob.ListObject, own int, ended boo
 	first := ""
 	if n := len(objects); n > 0 {
 		first, r.frontier = objects[0].Key, objects[n-1].Key
+		l.manyBytes = l.manyBytes || !ascii(first) || !ascii(r.frontier)
 	}
 	if r.pages == 0 && r.plan != nil {
 		r.plan.learn(&l.alphabet, r.start, first)
@@ -236,4 +238,14 @@ func (l *Lister) learn(r *reader, objects []*blob.ListObject, own int, ended boo
 	r.pages++
 	l.pages++
 	r.ended = ended
+}
+
+// ascii reports whether a key has bytes of ASCII only.
+func ascii(key string) bool {
+	for i := range len(key) {
+		if key[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
 }

@@ -26,7 +26,7 @@ func (l *Lister) Split(_ context.Context, reading []Range) (which int, at string
 	if l.budget.allowsProbe() {
 		o, at, ok = l.explore(open)
 	}
-	if !ok && l.budget.allowsHalf(l.unanswered()) {
+	if !ok && l.budget.allowsHalf(l.unanswered(), l.manyBytes) {
 		o, at, ok = l.halveLargest(open)
 	}
 	return o.which, at, ok
@@ -103,7 +103,11 @@ func (l *Lister) explore(open []openRange) (o openRange, split string, ok bool) 
 		constant, varied := l.gaps(o)
 		// Among the positions with a single byte the loop starts in the middle: one probe there
 		// tells about half of them. The later half comes first, because it is more likely to have
-		// other bytes.
+		// other bytes. In a long common name the last one comes first: if nothing follows it, the
+		// others need no probe.
+		if len(constant) > longName {
+			slices.Reverse(constant[len(constant)/2:])
+		}
 		for i := len(constant) / 2; i < len(constant); i++ {
 			if split, ok := l.probe(o, constant[i].p, constant[i].bytes[0]); ok {
 				return o, split, true
@@ -155,6 +159,10 @@ func (l *Lister) gaps(o openRange) (constant, varied []gap) {
 }
 
 const (
+	// longName is the number of positions with a single byte from which on probes begin at the last
+	// one. With a smaller number, hours and days are found later; with a larger one, 20,000 keys with
+	// a prefix of 900 bytes take a fifth more requests.
+	longName = 12
 	// manyUnseen is the number of unseen bytes from which on a probe takes the middle one instead
 	// of the lowest. With a smaller number, dates that do not exist are probed; with a larger one,
 	// random letters are found one by one.
