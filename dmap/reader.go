@@ -65,6 +65,7 @@ type reader[T, R any] struct {
 
 	redrive     *journal.Redrive    // nil: the run is not redriven
 	mended      *journal.Mended     // objects that had broken off; nil: there are none
+	changed     *changedObjects     // nil: rows of objects that have changed are not taken
 	lists       []journal.TakenPart // of items to read again
 	again       atomic.Int64        // of these, items that were read, or found to be skipped
 	outstanding int64               // taken items that had not settled when the process began
@@ -332,6 +333,7 @@ func (r *reader[T, R]) readItems(ctx context.Context, p *piece, read func(contex
 		ctx = context.WithValue(ctx, pieceKey{}, p)
 	}
 	ctx, b.prefix = r.followPrefix(ctx, s.ID)
+	ctx, b.place = r.place(ctx)
 	for item, err := range read(ctx, s) {
 		if err == nil && r.durable.on() {
 			err = checkCursor(&s, b.at, &item)

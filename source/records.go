@@ -24,8 +24,9 @@ type records[T any] struct {
 	invalid error
 	open    func(context.Context, span) (framer[T], error)
 	unpacking
-	lines  bool    // each record ends with a line end
-	divide divider // nil: the object is one split, however large
+	header func(context.Context, Object) (string, error) // identifies it, for dmap.SetHeader; nil: there is none
+	lines  bool                                          // each record ends with a line end
+	divide divider                                       // nil: the object is one split, however large
 	large  largeObject
 }
 
@@ -78,7 +79,8 @@ func (r *records[T]) Plan() dmap.Plan[T] {
 		return brokenPlan[T](r.invalid)
 	}
 	p := dmap.Plan[T]{Splits: r.splits, Read: r.readSplit, Whole: dmap.Split{ID: r.object.Key, Object: r.object.Key}}
-	p.Seeks, p.Preflight, p.Sample, p.Skim, p.Rest = r.seeks, r.preflight, r.sample, r.skim, r.rest
+	p.Seeks, p.Preflight, p.Sample, p.Skim = r.seeks, r.preflight, r.sample, r.skim
+	p.Rest, p.Layout = r.rest, r.layout
 	if r.divide != nil {
 		p.Resume = r.resume
 	}
