@@ -16,16 +16,27 @@ import (
 // changedRows finds rows of objects that have changed. It counts the records in one reading of an
 // object, from one row to the next. The zero changedRows has not begun to.
 type changedRows[T any] struct {
-	plan *Plan[T]
-
-	split, version string            // of the object at which the rows have failed
-	layouts        map[Cursor]Layout // of this object, by anchor
+	plan    *Plan[T]
+	layouts map[counted]layoutAnswer // of the latest objects
 
 	in     pulled[T]
+	split  string // that is read
 	now    string // the Version that is read
 	last   int64  // offset of the last item that was passed
 	passed int64  // items
 	counts []anchorSeen
+}
+
+// counted is a place from which rows were counted.
+type counted struct {
+	split, version string
+	anchor         Cursor
+}
+
+// layoutAnswer is what the source says about an object. An err is of the object.
+type layoutAnswer struct {
+	Layout
+	err error
 }
 
 // anchorSeen is an anchor that a reading has come past.
@@ -74,35 +85,41 @@ func (c *changedRows[T]) find(ctx context.Context, t *journal.TakenItem) (item I
 	return item, at, nil
 }
 
+// reads reports whether t is in the object that is being read, and not of an earlier version of it.
+func (c *changedRows[T]) reads(t *journal.TakenItem) bool {
+	return c.in.isOpen() && c.split == t.Split && c.now == t.Version && t.From != nil
+}
+
 // layout asks the source about the object of t, unless it has been asked about the same anchor.
 func (c *changedRows[T]) layout(ctx context.Context, t *journal.TakenItem) (Layout, error) {
-	if c.split != t.Split || c.version != t.Version || len(c.layouts) >= maxAnchors {
-		c.split, c.version, c.layouts = t.Split, t.Version, map[Cursor]Layout{}
-	}
-	anchor := Cursor(*t.From)
-	layout, ok := c.layouts[anchor]
-	if ok {
-		return layout, nil
+	from := counted{t.Split, t.Version, Cursor(*t.From)}
+	answer, known := c.layouts[from]
+	if known {
+		return answer.Layout, answer.err
 	}
 	c.in.close() // it may hold memory that the source needs
-	layout, err := c.plan.Layout(ctx, Split{ID: t.Split, Version: t.Version, From: anchor})
-	if err == nil {
-		c.layouts[anchor] = layout
+	answer.Layout, answer.err = c.plan.Layout(ctx, Split{ID: t.Split, Version: t.Version, From: from.anchor})
+	if answer.err != nil && Class(answer.err) != "changed" {
+		return answer.Layout, answer.err
 	}
-	return layout, err
+	if c.layouts == nil || len(c.layouts) == maxAnchors {
+		c.layouts = map[counted]layoutAnswer{}
+	}
+	c.layouts[from] = answer
+	return answer.Layout, answer.err
 }
 
 // reach starts a reading that counts the records from the anchor of t, unless the present one does.
 func (c *changedRows[T]) reach(ctx context.Context, t *journal.TakenItem, layout Layout) {
 	anchor := Cursor(*t.From)
-	if c.in.isOpen() && c.now == layout.Version && c.last < t.Offset && c.counts != nil {
+	if c.in.isOpen() && c.split == t.Split && c.now == layout.Version && c.last < t.Offset {
 		_, known := c.count(anchor)
 		skips := layout.From != (Cursor{}) && far(c.in.at, layout.From)
 		if known || anchor.compare(c.in.at) >= 0 && !skips {
 			return
 		}
 	}
-	c.now, c.last, c.passed = layout.Version, -1, 0
+	c.split, c.now, c.last, c.passed = t.Split, layout.Version, -1, 0
 	c.counts = []anchorSeen{{at: layout.From}}
 	c.in.open(c.plan.Read(ctx, Split{ID: t.Split, Version: layout.Version, From: layout.From}), layout.From)
 }

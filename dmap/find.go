@@ -65,7 +65,7 @@ func (f *finder[T]) ask(ctx context.Context, t *journal.TakenItem) (item Item[T]
 func (f *finder[T]) readNow(ctx context.Context, g *againGroup, i int) (item Item[T], at origin, err error) {
 	t := &g.items[i]
 	at = originOf(t)
-	known := f.changed.has(t.Split, t.Version)
+	known := f.changed.has(t.Split, t.Version) || f.rows.reads(t)
 	if !known {
 		f.rows.in.close()
 		item, err = f.readMended(ctx, g, i)
@@ -74,14 +74,14 @@ func (f *finder[T]) readNow(ctx context.Context, g *againGroup, i int) (item Ite
 		}
 	}
 	f.in.close() // two readings of compressed objects might wait for each other's memory
-	row, now, differs := f.rows.find(ctx, t)
-	switch {
-	case matches(differs, errors.ErrUnsupported) && !known:
+	row, now, reason := f.rows.find(ctx, t)
+	if !known && matches(reason, errors.ErrUnsupported) {
 		return item, at, err
-	case differs == nil:
+	}
+	if reason == nil || Class(reason) == "changed" {
 		f.changed.add(t.Split, t.Version)
 	}
-	return row, now, differs
+	return row, now, reason
 }
 
 // reasonOf is the reason why an item could not be read, nil if it could.
