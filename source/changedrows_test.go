@@ -93,6 +93,7 @@ type mender struct {
 	mendable
 	in, out *blob.Bucket
 	changed bool // Redrive.Changed
+	match   func(*dmap.ItemError) bool
 	opts    dmap.Options
 	slow    time.Duration // of a call
 
@@ -115,7 +116,7 @@ func (m *mender) put(t *testing.T, key, content string) {
 func (m *mender) run(ctx context.Context) (dmap.Stats, error) {
 	opts := m.opts
 	opts.RunID, opts.MaxConcurrency = "r", 2
-	opts.Redrive = dmap.Redrive{Max: 9, Tolerated: true, Changed: m.changed}
+	opts.Redrive = dmap.Redrive{Max: 9, Tolerated: true, Changed: m.changed, Match: m.match}
 	opts.Tolerance.Percentage = 100
 	return dmap.Map(ctx, m.open(m.in), func(_ context.Context, e entry) (string, error) {
 		time.Sleep(m.slow)
