@@ -17,26 +17,14 @@ import (
 // object, from one row to the next. The zero changedRows has not begun to.
 type changedRows[T any] struct {
 	plan    *Plan[T]
-	layouts map[counted]layoutAnswer // of the latest objects
+	layouts map[changedObject]*layouts // of the latest objects
 
 	in     pulled[T]
-	split  string // that is read
-	now    string // the Version that is read
-	last   int64  // offset of the last item that was passed
-	passed int64  // items
-	counts []anchorSeen
-}
-
-// counted is a place from which rows were counted.
-type counted struct {
-	split, version string
-	anchor         Cursor
-}
-
-// layoutAnswer is what the source says about an object. An err is of the object.
-type layoutAnswer struct {
-	Layout
-	err error
+	split  string       // that is read
+	now    string       // the Version that is read
+	last   int64        // offset of the last item that was passed
+	passed int64        // items
+	counts []anchorSeen // the first one is that where the reading begins
 }
 
 // anchorSeen is an anchor that a reading has come past.
@@ -90,23 +78,34 @@ func (c *changedRows[T]) reads(t *journal.TakenItem) bool {
 	return c.in.isOpen() && c.split == t.Split && c.now == t.Version && t.From != nil
 }
 
-// layout asks the source about the object of t, unless it has been asked about the same anchor.
+// layout is how the object of t is read. The source is asked once for each anchor, unless it reads
+// the object from its start anyway.
 func (c *changedRows[T]) layout(ctx context.Context, t *journal.TakenItem) (Layout, error) {
-	from := counted{t.Split, t.Version, Cursor(*t.From)}
-	answer, known := c.layouts[from]
-	if known {
+	of, anchor := c.layoutsOf(t), Cursor(*t.From)
+	if answer, known := of.get(anchor); known {
 		return answer.Layout, answer.err
 	}
-	c.in.close() // it may hold memory that the source needs
-	answer.Layout, answer.err = c.plan.Layout(ctx, Split{ID: t.Split, Version: t.Version, From: from.anchor})
-	if answer.err != nil && Class(answer.err) != "changed" {
-		return answer.Layout, answer.err
+	if !of.inside {
+		c.in.close() // it may hold memory that the source needs to decompress a header
 	}
-	if c.layouts == nil || len(c.layouts) == maxAnchors {
-		c.layouts = map[counted]layoutAnswer{}
+	layout, err := c.plan.Layout(ctx, Split{ID: t.Split, Version: t.Version, From: anchor})
+	if err == nil || Class(err) == "changed" {
+		of.add(anchor, layoutAnswer{layout, err})
 	}
-	c.layouts[from] = answer
-	return answer.Layout, answer.err
+	return layout, err
+}
+
+func (c *changedRows[T]) layoutsOf(t *journal.TakenItem) *layouts {
+	object := changedObject{t.Split, t.Version}
+	of := c.layouts[object]
+	if of == nil {
+		if c.layouts == nil || len(c.layouts) == maxChanged {
+			c.layouts = map[changedObject]*layouts{}
+		}
+		of = &layouts{answers: map[Cursor]layoutAnswer{}}
+		c.layouts[object] = of
+	}
+	return of
 }
 
 // reach starts a reading that counts the records from the anchor of t, unless the present one does.
@@ -119,8 +118,10 @@ func (c *changedRows[T]) reach(ctx context.Context, t *journal.TakenItem, layout
 			return
 		}
 	}
-	c.split, c.now, c.last, c.passed = t.Split, layout.Version, -1, 0
-	c.counts = []anchorSeen{{at: layout.From}}
+	if c.split != t.Split || c.now != layout.Version || len(c.counts) == 0 || c.counts[0].at != layout.From {
+		c.split, c.now, c.counts = t.Split, layout.Version, []anchorSeen{{at: layout.From}}
+	}
+	c.last, c.passed = -1, 0
 	c.in.open(c.plan.Read(ctx, Split{ID: t.Split, Version: layout.Version, From: layout.From}), layout.From)
 }
 

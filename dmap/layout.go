@@ -48,6 +48,41 @@ func (r *reader[T, R]) place(ctx context.Context) (context.Context, *placing) {
 	return context.WithValue(ctx, placeKey{}, p), p
 }
 
+// layouts are what the source has said about one object, by the anchors that it was asked about.
+type layouts struct {
+	answers map[Cursor]layoutAnswer
+	start   *layoutAnswer // for every anchor: the object is read from its start; nil: not known
+	inside  bool          // the object is read from anchors
+}
+
+// layoutAnswer is an answer of Plan.Layout. An err is of the object.
+type layoutAnswer struct {
+	Layout
+	err error
+}
+
+func (l *layouts) get(anchor Cursor) (answer layoutAnswer, known bool) {
+	if l.start != nil {
+		return *l.start, true
+	}
+	answer, known = l.answers[anchor]
+	return answer, known
+}
+
+func (l *layouts) add(anchor Cursor, answer layoutAnswer) {
+	switch {
+	case answer.err != nil:
+	case answer.From != Cursor{}:
+		l.inside = true
+	case anchor != Cursor{}:
+		l.start = &answer
+	}
+	if len(l.answers) == maxAnchors {
+		clear(l.answers)
+	}
+	l.answers[anchor] = answer
+}
+
 // changedObjects are the objects that readers have found to have changed, the latest of them. It is
 // safe for concurrent use; nil has none.
 type changedObjects struct {
