@@ -223,8 +223,8 @@ func (r *reader[T, R]) readGroup(ctx context.Context, g *againGroup, f *finder[T
 	return nil
 }
 
-// takeAgain adds an item to the batch, or counts it as skipped. from is where the source has it now.
-// It returns false when the run stops.
+// takeAgain adds an item to the batch, or counts it as skipped. from is where the source has it
+// now. It returns false when the run stops.
 func (r *reader[T, R]) takeAgain(b *batcher[T, R], item *Item[T], taken *journal.TakenItem, from *origin) bool {
 	item.Key, item.Offset, item.Index = taken.Key, taken.Offset, taken.Index
 	item.Next = Cursor{Offset: taken.After}

@@ -36,10 +36,6 @@ type anchorSeen struct {
 // noRecord says that an anchor lies inside a record.
 const noRecord = -1
 
-// maxAnchors bounds the known anchors of an object: each process that has read a part of it may
-// have one for each of its readings.
-const maxAnchors = 64
-
 // find returns the row of t as its object is now, and where it is read again then.
 func (c *changedRows[T]) find(ctx context.Context, t *journal.TakenItem) (item Item[T], at origin, err error) {
 	at = originOf(t)
@@ -146,7 +142,8 @@ func (c *changedRows[T]) seek(ctx context.Context, t *journal.TakenItem) (*Item[
 	}
 }
 
-// standsForRest reports whether an item is no record, but the rest of an object that cannot be read.
+// standsForRest reports whether an item is no record, but the rest of an object that cannot be
+// read.
 func standsForRest[T any](item *Item[T]) bool {
 	return item.Offset == WholeObject || brokenObject(item.Err) != nil
 }

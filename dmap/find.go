@@ -23,9 +23,6 @@ type finder[T any] struct {
 	in             pulled[T]
 }
 
-// errNotFound says that the source has no item at the place of one.
-var errNotFound = errors.New("not found")
-
 // find returns item i of a group as the source has it now, and where it is read again then. An item
 // that is gone, has changed or cannot be read has the reason as its Err. An error is one of the
 // source.
@@ -184,9 +181,6 @@ func nearby(items []journal.TakenItem, i int, seeks bool) int {
 	}
 	return i
 }
-
-// far reports whether a reading at from should start anew at to.
-func far(from, to Cursor) bool { return distance(from, to) > nearBytes }
 
 // seeks reports whether a split can be read from the middle.
 func (p *Plan[T]) seeks(split, version string) bool {

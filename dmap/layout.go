@@ -35,18 +35,19 @@ type placing struct{ header string }
 
 type placeKey struct{}
 
-// place returns a context in which a source may call SetHeader, and the placing of the items that
-// it yields then: nil if no redrive needs to know more than their cursors.
-func (r *reader[T, R]) place(ctx context.Context) (context.Context, *placing) {
-	if r.plan.Layout == nil || !r.durable.on() {
-		return ctx, nil
-	}
+// withPlacing returns a context in which a source may call SetHeader, and the placing of the items
+// that it yields then.
+func withPlacing(ctx context.Context) (context.Context, *placing) {
 	if p, ok := ctx.Value(placeKey{}).(*placing); ok { // of a reading of several parts
 		return ctx, p
 	}
 	p := new(placing)
 	return context.WithValue(ctx, placeKey{}, p), p
 }
+
+// maxAnchors bounds the known anchors of an object: each process that has read a part of it may
+// have one for each of its readings.
+const maxAnchors = 64
 
 // layouts are what the source has said about one object, by the anchors that it was asked about.
 type layouts struct {

@@ -15,20 +15,10 @@ import (
 
 func TestAHeaderIsBoundedAndOfItsReading(t *testing.T) {
 	SetHeader(t.Context(), "no reading") // has no effect
-	r := &reader[int, int]{plan: Plan[int]{}, durable: &durable{}}
-	ctx, p := r.place(t.Context())
-	require.Nil(t, p, "the run has no journal")
-	SetHeader(ctx, "a")
-	r.durable.log = journal.Log(nil)
-	r.plan.Layout = func(context.Context, Split) (Layout, error) { return Layout{}, nil }
-	_, p = r.place(t.Context())
-	require.Nil(t, p)
-
-	r.durable.log = struct{ journal.Log }{}
-	ctx, p = r.place(t.Context())
+	ctx, p := withPlacing(t.Context())
 	SetHeader(ctx, strings.Repeat("h", 100))
 	require.Equal(t, strings.Repeat("h", maxHeader), p.header)
-	_, same := r.place(ctx)
+	_, same := withPlacing(ctx)
 	require.Same(t, p, same, "the parts of one reading share it")
 }
 

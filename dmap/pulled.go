@@ -1,6 +1,12 @@
 package dmap
 
-import "iter"
+import (
+	"errors"
+	"iter"
+)
+
+// errNotFound says that the source has no item at the place of one.
+var errNotFound = errors.New("not found")
 
 // pulled is a reading of a source whose items can be looked at before they are passed. The zero
 // pulled is closed.

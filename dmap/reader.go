@@ -333,7 +333,9 @@ func (r *reader[T, R]) readItems(ctx context.Context, p *piece, read func(contex
 		ctx = context.WithValue(ctx, pieceKey{}, p)
 	}
 	ctx, b.prefix = r.followPrefix(ctx, s.ID)
-	ctx, b.place = r.place(ctx)
+	if r.places() {
+		ctx, b.place = withPlacing(ctx)
+	}
 	for item, err := range read(ctx, s) {
 		if err == nil && r.durable.on() {
 			err = checkCursor(&s, b.at, &item)
@@ -358,6 +360,9 @@ func (r *reader[T, R]) readItems(ctx context.Context, p *piece, read func(contex
 	end = endRead
 	return nil
 }
+
+// places reports whether failed items are recorded with the place from which their Index counts.
+func (r *reader[T, R]) places() bool { return r.plan.Layout != nil && r.durable.on() }
 
 // level is that of an item in a run with a quarantine.
 func (r *reader[T, R]) level(s *Split, from, to Cursor) int {

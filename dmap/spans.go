@@ -38,7 +38,9 @@ func (r *reader[T, R]) readSpan(ctx context.Context, parts []Split) error {
 	whole := parts[0]
 	whole.To = parts[len(parts)-1].To
 	ctx, _ = r.followPrefix(ctx, whole.ID)
-	ctx, _ = r.place(ctx)
+	if r.places() {
+		ctx, _ = withPlacing(ctx)
+	}
 	next, stop := iter.Pull2(r.plan.Read(ctx, whole))
 	defer stop()
 	shared := sharedReading[T]{next: next, at: whole.From}

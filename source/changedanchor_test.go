@@ -175,8 +175,8 @@ func TestMendedRowsOfAResumedRunAreFound(t *testing.T) {
 // Many rows of an object are found in few readings, also if some of them have failed again after it
 // has changed, and so are in another version of it than the rows between them.
 func TestManyMendedRowsAreFoundInFewReadings(t *testing.T) {
-	// Each of the first groups of rows may find out that the object has changed. A group has 64 rows
-	// where those of two versions alternate, and each opens the object at most five times.
+	// Each of the first groups of rows may find out that the object has changed. A group has 64
+	// rows where those of two versions alternate, and each opens the object at most five times.
 	const n, most = 1200, 10 + 5*(1200/4/64+1)
 	for _, kind := range []string{"csv", "csv gzip", "flatten"} {
 		t.Run(kind, func(t *testing.T) {

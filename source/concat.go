@@ -146,6 +146,18 @@ func (c *concat[T]) rest(ctx context.Context, s dmap.Split) (string, error) {
 	return c.parts[i].Rest(ctx, own)
 }
 
+// layout asks the part that s belongs to.
+func (c *concat[T]) layout(ctx context.Context, s dmap.Split) (dmap.Layout, error) {
+	i, own, err := c.part(s)
+	if err != nil {
+		return dmap.Layout{}, err
+	}
+	if c.parts[i].Layout == nil {
+		return dmap.Layout{}, errors.ErrUnsupported
+	}
+	return c.parts[i].Layout(ctx, own)
+}
+
 func (c *concat[T]) localKeys(s dmap.Split) bool {
 	i, own, err := c.part(s)
 	return err == nil && c.parts[i].LocalKeys != nil && c.parts[i].LocalKeys(own)

@@ -288,3 +288,24 @@ func (r *records[T]) seeks(dmap.Split) bool { return !compressedName(r.object.Ke
 func (r *records[T]) skim(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[T], error] {
 	return r.readBy(ctx, s, r.place)
 }
+
+// layout is a Plan.Layout.
+func (r *records[T]) layout(ctx context.Context, s dmap.Split) (l dmap.Layout, err error) {
+	if err := r.owns(s); err != nil {
+		return l, err
+	}
+	object, err := r.pin(ctx)
+	if err != nil {
+		return l, err
+	}
+	l.Version = version(object)
+	if r.header != nil {
+		if l.Header, err = r.header(ctx, object); err != nil {
+			return l, err
+		}
+	}
+	if s.From.Offset > 0 && r.lines && !r.looksInto(object.Key) {
+		l.From, err = linesFrom(ctx, object, s.From)
+	}
+	return l, err // of any other format only a reading from the start knows where records begin
+}
