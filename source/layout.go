@@ -2,12 +2,12 @@ package source
 
 import (
 	"context"
-	"errors"
 	"io"
 	"strconv"
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/body"
+	guarded "github.com/go-dmap/dmap/internal/guard"
 )
 
 // linesFrom is where to begin to read the lines of an object after one began at a cursor in another
@@ -28,7 +28,7 @@ func linesFrom(ctx context.Context, object Object, at dmap.Cursor) (dmap.Cursor,
 		in.Close()
 	}
 	switch {
-	case errors.Is(err, body.ErrRange):
+	case guarded.Is(err, body.ErrRange):
 		return dmap.Cursor{}, nil
 	case err != nil:
 		return dmap.Cursor{}, err
