@@ -34,7 +34,7 @@ type againPlanner struct {
 func (r *reader[T, R]) readAgain(ctx context.Context) (all bool, err error) {
 	p := &againPlanner{
 		lists: r.lists, read: r.durable.log.ReadList, settled: r.durable.settledBefore, groups: make(chan *againGroup), size: groupSize(r.pace),
-		seeks: r.plan.seeks,
+		seeks: r.seeks,
 	}
 	n := max(defaultReaders, r.plan.Readers)
 	if r.inOrder {
@@ -50,6 +50,12 @@ func (r *reader[T, R]) readAgain(ctx context.Context) (all bool, err error) {
 		}
 		return nil
 	}, func(ctx context.Context) error { return r.readGroups(ctx, p.groups) })
+}
+
+// seeks reports whether the items of a split may be read by several readers. The rows of an object
+// that has changed are found in one pass.
+func (r *reader[T, R]) seeks(split, version string) bool {
+	return r.plan.seeks(split, version) && !r.changed.has(split, version)
 }
 
 // groupSize is the number of items of a group: a batch never spans two.
@@ -161,7 +167,7 @@ func (p *againPlanner) endRoute() {
 // readGroups reads groups, each with those that continue it.
 func (r *reader[T, R]) readGroups(ctx context.Context, groups <-chan *againGroup) error {
 	for g := range groups {
-		f := finder[T]{plan: &r.plan, mended: r.mended}
+		f := finder[T]{plan: &r.plan, mended: r.mended, changed: r.changed, rows: changedRows[T]{plan: &r.plan}}
 		err := r.readGroupsFrom(ctx, g, &f)
 		f.close()
 		if err != nil {
@@ -205,11 +211,11 @@ func (r *reader[T, R]) readGroup(ctx context.Context, g *againGroup, f *finder[T
 	}()
 	for i := range g.items {
 		taken := &g.items[i]
-		item, err := f.find(ctx, g, i)
+		item, from, err := f.find(ctx, g, i)
 		if err != nil {
 			return r.fault(Split{ID: taken.Split, Version: taken.Version}, err)
 		}
-		if !r.takeAgain(b, &item, taken) {
+		if !r.takeAgain(b, &item, taken, &from) {
 			return errStopped
 		}
 	}
@@ -217,9 +223,9 @@ func (r *reader[T, R]) readGroup(ctx context.Context, g *againGroup, f *finder[T
 	return nil
 }
 
-// takeAgain adds an item to the batch, or counts it as skipped. It returns false when the run
-// stops.
-func (r *reader[T, R]) takeAgain(b *batcher[T, R], item *Item[T], taken *journal.TakenItem) bool {
+// takeAgain adds an item to the batch, or counts it as skipped. from is where the source has it
+// now. It returns false when the run stops.
+func (r *reader[T, R]) takeAgain(b *batcher[T, R], item *Item[T], taken *journal.TakenItem, from *origin) bool {
 	item.Key, item.Offset, item.Index = taken.Key, taken.Offset, taken.Index
 	item.Next = Cursor{Offset: taken.After}
 	if item.Err != nil && !skips(item.Err) && r.cutOff(item.Err) {
@@ -233,8 +239,7 @@ func (r *reader[T, R]) takeAgain(b *batcher[T, R], item *Item[T], taken *journal
 		b.skip(item)
 		return !r.stopper.noMore.Load()
 	}
-	from := originOf(taken)
-	return b.addAgain(item, &from)
+	return b.addAgain(item, from)
 }
 
 // waiting is the number of listed items that were not read, and of those that a trial leaves

@@ -21,6 +21,7 @@ type batcher[T, R any] struct {
 	level   func(split *Split, from, to Cursor) int      // of an item; nil: 0 for all
 	capped  func(level int, l batch.Limits) batch.Limits // limits for a level; nil: the same
 	over    *atomic.Bool                                 // nothing more may be read; nil: more may be
+	place   *placing                                     // of the items; nil: no redrive needs it
 	saw     sights                                       // only the reader of the split uses it
 
 	mu    sync.Mutex // guards the fields below; not held while an enqueue waits
@@ -59,6 +60,9 @@ func (b *batcher[T, R]) addAgain(item *Item[T], from *origin) bool {
 		}
 		b.cur = b.fresh(b.split, min(b.close.Items, firstItems))
 		b.cur.level = level
+		if b.place != nil {
+			b.cur.placed, b.cur.header = true, b.place.header
+		}
 	}
 	b.cur.items = append(b.cur.items, *item)
 	if from != nil {

@@ -36,6 +36,8 @@ type chunk[T, R any] struct {
 	origins []origin // of the items that a redrive reads again; nil: their split is that of the chunk
 	keeps   bool     // somebody reads results
 	holds   bool     // an item is held
+	placed  bool     // the Index of items counts from the start of split, for Position.From
+	header  string   // of their object: see SetHeader
 	level   int      // of suspects, see quarantine.level; 0: of other items
 
 	prev, next *chunk[T, R] // neighbors among the open chunks; guarded by inflight.mu
@@ -91,7 +93,7 @@ func (c *chunk[T, R]) seal(run *calls, withResults bool) {
 func (c *chunk[T, R]) move(items []int) *chunk[T, R] {
 	n := len(items)
 	m := &chunk[T, R]{
-		run: c.run, split: c.split, keeps: c.keeps, from: c.start(items[0]), to: c.items[items[n-1]].Next,
+		run: c.run, split: c.split, keeps: c.keeps, placed: c.placed, header: c.header, from: c.start(items[0]), to: c.items[items[n-1]].Next,
 		items: make([]Item[T], n), entries: make([]entry[R], n), starts: make([]Cursor, n),
 	}
 	for k, i := range items {
@@ -288,7 +290,12 @@ func (c *chunk[T, R]) at(i int) Position {
 	if c.origins != nil {
 		return c.origins[i].position()
 	}
-	return Position{c.split.Version, c.start(i), c.items[i].Next}
+	at := Position{Version: c.split.Version, Start: c.start(i), Next: c.items[i].Next}
+	if c.placed {
+		from := c.split.From
+		at.From, at.Header = &from, c.header
+	}
+	return at
 }
 
 // start is the cursor of item i: a reading of the split from there yields item i first.

@@ -270,6 +270,9 @@ func (e *engine[T, R]) resumeRedrive(p *journal.Progress) {
 	e.reader.inflight.calls.redrive = p.Redrive.Number
 	e.tally.redrive, e.reader.redrive = p.Redrive, p.Redrive
 	e.reader.mended = newMended(p.Redrive.Rests, e.reader.plan.Rest)
+	if p.Redrive.Changed && e.reader.plan.Layout != nil {
+		e.reader.changed = new(changedObjects)
+	}
 	e.tally.read.Add(p.Redrive.Rest)
 	gone := p.Counts.Gone
 	if p.Begun != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"math"
 
 	"github.com/go-dmap/dmap/internal/journal"
@@ -17,32 +16,29 @@ type finder[T any] struct {
 	mended *journal.Mended
 	as     journal.MendedItems // of the last object that was mended
 
+	changed *changedObjects // nil: rows of objects that have changed are not taken
+	rows    changedRows[T]
+
 	split, version string // of the reading
-	next           func() (Item[T], error, bool)
-	stop           func()   // ends the reading; nil: there is none
-	at             Cursor   // after the last item that was passed
-	held           *Item[T] // an item after at; nil: none was read
-	ended          bool     // the reading has no more items
+	in             pulled[T]
 }
 
-// errNotFound says that the source has no item at the place of one.
-var errNotFound = errors.New("not found")
-
-// find returns item i of a group as the source has it now. An item that is gone, has changed or
-// cannot be read has the reason as its Err. An error is one of the source.
-func (f *finder[T]) find(ctx context.Context, g *againGroup, i int) (Item[T], error) {
+// find returns item i of a group as the source has it now, and where it is read again then. An item
+// that is gone, has changed or cannot be read has the reason as its Err. An error is one of the
+// source.
+func (f *finder[T]) find(ctx context.Context, g *againGroup, i int) (Item[T], origin, error) {
 	t := &g.items[i]
-	id := itemID(t.Key, t.Offset)
+	id, at := itemID(t.Key, t.Offset), originOf(t)
 	item, err := f.ask(ctx, t)
 	if matches(err, errors.ErrUnsupported) {
-		item, err = f.readMended(ctx, g, i)
+		item, at, err = f.readNow(ctx, g, i)
 	}
 	switch {
 	case err == errNotFound:
 		item.Err = &goneError{id: id}
 	case err != nil:
 		if item.Err = againError(id, err); item.Err == nil {
-			return item, err
+			return item, at, err
 		}
 	case item.Err != nil:
 		if failed := againError(id, item.Err); failed != nil {
@@ -51,7 +47,7 @@ func (f *finder[T]) find(ctx context.Context, g *againGroup, i int) (Item[T], er
 	case item.Key != t.Key || item.Offset != t.Offset:
 		item.Err = &changedError{id, fmt.Errorf("the source has item %q in its place", item.ID())}
 	}
-	return item, nil
+	return item, at, nil
 }
 
 // ask asks the source for an item, if it can be asked.
@@ -62,15 +58,45 @@ func (f *finder[T]) ask(ctx context.Context, t *journal.TakenItem) (item Item[T]
 	return f.plan.Find(ctx, Split{ID: t.Split, Version: t.Version, From: Cursor(t.Start), To: Cursor(t.Next)})
 }
 
+// readNow reads up to item i of a group. If its object has changed, the row may be in it still.
+func (f *finder[T]) readNow(ctx context.Context, g *againGroup, i int) (item Item[T], at origin, err error) {
+	t := &g.items[i]
+	at = originOf(t)
+	known := f.changed.has(t.Split, t.Version) || f.rows.reads(t)
+	if !known {
+		f.rows.in.close()
+		item, err = f.readMended(ctx, g, i)
+		if f.changed == nil || Class(reasonOf(item, err)) != "changed" {
+			return item, at, err
+		}
+	}
+	f.in.close() // two readings of compressed objects might wait for each other's memory
+	row, now, reason := f.rows.find(ctx, t)
+	if !known && matches(reason, errors.ErrUnsupported) {
+		return item, at, err
+	}
+	if reason == nil || Class(reason) == "changed" {
+		f.changed.add(t.Split, t.Version)
+	}
+	return row, now, reason
+}
+
+// reasonOf is the reason why an item could not be read, nil if it could.
+func reasonOf[T any](item Item[T], err error) error {
+	switch {
+	case err == errNotFound:
+		return nil
+	case err != nil:
+		return err
+	}
+	return item.Err
+}
+
 // readMended reads up to item i of a group. If its object was mended after it had broken off, the
 // object is read as it is now.
 func (f *finder[T]) readMended(ctx context.Context, g *againGroup, i int) (Item[T], error) {
 	item, err := f.read(ctx, g, i)
-	cause := err
-	if err == nil {
-		cause = item.Err
-	}
-	if cause == nil || cause == errNotFound || Class(cause) != "changed" {
+	if Class(reasonOf(item, err)) != "changed" {
 		return item, err
 	}
 	t := &g.items[i]
@@ -82,7 +108,7 @@ func (f *finder[T]) readMended(ctx context.Context, g *againGroup, i int) (Item[
 		return item, err
 	}
 	f.as = as
-	f.close()
+	f.in.close()
 	return f.read(ctx, g, i)
 }
 
@@ -99,7 +125,7 @@ func (f *finder[T]) read(ctx context.Context, g *againGroup, i int) (Item[T], er
 	t := &g.items[i]
 	f.open(ctx, g, i)
 	for {
-		item, err := f.peek()
+		item, err := f.in.peek()
 		if err != nil {
 			return Item[T]{}, err
 		}
@@ -109,7 +135,7 @@ func (f *finder[T]) read(ctx context.Context, g *againGroup, i int) (Item[T], er
 		case c > 0:
 			return Item[T]{}, errNotFound
 		default:
-			f.at, f.held = item.Next, nil
+			f.in.pass()
 			if c == 0 {
 				return *item, nil
 			}
@@ -125,49 +151,23 @@ func (f *finder[T]) open(ctx context.Context, g *againGroup, i int) {
 	t := &g.items[i]
 	seeks, version := f.plan.seeks(t.Split, t.Version), f.versionOf(t)
 	start := Cursor(t.Start)
-	if f.stop != nil && f.split == t.Split && f.version == version && start.compare(f.at) >= 0 &&
-		!(seeks && (f.ended || far(f.at, start))) {
+	if f.in.isOpen() && f.split == t.Split && f.version == version && start.compare(f.in.at) >= 0 &&
+		!(seeks && (f.in.ended || far(f.in.at, start))) {
 		return
 	}
-	f.close()
 	last := nearby(g.items, i, seeks)
 	s := Split{ID: t.Split, Version: version, From: start, To: Cursor(g.items[last].Next)}
 	if g.more != nil && last == len(g.items)-1 { // the next list continues the split
 		s.To.Offset = math.MaxInt64
 	}
-	f.split, f.version, f.at, f.ended = t.Split, version, start, false
-	f.next, f.stop = iter.Pull2(f.plan.Read(ctx, s))
+	f.split, f.version = t.Split, version
+	f.in.open(f.plan.Read(ctx, s), start)
 }
 
-// peek returns the next item of the reading without passing it.
-func (f *finder[T]) peek() (*Item[T], error) {
-	if f.held != nil {
-		return f.held, nil
-	}
-	if f.ended {
-		return nil, errNotFound
-	}
-	item, err, ok := f.next()
-	if err != nil && matches(err, ErrNoObjects) { // a listing that is empty now
-		err, ok = nil, false
-	}
-	if err != nil {
-		f.close()
-		return nil, err
-	}
-	if f.ended = !ok; f.ended {
-		return nil, errNotFound
-	}
-	f.held = &item
-	return f.held, nil
-}
-
-// close ends the reading.
+// close ends the readings.
 func (f *finder[T]) close() {
-	if f.stop != nil {
-		f.stop()
-	}
-	f.next, f.stop, f.held = nil, nil, nil
+	f.in.close()
+	f.rows.in.close()
 }
 
 // nearby returns the position of the last of the items from i on that a reading from item i reaches
@@ -181,9 +181,6 @@ func nearby(items []journal.TakenItem, i int, seeks bool) int {
 	}
 	return i
 }
-
-// far reports whether a reading at from should start anew at to.
-func far(from, to Cursor) bool { return distance(from, to) > nearBytes }
 
 // seeks reports whether a split can be read from the middle.
 func (p *Plan[T]) seeks(split, version string) bool {

@@ -38,3 +38,6 @@ func distance(a, b Cursor) int64 {
 	}
 	return b.Offset - a.Offset
 }
+
+// far reports whether a reading at from should start anew at to.
+func far(from, to Cursor) bool { return distance(from, to) > nearBytes }

@@ -80,6 +80,13 @@ type Plan[T any] struct {
 	// or "changed" (see Class) fails the item; any other ends the run. errors.ErrUnsupported: this
 	// item must be read. nil: no item can be found so.
 	Find func(ctx context.Context, s Split) (Item[T], error)
+	// Layout says how the object of s is read now, for Redrive.Changed: its Version is another one
+	// than s.Version, at which a row has failed. s.From is where the reading began that has yielded
+	// the row. Then Read is called with s.ID, the Version and the From of the Layout. It is for
+	// splits whose items are the records of one object, in the order of their Offsets. An error of
+	// class "gone" or "changed" (see Class) fails the item; errors.ErrUnsupported: its rows cannot
+	// be found; any other ends the run. nil: rows of objects that have changed are not taken.
+	Layout func(ctx context.Context, s Split) (Layout, error)
 	// Preflight tries what the source needs, for dmap.Preflight: it lists the first objects, opens
 	// one, decodes a record, also after another try has failed, and reports each try. It changes
 	// nothing. A try that hangs must leave time for the others before the deadline of ctx. report

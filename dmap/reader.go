@@ -65,6 +65,7 @@ type reader[T, R any] struct {
 
 	redrive     *journal.Redrive    // nil: the run is not redriven
 	mended      *journal.Mended     // objects that had broken off; nil: there are none
+	changed     *changedObjects     // nil: rows of objects that have changed are not taken
 	lists       []journal.TakenPart // of items to read again
 	again       atomic.Int64        // of these, items that were read, or found to be skipped
 	outstanding int64               // taken items that had not settled when the process began
@@ -332,6 +333,9 @@ func (r *reader[T, R]) readItems(ctx context.Context, p *piece, read func(contex
 		ctx = context.WithValue(ctx, pieceKey{}, p)
 	}
 	ctx, b.prefix = r.followPrefix(ctx, s.ID)
+	if r.places() {
+		ctx, b.place = withPlacing(ctx)
+	}
 	for item, err := range read(ctx, s) {
 		if err == nil && r.durable.on() {
 			err = checkCursor(&s, b.at, &item)
@@ -356,6 +360,9 @@ func (r *reader[T, R]) readItems(ctx context.Context, p *piece, read func(contex
 	end = endRead
 	return nil
 }
+
+// places reports whether failed items are recorded with the place from which their Index counts.
+func (r *reader[T, R]) places() bool { return r.plan.Layout != nil && r.durable.on() }
 
 // level is that of an item in a run with a quarantine.
 func (r *reader[T, R]) level(s *Split, from, to Cursor) int {

@@ -12,7 +12,7 @@ func TestAChunkThatIsUsedAgainIsLikeANewOne(t *testing.T) {
 	var recycler recycler[int, int]
 	c := &chunk[int, int]{
 		split: &Split{ID: "s"}, run: new(calls), items: []Item[int]{{Key: "k", Value: 1}}, entries: []entry[int]{{value: 1}},
-		bytes: 1, skips: 1, calls: 1, retries: 1, used: 1, interrupted: 1, holds: true, level: 1, origins: make([]origin, 1),
+		bytes: 1, skips: 1, calls: 1, retries: 1, used: 1, interrupted: 1, holds: true, placed: true, header: "h", level: 1, origins: make([]origin, 1),
 		from: Cursor{Offset: 1}, to: Cursor{Offset: 2}, end: prefixEnd{items: 1}, keeps: true, before: []int64{1},
 		prev: new(chunk[int, int]), next: new(chunk[int, int]),
 	}

@@ -35,6 +35,12 @@ type Redrive struct {
 	// Groups of failures to take, by the IDs that results.Groups gives. Empty: all. The group
 	// "other" cannot be chosen: its failures are of groups that have no place in the index.
 	Groups []string `json:"groups,omitempty"`
+	// Changed takes a row also if its object has changed, for a file in which somebody has mended
+	// the rows that failed: if a record begins at the same offset of the object, as the record of
+	// the same number, after the same header. It may be longer or shorter; then the rows after it
+	// begin elsewhere, and fail with the class "changed", as all rows of the object do without
+	// Changed. An object that changed before all of it was read stays a broken object.
+	Changed bool `json:"changed,omitempty"`
 	// Match must accept a failed item that the other fields choose; its Err has the stored class
 	// and text. nil: every one. Called before the redrive begins, on one goroutine.
 	Match func(*ItemError) bool `json:"-"`
@@ -56,7 +62,7 @@ func (r Redrive) validate() error {
 			errs = append(errs, fmt.Errorf("dmap: Options.Redrive.Groups: %q is no ID of a group: want 12 hexadecimal digits, as results.Groups gives", id))
 		}
 	}
-	if !r.wanted() && (r.Canceled || r.Tolerated || len(r.Classes) > 0 || len(r.Groups) > 0 || r.Glob != "" || r.Match != nil) {
+	if !r.wanted() && (r.Canceled || r.Tolerated || len(r.Classes) > 0 || len(r.Groups) > 0 || r.Glob != "" || r.Changed || r.Match != nil) {
 		errs = append(errs, errors.New("dmap: Options.Redrive has no effect without Max or Limit"))
 	}
 	return errors.Join(errs...)

@@ -23,6 +23,11 @@ type Result[R any] struct {
 type Position struct {
 	Version     string
 	Start, Next Cursor
+	// From is where the reading began that has yielded the item: Info.Index counts from there. nil:
+	// the source has no Plan.Layout.
+	From *Cursor
+	// Header is that of SetHeader.
+	Header string
 }
 
 // Sink receives the results of a run. One Sink may serve one run at a time.

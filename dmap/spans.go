@@ -38,6 +38,9 @@ func (r *reader[T, R]) readSpan(ctx context.Context, parts []Split) error {
 	whole := parts[0]
 	whole.To = parts[len(parts)-1].To
 	ctx, _ = r.followPrefix(ctx, whole.ID)
+	if r.places() {
+		ctx, _ = withPlacing(ctx)
+	}
 	next, stop := iter.Pull2(r.plan.Read(ctx, whole))
 	defer stop()
 	shared := sharedReading[T]{next: next, at: whole.From}
@@ -60,10 +63,10 @@ type sharedReading[T any] struct {
 	end  error   // of the reading: of an object that breaks off, all later parts are unread
 }
 
-// read yields the items of part. Parts come in order.
+// read yields the items of part, with their Index in it. Parts come in order.
 func (s *sharedReading[T]) read(_ context.Context, part Split) iter.Seq2[Item[T], error] {
 	return func(yield func(Item[T], error) bool) {
-		for {
+		for n := int64(0); ; {
 			item, err, ok := s.take()
 			if item.Err != nil && s.at.compare(part.From) < 0 {
 				item.Err = afterBreak(item.Err)
@@ -86,6 +89,8 @@ func (s *sharedReading[T]) read(_ context.Context, part Split) iter.Seq2[Item[T]
 				return
 			}
 			s.end, s.at = err, item.Next
+			item.Index = n
+			n++
 			if !yield(item, err) || err != nil {
 				return
 			}

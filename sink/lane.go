@@ -60,7 +60,9 @@ func (l *Lane[R]) OpenJournal(ctx context.Context, spec dmap.RunSpec, _ func(con
 	own := &laneLog[R]{f: f, run: r, lane: l.lane, lists: listsOf(l.lease.Splits)}
 	p = l.lane.Before()
 	if n := l.lease.Redrive; n > 0 {
-		p.Redrive = &journal.Redrive{Number: n, Done: len(own.lists) == len(l.lease.Splits), Rests: journalRests(r.again.file.Rests)}
+		p.Redrive = &journal.Redrive{
+			Number: n, Done: len(own.lists) == len(l.lease.Splits), Rests: journalRests(r.again.file.Rests), Changed: r.again.file.Choice.Changed,
+		}
 	}
 	p.Leased = true
 	return own, p, nil, nil

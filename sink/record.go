@@ -80,8 +80,8 @@ func encode[R any](e *encoder, r *dmap.Result[R]) error {
 		return nil
 	}
 	item := itemOf(&r.Info)
-	if at := r.At; at != nil {
-		item.Version, item.Start, item.Next = at.Version, convert.StoredCursor(at.Start), convert.StoredCursor(at.Next)
+	if r.At != nil {
+		place(&item, r.At)
 	}
 	if hold := holdOf(r.Err); hold != nil {
 		e.held(&r.Info, &item, r.Elapsed, r.Input, hold)
@@ -94,6 +94,15 @@ func encode[R any](e *encoder, r *dmap.Result[R]) error {
 // itemOf is the head of the record of an item.
 func itemOf(info *dmap.Info) runfolder.Item {
 	return runfolder.Item{Key: info.Key, Offset: info.Offset, Split: info.Split, Index: info.Index, Attempts: info.Attempt, Holds: holdsBefore(info)}
+}
+
+// place says in the head of a record where the item is read again.
+func place(item *runfolder.Item, at *dmap.Position) {
+	item.Version, item.Start, item.Next = at.Version, convert.StoredCursor(at.Start), convert.StoredCursor(at.Next)
+	if at.From != nil {
+		from := convert.StoredCursor(*at.From)
+		item.From, item.Header = &from, at.Header
+	}
 }
 
 // resultChunks counts results without encoding them.
@@ -172,7 +181,7 @@ func (e *encoder) failure(info *dmap.Info, item *runfolder.Item, elapsed time.Du
 func (e *encoder) pending(p *dmap.Pending) {
 	c := &e.chunks[runfolder.Pending]
 	item := itemOf(&p.Info)
-	item.Version, item.Start, item.Next = p.At.Version, convert.StoredCursor(p.At.Start), convert.StoredCursor(p.At.Next)
+	place(&item, &p.At)
 	buf := runfolder.AppendItem(c.buf, &item)
 	if p.Err != nil {
 		buf = runfolder.AppendError(buf, errorClass(p.Err), e.rules.Text(p.Err, p.Key, maxErrorText), "")

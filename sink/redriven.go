@@ -25,7 +25,7 @@ func (d *redriven) journal() *journal.Redrive {
 	n := d.file.Redrive
 	out := &journal.Redrive{
 		Number: n, Trial: d.trial(), Done: d.file.Done, Items: d.file.Items,
-		Rests:  journalRests(d.file.Rests),
+		Rests: journalRests(d.file.Rests), Changed: d.file.Choice.Changed,
 		Failed: d.before.Stats.Failed - d.file.Items, Succeeded: d.before.Stats.Succeeded,
 	}
 	if d.trial() {

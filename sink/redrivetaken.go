@@ -39,8 +39,17 @@ func (l *takenLine) item() (item journal.TakenItem, err error) {
 	}
 	return journal.TakenItem{
 		Split: r.Split, Version: r.Version, Start: commits.Cursor(r.Start), Next: commits.Cursor(r.Next),
-		Key: r.Key, Offset: r.Offset, Index: r.Index, After: l.after, Decision: decisionOf(r),
+		Key: r.Key, Offset: r.Offset, Index: r.Index, From: cursorOf(r.From), Header: r.Header, After: l.after, Decision: decisionOf(r),
 	}, nil
+}
+
+// cursorOf is a cursor that may be missing.
+func cursorOf(c *runfolder.Cursor) *journal.Cursor {
+	if c == nil {
+		return nil
+	}
+	out := commits.Cursor(*c)
+	return &out
 }
 
 // readList yields the items of a stored list after an offset.

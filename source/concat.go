@@ -46,7 +46,7 @@ type concat[T any] struct {
 
 func (c *concat[T]) plan() dmap.Plan[T] {
 	out := dmap.Plan[T]{Splits: c.splits, Read: c.read, LocalKeys: c.localKeys, Seeks: c.seeks, Preflight: c.preflight, Sharing: c.sharing, Skim: c.skim}
-	fills, resumes, divides, finds, rests := len(c.parts) > 0, false, false, false, false
+	fills, resumes, divides, finds, rests, layouts := len(c.parts) > 0, false, false, false, false, false
 	// The largest number of readers, and at least the default, so that parts with one reader each
 	// are read together. Not the sum: each part chose its number for the memory and the connections
 	// that its readers take.
@@ -61,6 +61,7 @@ func (c *concat[T]) plan() dmap.Plan[T] {
 		divides = divides || p.TrySplit != nil
 		finds = finds || p.Find != nil
 		rests = rests || p.Rest != nil
+		layouts = layouts || p.Layout != nil
 		out.Readers = max(out.Readers, p.Readers)
 		out.Origins = append(out.Origins, p.Origins...)
 	}
@@ -75,6 +76,9 @@ func (c *concat[T]) plan() dmap.Plan[T] {
 	}
 	if rests {
 		out.Rest = c.rest
+	}
+	if layouts {
+		out.Layout = c.layout
 	}
 	if divides {
 		out.TrySplit = c.trySplit
@@ -140,6 +144,18 @@ func (c *concat[T]) rest(ctx context.Context, s dmap.Split) (string, error) {
 		return "", changed(s.Object, "content before the break", s.Before, "unknown")
 	}
 	return c.parts[i].Rest(ctx, own)
+}
+
+// layout asks the part that s belongs to.
+func (c *concat[T]) layout(ctx context.Context, s dmap.Split) (dmap.Layout, error) {
+	i, own, err := c.part(s)
+	if err != nil {
+		return dmap.Layout{}, err
+	}
+	if c.parts[i].Layout == nil {
+		return dmap.Layout{}, errors.ErrUnsupported
+	}
+	return c.parts[i].Layout(ctx, own)
 }
 
 func (c *concat[T]) localKeys(s dmap.Split) bool {

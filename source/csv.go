@@ -98,6 +98,9 @@ func csvRecords[T any](object Object, listed bool, err error, decode RowDecoder[
 		kind: "csv", object: object, listed: listed, open: c.open, divide: c.divide, lines: true,
 		unpacking: c.unpacking, large: largeObject{tuning: tuned},
 	}
+	if o.Header == nil {
+		r.header = c.headerNow
+	}
 	if serial || o.Dialect != RFC4180 {
 		r.divide = nil
 	}
@@ -165,6 +168,9 @@ func (c *csv[T]) open(ctx context.Context, part span) (framer[T], error) {
 			return nil, err
 		}
 	}
+	if c.options.Header == nil {
+		dmap.SetHeader(ctx, columns.sum())
+	}
 	if err := rows.prepare(c.decode, columns); err != nil {
 		in.Close()
 		return nil, fmt.Errorf("object %q: %w", part.object.Key, guarded.Shown(err))
@@ -225,6 +231,21 @@ func (c *csv[T]) headerOf(ctx context.Context, object Object) (*header, error) {
 	defer c.mu.Unlock()
 	c.known = first
 	return first, nil
+}
+
+// noHeader identifies the header of an object that has none, or none that can be read.
+const noHeader = "none"
+
+// headerNow identifies the header of an object.
+func (c *csv[T]) headerNow(ctx context.Context, object Object) (string, error) {
+	first, err := c.headerOf(ctx, object)
+	if err == io.EOF || isContent(err) {
+		return noHeader, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return first.columns.sum(), nil
 }
 
 // readHeader reads the header from the first bytes; 0: from all of the object.

@@ -2,12 +2,15 @@ package source
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 
+	guarded "github.com/go-dmap/dmap/internal/guard"
 	"github.com/go-dmap/dmap/internal/record"
 )
 
@@ -16,6 +19,16 @@ import (
 type columnNames struct {
 	names []string
 	width int
+}
+
+// sum identifies a header, for dmap.SetHeader.
+func (n columnNames) sum() string {
+	sum := sha256.New()
+	fmt.Fprintf(sum, "%d:", n.width)
+	for _, name := range n.names {
+		fmt.Fprintf(sum, "%d:%s", len(name), name)
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:8])
 }
 
 // checkHeader returns an error for a header without columns, or with a column name that repeats.
@@ -59,14 +72,25 @@ func (c *csv[T]) header(rows *record.CSV, key string) (columnNames, error) {
 	}
 	if nameless > 1 && !c.options.RepeatedColumns {
 		if named == 0 {
-			return columnNames{}, fmt.Errorf("object %q: no column of the header has a name: set CSVOptions.Header if it has none", key)
+			return columnNames{}, &headerError{fmt.Errorf("object %q: no column of the header has a name: set CSVOptions.Header if it has none", key)}
 		}
 		header.names = header.names[:named]
 	}
 	if err := c.options.checkHeader(header.names); err != nil {
-		return columnNames{}, fmt.Errorf("object %q: %w", key, err)
+		return columnNames{}, &headerError{fmt.Errorf("object %q: %w", key, err)}
 	}
 	return header, nil
+}
+
+// headerError says that a header cannot name columns.
+type headerError struct{ error }
+
+func (e *headerError) Unwrap() error { return e.error }
+
+// isContent reports whether the error of a header comes from its object, not from the store.
+func isContent(err error) bool {
+	_, own := guarded.As[*headerError](err)
+	return own || breaksOff(err, 0)
 }
 
 // rowFramer decodes rows.

@@ -41,7 +41,7 @@ func Flatten[T any](from dmap.Source[Object], open func(Object) dmap.Source[T]) 
 	}
 	f := &flatten[T]{name: out.name, objects: from, listing: plans[0], open: open, lists: listsOf(from)}
 	f.buckets = newBuckets(from, plans[0].Origins)
-	out.plan = dmap.Plan[T]{Splits: f.splits, Read: f.read, Resume: f.resume, Preflight: f.preflight, Sharing: f.sharing, Rest: f.rest}
+	out.plan = dmap.Plan[T]{Splits: f.splits, Read: f.read, Resume: f.resume, Preflight: f.preflight, Sharing: f.sharing, Rest: f.rest, Layout: f.layout}
 	return out
 }
 

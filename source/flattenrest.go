@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"errors"
 
 	"github.com/go-dmap/dmap/dmap"
 	guarded "github.com/go-dmap/dmap/internal/guard"
@@ -63,4 +64,54 @@ func (f *flatten[T]) broken(ctx context.Context, s *dmap.Split) (o Object, itemE
 		s.Version = identified(s.From.Key, o.Key, listedAs(o))
 	}
 	return o, itemErr, nil
+}
+
+// layout asks the source of the object as it is now. An object that cannot be read now does not
+// keep the others from being read.
+func (f *flatten[T]) layout(ctx context.Context, s dmap.Split) (l dmap.Layout, err error) {
+	object, itemErr, err := f.object(ctx, s)
+	if err != nil {
+		return l, invalidNamed(f.name, err)
+	}
+	if itemErr != nil { // no row of it was read
+		return l, errors.ErrUnsupported
+	}
+	place, _, _ := identify(s)
+	if object, err = object.now(ctx); err == nil {
+		l, err = f.layoutOf(ctx, object, place, s.From)
+	}
+	switch {
+	case err == nil || guarded.Is(err, errors.ErrUnsupported):
+		return l, err
+	case ctx.Err() != nil:
+		return l, context.Cause(ctx)
+	}
+	if class := dmap.Class(err); class == "gone" || class == "changed" {
+		return l, err
+	}
+	return l, &dmap.BrokenObjectError{Key: object.Key, Err: err}
+}
+
+// layoutOf is the layout of an object, where a reading began at a cursor of the whole source.
+func (f *flatten[T]) layoutOf(ctx context.Context, object Object, place string, from dmap.Cursor) (l dmap.Layout, err error) {
+	err = guard(func() (err error) {
+		var plan dmap.Plan[T]
+		if src := f.open(object); src != nil {
+			plan = dmap.PlanOf(src)
+		}
+		if plan.Layout == nil || plan.Whole == (dmap.Split{}) {
+			return errors.ErrUnsupported
+		}
+		whole := plan.Whole
+		if from.Key == place {
+			whole.From.Offset = from.Offset
+		}
+		l, err = plan.Layout(ctx, whole)
+		return err
+	})
+	if l.From != (dmap.Cursor{}) {
+		l.From.Key = place
+	}
+	l.Version = identified(place, object.Key, listedAs(object))
+	return l, err
 }

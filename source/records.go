@@ -24,8 +24,9 @@ type records[T any] struct {
 	invalid error
 	open    func(context.Context, span) (framer[T], error)
 	unpacking
-	lines  bool    // each record ends with a line end
-	divide divider // nil: the object is one split, however large
+	header func(context.Context, Object) (string, error) // identifies it, for dmap.SetHeader; nil: there is none
+	lines  bool                                          // each record ends with a line end
+	divide divider                                       // nil: the object is one split, however large
 	large  largeObject
 }
 
@@ -78,7 +79,8 @@ func (r *records[T]) Plan() dmap.Plan[T] {
 		return brokenPlan[T](r.invalid)
 	}
 	p := dmap.Plan[T]{Splits: r.splits, Read: r.readSplit, Whole: dmap.Split{ID: r.object.Key, Object: r.object.Key}}
-	p.Seeks, p.Preflight, p.Sample, p.Skim, p.Rest = r.seeks, r.preflight, r.sample, r.skim, r.rest
+	p.Seeks, p.Preflight, p.Sample, p.Skim = r.seeks, r.preflight, r.sample, r.skim
+	p.Rest, p.Layout = r.rest, r.layout
 	if r.divide != nil {
 		p.Resume = r.resume
 	}
@@ -285,4 +287,25 @@ func (r *records[T]) seeks(dmap.Split) bool { return !compressedName(r.object.Ke
 // skim reads the records of s and decodes none.
 func (r *records[T]) skim(ctx context.Context, s dmap.Split) iter.Seq2[dmap.Item[T], error] {
 	return r.readBy(ctx, s, r.place)
+}
+
+// layout is a Plan.Layout.
+func (r *records[T]) layout(ctx context.Context, s dmap.Split) (l dmap.Layout, err error) {
+	if err := r.owns(s); err != nil {
+		return l, err
+	}
+	object, err := r.pin(ctx)
+	if err != nil {
+		return l, err
+	}
+	l.Version = version(object)
+	if r.header != nil {
+		if l.Header, err = r.header(ctx, object); err != nil {
+			return l, err
+		}
+	}
+	if s.From.Offset > 0 && r.lines && !r.looksInto(object.Key) {
+		l.From, err = linesFrom(ctx, object, s.From)
+	}
+	return l, err // of any other format only a reading from the start knows where records begin
 }

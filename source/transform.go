@@ -68,7 +68,7 @@ func (m *mapping[T, U]) plan(in dmap.Plan[T]) dmap.Plan[U] {
 			return m.each(ctx, in.Read(ctx, s))
 		},
 		Version: in.Version, Resume: in.Resume, TrySplit: in.TrySplit, Readers: in.Readers, LocalKeys: in.LocalKeys, Whole: in.Whole,
-		Rest: in.Rest, Seeks: in.Seeks, Find: m.findBy(in), Preflight: in.Try, Sharing: in.Sharing, Skim: skimOf[T, U](in),
+		Rest: in.Rest, Layout: in.Layout, Seeks: in.Seeks, Find: m.findBy(in), Preflight: in.Try, Sharing: in.Sharing, Skim: skimOf[T, U](in),
 	}
 	if in.Fill != nil {
 		out.Fill = func(ctx context.Context, s dmap.Split, items []dmap.Item[U]) (int, error) {

@@ -30,6 +30,8 @@ type Redrive struct {
 	Rests Rests
 	// Begins is what the journal has to say before the redrive counts; nil: it does already.
 	Begins *Begun
+	// Changed takes rows of objects that have changed, if they are still the same rows.
+	Changed bool
 	// State is what the redrive makes of the results: the state of the sink that keeps the journal,
 	// for the commit with Begins.
 	State json.RawMessage
@@ -56,7 +58,9 @@ type TakenItem struct {
 	Key     string
 	Offset  int64
 	Index   int64
-	After   int64 // the cursor after the item in the taken part
+	From    *Cursor // where the reading began from which Index counts; nil: not known
+	Header  string  // of the object of a row
+	After   int64   // the cursor after the item in the taken part
 
 	Decision *Decision // about the last hold of the item; nil: it was not held
 }

@@ -91,6 +91,6 @@ func (c *Chooser) Takes(r *runfolder.Record) (bool, error) {
 // Differs reports whether the recorded choice of a redrive is another than that of a call. What
 // only decides whether a redrive begins does not count.
 func Differs(recorded, called runfolder.Choice) bool {
-	return recorded.Glob != called.Glob || recorded.Limit != called.Limit || recorded.Match != called.Match ||
+	return recorded.Glob != called.Glob || recorded.Limit != called.Limit || recorded.Match != called.Match || recorded.Changed != called.Changed ||
 		!slices.Equal(recorded.Classes, called.Classes) || !slices.Equal(recorded.Groups, called.Groups)
 }

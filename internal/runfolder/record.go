@@ -14,19 +14,21 @@ const WholeObject = -1
 // Item is the head of every record but those of the forms COMPACT and FLATTEN: which item the
 // record is about, and, in FAILED and PENDING records, where to read it again.
 type Item struct {
-	ID            string `json:"id"`
-	Key           string `json:"key"`
-	KeyBase64     string `json:"keyBase64,omitempty"`
-	Offset        int64  `json:"offset"`
-	Split         string `json:"split,omitempty"`
-	SplitBase64   string `json:"splitBase64,omitempty"`
-	Version       string `json:"version,omitempty"`
-	VersionBase64 string `json:"versionBase64,omitempty"`
-	Start         Cursor `json:"start,omitzero"`
-	Next          Cursor `json:"next,omitzero"`
-	Index         int64  `json:"index"`
-	Attempts      int    `json:"attempts"`
-	Holds         int    `json:"holds,omitempty"`
+	ID            string  `json:"id"`
+	Key           string  `json:"key"`
+	KeyBase64     string  `json:"keyBase64,omitempty"`
+	Offset        int64   `json:"offset"`
+	Split         string  `json:"split,omitempty"`
+	SplitBase64   string  `json:"splitBase64,omitempty"`
+	Version       string  `json:"version,omitempty"`
+	VersionBase64 string  `json:"versionBase64,omitempty"`
+	Start         Cursor  `json:"start,omitzero"`
+	Next          Cursor  `json:"next,omitzero"`
+	From          *Cursor `json:"from,omitempty"`
+	Header        string  `json:"header,omitempty"`
+	Index         int64   `json:"index"`
+	Attempts      int     `json:"attempts"`
+	Holds         int     `json:"holds,omitempty"`
 }
 
 // Record is a line of a part.
@@ -89,6 +91,12 @@ func AppendItem(dst []byte, it *Item) []byte {
 	}
 	dst = appendCursor(dst, `,"start":`, &it.Start)
 	dst = appendCursor(dst, `,"next":`, &it.Next)
+	if it.From != nil {
+		dst = appendCursorText(append(dst, `,"from":`...), it.From)
+	}
+	if it.Header != "" {
+		dst = AppendString(append(dst, `,"header":`...), it.Header)
+	}
 	dst = strconv.AppendInt(append(dst, `,"index":`...), it.Index, 10)
 	dst = strconv.AppendInt(append(dst, `,"attempts":`...), int64(it.Attempts), 10)
 	if it.Holds > 0 {
@@ -114,7 +122,11 @@ func appendCursor(dst []byte, field string, c *Cursor) []byte {
 	if c.Key == "" && c.Offset == 0 {
 		return dst
 	}
-	dst = append(append(dst, field...), '{')
+	return appendCursorText(append(dst, field...), c)
+}
+
+func appendCursorText(dst []byte, c *Cursor) []byte {
+	dst = append(dst, '{')
 	if c.Key != "" {
 		dst = appendText(append(dst, `"key":`...), `,"keyBase64":"`, c.Key)
 		if c.Offset != 0 {
@@ -209,10 +221,14 @@ func (it *Item) Check() error {
 	if id := ItemID(it.Key, it.Offset); id != it.ID {
 		return fmt.Errorf("record of item %q: key %q and offset %d are of another", it.ID, it.Key, it.Offset)
 	}
-	err := decode([]twin{
+	texts := []twin{
 		{&it.Key, &it.KeyBase64}, {&it.Split, &it.SplitBase64}, {&it.Version, &it.VersionBase64},
 		{&it.Start.Key, &it.Start.KeyBase64}, {&it.Next.Key, &it.Next.KeyBase64},
-	}...)
+	}
+	if it.From != nil {
+		texts = append(texts, it.From.fields()...)
+	}
+	err := decode(texts...)
 	it.ID = ItemID(it.Key, it.Offset)
 	return err
 }

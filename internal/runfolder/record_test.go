@@ -21,6 +21,7 @@ func FuzzRecordsReadBack(f *testing.F) {
 		want := runfolder.Record{Item: runfolder.Item{
 			ID: runfolder.ItemID(key, offset), Key: key, Offset: offset, Split: split, Version: version,
 			Start: runfolder.Cursor{Key: at, Offset: cursor}, Next: runfolder.Cursor{Key: key, Offset: index}, Index: index, Attempts: 3,
+			From: &runfolder.Cursor{Key: at, Offset: cursor}, Header: runfolder.ItemID("h", offset),
 		}, Elapsed: 12, Input: json.RawMessage(`{"a":[1]}`), Output: json.RawMessage(`2`)}
 		line := runfolder.AppendItem(nil, &want.Item)
 		line = runfolder.AppendElapsed(line, want.Elapsed)

@@ -50,6 +50,7 @@ type Choice struct {
 	Limit     int64    `json:"limit,omitempty"`
 	Match     bool     `json:"match,omitempty"`
 	Groups    []string `json:"groups,omitempty"`
+	Changed   bool     `json:"changed,omitempty"`
 }
 
 // TakenPart is a list of items that an earlier redrive took.

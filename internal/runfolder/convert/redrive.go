@@ -14,7 +14,7 @@ import (
 func Choice(o dmap.Redrive) runfolder.Choice {
 	return runfolder.Choice{
 		Max: o.Max, Canceled: o.Canceled, Tolerated: o.Tolerated, Classes: o.Classes, Glob: o.Glob, Limit: o.Limit,
-		Match: o.Match != nil, Groups: o.Groups,
+		Match: o.Match != nil, Groups: o.Groups, Changed: o.Changed,
 	}
 }
 
