@@ -32,9 +32,9 @@ func (b *budget) allowsProbe() bool {
 	return b.wasted() <= wastedProbes+b.fullPages()/wastedProbesShare
 }
 
-// In the first pages of a listing whose letters have several bytes nearly all guesses are bad. Up to
-// badGuesses more of them count then, so that 20,000 keys take at most 1.6 requests a page. If they
-// counted for longer, 200,000 keys would take a sixth longer.
+// In the first pages of a listing whose letters have several bytes nearly all guesses are bad. Up
+// to badGuesses more of them count then, so that 20,000 keys take at most 1.6 requests a page. If
+// they counted for longer, 200,000 keys would take a sixth longer.
 const (
 	firstPages = 20
 	badGuesses = 6

@@ -160,8 +160,8 @@ func (l *Lister) gaps(o openRange) (constant, varied []gap) {
 
 const (
 	// longName is the number of positions with a single byte from which on probes begin at the last
-	// one. With a smaller number, hours and days are found later; with a larger one, 20,000 keys with
-	// a prefix of 900 bytes take a fifth more requests.
+	// one. With a smaller number, hours and days are found later; with a larger one, 20,000 keys
+	// with a prefix of 900 bytes take a fifth more requests.
 	longName = 12
 	// manyUnseen is the number of unseen bytes from which on a probe takes the middle one instead
 	// of the lowest. With a smaller number, dates that do not exist are probed; with a larger one,
