@@ -175,11 +175,14 @@ func TestALeaseWithoutAReportTakesItsSlotsBack(t *testing.T) {
 		var report lease.Report
 		var before, after int
 		go func() {
-			j := job(numbers{n: 1, each: 1}, func(context.Context, int) (int, error) { time.Sleep(30 * time.Second); return 0, nil })
+			j := job(numbers{n: 1, each: 1}, func(context.Context, int) (int, error) {
+				time.Sleep(30*time.Second + 500*time.Millisecond) // the calls of the other lease end at whole seconds
+				return 0, nil
+			})
 			report, _ = leaserun.Run(t.Context(), j, of(7, 10, 1), newLane[int](&store{}, lease.Ref{Lease: 7, Attempt: 1, Era: 5}), control)
 			before = gauge.Now()
 			lost.End(&report, false)
-			<-time.After(1500 * time.Millisecond)
+			<-time.After(1200 * time.Millisecond)
 			after = gauge.Now()
 		}()
 		together(t, &gauge, pool, member{of(1, 10, 1000), always(time.Second)})
@@ -200,9 +203,9 @@ func TestALeaseReportsTogetherWithTheNextOne(t *testing.T) {
 		reads       time.Duration
 	}{
 		{name: "soon", first: 100, next: 115, want: 12 * time.Second, reads: time.Hour},
-		{name: "too late", first: 100, next: 2000, want: 14 * time.Second, reads: 30 * time.Second},
-		{name: "wanted back", first: 100, next: 2000, want: 11 * time.Second, reads: time.Hour, back: true},
-		{name: "nobody uses its slots", first: 100, want: 10 * time.Second, reads: time.Hour, alone: true},
+		{name: "too late", first: 100, next: 2000, want: 14*time.Second + 500*time.Millisecond, reads: 30 * time.Second},
+		{name: "wanted back", first: 100, next: 2000, want: 12*time.Second + 500*time.Millisecond, reads: time.Hour, back: true},
+		{name: "nobody uses its slots", first: 100, want: 10*time.Second + 500*time.Millisecond, reads: time.Hour, alone: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -221,12 +224,15 @@ func TestALeaseReportsTogetherWithTheNextOne(t *testing.T) {
 					defer func() { <-others }()
 				}
 				if c.back {
-					time.AfterFunc(11*time.Second, control.Return)
+					time.AfterFunc(12*time.Second+300*time.Millisecond, control.Return)
 				}
 				l := of(0, 10, c.first)
 				l.Time = c.reads
 				shedder := leaserun.Shed(pool, l, control, func(lease.Shed) {})
-				j := job(numbers{n: 100_000, each: 100_000}, func(context.Context, int) (int, error) { time.Sleep(time.Second); return 0, nil })
+				j := job(numbers{n: 100_000, each: 100_000}, func(context.Context, int) (int, error) {
+					time.Sleep(time.Second + 50*time.Millisecond) // the calls of the others end at whole seconds
+					return 0, nil
+				})
 				report, err := leaserun.Run(t.Context(), j, l, newLane[int](&store{}, l.Ref), control)
 				require.NoError(t, err)
 				shedder.Linger(&report)
