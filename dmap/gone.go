@@ -31,7 +31,11 @@ type changedError struct {
 }
 
 func (e *changedError) Error() string {
-	return fmt.Sprintf("item %q: %s: to process the source as it is now, use a new RunID", e.id, errorText(e.cause))
+	next := "use a new RunID, or Redrive.Changed for rows that were mended"
+	if _, asked := e.cause.(*rowDiffers); asked { //nolint:errorlint // as changedRows returns it
+		next = "use a new RunID"
+	}
+	return fmt.Sprintf("item %q: %s: to process the source as it is now, %s", e.id, errorText(e.cause), next)
 }
 
 func (e *changedError) Unwrap() error { return fromOutside(e.cause) }
