@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	guarded "github.com/go-dmap/dmap/internal/guard"
@@ -23,12 +24,13 @@ type columnNames struct {
 
 // sum identifies a header, for dmap.SetHeader.
 func (n columnNames) sum() string {
-	sum := sha256.New()
-	fmt.Fprintf(sum, "%d:", n.width)
+	text := strconv.AppendInt(nil, int64(n.width), 10)
 	for _, name := range n.names {
-		fmt.Fprintf(sum, "%d:%s", len(name), name)
+		text = append(strconv.AppendInt(append(text, ':'), int64(len(name)), 10), ':')
+		text = append(text, name...)
 	}
-	return hex.EncodeToString(sum.Sum(nil)[:8])
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8])
 }
 
 // checkHeader returns an error for a header without columns, or with a column name that repeats.
