@@ -37,7 +37,10 @@ const mostRaces = 20
 // End leaves as it is. An Express run, which has no journal, cannot be ended. An error that matches
 // results.ErrNoRun: there is no run of that name.
 func End(ctx context.Context, bucket *blob.Bucket, prefix, runID string) error {
-	if bucket == nil {
+	switch {
+	case ctx == nil:
+		return errors.New("sink: end: the context is nil: pass context.Background()")
+	case bucket == nil:
 		return errors.New("sink: end: bucket is nil")
 	}
 	folder, err := runfolder.Folder(prefix, runID)

@@ -182,3 +182,9 @@ func TestEndLeavesAnEndedRunAsItIs(t *testing.T) {
 		exact(t, bucket, 30)
 	})
 }
+
+func TestEndWithoutAContextOrABucketIsAnError(t *testing.T) {
+	var none context.Context
+	require.ErrorContains(t, sink.End(none, memory(t), "out", "r"), "the context is nil")
+	require.ErrorContains(t, sink.End(t.Context(), nil, "out", "r"), "bucket is nil")
+}

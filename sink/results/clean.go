@@ -32,6 +32,9 @@ type CleanOptions struct {
 // also those removed before an error. It touches nothing else, in the folder or outside.
 // ErrNoManifest: the run has not ended, or is being redriven; see CleanOptions.Open.
 func Clean(ctx context.Context, bucket *blob.Bucket, prefix, runID string, options ...CleanOptions) (removed []string, err error) {
+	if err := missing(ctx, bucket); err != nil {
+		return nil, err
+	}
 	var o CleanOptions
 	if len(options) > 1 {
 		return nil, fmt.Errorf("results: %d CleanOptions: want at most one", len(options))

@@ -57,6 +57,9 @@ type ListOptions struct {
 // as by [Load], eight at once: three requests for an ended run. Folders that hold no run are left
 // out, so a page may be short.
 func List(ctx context.Context, bucket *blob.Bucket, prefix string, o ListOptions) (page []Summary, next string, err error) {
+	if err := missing(ctx, bucket); err != nil {
+		return nil, "", err
+	}
 	if err := runfolder.CheckPrefix(prefix); err != nil {
 		return nil, "", fmt.Errorf("results: list: %w", err)
 	}

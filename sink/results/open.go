@@ -26,6 +26,9 @@ var ErrNoRun = runfolder.ErrNoRun
 // is an error. A manifest or a commit that names a part outside the run's folder, or one part
 // twice, is refused.
 func Load(ctx context.Context, bucket *blob.Bucket, prefix, runID string) (*Run, error) {
+	if err := missing(ctx, bucket); err != nil {
+		return nil, err
+	}
 	folder, err := runfolder.Folder(prefix, runID)
 	if err != nil {
 		return nil, fmt.Errorf("results: %w", err)

@@ -77,6 +77,9 @@ type PendingItem struct {
 // an error is the last thing yielded and names part and line. A run with FAILURES_ONLY records has
 // none.
 func Successes[R any](ctx context.Context, bucket *blob.Bucket, m *Run) iter.Seq2[Success[R], error] {
+	if err := missingOf(ctx, bucket, m); err != nil {
+		return failed[Success[R]](err)
+	}
 	decode := decodeSuccess[R]
 	if m.Records != "" {
 		decode = func(line []byte) (s Success[R], err error) {
@@ -89,6 +92,9 @@ func Successes[R any](ctx context.Context, bucket *blob.Bucket, m *Run) iter.Seq
 
 // Failures yields the FAILED records, as [Successes] does.
 func Failures(ctx context.Context, bucket *blob.Bucket, m *Run) iter.Seq2[Failure, error] {
+	if err := missingOf(ctx, bucket, m); err != nil {
+		return failed[Failure](err)
+	}
 	return records(ctx, bucket, m.FailedParts, func(line []byte) (f Failure, err error) {
 		r, err := runfolder.DecodeRecord(line)
 		if err != nil {
@@ -106,6 +112,9 @@ func Failures(ctx context.Context, bucket *blob.Bucket, m *Run) iter.Seq2[Failur
 // of an ended run, and the items that an open redrive has taken and not settled. Other items of an
 // open run have no record until they settle, and unread items have none: see Run.Unread.
 func Pending(ctx context.Context, bucket *blob.Bucket, r *Run) iter.Seq2[PendingItem, error] {
+	if err := missingOf(ctx, bucket, r); err != nil {
+		return failed[PendingItem](err)
+	}
 	return func(yield func(PendingItem, error) bool) {
 		for p, err := range records(ctx, bucket, r.PendingParts, pendingItem) {
 			if !yield(p, err) || err != nil {

@@ -54,6 +54,9 @@ type ExportOptions struct {
 // StopDate is StartDate plus the duration of the last call. Held items are PENDING there, with the
 // reason as Cause.
 func ExportStepFunctions(ctx context.Context, from *blob.Bucket, m *Run, to *blob.Bucket, prefix string, options ...ExportOptions) (manifestKey string, err error) {
+	if err := missingOf(ctx, from, m); err != nil {
+		return "", err
+	}
 	x, err := newExport(from, m, to, prefix, options)
 	if err != nil {
 		return "", err
@@ -100,8 +103,8 @@ type export struct {
 }
 
 func newExport(from *blob.Bucket, m *Run, to *blob.Bucket, prefix string, options []ExportOptions) (*export, error) {
-	if from == nil || to == nil || m == nil {
-		return nil, errors.New("results: export: a bucket or the manifest is nil")
+	if to == nil {
+		return nil, errors.New("results: export: the bucket to write to is nil")
 	}
 	if len(options) > 1 {
 		return nil, fmt.Errorf("results: %d ExportOptions: want at most one", len(options))
