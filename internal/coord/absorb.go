@@ -1,6 +1,7 @@
 package coord
 
 import (
+	"slices"
 	"time"
 
 	"github.com/go-dmap/dmap/internal/journal"
@@ -20,12 +21,22 @@ func (s *State) Absorb(now time.Time) (AbsorbTask, bool) {
 		return AbsorbTask{}, false
 	}
 	last := s.End != nil && s.InFlight() == 0
-	if n < absorbMany && !last && s.age(now) < a.Since+absorbAge {
+	if n < absorbMany && !last && s.age(now) < s.absorbDue() {
 		return AbsorbTask{}, false
 	}
 	a.Task++
 	a.Leases, a.At = min(n, absorbMost), s.age(now)
 	return AbsorbTask{Task: a.Task, Leases: append([]Finished(nil), s.Finished[:a.Leases]...), Elapsed: s.unrecorded(now)}, true
+}
+
+// absorbDue is the age at which a few leases are taken in: later if the run seems to end soon, with
+// a task that takes in all.
+func (s *State) absorbDue() time.Duration {
+	wait := absorbAge
+	if s.Plan.Done && s.share() < absorbAge/4 && !slices.ContainsFunc(s.Queue, Piece.unknown) {
+		wait *= 2
+	}
+	return s.Absorbing.Since + wait
 }
 
 // unrecorded is the time of the run that its records do not have.

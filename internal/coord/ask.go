@@ -37,7 +37,9 @@ func (s *State) probe() time.Duration {
 }
 
 // askable reports whether o may return more than one split.
-func (s *State) askable(o *Open) bool { return o.Rest > 1 && !o.Shed && !s.ordered() && s.Plan.Done }
+func (s *State) askable(o *Open) bool {
+	return o.Rest > 1 && o.Items == 0 && !o.Shed && !s.ordered() && s.Plan.Done
+}
 
 // askShares asks leases back until the shares of the others leave enough of the tolerance.
 func (s *State) askShares() {

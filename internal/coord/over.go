@@ -65,7 +65,7 @@ func (s *State) Wake(now time.Time) (time.Time, bool) {
 		}
 	}
 	if len(s.Finished) > 0 && s.Absorbing.Leases == 0 {
-		add(s.Absorbing.Since + absorbAge)
+		add(s.Absorbing.Since + 2*absorbAge)
 	}
 	if s.End == nil {
 		if left, _, ok := s.timeLeft(at); ok {

@@ -15,6 +15,9 @@ type Piece struct {
 	Part float64 `json:"part,omitempty"`
 }
 
+// unknown reports whether nobody knows how many items p has.
+func (p Piece) unknown() bool { return p.Items == 0 }
+
 // weight is the size of s in the state: 1 for usual splits, more for those with long keys.
 func weight(s dmap.Split) int {
 	return 1 + (len(s.ID)+len(s.Object)+len(s.Version)+len(s.From.Key)+len(s.To.Key)+len(s.Before))/512

@@ -129,13 +129,17 @@ func (s *State) timeOf(at time.Duration) time.Duration {
 	if !s.Plan.Planned || s.Call == 0 {
 		return t
 	}
+	return tailTime(t, shortTime(s.Control.Capacity()), s.share(), s.Call, s.Plan.Done)
+}
+
+// share is the time that all leases together need for the known items of the queue.
+func (s *State) share() time.Duration {
 	var items int64
 	for _, p := range s.Queue {
 		items += p.Items
 	}
 	c := s.Control
-	share := time.Duration(float64(items) * float64(s.Call) / float64(c.Capacity()*c.slots(0)))
-	return tailTime(t, shortTime(c.Capacity()), share, s.Call, s.Plan.Done)
+	return time.Duration(float64(items) * float64(s.Call) / float64(c.Capacity()*c.slots(0)))
 }
 
 // give gives the next attempt of o to a worker.

@@ -65,6 +65,34 @@ func TestRangesAreLookedForWhereTheyAre(t *testing.T) {
 	require.Equal(t, time.Second, s.Probe)
 }
 
+// Leases on planned pieces are sized to end together: nobody is asked for a part of one.
+func TestLeasesOnKnownItemsAreNotAskedBack(t *testing.T) {
+	for name, c := range map[string]struct {
+		items int64
+		stop  []int64
+	}{
+		"known": {100, nil}, "unknown": {0, []int64{0}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			control := Control{Limit: 4, PerLease: 1, Tolerance: dmap.Tolerance{Percentage: 100}}
+			s, err := Begin(Start{Era: 1, Now: after(0), Control: control, Planned: true})
+			require.NoError(t, err)
+			task, ok := s.PlanNext(after(0))
+			require.True(t, ok)
+			two := Pieces{{Split: dmap.Split{ID: "a"}, Items: c.items}, {Split: dmap.Split{ID: "b"}, Items: c.items}}
+			require.Equal(t, Accepted, s.Planned(Page{Task: task.Task, Done: true, Pieces: two}, after(0)))
+			s.Call = time.Millisecond
+			s.Control.Limit = 1 // one lease has both
+			l := take(t, s, 0)
+			s.Control.Limit = 4
+			require.Len(t, l.Splits, 2)
+			_, ok = s.Take(after(time.Hour))
+			require.False(t, ok)
+			require.Equal(t, c.stop, s.Orders().Stop)
+		})
+	}
+}
+
 func TestLeasesAreSizedByTime(t *testing.T) {
 	for _, c := range []struct{ age, call, want time.Duration }{
 		{0, 0, time.Minute},

@@ -12,8 +12,10 @@ const (
 	lookEvery = 250 * time.Millisecond
 	// shortPatience is how long the last calls of a lease may take at most if it was asked back.
 	shortPatience = 2 * time.Second
-	// slotPatience is the shortest time after which a lease gives slots back.
+	// slotPatience is the shortest time after which a lease on a listing gives slots back.
 	slotPatience = time.Second
+	// restPatience is the shortest time after which a planned lease gives splits back.
+	restPatience = 3 * time.Second
 )
 
 // Shedder sets the slots of a lease. While the lease waits for its last calls it gives unread
@@ -145,14 +147,20 @@ func (s *Shedder) spent(stats dmap.Stats) bool {
 }
 
 // patience is how long the calls may take before others get the splits and the slots. A message
-// costs about half a lease.
+// costs about half a lease. Others need the slots and the ranges of a listing at once: all that is
+// unread is in such leases. Planned work is shared out by its size.
 func (s *Shedder) patience(rest bool) time.Duration {
-	wait := s.lease.Time / 4
-	if !rest {
-		return max(s.lease.Time/60, slotPatience)
+	l := &s.lease
+	lists := l.Rest > len(l.Splits)
+	switch {
+	case rest && s.control.asked() == lease.Asked: // others wait
+		return min(l.Time/4, shortPatience)
+	case rest && lists:
+		return l.Time / 4
+	case rest:
+		return max(l.Time/4, restPatience)
+	case lists:
+		return max(l.Time/60, slotPatience)
 	}
-	if s.control.asked() == lease.Asked { // others wait
-		return min(wait, shortPatience)
-	}
-	return wait
+	return max(l.Time/60, 2*slotPatience)
 }

@@ -91,6 +91,35 @@ func TestASecondAttemptGivesBackItsRest(t *testing.T) {
 	})
 }
 
+// What a lease on a listing has not read is wanted at once. The rest of a planned lease waits for
+// calls that end soon, as a message costs about half a lease.
+func TestAPlannedLeaseIsPatientWithItsCalls(t *testing.T) {
+	for name, c := range map[string]struct {
+		rest  int
+		call  time.Duration // the first one, after which the others are done
+		sheds bool
+	}{
+		"planned, 4 s":  {10, 6 * time.Second, false},
+		"planned, 40 s": {10, 40 * time.Second, true},
+		"listing, 4 s":  {32, 6 * time.Second, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := lease.Lease{Splits: parts(10_000, 1000), Slots: 4, Rest: c.rest, Time: 4 * time.Second}
+				first := func(i int) time.Duration {
+					if i == 0 {
+						return c.call
+					}
+					return 100 * time.Millisecond
+				}
+				sheds, report := shedding(t, new(store), first, numbers{n: 10_000, each: 10_000}, l)
+				require.NotEmpty(t, report.Rest)
+				require.Equal(t, c.sheds, len(sheds) > 0 && len(sheds[0].Rest) > 0, sheds)
+			})
+		})
+	}
+}
+
 // Slots that nobody in the worker uses go back to the coordinator, once.
 func TestALeaseThatHasReadAllGivesBackItsSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
