@@ -78,7 +78,7 @@ const (
 func (b *building) open(ctx context.Context, run runRef) (machine, error) {
 	open := b.definitions[run.Name]
 	if open == nil {
-		return nil, &unbuiltError{fmt.Sprintf("this worker has no map %q: give it to Serve", run.Name), true, true}
+		return nil, &unbuiltError{text: fmt.Sprintf("this worker has no map %q: give it to Serve", run.Name), unknown: true, elsewhere: true}
 	}
 	key := run.RunID + "\n" + run.Name + "\n" + string(run.Params)
 	if m := b.find(key); m != nil {
@@ -100,7 +100,7 @@ func (b *building) open(ctx context.Context, run runRef) (machine, error) {
 		}
 		return r.Val.(machine), nil
 	case <-late.C:
-		return nil, &unbuiltError{fmt.Sprintf("map %q: build has not returned for %v", run.Name, buildTime), false, true}
+		return nil, &unbuiltError{text: fmt.Sprintf("map %q: build has not returned for %v", run.Name, buildTime), elsewhere: true}
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
@@ -108,17 +108,17 @@ func (b *building) open(ctx context.Context, run runRef) (machine, error) {
 
 // build calls the function of Define, which may panic.
 func build(ctx context.Context, open opener, run runRef) (m machine, err error) {
-	unbuilt := func(says string) error {
-		return &unbuiltError{scrub.Text(fmt.Sprintf("map %q cannot be built: %s", run.Name, says), mostText), false, false}
+	failed := func(says string) error {
+		return &unbuiltError{text: scrub.Text(fmt.Sprintf("map %q cannot be built: %s", run.Name, says), mostText)}
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			err = unbuilt("build " + string(guard.Panicked(p)))
+			err = failed("build " + string(guard.Panicked(p)))
 		}
 	}()
 	m, err = open(ctx, run.RunID, run.Params)
-	if failed, ok := guard.As[*buildError](err); ok {
-		return nil, unbuilt(guard.Text(failed.error, mostText))
+	if by, ok := guard.As[*buildError](err); ok {
+		return nil, failed(guard.Text(by.error, mostText))
 	}
 	if err != nil {
 		return nil, fatal(fmt.Errorf("map %q: %w", run.Name, err))
@@ -159,8 +159,8 @@ func (b *building) keep(key string, m machine) {
 func (b *building) patient(ctx context.Context, stops <-chan struct{}, run runRef) (machine, error) {
 	for pause := time.Second; ; pause *= 2 {
 		m, err := b.open(ctx, run)
-		unbuilt, again := guard.As[*unbuiltError](err)
-		if !again || unbuilt.elsewhere || pause > 16*time.Second {
+		failed, again := guard.As[*unbuiltError](err)
+		if !again || failed.elsewhere || pause > 16*time.Second {
 			return m, err
 		}
 		select {
