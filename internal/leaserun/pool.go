@@ -84,11 +84,15 @@ func (p *Pool) apply() {
 		}
 	}
 	cut(limits, p.most()-max(0, p.leases-len(limits))) // each lease to come may begin a call
+	rises := false
 	for i, s := range p.members {
 		s.set(min(limits[i], s.slots))
+		rises = rises || limits[i] > s.slots
+	}
+	if p.wants = false; !rises { // seldom otherwise, and room asks all leases
+		return
 	}
 	room := p.room()
-	p.wants = false
 	for i, s := range p.members {
 		more := min(limits[i]-s.slots, room)
 		p.wants = p.wants || s.slots+more < limits[i]
