@@ -73,7 +73,7 @@ func (g *Group) Gather(n int) []KeyPrefix {
 // Where the run has no index of all its failures, because dmap could not write it, Groups reads all
 // FAILED records.
 func Groups(ctx context.Context, bucket *blob.Bucket, r *Run) ([]Group, error) {
-	if err := missingOf(ctx, bucket, r); err != nil {
+	if err := r.missing(ctx, bucket); err != nil {
 		return nil, err
 	}
 	x, err := index(ctx, bucket, r)
@@ -127,7 +127,7 @@ func (f *Failure) Group() string { return failgroup.IDOf(f.failure()) }
 // FailuresOf yields the failures of the group with this ID, as [Failures] does. It reads the FAILED
 // parts, and, for [OtherGroup], what Groups reads.
 func FailuresOf(ctx context.Context, bucket *blob.Bucket, r *Run, group string) iter.Seq2[Failure, error] {
-	if err := missingOf(ctx, bucket, r); err != nil {
+	if err := r.missing(ctx, bucket); err != nil {
 		return failed[Failure](err)
 	}
 	return func(yield func(Failure, error) bool) {

@@ -32,7 +32,7 @@ type HeldItem struct {
 // Held yields the HELD records of a run, as [Successes] does: the items that wait for a decision,
 // or whose decision no call of Map has found yet.
 func Held(ctx context.Context, bucket *blob.Bucket, r *Run) iter.Seq2[HeldItem, error] {
-	if err := missingOf(ctx, bucket, r); err != nil {
+	if err := r.missing(ctx, bucket); err != nil {
 		return failed[HeldItem](err)
 	}
 	return records(ctx, bucket, r.HeldParts, func(line []byte) (h HeldItem, err error) {

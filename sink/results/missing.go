@@ -19,14 +19,6 @@ func missing(ctx context.Context, bucket *blob.Bucket) error {
 	return nil
 }
 
-// missingOf is missing for calls about a run.
-func missingOf(ctx context.Context, bucket *blob.Bucket, r *Run) error {
-	if r == nil {
-		return errors.New("results: the run is nil: pass that of Load")
-	}
-	return missing(ctx, bucket)
-}
-
 // failed yields only an error.
 func failed[T any](err error) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {

@@ -26,7 +26,7 @@ type Preview struct {
 // Glob or Match, or if the index of the failures is damaged, all FAILED records are read. A Match
 // that panics is an error.
 func PreviewRedrive(ctx context.Context, bucket *blob.Bucket, r *Run, o dmap.Redrive) (Preview, error) {
-	if err := missingOf(ctx, bucket, r); err != nil {
+	if err := r.missing(ctx, bucket); err != nil {
 		return Preview{}, err
 	}
 	p := Preview{Pending: r.Stats.Pending, Unread: len(r.Unread.Splits) > 0 || r.Unread.After != nil || r.Unread.All}

@@ -77,7 +77,7 @@ type PendingItem struct {
 // an error is the last thing yielded and names part and line. A run with FAILURES_ONLY records has
 // none.
 func Successes[R any](ctx context.Context, bucket *blob.Bucket, m *Run) iter.Seq2[Success[R], error] {
-	if err := missingOf(ctx, bucket, m); err != nil {
+	if err := m.missing(ctx, bucket); err != nil {
 		return failed[Success[R]](err)
 	}
 	decode := decodeSuccess[R]
@@ -92,7 +92,7 @@ func Successes[R any](ctx context.Context, bucket *blob.Bucket, m *Run) iter.Seq
 
 // Failures yields the FAILED records, as [Successes] does.
 func Failures(ctx context.Context, bucket *blob.Bucket, m *Run) iter.Seq2[Failure, error] {
-	if err := missingOf(ctx, bucket, m); err != nil {
+	if err := m.missing(ctx, bucket); err != nil {
 		return failed[Failure](err)
 	}
 	return records(ctx, bucket, m.FailedParts, func(line []byte) (f Failure, err error) {
@@ -112,7 +112,7 @@ func Failures(ctx context.Context, bucket *blob.Bucket, m *Run) iter.Seq2[Failur
 // of an ended run, and the items that an open redrive has taken and not settled. Other items of an
 // open run have no record until they settle, and unread items have none: see Run.Unread.
 func Pending(ctx context.Context, bucket *blob.Bucket, r *Run) iter.Seq2[PendingItem, error] {
-	if err := missingOf(ctx, bucket, r); err != nil {
+	if err := r.missing(ctx, bucket); err != nil {
 		return failed[PendingItem](err)
 	}
 	return func(yield func(PendingItem, error) bool) {

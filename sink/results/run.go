@@ -1,7 +1,11 @@
 package results
 
 import (
+	"context"
+	"errors"
 	"time"
+
+	"gocloud.dev/blob"
 
 	"github.com/go-dmap/dmap/dmap"
 	"github.com/go-dmap/dmap/internal/failgroup"
@@ -131,4 +135,12 @@ func (m *Run) parts(k runfolder.Kind) []Part {
 	default:
 		return m.PendingParts
 	}
+}
+
+// missing returns an error if an argument of a call about a run is nil.
+func (m *Run) missing(ctx context.Context, bucket *blob.Bucket) error {
+	if m == nil {
+		return errors.New("results: the run is nil: pass that of Load")
+	}
+	return missing(ctx, bucket)
 }

@@ -54,7 +54,7 @@ type ExportOptions struct {
 // StopDate is StartDate plus the duration of the last call. Held items are PENDING there, with the
 // reason as Cause.
 func ExportStepFunctions(ctx context.Context, from *blob.Bucket, m *Run, to *blob.Bucket, prefix string, options ...ExportOptions) (manifestKey string, err error) {
-	if err := missingOf(ctx, from, m); err != nil {
+	if err := m.missing(ctx, from); err != nil {
 		return "", err
 	}
 	x, err := newExport(from, m, to, prefix, options)
