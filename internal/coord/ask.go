@@ -36,7 +36,7 @@ func (s *State) probe() time.Duration {
 	return max(probeTime(s.busy(), s.Control.short()), s.Probe)
 }
 
-// askable reports whether o may return more than one split.
+// askable reports whether o may return more than one split, of which nobody knows the items.
 func (s *State) askable(o *Open) bool {
 	return o.Rest > 1 && o.Items == 0 && !o.Shed && !s.ordered() && s.Plan.Done
 }
