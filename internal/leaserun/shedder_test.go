@@ -99,9 +99,9 @@ func TestAPlannedLeaseIsPatientWithItsCalls(t *testing.T) {
 		call  time.Duration // the first one, after which the others are done
 		sheds bool
 	}{
-		"planned, 4 s":  {10, 6 * time.Second, false},
-		"planned, 40 s": {10, 40 * time.Second, true},
-		"listing, 4 s":  {32, 6 * time.Second, true},
+		"planned, a call that ends soon": {10, 6 * time.Second, false},
+		"planned, a long call":           {10, 40 * time.Second, true},
+		"listing, a call that ends soon": {32, 6 * time.Second, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
