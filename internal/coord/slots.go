@@ -2,6 +2,7 @@ package coord
 
 import (
 	"slices"
+	"time"
 
 	"github.com/go-dmap/dmap/internal/lease"
 )
@@ -55,7 +56,7 @@ func movable(moved []lease.Moved) bool {
 }
 
 // spread gives free slots to leases that have less than half of the usual number, if no other lease
-// may start. New orders cost half a lease, so that fewer slots stay free. After an edit of the
+// may start, and enough are free for it. After an edit of the
 // limit had more leases than fit share it, it begins another edition as soon as they may have more.
 func (s *State) spread() {
 	n, calls := s.use()
@@ -66,15 +67,26 @@ func (s *State) spread() {
 	if s.End != nil || s.busy() < s.Control.Capacity() && len(s.Queue) > 0 {
 		return
 	}
-	free, few := s.free(), s.Grant.Usual/2
+	free, few, least := s.free(), s.Grant.Usual/2, s.leastFree()
 	for i := range s.Open {
-		if o := &s.Open[i]; o.Held && !o.Shed && o.Slots < few && free > few {
+		if o := &s.Open[i]; o.Held && !o.Shed && o.Slots < few && free > least {
 			more := min(free, s.Grant.Usual-o.Slots)
 			o.Slots += more
 			free -= more
 			s.raise(o, more)
 		}
 	}
+}
+
+// leastFree is the number of slots that stay free, because new orders cost as much as a lease: half
+// of the usual number, and with short calls up to an eighth of all. Leases with such calls end soon
+// after they have got the orders, which takes a second.
+func (s *State) leastFree() int {
+	least := s.Grant.Usual / 2
+	if s.Call > 0 && s.Call < time.Second {
+		least = max(least, min(2*s.Grant.Usual, s.Control.Limit/8))
+	}
+	return least
 }
 
 // raise has the next orders say that a lease has more slots.

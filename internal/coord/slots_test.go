@@ -102,6 +102,28 @@ func TestSlotsThatALeaseHasMovedCountForOthers(t *testing.T) {
 	require.Equal(t, []lease.Raised{{Lease: third.Ref.Lease, Attempt: 1, Slots: 13}}, s.Orders().Raised, "and so it gets more")
 }
 
+// Orders cost as much as a lease, and reach it after a second.
+func TestFewFreeSlotsStayFree(t *testing.T) {
+	for _, c := range []struct {
+		limit, leases int
+		call          time.Duration
+		want          int
+	}{
+		{32, 2, 0, 8},                // nobody knows how long calls take
+		{32, 2, time.Minute, 8},      // half of the usual number
+		{32, 2, time.Millisecond, 8}, // an eighth of all is less
+		{320, 20, time.Millisecond, 32},
+		{160, 10, time.Millisecond, 20},
+		{3200, 200, time.Millisecond, 32},
+		{3200, 200, time.Second, 8},
+	} {
+		control := Control{Limit: c.limit, PerLease: 16, Tolerance: dmap.Tolerance{Percentage: 100}}
+		s := begin(t, control, piece(0, 100))
+		s.Grant.Usual, s.Call = c.limit/c.leases, c.call
+		require.Equal(t, c.want, s.leastFree(), c)
+	}
+}
+
 func TestMovedSlotsAreFreeIfTheLeaseThatHadThemIsGone(t *testing.T) {
 	for name, m := range map[string]lease.Moved{
 		"never given": {Lease: 77, Attempt: 1, Slots: 16}, "another attempt": {Lease: 1, Attempt: 2, Slots: 16}, "itself": {Attempt: 1, Slots: 16},

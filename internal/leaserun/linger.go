@@ -40,11 +40,11 @@ func (s *Shedder) Linger(r *lease.Report) {
 	}
 }
 
-// unmissed reports whether others use the slots of a lease that has ended.
+// unmissed reports whether others use most slots of a lease that has ended.
 func (s *Shedder) unmissed() bool {
 	s.pool.mu.Lock()
 	defer s.pool.mu.Unlock()
 	s.pool.lend(s.member, 0)
 	a := s.member.account
-	return !s.member.gave && !s.control.wantedBack() && a.own-a.lent() <= max(1, s.pool.grant.Usual/8)
+	return !s.member.gave && !s.control.wantedBack() && a.own-a.lent() <= max(1, s.pool.grant.Usual/4)
 }

@@ -10,12 +10,13 @@ import (
 const (
 	// lookEvery is how often a Shedder looks at its lease.
 	lookEvery = 250 * time.Millisecond
-	// shortPatience is how long the last calls of a lease may take at most if it was asked back.
+	// shortPatience is how long the last calls of a lease may take at most if it was asked back, and
+	// at least if it is planned, before it gives splits back.
 	shortPatience = 2 * time.Second
-	// slotPatience is the shortest time after which a lease on a listing gives slots back.
-	slotPatience = time.Second
-	// restPatience is the shortest time after which a planned lease gives splits back.
-	restPatience = 3 * time.Second
+	// slotPatience is the shortest time after which a lease on a listing gives slots back, and
+	// plannedPatience that of a planned lease.
+	slotPatience    = time.Second
+	plannedPatience = 1500 * time.Millisecond
 )
 
 // Shedder sets the slots of a lease. While the lease waits for its last calls it gives unread
@@ -158,9 +159,9 @@ func (s *Shedder) patience(rest bool) time.Duration {
 	case rest && lists:
 		return l.Time / 4
 	case rest:
-		return max(l.Time/4, restPatience)
+		return max(l.Time/4, shortPatience)
 	case lists:
 		return max(l.Time/60, slotPatience)
 	}
-	return max(l.Time/60, 2*slotPatience)
+	return max(l.Time/60, plannedPatience)
 }
