@@ -10,8 +10,8 @@ import (
 const (
 	// lookEvery is how often a Shedder looks at its lease.
 	lookEvery = 250 * time.Millisecond
-	// shortPatience is how long the last calls of a lease may take at most if it was asked back, and
-	// at least if it is planned, before it gives splits back.
+	// shortPatience is how long the last calls of a lease may take, before it gives splits back: at
+	// most if it was asked back, and at least if it is planned.
 	shortPatience = 2 * time.Second
 	// slotPatience is the shortest time after which a lease on a listing gives slots back, and
 	// plannedPatience that of a planned lease.
