@@ -56,26 +56,41 @@ func movable(moved []lease.Moved) bool {
 }
 
 // spread gives free slots to leases that have less than half of the usual number, if no other lease
-// may start, and enough are free for it. After an edit of the
-// limit had more leases than fit share it, it begins another edition as soon as they may have more.
+// may start, and enough are free for it. After an edit of the limit had more leases than fit share
+// it, it begins another edition as soon as they may have more, if none gets fewer: others would use
+// its slots while its calls still run.
 func (s *State) spread() {
 	n, calls := s.use()
-	if usual := s.Control.slots(0); s.Grant.Usual < usual && min(s.Control.slots(n), (s.Control.Limit-calls)/max(n, 1)) > s.Grant.Usual {
+	usual := s.Grant.Usual
+	if usual < s.Control.slots(0) {
+		usual = max(usual, min(s.Control.slots(n), (s.Control.Limit-calls)/max(n, 1)))
+	}
+	if usual > s.Grant.Usual && s.most() <= usual {
 		s.regrant()
 		return
 	}
 	if s.End != nil || s.busy() < s.Control.Capacity() && len(s.Queue) > 0 {
 		return
 	}
-	free, few, least := s.free(), s.Grant.Usual/2, s.leastFree()
+	free, few, least := s.free(), usual/2, s.leastFree()
 	for i := range s.Open {
 		if o := &s.Open[i]; o.Held && !o.Shed && o.Slots < few && free > least {
-			more := min(free, s.Grant.Usual-o.Slots)
+			more := min(free, usual-o.Slots)
 			o.Slots += more
 			free -= more
 			s.raise(o, more)
 		}
 	}
+}
+
+// most is the largest number of slots of a lease that an edition of the grant would change.
+func (s *State) most() (n int) {
+	for i := range s.Open {
+		if o := &s.Open[i]; o.Held && !o.Shed {
+			n = max(n, o.Slots)
+		}
+	}
+	return n
 }
 
 // leastFree is the number of slots that stay free, because new orders cost as much as a lease: half

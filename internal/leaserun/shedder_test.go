@@ -99,15 +99,16 @@ func TestAPlannedLeaseIsPatientWithItsCalls(t *testing.T) {
 		call  time.Duration // the first one, after which the others are done
 		sheds bool
 	}{
-		"planned, a call that ends soon": {10, 6 * time.Second, false},
+		"planned, a call that ends soon": {10, 5 * time.Second, false},
 		"planned, a long call":           {10, 40 * time.Second, true},
 		"listing, a call that ends soon": {32, 6 * time.Second, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := lease.Lease{Splits: parts(10_000, 1000), Slots: 4, Rest: c.rest, Time: 4 * time.Second}
-				first := func(i int) time.Duration {
-					if i == 0 {
+				var began atomic.Bool
+				first := func(int) time.Duration {
+					if began.CompareAndSwap(false, true) {
 						return c.call
 					}
 					return 100 * time.Millisecond
