@@ -102,6 +102,36 @@ func TestSlotsThatALeaseHasMovedCountForOthers(t *testing.T) {
 	require.Equal(t, []lease.Raised{{Lease: third.Ref.Lease, Attempt: 1, Slots: 13}}, s.Orders().Raised, "and so it gets more")
 }
 
+// A later edition takes no slots from a lease: its calls would run on while others use them. Leases
+// with few slots get free ones, as if it had begun.
+func TestNoLaterEditionTakesSlotsFromALease(t *testing.T) {
+	for _, c := range []struct {
+		first, second int   // slots of two leases
+		edition       int64 // after that of the edit
+		want          []int // slots
+	}{
+		{1, 1, 1, []int{8, 8}},
+		{8, 1, 1, []int{8, 8}},
+		{9, 1, 0, []int{9, 7}}, // it has those of a third one
+		{9, 5, 0, []int{9, 5}},
+	} {
+		control := Control{Limit: 48, PerLease: 16, Tolerance: dmap.Tolerance{Percentage: 100}}
+		s := begin(t, control, piece(0, 100), piece(100, 200), piece(200, 300))
+		take(t, s, 0)
+		take(t, s, 0)
+		last := take(t, s, 0)
+		control.Limit = 16
+		require.NoError(t, s.Set(control, after(time.Second)))
+		edit := s.Grant.Edition
+		require.Equal(t, Accepted, s.Report(lease.Report{Ref: last.Ref, Reason: lease.Done, Counts: counts(100, 0)}, after(2*time.Second)))
+		s.Grant.Usual, s.Open[0].Slots, s.Open[1].Slots = 2, c.first, c.second
+		_, ok := s.Take(after(2 * time.Second))
+		require.False(t, ok)
+		require.Equal(t, c.edition, s.Grant.Edition-edit, c)
+		require.Equal(t, c.want, []int{s.Open[0].Slots, s.Open[1].Slots}, c)
+	}
+}
+
 // Orders cost as much as a lease, and reach it after a second.
 func TestFewFreeSlotsStayFree(t *testing.T) {
 	for _, c := range []struct {
